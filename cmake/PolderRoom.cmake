@@ -1,0 +1,51 @@
+# polder_room(NAME [EXCEPTIONS] [DEPS room...] [LIBS library...])
+#
+# Makes library polder_NAME of src/NAME/**/*.cpp and, of the *_test.cpp files beside them, the
+# program NAME_test. Device rooms compile without exceptions; EXCEPTIONS marks a room whose
+# libraries throw (each throw is caught in one adapter).
+add_library(polder_flags INTERFACE)
+target_include_directories(polder_flags INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src
+                                                  ${CMAKE_BINARY_DIR}/generated)
+target_compile_options(polder_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-psabi
+                                              $<$<BOOL:${POLDER_WERROR}>:-Werror>)
+target_compile_definitions(polder_flags INTERFACE POLDER_VERSION="${PROJECT_VERSION}")
+if(NOT POLDER_HOST)
+  target_compile_definitions(polder_flags INTERFACE POLDER_DEVICE=1)
+endif()
+if(POLDER_SANITIZE)
+  add_compile_options(-fsanitize=${POLDER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${POLDER_SANITIZE})
+endif()
+find_package(Threads REQUIRED)
+target_link_libraries(polder_flags INTERFACE Threads::Threads)
+
+function(polder_room name)
+  cmake_parse_arguments(ROOM "EXCEPTIONS" "" "DEPS;LIBS;SKIP" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  foreach(pattern ${ROOM_SKIP})
+    list(FILTER sources EXCLUDE REGEX ${pattern})
+    list(FILTER tests EXCLUDE REGEX ${pattern})
+  endforeach()
+  list(TRANSFORM ROOM_DEPS PREPEND polder_)
+
+  if(sources)
+    add_library(polder_${name} STATIC ${sources})
+    target_link_libraries(polder_${name} PUBLIC polder_flags ${ROOM_DEPS} ${ROOM_LIBS})
+    if(NOT ROOM_EXCEPTIONS)
+      target_compile_options(polder_${name} PRIVATE -fno-exceptions)
+    endif()
+  else()
+    add_library(polder_${name} INTERFACE)
+    target_link_libraries(polder_${name} INTERFACE polder_flags ${ROOM_DEPS} ${ROOM_LIBS})
+  endif()
+
+  if(POLDER_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE polder_${name} GTest::gtest_main)
+    target_compile_definitions(${name}_test PRIVATE POLDER_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  endif()
+endfunction()

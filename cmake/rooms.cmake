@@ -1,0 +1,13 @@
+# The rooms, bottom up. DEPS are the rooms that src/layers.txt allows and the room needs.
+find_package(fmt REQUIRED)
+if(POLDER_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+polder_room(base LIBS fmt::fmt)
+polder_room(platform DEPS base)
+polder_room(graph DEPS base)
+polder_room(kernel DEPS base)
+polder_room(ops DEPS graph kernel base)
+polder_room(runtime DEPS ops graph kernel platform base)
+polder_room(pipeline DEPS runtime kernel platform base)

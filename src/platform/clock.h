@@ -1,0 +1,43 @@
+// Time behind an interface: monotonic for the machine, manual for tests and replays.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace polder {
+
+// Thread-safe. Microseconds from an arbitrary start; never goes back.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual std::int64_t now_us() const = 0;
+  // Returns at `time_us` or later.
+  virtual void sleep_until_us(std::int64_t time_us) = 0;
+};
+
+// CLOCK_MONOTONIC.
+class SystemClock final : public Clock {
+ public:
+  std::int64_t now_us() const override;
+  void sleep_until_us(std::int64_t time_us) override;
+};
+
+// The fake: stands still until somebody sleeps or advances it.
+class ManualClock final : public Clock {
+ public:
+  std::int64_t now_us() const override { return now_us_.load(); }
+  void sleep_until_us(std::int64_t time_us) override {
+    std::int64_t now = now_us_.load();
+    while (now < time_us && !now_us_.compare_exchange_weak(now, time_us)) {
+    }
+  }
+  void advance_us(std::int64_t step_us) { now_us_ += step_us; }
+
+ private:
+  std::atomic<std::int64_t> now_us_{0};
+};
+
+// CLOCK_MONOTONIC in nanoseconds, for measuring.
+std::int64_t monotonic_ns();
+
+}  // namespace polder

@@ -1,0 +1,79 @@
+// Files: read whole with a cap, mapped read-only, or written so that a reader sees all or nothing.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace polder {
+
+// The whole file. Errors: kNotFound, kExhausted above `cap_bytes`, kIo; each names the path.
+Result<std::string> read_file(const std::string& path, std::size_t cap_bytes);
+
+// Replaces `path` by `bytes`: a temporary file beside it, fsync, rename. On an error `path` is as it
+// was and nothing is left behind. Errors: kExhausted (disk full), kDenied, kIo.
+Status write_file_atomic(const std::string& path, std::string_view bytes);
+
+// Makes the folder and its parents; fine if it is there.
+Status make_folders(const std::string& path);
+
+// A file mapped read-only; unmapped by the destructor. An empty file has no bytes.
+class MappedFile {
+ public:
+  static Result<MappedFile> open(const std::string& path);
+  MappedFile() = default;
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// A file that is being written. It appears under its name at commit(), complete; without commit the
+// destructor removes every trace. Not thread-safe.
+class OutputFile {
+ public:
+  virtual ~OutputFile() = default;
+  virtual Status write(std::string_view bytes) = 0;
+  // Where the next write goes, from the start; may lie beyond the end.
+  virtual Status seek(std::int64_t offset) = 0;
+  virtual Status commit() = 0;
+};
+
+// Where output files are made. Thread-safe.
+class FileStore {
+ public:
+  virtual ~FileStore() = default;
+  virtual Result<std::unique_ptr<OutputFile>> create(const std::string& path) = 0;
+};
+
+// The machine's file system.
+class DiskStore final : public FileStore {
+ public:
+  Result<std::unique_ptr<OutputFile>> create(const std::string& path) override;
+};
+
+// The fake: files in memory, and a disk that is full after `capacity_bytes`. For one thread.
+class MemoryStore final : public FileStore {
+ public:
+  explicit MemoryStore(std::size_t capacity_bytes = SIZE_MAX) : left_(capacity_bytes) {}
+  Result<std::unique_ptr<OutputFile>> create(const std::string& path) override;
+  // Committed files by path.
+  const std::map<std::string, std::string>& files() const { return files_; }
+
+ private:
+  friend class MemoryFile;
+  std::size_t left_;
+  std::map<std::string, std::string> files_;
+};
+
+}  // namespace polder

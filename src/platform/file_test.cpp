@@ -1,0 +1,101 @@
+#include "platform/file.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "platform/clock.h"
+
+namespace polder {
+namespace {
+
+class FileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/polder_file_XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  int entries() const {
+    int count = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder_)) ++count;
+    return count;
+  }
+  std::string folder_;
+};
+
+TEST_F(FileTest, AtomicWriteThenReadAndMap) {
+  const std::string path = folder_ + "/a.txt";
+  ASSERT_TRUE(write_file_atomic(path, "one").ok());
+  ASSERT_TRUE(write_file_atomic(path, "polder").ok());
+  EXPECT_EQ(*read_file(path, 100), "polder");
+  auto mapped = MappedFile::open(path);
+  ASSERT_TRUE(mapped.ok());
+  EXPECT_EQ(mapped->bytes().size(), 6u);
+  EXPECT_EQ(char(mapped->bytes()[0]), 'p');
+  EXPECT_EQ(entries(), 1);
+}
+
+TEST_F(FileTest, ErrorsNameThePath) {
+  const auto missing = read_file(folder_ + "/none", 10);
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.error().code, Code::kNotFound);
+  EXPECT_NE(missing.error().message.find("/none"), std::string::npos);
+  ASSERT_TRUE(write_file_atomic(folder_ + "/big", "0123456789").ok());
+  EXPECT_EQ(read_file(folder_ + "/big", 9).error().code, Code::kExhausted);
+  EXPECT_EQ(read_file(folder_, 9).error().code, Code::kInvalid);
+  EXPECT_FALSE(MappedFile::open(folder_ + "/none").ok());
+  EXPECT_FALSE(write_file_atomic(folder_ + "/no/such/folder", "x").ok());
+}
+
+TEST_F(FileTest, WithoutCommitNothingStays) {
+  DiskStore disk;
+  {
+    auto file = disk.create(folder_ + "/half");
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE((*file)->write("half").ok());
+    EXPECT_EQ(entries(), 1);
+  }
+  EXPECT_EQ(entries(), 0);
+}
+
+TEST_F(FileTest, SeekOverwrites) {
+  DiskStore disk;
+  auto file = disk.create(folder_ + "/s");
+  ASSERT_TRUE((*file)->write("hello world").ok());
+  ASSERT_TRUE((*file)->seek(0).ok());
+  ASSERT_TRUE((*file)->write("J").ok());
+  ASSERT_TRUE((*file)->commit().ok());
+  EXPECT_EQ(*read_file(folder_ + "/s", 100), "Jello world");
+}
+
+TEST(MemoryStore, FullDiskFailsAndKeepsNothing) {
+  MemoryStore store(8);
+  auto file = store.create("x");
+  ASSERT_TRUE((*file)->write("12345678").ok());
+  ASSERT_TRUE((*file)->seek(0).ok());
+  ASSERT_TRUE((*file)->write("abc").ok());  // in place: no growth
+  ASSERT_TRUE((*file)->seek(8).ok());
+  const Status full = (*file)->write("9");
+  ASSERT_FALSE(full.ok());
+  EXPECT_EQ(full.error().code, Code::kExhausted);
+  EXPECT_TRUE(store.files().empty());
+  ASSERT_TRUE((*file)->commit().ok());
+  EXPECT_EQ(store.files().at("x"), "abc45678");
+}
+
+TEST(Clock, ManualMovesOnlyForward) {
+  ManualClock clock;
+  clock.sleep_until_us(50);
+  clock.sleep_until_us(20);
+  EXPECT_EQ(clock.now_us(), 50);
+  SystemClock system;
+  const auto before = system.now_us();
+  system.sleep_until_us(before + 1000);
+  EXPECT_GE(system.now_us(), before + 1000);
+}
+
+}  // namespace
+}  // namespace polder

@@ -20,7 +20,8 @@ Error os_error(const std::string& path, std::string_view action, int number) {
   const char* reason = std::strerror(number);
   switch (number) {
     case ENOENT:
-    case ENOTDIR: return fail(Code::kNotFound, "{}: cannot {}: {}", path, action, reason);
+    case ENOTDIR:
+      return fail(Code::kNotFound, "{}: cannot {}: {}", path, action, reason);
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
@@ -28,8 +29,10 @@ Error os_error(const std::string& path, std::string_view action, int number) {
                   path, action, reason);
     case EACCES:
     case EPERM:
-    case EROFS: return fail(Code::kDenied, "{}: cannot {}: {}", path, action, reason);
-    default: return fail(Code::kIo, "{}: cannot {}: {}", path, action, reason);
+    case EROFS:
+      return fail(Code::kDenied, "{}: cannot {}: {}", path, action, reason);
+    default:
+      return fail(Code::kIo, "{}: cannot {}: {}", path, action, reason);
   }
 }
 
@@ -100,7 +103,8 @@ Result<std::string> read_file(const std::string& path, std::size_t cap_bytes) {
   if (fd.get() < 0) return os_error(path, "open", errno);
   TRY_VALUE(const std::size_t size, regular_size(fd.get(), path));
   if (size > cap_bytes)
-    return fail(Code::kExhausted, "{}: {} bytes; at most {} are accepted here", path, size, cap_bytes);
+    return fail(Code::kExhausted, "{}: {} bytes; at most {} are accepted here", path, size,
+                cap_bytes);
   std::string bytes(size, '\0');
   std::size_t filled = 0;
   while (filled < size) {

@@ -16,8 +16,8 @@ namespace polder {
 // The whole file. Errors: kNotFound, kExhausted above `cap_bytes`, kIo; each names the path.
 Result<std::string> read_file(const std::string& path, std::size_t cap_bytes);
 
-// Replaces `path` by `bytes`: a temporary file beside it, fsync, rename. On an error `path` is as it
-// was and nothing is left behind. Errors: kExhausted (disk full), kDenied, kIo.
+// Replaces `path` by `bytes`: a temporary file beside it, fsync, rename. On an error `path` is as
+// it was and nothing is left behind. Errors: kExhausted (disk full), kDenied, kIo.
 Status write_file_atomic(const std::string& path, std::string_view bytes);
 
 // Makes the folder and its parents; fine if it is there.

@@ -1,0 +1,58 @@
+#include "platform/host.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/fail.h"
+
+namespace polder {
+namespace {
+
+constexpr std::size_t kMaxTextBytes = 16 << 20;
+constexpr std::size_t kBlockBytes = 16 << 10;
+
+Error os_error(const std::string& path, std::string_view action) {
+  const int number = errno;
+  const Code code = number == ENOENT   ? Code::kNotFound
+                    : number == EACCES ? Code::kDenied
+                                       : Code::kIo;
+  return fail(code, "{}: cannot {}: {}", path, action, std::strerror(number));
+}
+
+Result<std::string> read_to_end(int fd, const std::string& path) {
+  std::string text;
+  std::size_t used = 0;
+  while (used <= kMaxTextBytes) {
+    text.resize(used + kBlockBytes);
+    const ssize_t got = ::read(fd, text.data() + used, kBlockBytes);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return os_error(path, "read");
+    used += static_cast<std::size_t>(got);
+    if (got == 0) return text.resize(used), text;
+  }
+  return fail(Code::kExhausted, "{}: more than {} bytes", path, kMaxTextBytes);
+}
+
+}  // namespace
+
+int usable_cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
+  return std::max(1, CPU_COUNT(&allowed));
+}
+
+Result<std::string> read_kernel_text(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return os_error(path, "open");
+  auto text = read_to_end(fd, path);
+  ::close(fd);
+  return text;
+}
+
+}  // namespace polder

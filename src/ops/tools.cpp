@@ -1,0 +1,128 @@
+// Look-ups in the host half of the operator table, and what import rules build with.
+#include "ops/tools.h"
+
+#include "ops/infer.h"
+
+namespace polder::ops {
+
+const OpTools* find_tools(std::string_view op) {
+  const auto defs = all_ops();
+  for (std::size_t i = 0; i < defs.size(); ++i) {
+    if (defs[i]->name == op) return all_tools()[i];
+  }
+  return nullptr;
+}
+
+OnnxMatch find_onnx(std::string_view domain, std::string_view op_type) {
+  if (domain == "ai.onnx") domain = "";
+  const auto defs = all_ops();
+  for (std::size_t i = 0; i < defs.size(); ++i) {
+    for (const OnnxRule& rule : all_tools()[i]->onnx) {
+      if (rule.op_type == op_type && rule.domain == domain) return {defs[i], &rule};
+    }
+  }
+  return {};
+}
+
+TfliteMatch find_tflite(std::string_view op_type) {
+  const auto defs = all_ops();
+  for (std::size_t i = 0; i < defs.size(); ++i) {
+    for (const TfliteRule& rule : all_tools()[i]->tflite) {
+      if (rule.op_type == op_type) return {defs[i], &rule};
+    }
+  }
+  return {};
+}
+
+ValueId ImportContext::tensor(std::string_view name) const {
+  for (const auto& [key, id] : tensors) {
+    if (key == name) return id;
+  }
+  return kNoValue;
+}
+
+Result<std::vector<std::int64_t>> ImportContext::constant_ints(int i) const {
+  if (!has(i)) return fail(Code::kInvalid, "input {} is required", i);
+  const ValueInfo infos[] = {info_of(graph[in(i)])};
+  struct : InferContext::Host {
+    Dim new_dim(std::int64_t bound) override { return bound; }
+    Status infer_body(int, std::span<const ValueInfo>, std::span<ValueInfo>) override { return {}; }
+    void keep_ints(int, const IntList&) override {}
+  } host;
+  IntList list;
+  if (!InferContext(nullptr, infos, {}, host).ints(0, list) || !list.known()) {
+    return fail(Code::kUnsupported,
+                "input {} ('{}') must be known before the run; bind it when compiling (--bind "
+                "{}=VALUES)",
+                i, graph[in(i)].name, graph[in(i)].name);
+  }
+  std::vector<std::int64_t> values;
+  for (int k = 0; k < list.size(); ++k) values.push_back(list[k].bound);
+  return values;
+}
+
+Result<ValueId> ImportContext::emit(std::string_view op, std::vector<ValueId> in, Attrs attributes) {
+  const ValueId out = graph.add_value(fmt::format("{}/{}{}", node_name, op, graph.values.size()));
+  TRY(finish(op, std::move(in), std::move(attributes), {out}));
+  return out;
+}
+
+Status ImportContext::finish(std::string_view op, std::vector<ValueId> in, Attrs attributes) {
+  return finish(op, std::move(in), std::move(attributes), outputs);
+}
+
+Status ImportContext::finish(std::string_view op, std::vector<ValueId> in, Attrs attributes,
+                             std::vector<ValueId> out, std::vector<Graph> node_bodies) {
+  while (!in.empty() && in.back() == kNoValue) in.pop_back();
+  while (!out.empty() && out.back() == kNoValue) out.pop_back();
+  Node node;
+  node.op = op;
+  node.name = node_name;
+  node.attrs = std::move(attributes);
+  node.inputs = std::move(in);
+  node.outputs = std::move(out);
+  node.bodies = std::move(node_bodies);
+  graph.nodes.push_back(std::move(node));
+  return infer_node(graph, graph.nodes.size() - 1);
+}
+
+Result<ValueId> ImportContext::transpose(ValueId v, std::span<const std::int64_t> perm) {
+  return emit("Transpose", {v}, {{"perm", std::vector<std::int64_t>(perm.begin(), perm.end())}});
+}
+
+namespace {
+std::vector<std::int64_t> channels_last(int rank) {
+  std::vector<std::int64_t> perm = {0};
+  for (int axis = 2; axis < rank; ++axis) perm.push_back(axis);
+  perm.push_back(1);
+  return perm;
+}
+}  // namespace
+
+Result<ValueId> ImportContext::to_channels_last(ValueId v) {
+  const int rank = graph[v].dims.rank();
+  if (rank < 3) return fail(Code::kInvalid, "rank {}; a batch, channels and at least one more expected", rank);
+  return transpose(v, channels_last(rank));
+}
+
+Status ImportContext::finish_channels_first(ValueId v) {
+  const int rank = graph[v].dims.rank();
+  std::vector<std::int64_t> perm = {0, rank - 1};
+  for (int axis = 1; axis < rank - 1; ++axis) perm.push_back(axis);
+  return finish("Transpose", {v}, {{"perm", perm}}, {outputs[0]});
+}
+
+ValueId ImportContext::ints(std::span<const std::int64_t> elements) {
+  return graph.add_ints(fmt::format("{}/ints{}", node_name, graph.values.size()), elements);
+}
+
+ValueId ImportContext::ints(std::initializer_list<std::int64_t> elements) {
+  return ints(std::span(elements.begin(), elements.size()));
+}
+
+ValueId ImportContext::scalar_f32(float x) {
+  return graph.add_constant(fmt::format("{}/scalar{}", node_name, graph.values.size()),
+                            DataType::kF32, Shape{}, std::span<const float>(&x, 1));
+}
+
+}  // namespace polder::ops

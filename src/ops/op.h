@@ -21,11 +21,13 @@
 #include "graph/graph.h"
 #include "kernel/parallel.h"
 
-namespace polder {
+namespace polder::kernel {
 struct Kernels;  // kernel/table.h: the function pointers of one instruction set
 }
 
 namespace polder::ops {
+
+using kernel::Kernels;
 
 // What is known of a tensor before it exists.
 struct ValueInfo {

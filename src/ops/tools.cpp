@@ -1,6 +1,8 @@
 // Look-ups in the host half of the operator table, and what import rules build with.
 #include "ops/tools.h"
 
+#include <limits>
+
 #include "ops/infer.h"
 
 namespace polder::ops {
@@ -110,6 +112,22 @@ Status ImportContext::finish_channels_first(ValueId v) {
   std::vector<std::int64_t> perm = {0, rank - 1};
   for (int axis = 1; axis < rank - 1; ++axis) perm.push_back(axis);
   return finish("Transpose", {v}, {{"perm", perm}}, {outputs[0]});
+}
+
+Status ImportContext::finish_tflite_fused(std::string_view op, std::vector<ValueId> in,
+                                          Attrs attributes) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  const std::string fused = attrs.text("fused_activation_function", "NONE");
+  if (fused == "NONE") return finish(op, std::move(in), std::move(attributes));
+  TRY_VALUE(const ValueId sum, emit(op, std::move(in), std::move(attributes)));
+  const auto clamp = [&](double low, double high) {
+    return finish("Clamp", {sum}, {{"min", low}, {"max", high}});
+  };
+  if (fused == "RELU") return clamp(0, kInf);
+  if (fused == "RELU6") return clamp(0, 6);
+  if (fused == "RELU_N1_TO_1") return clamp(-1, 1);
+  if (fused == "TANH") return finish("Tanh", {sum});
+  return fail(Code::kUnsupported, "fused activation {}", fused);
 }
 
 ValueId ImportContext::ints(std::span<const std::int64_t> elements) {

@@ -50,6 +50,9 @@ class ImportContext {
   Result<ValueId> to_channels_last(ValueId v);
   // Finishes output 0 with the transposed `v`.
   Status finish_channels_first(ValueId v);
+  // Wraps `op` in the fused activation of TFLite's attribute "fused_activation_function" (NONE,
+  // RELU, RELU_N1_TO_1, RELU6, TANH): makes output 0.
+  Status finish_tflite_fused(std::string_view op, std::vector<ValueId> in, Attrs attributes = {});
   ValueId ints(std::initializer_list<std::int64_t> elements);
   ValueId ints(std::span<const std::int64_t> elements);
   ValueId scalar_f32(float x);

@@ -1,0 +1,51 @@
+// Add: a + b with broadcasting; integers wrap around.
+#include "ops/broadcast.h"
+#include "ops/tools.h"
+
+namespace polder::ops::add {
+namespace {
+
+struct Function {
+  template <class T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) return T(std::make_unsigned_t<T>(a) + std::make_unsigned_t<T>(b));
+    else return a + b;
+  }
+};
+
+bool add_ints(std::int64_t a, std::int64_t b, std::int64_t& out) {
+  return !__builtin_add_overflow(a, b, &out);
+}
+
+Status infer(InferContext& context) {
+  return infer_binary(context, kNumeric, DataType::kNone, add_ints);
+}
+
+std::vector<Sample> samples() {
+  return {{"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
+          {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
+          {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
+          {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
+          {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
+}
+
+constexpr OnnxRule kOnnx[] = {{"Add"}};
+Status from_tflite(ImportContext& node) { return node.finish_tflite_fused("Add", node.inputs); }
+constexpr TfliteRule kTflite[] = {{"ADD", from_tflite}};
+
+}  // namespace
+
+extern const OpDef def = {
+    .name = "Add",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .parse = parser<NoParams, no_attributes>,
+    .infer = infer,
+    .reference = reference_binary<Function>,
+    .choose = choose_binary<kernel::Binary::kAdd>,
+    .in_place = 0b11,
+};
+extern const OpTools tools = {
+    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+
+}  // namespace polder::ops::add

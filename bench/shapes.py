@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Lists the kernel shapes of ONNX networks: one line for each distinct heavy layer, with its multiply-accumulates.
+"""Lists the kernel shapes of ONNX networks: a line for each distinct heavy layer, with its work.
 
 Use: shapes.py MODEL.onnx...  > shapes.txt      (Debian's python3-onnx)
 
-The list is what kernel work is measured against: `bench/shapes.txt` was written by this program from the six
-networks of the speed comparison and the keyword network.
+The list is what kernel work is measured against: `bench/shapes.txt` was written by this program
+from the six networks of the speed comparison and the keyword network.
 """
 import collections
 import pathlib
@@ -14,16 +14,18 @@ import onnx
 from onnx import numpy_helper, shape_inference
 
 HEADER = """\
-# The heavy layers of the networks in the speed comparison, written by bench/shapes.py. Fields, space-separated:
+# The heavy layers of the networks in the speed comparison, written by bench/shapes.py.
+# Fields, space-separated:
 #   network      file name without .onnx
 #   count        how often this very shape occurs in the network
-#   op           conv (group 1), depthwise (group = channels), gemm (rows x depth x columns), pool; add and mul are
-#                what is left to run when nothing is fused
+#   op           conv (group 1), depthwise (group = channels), gemm (rows x depth x columns), pool;
+#                add and mul are what is left to run when nothing is fused
 #   in           NHWC of the input (gemm: M,K)
 #   out          NHWC of the output (gemm: M,N)
-#   kernel       HxW           stride  HxW           pad  top,left,bottom,right          (- where it has none)
-#   then         the activation, or residual addition and activation, that a fusing compiler folds into the layer
-#   macs         multiply-accumulates of one occurrence; share: of count occurrences in the network's total
+#   kernel       HxW     stride  HxW     pad  top,left,bottom,right     (- where it has none)
+#   then         the activation, or residual addition and activation, that a fusing compiler folds
+#                into the layer
+#   macs         multiply-accumulates of one occurrence; share: of count occurrences in the total
 """
 ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "HardSwish": "hardswish", "Softmax": "softmax"}
 
@@ -49,11 +51,12 @@ class Network:
                 self.constant[node.output[0]] = attributes(node)["value"]
 
     def clip(self, node):
-        bounds = [float(numpy_helper.to_array(self.constant[n])) for n in node.input[1:] if n in self.constant]
+        bounds = [float(numpy_helper.to_array(self.constant[n]))
+                  for n in node.input[1:] if n in self.constant]
         return "relu6" if bounds == [0.0, 6.0] else "clip"
 
     def epilogue(self, node):
-        """What follows `node` and nothing else reads: BatchNormalization (folded away), addition, activation."""
+        """What alone reads `node`: BatchNormalization (folded away), addition, activation."""
         names, value = [], node.output[0]
         while len(self.users[value]) == 1 or self._is_swish(value):
             if self._is_swish(value):
@@ -63,7 +66,8 @@ class Network:
             if user.op_type == "BatchNormalization":
                 pass
             elif user.op_type == "Add" and all(i not in self.constant for i in user.input):
-                if self._position(user.input[0 if user.input[1] == value else 1]) > self._position(value):
+                other = user.input[0 if user.input[1] == value else 1]
+                if self._position(other) > self._position(value):
                     break  # the other side is computed later: the addition belongs to that one
                 names.append("add")
             elif user.op_type in ACTIVATIONS and user.op_type != "Softmax":
@@ -104,11 +108,11 @@ class Network:
 
     def pool(self, node):
         a = attributes(node)
-        kind = {"GlobalAveragePool": "avgpool", "AveragePool": "avgpool", "MaxPool": "maxpool"}[node.op_type]
+        kind = "maxpool" if node.op_type == "MaxPool" else "avgpool"
         source = self.nhwc(node.input[0])
         kernel = by(a.get("kernel_shape", source[1:3]))
-        return (kind, join(source), join(self.nhwc(node.output[0])), kernel, by(a.get("strides", [1, 1])),
-                join(a.get("pads", [0] * 4)), "-", 0)
+        return (kind, join(source), join(self.nhwc(node.output[0])), kernel,
+                by(a.get("strides", [1, 1])), join(a.get("pads", [0] * 4)), "-", 0)
 
     def elementwise(self, node):
         if any(len(self.shape.get(i, [])) != 4 or i in self.constant for i in node.input):
@@ -117,8 +121,9 @@ class Network:
         return node.op_type.lower(), shapes, join(self.nhwc(node.output[0])), "-", "-", "-", "-", 0
 
     def layers(self):
-        kinds = {"Conv": self.convolution, "Gemm": self.gemm, "MatMul": self.gemm, "GlobalAveragePool": self.pool,
-                 "AveragePool": self.pool, "MaxPool": self.pool, "Add": self.elementwise, "Mul": self.elementwise}
+        kinds = {"Conv": self.convolution, "Gemm": self.gemm, "MatMul": self.gemm,
+                 "GlobalAveragePool": self.pool, "AveragePool": self.pool, "MaxPool": self.pool,
+                 "Add": self.elementwise, "Mul": self.elementwise}
         counts = collections.Counter()
         for node in self.graph.node:
             row = kinds[node.op_type](node) if node.op_type in kinds else None

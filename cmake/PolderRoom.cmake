@@ -4,8 +4,8 @@
 # program NAME_test. Device rooms compile without exceptions; EXCEPTIONS marks a room whose
 # libraries throw (each throw is caught in one adapter).
 add_library(polder_flags INTERFACE)
-target_include_directories(polder_flags INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src
-                                                  ${CMAKE_BINARY_DIR}/generated)
+target_include_directories(polder_flags INTERFACE
+  ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
 target_compile_options(polder_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-psabi
                                               -Wno-missing-field-initializers -ffunction-sections -fdata-sections
                                               $<$<BOOL:${POLDER_WERROR}>:-Werror>)
@@ -14,7 +14,8 @@ if(NOT POLDER_HOST)
   target_compile_definitions(polder_flags INTERFACE POLDER_DEVICE=1)
 endif()
 if(POLDER_SANITIZE)
-  add_compile_options(-fsanitize=${POLDER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=${POLDER_SANITIZE} -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${POLDER_SANITIZE})
 endif()
 find_package(Threads REQUIRED)

@@ -1,3 +1,4 @@
+# Toolchain of preset arm64: Debian's cross compiler; programs run under qemu as a Cortex-A76.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)

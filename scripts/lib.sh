@@ -9,7 +9,7 @@ die() {
   exit 1
 }
 
-# retry TRIES COMMAND...: runs COMMAND until it succeeds, at most TRIES times, and waits longer each time.
+# retry TRIES COMMAND...: runs COMMAND until it succeeds, at most TRIES times, with growing waits.
 retry() {
   local tries=$1 try
   shift

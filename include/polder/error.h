@@ -41,7 +41,8 @@ struct Error {
   }
 };
 
-// A value or an Error. Success costs no allocation. Reading the value of an error aborts: check first.
+// A value or an Error. Success costs no allocation. Reading the value of an error aborts: check
+// first.
 template <class T>
 class [[nodiscard]] Result {
  public:

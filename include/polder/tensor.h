@@ -70,7 +70,9 @@ struct TensorView {
 
   std::size_t bytes() const { return std::size_t(shape.elements()) * size_of(type); }
   template <class T>
-  T* as() const { return static_cast<T*>(data); }
+  T* as() const {
+    return static_cast<T*>(data);
+  }
 };
 
 }  // namespace polder

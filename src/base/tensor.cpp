@@ -51,7 +51,9 @@ std::int64_t Shape::elements() const {
   return product;
 }
 
-bool Shape::operator==(const Shape& other) const { return std::ranges::equal(dims(), other.dims()); }
+bool Shape::operator==(const Shape& other) const {
+  return std::ranges::equal(dims(), other.dims());
+}
 
 std::string Shape::text() const {
   std::string text = "[";

@@ -59,8 +59,8 @@ inline constexpr Activation kRelu6{Unary::kClamp, 0, 6};
 //   out = activation(sum + bias [+ residual])                        by default
 //   out = activation(sum + bias) + residual                          when residual_after
 struct Epilogue {
-  const float* bias = nullptr;      // [output channels], or null
-  const float* residual = nullptr;  // the output's shape, or null; may be the output itself
+  const float* bias = nullptr;       // [output channels], or null
+  const float* residual = nullptr;   // the output's shape, or null; may be the output itself
   std::int64_t residual_stride = 0;  // elements between two rows (pixels) of the residual
   Activation activation;
   bool residual_after = false;

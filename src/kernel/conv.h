@@ -26,7 +26,7 @@ struct ConvArgs {
   int stride_h = 1, stride_w = 1;
   int dilation_h = 1, dilation_w = 1;
   int pad_top = 0, pad_left = 0;
-  int groups = 1;                // divides in_c and out_c
+  int groups = 1;               // divides in_c and out_c
   std::int64_t in_stride = 0;   // elements between neighbouring pixels; in_c when dense
   std::int64_t out_stride = 0;  // as above; larger when writing into a slice of channels
   Epilogue epilogue;
@@ -45,7 +45,7 @@ struct DepthwiseArgs {
   int stride_h = 1, stride_w = 1;
   int dilation_h = 1, dilation_w = 1;
   int pad_top = 0, pad_left = 0;
-  std::int64_t in_stride = 0;   // elements between neighbouring pixels
+  std::int64_t in_stride = 0;  // elements between neighbouring pixels
   std::int64_t out_stride = 0;
   Epilogue epilogue;
 };

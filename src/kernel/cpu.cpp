@@ -20,8 +20,8 @@ std::uint64_t enabled_state() {
 }
 
 X86Levels detect() {
-  constexpr std::uint32_t kLeaf1Ecx = bit_FMA | bit_SSE4_2 | bit_MOVBE | bit_POPCNT | bit_OSXSAVE |
-                                      bit_AVX | bit_F16C;
+  constexpr std::uint32_t kLeaf1Ecx =
+      bit_FMA | bit_SSE4_2 | bit_MOVBE | bit_POPCNT | bit_OSXSAVE | bit_AVX | bit_F16C;
   constexpr std::uint32_t kV3Leaf7Ebx = bit_BMI | bit_AVX2 | bit_BMI2;
   constexpr std::uint32_t kV4Leaf7Ebx =
       bit_AVX512F | bit_AVX512DQ | bit_AVX512CD | bit_AVX512BW | bit_AVX512VL;
@@ -32,8 +32,7 @@ X86Levels detect() {
   const std::uint64_t state = enabled_state();
   if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return levels;
   levels.v3 = (ebx & kV3Leaf7Ebx) == kV3Leaf7Ebx && (state & kYmmState) == kYmmState;
-  levels.v4 =
-      levels.v3 && (ebx & kV4Leaf7Ebx) == kV4Leaf7Ebx && (state & kZmmState) == kZmmState;
+  levels.v4 = levels.v3 && (ebx & kV4Leaf7Ebx) == kV4Leaf7Ebx && (state & kZmmState) == kZmmState;
   return levels;
 }
 #endif

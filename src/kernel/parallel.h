@@ -14,7 +14,8 @@ class Parallel {
 
   template <class F>
   void for_each(int count, F&& f) {
-    run(count, [](void* context, int i) { (*static_cast<F*>(context))(i); }, &f);
+    run(
+        count, [](void* context, int i) { (*static_cast<F*>(context))(i); }, &f);
   }
 };
 

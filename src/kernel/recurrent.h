@@ -17,11 +17,11 @@ struct LstmCellArgs {
   const float* g = nullptr;  // the candidate ("c" in ONNX)
   const float* o = nullptr;
   std::int64_t gate_stride = 0;
-  const float* c_before = nullptr;      // [batch, hidden], rows state_stride apart
-  float* c = nullptr;                   // as above
-  float* h = nullptr;                   // [batch, hidden], rows h_stride apart
+  const float* c_before = nullptr;  // [batch, hidden], rows state_stride apart
+  float* c = nullptr;               // as above
+  float* h = nullptr;               // [batch, hidden], rows h_stride apart
   std::int64_t state_stride = 0, h_stride = 0;
-  const float* peephole_i = nullptr;    // [hidden], or null
+  const float* peephole_i = nullptr;  // [hidden], or null
   const float* peephole_f = nullptr;
   const float* peephole_o = nullptr;
   int batch = 1, hidden = 1;

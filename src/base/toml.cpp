@@ -101,40 +101,26 @@ bool has_type(const TomlValue& value, OptionType type) {
   };
   const auto is_string = [](const TomlValue& item) { return item.kind == TomlKind::kString; };
   switch (type) {
-    case OptionType::kBool:
-      return value.kind == TomlKind::kBool;
-    case OptionType::kInteger:
-      return value.kind == TomlKind::kInteger;
-    case OptionType::kFloat:
-      return is_number(value);
-    case OptionType::kString:
-      return is_string(value);
-    case OptionType::kStrings:
-      return is_string(value) || all(is_string);
-    case OptionType::kNumbers:
-      return is_number(value) || all(is_number);
-    case OptionType::kPoints:
-      return all(is_point);
-    case OptionType::kTable:
-      return value.kind == TomlKind::kTable;
+    case OptionType::kBool: return value.kind == TomlKind::kBool;
+    case OptionType::kInteger: return value.kind == TomlKind::kInteger;
+    case OptionType::kFloat: return is_number(value);
+    case OptionType::kString: return is_string(value);
+    case OptionType::kStrings: return is_string(value) || all(is_string);
+    case OptionType::kNumbers: return is_number(value) || all(is_number);
+    case OptionType::kPoints: return all(is_point);
+    case OptionType::kTable: return value.kind == TomlKind::kTable;
   }
   return false;
 }
 
 std::string_view kind_name(TomlKind kind) {
   switch (kind) {
-    case TomlKind::kBool:
-      return "a boolean";
-    case TomlKind::kInteger:
-      return "an integer";
-    case TomlKind::kFloat:
-      return "a number";
-    case TomlKind::kString:
-      return "a string";
-    case TomlKind::kArray:
-      return "an array";
-    case TomlKind::kTable:
-      return "a table";
+    case TomlKind::kBool: return "a boolean";
+    case TomlKind::kInteger: return "an integer";
+    case TomlKind::kFloat: return "a number";
+    case TomlKind::kString: return "a string";
+    case TomlKind::kArray: return "an array";
+    case TomlKind::kTable: return "a table";
   }
   return "something else";
 }
@@ -206,22 +192,14 @@ Result<TomlValue> parse_toml(std::string_view text, std::string_view file) {
 
 std::string_view option_type_name(OptionType type) {
   switch (type) {
-    case OptionType::kBool:
-      return "true or false";
-    case OptionType::kInteger:
-      return "an integer";
-    case OptionType::kFloat:
-      return "a number";
-    case OptionType::kString:
-      return "a string";
-    case OptionType::kStrings:
-      return "an array of strings";
-    case OptionType::kNumbers:
-      return "an array of numbers";
-    case OptionType::kPoints:
-      return "an array of [x, y]";
-    case OptionType::kTable:
-      return "a table";
+    case OptionType::kBool: return "true or false";
+    case OptionType::kInteger: return "an integer";
+    case OptionType::kFloat: return "a number";
+    case OptionType::kString: return "a string";
+    case OptionType::kStrings: return "an array of strings";
+    case OptionType::kNumbers: return "an array of numbers";
+    case OptionType::kPoints: return "an array of [x, y]";
+    case OptionType::kTable: return "a table";
   }
   return "?";
 }
@@ -295,15 +273,9 @@ const TomlValue& needed(const Settings& settings, std::string_view name) {
 }
 }  // namespace
 
-bool Settings::flag(std::string_view name) const {
-  return needed(*this, name).boolean;
-}
-std::int64_t Settings::integer(std::string_view name) const {
-  return needed(*this, name).integer;
-}
-double Settings::number(std::string_view name) const {
-  return needed(*this, name).number;
-}
+bool Settings::flag(std::string_view name) const { return needed(*this, name).boolean; }
+std::int64_t Settings::integer(std::string_view name) const { return needed(*this, name).integer; }
+double Settings::number(std::string_view name) const { return needed(*this, name).number; }
 const std::string& Settings::string(std::string_view name) const {
   return needed(*this, name).string;
 }
@@ -347,12 +319,9 @@ std::string options_markdown(std::span<const Option> options) {
     for (std::size_t at = 0; (at = value.find('|', at)) != std::string::npos; at += 4)
       value.replace(at, 1, " \\| ");
     const bool low = std::isfinite(option.min), high = std::isfinite(option.max);
-    if (low && high)
-      value += fmt::format(", {} to {}", option.min, option.max);
-    else if (low)
-      value += fmt::format(", at least {}", option.min);
-    else if (high)
-      value += fmt::format(", at most {}", option.max);
+    if (low && high) value += fmt::format(", {} to {}", option.min, option.max);
+    else if (low) value += fmt::format(", at least {}", option.min);
+    else if (high) value += fmt::format(", at most {}", option.max);
     if (!option.unit.empty()) value += fmt::format(" ({})", option.unit);
     const std::string fallback = option.required           ? "required"
                                  : option.fallback.empty() ? "–"

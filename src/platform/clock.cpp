@@ -10,9 +10,7 @@ std::int64_t monotonic_ns() {
   return std::int64_t(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
-std::int64_t SystemClock::now_us() const {
-  return monotonic_ns() / 1000;
-}
+std::int64_t SystemClock::now_us() const { return monotonic_ns() / 1000; }
 
 void SystemClock::sleep_until_us(std::int64_t time_us) {
   const timespec until{time_t(time_us / 1'000'000), long(time_us % 1'000'000) * 1000};

@@ -20,8 +20,7 @@ Error os_error(const std::string& path, std::string_view action, int number) {
   const char* reason = std::strerror(number);
   switch (number) {
     case ENOENT:
-    case ENOTDIR:
-      return fail(Code::kNotFound, "{}: cannot {}: {}", path, action, reason);
+    case ENOTDIR: return fail(Code::kNotFound, "{}: cannot {}: {}", path, action, reason);
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
@@ -29,10 +28,8 @@ Error os_error(const std::string& path, std::string_view action, int number) {
                   path, action, reason);
     case EACCES:
     case EPERM:
-    case EROFS:
-      return fail(Code::kDenied, "{}: cannot {}: {}", path, action, reason);
-    default:
-      return fail(Code::kIo, "{}: cannot {}: {}", path, action, reason);
+    case EROFS: return fail(Code::kDenied, "{}: cannot {}: {}", path, action, reason);
+    default: return fail(Code::kIo, "{}: cannot {}: {}", path, action, reason);
   }
 }
 

@@ -34,9 +34,11 @@ foreach(entry ${op_entries})
   string(APPEND defs "    &${stem}::def,\n")
   string(APPEND tools "    &${stem}::tools,\n")
 endforeach()
-file(CONFIGURE OUTPUT generated/ops_table.cpp CONTENT "#include \"ops/op.h\"\n\nnamespace polder::ops {\n\n${declarations}
+file(CONFIGURE OUTPUT generated/ops_table.cpp CONTENT
+"#include \"ops/op.h\"\n\nnamespace polder::ops {\n\n${declarations}
 namespace {\nconstexpr const OpDef* kOps[] = {\n${defs}};\n}\n
 std::span<const OpDef* const> all_ops() { return kOps; }\n\n}  // namespace polder::ops\n")
-file(CONFIGURE OUTPUT generated/tools_table.cpp CONTENT "#include \"ops/tools.h\"\n\nnamespace polder::ops {\n\n${tool_declarations}
+file(CONFIGURE OUTPUT generated/tools_table.cpp CONTENT
+"#include \"ops/tools.h\"\n\nnamespace polder::ops {\n\n${tool_declarations}
 namespace {\nconstexpr const OpTools* kTools[] = {\n${tools}};\n}\n
 std::span<const OpTools* const> all_tools() { return kTools; }\n\n}  // namespace polder::ops\n")

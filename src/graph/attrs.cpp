@@ -139,7 +139,8 @@ int AttrReader::integers(std::string_view name, std::span<std::int64_t> out, int
   if (!value) return fallback_count;
   const auto* list = std::get_if<std::vector<std::int64_t>>(value);
   // An empty list of reals and of integers look alike in some formats.
-  if (const auto* reals = std::get_if<std::vector<double>>(value); reals && reals->empty()) return 0;
+  if (const auto* reals = std::get_if<std::vector<double>>(value); reals && reals->empty())
+    return 0;
   if (!list || list->size() > out.size()) {
     reject(fmt::format("attribute '{}': at most {} integers expected", name, out.size()));
     return fallback_count;

@@ -24,7 +24,8 @@ enum class Layout : std::uint8_t {
   kTaps = 2,    // depthwise weights [C,kh,kw,1] held as [kh*kw][C]
 };
 
-// Immutable bytes and whoever keeps them alive; aligned to 64 bytes when made by the functions here.
+// Immutable bytes and whoever keeps them alive; aligned to 64 bytes when made by the functions
+// here.
 struct Bytes {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> view;

@@ -47,9 +47,7 @@ TEST(Summarize, SortsAndCountsInMicroseconds) {
   EXPECT_DOUBLE_EQ(summary.mean_us, 4);
 }
 
-TEST(Summarize, NothingMeasured) {
-  EXPECT_EQ(summarize({}).runs, 0);
-}
+TEST(Summarize, NothingMeasured) { EXPECT_EQ(summarize({}).runs, 0); }
 
 }  // namespace
 }  // namespace polder

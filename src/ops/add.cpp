@@ -8,7 +8,8 @@ namespace {
 struct Function {
   template <class T>
   static T apply(T a, T b) {
-    if constexpr (std::is_integral_v<T>) return T(std::make_unsigned_t<T>(a) + std::make_unsigned_t<T>(b));
+    if constexpr (std::is_integral_v<T>)
+      return T(std::make_unsigned_t<T>(a) + std::make_unsigned_t<T>(b));
     else return a + b;
   }
 };
@@ -22,11 +23,12 @@ Status infer(InferContext& context) {
 }
 
 std::vector<Sample> samples() {
-  return {{"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
-          {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
-          {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
-          {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
-          {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
+  return {
+      {"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
+      {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
+      {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
+      {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
+      {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Add"}};

@@ -31,7 +31,8 @@ Status broadcast_dims(const InferContext& context, int first, int count, Dims& o
       if (own < 0) continue;
       const Dim before = dim;
       if (!meet(before, context.dims(i)[own], dim)) {
-        return fail(Code::kInvalid, "shapes {} and {} do not broadcast: {} against {} in dimension {}",
+        return fail(Code::kInvalid,
+                    "shapes {} and {} do not broadcast: {} against {} in dimension {}",
                     context.dims(first).text(), context.dims(i).text(), before.bound,
                     context.dims(i)[own].bound, axis);
       }

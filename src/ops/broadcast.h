@@ -9,9 +9,9 @@
 
 namespace polder::ops {
 
-// The shape that inputs [first, first + count) broadcast to; an error names the dimensions that differ.
-// A free dimension against a known one above 1 takes the known one; two different free dimensions
-// are taken as equal at compile time and checked in the run.
+// The shape that inputs [first, first + count) broadcast to; an error names the dimensions that
+// differ. A free dimension against a known one above 1 takes the known one; two different free
+// dimensions are taken as equal at compile time and checked in the run.
 Status broadcast_dims(const InferContext& context, int first, int count, Dims& out);
 
 // out = f(a, b) over small integers where both are known, for chains that compute shapes.
@@ -27,8 +27,8 @@ std::array<std::int64_t, kMaxRank> broadcast_strides(const Shape& in, const Shap
 
 // Walks `out` in row-major order; f(out_index, offsets) gets each input's element offset.
 template <std::size_t n, class F>
-void for_each_broadcast(const Shape& out, const std::array<std::array<std::int64_t, kMaxRank>, n>& strides,
-                        F&& f) {
+void for_each_broadcast(const Shape& out,
+                        const std::array<std::array<std::int64_t, kMaxRank>, n>& strides, F&& f) {
   const std::int64_t total = out.elements();
   std::array<std::int64_t, n> offsets{};
   std::array<std::int64_t, kMaxRank> position{};
@@ -49,14 +49,16 @@ Status reference_binary(const RunContext& run) {
   const TensorView& a = run.in(0);
   const TensorView& b = run.in(1);
   const TensorView& out = run.out(0);
-  const std::array strides = {broadcast_strides(a.shape, out.shape), broadcast_strides(b.shape, out.shape)};
+  const std::array strides = {broadcast_strides(a.shape, out.shape),
+                              broadcast_strides(b.shape, out.shape)};
   dispatch(a.type, [&]<class T>() {
     using R = decltype(F::template apply<T>(T(), T()));
     const T* pa = a.as<T>();
     const T* pb = b.as<T>();
-    for_each_broadcast(out.shape, strides, [&](std::int64_t i, const std::array<std::int64_t, 2>& at) {
-      out.as<R>()[i] = F::template apply<T>(pa[at[0]], pb[at[1]]);
-    });
+    for_each_broadcast(out.shape, strides,
+                       [&](std::int64_t i, const std::array<std::int64_t, 2>& at) {
+                         out.as<R>()[i] = F::template apply<T>(pa[at[0]], pb[at[1]]);
+                       });
   });
   return {};
 }

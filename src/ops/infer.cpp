@@ -169,13 +169,15 @@ Status infer_one(Graph& graph, Node& node) {
   TRY(def->parse(node.attrs, params));
 
   std::vector<ValueInfo> inputs, outputs(node.outputs.size());
-  for (const ValueId id : node.inputs) inputs.push_back(id == kNoValue ? ValueInfo{} : info_of(graph[id]));
+  for (const ValueId id : node.inputs)
+    inputs.push_back(id == kNoValue ? ValueInfo{} : info_of(graph[id]));
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (node.inputs[i] != kNoValue && !inputs[i].present()) {
       return fail(Code::kInvalid, "input {} ('{}') has no type", i, graph[node.inputs[i]].name);
     }
   }
-  for (const ValueId id : node.outputs) if (id != kNoValue) graph[id].ints.reset();
+  for (const ValueId id : node.outputs)
+    if (id != kNoValue) graph[id].ints.reset();
   GraphHost host(graph, node);
   InferContext context(params, inputs, outputs, host);
   TRY(def->infer(context));
@@ -208,7 +210,8 @@ Status infer_graph(Graph& graph) {
 
 Status infer_body(Graph& body, std::span<const ValueInfo> inputs) {
   if (inputs.size() != body.inputs.size()) {
-    return fail(Code::kInvalid, "a body takes {} inputs; {} given", body.inputs.size(), inputs.size());
+    return fail(Code::kInvalid, "a body takes {} inputs; {} given", body.inputs.size(),
+                inputs.size());
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     Value& value = body[body.inputs[i]];
@@ -228,8 +231,9 @@ Status infer_body(Graph& body, std::span<const ValueInfo> inputs) {
 
 const OpDef* find_op(std::string_view name) {
   const auto table = all_ops();
-  const auto it = std::lower_bound(table.begin(), table.end(), name,
-                                   [](const OpDef* def, std::string_view n) { return def->name < n; });
+  const auto it =
+      std::lower_bound(table.begin(), table.end(), name,
+                       [](const OpDef* def, std::string_view n) { return def->name < n; });
   return it != table.end() && (*it)->name == name ? *it : nullptr;
 }
 

@@ -49,7 +49,9 @@ struct NodeInfo {
   const Kernels* kernels;
 
   template <class P>
-  const P& as() const { return *static_cast<const P*>(params); }
+  const P& as() const {
+    return *static_cast<const P*>(params);
+  }
   const ValueInfo& in(int i) const {
     static constexpr ValueInfo kAbsent;
     return std::size_t(i) < inputs.size() ? inputs[std::size_t(i)] : kAbsent;
@@ -76,7 +78,9 @@ class InferContext {
       : params_(params), inputs_(inputs), outputs_(outputs), host_(host) {}
 
   template <class P>
-  const P& params() const { return *static_cast<const P*>(params_); }
+  const P& params() const {
+    return *static_cast<const P*>(params_);
+  }
 
   int input_count() const { return int(inputs_.size()); }
   int output_count() const { return int(outputs_.size()); }
@@ -142,7 +146,9 @@ struct RunContext {
   BodyRunner* bodies;
 
   template <class P>
-  const P& as() const { return *static_cast<const P*>(params); }
+  const P& as() const {
+    return *static_cast<const P*>(params);
+  }
   bool has(int i) const {
     return std::size_t(i) < inputs.size() && inputs[std::size_t(i)].type != DataType::kNone;
   }

@@ -12,7 +12,9 @@ struct Function {
   }
 };
 
-std::vector<Sample> samples() { return {{"odd count", {{.shape = {3, 7, 5}, .low = -9, .high = 9}}}}; }
+std::vector<Sample> samples() {
+  return {{"odd count", {{.shape = {3, 7, 5}, .low = -9, .high = 9}}}};
+}
 
 constexpr OnnxRule kOnnx[] = {{"Sigmoid"}};
 constexpr TfliteRule kTflite[] = {{"LOGISTIC"}};

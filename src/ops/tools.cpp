@@ -63,7 +63,8 @@ Result<std::vector<std::int64_t>> ImportContext::constant_ints(int i) const {
   return values;
 }
 
-Result<ValueId> ImportContext::emit(std::string_view op, std::vector<ValueId> in, Attrs attributes) {
+Result<ValueId> ImportContext::emit(std::string_view op, std::vector<ValueId> in,
+                                    Attrs attributes) {
   const ValueId out = graph.add_value(fmt::format("{}/{}{}", node_name, op, graph.values.size()));
   TRY(finish(op, std::move(in), std::move(attributes), {out}));
   return out;
@@ -103,7 +104,8 @@ std::vector<std::int64_t> channels_last(int rank) {
 
 Result<ValueId> ImportContext::to_channels_last(ValueId v) {
   const int rank = graph[v].dims.rank();
-  if (rank < 3) return fail(Code::kInvalid, "rank {}; a batch, channels and at least one more expected", rank);
+  if (rank < 3)
+    return fail(Code::kInvalid, "rank {}; a batch, channels and at least one more expected", rank);
   return transpose(v, channels_last(rank));
 }
 

@@ -23,7 +23,7 @@ class ImportContext {
   std::vector<ValueId> outputs;  // to be produced by this node
   std::vector<std::pair<std::string, ValueId>> tensors;
   std::vector<std::pair<std::string, Graph>> bodies;  // their captures are appended to `captures`
-  std::vector<std::vector<ValueId>> captures;         // per body: outer values, after its own inputs
+  std::vector<std::vector<ValueId>> captures;  // per body: outer values, after its own inputs
 
   explicit ImportContext(Graph& g) : graph(g) {}
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "kernel/table.h"
-#include "ops/tools.h"
 #include "ops/broadcast.h"
+#include "ops/tools.h"
 
 namespace polder::ops::transpose {
 namespace {

@@ -7,8 +7,8 @@
 
 namespace polder::ops {
 
-// dispatch(type, f): calls f.template operator()<T>() with the C++ type of `type`; returns false for
-// types without one (f16, bf16). Bool is std::uint8_t unless f wants bool itself.
+// dispatch(type, f): calls f.template operator()<T>() with the C++ type of `type`; returns false
+// for types without one (f16, bf16). Bool is std::uint8_t unless f wants bool itself.
 template <class F>
 bool dispatch(DataType type, F&& f) {
   switch (type) {

@@ -23,9 +23,7 @@ TEST(Host, ErrorsNameThePath) {
   EXPECT_FALSE(read_kernel_text("/proc").ok());
 }
 
-TEST(Host, CountsCores) {
-  EXPECT_GE(usable_cores(), 1);
-}
+TEST(Host, CountsCores) { EXPECT_GE(usable_cores(), 1); }
 
 }  // namespace
 }  // namespace polder

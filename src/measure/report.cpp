@@ -1,0 +1,51 @@
+#include "measure/report.h"
+
+#include <fmt/format.h>
+
+namespace polder {
+namespace {
+
+std::string number_or_null(const std::optional<std::int64_t>& number) {
+  return number ? fmt::format("{}", *number) : "null";
+}
+
+}  // namespace
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += {'\\', c};
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out += fmt::format("\\u{:04x}", static_cast<int>(c));
+    else out += c;
+  }
+  return out + '"';
+}
+
+std::string to_json(const BenchReport& report) {
+  const BenchResult& result = report.result;
+  const LatencySummary& latency = result.load.latency;
+  std::optional<std::int64_t> peak, above;
+  if (report.footprint) {
+    peak = report.footprint->peak_rss_bytes;
+    above = report.footprint->rss_above_empty_bytes;
+  }
+  std::string text =
+      fmt::format(R"({{"model":{},"runtime":{},"isa":{},"threads":{},"runs":{},"latency_us":)",
+                  json_string(report.model), json_string(report.runtime), json_string(report.isa),
+                  report.threads, latency.runs);
+  text += fmt::format(
+      R"({{"min":{:.3f},"p50":{:.3f},"p90":{:.3f},"p99":{:.3f},"max":{:.3f},"mean":{:.3f}}},)",
+      latency.min_us, latency.p50_us, latency.p90_us, latency.p99_us, latency.max_us,
+      latency.mean_us);
+  text += fmt::format(R"("throughput_per_s":{:.3f},"open_us":{{"first":{:.3f},"min":{:.3f}}},)"
+                      R"("first_run_us":{:.3f},)",
+                      result.load.throughput_per_s, result.open_first_us, result.open_min_us,
+                      result.first_run_us);
+  text +=
+      fmt::format(R"("arena_bytes":{},"peak_rss_bytes":{},"rss_above_empty_bytes":{}}})",
+                  number_or_null(report.arena_bytes), number_or_null(peak), number_or_null(above));
+  return text + '\n';
+}
+
+}  // namespace polder

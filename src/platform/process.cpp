@@ -1,0 +1,85 @@
+#include "platform/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstring>
+
+#include "base/fail.h"
+
+extern char** environ;
+
+namespace polder {
+namespace {
+
+// Reads until the end of the pipe, or until there is more than `cap_bytes`.
+bool read_capped(int fd, std::size_t cap_bytes, std::string& output) {
+  char block[4096];
+  for (;;) {
+    const ssize_t got = ::read(fd, block, sizeof block);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return true;
+    if (output.size() + static_cast<std::size_t>(got) > cap_bytes) return false;
+    output.append(block, static_cast<std::size_t>(got));
+  }
+}
+
+int wait_for(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// Starts the command with its standard output in `output_fd`; an errno value, or 0.
+int spawn(const std::vector<std::string>& command, int output_fd, pid_t& child) {
+  std::vector<char*> arguments;
+  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
+  const int error =
+      ::posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  return error;
+}
+
+}  // namespace
+
+Result<ProcessResult> run_process(const std::vector<std::string>& command, std::size_t cap_bytes) {
+  if (command.empty()) return fail(Code::kInvalid, "a command was expected, the list is empty");
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return fail(Code::kIo, "cannot make a pipe: {}", std::strerror(errno));
+  pid_t child = 0;
+  const int error = spawn(command, ends[1], child);
+  ::close(ends[1]);
+  if (error != 0) {
+    ::close(ends[0]);
+    return fail(Code::kUnavailable, "{}: cannot start it: {}", command[0], std::strerror(error));
+  }
+  ProcessResult result;
+  const bool whole = read_capped(ends[0], cap_bytes, result.output);
+  ::close(ends[0]);
+  if (!whole) ::kill(child, SIGKILL);
+  result.exit_status = wait_for(child);
+  if (!whole)
+    return fail(Code::kExhausted, "{}: printed more than {} bytes", command[0], cap_bytes);
+  return result;
+}
+
+Result<std::string> own_program() {
+  char path[PATH_MAX];
+  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+  if (length < 0)
+    return fail(Code::kIo, "/proc/self/exe: cannot read it: {}", std::strerror(errno));
+  return std::string(path, static_cast<std::size_t>(length));
+}
+
+}  // namespace polder

@@ -1,0 +1,25 @@
+// Runs other programs and reads what they print.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace polder {
+
+struct ProcessResult {
+  int exit_status = 0;  // 128 + the signal's number when a signal ended it
+  std::string output;   // its standard output; standard error is this process's own
+};
+
+// Runs command[0] (looked for in PATH when it has no slash) with its arguments and waits for its
+// end. Nothing is interpreted by a shell. Errors: kInvalid for no command, kUnavailable when it
+// cannot be started, kExhausted when it prints more than `cap_bytes` (it is ended then).
+Result<ProcessResult> run_process(const std::vector<std::string>& command, std::size_t cap_bytes);
+
+// The path of the running program. Errors: kIo.
+Result<std::string> own_program();
+
+}  // namespace polder

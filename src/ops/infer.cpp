@@ -68,9 +68,9 @@ void InferContext::output_ints(int i, const IntList& ints) {
 }
 
 Status InferContext::expect_type(int i, std::initializer_list<DataType> types) const {
+  if (std::ranges::find(types, input(i).type) != types.end()) return {};
   std::string names;
   for (const DataType type : types) {
-    if (input(i).type == type) return {};
     if (!names.empty()) names += ", ";
     names += type_name(type);
   }

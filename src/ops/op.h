@@ -159,13 +159,20 @@ struct RunContext {
 // Fails only on what no check before could see: an index out of range in the data.
 using Kernel = Status (*)(const RunContext&);
 
+// How a kernel wants a constant input to lie in memory (ops/pack.h).
+struct Packing {
+  Layout layout = Layout::kPlain;
+  std::int32_t groups = 1;
+};
+
 // The kernel that will run a node.
 struct Choice {
   Kernel kernel = nullptr;
   std::string_view name = "reference";  // for profiles
   std::size_t workspace_bytes = 0;
-  // The layout in which the kernel wants constant input i; the compiler packs it so.
-  Layout layouts[4] = {};
+  // How it wants constant input i; the compiler packs it so. Does not depend on the instruction
+  // set: NodeInfo::kernels may be null while compiling for another machine.
+  Packing packing[4] = {};
 };
 
 inline constexpr int kMany = 1 << 16;

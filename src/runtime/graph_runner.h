@@ -1,0 +1,103 @@
+// One graph of a plan, checked and ready to run: the session's main graph, or a body.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/dims.h"
+#include "ops/op.h"
+#include "runtime/plan.h"
+#include "runtime/session.h"
+
+namespace polder::plan {
+struct Graph;
+struct Node;
+}  // namespace polder::plan
+
+namespace polder {
+
+class GraphRunner {
+ public:
+  // What the graphs of one session share.
+  struct Shared {
+    const Plan* plan;
+    const kernel::Kernels* kernels;
+    Parallel* parallel;
+    bool reference;
+    std::vector<const ops::OpDef*> operators;  // by index in the program
+  };
+  struct Tensor {
+    std::string_view name;
+    DataType type = DataType::kNone;
+    Dims dims;           // as planned
+    Layout layout = Layout::kPlain;
+    std::uint8_t storage = 0;
+    std::size_t offset = 0;
+    std::size_t bytes = 0;
+    const std::byte* constant = nullptr;
+    TensorView now;      // where and how large in this run
+  };
+  struct Node {
+    const ops::OpDef* def = nullptr;
+    std::string_view name;
+    ops::Choice choice;
+    std::uint32_t params = 0;  // offset into params_
+    std::vector<int> inputs, outputs;
+    std::uint32_t views = 0;   // first of the inputs', then the outputs' views
+    bool dynamic = false;      // shapes are inferred in each run
+    std::size_t workspace_offset = 0, workspace_bytes = 0;
+    std::vector<std::unique_ptr<GraphRunner>> bodies;
+    std::vector<std::size_t> body_offsets;
+  };
+
+  // Reads and checks graph `index` of the plan: everything that run() relies on.
+  static Result<std::unique_ptr<GraphRunner>> load(const Shared& shared, int index);
+
+  std::size_t arena_bytes() const { return arena_bytes_; }
+  // Where the arena is; called once before the first run.
+  void bind_arena(std::byte* arena);
+  Status run(std::span<const TensorView> inputs);
+  TensorView output(int i) const;
+  std::span<const Tensor> tensors() const { return tensors_; }
+  std::span<const Node> nodes() const { return nodes_; }
+  std::span<const int> inputs() const { return inputs_; }
+  std::span<const int> outputs() const { return outputs_; }
+  void observe(RunObserver* observer) { observer_ = observer; }
+
+ private:
+  class Host;
+  class Bodies;
+  explicit GraphRunner(const Shared& shared) : shared_(shared) {}
+  Status load_tensors(const plan::Graph& graph);
+  Status load_tensor(std::size_t index, const void* tensor);
+  Status load_node(const plan::Graph& graph, const plan::Node& node, int graph_index);
+  Status load_bodies(const plan::Node& source, Node& node, int graph_index);
+  Status check_inference(Node& node);
+  Status choose(Node& node);
+  Status load_ports(const plan::Graph& graph);
+  void make_views();
+  Status bind_input(std::size_t i, const TensorView& given);
+  Status infer_now(Node& node);
+  Status run_node(int index);
+  void refresh_views(const Node& node);
+
+  Shared shared_;
+  std::vector<Tensor> tensors_;
+  std::vector<Node> nodes_;
+  std::vector<int> inputs_, outputs_;
+  std::vector<std::byte> params_;
+  std::vector<TensorView> views_;
+  struct Patch {
+    int input;           // graph input
+    std::uint32_t view;  // where its pointer goes
+  };
+  std::vector<Patch> patches_;
+  std::vector<ops::ValueInfo> info_in_, info_out_;  // scratch of infer_now
+  std::byte* arena_ = nullptr;
+  std::size_t arena_bytes_ = 0;
+  RunObserver* observer_ = nullptr;
+};
+
+}  // namespace polder

@@ -1,0 +1,87 @@
+// The native session: runs a plan in one arena, without allocation or locks after it is open.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/table.h"
+#include "runtime/executor.h"
+#include "runtime/plan.h"
+
+namespace polder {
+
+// Sees each node before and after it runs: for profiles. Called on the thread that calls run().
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void before(int node) = 0;
+  virtual void after(int node) = 0;
+};
+
+struct SessionOptions {
+  int threads = 1;
+  // The instruction set to use instead of the best; the plan's target must be no higher.
+  std::optional<kernel::Isa> isa = {};
+  // Runs every operator by its reference implementation: slow, for tests. Only for plans whose
+  // constants are not packed (CompileOptions::pack = false).
+  bool reference = false;
+};
+
+// What a node is and costs, for inspection and profiles.
+struct NodeReport {
+  std::string_view name;
+  std::string_view op;
+  std::string_view kernel;
+  std::vector<int> inputs, outputs;  // tensor indices, -1 absent
+  std::size_t workspace_bytes = 0;
+};
+struct TensorReport {
+  std::string_view name;
+  DataType type;
+  Shape bounds;
+  bool free = false;      // some dimension is known only in a run
+  bool constant = false;
+  bool in_arena = false;
+  std::size_t offset = 0, bytes = 0;
+};
+
+class GraphRunner;
+
+class Session final : public Executor {
+ public:
+  // Maps and checks the plan file.
+  static Result<std::unique_ptr<Session>> open(const std::string& plan_path, const SessionOptions& options = {});
+  static Result<std::unique_ptr<Session>> open(Plan plan, const SessionOptions& options = {});
+  ~Session() override;
+
+  std::span<const Port> inputs() const override { return inputs_; }
+  std::span<const Port> outputs() const override { return outputs_; }
+  Status run(std::span<const TensorView> inputs) override;
+  TensorView output(int index) const override;
+
+  std::size_t arena_bytes() const { return arena_bytes_; }
+  kernel::Isa isa() const { return isa_; }
+  // The main graph's nodes and tensors, in order of execution.
+  std::vector<NodeReport> nodes() const;
+  std::vector<TensorReport> tensors() const;
+  // nullptr: nobody watches. Borrowed until replaced.
+  void observe(RunObserver* observer);
+  // The extents that tensor `index` had in the last run.
+  Shape extents(int tensor) const;
+
+ private:
+  friend class GraphRunner;
+  Session();
+
+  Plan plan_;
+  kernel::Isa isa_ = kernel::Isa::kGeneric;
+  std::unique_ptr<Parallel> pool_;
+  std::unique_ptr<std::byte, void (*)(void*)> arena_;
+  std::size_t arena_bytes_ = 0;
+  std::unique_ptr<GraphRunner> main_;
+  std::vector<Port> inputs_, outputs_;
+};
+
+}  // namespace polder

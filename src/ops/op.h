@@ -9,6 +9,7 @@
 // The build finds the file and puts both into the operator table; nothing else needs an edit.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -172,7 +173,7 @@ struct Choice {
   std::size_t workspace_bytes = 0;
   // How it wants constant input i; the compiler packs it so. Does not depend on the instruction
   // set: NodeInfo::kernels may be null while compiling for another machine.
-  Packing packing[4] = {};
+  std::array<Packing, 4> packing = {};
 };
 
 inline constexpr int kMany = 1 << 16;

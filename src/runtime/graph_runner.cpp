@@ -68,7 +68,8 @@ class GraphRunner::Host final : public ops::InferContext::Host {
   Status infer_body(int index, std::span<const ops::ValueInfo>,
                     std::span<ops::ValueInfo> outputs) override {
     const GraphRunner& body = *node_.bodies[std::size_t(index)];
-    if (body.outputs_.size() < outputs.size()) return fail(Code::kCorrupt, "a body has too few outputs");
+    if (body.outputs_.size() < outputs.size())
+      return fail(Code::kCorrupt, "a body has too few outputs");
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const Tensor& tensor = body.tensors_[std::size_t(body.outputs_[i])];
       outputs[i].type = tensor.type;
@@ -100,11 +101,12 @@ Result<std::unique_ptr<GraphRunner>> GraphRunner::load(const Shared& shared, int
   std::unique_ptr<GraphRunner> runner(new GraphRunner(shared));
   const plan::Graph& graph = *shared.plan->program().graphs()->Get(unsigned(index));
   if (graph.nodes()->size() > kMaxPlanNodes || graph.tensors()->size() > kMaxPlanTensors) {
-    return fail(Code::kExhausted, "graph {}: more than {} nodes or {} tensors", index, kMaxPlanNodes,
-                kMaxPlanTensors);
+    return fail(Code::kExhausted, "graph {}: more than {} nodes or {} tensors", index,
+                kMaxPlanNodes, kMaxPlanTensors);
   }
   if (graph.arena_bytes() > kMaxArenaBytes) {
-    return fail(Code::kExhausted, "graph {}: an arena of {} bytes; at most 2^36", index, graph.arena_bytes());
+    return fail(Code::kExhausted, "graph {}: an arena of {} bytes; at most 2^36", index,
+                graph.arena_bytes());
   }
   runner->arena_bytes_ = graph.arena_bytes();
   TRY(runner->load_tensors(graph));
@@ -112,7 +114,8 @@ Result<std::unique_ptr<GraphRunner>> GraphRunner::load(const Shared& shared, int
   runner->nodes_.reserve(graph.nodes()->size());
   for (const plan::Node* node : *graph.nodes()) {
     if (Status status = runner->load_node(graph, *node, index); !status) {
-      return std::move(status).error().at(fmt::format("node {} '{}'", runner->nodes_.size(), text(node->name())));
+      return std::move(status).error().at(
+          fmt::format("node {} '{}'", runner->nodes_.size(), text(node->name())));
     }
   }
   runner->make_views();
@@ -139,13 +142,16 @@ Status GraphRunner::load_tensor(std::size_t index, const void* source) {
   tensor.offset = from.offset();
   tensor.bytes = from.bytes();
   if (size_of(tensor.type) == 0) return fail(Code::kCorrupt, "type {} does not exist", from.type());
-  if (from.layout() > std::uint8_t(Layout::kTaps)) return fail(Code::kCorrupt, "layout {} does not exist", from.layout());
+  if (from.layout() > std::uint8_t(Layout::kTaps))
+    return fail(Code::kCorrupt, "layout {} does not exist", from.layout());
   const std::size_t rank = size_of_vector(from.dims());
   const std::size_t symbols = size_of_vector(from.symbols());
-  if (rank > kMaxRank || (symbols && symbols != rank)) return fail(Code::kCorrupt, "rank {} is above {}", rank, kMaxRank);
+  if (rank > kMaxRank || (symbols && symbols != rank))
+    return fail(Code::kCorrupt, "rank {} is above {}", rank, kMaxRank);
   for (unsigned axis = 0; axis < rank; ++axis) {
     const std::int64_t bound = from.dims()->Get(axis);
-    if (bound < 0 || bound > kMaxElements) return fail(Code::kCorrupt, "dimension {} is {}", axis, bound);
+    if (bound < 0 || bound > kMaxElements)
+      return fail(Code::kCorrupt, "dimension {} is {}", axis, bound);
     tensor.dims.push_back(Dim(bound, symbols ? from.symbols()->Get(axis) : 0));
   }
   std::size_t dense = 0;
@@ -157,11 +163,12 @@ Status GraphRunner::load_tensor(std::size_t index, const void* source) {
       const auto constants = shared_.plan->constants();
       if (tensor.offset > constants.size() || tensor.bytes > constants.size() - tensor.offset ||
           tensor.offset % kPlanAlignment || !tensor.dims.known()) {
-        return fail(Code::kCorrupt, "bytes {}+{} lie outside the constants", tensor.offset, tensor.bytes);
+        return fail(Code::kCorrupt, "bytes {}+{} lie outside the constants", tensor.offset,
+                    tensor.bytes);
       }
       if (tensor.layout == Layout::kPlain && tensor.bytes != dense) {
-        return fail(Code::kCorrupt, "{} bytes expected for {} {}, {} found", dense, tensor.dims.text(),
-                    type_name(tensor.type), tensor.bytes);
+        return fail(Code::kCorrupt, "{} bytes expected for {} {}, {} found", dense,
+                    tensor.dims.text(), type_name(tensor.type), tensor.bytes);
       }
       tensor.constant = constants.data() + tensor.offset;
       tensor.now.data = const_cast<std::byte*>(tensor.constant);
@@ -169,15 +176,14 @@ Status GraphRunner::load_tensor(std::size_t index, const void* source) {
     }
     case plan::Storage::Arena:
       if (tensor.offset > arena_bytes_ || tensor.bytes > arena_bytes_ - tensor.offset ||
-          tensor.offset % kPlanAlignment || tensor.bytes < dense || tensor.layout != Layout::kPlain) {
-        return fail(Code::kCorrupt, "bytes {}+{} do not fit the tensor or the arena", tensor.offset, tensor.bytes);
+          tensor.offset % kPlanAlignment || tensor.bytes < dense ||
+          tensor.layout != Layout::kPlain) {
+        return fail(Code::kCorrupt, "bytes {}+{} do not fit the tensor or the arena", tensor.offset,
+                    tensor.bytes);
       }
       break;
-    case plan::Storage::Input:
-      tensor.bytes = dense;
-      break;
-    default:
-      return fail(Code::kCorrupt, "storage {} does not exist", int(from.storage()));
+    case plan::Storage::Input: tensor.bytes = dense; break;
+    default: return fail(Code::kCorrupt, "storage {} does not exist", int(from.storage()));
   }
   tensor.now.type = tensor.type;
   tensor.now.shape = tensor.dims.bounds();
@@ -190,7 +196,8 @@ Status GraphRunner::load_ports(const plan::Graph& graph) {
         tensors_[std::size_t(id)].storage != std::uint8_t(plan::Storage::Input)) {
       return fail(Code::kCorrupt, "graph input {} is not an input tensor", id);
     }
-    if (std::ranges::find(inputs_, id) != inputs_.end()) return fail(Code::kCorrupt, "graph input {} appears twice", id);
+    if (std::ranges::find(inputs_, id) != inputs_.end())
+      return fail(Code::kCorrupt, "graph input {} appears twice", id);
     inputs_.push_back(id);
   }
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
@@ -200,7 +207,8 @@ Status GraphRunner::load_ports(const plan::Graph& graph) {
     }
   }
   for (const std::int32_t id : *graph.outputs()) {
-    if (id < 0 || std::size_t(id) >= tensors_.size() || tensors_[std::size_t(id)].layout != Layout::kPlain) {
+    if (id < 0 || std::size_t(id) >= tensors_.size() ||
+        tensors_[std::size_t(id)].layout != Layout::kPlain) {
       return fail(Code::kCorrupt, "graph output {} is no plain tensor", id);
     }
     outputs_.push_back(id);
@@ -209,14 +217,17 @@ Status GraphRunner::load_ports(const plan::Graph& graph) {
 }
 
 Status GraphRunner::load_node(const plan::Graph& graph, const plan::Node& source, int graph_index) {
-  if (source.op() >= shared_.operators.size()) return fail(Code::kCorrupt, "no operator {}", source.op());
+  if (source.op() >= shared_.operators.size())
+    return fail(Code::kCorrupt, "no operator {}", source.op());
   Node node;
   node.def = shared_.operators[source.op()];
   node.name = text(source.name());
-  const auto read_ids = [&](const flatbuffers::Vector<std::int32_t>* ids, std::vector<int>& out) -> Status {
+  const auto read_ids = [&](const flatbuffers::Vector<std::int32_t>* ids,
+                            std::vector<int>& out) -> Status {
     for (unsigned i = 0; i < size_of_vector(ids); ++i) {
       const std::int32_t id = ids->Get(i);
-      if (id < -1 || id >= std::int32_t(tensors_.size())) return fail(Code::kCorrupt, "no tensor {}", id);
+      if (id < -1 || id >= std::int32_t(tensors_.size()))
+        return fail(Code::kCorrupt, "no tensor {}", id);
       out.push_back(id);
     }
     return {};
@@ -230,14 +241,17 @@ Status GraphRunner::load_node(const plan::Graph& graph, const plan::Node& source
   }
   const ops::OpDef& def = *node.def;
   const int in = int(node.inputs.size()), out = int(node.outputs.size());
-  if (in < def.min_inputs || in > def.max_inputs || out < def.min_outputs || out > def.max_outputs ||
-      std::ranges::any_of(node.inputs.begin(), node.inputs.begin() + def.min_inputs, [](int id) { return id < 0; })) {
+  if (in < def.min_inputs || in > def.max_inputs || out < def.min_outputs ||
+      out > def.max_outputs ||
+      std::ranges::any_of(node.inputs.begin(), node.inputs.begin() + def.min_inputs,
+                          [](int id) { return id < 0; })) {
     return fail(Code::kCorrupt, "{} does not take {} inputs and {} outputs", def.name, in, out);
   }
   TRY(load_bodies(source, node, graph_index));
 
   node.params = std::uint32_t(params_.size());
-  params_.resize(params_.size() + (ops::kMaxParamsBytes + kParamsAlignment - 1) / kParamsAlignment * kParamsAlignment);
+  params_.resize(params_.size() + (ops::kMaxParamsBytes + kParamsAlignment - 1) / kParamsAlignment *
+                                      kParamsAlignment);
   TRY(def.parse(read_attrs(source), params_.data() + node.params));
   const std::size_t used = std::max<std::size_t>(def.params_bytes, 1);
   params_.resize(node.params + (used + kParamsAlignment - 1) / kParamsAlignment * kParamsAlignment);
@@ -245,7 +259,8 @@ Status GraphRunner::load_node(const plan::Graph& graph, const plan::Node& source
   TRY(check_inference(node));
   node.workspace_offset = source.workspace_offset();
   node.workspace_bytes = source.workspace_bytes();
-  if (node.workspace_offset > arena_bytes_ || node.workspace_bytes > arena_bytes_ - node.workspace_offset ||
+  if (node.workspace_offset > arena_bytes_ ||
+      node.workspace_bytes > arena_bytes_ - node.workspace_offset ||
       node.workspace_offset % kPlanAlignment) {
     return fail(Code::kCorrupt, "its workspace lies outside the arena");
   }
@@ -269,7 +284,8 @@ Status GraphRunner::load_bodies(const plan::Node& source, Node& node, int graph_
     }
     TRY_VALUE(auto body, load(shared_, index));
     const std::uint64_t offset = source.body_offsets()->Get(i);
-    if (offset > arena_bytes_ || body->arena_bytes() > arena_bytes_ - offset || offset % kPlanAlignment) {
+    if (offset > arena_bytes_ || body->arena_bytes() > arena_bytes_ - offset ||
+        offset % kPlanAlignment) {
       return fail(Code::kCorrupt, "the arena of body {} lies outside this graph's", index);
     }
     node.bodies.push_back(std::move(body));
@@ -299,9 +315,8 @@ Status GraphRunner::check_inference(Node& node) {
   if (!status) {
     // The compiler may have known elements that this node does not show (a shape computed from a
     // shape); the run infers again with everything known. Constants alone excuse nothing.
-    const bool computed = std::ranges::any_of(node.inputs, [&](int id) {
-      return id >= 0 && !tensors_[std::size_t(id)].constant;
-    });
+    const bool computed = std::ranges::any_of(
+        node.inputs, [&](int id) { return id >= 0 && !tensors_[std::size_t(id)].constant; });
     if (!computed) return status;
     node.dynamic = true;
     return {};
@@ -310,15 +325,15 @@ Status GraphRunner::check_inference(Node& node) {
     if (node.outputs[i] < 0) continue;
     const Tensor& tensor = tensors_[std::size_t(node.outputs[i])];
     if (info_out_[i].type != tensor.type) {
-      return fail(Code::kCorrupt, "output {} is {} where the operator makes {}", i, type_name(tensor.type),
-                  type_name(info_out_[i].type));
+      return fail(Code::kCorrupt, "output {} is {} where the operator makes {}", i,
+                  type_name(tensor.type), type_name(info_out_[i].type));
     }
     if (!tensor.dims.known()) continue;
     if (!info_out_[i].dims.known()) {
       node.dynamic = true;
     } else if (info_out_[i].dims.bounds() != tensor.dims.bounds()) {
-      return fail(Code::kCorrupt, "output {} is {} where the operator makes {}", i, tensor.dims.text(),
-                  info_out_[i].dims.text());
+      return fail(Code::kCorrupt, "output {} is {} where the operator makes {}", i,
+                  tensor.dims.text(), info_out_[i].dims.text());
     }
   }
   return {};
@@ -332,27 +347,33 @@ Status GraphRunner::choose(Node& node) {
   }
   const ops::NodeInfo info{info_in_, info_out_, params_.data() + node.params, shared_.kernels};
   if (shared_.reference) {
-    node.choice = {.kernel = node.def->reference,
-                   .workspace_bytes = node.def->reference_workspace ? node.def->reference_workspace(info) : 0};
+    node.choice = {
+        .kernel = node.def->reference,
+        .workspace_bytes = node.def->reference_workspace ? node.def->reference_workspace(info) : 0};
   } else {
     node.choice = ops::choose_kernel(*node.def, info);
   }
-  if (!node.choice.kernel) return fail(Code::kUnsupported, "{} has no kernel for these types", node.def->name);
+  if (!node.choice.kernel)
+    return fail(Code::kUnsupported, "{} has no kernel for these types", node.def->name);
   if (node.choice.workspace_bytes > node.workspace_bytes) {
-    return fail(Code::kIncompatible, "{} needs {} bytes of workspace, the plan has {}: compile the model again",
+    return fail(Code::kIncompatible,
+                "{} needs {} bytes of workspace, the plan has {}: compile the model again",
                 node.def->name, node.choice.workspace_bytes, node.workspace_bytes);
   }
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] < 0) continue;
     const Tensor& tensor = tensors_[std::size_t(node.inputs[i])];
-    const ops::Packing wanted = i < std::size(node.choice.packing) ? node.choice.packing[i] : ops::Packing{};
+    const ops::Packing wanted =
+        i < std::size(node.choice.packing) ? node.choice.packing[i] : ops::Packing{};
     if (wanted.layout == tensor.layout) {
       if (wanted.layout == Layout::kPlain) continue;
       const std::size_t expected = ops::packed_bytes(wanted, tensor.dims.bounds());
       if (tensor.bytes == expected) continue;
-      return fail(Code::kCorrupt, "packed input {}: {} bytes expected, {} found", i, expected, tensor.bytes);
+      return fail(Code::kCorrupt, "packed input {}: {} bytes expected, {} found", i, expected,
+                  tensor.bytes);
     }
-    return fail(Code::kIncompatible, "input {} is packed for another kernel: compile the model again", i);
+    return fail(Code::kIncompatible,
+                "input {} is packed for another kernel: compile the model again", i);
   }
   return {};
 }
@@ -368,7 +389,8 @@ void GraphRunner::make_views() {
       }
       views_.push_back(id < 0 ? TensorView{} : tensors_[std::size_t(id)].now);
     }
-    for (const int id : node.outputs) views_.push_back(id < 0 ? TensorView{} : tensors_[std::size_t(id)].now);
+    for (const int id : node.outputs)
+      views_.push_back(id < 0 ? TensorView{} : tensors_[std::size_t(id)].now);
     inputs = std::max(inputs, node.inputs.size());
     outputs = std::max(outputs, node.outputs.size());
   }
@@ -379,11 +401,13 @@ void GraphRunner::make_views() {
 void GraphRunner::bind_arena(std::byte* arena) {
   arena_ = arena;
   for (Tensor& tensor : tensors_) {
-    if (tensor.storage == std::uint8_t(plan::Storage::Arena)) tensor.now.data = arena + tensor.offset;
+    if (tensor.storage == std::uint8_t(plan::Storage::Arena))
+      tensor.now.data = arena + tensor.offset;
   }
   for (Node& node : nodes_) {
     refresh_views(node);
-    for (std::size_t i = 0; i < node.bodies.size(); ++i) node.bodies[i]->bind_arena(arena + node.body_offsets[i]);
+    for (std::size_t i = 0; i < node.bodies.size(); ++i)
+      node.bodies[i]->bind_arena(arena + node.body_offsets[i]);
   }
 }
 
@@ -402,14 +426,16 @@ void GraphRunner::refresh_views(const Node& node) {
 Status GraphRunner::bind_input(std::size_t i, const TensorView& given) {
   Tensor& tensor = tensors_[std::size_t(inputs_[i])];
   const auto wrong = [&](std::string_view what) {
-    return fail(Code::kInvalid, "input '{}': {} {} expected, {} {} given{}", tensor.name, type_name(tensor.type),
-                tensor.dims.text(), type_name(given.type), given.shape.text(), what);
+    return fail(Code::kInvalid, "input '{}': {} {} expected, {} {} given{}", tensor.name,
+                type_name(tensor.type), tensor.dims.text(), type_name(given.type),
+                given.shape.text(), what);
   };
   if (given.type != tensor.type) return wrong(" (another type)");
   if (given.shape.rank() != tensor.dims.rank()) return wrong(" (another rank)");
   for (int axis = 0; axis < given.shape.rank(); ++axis) {
     const Dim& dim = tensor.dims[axis];
-    if (given.shape[axis] < 0 || given.shape[axis] > dim.bound || (dim.known() && given.shape[axis] != dim.bound)) {
+    if (given.shape[axis] < 0 || given.shape[axis] > dim.bound ||
+        (dim.known() && given.shape[axis] != dim.bound)) {
       return wrong("");
     }
   }
@@ -424,11 +450,13 @@ Status GraphRunner::run(std::span<const TensorView> inputs) {
     return fail(Code::kInvalid, "{} inputs expected, {} given", inputs_.size(), inputs.size());
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) TRY(bind_input(i, inputs[i]));
-  for (const Patch& patch : patches_) views_[patch.view].data = inputs[std::size_t(patch.input)].data;
+  for (const Patch& patch : patches_)
+    views_[patch.view].data = inputs[std::size_t(patch.input)].data;
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     if (observer_) observer_->before(int(n));
     if (Status status = run_node(int(n)); !status) {
-      return std::move(status).error().at(fmt::format("node '{}' ({})", nodes_[n].name, nodes_[n].def->name));
+      return std::move(status).error().at(
+          fmt::format("node '{}' ({})", nodes_[n].name, nodes_[n].def->name));
     }
     if (observer_) observer_->after(int(n));
   }
@@ -444,8 +472,13 @@ Status GraphRunner::run_node(int index) {
   const std::span inputs(views_.data() + node.views, node.inputs.size());
   const std::span outputs(views_.data() + node.views + node.inputs.size(), node.outputs.size());
   Bodies bodies(node);
-  const ops::RunContext context{inputs, outputs, params_.data() + node.params, arena_ + node.workspace_offset,
-                                *shared_.kernels, *shared_.parallel, &bodies};
+  const ops::RunContext context{inputs,
+                                outputs,
+                                params_.data() + node.params,
+                                arena_ + node.workspace_offset,
+                                *shared_.kernels,
+                                *shared_.parallel,
+                                &bodies};
   TRY(node.choice.kernel(context));
   if (node.dynamic) {
     for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -475,24 +508,30 @@ Status GraphRunner::infer_now(Node& node) {
     Tensor& tensor = tensors_[std::size_t(node.outputs[i])];
     Dims dims = out[i].dims;
     if (out[i].type != tensor.type || dims.rank() != tensor.dims.rank()) {
-      return fail(Code::kInvalid, "output {} is {} {} in this run; {} {} was planned", i, type_name(out[i].type),
-                  dims.text(), type_name(tensor.type), tensor.dims.text());
+      return fail(Code::kInvalid, "output {} is {} {} in this run; {} {} was planned", i,
+                  type_name(out[i].type), dims.text(), type_name(tensor.type), tensor.dims.text());
     }
     // What the kernel will decide is at most what was planned.
     for (int axis = 0; axis < dims.rank(); ++axis) {
-      if (!dims[axis].known()) dims[axis].bound = std::min(dims[axis].bound, tensor.dims[axis].bound);
-      if (dims[axis].bound < 0) return fail(Code::kInvalid, "output {} would have a negative extent", i);
+      if (!dims[axis].known())
+        dims[axis].bound = std::min(dims[axis].bound, tensor.dims[axis].bound);
+      if (dims[axis].bound < 0)
+        return fail(Code::kInvalid, "output {} would have a negative extent", i);
     }
     std::size_t bytes = 0;
     if (!dense_bytes(dims, tensor.type, bytes) || bytes > tensor.bytes) {
-      return fail(Code::kExhausted, "output {} is {} in this run; the plan has room for {}: compile with larger bounds",
-                  i, dims.text(), tensor.dims.text());
+      return fail(
+          Code::kExhausted,
+          "output {} is {} in this run; the plan has room for {}: compile with larger bounds", i,
+          dims.text(), tensor.dims.text());
     }
     tensor.now.shape = dims.bounds();
   }
   return {};
 }
 
-TensorView GraphRunner::output(int i) const { return tensors_[std::size_t(outputs_[std::size_t(i)])].now; }
+TensorView GraphRunner::output(int i) const {
+  return tensors_[std::size_t(outputs_[std::size_t(i)])].now;
+}
 
 }  // namespace polder

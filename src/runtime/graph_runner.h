@@ -31,13 +31,13 @@ class GraphRunner {
   struct Tensor {
     std::string_view name;
     DataType type = DataType::kNone;
-    Dims dims;           // as planned
+    Dims dims;  // as planned
     Layout layout = Layout::kPlain;
     std::uint8_t storage = 0;
     std::size_t offset = 0;
     std::size_t bytes = 0;
     const std::byte* constant = nullptr;
-    TensorView now;      // where and how large in this run
+    TensorView now;  // where and how large in this run
   };
   struct Node {
     const ops::OpDef* def = nullptr;
@@ -45,8 +45,8 @@ class GraphRunner {
     ops::Choice choice;
     std::uint32_t params = 0;  // offset into params_
     std::vector<int> inputs, outputs;
-    std::uint32_t views = 0;   // first of the inputs', then the outputs' views
-    bool dynamic = false;      // shapes are inferred in each run
+    std::uint32_t views = 0;  // first of the inputs', then the outputs' views
+    bool dynamic = false;     // shapes are inferred in each run
     std::size_t workspace_offset = 0, workspace_bytes = 0;
     std::vector<std::unique_ptr<GraphRunner>> bodies;
     std::vector<std::size_t> body_offsets;

@@ -25,11 +25,13 @@ std::size_t align_up(std::size_t n) {
 std::uint64_t checksum(const PlanHeader& header, std::span<const std::byte> program,
                        std::span<const std::byte> constants) {
   const std::uint64_t seed = XXH3_64bits(&header, offsetof(PlanHeader, checksum));
-  XXH3_state_t state;
+  XXH3_state_t state = {};
+  XXH3_INITSTATE(&state);
   XXH3_64bits_reset_withSeed(&state, seed);
   XXH3_64bits_update(&state, program.data(), program.size());
   const std::byte gap[kPlanAlignment] = {};
-  XXH3_64bits_update(&state, gap, align_up(sizeof header + program.size()) - sizeof header - program.size());
+  XXH3_64bits_update(&state, gap,
+                     align_up(sizeof header + program.size()) - sizeof header - program.size());
   if (!constants.empty()) XXH3_64bits_update(&state, constants.data(), constants.size());
   return XXH3_64bits_digest(&state);
 }
@@ -62,22 +64,25 @@ Result<Plan> Plan::open(const std::string& path) {
 }
 
 Result<Plan> Plan::from_bytes(std::shared_ptr<const void> owner, std::span<const std::byte> bytes) {
-  if (!is_plan(bytes)) return fail(Code::kCorrupt, "not a plan: the first 8 bytes are not POLDPLAN");
+  if (!is_plan(bytes))
+    return fail(Code::kCorrupt, "not a plan: the first 8 bytes are not POLDPLAN");
   PlanHeader header;
   if (bytes.size() < sizeof header) {
     return fail(Code::kCorrupt, "truncated: {} bytes, the header alone has 64", bytes.size());
   }
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.format != kPlanFormat) {
-    return fail(Code::kIncompatible, "plan format {}; this build runs format {}: compile the model again",
-                header.format, kPlanFormat);
+    return fail(Code::kIncompatible,
+                "plan format {}; this build runs format {}: compile the model again", header.format,
+                kPlanFormat);
   }
   if (header.file_bytes != bytes.size()) {
-    return fail(Code::kCorrupt, "truncated or extended: {} bytes expected, {} found", header.file_bytes,
-                bytes.size());
+    return fail(Code::kCorrupt, "truncated or extended: {} bytes expected, {} found",
+                header.file_bytes, bytes.size());
   }
   const std::uint64_t body = bytes.size() - sizeof header;
-  if (header.header_bytes != sizeof header || header.program_bytes > std::min(body, kMaxProgramBytes) ||
+  if (header.header_bytes != sizeof header ||
+      header.program_bytes > std::min(body, kMaxProgramBytes) ||
       header.constants_offset != align_up(sizeof header + header.program_bytes) ||
       header.constants_offset > bytes.size() ||
       header.constants_bytes != bytes.size() - header.constants_offset) {
@@ -86,10 +91,12 @@ Result<Plan> Plan::from_bytes(std::shared_ptr<const void> owner, std::span<const
   const auto program = bytes.subspan(sizeof header, header.program_bytes);
   const std::uint64_t seed = XXH3_64bits(&header, offsetof(PlanHeader, checksum));
   if (XXH3_64bits_withSeed(bytes.data() + sizeof header, body, seed) != header.checksum) {
-    return fail(Code::kCorrupt, "checksum mismatch: the file was damaged; copy or compile it again");
+    return fail(Code::kCorrupt,
+                "checksum mismatch: the file was damaged; copy or compile it again");
   }
-  flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(program.data()), program.size(),
-                                 /*max_depth=*/16, /*max_tables=*/8 * (kMaxPlanNodes + kMaxPlanTensors));
+  flatbuffers::Verifier verifier(
+      reinterpret_cast<const std::uint8_t*>(program.data()), program.size(),
+      /*max_depth=*/16, /*max_tables=*/8 * (kMaxPlanNodes + kMaxPlanTensors));
   if (!verifier.VerifyBuffer<plan::Program>(nullptr)) {
     return fail(Code::kCorrupt, "the program is not a valid FlatBuffer");
   }

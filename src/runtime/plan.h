@@ -38,11 +38,13 @@ struct PlanHeader {
   std::uint64_t constants_offset;
   std::uint64_t constants_bytes;
   std::uint64_t reserved;
-  std::uint64_t checksum;  // XXH3-64 of everything after the header, seeded with that of the rest of it
+  std::uint64_t
+      checksum;  // XXH3-64 of everything after the header, seeded with that of the rest of it
 };
 static_assert(sizeof(PlanHeader) == 64);
 
-// Fills in magic, sizes and the checksum. `program` and `constants` are as they will lie in the file.
+// Fills in magic, sizes and the checksum. `program` and `constants` are as they will lie in the
+// file.
 PlanHeader plan_header(std::span<const std::byte> program, std::span<const std::byte> constants);
 
 // Whether the bytes start like a plan.
@@ -54,7 +56,8 @@ class Plan {
   // Maps the file. Errors name the path.
   static Result<Plan> open(const std::string& path);
   // Uses `bytes` in place: 64-byte aligned, kept alive by `owner`.
-  static Result<Plan> from_bytes(std::shared_ptr<const void> owner, std::span<const std::byte> bytes);
+  static Result<Plan> from_bytes(std::shared_ptr<const void> owner,
+                                 std::span<const std::byte> bytes);
 
   const plan::Program& program() const { return *program_; }
   std::span<const std::byte> constants() const { return constants_; }

@@ -16,7 +16,8 @@ std::size_t rounded(std::size_t bytes, std::size_t alignment) {
 std::size_t place(std::span<Buffer> buffers, std::size_t alignment) {
   std::vector<int> order(buffers.size());
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, [&](int a, int b) { return buffers[a].bytes > buffers[b].bytes; });
+  std::ranges::stable_sort(order,
+                           [&](int a, int b) { return buffers[a].bytes > buffers[b].bytes; });
 
   std::size_t arena = 0;
   std::vector<int> placed;  // by rising offset
@@ -48,7 +49,8 @@ std::size_t lower_bound(std::span<const Buffer> buffers, std::size_t alignment) 
   for (const Buffer& at : buffers) {
     std::size_t alive = 0;
     for (const Buffer& other : buffers) {
-      if (other.first <= at.first && at.first <= other.last) alive += rounded(other.bytes, alignment);
+      if (other.first <= at.first && at.first <= other.last)
+        alive += rounded(other.bytes, alignment);
     }
     most = std::max(most, alive);
   }

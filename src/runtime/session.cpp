@@ -16,16 +16,21 @@ namespace {
 Result<kernel::Isa> choose_isa(std::uint8_t target_number, std::optional<kernel::Isa> asked) {
   using kernel::Isa;
   if (target_number > std::uint8_t(Isa::kArm64Neon)) {
-    return fail(Code::kIncompatible, "made for instruction set number {}, which this build does not know", target_number);
+    return fail(Code::kIncompatible,
+                "made for instruction set number {}, which this build does not know",
+                target_number);
   }
   const Isa target = Isa(target_number);
   if (!kernel::kernels_for(target) || !kernel::cpu_supports(target)) {
-    return fail(Code::kIncompatible, "made for {}; this machine runs up to {}: compile with --target {}",
-                kernel::isa_name(target), kernel::isa_name(kernel::best_isa()), kernel::isa_name(kernel::best_isa()));
+    return fail(Code::kIncompatible,
+                "made for {}; this machine runs up to {}: compile with --target {}",
+                kernel::isa_name(target), kernel::isa_name(kernel::best_isa()),
+                kernel::isa_name(kernel::best_isa()));
   }
   const Isa isa = asked.value_or(target == Isa::kGeneric ? Isa::kGeneric : kernel::best_isa());
   if (!kernel::kernels_for(isa) || !kernel::cpu_supports(isa)) {
-    return fail(Code::kUnsupported, "instruction set {} is not available on this machine", kernel::isa_name(isa));
+    return fail(Code::kUnsupported, "instruction set {} is not available on this machine",
+                kernel::isa_name(isa));
   }
   return isa;
 }
@@ -42,8 +47,10 @@ Result<std::vector<const ops::OpDef*>> find_operators(const plan::Program& progr
     found.push_back(def);
   }
   if (!missing.empty()) {
-    return fail(Code::kIncompatible, "needs operators that this build does not have: {}; compile the model again or "
-                "build with these operators", missing);
+    return fail(Code::kIncompatible,
+                "needs operators that this build does not have: {}; compile the model again or "
+                "build with these operators",
+                missing);
   }
   return found;
 }
@@ -59,7 +66,8 @@ Port port_of(const GraphRunner::Tensor& tensor) {
 Session::Session() : arena_(nullptr, std::free) {}
 Session::~Session() = default;
 
-Result<std::unique_ptr<Session>> Session::open(const std::string& plan_path, const SessionOptions& options) {
+Result<std::unique_ptr<Session>> Session::open(const std::string& plan_path,
+                                               const SessionOptions& options) {
   TRY_VALUE(Plan plan, Plan::open(plan_path));
   auto session = open(std::move(plan), options);
   if (!session) return std::move(session).error().at(plan_path);
@@ -78,19 +86,22 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
   TRY_VALUE(auto operators, find_operators(program));
   if (options.threads == 1) session->pool_ = std::make_unique<Serial>();
   else session->pool_ = std::make_unique<ThreadPool>(options.threads);
-  const GraphRunner::Shared shared{&session->plan_, kernel::kernels_for(session->isa_), session->pool_.get(),
-                                   options.reference, std::move(operators)};
+  const GraphRunner::Shared shared{&session->plan_, kernel::kernels_for(session->isa_),
+                                   session->pool_.get(), options.reference, std::move(operators)};
   TRY_VALUE(session->main_, GraphRunner::load(shared, 0));
 
   session->arena_bytes_ = session->main_->arena_bytes();
-  const std::size_t rounded = (session->arena_bytes_ + 2 * kPlanAlignment) / kPlanAlignment * kPlanAlignment;
+  const std::size_t rounded =
+      (session->arena_bytes_ + 2 * kPlanAlignment) / kPlanAlignment * kPlanAlignment;
   session->arena_.reset(static_cast<std::byte*>(std::aligned_alloc(kPlanAlignment, rounded)));
   if (!session->arena_) {
     return fail(Code::kExhausted, "out of memory: the arena needs {} bytes", session->arena_bytes_);
   }
   session->main_->bind_arena(session->arena_.get());
-  for (const int id : session->main_->inputs()) session->inputs_.push_back(port_of(session->main_->tensors()[std::size_t(id)]));
-  for (const int id : session->main_->outputs()) session->outputs_.push_back(port_of(session->main_->tensors()[std::size_t(id)]));
+  for (const int id : session->main_->inputs())
+    session->inputs_.push_back(port_of(session->main_->tensors()[std::size_t(id)]));
+  for (const int id : session->main_->outputs())
+    session->outputs_.push_back(port_of(session->main_->tensors()[std::size_t(id)]));
   return session;
 }
 
@@ -105,7 +116,8 @@ Shape Session::extents(int tensor) const { return main_->tensors()[std::size_t(t
 std::vector<NodeReport> Session::nodes() const {
   std::vector<NodeReport> reports;
   for (const GraphRunner::Node& node : main_->nodes()) {
-    reports.push_back({node.name, node.def->name, node.choice.name, node.inputs, node.outputs, node.workspace_bytes});
+    reports.push_back({node.name, node.def->name, node.choice.name, node.inputs, node.outputs,
+                       node.workspace_bytes});
   }
   return reports;
 }
@@ -113,8 +125,10 @@ std::vector<NodeReport> Session::nodes() const {
 std::vector<TensorReport> Session::tensors() const {
   std::vector<TensorReport> reports;
   for (const GraphRunner::Tensor& tensor : main_->tensors()) {
-    reports.push_back({tensor.name, tensor.type, tensor.dims.bounds(), !tensor.dims.known(), tensor.constant != nullptr,
-                       tensor.storage == std::uint8_t(plan::Storage::Arena), tensor.offset, tensor.bytes});
+    reports.push_back({tensor.name, tensor.type, tensor.dims.bounds(), !tensor.dims.known(),
+                       tensor.constant != nullptr,
+                       tensor.storage == std::uint8_t(plan::Storage::Arena), tensor.offset,
+                       tensor.bytes});
   }
   return reports;
 }

@@ -41,7 +41,7 @@ struct TensorReport {
   std::string_view name;
   DataType type;
   Shape bounds;
-  bool free = false;      // some dimension is known only in a run
+  bool free = false;  // some dimension is known only in a run
   bool constant = false;
   bool in_arena = false;
   std::size_t offset = 0, bytes = 0;
@@ -52,7 +52,8 @@ class GraphRunner;
 class Session final : public Executor {
  public:
   // Maps and checks the plan file.
-  static Result<std::unique_ptr<Session>> open(const std::string& plan_path, const SessionOptions& options = {});
+  static Result<std::unique_ptr<Session>> open(const std::string& plan_path,
+                                               const SessionOptions& options = {});
   static Result<std::unique_ptr<Session>> open(Plan plan, const SessionOptions& options = {});
   ~Session() override;
 

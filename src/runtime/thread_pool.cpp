@@ -38,7 +38,8 @@ void ThreadPool::run(int count, void (*task)(void*, int), void* context) {
   context_ = context;
   left_.store(count, std::memory_order_relaxed);
   Ticket ticket = ticket_.load(std::memory_order_relaxed);
-  ticket = {.job = std::uint64_t(ticket.job + 1) & 0xffffff, .count = std::uint64_t(count), .next = 0};
+  ticket = {
+      .job = std::uint64_t(ticket.job + 1) & 0xffffff, .count = std::uint64_t(count), .next = 0};
   ticket_.store(ticket, std::memory_order_release);
   wake_.fetch_add(1, std::memory_order_seq_cst);
   if (parked_.load(std::memory_order_seq_cst) > 0) wake_.notify_all();

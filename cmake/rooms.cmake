@@ -1,8 +1,5 @@
 # The rooms, bottom up. DEPS are the rooms that src/layers.txt allows and the room needs.
 find_package(fmt REQUIRED)
-if(POLDER_TESTS)
-  find_package(GTest REQUIRED)
-endif()
 
 polder_room(base LIBS fmt::fmt)
 polder_room(platform DEPS base)

@@ -22,6 +22,8 @@ namespace polder {
 
 enum class TomlKind : std::uint8_t { kBool, kInteger, kFloat, kString, kArray, kTable };
 
+struct TomlMember;
+
 // One value and everything below it. Dates are not supported and are an error when parsed.
 struct TomlValue {
   TomlKind kind = TomlKind::kTable;
@@ -30,12 +32,21 @@ struct TomlValue {
   std::int64_t integer = 0;
   double number = 0;  // also set for kInteger
   std::string string;
-  std::vector<TomlValue> items;                            // kArray
-  std::vector<std::pair<std::string, TomlValue>> members;  // kTable, in the order of their names
+  std::vector<TomlValue> items;     // kArray
+  std::vector<TomlMember> members;  // kTable, in the order of their names
 
   // The member of that name, or nullptr.
   const TomlValue* find(std::string_view name) const;
   TomlValue* find(std::string_view name);
+};
+
+// A name and its value: std::pair, but for clang 14, which refuses one of an incomplete TomlValue.
+struct TomlMember {
+  TomlMember(std::string name, TomlValue value)
+      : first(std::move(name)), second(std::move(value)) {}
+
+  std::string first;
+  TomlValue second;
 };
 
 inline constexpr std::size_t kMaxTomlBytes = 256 * 1024;

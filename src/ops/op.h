@@ -160,10 +160,13 @@ struct RunContext {
 // Fails only on what no check before could see: an index out of range in the data.
 using Kernel = Status (*)(const RunContext&);
 
-// How a kernel wants a constant input to lie in memory (ops/pack.h).
+// How a kernel wants a constant input to lie in memory (ops/pack.h). `depth` consecutive elements
+// belong to one output (0: all axes but the first); the outputs are `groups` equal runs that are
+// packed each on its own: groups of a convolution, directions of a recurrence.
 struct Packing {
   Layout layout = Layout::kPlain;
   std::int32_t groups = 1;
+  std::int64_t depth = 0;
 };
 
 // The kernel that will run a node.

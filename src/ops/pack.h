@@ -5,8 +5,8 @@
 
 namespace polder::ops {
 
-// Bytes of an f32 constant of this shape when packed. Panels: the first axis counts outputs, the
-// product of the others is the depth. Taps: the same number of elements.
+// Bytes of an f32 constant of this shape when packed; SIZE_MAX, which no constant has, when the
+// shape does not divide into the packing's groups and depth.
 std::size_t packed_bytes(const Packing& packing, const Shape& shape);
 
 // Packs the plain f32 `elements` of `shape` into `out`, which holds packed_bytes() of zeros.

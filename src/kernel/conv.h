@@ -36,7 +36,7 @@ int tasks(const ConvArgs& args);
 // A convolution in which output channel c * multiplier + m depends on input channel c only.
 struct DepthwiseArgs {
   const float* in = nullptr;       // [batch, in_h, in_w, channels]
-  const float* weights = nullptr;  // [kernel_h, kernel_w, channels * multiplier]: pack_taps()
+  const float* weights = nullptr;  // pack_taps() of channels * multiplier outputs
   float* out = nullptr;            // [batch, out_h, out_w, channels * multiplier]
   int batch = 1;
   int in_h = 1, in_w = 1, channels = 1, multiplier = 1;

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <string>
+
 #include "kernel/table.h"
 
 namespace polder::kernel {
@@ -23,6 +26,19 @@ TEST(Isa, DetectionAgreesWithTheCompilersOwn) {
 #elif defined(__aarch64__)
   EXPECT_TRUE(cpu_supports(Isa::kArm64Neon));
 #endif
+}
+
+TEST(Isa, BestIsTheLastThatRunsHere) {
+  const Isa best = best_isa();
+  ASSERT_NE(kernels_for(best), nullptr);
+  EXPECT_EQ(kernels_for(best)->isa, best);
+  EXPECT_TRUE(cpu_supports(best));
+  EXPECT_EQ(cpu_supports(Isa::kX86V3) && best == Isa::kGeneric, false);
+  std::string absent;
+  for (Isa isa : kAllIsas)
+    if (!kernels_for(isa) || !cpu_supports(isa)) absent += " " + std::string(isa_name(isa));
+  std::printf("kernels not tested, as this CPU cannot run them:%s\n",
+              absent.empty() ? " none" : absent.c_str());
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace polder::kernel {
 enum class Layout : std::uint8_t {
   kPlain = 0,   // row-major, as the format says
   kPanels = 1,  // [ceil(outputs / 16)][k][16], zero-filled: conv, gemm
-  kTaps = 2,    // [kernel_h * kernel_w][channels]: depthwise
+  kTaps = 2,    // [ceil(channels / 16)][kernel_h * kernel_w][16], zero-filled: depthwise
 };
 
 inline constexpr int kPanelWidth = 16;
@@ -26,8 +26,14 @@ constexpr std::int64_t panel_elements(std::int64_t outputs, std::int64_t k) {
 void pack_panels(const float* weights, std::int64_t output_stride, std::int64_t k_stride,
                  std::int64_t outputs, std::int64_t k, float* panels);
 
-// taps[t][c] = weights[c * channel_stride + t * tap_stride]. ONNX [C, 1, kh, kw]: channel_stride
-// kh * kw, tap_stride 1. TFLite [1, kh, kw, C] is in this layout already.
+// Elements (floats) of depthwise weights in taps.
+constexpr std::int64_t tap_elements(std::int64_t channels, std::int64_t kernel_taps) {
+  return panel_elements(channels, kernel_taps);
+}
+
+// taps[c / 16][t][c % 16] = weights[c * channel_stride + t * tap_stride], zero where c >= channels;
+// `channels` counts outputs. ONNX [C, 1, kh, kw]: channel_stride kh * kw, tap_stride 1. TFLite
+// [1, kh, kw, C]: channel_stride 1, tap_stride C. `taps` holds tap_elements() floats.
 void pack_taps(const float* weights, std::int64_t channel_stride, std::int64_t tap_stride,
                std::int64_t channels, std::int64_t kernel_taps, float* taps);
 

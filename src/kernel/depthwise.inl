@@ -1,0 +1,240 @@
+// Depthwise convolution, vectors of channels. The common kernels (3x3 and 5x5, stride 1 and 2) make
+// four neighbouring output pixels at a time, so that weights and inputs are loaded once for all of
+// them; taps outside the input read zeros, through the same pointers.
+
+// Taps [first, last) of `kernel` at start + tap * dilation that lie in [0, extent).
+POLDER_INLINE Range valid_taps(std::int64_t start, std::int64_t dilation, std::int64_t extent,
+                               std::int64_t kernel) {
+  const std::int64_t first = start >= 0 ? 0 : (-start + dilation - 1) / dilation;
+  const std::int64_t last = start >= extent ? 0 : (extent - start + dilation - 1) / dilation;
+  return {std::min(first, kernel), std::max(std::min(first, kernel), std::min(last, kernel))};
+}
+
+// Neighbouring output pixels of one line, channels [first, last).
+struct DepthwiseStrip {
+  const float* const* in;  // [kernel_h][columns of the input under the tile]
+  const float* weights;    // in taps layout, channel 0
+  std::int64_t first, last;
+  float* out;  // pixel 0, channel `first`
+  std::int64_t out_stride;
+  const float* bias;      // channel 0, or null
+  const float* residual;  // as out, or null
+  std::int64_t residual_stride;
+  bool residual_after, clamp;
+  float lo, hi;
+};
+
+constexpr int kDepthwiseTile = 4;
+constexpr std::int64_t kDepthwiseStage = 256;  // channels of a tile that wait for their activation
+
+POLDER_INLINE const float* taps_of(const float* weights, std::int64_t channel, int taps) {
+  return weights + channel / kPanelWidth * kPanelWidth * taps + channel % kPanelWidth;
+}
+
+// `count` channels from c; all of a vector when Whole.
+template <int Kernel, int Stride, int T, bool Whole>
+POLDER_INLINE void depthwise_vector(const DepthwiseStrip& s, std::int64_t c, std::int64_t count) {
+  constexpr int kColumns = (T - 1) * Stride + Kernel;
+  const float* weights = taps_of(s.weights, c, Kernel * Kernel);
+  V sum[T];
+  const V bias = !s.bias ? V{} : Whole ? load(s.bias + c) : load_part(s.bias + c, count);
+  POLDER_UNROLL for (int t = 0; t < T; ++t) sum[t] = bias;
+  POLDER_UNROLL for (int ky = 0; ky < Kernel; ++ky) {
+    V w[Kernel];
+    POLDER_UNROLL for (int kx = 0; kx < Kernel; ++kx) {
+      w[kx] = load(weights + (ky * Kernel + kx) * kPanelWidth);
+    }
+    POLDER_UNROLL for (int x = 0; x < kColumns; ++x) {
+      const float* p = s.in[ky * kColumns + x] + c;
+      const V in = Whole ? load(p) : load_part(p, count);
+      POLDER_UNROLL for (int t = 0; t < T; ++t) {
+        const int kx = x - t * Stride;
+        if (kx >= 0 && kx < Kernel) sum[t] += in * w[kx];
+      }
+    }
+  }
+  const std::int64_t at = c - s.first;
+  POLDER_UNROLL for (int t = 0; t < T; ++t) {
+    V residual{};
+    if (s.residual) {
+      const float* p = s.residual + t * s.residual_stride + at;
+      residual = Whole ? load(p) : load_part(p, count);
+    }
+    if (!s.residual_after) sum[t] += residual;
+    if (s.clamp) sum[t] = vclamp(splat(s.lo), splat(s.hi), sum[t]);
+    if (s.residual_after) sum[t] += residual;
+    if (Whole) store(s.out + t * s.out_stride + at, sum[t]);
+    else store_part(s.out + t * s.out_stride + at, sum[t], count);
+  }
+}
+
+template <int Kernel, int Stride, int T>
+__attribute__((noinline)) void depthwise_tile(const DepthwiseStrip& s) {
+  std::int64_t c = s.first;
+  for (; c + kLanes <= s.last; c += kLanes) {
+    depthwise_vector<Kernel, Stride, T, true>(s, c, kLanes);
+  }
+  if (c < s.last) depthwise_vector<Kernel, Stride, T, false>(s, c, s.last - c);
+}
+
+// Any kernel: one output pixel, taps inside the input only. `in` is the tap (0, 0), rows row_stride
+// and taps tap_stride apart; ys and xs are the taps inside.
+void depthwise_pixel(const DepthwiseArgs& args, const DepthwiseStrip& s, const float* in,
+                     std::int64_t row_stride, std::int64_t tap_stride, Range ys, Range xs) {
+  const int taps = args.kernel_h * args.kernel_w;
+  for (std::int64_t c = s.first; c < s.last; c += kLanes) {
+    const std::int64_t count = std::min<std::int64_t>(kLanes, s.last - c);
+    const float* weights = taps_of(s.weights, c, taps);
+    std::int64_t channel[kLanes];
+    for (int i = 0; i < kLanes; ++i) {
+      channel[i] = (c + std::min<std::int64_t>(i, count - 1)) / args.multiplier;
+    }
+    V sum = s.bias ? load_part(s.bias + c, count) : V{};
+    for (std::int64_t ky = ys.first; ky < ys.last; ++ky) {
+      for (std::int64_t kx = xs.first; kx < xs.last; ++kx) {
+        const float* p = in + ky * row_stride + kx * tap_stride;
+        const V w = load(weights + (ky * args.kernel_w + kx) * kPanelWidth);
+        if (args.multiplier == 1) {
+          sum += w * (count == kLanes ? load(p + c) : load_part(p + c, count));
+        } else if (args.channels == 1) {
+          sum += w * splat(*p);
+        } else {
+          float lanes[kLanes];
+          for (int i = 0; i < kLanes; ++i) lanes[i] = p[channel[i]];
+          sum += w * load(lanes);
+        }
+      }
+    }
+    const std::int64_t at = c - s.first;
+    const V residual = s.residual ? load_part(s.residual + at, count) : V{};
+    if (!s.residual_after) sum += residual;
+    if (s.clamp) sum = vclamp(splat(s.lo), splat(s.hi), sum);
+    if (s.residual_after) sum += residual;
+    store_part(s.out + at, sum, count);
+  }
+}
+
+// Calls body(strip) for the channels of `pixels` pixels from output element `element`; in parts,
+// through the stack, when the activation is more than a clamp.
+template <class Body>
+void depthwise_finish(const DepthwiseArgs& args, DepthwiseStrip& s, std::int64_t pixel, int pixels,
+                      const Body& body) {
+  const Epilogue& e = args.epilogue;
+  const std::int64_t channels = std::int64_t(args.channels) * args.multiplier;
+  const bool staged = !in_registers(e.activation);
+  const std::int64_t step = staged ? kDepthwiseStage : channels;
+  float stage[kDepthwiseTile * kDepthwiseStage];
+  for (std::int64_t c = 0; c < channels; c += step) {
+    float* out = args.out + pixel * args.out_stride + c;
+    const float* residual = e.residual ? e.residual + pixel * e.residual_stride + c : nullptr;
+    s.first = c;
+    s.last = std::min(channels, c + step);
+    s.out = staged ? stage : out;
+    s.out_stride = staged ? kDepthwiseStage : args.out_stride;
+    s.residual = staged && e.residual_after ? nullptr : residual;
+    body(s);
+    if (staged) {
+      unary_rows({stage, kDepthwiseStage, out, args.out_stride,
+                  e.residual_after ? residual : nullptr, e.residual_stride, pixels,
+                  s.last - s.first, e.activation});
+    }
+  }
+}
+
+template <int Kernel, int Stride, int T>
+struct TileBody {
+  POLDER_INLINE void operator()(const DepthwiseStrip& s) const {
+    depthwise_tile<Kernel, Stride, T>(s);
+  }
+};
+
+struct PixelBody {
+  const DepthwiseArgs& args;
+  const float* in;
+  std::int64_t row_stride, tap_stride;
+  Range ys, xs;
+  void operator()(const DepthwiseStrip& s) const {
+    depthwise_pixel(args, s, in, row_stride, tap_stride, ys, xs);
+  }
+};
+
+// Output pixels x .. x + T of line y.
+template <int Kernel, int Stride, int T>
+void depthwise_columns(const DepthwiseArgs& args, DepthwiseStrip& s, const float* image, int b,
+                       int y, int x) {
+  constexpr int kColumns = (T - 1) * Stride + Kernel;
+  const float* in[Kernel * kColumns];
+  const int top = y * args.stride_h - args.pad_top, left = x * Stride - args.pad_left;
+  for (int ky = 0; ky < Kernel; ++ky) {
+    const bool row_inside = unsigned(top + ky) < unsigned(args.in_h);
+    const std::int64_t row = std::int64_t(top + ky) * args.in_w;
+    for (int i = 0; i < kColumns; ++i) {
+      const bool inside = row_inside && unsigned(left + i) < unsigned(args.in_w);
+      in[ky * kColumns + i] = inside ? image + (row + left + i) * args.in_stride : kZeros;
+    }
+  }
+  s.in = in;
+  const std::int64_t pixel = (std::int64_t(b) * args.out_h + y) * args.out_w + x;
+  depthwise_finish(args, s, pixel, T, TileBody<Kernel, Stride, T>{});
+}
+
+template <int Kernel, int Stride>
+void depthwise_line(const DepthwiseArgs& args, DepthwiseStrip& s, const float* image, int b,
+                    int y) {
+  int x = 0;
+  for (; x + kDepthwiseTile <= args.out_w; x += kDepthwiseTile) {
+    depthwise_columns<Kernel, Stride, kDepthwiseTile>(args, s, image, b, y, x);
+  }
+  switch (args.out_w - x) {
+    case 3: return depthwise_columns<Kernel, Stride, 3>(args, s, image, b, y, x);
+    case 2: return depthwise_columns<Kernel, Stride, 2>(args, s, image, b, y, x);
+    case 1: return depthwise_columns<Kernel, Stride, 1>(args, s, image, b, y, x);
+    default: return;
+  }
+}
+
+void depthwise_any_line(const DepthwiseArgs& args, DepthwiseStrip& s, const float* image, int b,
+                        int y) {
+  const std::int64_t row_stride = args.in_w * args.in_stride;
+  const std::int64_t top = std::int64_t(y) * args.stride_h - args.pad_top;
+  const Range ys = valid_taps(top, args.dilation_h, args.in_h, args.kernel_h);
+  for (int x = 0; x < args.out_w; ++x) {
+    const std::int64_t left = std::int64_t(x) * args.stride_w - args.pad_left;
+    const Range xs = valid_taps(left, args.dilation_w, args.in_w, args.kernel_w);
+    const std::int64_t pixel = (std::int64_t(b) * args.out_h + y) * args.out_w + x;
+    const PixelBody body{args, image + top * row_stride + left * args.in_stride,
+                         args.dilation_h * row_stride, args.dilation_w * args.in_stride, ys, xs};
+    depthwise_finish(args, s, pixel, 1, body);
+  }
+}
+
+using DepthwiseLine = void (*)(const DepthwiseArgs&, DepthwiseStrip&, const float*, int, int);
+
+DepthwiseLine depthwise_line_for(const DepthwiseArgs& args) {
+  const bool square = args.kernel_h == args.kernel_w && args.dilation_h == 1 &&
+                      args.dilation_w == 1 && args.multiplier == 1 &&
+                      args.channels <= kZeroChannels;
+  if (square && args.kernel_w == 3 && args.stride_w == 1) return depthwise_line<3, 1>;
+  if (square && args.kernel_w == 3 && args.stride_w == 2) return depthwise_line<3, 2>;
+  if (square && args.kernel_w == 5 && args.stride_w == 1) return depthwise_line<5, 1>;
+  if (square && args.kernel_w == 5 && args.stride_w == 2) return depthwise_line<5, 2>;
+  return depthwise_any_line;
+}
+
+void depthwise(const DepthwiseArgs& args, int begin, int end) {
+  const Epilogue& e = args.epilogue;
+  DepthwiseStrip s{};
+  s.weights = args.weights;
+  s.bias = e.bias;
+  s.residual_stride = e.residual_stride;
+  s.residual_after = e.residual_after;
+  s.clamp = e.activation.op == Unary::kClamp;
+  s.lo = e.activation.alpha;
+  s.hi = e.activation.beta;
+  const DepthwiseLine line = depthwise_line_for(args);
+  const Range lines = split(args).task_range(begin, end);
+  for (std::int64_t i = lines.first; i < lines.last; ++i) {
+    const int b = int(i / args.out_h), y = int(i % args.out_h);
+    line(args, s, args.in + std::int64_t(b) * args.in_h * args.in_w * args.in_stride, b, y);
+  }
+}

@@ -1,0 +1,205 @@
+// Vector functions of one number, one struct each, and their loop over rows. The polynomials are
+// minimax fits (Remez exchange, error in their comments relative to the function's value).
+
+POLDER_INLINE V vclamp(V lo, V hi, V x) { return vmin(hi, vmax(lo, x)); }
+
+constexpr float kLog2E = 1.44269504f;
+constexpr float kLn2High = 0.693359375f;  // few bits, so that n * kLn2High is exact
+constexpr float kLn2Low = -2.12194440e-4f;
+
+// 2^n for n in [-126, 127]
+POLDER_INLINE V exp2_int(I n) { return from_bits((n + 127) << 23); }
+
+// exp(r) - 1 for |r| <= ln(2) / 2: r + r^2 P(r), 3e-9
+POLDER_INLINE V expm1_reduced(V r) {
+  V p = splat(0.00138144649f) * r + splat(0.008368780384f);
+  p = p * r + splat(0.04166839424f);
+  p = p * r + splat(0.1666652011f);
+  p = p * r + splat(0.4999999341f);
+  return p * (r * r) + r;
+}
+
+POLDER_INLINE V exp_reduce(V x, I* n) {
+  *n = to_int(x * splat(kLog2E));
+  const V k = to_float(*n);
+  return x - k * splat(kLn2High) - k * splat(kLn2Low);
+}
+
+POLDER_INLINE V vexp(V x) {
+  I n;
+  const V r = exp_reduce(vclamp(splat(-104), splat(89), x), &n);
+  const I half = n >> 1;  // two factors, so that subnormal and infinite results come out right
+  return (expm1_reduced(r) + 1.0f) * exp2_int(half) * exp2_int(n - half);
+}
+
+// exp(x) - 1, accurate near 0; overflows at 88.
+POLDER_INLINE V vexpm1(V x) {
+  I n;
+  const V r = exp_reduce(vclamp(splat(-80), splat(88), x), &n);
+  const V scale = exp2_int(n);
+  return expm1_reduced(r) * scale + (scale - 1.0f);
+}
+
+POLDER_INLINE V vlog(V x) {
+  const auto small = x < splat(1.17549435e-38f);
+  const V scaled = small ? x * splat(8388608.0f) : x;
+  // x = m 2^e with m in [sqrt(1/2), sqrt(2))
+  const I e = (bits(scaled) - 0x3f3504f3) >> 23;
+  const V f = from_bits(bits(scaled) - (e << 23)) - 1.0f;
+  const V exponent = to_float(e) + (small ? splat(-23) : V{});
+  V p = splat(0.06915395369f) * f + splat(-0.1178964068f);  // 7e-10
+  p = p * f + splat(0.1187286564f);
+  p = p * f + splat(-0.123843708f);
+  p = p * f + splat(0.142186782f);
+  p = p * f + splat(-0.1666925016f);
+  p = p * f + splat(0.2000222543f);
+  p = p * f + splat(-0.249999866f);
+  p = p * f + splat(0.3333331046f);
+  V y = f * f * (f * p - 0.5f) + exponent * splat(kLn2Low);
+  y = (y + f) + exponent * splat(kLn2High);
+  const V infinity = splat(std::numeric_limits<float>::infinity());
+  y = x == infinity ? infinity : y;
+  y = x == V{} ? -infinity : y;
+  y = x < V{} ? splat(std::numeric_limits<float>::quiet_NaN()) : y;
+  return x != x ? x : y;
+}
+
+// log(1 + u) for u in [0, 1]
+POLDER_INLINE V vlog1p(V u) {
+  const V y = u + 1.0f;
+  return vlog(y) + (u - (y - 1.0f)) / y;
+}
+
+POLDER_INLINE V vsigmoid(V x) {
+  const V e = vexp(-vabs(x));
+  const V r = 1.0f / (e + 1.0f);
+  return x < V{} ? e * r : r;
+}
+
+POLDER_INLINE V vtanh(V x) {
+  const V a = vabs(x), t = x * x;
+  V p = splat(-0.005704982326f) * t + splat(0.02063908247f);  // 4e-9, |x| < 0.625
+  p = p * t + splat(-0.05373971337f);
+  p = p * t + splat(0.1333144217f);
+  p = p * t + splat(-0.3333328194f);
+  const V near = p * t * x + x;
+  const V far = 1.0f - 2.0f / (vexp(a + a) + 1.0f);
+  return a < splat(0.625f) ? near : with_sign_of(far, x);
+}
+
+POLDER_INLINE V verf(V x) {
+  const V a = vabs(x), t = x * x;
+  V p = splat(7.853839756e-5f) * t + splat(-0.0008010186862f);  // x P(x^2), 1e-9, |x| < 1
+  p = p * t + splat(0.005188326884f);
+  p = p * t + splat(-0.02685381149f);
+  p = p * t + splat(0.1128358514f);
+  p = p * t + splat(-0.3761262582f);
+  p = p * t + splat(1.128379166f);
+  const V u = vmin(splat(4), a) - 2.5f;  // log(erfc(u + 2.5)), 2e-11 of erf
+  V q = splat(-2.168669179e-5f) * u + splat(6.181731826e-5f);
+  q = q * u + splat(-0.0004309136947f);
+  q = q * u + splat(0.002166523933f);
+  q = q * u + splat(-0.01085349909f);
+  q = q * u + splat(-0.9438918402f);
+  q = q * u + splat(-5.352680614f);
+  q = q * u + splat(-7.806815304f);
+  return a < splat(1) ? x * p : with_sign_of(1.0f - vexp(q), x);
+}
+
+#define POLDER_UNARY(Name, body)                            \
+  struct Name {                                             \
+    V alpha, beta;                                          \
+    POLDER_INLINE explicit Name(const Activation& f)        \
+        : alpha(splat(f.alpha)), beta(splat(f.beta)) {}     \
+    POLDER_INLINE V operator()(V x) const { return body; }  \
+  };
+POLDER_UNARY(None, x)
+POLDER_UNARY(Clamp, vclamp(alpha, beta, x))
+POLDER_UNARY(Sigmoid, vsigmoid(x))
+POLDER_UNARY(Tanh, vtanh(x))
+POLDER_UNARY(Silu, x * vsigmoid(x))
+POLDER_UNARY(HardSigmoid, vclamp(V{}, splat(1), alpha * x + beta))
+POLDER_UNARY(HardSwish, x * (vclamp(V{}, splat(6), x + 3.0f) * (1.0f / 6)))
+POLDER_UNARY(Gelu, 0.5f * x * (verf(x * 0.70710678f) + 1.0f))
+POLDER_UNARY(GeluTanh, x * vsigmoid(1.59576912f * (x + 0.044715f * x * x * x)))
+POLDER_UNARY(LeakyRelu, x < V{} ? alpha * x : x)
+POLDER_UNARY(Elu, x < V{} ? alpha * vexpm1(x) : x)
+POLDER_UNARY(Selu, beta * (x < V{} ? alpha * vexpm1(x) : x))
+POLDER_UNARY(Celu, x < V{} ? alpha * vexpm1(x / alpha) : x)
+POLDER_UNARY(Softplus, vmax(V{}, x) + vlog1p(vexp(-vabs(x))))
+POLDER_UNARY(Softsign, x / (vabs(x) + 1.0f))
+POLDER_UNARY(Thresholded, x > alpha ? x : V{})
+POLDER_UNARY(Exp, vexp(x))
+POLDER_UNARY(Log, vlog(x))
+POLDER_UNARY(Sqrt, vsqrt(x))
+POLDER_UNARY(Rsqrt, 1.0f / vsqrt(x))
+POLDER_UNARY(Reciprocal, 1.0f / x)
+POLDER_UNARY(Erf, verf(x))
+POLDER_UNARY(Negate, -x)
+POLDER_UNARY(Abs, vabs(x))
+POLDER_UNARY(Sign, x > V{} ? splat(1) : (x < V{} ? splat(-1) : x))
+POLDER_UNARY(Floor, vfloor(x))
+POLDER_UNARY(Ceil, vceil(x))
+POLDER_UNARY(Round, vround(x))
+POLDER_UNARY(Square, x * x)
+POLDER_UNARY(Linear, alpha * x + beta)
+#undef POLDER_UNARY
+
+// tanh(log(1 + e)) = n / (n + 2) with n = e (e + 2)
+struct Mish {
+  POLDER_INLINE explicit Mish(const Activation&) {}
+  POLDER_INLINE V operator()(V x) const {
+    const V e = vexp(vmin(splat(20), x));
+    const V n = e * (e + 2.0f);
+    return x * (n / (n + 2.0f));
+  }
+};
+
+// out = f(in) [+ residual] over rows; in and out may be the same.
+struct RowsArgs {
+  const float* in;
+  std::int64_t in_stride;
+  float* out;
+  std::int64_t out_stride;
+  const float* residual;  // or null
+  std::int64_t residual_stride;
+  std::int64_t rows, columns;
+  Activation f;
+};
+
+template <class F>
+void each_row(const RowsArgs& args) {
+  const F f(args.f);
+  for (std::int64_t i = 0; i < args.rows; ++i) {
+    const float* in = args.in + i * args.in_stride;
+    float* out = args.out + i * args.out_stride;
+    const float* residual = args.residual ? args.residual + i * args.residual_stride : nullptr;
+    std::int64_t j = 0;
+    for (; j + kLanes <= args.columns; j += kLanes) {
+      V y = f(load(in + j));
+      if (residual) y += load(residual + j);
+      store(out + j, y);
+    }
+    if (const std::int64_t left = args.columns - j; left > 0) {
+      V y = f(load_part(in + j, left));
+      if (residual) y += load_part(residual + j, left);
+      store_part(out + j, y, left);
+    }
+  }
+}
+
+void unary_rows(const RowsArgs& args) {
+  switch (args.f.op) {
+#define POLDER_CASE(Name) \
+  case Unary::k##Name: return each_row<Name>(args);
+    POLDER_CASE(None) POLDER_CASE(Clamp) POLDER_CASE(Sigmoid) POLDER_CASE(Tanh) POLDER_CASE(Silu)
+    POLDER_CASE(HardSigmoid) POLDER_CASE(HardSwish) POLDER_CASE(Gelu) POLDER_CASE(GeluTanh)
+    POLDER_CASE(LeakyRelu) POLDER_CASE(Elu) POLDER_CASE(Selu) POLDER_CASE(Celu)
+    POLDER_CASE(Softplus) POLDER_CASE(Softsign) POLDER_CASE(Mish) POLDER_CASE(Thresholded)
+    POLDER_CASE(Exp) POLDER_CASE(Log) POLDER_CASE(Sqrt) POLDER_CASE(Rsqrt)
+    POLDER_CASE(Reciprocal) POLDER_CASE(Erf) POLDER_CASE(Negate) POLDER_CASE(Abs)
+    POLDER_CASE(Sign) POLDER_CASE(Floor) POLDER_CASE(Ceil) POLDER_CASE(Round)
+    POLDER_CASE(Square) POLDER_CASE(Linear)
+#undef POLDER_CASE
+  }
+}

@@ -1,0 +1,350 @@
+// Everything that is a matrix product inside: convolution (implicit GEMM over row pointers), gemm,
+// gemv and matmul. One register tile holds R rows x NV vectors of sums; the weights come in panels
+// of 16 outputs, the other operand through one pointer per row and segment (a tap of a convolution,
+// or the whole depth of a gemm). Every sum runs over k in the same order whatever the tile, so
+// results do not depend on how the work was cut.
+
+// Sums for `rows` rows x up to NV vectors of outputs, and where they go.
+struct Strip {
+  // Operand A: row i, segment s begins at a[i * segments + s] and has lengths[s] elements, a_step
+  // apart.
+  const float* const* a;
+  const int* lengths;
+  int segments;
+  std::int64_t a_step;
+  // Operand B: element [k][j] is at b[j / 16 * panel_stride + k * b_step + j % 16].
+  const float* b;
+  std::int64_t b_step, panel_stride;
+  std::int64_t rows;
+  std::int64_t columns;  // outputs that exist, at most NV vectors
+  // Sums kept between two passes over parts of k: [rows][NV vectors]; unused when first and last.
+  float* partial;
+  bool first, last;
+  // The epilogue, for the first of the columns.
+  float* out;
+  std::int64_t out_stride;
+  const float* bias;
+  const float* residual;
+  std::int64_t residual_stride;
+  float alpha;
+  bool residual_after, clamp;
+  float lo, hi;
+};
+
+// The slow way out, for columns that are not whole vectors.
+__attribute__((noinline)) void finish_columns(const Strip& s, std::int64_t row, int rows,
+                                              const float* sums, int sums_stride) {
+  for (int i = 0; i < rows; ++i) {
+    float* out = s.out + (row + i) * s.out_stride;
+    const float* residual = s.residual + (row + i) * s.residual_stride;
+    for (std::int64_t j = 0; j < s.columns; ++j) {
+      float x = sums[i * sums_stride + j];
+      if (s.alpha != 1) x *= s.alpha;
+      if (s.bias) x += s.bias[j];
+      if (s.residual && !s.residual_after) x += residual[j];
+      if (s.clamp) {
+        x = s.lo > x ? s.lo : x;
+        x = s.hi < x ? s.hi : x;
+      }
+      if (s.residual && s.residual_after) x += residual[j];
+      out[j] = x;
+    }
+  }
+}
+
+#define POLDER_EACH_SUM(body)                                   \
+  POLDER_UNROLL for (int i = 0; i < R; ++i) {                   \
+    POLDER_UNROLL for (int j = 0; j < NV; ++j) { body; }        \
+  }
+
+template <int R, int NV>
+POLDER_INLINE void finish_tile(const Strip& s, std::int64_t row, V (&sum)[R][NV]) {
+  if (s.columns < NV * kLanes) {
+    float sums[R * NV * kLanes];
+    POLDER_EACH_SUM(store(sums + (i * NV + j) * kLanes, sum[i][j]))
+    return finish_columns(s, row, R, sums, NV * kLanes);
+  }
+  if (s.alpha != 1) {
+    const V alpha = splat(s.alpha);
+    POLDER_EACH_SUM(sum[i][j] *= alpha)
+  }
+  if (s.bias) {
+    V bias[NV];
+    POLDER_UNROLL for (int j = 0; j < NV; ++j) bias[j] = load(s.bias + j * kLanes);
+    POLDER_EACH_SUM(sum[i][j] += bias[j])
+  }
+  const float* residual = s.residual ? s.residual + row * s.residual_stride : nullptr;
+  if (residual && !s.residual_after) {
+    POLDER_EACH_SUM(sum[i][j] += load(residual + i * s.residual_stride + j * kLanes))
+  }
+  if (s.clamp) {
+    const V lo = splat(s.lo), hi = splat(s.hi);
+    POLDER_EACH_SUM(sum[i][j] = vmin(hi, vmax(lo, sum[i][j])))
+  }
+  if (residual && s.residual_after) {
+    POLDER_EACH_SUM(sum[i][j] += load(residual + i * s.residual_stride + j * kLanes))
+  }
+  float* out = s.out + row * s.out_stride;
+  POLDER_EACH_SUM(store(out + i * s.out_stride + j * kLanes, sum[i][j]))
+}
+
+template <int R, int NV>
+__attribute__((noinline)) void tile(const Strip& s, std::int64_t row) {
+  V sum[R][NV];
+  float* partial = s.partial + row * (NV * kLanes);
+  if (s.first) {
+    POLDER_EACH_SUM(sum[i][j] = V{})
+  } else {
+    POLDER_EACH_SUM(sum[i][j] = load(partial + (i * NV + j) * kLanes))
+  }
+  const float* b = s.b;
+  const std::int64_t b_step = s.b_step, a_step = s.a_step, panel_stride = s.panel_stride;
+  for (int segment = 0; segment < s.segments; ++segment) {
+    const float* a[R];
+    POLDER_UNROLL for (int i = 0; i < R; ++i) a[i] = s.a[(row + i) * s.segments + segment];
+    const std::int64_t end = s.lengths[segment] * a_step;
+    for (std::int64_t k = 0; k != end; k += a_step, b += b_step) {
+      V weights[NV];
+      POLDER_UNROLL for (int j = 0; j < NV; ++j) {
+        weights[j] = load(b + j * kLanes / kPanelWidth * panel_stride + j * kLanes % kPanelWidth);
+      }
+      POLDER_UNROLL for (int i = 0; i < R; ++i) {
+        const V x = splat(a[i][k]);
+        POLDER_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] += x * weights[j];
+      }
+    }
+  }
+  if (s.last) return finish_tile<R, NV>(s, row, sum);
+  POLDER_EACH_SUM(store(partial + (i * NV + j) * kLanes, sum[i][j]))
+}
+
+#undef POLDER_EACH_SUM
+
+// The rows left over after whole tiles, in the largest tiles that fit.
+template <int R, int NV>
+void tail_tiles(const Strip& s, std::int64_t row) {
+  if constexpr (R > 0) {
+    if (s.rows - row >= R && has_tile(R)) {
+      if constexpr (has_tile(R)) tile<R, NV>(s, row);
+      row += R;
+    }
+    tail_tiles<R - 1, NV>(s, row);
+  }
+}
+
+template <int NV>
+void run_strip(const Strip& s) {
+  constexpr int kRows = tile_rows(NV);
+  std::int64_t row = 0;
+  for (; row + kRows <= s.rows; row += kRows) tile<kRows, NV>(s, row);
+  tail_tiles<kRows - 1, NV>(s, row);
+}
+
+void run_strip(const Strip& s, int vectors) {
+  switch (vectors) {
+    case 1: return run_strip<1>(s);
+    case 2: return run_strip<2>(s);
+    case 3:
+      if constexpr (kMaxTileVectors >= 3) return run_strip<3>(s);
+      [[fallthrough]];
+    default:
+      if constexpr (kMaxTileVectors >= 4) return run_strip<4>(s);
+  }
+}
+
+// How many vectors of outputs the next strip takes when `left` are still to do. Strips begin at a
+// panel, or lie within one.
+POLDER_INLINE int next_vectors(std::int64_t left) {
+  if (kWideTileVectors > kTileVectors && left == kWideTileVectors) return kWideTileVectors;
+  return int(std::min<std::int64_t>(left, kTileVectors));
+}
+
+constexpr std::int64_t kStageRows = 48;  // rows whose sums fit on the stack between passes
+constexpr int kStageWidth = kMaxTileVectors * kLanes;
+
+// Where the sums of a whole product go; strips are cut out of it.
+struct Sink {
+  const Epilogue* epilogue;
+  float* out;  // row 0, column 0
+  std::int64_t out_stride;
+  std::int64_t columns;
+  float alpha;
+};
+
+POLDER_INLINE bool in_registers(const Activation& f) {
+  return f.op == Unary::kNone || f.op == Unary::kClamp;
+}
+
+// Points the strip's epilogue at rows from `row` and columns from `column`. An activation that
+// costs more than a clamp is done afterwards, from `stage`, which holds kStageRows rows.
+void aim(Strip& s, const Sink& sink, std::int64_t row, std::int64_t column, int vectors,
+         float* stage) {
+  const Epilogue& e = *sink.epilogue;
+  s.columns = std::min<std::int64_t>(sink.columns - column, vectors * kLanes);
+  s.bias = e.bias ? e.bias + column : nullptr;
+  s.alpha = sink.alpha;
+  s.residual_after = e.residual_after;
+  s.residual = e.residual ? e.residual + row * e.residual_stride + column : nullptr;
+  s.residual_stride = e.residual_stride;
+  s.clamp = e.activation.op == Unary::kClamp;
+  s.lo = e.activation.alpha;
+  s.hi = e.activation.beta;
+  s.out = sink.out + row * sink.out_stride + column;
+  s.out_stride = sink.out_stride;
+  if (in_registers(e.activation)) return;
+  s.out = stage;
+  s.out_stride = kStageWidth;
+  if (e.residual_after) s.residual = nullptr;
+}
+
+// What aim() left for afterwards.
+void finish_stage(const Strip& s, const Sink& sink, std::int64_t row, std::int64_t column,
+                  const float* stage) {
+  const Epilogue& e = *sink.epilogue;
+  if (in_registers(e.activation)) return;
+  RowsArgs rows{stage, kStageWidth, sink.out + row * sink.out_stride + column, sink.out_stride,
+                nullptr, e.residual_stride, s.rows, s.columns, e.activation};
+  if (e.residual && e.residual_after) {
+    rows.residual = e.residual + row * e.residual_stride + column;
+  }
+  unary_rows(rows);
+}
+
+// All outputs [first_column, last_column) of the rows that `s` describes; s.a, s.rows are set, row
+// numbers in the sink begin at `row`. `panels` is column 0 of the weights.
+void run_panels(Strip s, const Sink& sink, const float* panels, std::int64_t row,
+                std::int64_t first_column, std::int64_t last_column) {
+  const std::int64_t rows = s.rows;
+  const float* const* a = s.a;
+  const bool staged = !in_registers(sink.epilogue->activation);
+  const std::int64_t step = staged ? kStageRows : rows;
+  float stage[kStageRows * kStageWidth];
+  const std::int64_t end = (last_column + kLanes - 1) / kLanes;
+  for (std::int64_t vector = first_column / kLanes; vector < end;) {
+    const int vectors = next_vectors(end - vector);
+    const std::int64_t column = vector * kLanes;
+    s.b = panels + column / kPanelWidth * s.panel_stride + column % kPanelWidth;
+    for (std::int64_t i = 0; i < rows; i += step) {
+      s.a = a + i * s.segments;
+      s.rows = std::min(step, rows - i);
+      aim(s, sink, row + i, column, vectors, stage);
+      run_strip(s, vectors);
+      finish_stage(s, sink, row + i, column, stage);
+    }
+    vector += vectors;
+  }
+}
+
+// One row: whole groups of panels are streamed together, one accumulator per vector; what is left
+// over shares its eight accumulators among fewer panels by splitting k.
+template <int Panels>
+void gemv_panels(const GemmArgs& args, const float* weights, float* sums) {
+  constexpr int kPerPanel = kPanelWidth / kLanes;
+  constexpr int kVectors = Panels * kPerPanel;
+  constexpr int kParts = kVectors >= 8 ? 1 : 8 / kVectors;
+  const std::int64_t k = args.k, stride = k * kPanelWidth;
+  V sum[kParts][kVectors] = {};
+  std::int64_t p = 0;
+  for (; p + kParts <= k; p += kParts) {
+    POLDER_UNROLL for (int part = 0; part < kParts; ++part) {
+      const V x = splat(args.a[p + part]);
+      POLDER_UNROLL for (int j = 0; j < kVectors; ++j) {
+        sum[part][j] += x * load(weights + j / kPerPanel * stride + (p + part) * kPanelWidth +
+                                 j % kPerPanel * kLanes);
+      }
+    }
+  }
+  for (; p < k; ++p) {
+    const V x = splat(args.a[p]);
+    POLDER_UNROLL for (int j = 0; j < kVectors; ++j) {
+      sum[0][j] += x * load(weights + j / kPerPanel * stride + p * kPanelWidth +
+                            j % kPerPanel * kLanes);
+    }
+  }
+  POLDER_UNROLL for (int part = 1; part < kParts; ++part) {
+    POLDER_UNROLL for (int j = 0; j < kVectors; ++j) sum[0][j] += sum[part][j];
+  }
+  POLDER_UNROLL for (int j = 0; j < kVectors; ++j) store(sums + j * kLanes, sum[0][j]);
+}
+
+void gemv_epilogue(const GemmArgs& args, const float* sums, std::int64_t column,
+                   std::int64_t columns) {
+  const Epilogue& e = args.epilogue;
+  float biased[kGemvGroup * kPanelWidth];
+  for (std::int64_t j = 0; j < columns; ++j) {
+    biased[j] = sums[j] + (e.bias ? e.bias[column + j] : 0);
+    if (e.residual && !e.residual_after) biased[j] += e.residual[column + j];
+  }
+  RowsArgs rows{biased, 0, args.c + column, 0, nullptr, 0, 1, columns, e.activation};
+  if (e.residual && e.residual_after) rows.residual = e.residual + column;
+  unary_rows(rows);
+}
+
+void gemv(const GemmArgs& args, std::int64_t first_panel, std::int64_t last_panel) {
+  constexpr int kGroup = kLanes / 2;  // panels that make eight vectors
+  static_assert(kGemvGroup % kGroup == 0);
+  const std::int64_t stride = std::int64_t(args.k) * kPanelWidth;
+  float sums[kGemvGroup * kPanelWidth];
+  for (std::int64_t panel = first_panel; panel < last_panel;) {
+    const float* weights = args.weights + panel * stride;
+    int done = 1;
+    if (last_panel - panel >= kGroup) {
+      gemv_panels<kGroup>(args, weights, sums);
+      done = kGroup;
+    } else if (kGroup > 4 && last_panel - panel >= 4) {
+      gemv_panels<4>(args, weights, sums);
+      done = 4;
+    } else if (kGroup > 2 && last_panel - panel >= 2) {
+      gemv_panels<2>(args, weights, sums);
+      done = 2;
+    } else {
+      gemv_panels<1>(args, weights, sums);
+    }
+    const std::int64_t column = panel * kPanelWidth;
+    gemv_epilogue(args, sums, column,
+                  std::min<std::int64_t>(done * kPanelWidth, args.n - column));
+    panel += done;
+  }
+}
+
+constexpr std::int64_t kBlockRows = 252;  // a multiple of every tile's rows
+constexpr std::int64_t kMaxPointers = 2304;
+constexpr std::int64_t kMinBlockRows = 12;
+
+// Rows whose operand, of `depth` elements each, stays in the second-level cache while the panels
+// pass by.
+POLDER_INLINE std::int64_t block_rows(std::int64_t depth) {
+  const std::int64_t fit = 98304 / depth / kMinBlockRows * kMinBlockRows;
+  return std::clamp(fit, 2 * kMinBlockRows, kBlockRows);
+}
+
+void gemm_rows(const GemmArgs& args, Range rows, Range panels) {
+  const float* pointers[kBlockRows];
+  Strip s{};
+  s.a = pointers;
+  s.lengths = &args.k;
+  s.segments = 1;
+  s.a_step = 1;
+  s.b_step = kPanelWidth;
+  s.panel_stride = std::int64_t(args.k) * kPanelWidth;
+  s.first = s.last = true;
+  const Sink sink{&args.epilogue, args.c, args.c_stride, args.n, 1};
+  const std::int64_t step = block_rows(args.k);
+  for (std::int64_t row = rows.first; row < rows.last; row += step) {
+    s.rows = std::min(step, rows.last - row);
+    for (std::int64_t i = 0; i < s.rows; ++i) pointers[i] = args.a + (row + i) * args.a_stride;
+    run_panels(s, sink, args.weights, row, panels.first * kPanelWidth,
+               std::min<std::int64_t>(panels.last * kPanelWidth, args.n));
+  }
+}
+
+void gemm(const GemmArgs& args, int begin, int end) {
+  const ProductSplit cut = split(args);
+  const std::int64_t panels = (args.n + kPanelWidth - 1) / kPanelWidth;
+  for (int task = begin; task < end; ++task) {
+    const Range rows = range_of(task % cut.row_blocks, cut.row_block, args.m);
+    const Range columns = range_of(task / cut.row_blocks, cut.panel_block, panels);
+    if (args.m == 1) gemv(args, columns.first, columns.last);
+    else gemm_rows(args, rows, columns);
+  }
+}

@@ -1,0 +1,68 @@
+// The kernels for x86-64-v4: AVX-512 F, BW, CD, DQ, VL.
+#include "kernel/body.h"
+#include "kernel/isa.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(                                                                  \
+    __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c,bmi2"))), \
+    apply_to = function)
+#else
+#pragma GCC push_options
+// g++ 12's own avx512fintrin.h passes undefined vectors to masked instructions that ignore them.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c,bmi2")
+#endif
+
+namespace polder::kernel {
+namespace {
+
+constexpr Isa kIsa = Isa::kX86V4;
+constexpr int kLanes = 16;
+typedef float V __attribute__((vector_size(64)));
+typedef std::int32_t I __attribute__((vector_size(64)));
+
+// Tiles of 12 x 32 over two panels: 24 sums of 32 registers; more rows than that would want more
+// pointers than there are registers.
+constexpr int kTileVectors = 2, kWideTileVectors = 2, kMaxTileVectors = 2;
+constexpr int tile_rows(int) { return 12; }
+constexpr bool has_tile(int rows) { return rows == 8 || rows == 6 || rows <= 4; }
+
+inline V vmax(V a, V b) { return _mm512_max_ps(a, b); }
+inline V vmin(V a, V b) { return _mm512_min_ps(a, b); }
+inline V vsqrt(V v) { return _mm512_sqrt_ps(v); }
+inline V vround(V v) {
+  return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+inline V vfloor(V v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+inline V vceil(V v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
+inline I to_int(V v) { return reinterpret_cast<I>(_mm512_cvtps_epi32(v)); }
+inline V half_load(const std::uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline void half_store(std::uint16_t* p, V v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+#include "kernel/body.inl"
+
+}  // namespace
+}  // namespace polder::kernel
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+namespace polder::kernel {
+const Kernels* x86_v4_kernels() { return &kTable; }
+}  // namespace polder::kernel
+
+#else
+namespace polder::kernel {
+const Kernels* x86_v4_kernels() { return nullptr; }
+}  // namespace polder::kernel
+#endif

@@ -49,14 +49,14 @@ enum ElementType {
 };
 
 struct ApiBase {
-  const void* const* (*get_api)(std::uint32_t version);
+  void* const* (*get_api)(std::uint32_t version);
   const char* (*get_version)();
 };
 
 // Typed access to the table.
 class Api {
  public:
-  explicit Api(const void* const* table) : table_(table) {}
+  explicit Api(void* const* table) : table_(table) {}
 
   template <class... Args>
   Status* call(int place, Args... args) const {
@@ -71,7 +71,7 @@ class Api {
   }
 
  private:
-  const void* const* table_;
+  void* const* table_;
 };
 
 // Places in the table. (The interface states that ReleaseCustomOpDomain, which follows

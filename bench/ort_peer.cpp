@@ -64,7 +64,7 @@ class Library {
     const auto get_base = reinterpret_cast<GetBase>(::dlsym(handle, "OrtGetApiBase"));
     if (!get_base)
       return fail(Code::kIncompatible, "{}: no OrtGetApiBase in it: is it ONNX Runtime?", path);
-    const void* const* table = get_base()->get_api(ort::kApiVersion);
+    void* const* table = get_base()->get_api(ort::kApiVersion);
     if (!table)
       return fail(Code::kIncompatible, "{}: older than interface {}", path, ort::kApiVersion);
     auto library = std::unique_ptr<Library>(new Library(table, get_base()->get_version()));
@@ -85,7 +85,7 @@ class Library {
   ort::Env* env = nullptr;
 
  private:
-  Library(const void* const* table, const char* version_text) : api(table), version(version_text) {}
+  Library(void* const* table, const char* version_text) : api(table), version(version_text) {}
 };
 
 class OrtSubject final : public Subject {

@@ -1,0 +1,107 @@
+// AveragePool: the mean of each window of [N, spatial..., C], over the elements inside the input,
+// or with "count_include_pad" inside the input and its pads (which are zero).
+#include "ops/pool.h"
+#include "ops/types.h"
+
+namespace polder::ops::average_pool {
+namespace {
+
+void parse(AttrReader& attrs, PoolParams& p) {
+  parse_pool(attrs, p);
+  p.count_include_pad = attrs.flag("count_include_pad", false);
+}
+
+Status infer(InferContext& context) {
+  Dims out;
+  TRY(infer_pool(context, {DataType::kF32, DataType::kF64}, out));
+  context.output(0, context.type(0), out);
+  return {};
+}
+
+bool in_pads(const Window& win, int axis, std::int64_t at) {
+  return at >= -win.pad_begin[axis] && at < win.in[axis] + win.pad_end[axis];
+}
+
+template <class T>
+void reference_of(const RunContext& run) {
+  const Window win = window_of(run);
+  const Shape& shape = run.in(0).shape;
+  const std::int64_t channels = shape[shape.rank() - 1];
+  const bool with_pads = run.as<PoolParams>().count_include_pad;
+  for_each_window<T>(run, win, [&](std::int64_t i, std::int64_t, const T* in, const auto& at) {
+    double sum = 0;
+    std::int64_t count = 0;
+    for_each_tap(win, at, [&](std::int64_t z, std::int64_t y, std::int64_t x) {
+      if (inside(win, z, y, x)) {
+        sum += double(in[((z * win.in[1] + y) * win.in[2] + x) * channels]);
+        ++count;
+      } else if (with_pads && in_pads(win, 0, z) && in_pads(win, 1, y) && in_pads(win, 2, x)) {
+        ++count;
+      }
+    });
+    run.out(0).as<T>()[i] = T(count ? sum / double(count) : 0);
+  });
+}
+
+Status reference(const RunContext& run) {
+  if (run.in(0).type == DataType::kF64) reference_of<double>(run);
+  else reference_of<float>(run);
+  return {};
+}
+
+Status vector(const RunContext& run) {
+  using Mode = kernel::PoolArgs::Mode;
+  return vector_pool(
+      run, run.as<PoolParams>().count_include_pad ? Mode::kAverageWithPad : Mode::kAverage);
+}
+
+Choice choose(const NodeInfo& node) {
+  if (!has_vector_pool(node)) return {};
+  return {.kernel = vector, .name = "pool"};
+}
+
+Status from_onnx(ImportContext& node) {
+  TRY_VALUE(Attrs attrs, pool_from_onnx(node));
+  attrs.set("count_include_pad", node.attrs.integer("count_include_pad", 0));
+  TRY_VALUE(const ValueId x, node.to_channels_last(node.in(0)));
+  TRY_VALUE(const ValueId y, node.emit("AveragePool", {x}, std::move(attrs)));
+  return node.finish_channels_first(y);
+}
+
+Status from_tflite(ImportContext& node) {
+  TRY_VALUE(Attrs attrs, pool_from_tflite(node));
+  return node.finish_tflite_fused("AveragePool", {node.in(0)}, std::move(attrs));
+}
+
+Status from_onnx_global(ImportContext& node) {
+  std::vector<std::int64_t> axes;
+  for (int axis = 2; axis < node.rank(0); ++axis) axes.push_back(axis);
+  return node.finish("ReduceMean", {node.in(0)}, {{"axes", axes}, {"keepdims", std::int64_t(1)}});
+}
+
+std::vector<Sample> samples() {
+  std::vector<Sample> all = pool_samples();
+  for (Sample sample : pool_samples()) {
+    sample.name += ", pads counted";
+    sample.attrs.set("count_include_pad", std::int64_t(1));
+    all.push_back(std::move(sample));
+  }
+  return all;
+}
+
+constexpr OnnxRule kOnnx[] = {{"AveragePool", from_onnx}, {"GlobalAveragePool", from_onnx_global}};
+constexpr TfliteRule kTflite[] = {{"AVERAGE_POOL_2D", from_tflite}};
+
+}  // namespace
+
+extern const OpDef def = {
+    .name = "AveragePool",
+    .parse = parser<PoolParams, parse>,
+    .params_bytes = sizeof(PoolParams),
+    .infer = infer,
+    .reference = reference,
+    .choose = choose,
+};
+extern const OpTools tools = {.onnx = kOnnx, .tflite = kTflite, .samples = samples};
+
+}  // namespace polder::ops::average_pool

@@ -1,0 +1,64 @@
+// What MaxPool and AveragePool share: the parameters, inference and the vector kernel.
+#pragma once
+
+#include "kernel/reduce.h"
+#include "ops/import_window.h"
+#include "ops/window.h"
+
+namespace polder::ops {
+
+// Attributes: those of the window, kernel_shape, ceil_mode.
+struct PoolParams {
+  WindowParams window;
+  std::int64_t kernel[kMaxSpatial] = {1, 1, 1};
+  int kernel_count = 0;
+  bool count_include_pad = false;  // AveragePool
+  bool column_major = false;       // MaxPool: indices count columns first
+};
+void parse_pool(AttrReader& attrs, PoolParams& p);
+
+// [N, spatial..., C] -> [N, smaller spatial..., C].
+Status infer_pool(InferContext& context, std::initializer_list<DataType> types, Dims& out);
+Status vector_pool(const RunContext& run, kernel::PoolArgs::Mode mode);
+bool has_vector_pool(const NodeInfo& node);
+inline Window window_of(const RunContext& run) {
+  const auto& p = run.as<PoolParams>();
+  return window_of(p.window, run.in(0).shape, run.out(0).shape, p.kernel);
+}
+
+// Calls f(output index, first element of the image's channel, coordinates of the output).
+template <class T, class F>
+void for_each_window(const RunContext& run, const Window& win, F&& f) {
+  const Shape& out = run.out(0).shape;
+  const std::int64_t channels = out[out.rank() - 1], pixels = win.out_pixels();
+  const std::int64_t count = out.elements();
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t c = i % channels, pixel = i / channels % pixels;
+    const std::int64_t image = i / channels / pixels;
+    const std::int64_t at[3] = {pixel / (win.out[1] * win.out[2]), pixel / win.out[2] % win.out[1],
+                                pixel % win.out[2]};
+    f(i, image, run.in(0).as<T>() + image * win.in_pixels() * channels + c, at);
+  }
+}
+
+// Calls f(z, y, x) for each tap of the window at `at`, inside the input or not.
+template <class F>
+void for_each_tap(const Window& win, const std::int64_t (&at)[3], F&& f) {
+  for (std::int64_t kz = 0; kz < win.kernel[0]; ++kz) {
+    for (std::int64_t ky = 0; ky < win.kernel[1]; ++ky) {
+      for (std::int64_t kx = 0; kx < win.kernel[2]; ++kx) {
+        f(win.source(0, at[0], kz), win.source(1, at[1], ky), win.source(2, at[2], kx));
+      }
+    }
+  }
+}
+inline bool inside(const Window& win, std::int64_t z, std::int64_t y, std::int64_t x) {
+  return z >= 0 && z < win.in[0] && y >= 0 && y < win.in[1] && x >= 0 && x < win.in[2];
+}
+
+// Import (host only): attributes of a pool.
+Result<Attrs> pool_from_onnx(const ImportContext& node);
+Result<Attrs> pool_from_tflite(const ImportContext& node);
+std::vector<Sample> pool_samples();
+
+}  // namespace polder::ops

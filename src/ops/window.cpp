@@ -5,7 +5,7 @@
 namespace polder::ops {
 
 namespace {
-constexpr std::int64_t kMaxStep = 1 << 24;
+constexpr std::int64_t kMaxStep = 1 << 22;
 // Leaves room for an extent, its pads and a window's reach in an int.
 constexpr std::int64_t kMaxIntExtent = 1 << 28;
 

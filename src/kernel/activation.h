@@ -16,7 +16,7 @@ enum class Unary : std::uint8_t {
   kSigmoid,      // 1 / (1 + exp(-x)), 4 ulp
   kTanh,         // 4 ulp
   kSilu,         // x sigmoid(x), 4 ulp
-  kHardSigmoid,  // min(max(alpha x + beta, 0), 1)
+  kHardSigmoid,  // min(max(alpha x + beta, 0), 1); absolute error 1 ulp of the larger of |x| and 1
   kHardSwish,    // x min(max(x / 6 + 0.5, 0), 1)
   kGelu,         // x (1 + erf(x / sqrt 2)) / 2; absolute error 4 ulp of |x|
   kGeluTanh,     // x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2; absolute error 4 ulp of |x|

@@ -148,29 +148,40 @@ float reduce_row(const float* in, std::int64_t n) {
   return lanes[0];
 }
 
-// `count` columns, at most Vectors vectors of them.
-template <class F, int Vectors>
-POLDER_INLINE void reduce_columns(const float* in, std::int64_t n, std::int64_t stride,
-                                  std::int64_t count, V scale, float* out) {
-  const bool whole = count == Vectors * kLanes;
-  V total[Vectors];
-  POLDER_UNROLL for (int i = 0; i < Vectors; ++i) total[i] = splat(F::kNeutral);
-  for (std::int64_t j = 0; j < n; j += kReduceBlock) {
-    V sum[Vectors];
-    POLDER_UNROLL for (int i = 0; i < Vectors; ++i) sum[i] = splat(F::kNeutral);
-    const std::int64_t stop = std::min(n, j + kReduceBlock);
-    for (std::int64_t p = j; p < stop; ++p) {
+constexpr std::int64_t power_of_block(int exponent) {
+  return exponent == 0 ? 1 : kReduceBlock * power_of_block(exponent - 1);
+}
+
+// Joins n rows of Vectors vectors of columns (of `count` columns, when that is less than a vector).
+// Blocks of kReduceBlock rows are joined by themselves, then blocks of blocks.
+template <class F, int Vectors, int Level>
+POLDER_INLINE void reduce_span(const float* in, std::int64_t n, std::int64_t stride,
+                               std::int64_t count, V (&sum)[Vectors]) {
+  POLDER_UNROLL for (int i = 0; i < Vectors; ++i) sum[i] = splat(F::kNeutral);
+  constexpr std::int64_t kSpan = power_of_block(Level);
+  for (std::int64_t j = 0; j < n; j += kSpan) {
+    V part[Vectors];
+    if constexpr (Level > 0) {
+      reduce_span<F, Vectors, Level - 1>(in + j * stride, std::min(kSpan, n - j), stride, count,
+                                         part);
+    } else {
       POLDER_UNROLL for (int i = 0; i < Vectors; ++i) {
-        const float* from = in + p * stride + i * kLanes;
-        sum[i] = F::join(sum[i], F::map(Vectors > 1 || whole ? load(from)
-                                                             : load_part(from, count)));
+        const float* from = in + j * stride + i * kLanes;
+        part[i] = F::map(Vectors > 1 || count == kLanes ? load(from) : load_part(from, count));
       }
     }
-    POLDER_UNROLL for (int i = 0; i < Vectors; ++i) total[i] = F::join(total[i], sum[i]);
+    POLDER_UNROLL for (int i = 0; i < Vectors; ++i) sum[i] = F::join(sum[i], part[i]);
   }
+}
+
+template <class F, int Vectors>
+void reduce_columns(const float* in, std::int64_t n, std::int64_t stride, std::int64_t count,
+                    V scale, float* out) {
+  V sum[Vectors];
+  reduce_span<F, Vectors, 2>(in, n, stride, count, sum);
   POLDER_UNROLL for (int i = 0; i < Vectors; ++i) {
-    if (Vectors > 1 || whole) store(out + i * kLanes, total[i] * scale);
-    else store_part(out, total[i] * scale, count);
+    if (Vectors > 1 || count == kLanes) store(out + i * kLanes, sum[i] * scale);
+    else store_part(out, sum[i] * scale, count);
   }
 }
 
@@ -190,7 +201,7 @@ void reduce_units(const ReduceArgs& args, Range units, float scale) {
     float* out = args.out + o * args.inner;
     std::int64_t c = columns.first;
     for (; c + 4 * kLanes <= columns.last; c += 4 * kLanes) {
-      reduce_columns<F, 4>(in + c, args.n, args.inner, 4 * kLanes, splat(scale), out + c);
+      reduce_columns<F, 4>(in + c, args.n, args.inner, kLanes, splat(scale), out + c);
     }
     for (; c < columns.last; c += kLanes) {
       const std::int64_t count = std::min<std::int64_t>(kLanes, columns.last - c);

@@ -29,7 +29,8 @@ Node* Rewriter::producer(ValueId id) {
 
 Node* Rewriter::sole_producer(ValueId id, std::string_view op) {
   Node* node = producer(id);
-  return node && node->op == op && uses(id) == 1 && std::ranges::find(graph.outputs, id) == graph.outputs.end()
+  return node && node->op == op && uses(id) == 1 &&
+                 std::ranges::find(graph.outputs, id) == graph.outputs.end()
              ? node
              : nullptr;
 }
@@ -121,8 +122,10 @@ Status Rewriter::finish() {
 }
 
 std::span<const float> floats(const Value& value) {
-  if (!value.is_constant() || value.type != DataType::kF32 || value.layout != Layout::kPlain) return {};
-  return {reinterpret_cast<const float*>(value.data.view.data()), value.data.view.size() / sizeof(float)};
+  if (!value.is_constant() || value.type != DataType::kF32 || value.layout != Layout::kPlain)
+    return {};
+  return {reinterpret_cast<const float*>(value.data.view.data()),
+          value.data.view.size() / sizeof(float)};
 }
 
 bool scalar(const Value& value, double& out) {

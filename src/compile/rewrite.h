@@ -9,8 +9,9 @@
 
 namespace polder::compile {
 
-// Producers and readers of values, kept while a pass changes nodes. Nodes are not erased but emptied
-// (op cleared); finish() removes them, restores the topological order and drops what nobody reads.
+// Producers and readers of values, kept while a pass changes nodes. Nodes are not erased but
+// emptied (op cleared); finish() removes them, restores the topological order and drops what nobody
+// reads.
 class Rewriter {
  public:
   explicit Rewriter(Graph& graph);
@@ -30,7 +31,8 @@ class Rewriter {
   void replace(ValueId from, ValueId to);
   void remove(Node& node);
   // Adds a node after all others (finish() orders them), infers it and returns its new output.
-  Result<ValueId> add(std::string_view op, std::vector<ValueId> inputs, Attrs attrs, std::string_view name);
+  Result<ValueId> add(std::string_view op, std::vector<ValueId> inputs, Attrs attrs,
+                      std::string_view name);
   // Tells the bookkeeping that a node's inputs or outputs were changed by hand.
   void refresh();
   Status finish();

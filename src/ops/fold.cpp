@@ -19,8 +19,10 @@ bool fold_ints(Value& value) {
   Bytes bytes = Bytes::allocate(std::size_t(ints.size()) * size_of(value.type), &out);
   if (!bytes) return false;
   for (int i = 0; i < ints.size(); ++i) {
-    if (value.type == DataType::kI64) reinterpret_cast<std::int64_t*>(out.data())[i] = ints[i].bound;
-    else if (value.type == DataType::kI32) reinterpret_cast<std::int32_t*>(out.data())[i] = std::int32_t(ints[i].bound);
+    if (value.type == DataType::kI64)
+      reinterpret_cast<std::int64_t*>(out.data())[i] = ints[i].bound;
+    else if (value.type == DataType::kI32)
+      reinterpret_cast<std::int32_t*>(out.data())[i] = std::int32_t(ints[i].bound);
     else return false;
   }
   value.data = std::move(bytes);

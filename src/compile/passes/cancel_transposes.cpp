@@ -173,11 +173,14 @@ class Pass {
   // Axis attributes in the order before the transposition; out_perm is what follows the node.
   static bool renumber(ops::Commute commute, const Perm& perm, Attrs& attrs, Perm& out_perm) {
     const std::int64_t rank = std::int64_t(perm.size());
-    const auto moved = [&](std::int64_t axis) { return perm[std::size_t(axis < 0 ? axis + rank : axis)]; };
+    const auto moved = [&](std::int64_t axis) {
+      return perm[std::size_t(axis < 0 ? axis + rank : axis)];
+    };
     const auto valid = [&](std::int64_t axis) { return axis >= -rank && axis < rank; };
     if (commute == ops::Commute::kAxis) {
       const AttrValue* axis = attrs.find("axis");
-      if (!axis || !std::holds_alternative<std::int64_t>(*axis) || !valid(std::get<std::int64_t>(*axis))) {
+      if (!axis || !std::holds_alternative<std::int64_t>(*axis) ||
+          !valid(std::get<std::int64_t>(*axis))) {
         return false;
       }
       attrs.set("axis", moved(std::get<std::int64_t>(*axis)));
@@ -198,7 +201,8 @@ class Pass {
     Perm left;
     for (const std::int64_t axis : perm) {
       if (std::ranges::find(axes, axis) != axes.end()) continue;
-      left.push_back(axis - std::ranges::count_if(axes, [&](std::int64_t gone) { return gone < axis; }));
+      left.push_back(axis -
+                     std::ranges::count_if(axes, [&](std::int64_t gone) { return gone < axis; }));
     }
     return left;
   }
@@ -224,7 +228,8 @@ class Pass {
   Status rebuild(std::size_t n, std::vector<ValueId> inputs, Attrs attrs, const Perm& out_perm) {
     const std::vector<ValueId> outputs = graph_.nodes[n].outputs;
     std::vector<ValueId> inner;
-    for (const ValueId out : outputs) inner.push_back(graph_.add_value(graph_[out].name + ":inner"));
+    for (const ValueId out : outputs)
+      inner.push_back(graph_.add_value(graph_[out].name + ":inner"));
     graph_.nodes[n].inputs = std::move(inputs);
     graph_.nodes[n].attrs = std::move(attrs);
     graph_.nodes[n].outputs = inner;

@@ -1,6 +1,8 @@
 // fold: computes now what does not depend on the inputs, and drops nodes that change nothing.
 #include "ops/fold.h"
 
+#include <algorithm>
+
 #include "compile/passes/passes.h"
 #include "compile/rewrite.h"
 

@@ -13,8 +13,9 @@ bool fused_attributes(const Node& node, std::string& activation, double& alpha, 
   struct Simple {
     std::string_view op, activation;
   };
-  static constexpr Simple kSimple[] = {{"Sigmoid", "sigmoid"},      {"Tanh", "tanh"}, {"Silu", "silu"},
-                                       {"HardSwish", "hard_swish"}, {"Mish", "mish"}, {"Softplus", "softplus"}};
+  static constexpr Simple kSimple[] = {{"Sigmoid", "sigmoid"}, {"Tanh", "tanh"},
+                                       {"Silu", "silu"},       {"HardSwish", "hard_swish"},
+                                       {"Mish", "mish"},       {"Softplus", "softplus"}};
   for (const Simple& simple : kSimple) {
     if (node.op == simple.op) return activation = simple.activation, true;
   }
@@ -44,12 +45,14 @@ Status fuse_activations(Graph& graph) {
   Rewriter rewriter(graph);
   for (Node& node : graph.nodes) {
     if (node.op != "Conv" && node.op != "Linear" && node.op != "ConvTranspose") continue;
-    if (node.attrs.text("activation", "none") != "none" || node.attrs.integer("residual_after", 0)) continue;
+    if (node.attrs.text("activation", "none") != "none" || node.attrs.integer("residual_after", 0))
+      continue;
     if (graph[node.outputs[0]].type != DataType::kF32) continue;
     Node* next = rewriter.sole_reader(node.outputs[0]);
     std::string activation;
     double alpha = 0, beta = 0;
-    if (!next || next->inputs.size() != 1 || !fused_attributes(*next, activation, alpha, beta)) continue;
+    if (!next || next->inputs.size() != 1 || !fused_attributes(*next, activation, alpha, beta))
+      continue;
     node.attrs.set("activation", activation);
     node.attrs.set("alpha", alpha);
     node.attrs.set("beta", beta);

@@ -28,10 +28,14 @@ bool per_channel(const Value& value, std::int64_t channels, std::vector<float>& 
 bool batch_norm(const Graph& graph, const Node& node, std::int64_t channels, Affine& out) {
   const int rank = graph[node.inputs[0]].dims.rank();
   const std::int64_t axis = node.attrs.integer("axis", 1);
-  if ((axis < 0 ? axis + rank : axis) != rank - 1 || node.inputs.size() != 5 || node.outputs.size() != 1) return false;
+  if ((axis < 0 ? axis + rank : axis) != rank - 1 || node.inputs.size() != 5 ||
+      node.outputs.size() != 1)
+    return false;
   std::vector<float> gain, shift, mean, variance;
-  if (!per_channel(graph[node.inputs[1]], channels, gain) || !per_channel(graph[node.inputs[2]], channels, shift) ||
-      !per_channel(graph[node.inputs[3]], channels, mean) || !per_channel(graph[node.inputs[4]], channels, variance)) {
+  if (!per_channel(graph[node.inputs[1]], channels, gain) ||
+      !per_channel(graph[node.inputs[2]], channels, shift) ||
+      !per_channel(graph[node.inputs[3]], channels, mean) ||
+      !per_channel(graph[node.inputs[4]], channels, variance)) {
     return false;
   }
   const double epsilon = node.attrs.real("epsilon", 1e-5);
@@ -44,7 +48,8 @@ bool batch_norm(const Graph& graph, const Node& node, std::int64_t channels, Aff
 }
 
 // What `node` does to `x`, if that is affine per channel and keeps the shape.
-bool affine_of(const Graph& graph, const Node& node, ValueId x, std::int64_t channels, Affine& out) {
+bool affine_of(const Graph& graph, const Node& node, ValueId x, std::int64_t channels,
+               Affine& out) {
   if (node.op == "BatchNorm") return node.inputs[0] == x && batch_norm(graph, node, channels, out);
   if (node.op != "Mul" && node.op != "Add" && node.op != "Sub" && node.op != "Div") return false;
   const bool first = node.inputs[0] == x;
@@ -79,14 +84,16 @@ bool apply(Graph& graph, Node& node, std::int64_t channels, const Affine& affine
   auto* out = reinterpret_cast<float*>(out_bytes.data());
   const std::size_t depth = elements.size() / std::size_t(channels);
   for (std::size_t o = 0; o < std::size_t(channels); ++o) {
-    for (std::size_t k = 0; k < depth; ++k) out[o * depth + k] = elements[o * depth + k] * affine.scale[o];
+    for (std::size_t k = 0; k < depth; ++k)
+      out[o * depth + k] = elements[o * depth + k] * affine.scale[o];
     bias[o] = bias[o] * affine.scale[o] + affine.offset[o];
   }
   node.inputs.resize(std::max<std::size_t>(node.inputs.size(), 3), kNoValue);
   const Shape shape = weights.dims.bounds();
-  const ValueId new_weights = graph.add_constant(weights.name, DataType::kF32, shape, std::move(data));
-  const ValueId new_bias = graph.add_constant(weights.name + ":bias", DataType::kF32, Shape{channels},
-                                              std::span<const float>(bias));
+  const ValueId new_weights =
+      graph.add_constant(weights.name, DataType::kF32, shape, std::move(data));
+  const ValueId new_bias = graph.add_constant(weights.name + ":bias", DataType::kF32,
+                                              Shape{channels}, std::span<const float>(bias));
   node.inputs[1] = new_weights;
   node.inputs[2] = new_bias;
   return true;
@@ -109,7 +116,9 @@ Status fuse_normalisation(Graph& graph) {
       const ValueId out = node.outputs[0];
       Node* next = rewriter.sole_reader(out);
       Affine affine;
-      if (!next || !affine_of(graph, *next, out, channels, affine) || !apply(graph, node, channels, affine)) break;
+      if (!next || !affine_of(graph, *next, out, channels, affine) ||
+          !apply(graph, node, channels, affine))
+        break;
       const ValueId final_out = next->outputs[0];
       *next = Node();
       node.outputs[0] = final_out;

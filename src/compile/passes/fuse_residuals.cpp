@@ -11,9 +11,12 @@ bool can_take_residual(Rewriter& rewriter, const Node& add, int side) {
   const Graph& graph = rewriter.graph;
   const ValueId own = add.inputs[std::size_t(side)], other = add.inputs[std::size_t(1 - side)];
   const Node* node = rewriter.producer(own);
-  if (!node || (node->op != "Conv" && node->op != "Linear") || own == other || rewriter.uses(own) != 1) return false;
+  if (!node || (node->op != "Conv" && node->op != "Linear") || own == other ||
+      rewriter.uses(own) != 1)
+    return false;
   if (node->inputs.size() > 3 && node->inputs[3] != kNoValue) return false;
-  return graph[own].type == DataType::kF32 && graph[own].dims == graph[other].dims && !graph[other].is_constant();
+  return graph[own].type == DataType::kF32 && graph[own].dims == graph[other].dims &&
+         !graph[other].is_constant();
 }
 
 }  // namespace
@@ -37,7 +40,8 @@ Status fuse_residuals(Graph& graph) {
     const ValueId other = add.inputs[std::size_t(1 - side)];
     node.inputs.resize(4, kNoValue);
     node.inputs[3] = other;
-    if (node.attrs.text("activation", "none") != "none") node.attrs.set("residual_after", std::int64_t(1));
+    if (node.attrs.text("activation", "none") != "none")
+      node.attrs.set("residual_after", std::int64_t(1));
     node.outputs[0] = add.outputs[0];
     add = Node();
     rewriter.refresh();

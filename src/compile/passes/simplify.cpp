@@ -53,8 +53,8 @@ bool is_relu6_of_x_plus_3(Rewriter& rewriter, ValueId clamped, ValueId x) {
   const Node* add = rewriter.producer(clamp->inputs[0]);
   double three = 0;
   ValueId other = kNoValue;
-  return add && add->op == "Add" && scalar_operand(rewriter.graph, *add, three, other) && near(three, 3) &&
-         (x == kNoValue || other == x);
+  return add && add->op == "Add" && scalar_operand(rewriter.graph, *add, three, other) &&
+         near(three, 3) && (x == kNoValue || other == x);
 }
 
 bool hard_swish(Rewriter& rewriter, Node& node) {
@@ -82,11 +82,13 @@ bool hard_swish(Rewriter& rewriter, Node& node) {
     const Node* scaled = rewriter.producer(node.inputs[std::size_t(1 - i)]);
     if (!scaled) continue;
     ValueId clamped = kNoValue;
-    const bool sixth = (scaled->op == "Div" && scalar(graph[scaled->inputs[1]], c) && near(c, 6)) ||
-                       (scaled->op == "Mul" && scalar_operand(graph, *scaled, c, clamped) && near(c, 1.0 / 6));
+    const bool sixth =
+        (scaled->op == "Div" && scalar(graph[scaled->inputs[1]], c) && near(c, 6)) ||
+        (scaled->op == "Mul" && scalar_operand(graph, *scaled, c, clamped) && near(c, 1.0 / 6));
     if (!sixth) continue;
     if (scaled->op == "Div") clamped = scaled->inputs[0];
-    if (is_relu6_of_x_plus_3(rewriter, clamped, x)) return become(rewriter, node, "HardSwish", x), true;
+    if (is_relu6_of_x_plus_3(rewriter, clamped, x))
+      return become(rewriter, node, "HardSwish", x), true;
   }
   return false;
 }

@@ -50,8 +50,8 @@ class OptionReader final : public flatbuffers::IterationVisitor {
  public:
   Attrs attrs;
 
-  void Field(std::size_t, std::size_t, flatbuffers::ElementaryType, bool, const flatbuffers::TypeTable*,
-             const char* name, const std::uint8_t*) override {
+  void Field(std::size_t, std::size_t, flatbuffers::ElementaryType, bool,
+             const flatbuffers::TypeTable*, const char* name, const std::uint8_t*) override {
     if (depth_ == 1) field_ = name ? name : "";
   }
   void StartSequence() override { ++depth_; }
@@ -103,22 +103,25 @@ class OptionReader final : public flatbuffers::IterationVisitor {
 
 class Importer {
  public:
-  Importer(const tflite::Model& model, std::shared_ptr<const void> owner, std::span<const std::byte> file,
-           const ImportOptions& options)
+  Importer(const tflite::Model& model, std::shared_ptr<const void> owner,
+           std::span<const std::byte> file, const ImportOptions& options)
       : model_(model), owner_(std::move(owner)), file_(file), options_(options) {}
 
   Result<Graph> run() {
     if (model_.version() != 3) {
-      return fail(Code::kUnsupported, "schema version {}; version 3 is the one in use", model_.version());
+      return fail(Code::kUnsupported, "schema version {}; version 3 is the one in use",
+                  model_.version());
     }
-    if (!model_.subgraphs() || model_.subgraphs()->size() == 0) return fail(Code::kCorrupt, "no subgraph");
+    if (!model_.subgraphs() || model_.subgraphs()->size() == 0)
+      return fail(Code::kCorrupt, "no subgraph");
     const tflite::SubGraph& main = *model_.subgraphs()->Get(0);
     graph_.name = text(main.name());
     TRY(list_unsupported(main));
     TRY(add_tensors(main));
     TRY(add_inputs(main));
     const unsigned count = main.operators() ? main.operators()->size() : 0;
-    if (count > kMaxOperators) return fail(Code::kExhausted, "{} operators; at most {}", count, kMaxOperators);
+    if (count > kMaxOperators)
+      return fail(Code::kExhausted, "{} operators; at most {}", count, kMaxOperators);
     for (unsigned i = 0; i < count; ++i) {
       const tflite::Operator& op = *main.operators()->Get(i);
       if (Status status = add_operator(op, i); !status) {
@@ -139,7 +142,8 @@ class Importer {
     const tflite::OperatorCode& code = *codes->Get(op.opcode_index());
     // Numbers up to 127 are in the old field of files that older readers can still open.
     const int number = std::max<int>(int(code.builtin_code()), code.deprecated_builtin_code());
-    if (number == int(tflite::BuiltinOperator::CUSTOM)) return std::string(text(code.custom_code()));
+    if (number == int(tflite::BuiltinOperator::CUSTOM))
+      return std::string(text(code.custom_code()));
     const char* name = tflite::EnumNameBuiltinOperator(tflite::BuiltinOperator(number));
     return *name ? name : fmt::format("builtin {}", number);
   }
@@ -149,20 +153,23 @@ class Importer {
     std::vector<std::string> missing;
     for (unsigned i = 0; main.operators() && i < main.operators()->size(); ++i) {
       const std::string name = name_of(*main.operators()->Get(i));
-      if (name == "?") return fail(Code::kCorrupt, "operator {}: its operator code does not exist", i);
+      if (name == "?")
+        return fail(Code::kCorrupt, "operator {}: its operator code does not exist", i);
       if (ops::find_tflite(name).def) continue;
       if (std::ranges::find(missing, name) == missing.end()) missing.push_back(name);
     }
     if (missing.empty()) return {};
-    return fail(Code::kUnsupported,
-                "these operators are not supported: {}; export the model without them, or replace them by "
-                "operators of docs/operators.md",
-                fmt::join(missing, ", "));
+    return fail(
+        Code::kUnsupported,
+        "these operators are not supported: {}; export the model without them, or replace them by "
+        "operators of docs/operators.md",
+        fmt::join(missing, ", "));
   }
 
   Status add_tensors(const tflite::SubGraph& main) {
     const unsigned count = main.tensors() ? main.tensors()->size() : 0;
-    if (count > kMaxTensors) return fail(Code::kExhausted, "{} tensors; at most {}", count, kMaxTensors);
+    if (count > kMaxTensors)
+      return fail(Code::kExhausted, "{} tensors; at most {}", count, kMaxTensors);
     for (unsigned i = 0; i < count; ++i) {
       const tflite::Tensor& tensor = *main.tensors()->Get(i);
       if (Status status = add_tensor(tensor); !status) {
@@ -176,13 +183,16 @@ class Importer {
   Status add_tensor(const tflite::Tensor& tensor) {
     const DataType type = type_of(tensor.type());
     if (type == DataType::kNone) {
-      return fail(Code::kUnsupported, "type {} is not supported", tflite::EnumNameTensorType(tensor.type()));
+      return fail(Code::kUnsupported, "type {} is not supported",
+                  tflite::EnumNameTensorType(tensor.type()));
     }
     if (tensor.sparsity()) {
-      return fail(Code::kUnsupported, "sparse storage is not supported; convert the model with dense weights");
+      return fail(Code::kUnsupported,
+                  "sparse storage is not supported; convert the model with dense weights");
     }
-    const auto* extents = tensor.shape_signature() && tensor.shape_signature()->size() ? tensor.shape_signature()
-                                                                                       : tensor.shape();
+    const auto* extents = tensor.shape_signature() && tensor.shape_signature()->size()
+                              ? tensor.shape_signature()
+                              : tensor.shape();
     const unsigned rank = extents ? extents->size() : 0;
     if (rank > kMaxRank) return fail(Code::kUnsupported, "rank {}; at most {}", rank, kMaxRank);
     Dims dims;
@@ -198,16 +208,18 @@ class Importer {
   // The buffer's bytes, in the FlatBuffer or behind it; empty when the tensor has none.
   Result<std::span<const std::byte>> data_of(const tflite::Tensor& tensor) const {
     const auto* buffers = model_.buffers();
-    if (tensor.buffer() == 0 && (!buffers || buffers->size() == 0)) return std::span<const std::byte>();
-    if (!buffers || tensor.buffer() >= buffers->size()) return fail(Code::kCorrupt, "no buffer {}", tensor.buffer());
+    if (tensor.buffer() == 0 && (!buffers || buffers->size() == 0))
+      return std::span<const std::byte>();
+    if (!buffers || tensor.buffer() >= buffers->size())
+      return fail(Code::kCorrupt, "no buffer {}", tensor.buffer());
     const tflite::Buffer& buffer = *buffers->Get(tensor.buffer());
     if (buffer.data() && buffer.data()->size()) {
       return std::as_bytes(std::span(buffer.data()->data(), buffer.data()->size()));
     }
     if (buffer.offset() <= 1) return std::span<const std::byte>();
     if (buffer.offset() > file_.size() || buffer.size() > file_.size() - buffer.offset()) {
-      return fail(Code::kCorrupt, "buffer {}: bytes {}+{} lie outside the file of {}", tensor.buffer(),
-                  buffer.offset(), buffer.size(), file_.size());
+      return fail(Code::kCorrupt, "buffer {}: bytes {}+{} lie outside the file of {}",
+                  tensor.buffer(), buffer.offset(), buffer.size(), file_.size());
     }
     return file_.subspan(buffer.offset(), buffer.size());
   }
@@ -220,8 +232,8 @@ class Importer {
     const std::int64_t elements = value.dims.max_elements();
     if (elements > kMaxElements || std::size_t(elements) * size_of(value.type) != bytes.size()) {
       return fail(Code::kCorrupt, "{} bytes expected for {} {}, its buffer holds {}",
-                  elements > kMaxElements ? 0 : std::size_t(elements) * size_of(value.type), value.dims.text(),
-                  type_name(value.type), bytes.size());
+                  elements > kMaxElements ? 0 : std::size_t(elements) * size_of(value.type),
+                  value.dims.text(), type_name(value.type), bytes.size());
     }
     if (tensor.is_variable()) return fail(Code::kUnsupported, "a variable with an initial value");
     // The format aligns buffers to 16 bytes; a file that does not is read through a copy.
@@ -232,7 +244,8 @@ class Importer {
   }
 
   Result<ValueId> checked(std::int32_t index) const {
-    if (index < 0 || std::size_t(index) >= sources_.size()) return fail(Code::kCorrupt, "no tensor {}", index);
+    if (index < 0 || std::size_t(index) >= sources_.size())
+      return fail(Code::kCorrupt, "no tensor {}", index);
     return ValueId(index);
   }
 
@@ -241,7 +254,8 @@ class Importer {
     for (std::size_t i = 0; i < sources_.size(); ++i) made_[i] = graph_.values[i].is_constant();
     for (unsigned i = 0; main.inputs() && i < main.inputs()->size(); ++i) {
       TRY_VALUE(const ValueId id, checked(main.inputs()->Get(i)));
-      if (made_[std::size_t(id)]) return fail(Code::kCorrupt, "input {} is a constant or listed twice", i);
+      if (made_[std::size_t(id)])
+        return fail(Code::kCorrupt, "input {} is a constant or listed twice", i);
       made_[std::size_t(id)] = true;
       graph_.inputs.push_back(id);
     }
@@ -251,7 +265,8 @@ class Importer {
   Status add_outputs(const tflite::SubGraph& main) {
     for (unsigned i = 0; main.outputs() && i < main.outputs()->size(); ++i) {
       TRY_VALUE(const ValueId id, checked(main.outputs()->Get(i)));
-      if (!made_[std::size_t(id)]) return fail(Code::kCorrupt, "output {} '{}' is never made", i, graph_[id].name);
+      if (!made_[std::size_t(id)])
+        return fail(Code::kCorrupt, "output {} '{}' is never made", i, graph_[id].name);
       graph_.outputs.push_back(id);
     }
     if (graph_.outputs.empty()) return fail(Code::kCorrupt, "the model has no output");
@@ -271,7 +286,8 @@ class Importer {
       }
       TRY_VALUE(const ValueId id, checked(tensor));
       if (sources_[std::size_t(id)]->is_variable()) {
-        return fail(Code::kUnsupported, "reads variable '{}': state inside a model is not supported", graph_[id].name);
+        return fail(Code::kUnsupported,
+                    "reads variable '{}': state inside a model is not supported", graph_[id].name);
       }
       if (!made_[std::size_t(id)]) {
         return fail(Code::kCorrupt, "reads '{}' before anything makes it", graph_[id].name);
@@ -281,7 +297,8 @@ class Importer {
     bool makes_floats = false;
     for (unsigned i = 0; op.outputs() && i < op.outputs()->size(); ++i) {
       TRY_VALUE(const ValueId id, checked(op.outputs()->Get(i)));
-      if (made_[std::size_t(id)]) return fail(Code::kCorrupt, "makes '{}', which is made already", graph_[id].name);
+      if (made_[std::size_t(id)])
+        return fail(Code::kCorrupt, "makes '{}', which is made already", graph_[id].name);
       made_[std::size_t(id)] = true;
       makes_floats = makes_floats || graph_[id].type == DataType::kF32;
       node.outputs.push_back(id);
@@ -305,7 +322,8 @@ class Importer {
     if (type == 0 || !op.builtin_options()) return Attrs();
     const flatbuffers::TypeTable* types = tflite::BuiltinOptionsTypeTable();
     // Entry 0 of the union is NONE and has no table.
-    if (type >= types->num_elems) return fail(Code::kUnsupported, "option table {} is not known", type);
+    if (type >= types->num_elems)
+      return fail(Code::kUnsupported, "option table {} is not known", type);
     const flatbuffers::TypeCode code = types->type_codes[type];
     if (code.sequence_ref < 0) return Attrs();
     OptionReader reader;
@@ -326,12 +344,14 @@ class Importer {
       return fail(Code::kUnsupported, "'{}': only affine quantisation is supported", name);
     }
     if (q->zero_point() && q->zero_point()->size() != count && q->zero_point()->size() != 0) {
-      return fail(Code::kCorrupt, "'{}': {} scales and {} zero points", name, count, q->zero_point()->size());
+      return fail(Code::kCorrupt, "'{}': {} scales and {} zero points", name, count,
+                  q->zero_point()->size());
     }
     const Dims& dims = graph_[id].dims;
     const int axis = q->quantized_dimension();
     if (count > 1 && (axis < 0 || axis >= dims.rank() || !dims[axis].is(count))) {
-      return fail(Code::kCorrupt, "'{}': {} scales along dimension {} of {}", name, count, axis, dims.text());
+      return fail(Code::kCorrupt, "'{}': {} scales along dimension {} of {}", name, count, axis,
+                  dims.text());
     }
     std::vector<float> scale(q->scale()->begin(), q->scale()->end());
     std::vector<std::int32_t> zero(count, 0);
@@ -340,7 +360,8 @@ class Importer {
     }
     const Shape shape = count == 1 ? Shape{} : Shape{std::int64_t(count)};
     const DataType type = graph_[id].type;
-    const ValueId scale_id = graph_.add_constant(name + ":scale", DataType::kF32, shape, std::span<const float>(scale));
+    const ValueId scale_id =
+        graph_.add_constant(name + ":scale", DataType::kF32, shape, std::span<const float>(scale));
     return std::pair(scale_id, add_zero_point(name, type, shape, zero));
   }
 
@@ -369,7 +390,8 @@ class Importer {
     if (ids.first != kNoValue) {
       node.tensors.emplace_back("scale", ids.first);
       node.tensors.emplace_back("zero_point", ids.second);
-      node.attrs.set("axis", std::int64_t(sources_[std::size_t(of)]->quantization()->quantized_dimension()));
+      node.attrs.set(
+          "axis", std::int64_t(sources_[std::size_t(of)]->quantization()->quantized_dimension()));
     }
     return {};
   }
@@ -410,18 +432,22 @@ bool is_tflite(std::span<const std::byte> bytes) {
 Result<Graph> import_tflite(std::shared_ptr<const void> owner, std::span<const std::byte> bytes,
                             std::string_view name, const ImportOptions& options) {
   if (!is_tflite(bytes)) {
-    return fail(Code::kCorrupt, "{}: not a TFLite model: bytes 4 to 8 are not TFL3 (file of {} bytes)", name,
+    return fail(Code::kCorrupt,
+                "{}: not a TFLite model: bytes 4 to 8 are not TFL3 (file of {} bytes)", name,
                 bytes.size());
   }
   if (bytes.size() >= FLATBUFFERS_MAX_BUFFER_SIZE) {
     return fail(Code::kExhausted, "{}: {} bytes; at most 2 GB", name, bytes.size());
   }
-  flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), kMaxVerifyDepth,
-                                 kMaxTables, /*check_alignment=*/true);
+  flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(),
+                                 kMaxVerifyDepth, kMaxTables, /*check_alignment=*/true);
   if (!tflite::VerifyModelBuffer(verifier)) {
-    return fail(Code::kCorrupt, "{}: truncated or damaged: it is not a valid FlatBuffer of the TFLite schema", name);
+    return fail(Code::kCorrupt,
+                "{}: truncated or damaged: it is not a valid FlatBuffer of the TFLite schema",
+                name);
   }
-  Result<Graph> graph = Importer(*tflite::GetModel(bytes.data()), std::move(owner), bytes, options).run();
+  Result<Graph> graph =
+      Importer(*tflite::GetModel(bytes.data()), std::move(owner), bytes, options).run();
   if (!graph) return std::move(graph).error().at(name);
   return graph;
 }

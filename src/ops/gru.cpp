@@ -2,7 +2,6 @@
 // product of the state (PyTorch's way) instead of the state.
 #include "kernel/table.h"
 #include "ops/fused.h"
-#include "ops/pack.h"
 #include "ops/recurrent.h"
 
 namespace polder::ops::gru {
@@ -145,33 +144,13 @@ void run_vector(const RunContext& run, const RecurrentBuffers& buffers, const fl
   }
 }
 
-Packing packing_of_r(const Shape& r) { return ops::packing_of_r(r, kGates, true); }
-
-Status packed(const RunContext& run) {
-  const Shape& r = run.in(kRecurrentR).shape;
-  run_vector(run,
-             recurrent_buffers(run.workspace, run.in(kRecurrentX).shape, run.in(kRecurrentW).shape,
-                               r, packing_of_r(r), false),
-             run.in(kRecurrentW).as<float>(), run.in(kRecurrentR).as<float>());
-  return {};
-}
-
-Status packing(const RunContext& run) {
-  const TensorView& w = run.in(kRecurrentW);
-  const TensorView& r = run.in(kRecurrentR);
-  const RecurrentBuffers buffers = recurrent_buffers(run.workspace, run.in(kRecurrentX).shape,
-                                                     w.shape, r.shape, packing_of_r(r.shape), true);
-  pack(packing_of_w(w.shape), w.shape, w.as<float>(), buffers.w);
-  pack(packing_of_r(r.shape), r.shape, r.as<float>(), buffers.r);
-  run_vector(run, buffers, buffers.w, buffers.r);
-  return {};
-}
+using Vector = VectorRecurrence<kGates, true, run_vector>;
 
 Choice choose(const NodeInfo& node) {
   const auto& p = node.as<RecurrentParams>();
   const bool usual = p.activations[0].op == Unary::kSigmoid && p.activations[1].op == Unary::kTanh;
-  if (!usual || !has_vector_recurrence(node)) return {};
-  return vector_recurrence(node, packed, packing, packing_of_r(node.in(kRecurrentR).dims.bounds()));
+  if (!usual) return {};
+  return Vector::choose(node);
 }
 
 Status from_onnx(ImportContext& node) {

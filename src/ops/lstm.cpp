@@ -3,7 +3,6 @@
 // the last cell.
 #include "kernel/table.h"
 #include "ops/fused.h"
-#include "ops/pack.h"
 #include "ops/recurrent.h"
 
 namespace polder::ops::lstm {
@@ -142,35 +141,15 @@ void run_vector(const RunContext& run, const RecurrentBuffers& buffers, const fl
   }
 }
 
-Packing packing_of_r(const Shape& r) { return ops::packing_of_r(r, kGates, false); }
-
-Status packed(const RunContext& run) {
-  const Shape& r = run.in(kRecurrentR).shape;
-  run_vector(run,
-             recurrent_buffers(run.workspace, run.in(kRecurrentX).shape, run.in(kRecurrentW).shape,
-                               r, packing_of_r(r), false),
-             run.in(kRecurrentW).as<float>(), run.in(kRecurrentR).as<float>());
-  return {};
-}
-
-Status packing(const RunContext& run) {
-  const TensorView& w = run.in(kRecurrentW);
-  const TensorView& r = run.in(kRecurrentR);
-  const RecurrentBuffers buffers = recurrent_buffers(run.workspace, run.in(kRecurrentX).shape,
-                                                     w.shape, r.shape, packing_of_r(r.shape), true);
-  pack(packing_of_w(w.shape), w.shape, w.as<float>(), buffers.w);
-  pack(packing_of_r(r.shape), r.shape, r.as<float>(), buffers.r);
-  run_vector(run, buffers, buffers.w, buffers.r);
-  return {};
-}
+using Vector = VectorRecurrence<kGates, false, run_vector>;
 
 Choice choose(const NodeInfo& node) {
   const auto& p = node.as<RecurrentParams>();
   const bool usual = p.activations[0].op == Unary::kSigmoid &&
                      p.activations[1].op == Unary::kTanh && p.activations[2].op == Unary::kTanh &&
                      !p.input_forget;
-  if (!usual || !has_vector_recurrence(node)) return {};
-  return vector_recurrence(node, packed, packing, packing_of_r(node.in(kRecurrentR).dims.bounds()));
+  if (!usual) return {};
+  return Vector::choose(node);
 }
 
 Status from_onnx(ImportContext& node) {

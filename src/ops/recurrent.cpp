@@ -119,14 +119,18 @@ bool has_vector_recurrence(const NodeInfo& node) {
          fits_int(node.in(kRecurrentR).dims);
 }
 
-bool constant_weights(const NodeInfo& node) {
-  return node.in(kRecurrentW).constant() && node.in(kRecurrentR).constant();
+void pack_recurrent(const RunContext& run, const RecurrentBuffers& buffers,
+                    const Packing& r_packing) {
+  const TensorView& w = run.in(kRecurrentW);
+  const TensorView& r = run.in(kRecurrentR);
+  pack(packing_of_w(w.shape), w.shape, w.as<float>(), buffers.w);
+  pack(r_packing, r.shape, r.as<float>(), buffers.r);
 }
 
-Choice vector_recurrence(const NodeInfo& node, Kernel packed, Kernel packing,
+Choice choose_recurrence(const NodeInfo& node, Kernel packed, Kernel packing,
                          const Packing& r_packing) {
   const Shape w = node.in(kRecurrentW).dims.bounds();
-  const bool constant = constant_weights(node);
+  const bool constant = node.in(kRecurrentW).constant() && node.in(kRecurrentR).constant();
   Choice choice{.kernel = constant ? packed : packing, .name = "gemm and cell"};
   if (constant) {
     choice.packing[kRecurrentW] = packing_of_w(w);

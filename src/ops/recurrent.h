@@ -144,12 +144,40 @@ Packing packing_of_w(const Shape& w);
 Packing packing_of_r(const Shape& r, int gates, bool by_gate);
 // Whether the vector path can run this node.
 bool has_vector_recurrence(const NodeInfo& node);
-bool constant_weights(const NodeInfo& node);
-Choice vector_recurrence(const NodeInfo& node, Kernel packed, Kernel packing,
-                         const Packing& r_packing);
 // Fills buffers.sums for direction r.direction. `w`: all directions' panels.
 void project_inputs(const RunContext& run, const Recurrence& r, int gates, const float* w,
                     float* sums);
+
+// Packs W and R into the buffers.
+void pack_recurrent(const RunContext& run, const RecurrentBuffers& buffers,
+                    const Packing& r_packing);
+Choice choose_recurrence(const NodeInfo& node, Kernel packed, Kernel packing,
+                         const Packing& r_packing);
+
+// The kernels of one operator around its f(run, buffers, W, R), for weights that the compiler has
+// packed and for those that only the run knows.
+template <int gates, bool by_gate,
+          void (*f)(const RunContext&, const RecurrentBuffers&, const float*, const float*)>
+struct VectorRecurrence {
+  template <bool pack_weights>
+  static Status run(const RunContext& context) {
+    const TensorView& w = context.in(kRecurrentW);
+    const TensorView& r = context.in(kRecurrentR);
+    const Packing r_packing = packing_of_r(r.shape, gates, by_gate);
+    const RecurrentBuffers buffers =
+        recurrent_buffers(context.workspace, context.in(kRecurrentX).shape, w.shape, r.shape,
+                          r_packing, pack_weights);
+    if (pack_weights) pack_recurrent(context, buffers, r_packing);
+    f(context, buffers, pack_weights ? buffers.w : w.as<float>(),
+      pack_weights ? buffers.r : r.as<float>());
+    return {};
+  }
+  static Choice choose(const NodeInfo& node) {
+    if (!has_vector_recurrence(node)) return {};
+    return choose_recurrence(node, run<false>, run<true>,
+                             packing_of_r(node.in(kRecurrentR).dims.bounds(), gates, by_gate));
+  }
+};
 
 double recurrent_macs(const NodeInfo& node);
 

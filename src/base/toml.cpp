@@ -229,7 +229,7 @@ std::string_view nearest_name(std::string_view name, std::span<const std::string
 Result<Settings> Settings::check(const TomlValue& table, std::span<const Option> options,
                                  std::string_view file, std::string_view where) {
   Settings settings;
-  settings.options_ = options;
+  settings.options_.assign(options.begin(), options.end());
   settings.file_ = file;
   settings.where_ = where;
   settings.line_ = table.line;

@@ -89,7 +89,7 @@ std::string_view nearest_name(std::string_view name, std::span<const std::string
 // A table that was checked against its options: the getters cannot fail and know the fallbacks.
 class Settings {
  public:
-  // `where` names the section in errors. `options` must outlive the settings.
+  // `where` names the section in errors. The strings of `options` must outlive the settings.
   // Errors (kInvalid): unknown key, wrong type, out of range, missing required key.
   static Result<Settings> check(const TomlValue& table, std::span<const Option> options,
                                 std::string_view file, std::string_view where);
@@ -110,7 +110,7 @@ class Settings {
   std::string place(std::string_view name) const;
 
  private:
-  std::span<const Option> options_;
+  std::vector<Option> options_;
   std::vector<TomlValue> values_;  // by option; used where present_
   std::vector<bool> present_;
   std::string file_, where_;

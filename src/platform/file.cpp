@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -67,12 +68,14 @@ Status write_all(int fd, const std::string& path, std::string_view bytes) {
   return {};
 }
 
+// Where the file system can, the file has no name until it is complete, so that not even a killed
+// process leaves a trace; elsewhere it has a temporary name.
 class DiskFile final : public OutputFile {
  public:
-  DiskFile(std::string path, std::string temporary, int fd)
-      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+  DiskFile(std::string path, std::string temporary, int fd, bool has_name)
+      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd), has_name_(has_name) {}
   ~DiskFile() override {
-    if (!committed_) ::unlink(temporary_.c_str());
+    if (has_name_) ::unlink(temporary_.c_str());
   }
   Status write(std::string_view bytes) override { return write_all(fd_.get(), path_, bytes); }
   Status seek(std::int64_t offset) override {
@@ -81,16 +84,22 @@ class DiskFile final : public OutputFile {
   }
   Status commit() override {
     if (::fsync(fd_.get()) != 0) return os_error(path_, "write", errno);
+    if (!has_name_) {  // a link cannot replace a file: name it, then rename
+      const std::string link = fmt::format("/proc/self/fd/{}", fd_.get());
+      if (::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0)
+        return os_error(path_, "create", errno);
+      has_name_ = true;
+    }
     if (::close(fd_.release()) != 0) return os_error(path_, "write", errno);
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) return os_error(path_, "replace", errno);
-    committed_ = true;
+    has_name_ = false;
     return {};
   }
 
  private:
   std::string path_, temporary_;
   Descriptor fd_;
-  bool committed_ = false;
+  bool has_name_;
 };
 
 }  // namespace
@@ -120,6 +129,20 @@ Status write_file_atomic(const std::string& path, std::string_view bytes) {
   TRY_VALUE(auto file, disk.create(path));
   TRY(file->write(bytes));
   return file->commit();
+}
+
+Result<std::vector<std::string>> list_folder(const std::string& path, std::size_t max_count) {
+  std::vector<std::string> out;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(path, error), end;
+  for (; !error && entry != end; entry.increment(error)) {
+    if (out.size() == max_count)
+      return fail(Code::kExhausted, "{}: more than {} entries", path, max_count);
+    out.push_back(entry->path().string());
+  }
+  if (error) return os_error(path, "list", error.value());
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 Status make_folders(const std::string& path) {
@@ -158,9 +181,14 @@ MappedFile::~MappedFile() {
 Result<std::unique_ptr<OutputFile>> DiskStore::create(const std::string& path) {
   static std::atomic<unsigned> counter{0};  // two writers of one process never share a name
   std::string temporary = fmt::format("{}.{}.{}.tmp", path, ::getpid(), counter++);
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  int fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+  const bool has_name = fd < 0;
+  if (has_name) fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0) return os_error(path, "create", errno);
-  return std::unique_ptr<OutputFile>(std::make_unique<DiskFile>(path, std::move(temporary), fd));
+  return std::unique_ptr<OutputFile>(
+      std::make_unique<DiskFile>(path, std::move(temporary), fd, has_name));
 }
 
 class MemoryFile final : public OutputFile {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace polder {
 
@@ -19,6 +20,10 @@ Result<std::string> read_file(const std::string& path, std::size_t cap_bytes);
 // Replaces `path` by `bytes`: a temporary file beside it, fsync, rename. On an error `path` is as
 // it was and nothing is left behind. Errors: kExhausted (disk full), kDenied, kIo.
 Status write_file_atomic(const std::string& path, std::string_view bytes);
+
+// Paths of the entries of a folder, "folder/name", in the order of their names. Errors: kExhausted
+// above `max_count`.
+Result<std::vector<std::string>> list_folder(const std::string& path, std::size_t max_count);
 
 // Makes the folder and its parents; fine if it is there.
 Status make_folders(const std::string& path);

@@ -50,13 +50,23 @@ TEST_F(FileTest, ErrorsNameThePath) {
   EXPECT_FALSE(write_file_atomic(folder_ + "/no/such/folder", "x").ok());
 }
 
+TEST_F(FileTest, ListsByName) {
+  for (const char* name : {"/b", "/a", "/c"})
+    ASSERT_TRUE(write_file_atomic(folder_ + name, "").ok());
+  const auto names = list_folder(folder_, 3);
+  ASSERT_TRUE(names.ok());
+  EXPECT_EQ(*names, (std::vector<std::string>{folder_ + "/a", folder_ + "/b", folder_ + "/c"}));
+  EXPECT_EQ(list_folder(folder_, 2).error().code, Code::kExhausted);
+  EXPECT_EQ(list_folder(folder_ + "/none", 2).error().code, Code::kNotFound);
+}
+
 TEST_F(FileTest, WithoutCommitNothingStays) {
   DiskStore disk;
   {
     auto file = disk.create(folder_ + "/half");
     ASSERT_TRUE(file.ok());
     ASSERT_TRUE((*file)->write("half").ok());
-    EXPECT_EQ(entries(), 1);
+    EXPECT_FALSE(std::filesystem::exists(folder_ + "/half"));
   }
   EXPECT_EQ(entries(), 0);
 }

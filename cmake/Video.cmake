@@ -1,0 +1,14 @@
+# The video plug-in: a shared library that programs load at run time. Nothing links to it, because
+# Debian builds libav under the GPL.
+find_package(PkgConfig)
+if(PkgConfig_FOUND AND NOT CMAKE_CROSSCOMPILING)
+  pkg_check_modules(LIBAV IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
+endif()
+if(LIBAV_FOUND)
+  add_library(polder_video_libav MODULE plugins/video_libav.cpp)
+  set_target_properties(polder_video_libav PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
+                        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  target_link_libraries(polder_video_libav PRIVATE polder_flags PkgConfig::LIBAV)
+else()
+  message(STATUS "No video plug-in: libav is missing or this is a cross build")
+endif()

@@ -1,0 +1,22 @@
+#include "pipeline/node.h"
+
+#include "base/fail.h"
+
+namespace polder::pipeline {
+
+std::string path_in(const std::string& folder, const std::string& path) {
+  return path.starts_with('/') ? path : folder + "/" + path;
+}
+
+Result<std::string> output_path(const Environment& environment, const Settings& settings,
+                                std::string_view option) {
+  const std::string& path = settings.string(option);
+  if (path.empty() || path.starts_with('/') || ("/" + path + "/").find("/../") != std::string::npos)
+    return fail(Code::kDenied,
+                "{}: '{}' is '{}'; outputs go below the output folder (--out), so the "
+                "path must be relative and without '..'",
+                settings.place(option), option, path);
+  return path_in(environment.output_folder, path);
+}
+
+}  // namespace polder::pipeline

@@ -1,0 +1,126 @@
+// The interface of sources, steps and sinks, and the record by which the loader knows a type.
+#pragma once
+
+#include <polder/error.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/check.h"
+#include "base/toml.h"
+#include "pipeline/packet.h"
+#include "pipeline/stats.h"
+#include "platform/file.h"
+#include "runtime/executor.h"
+
+namespace polder::pipeline {
+
+// Where a node puts its result. At most one packet per call of process() or finish().
+class Emitter {
+ public:
+  explicit Emitter(PayloadPool* pool) : pool_(pool) {}
+
+  // A payload from the node's pool, with whatever its last user left in it.
+  template <class T>
+  T& acquire() {
+    packet_.payload = pool_->acquire();
+    POLDER_CHECK(packet_.payload);  // the loader sizes the pool for all packets in flight
+    return static_cast<T&>(*packet_.payload.get());
+  }
+  // Emits the acquired payload with the header of the packet that it comes from.
+  void emit(const Packet& origin) {
+    PayloadRef payload = std::move(packet_.payload);
+    packet_ = origin;
+    packet_.payload = std::move(payload);
+    emitted_ = true;
+  }
+  // A source: emits the acquired payload as packet `seq`, captured at `t_capture_us`.
+  void emit(std::uint64_t seq, std::int64_t t_capture_us) {
+    packet_.seq = seq;
+    packet_.t_capture_us = t_capture_us;
+    emitted_ = true;
+  }
+  // A source: nothing more will come.
+  void end() { ended_ = true; }
+
+  bool emitted() const { return emitted_; }
+  bool ended() const { return ended_; }
+  Packet& packet() { return packet_; }
+
+ private:
+  PayloadPool* pool_;
+  Packet packet_;
+  bool emitted_ = false, ended_ = false;
+};
+
+// One call at a time, in the order of the packets; successive calls may come from different
+// threads. A node keeps no reference to a packet after the call.
+class Node {
+ public:
+  virtual ~Node() = default;
+  // One packet from each input, all of the same capture time; a source gets none and makes the next
+  // one. An error of a source ends its stream, and what came before is kept; an error of any other
+  // node fails the run.
+  virtual Status process(std::span<const Packet> inputs, Emitter& out) = 0;
+  // After the last packet.
+  virtual Status finish(Emitter&) { return {}; }
+  // A sink: puts its file in place, complete. Only after every node has finished without an error.
+  virtual Status commit(const RunStats&) { return {}; }
+  // A source: how many packets it will make, when it knows.
+  virtual std::optional<std::uint64_t> expected_packets() const { return {}; }
+  virtual Traffic traffic() const { return {}; }
+  // Final numbers for the summary.
+  virtual std::vector<Counter> counters() const { return {}; }
+};
+
+// Opens a model for one infer node. `threads` is what one run may use.
+using ExecutorFactory =
+    std::function<Result<std::unique_ptr<Executor>>(const std::string& model_path, int threads)>;
+
+// What nodes get from outside.
+struct Environment {
+  std::string input_folder = ".";   // relative paths of inputs start here: the pipeline's folder
+  std::string output_folder = ".";  // relative paths of outputs start here
+  FileStore* files = nullptr;       // outlives the nodes
+  ExecutorFactory open_model;
+  std::string plugin_folder;  // where plug-ins are; empty: beside the program
+};
+
+// `path` as a path from the working folder: itself when absolute, else below `folder`.
+std::string path_in(const std::string& folder, const std::string& path);
+// An output path: relative and without "..", so that a pipeline writes below its output folder
+// only.
+Result<std::string> output_path(const Environment& environment, const Settings& settings,
+                                std::string_view option);
+
+struct InputPort {
+  std::string_view name;
+  unsigned kinds = 0;     // PayloadKind bits
+  bool repeated = false;  // the last port only: takes any number of inputs, also none
+};
+
+constexpr unsigned bit(PayloadKind kind) { return unsigned(kind); }
+
+struct NodeType {
+  std::string_view name;
+  std::string_view group;  // "source", "step", "sink"
+  std::string_view doc;
+  std::span<const Option> options;
+  std::span<const InputPort> inputs;  // none: a source
+  PayloadKind output = PayloadKind::kNone;
+  // Whether the output shows what the sensor saw: raw in gives raw out. Sources are raw.
+  bool output_is_raw = false;
+  // Whether it writes to a disk or a network; raw inputs then need the graph's permission.
+  bool stores = false;
+  Result<std::unique_ptr<Node>> (*make)(const Settings& settings, const Environment& environment);
+};
+
+// Every type of node, sources first.
+std::span<const NodeType* const> node_types();
+const NodeType* find_node_type(std::string_view name);
+
+}  // namespace polder::pipeline

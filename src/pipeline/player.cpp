@@ -1,0 +1,91 @@
+#include "pipeline/player.h"
+
+#include "base/fail.h"
+
+namespace polder::pipeline {
+namespace {
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<Graph> load(const PlayOptions& options) {
+  TRY_VALUE(const std::string text, read_file(options.file, kMaxTomlBytes));
+  TRY_VALUE(TomlValue document, parse_toml(text, options.file));
+  for (const std::string& setting : options.settings) TRY(override_setting(document, setting));
+  return load_graph(document, options.file);
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  const double n = double(bytes);
+  if (n >= 1e9) return fmt::format("{:.2f} GB", n * 1e-9);
+  if (n >= 1e6) return fmt::format("{:.1f} MB", n * 1e-6);
+  if (n >= 1e3) return fmt::format("{:.1f} kB", n * 1e-3);
+  return fmt::format("{} bytes", bytes);
+}
+
+std::string node_row(const NodeStats& node) {
+  std::string drops;
+  for (int reason = 0; reason < kDropReasons; ++reason)
+    if (const std::uint64_t count = node.drops[std::size_t(reason)])
+      drops +=
+          fmt::format("{}{} {}", drops.empty() ? "" : ", ", count, drop_name(DropReason(reason)));
+  return fmt::format("  {:<14} {:>8} {:>9.3f} {:>9.3f} {:>9.3f}   {}\n", node.name, node.packets,
+                     node.p50_ms, node.p90_ms, node.p99_ms, drops.empty() ? "none" : drops);
+}
+
+}  // namespace
+
+Result<RunStats> play(const PlayOptions& options) {
+  if (options.threads < 1 || options.threads > kMaxPlayThreads)
+    return fail(Code::kInvalid, "{} threads; expected 1 to {}", options.threads, kMaxPlayThreads);
+  TRY_VALUE(const Graph graph, load(options));
+  DiskStore disk;
+  Environment environment;
+  environment.input_folder = folder_of(options.file);
+  environment.output_folder = options.output_folder;
+  environment.files = options.files ? options.files : &disk;
+  environment.open_model = options.open_model;
+  environment.plugin_folder = options.plugin_folder;
+  if (!options.files) TRY(make_folders(options.output_folder));
+
+  std::vector<std::unique_ptr<Node>> nodes;
+  for (const NodeSpec& spec : graph.nodes) {
+    auto node = spec.type->make(spec.settings, environment);
+    if (!node.ok()) return std::move(node).error().at(fmt::format("node '{}'", spec.name));
+    nodes.push_back(std::move(node).value());
+  }
+  return run_pipeline(graph, nodes,
+                      {.threads = options.threads,
+                       .realtime = options.realtime,
+                       .clock = nullptr,
+                       .on_progress = options.on_progress,
+                       .stop = options.stop});
+}
+
+std::string summary_text(const RunStats& stats) {
+  std::string out = fmt::format(
+      "{}: {} frames ({:.1f} s of recording) in {:.1f} s on {} thread{}: {:.1f} frames/s\n",
+      stats.pipeline, stats.frames, stats.stream_s, stats.wall_s, stats.threads,
+      stats.threads == 1 ? "" : "s", stats.frames_per_s());
+  if (stats.end_to_end_p99_ms > 0)
+    out += fmt::format("arrival to last sink: p50 {:.1f} ms, p99 {:.1f} ms\n",
+                       stats.end_to_end_p50_ms, stats.end_to_end_p99_ms);
+  out += fmt::format("\n  {:<14} {:>8} {:>9} {:>9} {:>9}   {}\n", "stage", "packets", "p50 ms",
+                     "p90 ms", "p99 ms", "dropped");
+  for (const NodeStats& node : stats.nodes) out += node_row(node);
+  out += '\n';
+  for (const Counter& counter : stats.counters)
+    out += fmt::format("  {:<20} {}\n", counter.name, counter.value);
+  const Traffic& traffic = stats.traffic;
+  if (traffic.encoded_bytes > 0)
+    out += fmt::format(
+        "  {:<20} {} of events instead of {} of recording ({} decoded): {:.3f}% saved\n", "traffic",
+        bytes_text(traffic.event_bytes), bytes_text(traffic.encoded_bytes),
+        bytes_text(traffic.decoded_bytes), 100 * stats.traffic_saved());
+  return out;
+}
+
+}  // namespace polder::pipeline

@@ -1,0 +1,114 @@
+// Frames of a video file, through the video plug-in.
+#include <array>
+
+#include "base/fail.h"
+#include "pipeline/sources/sources.h"
+#include "pipeline/video/plugin.h"
+
+namespace polder::pipeline {
+namespace {
+
+constexpr Option kOptions[] = {
+    {.name = "path",
+     .type = OptionType::kString,
+     .required = true,
+     .doc = "The video; relative to the pipeline file."},
+    {.name = "start",
+     .type = OptionType::kInteger,
+     .fallback = "0",
+     .unit = "frames",
+     .min = 0,
+     .max = 1e9,
+     .doc = "Frames to skip at the beginning. Frame numbers and times count from the file's "
+            "first frame all the same."},
+    {.name = "frames",
+     .type = OptionType::kInteger,
+     .fallback = "0",
+     .unit = "frames",
+     .min = 0,
+     .max = 1e9,
+     .doc = "Ends after so many; 0: to the end."},
+};
+
+class VideoFileSource final : public Node {
+ public:
+  static Result<std::unique_ptr<Node>> make(const Settings& settings,
+                                            const Environment& environment) {
+    auto source = std::make_unique<VideoFileSource>();
+    source->path_ = path_in(environment.input_folder, settings.string("path"));
+    TRY_VALUE(source->plugin_, load_video_plugin(environment.plugin_folder));
+    TRY_VALUE([[maybe_unused]] const MappedFile exists, MappedFile::open(source->path_));
+    source->reader_ = source->plugin_->open(source->path_.c_str(), &source->info_,
+                                            source->error_.data(), source->error_.size());
+    if (!source->reader_)
+      return fail(Code::kCorrupt, "{}: {}", source->path_, source->error_.data());
+    source->start_ = std::uint64_t(settings.integer("start"));
+    source->limit_ = std::uint64_t(settings.integer("frames"));
+    return std::unique_ptr<Node>(std::move(source));
+  }
+
+  ~VideoFileSource() override {
+    if (reader_) plugin_->close(reader_);
+  }
+
+  Status process(std::span<const Packet>, Emitter& out) override {
+    if (limit_ && next_ == start_ + limit_) return out.end(), Status();
+    auto& image = out.acquire<Image>();
+    image.resize(info_.width, info_.height);
+    PolderVideoFrame frame{};
+    do {
+      const int got = plugin_->read(reader_, image.pixels.data(), image.stride, &frame,
+                                    error_.data(), error_.size());
+      if (got < 0)
+        return fail(Code::kCorrupt, "{}: after {} frames: {}", path_, next_, error_.data());
+      if (got == 0) return at_end(out);
+    } while (next_++ < start_);
+    traffic_.encoded_bytes += std::uint64_t(frame.encoded_bytes);
+    traffic_.decoded_bytes += image.pixels.size();
+    out.emit(next_ - 1, frame.t_us);
+    return {};
+  }
+
+  std::optional<std::uint64_t> expected_packets() const override {
+    if (info_.frames <= 0) return limit_ ? std::optional(limit_) : std::nullopt;
+    const auto total = std::uint64_t(info_.frames) - std::min(std::uint64_t(info_.frames), start_);
+    return limit_ ? std::min(total, limit_) : total;
+  }
+  Traffic traffic() const override { return traffic_; }
+
+ private:
+  // Containers may count a frame or two that the decoder merges; more missing means a cut file.
+  Status at_end(Emitter& out) const {
+    const auto stated = std::uint64_t(info_.frames);
+    if (stated > next_ + 2)
+      return fail(Code::kCorrupt,
+                  "{}: the video ends after {} of {} frames; the file is cut short. "
+                  "What came before it has been processed",
+                  path_, next_, stated);
+    out.end();
+    return {};
+  }
+
+  std::shared_ptr<const PolderVideoPlugin> plugin_;
+  PolderVideoReader* reader_ = nullptr;
+  PolderVideoInfo info_{};
+  std::string path_;
+  std::uint64_t next_ = 0, start_ = 0, limit_ = 0;
+  Traffic traffic_;
+  std::array<char, 512> error_{};
+};
+
+}  // namespace
+
+const NodeType kVideoFile{
+    .name = "video_file",
+    .group = "source",
+    .doc = "Frames of a video file. Needs the video plug-in.",
+    .options = kOptions,
+    .inputs = {},
+    .output = PayloadKind::kImage,
+    .output_is_raw = true,
+    .make = VideoFileSource::make,
+};
+
+}  // namespace polder::pipeline

@@ -1,0 +1,204 @@
+// Runs a model on each tile, or on each window of audio, through whatever Executor was injected.
+#include <algorithm>
+#include <cstring>
+
+#include "base/fail.h"
+#include "pipeline/steps/steps.h"
+
+namespace polder::pipeline {
+namespace {
+
+constexpr Option kOptions[] = {
+    {.name = "model",
+     .type = OptionType::kString,
+     .required = true,
+     .doc = "The model: .tflite, .onnx or a plan; relative to the pipeline file."},
+    {.name = "every",
+     .type = OptionType::kInteger,
+     .fallback = "1",
+     .unit = "packets",
+     .min = 1,
+     .max = 1000,
+     .doc = "Run on every n-th packet only; the others are passed over."},
+    {.name = "threads",
+     .type = OptionType::kInteger,
+     .fallback = "1",
+     .min = 1,
+     .max = 64,
+     .doc = "Threads of one run."},
+    {.name = "constants",
+     .type = OptionType::kTable,
+     .doc = "Inputs that keep one value, by name, such as `{ sr = 16000 }`."},
+    {.name = "carry",
+     .type = OptionType::kStrings,
+     .doc =
+         "\"output:input\": what a run leaves in the output is the input of the next; zero at the "
+         "start. For recurrent models."},
+};
+
+constexpr std::int64_t kMaxInputBytes = std::int64_t(1) << 30;
+
+// An input that the pipeline does not feed: a constant or carried state.
+struct KeptInput {
+  Tensor tensor;
+  int from_output = -1;
+};
+
+class InferStep final : public Node {
+ public:
+  static Result<std::unique_ptr<Node>> make(const Settings& settings,
+                                            const Environment& environment) {
+    auto step = std::make_unique<InferStep>();
+    const std::string path = path_in(environment.input_folder, settings.string("model"));
+    if (!environment.open_model)
+      return fail(Code::kUnavailable, "{}: this program has no engine to run {}",
+                  settings.place("model"), path);
+    auto opened = environment.open_model(path, int(settings.integer("threads")));
+    if (!opened.ok()) return std::move(opened).error().at(settings.place("model"));
+    step->executor_ = std::move(opened).value();
+    step->every_ = std::uint64_t(settings.integer("every"));
+    step->kept_.resize(step->executor_->inputs().size());
+    step->fed_.assign(step->executor_->inputs().size(), true);
+    TRY(step->keep_constants(settings));
+    TRY(step->keep_carried(settings));
+    const auto fed = std::ranges::find(step->fed_, true);
+    if (fed == step->fed_.end() || std::ranges::count(step->fed_, true) != 1)
+      return fail(Code::kInvalid,
+                  "{}: the pipeline feeds one input, but {} has {} that neither "
+                  "'constants' nor 'carry' names",
+                  settings.place("model"), path, std::ranges::count(step->fed_, true));
+    step->feed_ = int(fed - step->fed_.begin());
+    const Port& port = step->executor_->inputs()[std::size_t(step->feed_)];
+    if (port.type != DataType::kF32)
+      return fail(Code::kUnsupported, "{}: input '{}' of {} is {}; the pipeline feeds f32",
+                  settings.place("model"), port.name, path, type_name(port.type));
+    return std::unique_ptr<Node>(std::move(step));
+  }
+
+  Status process(std::span<const Packet> inputs, Emitter& out) override {
+    const auto& in = inputs[0].as<Tensors>();
+    auto& result = out.acquire<Tensors>();
+    result.tile_width = in.tile_width;
+    result.tile_height = in.tile_height;
+    result.source_width = in.source_width;
+    result.source_height = in.source_height;
+    result.crops = in.crops;
+    const bool runs = inputs[0].seq % every_ == 0;
+    const int outputs = int(executor_->outputs().size());
+    result.resize(runs ? in.run_count : 0, outputs);
+    for (int i = 0; i < result.run_count; ++i) {
+      TRY(run(in.runs[std::size_t(i)][0]));
+      for (int k = 0; k < outputs; ++k) {
+        Tensor& tensor = result.runs[std::size_t(i)][std::size_t(k)];
+        const TensorView view = executor_->output(k);
+        tensor.name = executor_->outputs()[std::size_t(k)].name;
+        tensor.reset(view.type, view.shape);
+        std::memcpy(tensor.data.data(), view.data, view.bytes());
+      }
+    }
+    out.emit(inputs[0]);
+    return {};
+  }
+
+ private:
+  Result<int> find_port(std::span<const Port> ports, std::string_view name,
+                        const std::string& place, std::string_view what) const {
+    std::string known;
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+      if (ports[i].name == name) return int(i);
+      known += (known.empty() ? "'" : ", '") + ports[i].name + "'";
+    }
+    return fail(Code::kInvalid, "{}: the model has no {} '{}'; it has {}", place, what, name,
+                known);
+  }
+
+  Status keep(int input, const std::string& place) {
+    const Port& port = executor_->inputs()[std::size_t(input)];
+    Shape shape = port.shape;
+    for (int axis = 0; axis < shape.rank(); ++axis)
+      if (shape[axis] < 0) shape[axis] = 1;
+    if (shape.elements() > kMaxInputBytes / 8)
+      return fail(Code::kExhausted, "{}: input '{}' of {} is too large", place, port.name,
+                  shape.text());
+    kept_[std::size_t(input)].tensor.reset(port.type, shape);
+    fed_[std::size_t(input)] = false;
+    return {};
+  }
+
+  Status keep_constants(const Settings& settings) {
+    const TomlValue* constants = settings.find("constants");
+    if (!constants) return {};
+    const std::string place = settings.place("constants");
+    for (const auto& [name, value] : constants->members) {
+      TRY_VALUE(const int input, find_port(executor_->inputs(), name, place, "input"));
+      TRY(keep(input, place));
+      Tensor& tensor = kept_[std::size_t(input)].tensor;
+      const auto count = std::size_t(tensor.shape.elements());
+      if (tensor.type == DataType::kI64)
+        std::fill_n(reinterpret_cast<std::int64_t*>(tensor.data.data()), count, value.integer);
+      else if (tensor.type == DataType::kI32)
+        std::fill_n(reinterpret_cast<std::int32_t*>(tensor.data.data()), count,
+                    std::int32_t(value.integer));
+      else if (tensor.type == DataType::kF32) std::fill_n(tensor.f32(), count, float(value.number));
+      else
+        return fail(Code::kUnsupported, "{}: input '{}' is {}; constants are f32, i32 or i64",
+                    place, name, type_name(tensor.type));
+    }
+    return {};
+  }
+
+  Status keep_carried(const Settings& settings) {
+    for (const std::string& pair : settings.strings("carry")) {
+      const std::string place = settings.place("carry");
+      const std::size_t colon = pair.find(':');
+      if (colon == std::string::npos)
+        return fail(Code::kInvalid, "{}: '{}' must read \"output:input\"", place, pair);
+      TRY_VALUE(const int output,
+                find_port(executor_->outputs(), pair.substr(0, colon), place, "output"));
+      TRY_VALUE(const int input,
+                find_port(executor_->inputs(), pair.substr(colon + 1), place, "input"));
+      TRY(keep(input, place));
+      kept_[std::size_t(input)].from_output = output;
+    }
+    return {};
+  }
+
+  Status run(const Tensor& tensor) {
+    views_.clear();
+    for (std::size_t i = 0; i < kept_.size(); ++i)
+      views_.push_back(int(i) == feed_ ? tensor.view() : kept_[i].tensor.view());
+    TRY(executor_->run(views_));
+    for (KeptInput& kept : kept_) {
+      if (kept.from_output < 0) continue;
+      const TensorView left = executor_->output(kept.from_output);
+      if (left.bytes() != kept.tensor.data.size())
+        return fail(Code::kInvalid, "carried output {} is {}, the input is {}", kept.from_output,
+                    left.shape.text(), kept.tensor.shape.text());
+      std::memcpy(kept.tensor.data.data(), left.data, left.bytes());
+    }
+    return {};
+  }
+
+  std::unique_ptr<Executor> executor_;
+  std::uint64_t every_ = 1;
+  std::vector<KeptInput> kept_;  // by input
+  std::vector<bool> fed_;
+  int feed_ = 0;
+  std::vector<TensorView> views_;
+};
+
+constexpr InputPort kInputs[] = {{"tensors", bit(PayloadKind::kTensors)}};
+
+}  // namespace
+
+const NodeType kInfer{
+    .name = "infer",
+    .group = "step",
+    .doc = "Runs a model on the tensor of each tile or window.",
+    .options = kOptions,
+    .inputs = kInputs,
+    .output = PayloadKind::kTensors,
+    .make = InferStep::make,
+};
+
+}  // namespace polder::pipeline

@@ -1,0 +1,93 @@
+#include "base/fail.h"
+#include "pipeline/steps/steps.h"
+#include "pipeline/testing.h"
+
+namespace polder::pipeline {
+namespace {
+
+// out = in + state + k; state' = out. Counts its runs.
+class Adder final : public Executor {
+ public:
+  explicit Adder(int* runs) : runs_(runs) {}
+  std::span<const Port> inputs() const override { return inputs_; }
+  std::span<const Port> outputs() const override { return outputs_; }
+  Status run(std::span<const TensorView> inputs) override {
+    ++*runs_;
+    out_ = inputs[0].as<float>()[0] + inputs[1].as<float>()[0] +
+           float(inputs[2].as<std::int64_t>()[0]);
+    return {};
+  }
+  TensorView output(int) const override {
+    return {const_cast<float*>(&out_), DataType::kF32, Shape{1, 1}};
+  }
+
+ private:
+  int* runs_;
+  float out_ = 0;
+  std::vector<Port> inputs_{{"in", DataType::kF32, Shape{1, 1}, Shape{1, 1}},
+                            {"state", DataType::kF32, Shape{1, 1}, Shape{1, 1}},
+                            {"k", DataType::kI64, Shape{}, Shape{}}};
+  std::vector<Port> outputs_{{"out", DataType::kF32, Shape{1, 1}, Shape{1, 1}}};
+};
+
+class InferTest : public testing::Test {
+ protected:
+  InferTest() {
+    environment_.input_folder = "models";
+    environment_.open_model = [this](const std::string& path, int threads) {
+      opened_ = path + " " + std::to_string(threads);
+      if (path == "models/none")
+        return Result<std::unique_ptr<Executor>>(
+            fail(Code::kNotFound, "models/none: no such file"));
+      return Result<std::unique_ptr<Executor>>(std::make_unique<Adder>(&runs_));
+    };
+  }
+  const Packet& window(float value, std::uint64_t seq) {
+    auto& tensors = maker_.make<Tensors>(seq, std::int64_t(seq));
+    tensors.resize(1, 1);
+    tensors.runs[0][0].reset(DataType::kF32, Shape{1, 1});
+    tensors.runs[0][0].f32()[0] = value;
+    return maker_.packet();
+  }
+  Environment environment_;
+  PacketMaker maker_;
+  std::string opened_;
+  int runs_ = 0;
+};
+
+constexpr const char* kAll = "model = 'm'\nconstants = { k = 100 }\ncarry = 'out:state'\n";
+
+TEST_F(InferTest, FeedsConstantsAndCarriesState) {
+  NodeRunner infer(kInfer, std::string(kAll) + "threads = 3", environment_);
+  EXPECT_EQ(opened_, "models/m 3");
+  ASSERT_TRUE(infer.run({window(1, 0)}).ok());
+  EXPECT_EQ(infer.output<Tensors>().runs[0][0].f32()[0], 101);
+  ASSERT_TRUE(infer.run({window(2, 1)}).ok());
+  EXPECT_EQ(infer.output<Tensors>().runs[0][0].f32()[0], 203);
+}
+
+TEST_F(InferTest, EveryPassesTheOthersOver) {
+  NodeRunner infer(kInfer, std::string(kAll) + "every = 3", environment_);
+  for (std::uint64_t seq = 0; seq < 7; ++seq) {
+    ASSERT_TRUE(infer.run({window(0, seq)}).ok());
+    EXPECT_EQ(infer.output<Tensors>().run_count, seq % 3 == 0 ? 1 : 0);
+  }
+  EXPECT_EQ(runs_, 3);
+}
+
+TEST_F(InferTest, ErrorsNameWhatIsMissing) {
+  const auto message = [&](std::string_view toml) {
+    const auto made = make_node(kInfer, toml, environment_);
+    return made.ok() ? "" : made.error().message;
+  };
+  EXPECT_NE(message("model = 'none'").find("models/none: no such file"), std::string::npos);
+  EXPECT_NE(message("model = 'm'").find("feeds one input"), std::string::npos);
+  EXPECT_NE(
+      message("model = 'm'\nconstants = { q = 1 }").find("no input 'q'; it has 'in', 'state'"),
+      std::string::npos);
+  EXPECT_NE(message("model = 'm'\ncarry = 'out'").find("output:input"), std::string::npos);
+  EXPECT_NE(make_node(kInfer, "model = 'm'").error().message.find("no engine"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace polder::pipeline

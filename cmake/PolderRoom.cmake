@@ -8,7 +8,9 @@ target_include_directories(polder_flags INTERFACE
   ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
 target_compile_options(polder_flags INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-psabi -Wno-missing-field-initializers
-  -ffunction-sections -fdata-sections $<$<BOOL:${POLDER_WERROR}>:-Werror>)
+  -ffunction-sections -fdata-sections
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # g++ 12 warns of std::string's own operator+ under -O3
+  $<$<BOOL:${POLDER_WERROR}>:-Werror>)
 target_compile_definitions(polder_flags INTERFACE POLDER_VERSION="${PROJECT_VERSION}")
 if(NOT POLDER_HOST)
   target_compile_definitions(polder_flags INTERFACE POLDER_DEVICE=1)

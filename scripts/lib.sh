@@ -9,14 +9,15 @@ die() {
   exit 1
 }
 
-# retry TRIES COMMAND...: runs COMMAND until it succeeds, at most TRIES times, with growing waits.
+# retry LOG COMMAND...: runs COMMAND, its output in LOG, until it succeeds: three tries with growing
+# waits. Says why a try failed; the caller says why the last one did.
 retry() {
-  local tries=$1 try
+  local log=$1 try
   shift
-  for ((try = 1; try <= tries; try++)); do
-    "$@" && return 0
-    ((try < tries)) || return 1
-    say "  try $try of $tries failed; again in $((try * 5)) s"
+  for try in 1 2 3; do
+    "$@" >"$log" 2>&1 </dev/null && return 0
+    ((try < 3)) || return 1
+    say "  try $try of 3 failed ($(reason "$log")); again in $((try * 5)) s"
     sleep $((try * 5))
   done
 }
@@ -35,6 +36,7 @@ as_root() {
 # reason LOG: the line of a package tool's log that tells why it failed.
 reason() {
   local line
-  line=$(grep -m1 -E '^(E:|Err:|npm ERR! (code|[0-9]{3})|npm error)' "$1" || tail -n 1 "$1")
+  line=$(grep -m1 -E '^(E:|Err:|ERROR|npm (ERR!|error) request)' "$1" ||
+    grep -m1 -E '^npm (ERR!|error)' "$1" || tail -n 1 "$1")
   printf '%s' "${line:-no message}"
 }

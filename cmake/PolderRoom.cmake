@@ -6,10 +6,12 @@
 add_library(polder_flags INTERFACE)
 target_include_directories(polder_flags INTERFACE
   ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
+# The flow warnings that are switched off see phantoms in g++ 12's own std::string and std::vector
+# under -O3; the sanitizers judge these things.
 target_compile_options(polder_flags INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-psabi -Wno-missing-field-initializers
   -ffunction-sections -fdata-sections
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # g++ 12 warns of std::string's own operator+ under -O3
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-stringop-overflow;-Wno-array-bounds>
   $<$<BOOL:${POLDER_WERROR}>:-Werror>)
 target_compile_definitions(polder_flags INTERFACE POLDER_VERSION="${PROJECT_VERSION}")
 if(NOT POLDER_HOST)

@@ -22,5 +22,7 @@ polder_room(pipeline DEPS runtime kernel platform base LIBS ${TURBOJPEG} ${SPNG}
 polder_embed(polder_pipeline src/pipeline/sinks/report.html kReportHtml pipeline_report_html.h)
 include(Video)
 if(POLDER_HOST)
+  polder_onnx_schema()
+  polder_room(import EXCEPTIONS DEPS ops graph platform base LIBS polder_onnx_proto)
   polder_room(measure DEPS runtime platform base)
 endif()

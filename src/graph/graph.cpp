@@ -7,11 +7,13 @@
 
 namespace polder {
 
-Bytes Bytes::allocate(std::size_t size, std::span<std::byte>* out) {
+namespace {
+// Room for `size` bytes, of which those from `zero_from` on, and some beyond the end, are zero.
+Bytes allocate_zeroed_from(std::size_t zero_from, std::size_t size, std::span<std::byte>* out) {
   const std::size_t rounded = (size + 63) / 64 * 64 + 64;
   void* memory = std::aligned_alloc(64, rounded);
   if (!memory) return {};
-  std::memset(memory, 0, rounded);
+  std::memset(static_cast<std::byte*>(memory) + zero_from, 0, rounded - zero_from);
   Bytes bytes;
   bytes.owner =
       std::shared_ptr<const void>(memory, [](const void* p) { std::free(const_cast<void*>(p)); });
@@ -19,10 +21,15 @@ Bytes Bytes::allocate(std::size_t size, std::span<std::byte>* out) {
   if (out) *out = {static_cast<std::byte*>(memory), size};
   return bytes;
 }
+}  // namespace
+
+Bytes Bytes::allocate(std::size_t size, std::span<std::byte>* out) {
+  return allocate_zeroed_from(0, size, out);
+}
 
 Bytes Bytes::copy_of(std::span<const std::byte> bytes) {
   std::span<std::byte> out;
-  Bytes copy = allocate(bytes.size(), &out);
+  Bytes copy = allocate_zeroed_from(bytes.size(), bytes.size(), &out);
   if (copy && !bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
   return copy;
 }

@@ -124,6 +124,23 @@ Result<std::string> read_file(const std::string& path, std::size_t cap_bytes) {
   return bytes;
 }
 
+Result<std::string> resolve_within(const std::string& folder, const std::string& relative) {
+  namespace fs = std::filesystem;
+  const auto outside = [&] {
+    return fail(Code::kDenied, "'{}' lies outside the folder '{}'; only files inside are read",
+                relative, folder);
+  };
+  const fs::path part(relative);
+  if (part.is_absolute() || std::find(part.begin(), part.end(), "..") != part.end()) return outside();
+  std::error_code error;
+  const fs::path base = fs::canonical(folder.empty() ? "." : folder, error);
+  if (error) return os_error(folder, "open", error.value());
+  const fs::path path = fs::canonical(base / part, error);
+  if (error) return os_error((base / part).string(), "open", error.value());
+  if (std::mismatch(base.begin(), base.end(), path.begin(), path.end()).first != base.end()) return outside();
+  return path.string();
+}
+
 Status write_file_atomic(const std::string& path, std::string_view bytes) {
   DiskStore disk;
   TRY_VALUE(auto file, disk.create(path));
@@ -172,6 +189,14 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
+}
+
+void MappedFile::release(std::span<const std::byte> part) const {
+  // Whole pages inside the part; what shares a page with it stays.
+  const std::uintptr_t page = std::uintptr_t(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(part.data() + part.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {

@@ -17,6 +17,10 @@ namespace polder {
 // The whole file. Errors: kNotFound, kExhausted above `cap_bytes`, kIo; each names the path.
 Result<std::string> read_file(const std::string& path, std::size_t cap_bytes);
 
+// The path of `relative` inside `folder` with every symbolic link resolved. Errors: kDenied when it
+// is absolute or leads out of the folder (".." or a link); kNotFound.
+Result<std::string> resolve_within(const std::string& folder, const std::string& relative);
+
 // Replaces `path` by `bytes`: a temporary file beside it, fsync, rename. On an error `path` is as
 // it was and nothing is left behind. Errors: kExhausted (disk full), kDenied, kIo.
 Status write_file_atomic(const std::string& path, std::string_view bytes);
@@ -37,6 +41,8 @@ class MappedFile {
   MappedFile& operator=(MappedFile&& other) noexcept;
   ~MappedFile();
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // Gives the memory of a part back; reading it again reads the file again.
+  void release(std::span<const std::byte> part) const;
 
  private:
   const std::byte* data_ = nullptr;

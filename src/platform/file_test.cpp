@@ -81,6 +81,32 @@ TEST_F(FileTest, SeekOverwrites) {
   EXPECT_EQ(*read_file(folder_ + "/s", 100), "Jello world");
 }
 
+TEST_F(FileTest, ResolvesOnlyWithinTheFolder) {
+  ASSERT_TRUE(make_folders(folder_ + "/in/sub").ok());
+  ASSERT_TRUE(write_file_atomic(folder_ + "/in/sub/data", "x").ok());
+  ASSERT_TRUE(write_file_atomic(folder_ + "/secret", "x").ok());
+  std::filesystem::create_symlink(folder_ + "/secret", folder_ + "/in/link");
+  const auto inside = resolve_within(folder_ + "/in", "sub/data");
+  ASSERT_TRUE(inside.ok()) << inside.error().message;
+  EXPECT_EQ(*read_file(*inside, 10), "x");
+  for (const std::string& path : {std::string("../secret"), folder_ + "/secret",
+                                  std::string("sub/../../secret"), std::string("link")}) {
+    const auto outside = resolve_within(folder_ + "/in", path);
+    ASSERT_FALSE(outside.ok()) << path;
+    EXPECT_EQ(outside.error().code, Code::kDenied) << path;
+  }
+  EXPECT_EQ(resolve_within(folder_ + "/in", "none").error().code, Code::kNotFound);
+}
+
+TEST_F(FileTest, ReleasedPagesAreReadAgain) {
+  const std::string text(50000, 'p');
+  ASSERT_TRUE(write_file_atomic(folder_ + "/m", text).ok());
+  const auto mapped = MappedFile::open(folder_ + "/m");
+  ASSERT_TRUE(mapped.ok());
+  mapped->release(mapped->bytes().subspan(100));
+  EXPECT_EQ(std::memcmp(mapped->bytes().data(), text.data(), text.size()), 0);
+}
+
 TEST(MemoryStore, FullDiskFailsAndKeepsNothing) {
   MemoryStore store(8);
   auto file = store.create("x");

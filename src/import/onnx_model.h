@@ -1,0 +1,62 @@
+// An ONNX file as protobuf gives it, except that the weights stay where they are in the file.
+#pragma once
+
+#include <onnx.pb.h>
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fail.h"
+#include "import/options.h"
+#include "platform/file.h"
+
+namespace polder {
+
+struct OnnxModel {
+  std::string name;       // for errors
+  std::string folder;     // where tensors stored outside are
+  bool in_file = false;   // false: from memory, without a folder
+  onnx::ModelProto proto;
+  // raw_data of the main graph's initializers, by index: taken out of `proto`, left in the file.
+  std::vector<std::span<const std::byte>> raw;
+  std::shared_ptr<const MappedFile> file;  // what `raw` lies in; null: memory borrowed for now
+};
+
+// Fills proto and raw from `bytes`.
+Status parse_onnx(std::span<const std::byte> bytes, OnnxModel& model);
+
+// kNone for what Polder has no type for (strings, complex numbers, 8-bit floats).
+DataType onnx_type(std::int32_t onnx_data_type);
+// The name of a type in ONNX's words, for errors.
+std::string onnx_type_name(std::int32_t onnx_data_type);
+
+// "conv/w", or a shortened form of a name that is too long to print.
+std::string clipped(std::string_view name);
+
+// Turns TensorProtos into constants. Large elements are moved or left in the file, not copied.
+class OnnxTensors {
+ public:
+  explicit OnnxTensors(const OnnxModel& model) : model_(model) {}
+
+  // `raw`: the tensor's raw_data where the model left it in the file.
+  Result<OwnedTensor> read(onnx::TensorProto& tensor, std::span<const std::byte> raw = {});
+  Result<OwnedTensor> read_sparse(onnx::SparseTensorProto& tensor);
+
+ private:
+  Result<OwnedTensor> read_unnamed(onnx::TensorProto& tensor, std::span<const std::byte> raw);
+  Result<Bytes> elements(onnx::TensorProto& tensor, const OwnedTensor& header, std::size_t bytes,
+                         std::span<const std::byte> raw);
+  Result<Bytes> outside(const onnx::TensorProto& tensor, DataType type, std::size_t bytes);
+
+  const OnnxModel& model_;
+  // A body may be read twice; what was moved out of the message is kept here.
+  std::unordered_map<const onnx::TensorProto*, OwnedTensor> moved_;
+  std::map<std::string, std::shared_ptr<const MappedFile>> files_;
+};
+
+}  // namespace polder

@@ -1,0 +1,32 @@
+// What an import may be told about a model: extents, bounds, and inputs whose values are fixed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace polder {
+
+// A tensor that owns its elements.
+struct OwnedTensor {
+  DataType type = DataType::kNone;
+  Shape shape;
+  Bytes data;
+};
+
+struct ImportOptions {
+  // Input name -> its extents; -1 keeps what the model says. A dimension that the model names (the
+  // "batch" of [batch,3,224,224]) gets its value wherever the name appears.
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> shapes;
+  // The largest extent of a free dimension: by the name the model gives it ("batch"), or by input
+  // and axis ("image[2]").
+  std::vector<std::pair<std::string, std::int64_t>> bounds;
+  // Inputs that become constants. The type may differ from the input's when no value changes; a
+  // single element fits a scalar.
+  std::vector<std::pair<std::string, OwnedTensor>> bindings;
+};
+
+}  // namespace polder

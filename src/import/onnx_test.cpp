@@ -298,6 +298,7 @@ TEST(Onnx, InlinesFunctionsWithTheirAttributes) {
   add.set_op_type("AddConstant");
   add.set_domain("mine");
   add.mutable_input()->RemoveLast();
+  attribute(add, "amount", AttributeProto::FLOAT).set_ref_attr_name("amount");
   expect_error(b.bytes(), Code::kExhausted, {"nested deeper"});
 }
 

@@ -14,7 +14,7 @@ namespace polder {
 namespace {
 
 // Bodies within bodies and functions within functions. Each level infers what is inside it again.
-constexpr int kMaxDepth = 6;
+constexpr int kMaxDepth = 5;
 // Nodes read in total, with the inlined ones counted each time.
 constexpr int kMaxNodes = 200'000;
 // Readings of a loop's body until the shapes that it carries settle.
@@ -33,7 +33,7 @@ struct Scope {
   const Opsets* opsets = nullptr;
   const Arguments* arguments = nullptr;  // of the call of the function around
   std::unordered_map<std::string, ValueId> names = {};
-  std::vector<ValueId> captures = {};  // of a body: values of the parent's graph
+  std::vector<ValueId> captures = {};                 // of a body: values of the parent's graph
   std::map<std::int32_t, std::int32_t> symbols = {};  // of a body: the parent's -> its own
 
   Dim translate(Dim dim) {
@@ -87,7 +87,8 @@ class Importer {
   onnx::AttributeProto* actual(onnx::AttributeProto& attribute, const Scope& scope);
   onnx::FunctionProto* find_function(const std::string& domain, const std::string& op_type);
   Error unsupported_operators();
-  void list_unsupported(const OnnxNodes& nodes, std::map<std::string, std::pair<int, std::string>>&);
+  void list_unsupported(const OnnxNodes& nodes,
+                        std::map<std::string, std::pair<int, std::string>>&);
 
   OnnxModel& model_;
   const ImportOptions& options_;
@@ -137,8 +138,8 @@ Status Importer::read_opsets(
   const std::int64_t version = opset_of(opsets, "");
   if (version < 1 || version > kMaxOnnxOpset) {
     return fail(Code::kIncompatible,
-                "ONNX operator set {}; 1 to {} are supported: export with opset_version={}", version,
-                kMaxOnnxOpset, kMaxOnnxOpset);
+                "ONNX operator set {}; 1 to {} are supported: export with opset_version={}",
+                version, kMaxOnnxOpset, kMaxOnnxOpset);
   }
   return {};
 }
@@ -417,10 +418,8 @@ Status Importer::read_branch(onnx::GraphProto& branch, onnx::NodeProto& source, 
     return fail(Code::kCorrupt, "the branch has {} outputs; {} expected", branch.output_size(),
                 source.output_size());
   }
-  Scope inner{.parent = &scope,
-              .graph = scope.graph,
-              .opsets = scope.opsets,
-              .arguments = scope.arguments};
+  Scope inner{
+      .parent = &scope, .graph = scope.graph, .opsets = scope.opsets, .arguments = scope.arguments};
   TRY(read_constants(branch, inner));
   TRY(read_nodes(*branch.mutable_node(), inner));
   for (int i = 0; i < source.output_size(); ++i) {
@@ -548,7 +547,8 @@ Status Importer::read_body(onnx::AttributeProto& source, Scope& scope, ops::Impo
     bool changed = false;
     for (std::size_t i = 0; i < bodies.carried; ++i) {
       const std::size_t result = bodies.results_from + i;
-      if (result >= body.outputs.size()) return fail(Code::kCorrupt, "the body has too few outputs");
+      if (result >= body.outputs.size())
+        return fail(Code::kCorrupt, "the body has too few outputs");
       const Value& before = body[body.inputs[bodies.carried_from + i]];
       const Value& after = body[body.outputs[result]];
       if (before.type != after.type || before.dims.rank() != after.dims.rank()) {

@@ -156,7 +156,7 @@ Result<ValueId> OnnxInputs::add(const onnx::ValueInfoProto& input) {
 
 Result<ValueId> OnnxInputs::add_unnamed(const onnx::ValueInfoProto& input) {
   if (!input.type().has_tensor_type()) {
-    const std::string_view kind = input.type().has_sequence_type() ? "a sequence"
+    const std::string_view kind = input.type().has_sequence_type()   ? "a sequence"
                                   : input.type().has_optional_type() ? "an optional"
                                                                      : "no tensor";
     return fail(Code::kUnsupported, "it is {}; only tensors are supported", kind);

@@ -18,9 +18,9 @@
 namespace polder {
 
 struct OnnxModel {
-  std::string name;       // for errors
-  std::string folder;     // where tensors stored outside are
-  bool in_file = false;   // false: from memory, without a folder
+  std::string name;      // for errors
+  std::string folder;    // where tensors stored outside are
+  bool in_file = false;  // false: from memory, without a folder
   onnx::ModelProto proto;
   // raw_data of the main graph's initializers, by index: taken out of `proto`, left in the file.
   std::vector<std::span<const std::byte>> raw;

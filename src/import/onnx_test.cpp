@@ -280,8 +280,7 @@ TEST(Onnx, InlinesFunctionsWithTheirAttributes) {
   add.add_input("c");
   add.add_output("b");
   b.input("x", {2});
-  for (const auto& [in, out, amount] :
-       {std::tuple{"x", "h", 2.f}, std::tuple{"h", "y", 3.f}}) {
+  for (const auto& [in, out, amount] : {std::tuple{"x", "h", 2.f}, std::tuple{"h", "y", 3.f}}) {
     NodeProto& call = add_node(b.graph(), "AddConstant", {in}, {out});
     call.set_domain("mine");
     attribute(call, "amount", AttributeProto::FLOAT).set_f(amount);
@@ -309,8 +308,7 @@ TEST(Onnx, TakesTheBranchOfAKnownCondition) {
     b.input("flag", {}, TensorProto::BOOL);
     NodeProto& node = add_node(b.graph(), "If", {"flag"}, {"y"});
     for (const std::string name : {"then", "else"}) {
-      GraphProto& branch =
-          *attribute(node, name + "_branch", AttributeProto::GRAPH).mutable_g();
+      GraphProto& branch = *attribute(node, name + "_branch", AttributeProto::GRAPH).mutable_g();
       // The branch not taken may hold anything.
       const std::string op = (name == "then") == condition ? "Add" : "NoSuchOperator";
       add_node(branch, op, {"x", "x"}, {"inner_" + name});
@@ -319,14 +317,79 @@ TEST(Onnx, TakesTheBranchOfAKnownCondition) {
     b.output("y");
     const std::uint8_t flag = condition;
     const ImportOptions options{
-        .bindings = {{"flag",
-                      {DataType::kBool, {}, Bytes::copy_of(std::as_bytes(std::span(&flag, 1)))}}}};
+        .bindings = {
+            {"flag", {DataType::kBool, {}, Bytes::copy_of(std::as_bytes(std::span(&flag, 1)))}}}};
     const auto graph = import_bytes(b.bytes(), options);
     ASSERT_TRUE(graph.ok()) << graph.error().message;
     ASSERT_EQ(graph->nodes.size(), 1u);
     EXPECT_EQ(graph->nodes[0].op, "Add");
     EXPECT_EQ((*graph)[graph->outputs[0]].name, "y");
   }
+}
+
+TEST(Onnx, CapturesBecomeInputsOfTheBody) {
+  Builder b;
+  b.input("flag", {}, TensorProto::BOOL);
+  b.input("x", {"n", 3});
+  b.floats("w", {3}, {1, 2, 3});
+  add_node(b.graph(), "Add", {"x", "x"}, {"sum"});
+  NodeProto& node = add_node(b.graph(), "If", {"flag"}, {"y"});
+  const auto branch = [&](const std::string& name, const std::vector<std::string>& in) {
+    GraphProto& graph = *attribute(node, name, AttributeProto::GRAPH).mutable_g();
+    add_node(graph, "Add", in, {"result"});  // the same name in both branches
+    graph.add_output()->set_name("result");
+  };
+  branch("then_branch", {"x", "sum"});
+  branch("else_branch", {"x", "w"});
+  b.output("y");
+  const auto graph = import_bytes(b.bytes(), {.bounds = {{"n", 9}}});
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  ASSERT_EQ(graph->nodes.size(), 2u);
+  const Node& choice = graph->nodes[1];
+  // The condition, two captures of the first branch, one of the second: `w` goes in as a constant.
+  EXPECT_EQ(choice.inputs.size(), 4u);
+  ASSERT_EQ(choice.bodies.size(), 2u);
+  EXPECT_EQ(choice.bodies[0].inputs.size(), 2u);
+  EXPECT_EQ(choice.bodies[1].inputs.size(), 1u);
+  const Graph& first = choice.bodies[0];
+  EXPECT_EQ(first[first.inputs[0]].dims, first[first.inputs[1]].dims);  // the same "n"
+  EXPECT_EQ((*graph)[graph->outputs[0]].dims.bounds(), (Shape{9, 3}));
+}
+
+// A Loop of `count` runs that doubles x, appends it to y, and collects it.
+Builder loop_model(int count) {
+  Builder b;
+  b.input("x", {1});
+  auto& trips = *b.graph().add_initializer();
+  trips.set_name("trips");
+  trips.set_data_type(TensorProto::INT64);
+  trips.add_int64_data(count);
+  NodeProto& node = add_node(b.graph(), "Loop", {"trips", "", "x"}, {"last", "all"});
+  GraphProto& body = *attribute(node, "body", AttributeProto::GRAPH).mutable_g();
+  b.declare(*body.add_input(), "i", {}, TensorProto::INT64);
+  b.declare(*body.add_input(), "go", {}, TensorProto::BOOL);
+  b.declare(*body.add_input(), "before", {1}, TensorProto::FLOAT);
+  add_node(body, "Add", {"before", "before"}, {"after"});
+  for (const char* name : {"go", "after", "after"}) body.add_output()->set_name(name);
+  b.output("last");
+  b.output("all");
+  return b;
+}
+
+TEST(Onnx, LoopOfAKnownCountHasKnownShapes) {
+  const auto graph = import_bytes(loop_model(5).bytes());
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  EXPECT_EQ((*graph)[graph->outputs[0]].dims.text(), "[1]");
+  EXPECT_EQ((*graph)[graph->outputs[1]].dims.text(), "[5,1]");
+}
+
+TEST(Onnx, LoopThatEndsEarlyHasABound) {
+  Builder b = loop_model(5);
+  b.input("start", {}, TensorProto::BOOL);
+  b.graph().mutable_node(0)->set_input(1, "start");
+  const auto graph = import_bytes(b.bytes());
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  EXPECT_EQ((*graph)[graph->outputs[1]].dims.text(), "[?<=5,1]");
 }
 
 TEST(Onnx, ListsAllUnsupportedOperatorsAtOnce) {
@@ -414,7 +477,8 @@ TEST(OnnxBadInput, AnyByteChanged) {
 TEST(OnnxBadInput, WrongDataLength) {
   Builder b = add_model();
   b.graph().mutable_initializer(0)->set_raw_data("12345678");
-  expect_error(b.bytes(), Code::kCorrupt, {"tensor 'w'", "12 bytes expected for [3] f32", "holds 8"});
+  expect_error(b.bytes(), Code::kCorrupt,
+               {"tensor 'w'", "12 bytes expected for [3] f32", "holds 8"});
   b.graph().mutable_initializer(0)->clear_raw_data();
   expect_error(b.bytes(), Code::kCorrupt, {"tensor 'w'", "3 elements expected", "holds 0"});
 }

@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 std::size_t bytes_of(const ValueInfo& info) {
   return aligned(std::size_t(info.dims.max_elements()) * size_of(info.type));
@@ -105,8 +107,8 @@ Status Iteration::carry(int first_result) {
     at += room;
   }
   for (int i = 0; i < carried_; ++i) {
-    const TensorView from = aside ? formals_[std::size_t(first_ + i)]
-                                  : run_->bodies->output(0, first_result + i);
+    const TensorView from =
+        aside ? formals_[std::size_t(first_ + i)] : run_->bodies->output(0, first_result + i);
     TRY(copy_result(from, room_[i], run_->out(i)));
     formals_[std::size_t(first_ + i)] = run_->out(i);
   }
@@ -118,18 +120,19 @@ Status Iteration::append(const TensorView& element, int output, std::int64_t pos
   const Shape& room = room_[output];
   Shape elements = room;
   if (position > 0) elements = out.shape;  // as the first one was
-  bool fits = element.type == out.type && element.shape.rank() + 1 == room.rank() &&
-              position < room[0];
+  bool fits =
+      element.type == out.type && element.shape.rank() + 1 == room.rank() && position < room[0];
   for (int axis = 1; fits && axis < room.rank(); ++axis) {
     const std::int64_t extent = element.shape[axis - 1];
     fits = position > 0 ? extent == elements[axis] : extent <= room[axis];
     elements[axis] = extent;
   }
   if (!fits) {
-    return fail(Code::kExhausted,
-                "output {}: element {} of shape {} does not fit {}; every run of the body must make "
-                "the same shape, within what was planned",
-                output, position, element.shape.text(), room.text());
+    return fail(
+        Code::kExhausted,
+        "output {}: element {} of shape {} does not fit {}; every run of the body must make "
+        "the same shape, within what was planned",
+        output, position, element.shape.text(), room.text());
   }
   out.shape = elements;
   std::byte* to = static_cast<std::byte*>(out.data) + std::size_t(position) * element.bytes();

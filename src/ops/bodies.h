@@ -44,7 +44,7 @@ class Iteration {
   const RunContext* run_ = nullptr;
   int carried_ = 0, first_ = 0;
   std::span<TensorView> formals_;
-  Shape* room_ = nullptr;      // of each output
+  Shape* room_ = nullptr;  // of each output
   std::byte* second_ = nullptr;
 };
 

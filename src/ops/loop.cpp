@@ -11,20 +11,23 @@
 namespace polder::ops::loop {
 namespace {
 
-// Iterations until the extents that a loop carries are no longer followed one by one.
-constexpr std::int64_t kMaxFollowed = 256;
+// Iterations whose extents are followed one by one; then they are taken to grow as in the last one.
+// A run that outgrows that is an error, as above any other bound.
+constexpr std::int64_t kFollowed = 3;
 constexpr int kFirstCarried = 2;
 
 struct Params {
   int carried;
-  bool to_the_end;                    // no condition ends it before the count
-  std::int64_t free[kMaxBodyResults];  // per carried value: bit i: the body changes axis i
+  bool to_the_end;                     // no condition ends it before the count
+  std::uint8_t free[kMaxBodyResults];  // per carried value: bit i: the body changes axis i
 };
 
 void parse(AttrReader& attrs, Params& p) {
   p.carried = int(attrs.integer("carried", 0, 0, kMaxBodyResults - 1));
   p.to_the_end = attrs.flag("to_the_end", false);
-  attrs.integers("free", p.free, 0, 0, (1 << kMaxRank) - 1);
+  std::int64_t free[kMaxBodyResults] = {};
+  attrs.integers("free", free, 0, 0, (1 << kMaxRank) - 1);
+  std::copy(std::begin(free), std::end(free), p.free);
 }
 
 bool is_free(const Params& p, int i, int axis) { return (p.free[i] >> axis) & 1; }
@@ -52,7 +55,7 @@ class Inference {
     if (context_.has(1)) TRY(context_.expect_type(1, {DataType::kBool}));
     std::int64_t count = 0;
     const bool counted = known_count(context_, count);
-    TRY(follow(counted ? count : kMaxFollowed, counted));
+    TRY(follow(count, counted));
     for (int i = 0; i < p_.carried; ++i) {
       context_.output(i, context_.type(kFirstCarried + i), carried_dims(i));
     }
@@ -97,25 +100,31 @@ class Inference {
                                std::span(results_).first(std::size_t(context_.output_count() + 1)));
   }
 
-  // Raises the bounds of what the body changes as the iterations do, `count` of them.
+  // Raises the bounds of what the body changes as the iterations do; ends with the body inferred
+  // for the highest.
   Status follow(std::int64_t count, bool counted) {
-    bool changed = true;
-    for (std::int64_t i = 0; changed; ++i) {
+    for (std::int64_t i = 0;; ++i) {
       TRY(infer_body());
       TRY(check_carried());
-      changed = false;
-      if (i >= count && counted) break;
+      if ((counted && i >= count) || i > kFollowed) return {};
+      bool changed = false;
       for (int k = 0; k < p_.carried; ++k) {
         for (int axis = 0; axis < bounds_[k].rank(); ++axis) {
+          if (!is_free(p_, k, axis)) continue;
           std::int64_t& bound = bounds_[k][axis].bound;
-          const std::int64_t result = results_[k + 1].dims[axis].bound;
-          if (!is_free(p_, k, axis) || result <= bound) continue;
-          bound = i < kMaxFollowed ? result : kUnbounded;
+          const std::int64_t growth = results_[k + 1].dims[axis].bound - bound;
+          if (growth <= 0) continue;
           changed = true;
+          if (!counted) bound = kUnbounded;
+          else if (i < kFollowed) bound += growth;
+          else if (growth < kUnbounded / std::max<std::int64_t>(count, 1))
+            bound += growth * (count - i);
+          else bound = kUnbounded;
+          bound = std::min(bound, kUnbounded);
         }
       }
+      if (!changed) return {};
     }
-    return {};
   }
 
   Status check_carried() const {
@@ -128,8 +137,9 @@ class Inference {
         same = is_free(p_, i, axis) || !a.known() || !b.known() || a == b;
       }
       if (same) continue;
-      return fail(Code::kUnsupported, "carried value {} is {} {} before the body and {} {} after it",
-                  i, type_name(in.type), in.dims.text(), type_name(out.type), out.dims.text());
+      return fail(Code::kUnsupported,
+                  "carried value {} is {} {} before the body and {} {} after it", i,
+                  type_name(in.type), in.dims.text(), type_name(out.type), out.dims.text());
     }
     return {};
   }
@@ -140,9 +150,7 @@ class Inference {
   ValueInfo results_[kMaxBodyResults];
 };
 
-Status infer(InferContext& context) {
-  return Inference(context, context.params<Params>()).run();
-}
+Status infer(InferContext& context) { return Inference(context, context.params<Params>()).run(); }
 
 std::size_t workspace(const NodeInfo& node) {
   return Iteration::workspace_bytes(node, node.as<Params>().carried);

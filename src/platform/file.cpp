@@ -131,13 +131,15 @@ Result<std::string> resolve_within(const std::string& folder, const std::string&
                 relative, folder);
   };
   const fs::path part(relative);
-  if (part.is_absolute() || std::find(part.begin(), part.end(), "..") != part.end()) return outside();
+  if (part.is_absolute() || std::find(part.begin(), part.end(), "..") != part.end())
+    return outside();
   std::error_code error;
   const fs::path base = fs::canonical(folder.empty() ? "." : folder, error);
   if (error) return os_error(folder, "open", error.value());
   const fs::path path = fs::canonical(base / part, error);
   if (error) return os_error((base / part).string(), "open", error.value());
-  if (std::mismatch(base.begin(), base.end(), path.begin(), path.end()).first != base.end()) return outside();
+  if (std::mismatch(base.begin(), base.end(), path.begin(), path.end()).first != base.end())
+    return outside();
   return path.string();
 }
 

@@ -213,18 +213,27 @@ Status infer_body(Graph& body, std::span<const ValueInfo> inputs) {
     return fail(Code::kInvalid, "a body takes {} inputs; {} given", body.inputs.size(),
                 inputs.size());
   }
+  // What is equal outside is equal inside.
+  std::vector<std::pair<std::int32_t, std::int32_t>> symbols;
+  const auto inner = [&](Dim dim) {
+    if (dim.known()) return dim;
+    auto known = std::ranges::find(symbols, dim.symbol, &decltype(symbols)::value_type::first);
+    if (known == symbols.end()) {
+      symbols.emplace_back(dim.symbol, body.new_dim(dim.bound).symbol);
+      known = symbols.end() - 1;
+    }
+    return Dim(dim.bound, known->second);
+  };
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     Value& value = body[body.inputs[i]];
     value.type = inputs[i].type;
-    Dims dims;
-    for (const Dim& dim : inputs[i].dims) {
-      dims.push_back(dim.known() ? dim : body.new_dim(dim.bound));
-    }
-    value.dims = dims;
+    value.dims = {};
+    for (const Dim& dim : inputs[i].dims) value.dims.push_back(inner(dim));
     value.ints = nullptr;
-    if (inputs[i].ints && inputs[i].ints->known()) {
-      value.ints = std::make_shared<IntList>(*inputs[i].ints);
-    }
+    if (!inputs[i].ints) continue;
+    IntList ints = *inputs[i].ints;
+    for (int k = 0; k < ints.size(); ++k) ints[k] = inner(ints[k]);
+    value.ints = std::make_shared<IntList>(ints);
   }
   return infer_graph(body);
 }

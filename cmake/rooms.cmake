@@ -23,6 +23,7 @@ polder_embed(polder_pipeline src/pipeline/sinks/report.html kReportHtml pipeline
 include(Video)
 if(POLDER_HOST)
   polder_onnx_schema()
-  polder_room(import EXCEPTIONS DEPS ops graph platform base LIBS polder_onnx_proto)
+  polder_room(import EXCEPTIONS DEPS ops graph platform base LIBS polder_onnx_proto
+              SKIP "/import/tflite\\.cpp$")
   polder_room(measure DEPS runtime platform base)
 endif()

@@ -110,30 +110,15 @@ class OrtSubject final : public Subject {
     return status;
   }
 
-  // The first run after open() makes the inputs; ONNX Runtime allocates the outputs, which later
-  // runs use again.
+  // ONNX Runtime allocates the outputs in the first run; later runs use them again.
   Status run() override {
-    if (inputs_.empty()) TRY(prepare());
     const ort::RunOptions* const run_options = nullptr;
     return check(library_.api.call(ort::kRun, session_, run_options, input_names_.data(),
                                    inputs_.data(), inputs_.size(), output_names_.data(),
                                    outputs_.size(), outputs_.data()));
   }
 
-  void close() override {
-    for (ort::Value* value : inputs_) library_.api.release(ort::kReleaseValue, value);
-    for (ort::Value* value : outputs_)
-      if (value) library_.api.release(ort::kReleaseValue, value);
-    if (session_) library_.api.release(ort::kReleaseSession, session_);
-    inputs_.clear(), outputs_.clear(), input_names_.clear(), output_names_.clear(),
-        buffers_.clear();
-    session_ = nullptr;
-  }
-
- private:
-  Status check(ort::Status* status) const { return library_.check(status); }
-
-  Status prepare() {
+  Status prepare() override {
     std::size_t inputs = 0, outputs = 0;
     TRY(check(library_.api.call(ort::kSessionGetInputCount, session_, &inputs)));
     TRY(check(library_.api.call(ort::kSessionGetOutputCount, session_, &outputs)));
@@ -153,6 +138,19 @@ class OrtSubject final : public Subject {
     }
     return {};
   }
+
+  void close() override {
+    for (ort::Value* value : inputs_) library_.api.release(ort::kReleaseValue, value);
+    for (ort::Value* value : outputs_)
+      if (value) library_.api.release(ort::kReleaseValue, value);
+    if (session_) library_.api.release(ort::kReleaseSession, session_);
+    inputs_.clear(), outputs_.clear(), input_names_.clear(), output_names_.clear(),
+        buffers_.clear();
+    session_ = nullptr;
+  }
+
+ private:
+  Status check(ort::Status* status) const { return library_.check(status); }
 
   Status make_input(std::size_t index, const std::string& name) {
     TRY_VALUE(TensorView tensor, input_facts(index));

@@ -36,7 +36,7 @@ TEST(Isa, BestIsTheLastThatRunsHere) {
   EXPECT_EQ(cpu_supports(Isa::kX86V3) && best == Isa::kGeneric, false);
   std::string absent;
   for (Isa isa : kAllIsas)
-    if (!kernels_for(isa) || !cpu_supports(isa)) absent += " " + std::string(isa_name(isa));
+    if (!kernels_for(isa) || !cpu_supports(isa)) absent.append(" ").append(isa_name(isa));
   std::printf("kernels not tested, as this CPU cannot run them:%s\n",
               absent.empty() ? " none" : absent.c_str());
 }

@@ -34,29 +34,32 @@ Result<std::int64_t> child_peak_bytes(const std::vector<std::string>& command) {
 
 }  // namespace
 
+Result<OpenTimes> bench_open(Subject& subject, const LoadOptions& opens) {
+  OpenTimes times;
+  TRY_VALUE(times.first_us, timed_us([&] { return subject.open(); }));
+  std::int64_t closing_ns = 0;  // the clock stands still while the model is closed
+  const auto now_ns = [&] { return monotonic_ns() - closing_ns; };
+  const auto reopen = [&] {
+    const std::int64_t start_ns = monotonic_ns();
+    subject.close();
+    closing_ns += monotonic_ns() - start_ns;
+    return subject.open();
+  };
+  TRY_VALUE(const LoadResult result, run_load(opens, reopen, now_ns));
+  subject.close();
+  times.min_us = std::min(times.first_us, result.latency.min_us);
+  return times;
+}
+
 Result<BenchResult> bench(Subject& subject, const BenchOptions& options) {
   BenchResult result;
-  TRY_VALUE(result.open_first_us, timed_us([&] { return subject.open(); }));
+  TRY_VALUE(const double first_open_us, timed_us([&] { return subject.open(); }));
+  TRY(subject.prepare());
   TRY_VALUE(result.first_run_us, timed_us([&] { return subject.run(); }));
   TRY_VALUE(result.load, run_load(options.load, [&] { return subject.run(); }));
   subject.close();
-
-  // Closing is not part of opening: the time stops while the model is closed.
-  std::int64_t closing_ns = 0;
-  const auto now_ns = [&] { return monotonic_ns() - closing_ns; };
-  bool is_open = false;
-  const auto reopen = [&]() -> Status {
-    if (is_open) {
-      const std::int64_t start_ns = monotonic_ns();
-      subject.close();
-      closing_ns += monotonic_ns() - start_ns;
-    }
-    is_open = true;
-    return subject.open();
-  };
-  TRY_VALUE(const LoadResult opens, run_load(options.opens, reopen, now_ns));
-  subject.close();
-  result.open_min_us = std::min(result.open_first_us, opens.latency.min_us);
+  TRY_VALUE(const OpenTimes again, bench_open(subject, options.opens));
+  result.open = {first_open_us, std::min({first_open_us, again.first_us, again.min_us})};
   return result;
 }
 
@@ -70,6 +73,7 @@ Result<Footprint> measure_footprint(const std::vector<std::string>& command,
 Status print_footprint(Subject* subject) {
   if (subject) {
     TRY(subject->open());
+    TRY(subject->prepare());
     for (int i = 0; i < kFootprintRuns; ++i) TRY(subject->run());
   }
   TRY_VALUE(const ProcessMemory memory, process_memory());

@@ -20,6 +20,8 @@ class Subject {
   virtual ~Subject() = default;
   // From the model's file to ready for run(). Called again after close().
   virtual Status open() = 0;
+  // Makes the inputs, once after open(); not measured.
+  virtual Status prepare() { return {}; }
   virtual Status run() = 0;
   // Gives back all that open() took.
   virtual void close() = 0;
@@ -30,12 +32,19 @@ struct BenchOptions {
   LoadOptions opens{.warmup_runs = 0, .min_duration_ms = 300, .min_runs = 5, .max_runs = 500};
 };
 
-struct BenchResult {
-  double open_first_us = 0;  // the first open() of the process
-  double open_min_us = 0;    // the fastest of all
-  double first_run_us = 0;   // the first run() after the first open()
-  LoadResult load;           // run() again and again, after the first
+struct OpenTimes {
+  double first_us = 0;  // the first open() of this subject
+  double min_us = 0;    // the fastest of all
 };
+
+struct BenchResult {
+  OpenTimes open;
+  double first_run_us = 0;  // the first run() of the process
+  LoadResult load;          // run() again and again, after the first
+};
+
+// Opens and closes, without a run between. Closing is not part of the time.
+Result<OpenTimes> bench_open(Subject& subject, const LoadOptions& opens);
 
 // Opens, runs once, runs under load; then closes and opens again for the fastest open.
 Result<BenchResult> bench(Subject& subject, const BenchOptions& options);

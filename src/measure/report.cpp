@@ -40,8 +40,11 @@ std::string to_json(const BenchReport& report) {
       latency.mean_us);
   text += fmt::format(R"("throughput_per_s":{:.3f},"open_us":{{"first":{:.3f},"min":{:.3f}}},)"
                       R"("first_run_us":{:.3f},)",
-                      result.load.throughput_per_s, result.open_first_us, result.open_min_us,
+                      result.load.throughput_per_s, result.open.first_us, result.open.min_us,
                       result.first_run_us);
+  text += report.open_plan ? fmt::format(R"("open_plan_us":{{"first":{:.3f},"min":{:.3f}}},)",
+                                         report.open_plan->first_us, report.open_plan->min_us)
+                           : R"("open_plan_us":null,)";
   text +=
       fmt::format(R"("arena_bytes":{},"peak_rss_bytes":{},"rss_above_empty_bytes":{}}})",
                   number_or_null(report.arena_bytes), number_or_null(peak), number_or_null(above));

@@ -15,6 +15,7 @@ struct BenchReport {
   std::string isa;      // that the runtime chose, or the machine's where it does not say
   int threads = 1;
   BenchResult result;
+  std::optional<OpenTimes> open_plan;       // of the model's plan, when the model is none
   std::optional<std::int64_t> arena_bytes;  // planned memory; runtimes without a plan have none
   std::optional<Footprint> footprint;
 };

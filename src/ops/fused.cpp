@@ -20,6 +20,8 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 }  // namespace
 
+std::span<const std::string_view> unary_names() { return kNames; }
+
 void parse_fused(AttrReader& attrs, Fused& fused) {
   fused.activation.op = Unary(attrs.choice("activation", kNames, 0));
   const bool clamp = fused.activation.op == Unary::kClamp;

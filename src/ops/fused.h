@@ -19,6 +19,8 @@ struct Fused {
 };
 
 void parse_fused(AttrReader& attrs, Fused& fused);
+// The names of kernel::Unary, in its order.
+std::span<const std::string_view> unary_names();
 
 // activation(x), in double: the reference of every kernel.
 double activate(const kernel::Activation& activation, double x);

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "ops/fold.h"
 #include "ops/infer.h"
 
 namespace polder::ops {
@@ -86,7 +87,10 @@ Status ImportContext::finish(std::string_view op, std::vector<ValueId> in, Attrs
   node.outputs = std::move(out);
   node.bodies = std::move(node_bodies);
   graph.nodes.push_back(std::move(node));
-  return infer_node(graph, graph.nodes.size() - 1);
+  TRY(infer_node(graph, graph.nodes.size() - 1));
+  // Folding at once lets later nodes read shapes and axes that the model computes.
+  if (fold_node(graph, graph.nodes.size() - 1)) graph.nodes.pop_back();
+  return {};
 }
 
 Result<ValueId> ImportContext::transpose(ValueId v, std::span<const std::int64_t> perm) {

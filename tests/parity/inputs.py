@@ -212,7 +212,7 @@ def silero_steps(kind, sound, rate, steps):
         yield Sample(f"{kind} at {rate} Hz", {**shared, "state": states["peer"]},
                      ["--shape", f"input=1,{size + context}", "--shape", "state=2,1,128",
                       "--bind", f"sr={rate}"],
-                     {**shared, "state": states["polder"]}, keep)
+                     {"input": shared["input"], "state": states["polder"]}, keep)
 
 
 def silero_vad_v5(models, _):

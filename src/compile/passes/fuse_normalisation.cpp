@@ -1,0 +1,131 @@
+// fuse_normalisation: scales and offsets per output channel (batch normalisation, Mul, Add by
+// constants) that follow a convolution or a Linear become part of its weights and bias.
+#include <cmath>
+
+#include "compile/passes/passes.h"
+#include "compile/rewrite.h"
+
+namespace polder::compile {
+
+namespace {
+
+// y = scale x + offset, per channel.
+struct Affine {
+  std::vector<float> scale, offset;
+};
+
+// The constant as one number per channel of a channel-last tensor; false when it is something else.
+bool per_channel(const Value& value, std::int64_t channels, std::vector<float>& out) {
+  const auto elements = floats(value);
+  const Shape shape = value.dims.bounds();
+  if (elements.empty()) return false;
+  if (elements.size() == 1) return out.assign(std::size_t(channels), elements[0]), true;
+  if (shape.elements() != channels || shape[shape.rank() - 1] != channels) return false;
+  out.assign(elements.begin(), elements.end());
+  return true;
+}
+
+bool batch_norm(const Graph& graph, const Node& node, std::int64_t channels, Affine& out) {
+  const int rank = graph[node.inputs[0]].dims.rank();
+  const std::int64_t axis = node.attrs.integer("axis", 1);
+  if ((axis < 0 ? axis + rank : axis) != rank - 1 || node.inputs.size() != 5 ||
+      node.outputs.size() != 1)
+    return false;
+  std::vector<float> gain, shift, mean, variance;
+  if (!per_channel(graph[node.inputs[1]], channels, gain) ||
+      !per_channel(graph[node.inputs[2]], channels, shift) ||
+      !per_channel(graph[node.inputs[3]], channels, mean) ||
+      !per_channel(graph[node.inputs[4]], channels, variance)) {
+    return false;
+  }
+  const double epsilon = node.attrs.real("epsilon", 1e-5);
+  for (std::size_t c = 0; c < std::size_t(channels); ++c) {
+    const double scale = double(gain[c]) / std::sqrt(double(variance[c]) + epsilon);
+    out.scale.push_back(float(scale));
+    out.offset.push_back(float(double(shift[c]) - double(mean[c]) * scale));
+  }
+  return true;
+}
+
+// What `node` does to `x`, if that is affine per channel and keeps the shape.
+bool affine_of(const Graph& graph, const Node& node, ValueId x, std::int64_t channels,
+               Affine& out) {
+  if (node.op == "BatchNorm") return node.inputs[0] == x && batch_norm(graph, node, channels, out);
+  if (node.op != "Mul" && node.op != "Add" && node.op != "Sub" && node.op != "Div") return false;
+  const bool first = node.inputs[0] == x;
+  if (!first && (node.op == "Sub" || node.op == "Div")) return false;
+  std::vector<float> constant;
+  if (!per_channel(graph[node.inputs[first ? 1 : 0]], channels, constant)) return false;
+  if (!(graph[node.outputs[0]].dims == graph[x].dims)) return false;
+  out.scale.assign(std::size_t(channels), 1.0f);
+  out.offset.assign(std::size_t(channels), 0.0f);
+  for (std::size_t c = 0; c < std::size_t(channels); ++c) {
+    if (node.op == "Mul") out.scale[c] = constant[c];
+    else if (node.op == "Div") out.scale[c] = 1.0f / constant[c];
+    else if (node.op == "Add") out.offset[c] = constant[c];
+    else out.offset[c] = -constant[c];
+  }
+  return true;
+}
+
+// Writes new weights and bias; weights are [O, ...].
+bool apply(Graph& graph, Node& node, std::int64_t channels, const Affine& affine) {
+  const Value weights = graph[node.inputs[1]];
+  const auto elements = floats(weights);
+  std::vector<float> bias(std::size_t(channels), 0.0f);
+  if (node.inputs.size() > 2 && node.inputs[2] != kNoValue) {
+    const auto old = floats(graph[node.inputs[2]]);
+    if (old.size() != bias.size()) return false;
+    bias.assign(old.begin(), old.end());
+  }
+  std::span<std::byte> out_bytes;
+  Bytes data = Bytes::allocate(weights.data.view.size(), &out_bytes);
+  if (!data) return false;
+  auto* out = reinterpret_cast<float*>(out_bytes.data());
+  const std::size_t depth = elements.size() / std::size_t(channels);
+  for (std::size_t o = 0; o < std::size_t(channels); ++o) {
+    for (std::size_t k = 0; k < depth; ++k)
+      out[o * depth + k] = elements[o * depth + k] * affine.scale[o];
+    bias[o] = bias[o] * affine.scale[o] + affine.offset[o];
+  }
+  node.inputs.resize(std::max<std::size_t>(node.inputs.size(), 3), kNoValue);
+  const Shape shape = weights.dims.bounds();
+  const ValueId new_weights =
+      graph.add_constant(weights.name, DataType::kF32, shape, std::move(data));
+  const ValueId new_bias = graph.add_constant(weights.name + ":bias", DataType::kF32,
+                                              Shape{channels}, std::span<const float>(bias));
+  node.inputs[1] = new_weights;
+  node.inputs[2] = new_bias;
+  return true;
+}
+
+}  // namespace
+
+Status fuse_normalisation(Graph& graph) {
+  Rewriter rewriter(graph);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    Node& node = graph.nodes[n];
+    if (node.op != "Conv" && node.op != "Linear") continue;
+    // One after the other: convolution, normalisation, scale, offset.
+    for (;;) {
+      const Value& weights = graph[node.inputs[1]];
+      if (floats(weights).empty() || weights.dims.rank() == 0) break;
+      if (node.attrs.text("activation", "none") != "none") break;
+      if (node.inputs.size() > 3 && node.inputs[3] != kNoValue) break;
+      const std::int64_t channels = weights.dims[0].bound;
+      const ValueId out = node.outputs[0];
+      Node* next = rewriter.sole_reader(out);
+      Affine affine;
+      if (!next || !affine_of(graph, *next, out, channels, affine) ||
+          !apply(graph, node, channels, affine))
+        break;
+      const ValueId final_out = next->outputs[0];
+      *next = Node();
+      node.outputs[0] = final_out;
+      rewriter.refresh();
+    }
+  }
+  return rewriter.finish();
+}
+
+}  // namespace polder::compile

@@ -1,0 +1,412 @@
+// The last step of compilation: kernels chosen, constants packed, memory planned, plan written.
+#include "compile/plan_writer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "base/fail.h"
+#include "kernel/table.h"
+#include "ops/infer.h"
+#include "ops/pack.h"
+#include "plan_generated.h"
+#include "runtime/planner.h"
+
+namespace polder::compile {
+
+namespace {
+
+using flatbuffers::Offset;
+
+constexpr std::size_t align_up(std::size_t n) {
+  return (n + kPlanAlignment - 1) / kPlanAlignment * kPlanAlignment;
+}
+
+// A constant as it will lie in the file.
+struct Segment {
+  Bytes plain;  // as in the graph
+  ops::Packing packing;
+  Shape shape;
+  std::size_t offset = 0, bytes = 0;
+};
+
+// Constants of all graphs, each once.
+class Constants {
+ public:
+  // Returns the segment's index.
+  std::size_t add(const Value& value, const ops::Packing& packing) {
+    const auto key =
+        std::tuple(static_cast<const void*>(value.data.view.data()), value.data.view.size(),
+                   std::uint8_t(packing.layout), packing.groups);
+    if (const auto found = known_.find(key); found != known_.end() && !value.data.view.empty()) {
+      return found->second;
+    }
+    Segment segment{value.data, packing, value.dims.bounds()};
+    segment.bytes = packing.layout == Layout::kPlain ? value.data.view.size()
+                                                     : ops::packed_bytes(packing, segment.shape);
+    segment.offset = size_;
+    size_ = align_up(size_ + segment.bytes);
+    segments_.push_back(std::move(segment));
+    known_[key] = segments_.size() - 1;
+    return segments_.size() - 1;
+  }
+  const Segment& operator[](std::size_t i) const { return segments_[i]; }
+
+  // Lays all out, letting go of each original as it is copied.
+  Result<Bytes> join() {
+    std::span<std::byte> out;
+    Bytes bytes = Bytes::allocate(size_, &out);
+    if (!bytes) return fail(Code::kExhausted, "out of memory: constants of {} bytes", size_);
+    for (Segment& segment : segments_) {
+      std::byte* to = out.data() + segment.offset;
+      if (segment.packing.layout == Layout::kPlain) {
+        if (segment.bytes) std::memcpy(to, segment.plain.view.data(), segment.bytes);
+      } else {
+        ops::pack(segment.packing, segment.shape,
+                  reinterpret_cast<const float*>(segment.plain.view.data()),
+                  reinterpret_cast<float*>(to));
+      }
+      segment.plain = {};
+    }
+    return bytes;
+  }
+
+ private:
+  std::vector<Segment> segments_;
+  std::map<std::tuple<const void*, std::size_t, std::uint8_t, std::int32_t>, std::size_t> known_;
+  std::size_t size_ = 0;
+};
+
+class Writer {
+ public:
+  explicit Writer(const CompileOptions& options) : options_(options) {}
+
+  Result<CompiledPlan> write(Graph& graph) {
+    if (auto main = add_graph(graph); !main) return std::move(main).error();
+    graph = Graph();
+    std::vector<Offset<plan::Operator>> operators;
+    for (const ops::OpDef* def : operators_) {
+      operators.push_back(
+          plan::CreateOperator(builder_, text(def->name), std::uint16_t(def->version)));
+    }
+    builder_.Finish(
+        plan::CreateProgram(builder_, std::uint8_t(options_.target),
+                            text(fmt::format("polder {} {}", POLDER_VERSION, options_.source)),
+                            builder_.CreateVector(operators), builder_.CreateVector(graphs_)));
+    CompiledPlan plan;
+    plan.program =
+        Bytes::copy_of(std::as_bytes(std::span(builder_.GetBufferPointer(), builder_.GetSize())));
+    if (!plan.program || plan.program.view.size() > kMaxProgramBytes) {
+      return fail(Code::kExhausted, "the program is {} bytes; at most {}", builder_.GetSize(),
+                  kMaxProgramBytes);
+    }
+    TRY_VALUE(plan.constants, constants_.join());
+    plan.arena_bytes = arenas_[0];
+    return plan;
+  }
+
+ private:
+  // What is decided of one node.
+  struct NodePlan {
+    ops::Choice choice;
+    std::size_t workspace = SIZE_MAX;       // buffer index
+    std::vector<std::size_t> bodies;        // graph indices
+    std::vector<std::size_t> body_buffers;  // where their arenas are
+  };
+  struct ValuePlan {
+    plan::Storage storage = plan::Storage::None;
+    std::size_t index = 0;  // segment, or buffer
+    ops::Packing packing;
+    std::size_t bytes = 0;
+  };
+  struct GraphPlan {
+    std::vector<NodePlan> nodes;
+    std::vector<ValuePlan> values;
+    std::vector<Buffer> buffers;
+    std::size_t arena = 0;
+  };
+
+  Offset<flatbuffers::String> text(std::string_view s) {
+    return builder_.CreateString(s.data(), s.size());
+  }
+
+  Result<std::size_t> add_graph(Graph& graph) {
+    const std::size_t index = graphs_.size();
+    graphs_.emplace_back();
+    arenas_.push_back(0);
+    GraphPlan plan;
+    plan.nodes.resize(graph.nodes.size());
+    plan.values.resize(graph.values.size());
+    for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+      for (Graph& body : graph.nodes[n].bodies) {
+        TRY_VALUE(const std::size_t body_index, add_graph(body));
+        plan.nodes[n].bodies.push_back(body_index);
+      }
+    }
+    TRY(choose(graph, plan));
+    TRY(plan_values(graph, plan));
+    plan.arena = place(plan.buffers, kPlanAlignment);
+    arenas_[index] = plan.arena;
+    graphs_[index] = emit(graph, plan);
+    return index;
+  }
+
+  Status choose(Graph& graph, GraphPlan& plan) {
+    const std::vector<int> uses = graph.use_counts();
+    for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+      Node& node = graph.nodes[n];
+      const ops::OpDef& def = *ops::find_op(node.op);
+      alignas(std::max_align_t) std::byte params[ops::kMaxParamsBytes] = {};
+      TRY(def.parse(node.attrs, params));
+      std::vector<ops::ValueInfo> in, out;
+      for (const ValueId id : node.inputs)
+        in.push_back(id == kNoValue ? ops::ValueInfo{} : ops::info_of(graph[id]));
+      for (const ValueId id : node.outputs)
+        out.push_back(id == kNoValue ? ops::ValueInfo{} : ops::info_of(graph[id]));
+      for (ops::ValueInfo& info : in) info.ints = nullptr;  // as the session will see it
+      const ops::NodeInfo info{in, out, params, kernel::kernels_for(options_.target)};
+      ops::Choice& choice = plan.nodes[n].choice;
+      if (options_.pack) {
+        choice = ops::choose_kernel(def, info);
+      } else {
+        choice = {.kernel = def.reference,
+                  .workspace_bytes = def.reference_workspace ? def.reference_workspace(info) : 0};
+      }
+      if (!choice.kernel) {
+        return fail(Code::kUnsupported, "node '{}' ({}): no kernel for {}", node.name, node.op,
+                    in.empty() ? "none" : type_name(in[0].type));
+      }
+      for (std::size_t i = 0; i < node.inputs.size() && i < choice.packing.size(); ++i) {
+        if (choice.packing[i].layout == Layout::kPlain) continue;
+        set_packing(graph, node.inputs[i], choice.packing[i], uses, plan);
+      }
+    }
+    return {};
+  }
+
+  // A constant that several nodes read is packed for each on its own; equal copies are stored once.
+  static void set_packing(Graph& graph, ValueId& id, const ops::Packing& packing,
+                          const std::vector<int>& uses, GraphPlan& plan) {
+    if (std::size_t(id) >= uses.size() || uses[std::size_t(id)] > 1) {
+      const Value copy = graph[id];
+      graph.values.push_back(copy);
+      plan.values.emplace_back();
+      id = ValueId(graph.values.size() - 1);
+    }
+    plan.values[std::size_t(id)].packing = packing;
+  }
+
+  static std::size_t bytes_of(const Value& value) {
+    return std::size_t(value.dims.max_elements()) * size_of(value.type);
+  }
+
+  Status check_bounds(const Graph& graph, const Value& value) const {
+    bool unbounded = value.dims.max_elements() > kMaxElements;
+    for (const Dim& dim : value.dims)
+      unbounded = unbounded || (!dim.known() && dim.bound >= kUnbounded);
+    if (!unbounded && bytes_of(value) <= kMaxArenaBytes) return {};
+    std::string free_inputs;
+    for (const ValueId id : graph.inputs) {
+      if (graph[id].dims.known()) continue;
+      free_inputs += fmt::format("{}'{}' {}", free_inputs.empty() ? "" : ", ", graph[id].name,
+                                 graph[id].dims.text());
+    }
+    if (free_inputs.empty()) {
+      return fail(Code::kExhausted, "'{}' {} {} has no usable bound: more than 2^36 bytes",
+                  value.name, type_name(value.type), value.dims.text());
+    }
+    return fail(
+        Code::kInvalid,
+        "the size of '{}' has no bound: inputs {} have free dimensions; give their sizes (--shape "
+        "NAME=1,3,480,640) or upper bounds (--bound NAME=1,3,960,960)",
+        value.name, free_inputs);
+  }
+
+  // Where each value lives, and from when to when.
+  Status plan_values(const Graph& graph, GraphPlan& plan) {
+    const int steps = int(graph.nodes.size());
+    std::vector<int> last(graph.values.size(), -1);
+    for (int n = 0; n < steps; ++n) {
+      for (const ValueId id : graph.nodes[std::size_t(n)].inputs)
+        if (id != kNoValue) last[std::size_t(id)] = n;
+    }
+    for (const ValueId id : graph.outputs) last[std::size_t(id)] = steps;
+    for (const ValueId id : graph.inputs) {
+      plan.values[std::size_t(id)].storage = plan::Storage::Input;
+      TRY(check_bounds(graph, graph[id]));
+    }
+    for (std::size_t v = 0; v < graph.values.size(); ++v) {
+      if (!graph.values[v].is_constant()) continue;
+      ValuePlan& value = plan.values[v];
+      value.storage = plan::Storage::Constant;
+      value.index = constants_.add(graph.values[v], value.packing);
+      value.bytes = constants_[value.index].bytes;
+    }
+    for (int n = 0; n < steps; ++n) {
+      const Node& node = graph.nodes[std::size_t(n)];
+      for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+        const ValueId id = node.outputs[i];
+        if (id == kNoValue) continue;
+        TRY(check_bounds(graph, graph[id]));
+        ValuePlan& value = plan.values[std::size_t(id)];
+        value.storage = plan::Storage::Arena;
+        value.bytes = bytes_of(graph[id]);
+        const int end = std::max(last[std::size_t(id)], n);
+        if (i == 0 && reuse_input(graph, node, n, last, end, plan)) continue;
+        value.index = plan.buffers.size();
+        plan.buffers.push_back({value.bytes, n, end});
+      }
+      add_workspace(plan, n);
+    }
+    return {};
+  }
+
+  void add_workspace(GraphPlan& plan, int n) {
+    NodePlan& node = plan.nodes[std::size_t(n)];
+    node.workspace = plan.buffers.size();
+    plan.buffers.push_back({node.choice.workspace_bytes, n, n});
+    for (const std::size_t body : node.bodies) {
+      node.body_buffers.push_back(plan.buffers.size());
+      plan.buffers.push_back({arenas_[body], n, n});
+    }
+  }
+
+  // Output 0 over an input that nobody reads later, where the operator allows it.
+  static bool reuse_input(const Graph& graph, const Node& node, int n, const std::vector<int>& last,
+                          int end, GraphPlan& plan) {
+    const ops::OpDef& def = *ops::find_op(node.op);
+    const Value& out = graph[node.outputs[0]];
+    for (std::size_t i = 0; i < node.inputs.size() && i < 32; ++i) {
+      if (!(def.in_place >> i & 1) || node.inputs[i] == kNoValue) continue;
+      const std::size_t id = std::size_t(node.inputs[i]);
+      const ValuePlan& input = plan.values[id];
+      const Value& in = graph.values[id];
+      if (input.storage != plan::Storage::Arena || last[id] != n || bytes_of(in) != bytes_of(out))
+        continue;
+      if (size_of(in.type) != size_of(out.type)) continue;
+      const bool moves_nothing = node.op == "Reshape" || node.op == "Squeeze" ||
+                                 node.op == "Unsqueeze" || node.op == "Flatten" ||
+                                 node.op == "Identity";
+      if (!(in.dims == out.dims) && !moves_nothing) continue;
+      // Other inputs must not live in the same bytes and be read at other places.
+      bool shared = false;
+      for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+        if (k == i || node.inputs[k] == kNoValue) continue;
+        const ValuePlan& other = plan.values[std::size_t(node.inputs[k])];
+        shared = shared || (other.storage == plan::Storage::Arena && other.index == input.index &&
+                            !(def.in_place >> k & 1));
+      }
+      if (shared) continue;
+      plan.values[std::size_t(node.outputs[0])].index = input.index;
+      Buffer& buffer = plan.buffers[input.index];
+      buffer.last = std::max(buffer.last, end);
+      return true;
+    }
+    return false;
+  }
+
+  std::uint16_t operator_index(std::string_view op) {
+    const ops::OpDef* def = ops::find_op(op);
+    const auto found = std::ranges::find(operators_, def);
+    if (found != operators_.end()) return std::uint16_t(found - operators_.begin());
+    operators_.push_back(def);
+    return std::uint16_t(operators_.size() - 1);
+  }
+
+  Offset<plan::Attr> emit(const Attrs::Entry& attr) {
+    const auto name = text(attr.first);
+    const AttrValue& value = attr.second;
+    if (const auto* i = std::get_if<std::int64_t>(&value))
+      return plan::CreateAttr(builder_, name, plan::AttrKind::Integer, *i);
+    if (const auto* r = std::get_if<double>(&value))
+      return plan::CreateAttr(builder_, name, plan::AttrKind::Real, 0, *r);
+    if (const auto* s = std::get_if<std::string>(&value)) {
+      return plan::CreateAttr(builder_, name, plan::AttrKind::Text, 0, 0, text(*s));
+    }
+    if (const auto* is = std::get_if<std::vector<std::int64_t>>(&value)) {
+      return plan::CreateAttr(builder_, name, plan::AttrKind::Integers, 0, 0, 0,
+                              builder_.CreateVector(*is));
+    }
+    return plan::CreateAttr(builder_, name, plan::AttrKind::Reals, 0, 0, 0, 0,
+                            builder_.CreateVector(std::get<std::vector<double>>(value)));
+  }
+
+  Offset<plan::Tensor> emit(const Value& value, const ValuePlan& where, const GraphPlan& plan) {
+    std::vector<std::int64_t> dims;
+    std::vector<std::int32_t> symbols;
+    for (const Dim& dim : value.dims) {
+      dims.push_back(dim.bound);
+      symbols.push_back(dim.symbol);
+    }
+    std::size_t offset = 0;
+    if (where.storage == plan::Storage::Constant) offset = constants_[where.index].offset;
+    if (where.storage == plan::Storage::Arena) offset = plan.buffers[where.index].offset;
+    return plan::CreateTensor(
+        builder_, text(value.name), std::uint8_t(value.type),
+        std::uint8_t(where.storage == plan::Storage::Constant ? where.packing.layout
+                                                              : Layout::kPlain),
+        where.storage, builder_.CreateVector(dims),
+        value.dims.known() ? 0 : builder_.CreateVector(symbols), offset, where.bytes);
+  }
+
+  Offset<plan::Node> emit(const Node& node, const NodePlan& chosen, const GraphPlan& plan,
+                          const std::vector<std::int32_t>& tensor_of) {
+    const auto map_ids = [&](const std::vector<ValueId>& ids) {
+      std::vector<std::int32_t> mapped;
+      for (const ValueId id : ids)
+        mapped.push_back(id == kNoValue ? -1 : tensor_of[std::size_t(id)]);
+      return builder_.CreateVector(mapped);
+    };
+    std::vector<Offset<plan::Attr>> attrs;
+    for (const Attrs::Entry& attr : node.attrs.all()) attrs.push_back(emit(attr));
+    std::vector<std::uint16_t> bodies;
+    std::vector<std::uint64_t> body_offsets;
+    for (const std::size_t body : chosen.bodies) bodies.push_back(std::uint16_t(body));
+    for (const std::size_t buffer : chosen.body_buffers)
+      body_offsets.push_back(plan.buffers[buffer].offset);
+    const auto name = text(node.name);
+    const auto inputs = map_ids(node.inputs), outputs = map_ids(node.outputs);
+    const auto attr_vector = attrs.empty() ? 0 : builder_.CreateVector(attrs);
+    const auto body_vector = bodies.empty() ? 0 : builder_.CreateVector(bodies);
+    const auto offset_vector = bodies.empty() ? 0 : builder_.CreateVector(body_offsets);
+    return plan::CreateNode(builder_, operator_index(node.op), name, inputs, outputs, attr_vector,
+                            body_vector, offset_vector, plan.buffers[chosen.workspace].offset,
+                            chosen.choice.workspace_bytes);
+  }
+
+  Offset<plan::Graph> emit(const Graph& graph, const GraphPlan& plan) {
+    std::vector<std::int32_t> tensor_of(graph.values.size(), -1);
+    std::vector<Offset<plan::Tensor>> tensors;
+    for (std::size_t v = 0; v < graph.values.size(); ++v) {
+      if (plan.values[v].storage == plan::Storage::None) continue;
+      tensor_of[v] = std::int32_t(tensors.size());
+      tensors.push_back(emit(graph.values[v], plan.values[v], plan));
+    }
+    std::vector<Offset<plan::Node>> nodes;
+    for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+      nodes.push_back(emit(graph.nodes[n], plan.nodes[n], plan, tensor_of));
+    }
+    std::vector<std::int32_t> inputs, outputs;
+    for (const ValueId id : graph.inputs) inputs.push_back(tensor_of[std::size_t(id)]);
+    for (const ValueId id : graph.outputs) outputs.push_back(tensor_of[std::size_t(id)]);
+    const auto name = text(graph.name);
+    return plan::CreateGraph(builder_, name, builder_.CreateVector(tensors),
+                             builder_.CreateVector(nodes), builder_.CreateVector(inputs),
+                             builder_.CreateVector(outputs), plan.arena);
+  }
+
+  const CompileOptions& options_;
+  flatbuffers::FlatBufferBuilder builder_{1 << 14};
+  Constants constants_;
+  std::vector<const ops::OpDef*> operators_;
+  std::vector<Offset<plan::Graph>> graphs_;
+  std::vector<std::size_t> arenas_;
+};
+
+}  // namespace
+
+Result<CompiledPlan> write_plan(Graph graph, const CompileOptions& options) {
+  return Writer(options).write(graph);
+}
+
+}  // namespace polder::compile

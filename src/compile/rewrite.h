@@ -1,0 +1,50 @@
+// What passes share: looking around in a graph while changing it.
+#pragma once
+
+#include <vector>
+
+#include "graph/graph.h"
+#include "ops/infer.h"
+#include "ops/tools.h"
+
+namespace polder::compile {
+
+// Producers and readers of values, kept while a pass changes nodes. Nodes are not erased but
+// emptied (op cleared); finish() removes them, restores the topological order and drops what nobody
+// reads.
+class Rewriter {
+ public:
+  explicit Rewriter(Graph& graph);
+
+  Graph& graph;
+  // The node that makes `id`, or nullptr for inputs and constants.
+  Node* producer(ValueId id);
+  int producer_index(ValueId id) const { return producer_[std::size_t(id)]; }
+  // Node inputs and graph outputs that read `id`.
+  int uses(ValueId id) const { return uses_[std::size_t(id)]; }
+  // The node that makes `id` if it is an `op` whose only reader is one node, else nullptr.
+  Node* sole_producer(ValueId id, std::string_view op);
+  // The only node that reads `id`, or nullptr (also when a graph output reads it).
+  Node* sole_reader(ValueId id);
+
+  // Every reader of `from` reads `to` instead, graph outputs too.
+  void replace(ValueId from, ValueId to);
+  void remove(Node& node);
+  // Adds a node after all others (finish() orders them), infers it and returns its new output.
+  Result<ValueId> add(std::string_view op, std::vector<ValueId> inputs, Attrs attrs,
+                      std::string_view name);
+  // Tells the bookkeeping that a node's inputs or outputs were changed by hand.
+  void refresh();
+  Status finish();
+
+ private:
+  std::vector<int> producer_;
+  std::vector<int> uses_;
+};
+
+// Elements of a constant f32 value; empty when it is none.
+std::span<const float> floats(const Value& value);
+// The only element of a constant of any float type; false otherwise.
+bool scalar(const Value& value, double& out);
+
+}  // namespace polder::compile

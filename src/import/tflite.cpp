@@ -1,0 +1,461 @@
+// TFLite models into graphs: the FlatBuffer is verified, then read tensor by tensor and operator by
+// operator; option tables become attribute records by the schema's own reflection.
+#include "import/tflite.h"
+
+#include <flatbuffers/minireflect.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/fail.h"
+#include "import/bind.h"
+#include "ops/tools.h"
+#include "platform/file.h"
+#include "tflite_generated.h"
+
+namespace polder {
+
+namespace {
+
+constexpr unsigned kMaxTensors = 1u << 18;
+constexpr unsigned kMaxOperators = 1u << 17;
+constexpr unsigned kMaxTables = 4u << 20;
+constexpr unsigned kMaxVerifyDepth = 32;
+
+DataType type_of(tflite::TensorType type) {
+  switch (type) {
+    case tflite::TensorType::FLOAT32: return DataType::kF32;
+    case tflite::TensorType::FLOAT16: return DataType::kF16;
+    case tflite::TensorType::BFLOAT16: return DataType::kBF16;
+    case tflite::TensorType::FLOAT64: return DataType::kF64;
+    case tflite::TensorType::INT8: return DataType::kI8;
+    case tflite::TensorType::UINT8: return DataType::kU8;
+    case tflite::TensorType::INT16: return DataType::kI16;
+    case tflite::TensorType::UINT16: return DataType::kU16;
+    case tflite::TensorType::INT32: return DataType::kI32;
+    case tflite::TensorType::UINT32: return DataType::kU32;
+    case tflite::TensorType::INT64: return DataType::kI64;
+    case tflite::TensorType::UINT64: return DataType::kU64;
+    case tflite::TensorType::BOOL: return DataType::kBool;
+    default: return DataType::kNone;
+  }
+}
+
+std::string_view text(const flatbuffers::String* s) {
+  return s ? std::string_view(s->c_str(), s->size()) : std::string_view();
+}
+
+// Turns an option table into an attribute record: field names, enumerations by name.
+class OptionReader final : public flatbuffers::IterationVisitor {
+ public:
+  Attrs attrs;
+
+  void Field(std::size_t, std::size_t, flatbuffers::ElementaryType, bool,
+             const flatbuffers::TypeTable*, const char* name, const std::uint8_t*) override {
+    if (depth_ == 1) field_ = name ? name : "";
+  }
+  void StartSequence() override { ++depth_; }
+  void EndSequence() override { --depth_; }
+  void StartVector() override {
+    in_vector_ = true;
+    integers_.clear();
+    reals_.clear();
+  }
+  void EndVector() override {
+    in_vector_ = false;
+    if (!reals_.empty()) attrs.set(field_, reals_);
+    else attrs.set(field_, integers_);
+  }
+  void Bool(bool x) override { put(x); }
+  void Char(std::int8_t x, const char* name) override { put(x, name); }
+  void UChar(std::uint8_t x, const char* name) override { put(x, name); }
+  void Short(std::int16_t x, const char* name) override { put(x, name); }
+  void UShort(std::uint16_t x, const char* name) override { put(x, name); }
+  void Int(std::int32_t x, const char* name) override { put(x, name); }
+  void UInt(std::uint32_t x, const char* name) override { put(x, name); }
+  void Long(std::int64_t x) override { put(x); }
+  void ULong(std::uint64_t x) override { put(std::int64_t(x)); }
+  void Float(float x) override { put_real(double(x)); }
+  void Double(double x) override { put_real(x); }
+  void String(const flatbuffers::String* s) override {
+    if (depth_ == 1) attrs.set(field_, std::string(text(s)));
+  }
+
+ private:
+  void put(std::int64_t x, const char* name = nullptr) {
+    if (depth_ != 1) return;
+    if (in_vector_) integers_.push_back(x);
+    else if (name) attrs.set(field_, std::string(name));
+    else attrs.set(field_, x);
+  }
+  void put_real(double x) {
+    if (depth_ != 1) return;
+    if (in_vector_) reals_.push_back(x);
+    else attrs.set(field_, x);
+  }
+
+  int depth_ = 0;
+  bool in_vector_ = false;
+  std::string field_;
+  std::vector<std::int64_t> integers_;
+  std::vector<double> reals_;
+};
+
+class Importer {
+ public:
+  Importer(const tflite::Model& model, std::shared_ptr<const void> owner,
+           std::span<const std::byte> file, const ImportOptions& options)
+      : model_(model), owner_(std::move(owner)), file_(file), options_(options) {}
+
+  Result<Graph> run() {
+    if (model_.version() != 3) {
+      return fail(Code::kUnsupported, "schema version {}; version 3 is the one in use",
+                  model_.version());
+    }
+    if (!model_.subgraphs() || model_.subgraphs()->size() == 0)
+      return fail(Code::kCorrupt, "no subgraph");
+    const tflite::SubGraph& main = *model_.subgraphs()->Get(0);
+    graph_.name = text(main.name());
+    TRY(list_unsupported(main));
+    TRY(add_tensors(main));
+    TRY(add_inputs(main));
+    const unsigned count = main.operators() ? main.operators()->size() : 0;
+    if (count > kMaxOperators)
+      return fail(Code::kExhausted, "{} operators; at most {}", count, kMaxOperators);
+    for (unsigned i = 0; i < count; ++i) {
+      const tflite::Operator& op = *main.operators()->Get(i);
+      if (Status status = add_operator(op, i); !status) {
+        return std::move(status).error().at(fmt::format("operator {} {}", i, name_of(op)));
+      }
+    }
+    TRY(add_outputs(main));
+    graph_.prune();
+    TRY(graph_.verify());
+    return std::move(graph_);
+  }
+
+ private:
+  // The builtin's name, or the custom operator's; "?" when the index is wrong.
+  std::string name_of(const tflite::Operator& op) const {
+    const auto* codes = model_.operator_codes();
+    if (!codes || op.opcode_index() >= codes->size()) return "?";
+    const tflite::OperatorCode& code = *codes->Get(op.opcode_index());
+    // Numbers up to 127 are in the old field of files that older readers can still open.
+    const int number = std::max<int>(int(code.builtin_code()), code.deprecated_builtin_code());
+    if (number == int(tflite::BuiltinOperator::CUSTOM))
+      return std::string(text(code.custom_code()));
+    const char* name = tflite::EnumNameBuiltinOperator(tflite::BuiltinOperator(number));
+    return *name ? name : fmt::format("builtin {}", number);
+  }
+
+  // One error for all operators that cannot run, before any work.
+  Status list_unsupported(const tflite::SubGraph& main) const {
+    std::vector<std::string> missing;
+    for (unsigned i = 0; main.operators() && i < main.operators()->size(); ++i) {
+      const std::string name = name_of(*main.operators()->Get(i));
+      if (name == "?")
+        return fail(Code::kCorrupt, "operator {}: its operator code does not exist", i);
+      if (ops::find_tflite(name).def) continue;
+      if (std::ranges::find(missing, name) == missing.end()) missing.push_back(name);
+    }
+    if (missing.empty()) return {};
+    return fail(
+        Code::kUnsupported,
+        "these operators are not supported: {}; export the model without them, or replace them by "
+        "operators of docs/operators.md",
+        fmt::join(missing, ", "));
+  }
+
+  Status add_tensors(const tflite::SubGraph& main) {
+    const unsigned count = main.tensors() ? main.tensors()->size() : 0;
+    if (count > kMaxTensors)
+      return fail(Code::kExhausted, "{} tensors; at most {}", count, kMaxTensors);
+    for (unsigned i = 0; i < count; ++i) {
+      const tflite::Tensor& tensor = *main.tensors()->Get(i);
+      if (Status status = add_tensor(tensor); !status) {
+        return std::move(status).error().at(fmt::format("tensor {} '{}'", i, text(tensor.name())));
+      }
+      sources_.push_back(&tensor);
+    }
+    return {};
+  }
+
+  Status add_tensor(const tflite::Tensor& tensor) {
+    const DataType type = type_of(tensor.type());
+    if (type == DataType::kNone) {
+      return fail(Code::kUnsupported, "type {} is not supported",
+                  tflite::EnumNameTensorType(tensor.type()));
+    }
+    if (tensor.sparsity()) {
+      return fail(Code::kUnsupported,
+                  "sparse storage is not supported; convert the model with dense weights");
+    }
+    const auto* extents = tensor.shape_signature() && tensor.shape_signature()->size()
+                              ? tensor.shape_signature()
+                              : tensor.shape();
+    const unsigned rank = extents ? extents->size() : 0;
+    if (rank > kMaxRank) return fail(Code::kUnsupported, "rank {}; at most {}", rank, kMaxRank);
+    Dims dims;
+    for (unsigned axis = 0; axis < rank; ++axis) {
+      const std::int32_t extent = extents->Get(axis);
+      if (extent < -1) return fail(Code::kCorrupt, "dimension {} is {}", axis, extent);
+      dims.push_back(extent == -1 ? graph_.new_dim(kUnbounded) : Dim(extent));
+    }
+    const ValueId id = graph_.add_value(text(tensor.name()), type, dims);
+    return add_data(tensor, id);
+  }
+
+  // The buffer's bytes, in the FlatBuffer or behind it; empty when the tensor has none.
+  Result<std::span<const std::byte>> data_of(const tflite::Tensor& tensor) const {
+    const auto* buffers = model_.buffers();
+    if (tensor.buffer() == 0 && (!buffers || buffers->size() == 0))
+      return std::span<const std::byte>();
+    if (!buffers || tensor.buffer() >= buffers->size())
+      return fail(Code::kCorrupt, "no buffer {}", tensor.buffer());
+    const tflite::Buffer& buffer = *buffers->Get(tensor.buffer());
+    if (buffer.data() && buffer.data()->size()) {
+      return std::as_bytes(std::span(buffer.data()->data(), buffer.data()->size()));
+    }
+    if (buffer.offset() <= 1) return std::span<const std::byte>();
+    if (buffer.offset() > file_.size() || buffer.size() > file_.size() - buffer.offset()) {
+      return fail(Code::kCorrupt, "buffer {}: bytes {}+{} lie outside the file of {}",
+                  tensor.buffer(), buffer.offset(), buffer.size(), file_.size());
+    }
+    return file_.subspan(buffer.offset(), buffer.size());
+  }
+
+  Status add_data(const tflite::Tensor& tensor, ValueId id) {
+    TRY_VALUE(const auto bytes, data_of(tensor));
+    Value& value = graph_[id];
+    if (bytes.empty()) return {};
+    if (!value.dims.known()) return fail(Code::kCorrupt, "a constant with a free dimension");
+    const std::int64_t elements = value.dims.max_elements();
+    if (elements > kMaxElements || std::size_t(elements) * size_of(value.type) != bytes.size()) {
+      return fail(Code::kCorrupt, "{} bytes expected for {} {}, its buffer holds {}",
+                  elements > kMaxElements ? 0 : std::size_t(elements) * size_of(value.type),
+                  value.dims.text(), type_name(value.type), bytes.size());
+    }
+    if (tensor.is_variable()) return fail(Code::kUnsupported, "a variable with an initial value");
+    // The format aligns buffers to 16 bytes; a file that does not is read through a copy.
+    const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % size_of(value.type) == 0;
+    value.data = aligned ? Bytes{owner_, bytes} : Bytes::copy_of(bytes);
+    if (!value.data) return fail(Code::kExhausted, "out of memory for {} bytes", bytes.size());
+    return {};
+  }
+
+  Result<ValueId> checked(std::int32_t index) const {
+    if (index < 0 || std::size_t(index) >= sources_.size())
+      return fail(Code::kCorrupt, "no tensor {}", index);
+    return ValueId(index);
+  }
+
+  Status add_inputs(const tflite::SubGraph& main) {
+    made_.assign(sources_.size(), false);
+    for (std::size_t i = 0; i < sources_.size(); ++i) made_[i] = graph_.values[i].is_constant();
+    for (unsigned i = 0; main.inputs() && i < main.inputs()->size(); ++i) {
+      TRY_VALUE(const ValueId id, checked(main.inputs()->Get(i)));
+      if (made_[std::size_t(id)])
+        return fail(Code::kCorrupt, "input {} is a constant or listed twice", i);
+      made_[std::size_t(id)] = true;
+      graph_.inputs.push_back(id);
+    }
+    return apply_import_options(graph_, options_);
+  }
+
+  Status add_outputs(const tflite::SubGraph& main) {
+    for (unsigned i = 0; main.outputs() && i < main.outputs()->size(); ++i) {
+      TRY_VALUE(const ValueId id, checked(main.outputs()->Get(i)));
+      if (!made_[std::size_t(id)])
+        return fail(Code::kCorrupt, "output {} '{}' is never made", i, graph_[id].name);
+      graph_.outputs.push_back(id);
+    }
+    if (graph_.outputs.empty()) return fail(Code::kCorrupt, "the model has no output");
+    return {};
+  }
+
+  Status add_operator(const tflite::Operator& op, unsigned index) {
+    ops::ImportContext node(graph_);
+    const std::string op_type = name_of(op);
+    node.op_type = op_type;
+    node.version = model_.operator_codes()->Get(op.opcode_index())->version();
+    for (unsigned i = 0; op.inputs() && i < op.inputs()->size(); ++i) {
+      const std::int32_t tensor = op.inputs()->Get(i);
+      if (tensor == -1) {
+        node.inputs.push_back(kNoValue);
+        continue;
+      }
+      TRY_VALUE(const ValueId id, checked(tensor));
+      if (sources_[std::size_t(id)]->is_variable()) {
+        return fail(Code::kUnsupported,
+                    "reads variable '{}': state inside a model is not supported", graph_[id].name);
+      }
+      if (!made_[std::size_t(id)]) {
+        return fail(Code::kCorrupt, "reads '{}' before anything makes it", graph_[id].name);
+      }
+      node.inputs.push_back(id);
+    }
+    bool makes_floats = false;
+    for (unsigned i = 0; op.outputs() && i < op.outputs()->size(); ++i) {
+      TRY_VALUE(const ValueId id, checked(op.outputs()->Get(i)));
+      if (made_[std::size_t(id)])
+        return fail(Code::kCorrupt, "makes '{}', which is made already", graph_[id].name);
+      made_[std::size_t(id)] = true;
+      makes_floats = makes_floats || graph_[id].type == DataType::kF32;
+      node.outputs.push_back(id);
+    }
+    if (node.outputs.empty()) return fail(Code::kCorrupt, "no outputs");
+    node.node_name = graph_[node.outputs[0]].name;
+    if (node.node_name.empty()) node.node_name = fmt::format("{}_{}", op_type, index);
+    TRY_VALUE(node.attrs, options_of(op));
+    TRY(add_quantisation(node));
+    if (makes_floats && op_type != "DEQUANTIZE") TRY(dequantise_weights(node));
+
+    const ops::TfliteMatch match = ops::find_tflite(op_type);
+    // Types and shapes are inferred; the file's own are the converter's claim.
+    Status status = match.rule->import ? match.rule->import(node)
+                                       : node.finish(match.def->name, node.inputs, node.attrs);
+    return status;
+  }
+
+  Result<Attrs> options_of(const tflite::Operator& op) const {
+    const auto type = unsigned(op.builtin_options_type());
+    if (type == 0 || !op.builtin_options()) return Attrs();
+    const flatbuffers::TypeTable* types = tflite::BuiltinOptionsTypeTable();
+    // Entry 0 of the union is NONE and has no table.
+    if (type >= types->num_elems)
+      return fail(Code::kUnsupported, "option table {} is not known", type);
+    const flatbuffers::TypeCode code = types->type_codes[type];
+    if (code.sequence_ref < 0) return Attrs();
+    OptionReader reader;
+    flatbuffers::IterateObject(static_cast<const std::uint8_t*>(op.builtin_options()),
+                               types->type_refs[code.sequence_ref](), &reader);
+    return std::move(reader.attrs);
+  }
+
+  // Scale and zero point of a quantised tensor as constants; kNoValue when it has none.
+  Result<std::pair<ValueId, ValueId>> quantisation_of(ValueId id) {
+    const auto none = std::pair(kNoValue, kNoValue);
+    if (std::size_t(id) >= sources_.size()) return none;
+    const tflite::QuantizationParameters* q = sources_[std::size_t(id)]->quantization();
+    if (!q || !q->scale() || q->scale()->size() == 0) return none;
+    const std::string name = graph_[id].name;
+    const unsigned count = q->scale()->size();
+    if (q->details_type() != tflite::QuantizationDetails::NONE) {
+      return fail(Code::kUnsupported, "'{}': only affine quantisation is supported", name);
+    }
+    if (q->zero_point() && q->zero_point()->size() != count && q->zero_point()->size() != 0) {
+      return fail(Code::kCorrupt, "'{}': {} scales and {} zero points", name, count,
+                  q->zero_point()->size());
+    }
+    const Dims& dims = graph_[id].dims;
+    const int axis = q->quantized_dimension();
+    if (count > 1 && (axis < 0 || axis >= dims.rank() || !dims[axis].is(count))) {
+      return fail(Code::kCorrupt, "'{}': {} scales along dimension {} of {}", name, count, axis,
+                  dims.text());
+    }
+    std::vector<float> scale(q->scale()->begin(), q->scale()->end());
+    std::vector<std::int32_t> zero(count, 0);
+    for (unsigned i = 0; q->zero_point() && i < q->zero_point()->size(); ++i) {
+      zero[i] = std::int32_t(q->zero_point()->Get(i));
+    }
+    const Shape shape = count == 1 ? Shape{} : Shape{std::int64_t(count)};
+    const DataType type = graph_[id].type;
+    const ValueId scale_id =
+        graph_.add_constant(name + ":scale", DataType::kF32, shape, std::span<const float>(scale));
+    return std::pair(scale_id, add_zero_point(name, type, shape, zero));
+  }
+
+  // Zero points have the type of the numbers they belong to.
+  ValueId add_zero_point(const std::string& name, DataType type, const Shape& shape,
+                         const std::vector<std::int32_t>& zero) {
+    const auto add = [&]<class T>() {
+      std::vector<T> typed(zero.begin(), zero.end());
+      return graph_.add_constant(name + ":zero", type, shape, std::span<const T>(typed));
+    };
+    switch (type) {
+      case DataType::kI8: return add.template operator()<std::int8_t>();
+      case DataType::kU8: return add.template operator()<std::uint8_t>();
+      case DataType::kI16: return add.template operator()<std::int16_t>();
+      case DataType::kI32: return add.template operator()<std::int32_t>();
+      default: return kNoValue;
+    }
+  }
+
+  // QUANTIZE and DEQUANTIZE find scale, zero point and axis as tensors and attribute.
+  Status add_quantisation(ops::ImportContext& node) {
+    if (node.op_type != "DEQUANTIZE" && node.op_type != "QUANTIZE") return {};
+    const ValueId of = node.op_type == "QUANTIZE" ? node.outputs[0] : node.in(0);
+    if (of == kNoValue) return fail(Code::kCorrupt, "no input");
+    TRY_VALUE(const auto ids, quantisation_of(of));
+    if (ids.first != kNoValue) {
+      node.tensors.emplace_back("scale", ids.first);
+      node.tensors.emplace_back("zero_point", ids.second);
+      node.attrs.set(
+          "axis", std::int64_t(sources_[std::size_t(of)]->quantization()->quantized_dimension()));
+    }
+    return {};
+  }
+
+  // Integer weights under float activations are computed with in f32.
+  Status dequantise_weights(ops::ImportContext& node) {
+    for (ValueId& id : node.inputs) {
+      if (id == kNoValue || !graph_[id].is_constant()) continue;
+      const DataType type = graph_[id].type;
+      if (type == DataType::kF16 && node.in(0) != id) {
+        TRY_VALUE(id, node.emit("Cast", {id}, {{"to", std::string("f32")}}));
+        continue;
+      }
+      if (type != DataType::kI8 && type != DataType::kU8 && type != DataType::kI16) continue;
+      TRY_VALUE(const auto ids, quantisation_of(id));
+      if (ids.first == kNoValue) continue;
+      const std::int64_t axis = sources_[std::size_t(id)]->quantization()->quantized_dimension();
+      TRY_VALUE(id, node.emit("Dequantize", {id, ids.first, ids.second}, {{"axis", axis}}));
+    }
+    return {};
+  }
+
+  const tflite::Model& model_;
+  std::shared_ptr<const void> owner_;
+  std::span<const std::byte> file_;
+  const ImportOptions& options_;
+  Graph graph_;
+  std::vector<const tflite::Tensor*> sources_;  // by value, for the first values of the graph
+  std::vector<bool> made_;
+};
+
+}  // namespace
+
+bool is_tflite(std::span<const std::byte> bytes) {
+  return bytes.size() >= 8 && std::memcmp(bytes.data() + 4, "TFL3", 4) == 0;
+}
+
+Result<Graph> import_tflite(std::shared_ptr<const void> owner, std::span<const std::byte> bytes,
+                            std::string_view name, const ImportOptions& options) {
+  if (!is_tflite(bytes)) {
+    return fail(Code::kCorrupt,
+                "{}: not a TFLite model: bytes 4 to 8 are not TFL3 (file of {} bytes)", name,
+                bytes.size());
+  }
+  if (bytes.size() >= FLATBUFFERS_MAX_BUFFER_SIZE) {
+    return fail(Code::kExhausted, "{}: {} bytes; at most 2 GB", name, bytes.size());
+  }
+  flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(),
+                                 kMaxVerifyDepth, kMaxTables, /*check_alignment=*/true);
+  if (!tflite::VerifyModelBuffer(verifier)) {
+    return fail(Code::kCorrupt,
+                "{}: truncated or damaged: it is not a valid FlatBuffer of the TFLite schema",
+                name);
+  }
+  Result<Graph> graph =
+      Importer(*tflite::GetModel(bytes.data()), std::move(owner), bytes, options).run();
+  if (!graph) return std::move(graph).error().at(name);
+  return graph;
+}
+
+Result<Graph> import_tflite(const std::string& path, const ImportOptions& options) {
+  TRY_VALUE(MappedFile file, MappedFile::open(path));
+  auto owner = std::make_shared<MappedFile>(std::move(file));
+  return import_tflite(owner, owner->bytes(), path, options);
+}
+
+}  // namespace polder

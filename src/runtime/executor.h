@@ -2,21 +2,13 @@
 #pragma once
 
 #include <polder/error.h>
+#include <polder/port.h>
 #include <polder/tensor.h>
 
 #include <span>
 #include <string>
 
 namespace polder {
-
-// One input or output. A dimension that is free holds -1 in `shape`; `bounds` holds the largest
-// extent that the executor has memory for (equal to `shape` where that is fixed).
-struct Port {
-  std::string name;
-  DataType type = DataType::kNone;
-  Shape shape;
-  Shape bounds;
-};
 
 // Not thread-safe: one executor serves one thread at a time.
 class Executor {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernel/table.h"
+#include "ops/op.h"
 #include "runtime/executor.h"
 #include "runtime/plan.h"
 
@@ -67,6 +68,8 @@ class Session final : public Executor {
   // The main graph's nodes and tensors, in order of execution.
   std::vector<NodeReport> nodes() const;
   std::vector<TensorReport> tensors() const;
+  // `count` of a node as its kernel was chosen: how much work it is.
+  double count(int node, double (*count)(const ops::NodeInfo&)) const;
   // nullptr: nobody watches. Borrowed until replaced.
   void observe(RunObserver* observer);
   // The extents that tensor `index` had in the last run.

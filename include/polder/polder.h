@@ -1,0 +1,58 @@
+/* The C interface of libpolder. A whole program is examples/embed/classify.c.
+ *
+ * Functions return 0 for success or the code of the error (include/polder/error.h: 1 invalid ...
+ * 10 timeout); polder_last_error() then says what happened, on the same thread, until the next
+ * call. A model serves one thread at a time. */
+#ifndef POLDER_H
+#define POLDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define POLDER_MAX_RANK 8
+
+/* Element types. */
+enum {
+  POLDER_F32 = 1, POLDER_F16 = 2, POLDER_BF16 = 3, POLDER_F64 = 4, POLDER_I8 = 5, POLDER_U8 = 6,
+  POLDER_I16 = 7, POLDER_U16 = 8, POLDER_I32 = 9, POLDER_U32 = 10, POLDER_I64 = 11, POLDER_U64 = 12,
+  POLDER_BOOL = 13
+};
+
+/* A dense row-major tensor in the caller's or the model's memory. In the description of a port, a
+ * free dimension is -1 and data is NULL. */
+typedef struct polder_tensor {
+  void* data;
+  int32_t type;
+  int32_t rank;
+  int64_t dims[POLDER_MAX_RANK];
+} polder_tensor;
+
+typedef struct polder_model polder_model;
+
+/* Opens a plan, ONNX or TFLite file. `*model` is released by polder_close(). */
+int polder_open(const char* path, int threads, polder_model** model);
+void polder_close(polder_model* model);
+
+int polder_input_count(const polder_model* model);
+int polder_output_count(const polder_model* model);
+/* Describe a port; `name` (may be NULL) gets a text that lives as long as the model. */
+int polder_input(const polder_model* model, int index, polder_tensor* port, const char** name);
+int polder_output(const polder_model* model, int index, polder_tensor* port, const char** name);
+
+/* Runs once on `count` inputs, in the order of the ports. */
+int polder_run(polder_model* model, const polder_tensor* inputs, int count);
+/* Result `index` of the last successful run; its data is valid until the next run or close. */
+int polder_result(const polder_model* model, int index, polder_tensor* result);
+
+const char* polder_last_error(void);
+const char* polder_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,19 @@
+// One input or output of a model.
+#pragma once
+
+#include <polder/tensor.h>
+
+#include <string>
+
+namespace polder {
+
+// A dimension that is free holds -1 in `shape`; `bounds` holds the largest extent that there is
+// memory for (equal to `shape` where that is fixed).
+struct Port {
+  std::string name;
+  DataType type = DataType::kNone;
+  Shape shape;
+  Shape bounds;
+};
+
+}  // namespace polder

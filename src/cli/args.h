@@ -1,0 +1,63 @@
+// Command-line arguments: an option table that parses, and prints its own help and completion.
+#pragma once
+
+#include <polder/error.h>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace polder::cli {
+
+struct Option {
+  std::string_view name;      // "--threads"
+  std::string_view value;     // what follows it: "N"; empty for a switch
+  std::string_view help;
+  bool repeats = false;
+};
+
+class Args {
+ public:
+  // Errors: kInvalid for an unknown option (naming the nearest), a missing value, too few or too
+  // many positional arguments. "--name value" and "--name=value" both work; "--" ends options.
+  static Result<Args> parse(std::span<char* const> argv, std::span<const Option> options, int min_positional,
+                            int max_positional);
+
+  bool has(std::string_view option) const;
+  // The last value given, or `fallback`.
+  std::string text(std::string_view option, std::string_view fallback = "") const;
+  std::vector<std::string> all(std::string_view option) const;
+  Result<std::int64_t> integer(std::string_view option, std::int64_t fallback, std::int64_t min,
+                               std::int64_t max) const;
+  Result<double> real(std::string_view option, double fallback, double min, double max) const;
+  std::span<const std::string> positional() const { return positional_; }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> given_;
+  std::vector<std::string> positional_;
+};
+
+// A sub-command.
+struct Command {
+  std::string_view name;
+  std::string_view summary;    // one line
+  std::string_view arguments;  // "MODEL [PLAN]"
+  std::string_view example;    // one or more lines
+  std::span<const Option> options;
+  int min_positional = 0, max_positional = 0;
+  // Prints its result on stdout; an error is printed by the caller.
+  Status (*run)(const Args& args) = nullptr;
+  // For commands that parse by themselves: gets argv from the command's name on, returns the status.
+  int (*main)(int argc, char** argv) = nullptr;
+};
+
+// All commands, in the order of the help.
+std::span<const Command* const> commands();
+std::string help_of(const Command& command);
+// The candidate with the smallest edit distance, or "" when none is near.
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+// Runs `polder ARGV...`; returns the exit status: 0 done, 1 failed, 2 usage.
+int main_of(int argc, char** argv);
+
+}  // namespace polder::cli

@@ -1,0 +1,12 @@
+// The commands, one file each.
+#pragma once
+
+#include "cli/args.h"
+
+namespace polder::cli {
+
+extern const Command kInspect;
+extern const Command kCompile;
+extern const Command kRun;
+
+}  // namespace polder::cli

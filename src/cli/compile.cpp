@@ -1,0 +1,63 @@
+// polder compile: a model file into a plan.
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "base/fail.h"
+#include "cli/commands.h"
+#include "cli/model_options.h"
+
+namespace polder::cli {
+
+namespace {
+
+constexpr Option kOptions[] = {{"--output", "FILE", "the plan (default: the model's name with .plan)"},
+                               POLDER_MODEL_OPTIONS,
+                               {"--json", "", "prints the result as JSON"}};
+
+std::string default_output(const std::string& model) {
+  const std::size_t slash = model.find_last_of('/'), dot = model.find_last_of('.');
+  const bool has_extension = dot != model.npos && (slash == model.npos || dot > slash);
+  return (has_extension ? model.substr(0, dot) : model) + ".plan";
+}
+
+Status run(const Args& args) {
+  const std::string& model = args.positional()[0];
+  const std::string output = args.text("--output", default_output(model));
+  TRY_VALUE(const ModelOptions options, model_options(args));
+  TRY_VALUE(const compile::CompileOptions compile, compile_options(model, options.open));
+  TRY_VALUE(Graph graph, import_model(model, options.open));
+  const std::size_t nodes_before = graph.nodes.size();
+  auto compiled = compile::compile(std::move(graph), compile);
+  if (!compiled) return std::move(compiled).error().at(model);
+  TRY(compiled->write(output));
+  const std::size_t bytes = compiled->program.view.size() + compiled->constants.view.size();
+  if (args.has("--json")) {
+    const nlohmann::ordered_json result = {{"plan", output},
+                                           {"target", kernel::isa_name(compile.target)},
+                                           {"bytes", bytes},
+                                           {"constant_bytes", compiled->constants.view.size()},
+                                           {"arena_bytes", compiled->arena_bytes},
+                                           {"nodes_imported", nodes_before}};
+    std::printf("%s\n", result.dump(2).c_str());
+  } else {
+    std::printf("%s: %s, %.1f kB (%.1f kB constants), arena %.1f kB\n", output.c_str(),
+                std::string(kernel::isa_name(compile.target)).c_str(), double(bytes) / 1e3,
+                double(compiled->constants.view.size()) / 1e3, double(compiled->arena_bytes) / 1e3);
+  }
+  return {};
+}
+
+}  // namespace
+
+const Command kCompile = {.name = "compile",
+                          .summary = "Compiles an ONNX or TFLite model into a plan that opens in microseconds.",
+                          .arguments = "MODEL",
+                          .example = "  polder compile models/ssd_mobilenet_v2.tflite --output ssd.plan\n"
+                                     "  polder compile detector.onnx --shape x=1,3,640,640 --target arm64",
+                          .options = kOptions,
+                          .min_positional = 1,
+                          .max_positional = 1,
+                          .run = run};
+
+}  // namespace polder::cli

@@ -1,0 +1,135 @@
+// polder run: a model on given inputs, once.
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "base/fail.h"
+#include "cli/commands.h"
+#include "cli/model_options.h"
+#include "platform/file.h"
+
+namespace polder::cli {
+
+namespace {
+
+constexpr Option kOptions[] = {
+    {"--input", "[NAME=]FILE", "an input: .npy; without a name, in order", true},
+    {"--output-dir", "DIR", "writes each output as DIR/NAME.npy"},
+    {"--threads", "N", "threads, 1 to 256 (default 1)"},
+    POLDER_MODEL_OPTIONS,
+    {"--json", "", "prints the outputs as JSON"}};
+
+// A name as a file name: what is not letter, digit, '.', '-' or '_' becomes '_'.
+std::string file_name(std::string name) {
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-') c = '_';
+  }
+  return name.empty() ? "output" : name;
+}
+
+double element(const TensorView& tensor, std::int64_t i) {
+  switch (tensor.type) {
+    case DataType::kF32: return double(tensor.as<float>()[i]);
+    case DataType::kF64: return tensor.as<double>()[i];
+    case DataType::kI8: return double(tensor.as<std::int8_t>()[i]);
+    case DataType::kU8:
+    case DataType::kBool: return double(tensor.as<std::uint8_t>()[i]);
+    case DataType::kI16: return double(tensor.as<std::int16_t>()[i]);
+    case DataType::kU16: return double(tensor.as<std::uint16_t>()[i]);
+    case DataType::kI32: return double(tensor.as<std::int32_t>()[i]);
+    case DataType::kU32: return double(tensor.as<std::uint32_t>()[i]);
+    case DataType::kI64: return double(tensor.as<std::int64_t>()[i]);
+    case DataType::kU64: return double(tensor.as<std::uint64_t>()[i]);
+    default: return 0;
+  }
+}
+
+// Puts the files in the order of the model's inputs.
+Status read_inputs(const Args& args, const Session& session, std::vector<OwnedTensor>& tensors) {
+  const auto ports = session.inputs();
+  std::vector<std::string> files(ports.size());
+  std::size_t next = 0;
+  for (const std::string& text : args.all("--input")) {
+    std::size_t index = next;
+    std::string file = text;
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+      if (text.starts_with(ports[i].name + "=")) {
+        index = i;
+        file = text.substr(ports[i].name.size() + 1);
+      }
+    }
+    if (index == next) ++next;
+    if (index >= ports.size()) return fail(Code::kInvalid, "--input {}: the model has {} inputs", text, ports.size());
+    files[index] = file;
+  }
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    if (files[i].empty()) {
+      return fail(Code::kInvalid, "input '{}' {} {} is not given: --input {}=FILE.npy", ports[i].name,
+                  type_name(ports[i].type), ports[i].shape.text(), ports[i].name);
+    }
+    TRY_VALUE(OwnedTensor tensor, read_npy(files[i]));
+    tensors.push_back(std::move(tensor));
+  }
+  return {};
+}
+
+void print_text(const Session& session) {
+  constexpr std::int64_t kShown = 8;
+  for (std::size_t i = 0; i < session.outputs().size(); ++i) {
+    const TensorView out = session.output(int(i));
+    std::printf("%s %s %s:", session.outputs()[i].name.c_str(), std::string(type_name(out.type)).c_str(),
+                out.shape.text().c_str());
+    const std::int64_t count = out.shape.elements();
+    for (std::int64_t k = 0; k < std::min(count, kShown); ++k) std::printf(" %g", element(out, k));
+    std::printf("%s\n", count > kShown ? " ..." : "");
+  }
+}
+
+void print_json(const Session& session) {
+  nlohmann::ordered_json outputs = nlohmann::ordered_json::object();
+  for (std::size_t i = 0; i < session.outputs().size(); ++i) {
+    const TensorView out = session.output(int(i));
+    nlohmann::ordered_json data = nlohmann::ordered_json::array();
+    for (std::int64_t k = 0; k < out.shape.elements(); ++k) data.push_back(element(out, k));
+    const std::vector<std::int64_t> shape(out.shape.begin(), out.shape.end());
+    outputs[session.outputs()[i].name] = {{"type", type_name(out.type)}, {"shape", shape}, {"data", std::move(data)}};
+  }
+  std::printf("%s\n", nlohmann::ordered_json{{"outputs", outputs}}
+                          .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+                          .c_str());
+}
+
+Status run(const Args& args) {
+  TRY_VALUE(const ModelOptions options, model_options(args));
+  TRY_VALUE(const auto session, open_session(args.positional()[0], options.open));
+  std::vector<OwnedTensor> tensors;
+  TRY(read_inputs(args, *session, tensors));
+  std::vector<TensorView> views;
+  for (const OwnedTensor& tensor : tensors) {
+    views.push_back({const_cast<std::byte*>(tensor.data.view.data()), tensor.type, tensor.shape});
+  }
+  if (Status status = session->run(views); !status) return std::move(status).error().at(args.positional()[0]);
+  if (args.has("--output-dir")) {
+    const std::string folder = args.text("--output-dir");
+    TRY(make_folders(folder));
+    for (std::size_t i = 0; i < session->outputs().size(); ++i) {
+      TRY(write_npy(folder + "/" + file_name(session->outputs()[i].name) + ".npy", session->output(int(i))));
+    }
+  }
+  if (args.has("--json")) print_json(*session);
+  else print_text(*session);
+  return {};
+}
+
+}  // namespace
+
+const Command kRun = {.name = "run",
+                      .summary = "Runs a model once on given inputs and prints or writes the outputs.",
+                      .arguments = "MODEL",
+                      .example = "  polder run classifier.onnx --input image.npy --output-dir out",
+                      .options = kOptions,
+                      .min_positional = 1,
+                      .max_positional = 1,
+                      .run = run};
+
+}  // namespace polder::cli

@@ -1,0 +1,27 @@
+// Opening any model file as a session: what the public interface and the commands share.
+#pragma once
+
+#include <polder/model.h>
+
+#include <memory>
+
+#include "runtime/session.h"
+
+#ifndef POLDER_DEVICE
+#include "compile/compile.h"
+#include "import/options.h"
+#endif
+
+namespace polder {
+
+// From a plan, ONNX or TFLite file to a session. Errors name the file.
+Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options);
+
+#ifndef POLDER_DEVICE
+// An ONNX or TFLite file as a graph, by its content. kInvalid for a plan.
+Result<Graph> import_model(const std::string& path, const OpenOptions& options);
+// The compiler's options as the public ones say.
+Result<compile::CompileOptions> compile_options(const std::string& path, const OpenOptions& options);
+#endif
+
+}  // namespace polder

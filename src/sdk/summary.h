@@ -1,0 +1,40 @@
+// What a model consists of and will cost: numbers, JSON, and a page with its graph and memory.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/session.h"
+
+namespace polder {
+
+struct NodeSummary {
+  std::string name, op, kernel;
+  std::string shape;  // of its first output, with bounds where free
+  double macs = 0;    // multiply-accumulates of one run at the bounds
+  std::vector<int> inputs, outputs;
+};
+// A tensor of the arena and the nodes from which to which it is alive.
+struct TensorSummary {
+  std::string name;
+  std::size_t offset = 0, bytes = 0;
+  int first = 0, last = 0;
+};
+struct ModelSummary {
+  std::string path, isa;
+  std::vector<Port> inputs, outputs;
+  double parameters = 0;  // elements of constants of floating point
+  std::size_t constant_bytes = 0;
+  std::size_t arena_bytes = 0;
+  std::size_t arena_tensors = 0;
+  double macs = 0;
+  std::vector<NodeSummary> nodes;
+  std::vector<TensorSummary> memory;
+};
+
+ModelSummary summarise(const Session& session, const std::string& path);
+std::string summary_json(const ModelSummary& summary);
+// A page that stands alone: the nodes in order, and the arena over time.
+std::string summary_page(const ModelSummary& summary);
+
+}  // namespace polder

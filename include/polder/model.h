@@ -50,7 +50,8 @@ class Model {
   std::span<const Port> inputs() const;
   std::span<const Port> outputs() const;
   // Runs once. `inputs` are dense, in the order of inputs(), and stay the caller's. Allocates
-  // nothing. Errors: kInvalid for a wrong number, type or shape; what an operator finds in the data.
+  // nothing. Errors: kInvalid for a wrong number, type or shape; what an operator finds in the
+  // data.
   Status run(std::span<const TensorView> inputs);
   // Result `index` of the last successful run(); valid until the next.
   TensorView output(int index) const;

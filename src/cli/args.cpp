@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include <nlohmann/json.hpp>
 #include <polder/model.h>
+#include <nlohmann/json.hpp>
 
 #include "base/fail.h"
 
@@ -29,10 +29,16 @@ Error unknown_option(std::string_view name, std::span<const Option> options) {
 }
 
 std::string general_help() {
-  std::string text = "usage: polder COMMAND [ARGUMENTS]\n\nMakes AI models small, fast and measurable on devices.\n\n";
-  for (const Command* command : commands()) text += fmt::format("  {:<12}{}\n", command->name, command->summary);
-  text += "\n'polder COMMAND --help' tells more, with an example. 'polder --version' prints the version.\n"
-          "'polder completion bash' prints completion for your shell: source <(polder completion bash)\n";
+  std::string text =
+      "usage: polder COMMAND [ARGUMENTS]\n\nMakes AI models small, fast and measurable on "
+      "devices.\n\n";
+  for (const Command* command : commands())
+    text += fmt::format("  {:<12}{}\n", command->name, command->summary);
+  text +=
+      "\n'polder COMMAND --help' tells more, with an example. 'polder --version' prints the "
+      "version.\n"
+      "'polder completion bash' prints completion for your shell: source <(polder completion "
+      "bash)\n";
   return text;
 }
 
@@ -45,18 +51,22 @@ std::string bash_completion() {
     cases += fmt::format("    {}) words=\"{}\" ;;\n", command->name, options);
   }
   return fmt::format(
-      "_polder() {{\n  local words word=${{COMP_WORDS[COMP_CWORD]}}\n  if [ \"$COMP_CWORD\" = 1 ]; then\n"
+      "_polder() {{\n  local words word=${{COMP_WORDS[COMP_CWORD]}}\n  if [ \"$COMP_CWORD\" = 1 ]; "
+      "then\n"
       "    COMPREPLY=($(compgen -W \"{}--help --version\" -- \"$word\")); return\n  fi\n"
       "  case ${{COMP_WORDS[1]}} in\n{}  esac\n"
       "  case $word in\n    -*) COMPREPLY=($(compgen -W \"$words\" -- \"$word\")) ;;\n"
-      "    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n  esac\n}}\ncomplete -o filenames -F _polder polder\n",
+      "    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n  esac\n}}\ncomplete -o filenames -F "
+      "_polder polder\n",
       names, cases);
 }
 
 void print_error(const Error& error, bool json) {
   if (json) {
-    const nlohmann::ordered_json object = {{"error", {{"code", code_name(error.code)}, {"message", error.message}}}};
-    std::printf("%s\n", object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    const nlohmann::ordered_json object = {
+        {"error", {{"code", code_name(error.code)}, {"message", error.message}}}};
+    std::printf("%s\n",
+                object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   }
   std::fprintf(stderr, "polder: %s\n", error.message.c_str());
 }
@@ -72,8 +82,9 @@ int run_command(const Command& command, int argc, char** argv) {
   }
   auto args = Args::parse(rest, command.options, command.min_positional, command.max_positional);
   if (!args) {
-    std::fprintf(stderr, "polder %.*s: %s\n'polder %.*s --help' shows how to use it\n", int(command.name.size()),
-                 command.name.data(), args.error().message.c_str(), int(command.name.size()), command.name.data());
+    std::fprintf(stderr, "polder %.*s: %s\n'polder %.*s --help' shows how to use it\n",
+                 int(command.name.size()), command.name.data(), args.error().message.c_str(),
+                 int(command.name.size()), command.name.data());
     return 2;
   }
   const Status status = command.run(*args);
@@ -84,8 +95,8 @@ int run_command(const Command& command, int argc, char** argv) {
 
 }  // namespace
 
-Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> options, int min_positional,
-                         int max_positional) {
+Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> options,
+                         int min_positional, int max_positional) {
   Args args;
   bool options_end = false;
   for (std::size_t i = 0; i < argv.size(); ++i) {
@@ -115,9 +126,11 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
     args.given_.emplace_back(name, std::move(value));
   }
   const int count = int(args.positional_.size());
-  if (count < min_positional) return fail(Code::kInvalid, "{} of {} arguments given", count, min_positional);
+  if (count < min_positional)
+    return fail(Code::kInvalid, "{} of {} arguments given", count, min_positional);
   if (count > max_positional) {
-    return fail(Code::kInvalid, "unexpected argument '{}'", args.positional_[std::size_t(max_positional)]);
+    return fail(Code::kInvalid, "unexpected argument '{}'",
+                args.positional_[std::size_t(max_positional)]);
   }
   return args;
 }
@@ -149,7 +162,8 @@ Result<std::int64_t> Args::integer(std::string_view option, std::int64_t fallbac
   std::int64_t number = 0;
   const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (code != std::errc() || end != value.data() + value.size() || number < min || number > max) {
-    return fail(Code::kInvalid, "{}: a whole number from {} to {} expected, '{}' given", option, min, max, value);
+    return fail(Code::kInvalid, "{}: a whole number from {} to {} expected, '{}' given", option,
+                min, max, value);
   }
   return number;
 }
@@ -160,7 +174,8 @@ Result<double> Args::real(std::string_view option, double fallback, double min, 
   char* end = nullptr;
   const double number = std::strtod(value.c_str(), &end);
   if (value.empty() || *end || !(number >= min && number <= max)) {
-    return fail(Code::kInvalid, "{}: a number from {} to {} expected, '{}' given", option, min, max, value);
+    return fail(Code::kInvalid, "{}: a number from {} to {} expected, '{}' given", option, min, max,
+                value);
   }
   return number;
 }
@@ -170,7 +185,8 @@ std::string help_of(const Command& command) {
                                  command.options.empty() ? "" : " [OPTIONS]", command.summary);
   if (!command.options.empty()) text += "\noptions:\n";
   for (const Option& option : command.options) {
-    const std::string left = fmt::format("{}{}{}", option.name, option.value.empty() ? "" : " ", option.value);
+    const std::string left =
+        fmt::format("{}{}{}", option.name, option.value.empty() ? "" : " ", option.value);
     text += left.size() <= 24 ? fmt::format("  {:<26}{}\n", left, option.help)
                               : fmt::format("  {}\n{:28}{}\n", left, "", option.help);
   }
@@ -187,7 +203,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
       std::size_t diagonal = row[0];
       row[0] = i;
       for (std::size_t j = 1; j <= candidate.size(); ++j) {
-        const std::size_t next = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (word[i - 1] != candidate[j - 1])});
+        const std::size_t next =
+            std::min({row[j] + 1, row[j - 1] + 1, diagonal + (word[i - 1] != candidate[j - 1])});
         diagonal = row[j];
         row[j] = next;
       }
@@ -221,7 +238,8 @@ int main_of(int argc, char** argv) {
   std::vector<std::string_view> names;
   for (const Command* command : commands()) {
     if (command->name == name) {
-      return command->main ? command->main(argc - 1, argv + 1) : run_command(*command, argc - 1, argv + 1);
+      return command->main ? command->main(argc - 1, argv + 1)
+                           : run_command(*command, argc - 1, argv + 1);
     }
     names.push_back(command->name);
   }

@@ -11,8 +11,8 @@
 namespace polder::cli {
 
 struct Option {
-  std::string_view name;      // "--threads"
-  std::string_view value;     // what follows it: "N"; empty for a switch
+  std::string_view name;   // "--threads"
+  std::string_view value;  // what follows it: "N"; empty for a switch
   std::string_view help;
   bool repeats = false;
 };
@@ -21,8 +21,8 @@ class Args {
  public:
   // Errors: kInvalid for an unknown option (naming the nearest), a missing value, too few or too
   // many positional arguments. "--name value" and "--name=value" both work; "--" ends options.
-  static Result<Args> parse(std::span<char* const> argv, std::span<const Option> options, int min_positional,
-                            int max_positional);
+  static Result<Args> parse(std::span<char* const> argv, std::span<const Option> options,
+                            int min_positional, int max_positional);
 
   bool has(std::string_view option) const;
   // The last value given, or `fallback`.
@@ -48,7 +48,8 @@ struct Command {
   int min_positional = 0, max_positional = 0;
   // Prints its result on stdout; an error is printed by the caller.
   Status (*run)(const Args& args) = nullptr;
-  // For commands that parse by themselves: gets argv from the command's name on, returns the status.
+  // For commands that parse by themselves: gets argv from the command's name on, returns the
+  // status.
   int (*main)(int argc, char** argv) = nullptr;
 };
 

@@ -11,9 +11,10 @@ namespace polder::cli {
 
 namespace {
 
-constexpr Option kOptions[] = {{"--output", "FILE", "the plan (default: the model's name with .plan)"},
-                               POLDER_MODEL_OPTIONS,
-                               {"--json", "", "prints the result as JSON"}};
+constexpr Option kOptions[] = {
+    {"--output", "FILE", "the plan (default: the model's name with .plan)"},
+    POLDER_MODEL_OPTIONS,
+    {"--json", "", "prints the result as JSON"}};
 
 std::string default_output(const std::string& model) {
   const std::size_t slash = model.find_last_of('/'), dot = model.find_last_of('.');
@@ -50,14 +51,16 @@ Status run(const Args& args) {
 
 }  // namespace
 
-const Command kCompile = {.name = "compile",
-                          .summary = "Compiles an ONNX or TFLite model into a plan that opens in microseconds.",
-                          .arguments = "MODEL",
-                          .example = "  polder compile models/ssd_mobilenet_v2.tflite --output ssd.plan\n"
-                                     "  polder compile detector.onnx --shape x=1,3,640,640 --target arm64",
-                          .options = kOptions,
-                          .min_positional = 1,
-                          .max_positional = 1,
-                          .run = run};
+const Command kCompile = {
+    .name = "compile",
+    .summary = "Compiles an ONNX or TFLite model into a plan that opens in microseconds.",
+    .arguments = "MODEL",
+    .example =
+        "  polder compile models/ssd_mobilenet_v2.tflite --output ssd.plan\n"
+        "  polder compile detector.onnx --shape x=1,3,640,640 --target arm64",
+    .options = kOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = run};
 
 }  // namespace polder::cli

@@ -7,22 +7,23 @@
 #include "base/fail.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
-#include "sdk/summary.h"
 #include "platform/file.h"
+#include "sdk/summary.h"
 
 namespace polder::cli {
 
 namespace {
 
-constexpr Option kOptions[] = {{"--html", "FILE", "draws the graph and the memory over time on a page"},
-                               {"--nodes", "", "lists every node, too"},
-                               POLDER_MODEL_OPTIONS,
-                               {"--json", "", "prints everything as JSON"}};
+constexpr Option kOptions[] = {
+    {"--html", "FILE", "draws the graph and the memory over time on a page"},
+    {"--nodes", "", "lists every node, too"},
+    POLDER_MODEL_OPTIONS,
+    {"--json", "", "prints everything as JSON"}};
 
 void print_ports(const char* title, std::span<const Port> ports) {
   for (const Port& port : ports) {
-    std::printf("%-9s %s %s %s\n", title, port.name.c_str(), std::string(type_name(port.type)).c_str(),
-                port.shape.text().c_str());
+    std::printf("%-9s %s %s %s\n", title, port.name.c_str(),
+                std::string(type_name(port.type)).c_str(), port.shape.text().c_str());
   }
 }
 
@@ -30,7 +31,8 @@ void print_text(const ModelSummary& summary, bool nodes) {
   print_ports("input", summary.inputs);
   print_ports("output", summary.outputs);
   std::printf("%-9s %s\n", "target", summary.isa.c_str());
-  std::printf("%-9s %.3f M in %.1f kB\n", "params", summary.parameters / 1e6, double(summary.constant_bytes) / 1e3);
+  std::printf("%-9s %.3f M in %.1f kB\n", "params", summary.parameters / 1e6,
+              double(summary.constant_bytes) / 1e3);
   std::printf("%-9s %.2f M multiply-accumulates\n", "work", summary.macs / 1e6);
   std::printf("%-9s %.1f kB arena, %zu tensors\n\n", "memory", double(summary.arena_bytes) / 1e3,
               summary.arena_tensors);
@@ -40,9 +42,11 @@ void print_text(const ModelSummary& summary, bool nodes) {
     ++by_op[node.op].first;
     by_op[node.op].second += node.macs;
   }
-  for (const auto& [op, row] : by_op) std::printf("%-20s %6d %12.2f\n", op.c_str(), row.first, row.second / 1e6);
+  for (const auto& [op, row] : by_op)
+    std::printf("%-20s %6d %12.2f\n", op.c_str(), row.first, row.second / 1e6);
   if (!nodes) return;
-  std::printf("\n%4s %-18s %-12s %-22s %10s  %s\n", "", "operator", "kernel", "output", "MMACs", "name");
+  std::printf("\n%4s %-18s %-12s %-22s %10s  %s\n", "", "operator", "kernel", "output", "MMACs",
+              "name");
   int index = 0;
   for (const NodeSummary& node : summary.nodes) {
     std::printf("%4d %-18s %-12s %-22s %10.2f  %s\n", index++, node.op.c_str(), node.kernel.c_str(),
@@ -63,14 +67,16 @@ Status run(const Args& args) {
 
 }  // namespace
 
-const Command kInspect = {.name = "inspect",
-                          .summary = "Shows a model's operators, shapes, parameters, work and memory plan.",
-                          .arguments = "MODEL",
-                          .example = "  polder inspect models/ssd_mobilenet_v2.tflite --nodes\n"
-                                     "  polder inspect model.onnx --html model.html",
-                          .options = kOptions,
-                          .min_positional = 1,
-                          .max_positional = 1,
-                          .run = run};
+const Command kInspect = {
+    .name = "inspect",
+    .summary = "Shows a model's operators, shapes, parameters, work and memory plan.",
+    .arguments = "MODEL",
+    .example =
+        "  polder inspect models/ssd_mobilenet_v2.tflite --nodes\n"
+        "  polder inspect model.onnx --html model.html",
+    .options = kOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = run};
 
 }  // namespace polder::cli

@@ -1,6 +1,7 @@
 // The options by which every command opens a model.
 #include "cli/model_options.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/fail.h"
@@ -9,7 +10,8 @@ namespace polder::cli {
 
 namespace {
 
-Result<std::pair<std::string, std::string>> split(std::string_view option, const std::string& text) {
+Result<std::pair<std::string, std::string>> split(std::string_view option,
+                                                  const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == 0 || equals == text.npos || equals + 1 == text.size()) {
     return fail(Code::kInvalid, "{}: NAME=VALUE expected, '{}' given", option, text);
@@ -80,7 +82,8 @@ Result<ModelOptions> model_options(const Args& args) {
     options.bound.push_back(std::move(value));
     const OwnedTensor& kept = options.bound.back();
     options.open.bindings.emplace_back(
-        entry.first, TensorView{const_cast<std::byte*>(kept.data.view.data()), kept.type, kept.shape});
+        entry.first,
+        TensorView{const_cast<std::byte*>(kept.data.view.data()), kept.type, kept.shape});
   }
   options.open.target = args.text("--target");
   options.open.without = args.all("--without");

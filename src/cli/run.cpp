@@ -59,13 +59,14 @@ Status read_inputs(const Args& args, const Session& session, std::vector<OwnedTe
       }
     }
     if (index == next) ++next;
-    if (index >= ports.size()) return fail(Code::kInvalid, "--input {}: the model has {} inputs", text, ports.size());
+    if (index >= ports.size())
+      return fail(Code::kInvalid, "--input {}: the model has {} inputs", text, ports.size());
     files[index] = file;
   }
   for (std::size_t i = 0; i < ports.size(); ++i) {
     if (files[i].empty()) {
-      return fail(Code::kInvalid, "input '{}' {} {} is not given: --input {}=FILE.npy", ports[i].name,
-                  type_name(ports[i].type), ports[i].shape.text(), ports[i].name);
+      return fail(Code::kInvalid, "input '{}' {} {} is not given: --input {}=FILE.npy",
+                  ports[i].name, type_name(ports[i].type), ports[i].shape.text(), ports[i].name);
     }
     TRY_VALUE(OwnedTensor tensor, read_npy(files[i]));
     tensors.push_back(std::move(tensor));
@@ -77,8 +78,8 @@ void print_text(const Session& session) {
   constexpr std::int64_t kShown = 8;
   for (std::size_t i = 0; i < session.outputs().size(); ++i) {
     const TensorView out = session.output(int(i));
-    std::printf("%s %s %s:", session.outputs()[i].name.c_str(), std::string(type_name(out.type)).c_str(),
-                out.shape.text().c_str());
+    std::printf("%s %s %s:", session.outputs()[i].name.c_str(),
+                std::string(type_name(out.type)).c_str(), out.shape.text().c_str());
     const std::int64_t count = out.shape.elements();
     for (std::int64_t k = 0; k < std::min(count, kShown); ++k) std::printf(" %g", element(out, k));
     std::printf("%s\n", count > kShown ? " ..." : "");
@@ -92,7 +93,8 @@ void print_json(const Session& session) {
     nlohmann::ordered_json data = nlohmann::ordered_json::array();
     for (std::int64_t k = 0; k < out.shape.elements(); ++k) data.push_back(element(out, k));
     const std::vector<std::int64_t> shape(out.shape.begin(), out.shape.end());
-    outputs[session.outputs()[i].name] = {{"type", type_name(out.type)}, {"shape", shape}, {"data", std::move(data)}};
+    outputs[session.outputs()[i].name] = {
+        {"type", type_name(out.type)}, {"shape", shape}, {"data", std::move(data)}};
   }
   std::printf("%s\n", nlohmann::ordered_json{{"outputs", outputs}}
                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
@@ -108,12 +110,14 @@ Status run(const Args& args) {
   for (const OwnedTensor& tensor : tensors) {
     views.push_back({const_cast<std::byte*>(tensor.data.view.data()), tensor.type, tensor.shape});
   }
-  if (Status status = session->run(views); !status) return std::move(status).error().at(args.positional()[0]);
+  if (Status status = session->run(views); !status)
+    return std::move(status).error().at(args.positional()[0]);
   if (args.has("--output-dir")) {
     const std::string folder = args.text("--output-dir");
     TRY(make_folders(folder));
     for (std::size_t i = 0; i < session->outputs().size(); ++i) {
-      TRY(write_npy(folder + "/" + file_name(session->outputs()[i].name) + ".npy", session->output(int(i))));
+      TRY(write_npy(folder + "/" + file_name(session->outputs()[i].name) + ".npy",
+                    session->output(int(i))));
     }
   }
   if (args.has("--json")) print_json(*session);
@@ -123,13 +127,14 @@ Status run(const Args& args) {
 
 }  // namespace
 
-const Command kRun = {.name = "run",
-                      .summary = "Runs a model once on given inputs and prints or writes the outputs.",
-                      .arguments = "MODEL",
-                      .example = "  polder run classifier.onnx --input image.npy --output-dir out",
-                      .options = kOptions,
-                      .min_positional = 1,
-                      .max_positional = 1,
-                      .run = run};
+const Command kRun = {
+    .name = "run",
+    .summary = "Runs a model once on given inputs and prints or writes the outputs.",
+    .arguments = "MODEL",
+    .example = "  polder run classifier.onnx --input image.npy --output-dir out",
+    .options = kOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = run};
 
 }  // namespace polder::cli

@@ -259,7 +259,59 @@ class Importer {
       made_[std::size_t(id)] = true;
       graph_.inputs.push_back(id);
     }
-    return apply_import_options(graph_, options_);
+    return apply_options();
+  }
+
+  Result<ValueId> input_named(std::string_view option, const std::string& name) const {
+    std::vector<std::string> names;
+    for (const ValueId id : graph_.inputs) {
+      if (graph_[id].name == name) return id;
+      names.push_back(graph_[id].name);
+    }
+    return fail(Code::kInvalid, "{} names '{}'; the model has {}", option, name,
+                fmt::join(names, ", "));
+  }
+
+  Status apply_options() {
+    for (const auto& [name, extents] : options_.shapes) {
+      TRY_VALUE(const ValueId id, input_named("a shape", name));
+      Dims& dims = graph_[id].dims;
+      if (int(extents.size()) != dims.rank()) {
+        return fail(Code::kInvalid, "input '{}': a shape of {} dimensions given; the model has {}",
+                    name, extents.size(), dims.rank());
+      }
+      for (int axis = 0; axis < dims.rank(); ++axis) {
+        const std::int64_t extent = extents[std::size_t(axis)];
+        if (extent < 0) continue;
+        if (extent > kMaxElements || (dims[axis].known() && dims[axis].bound != extent)) {
+          return fail(Code::kInvalid, "input '{}': dimension {} given as {}; the model has {}",
+                      name, axis, extent, dims.text());
+        }
+        dims[axis] = extent;
+      }
+    }
+    for (const auto& [place, bound] : options_.bounds) TRY(apply_bound(place, bound));
+    for (const auto& [name, tensor] : options_.bindings) {
+      TRY_VALUE(const ValueId id, input_named("a binding", name));
+      TRY_VALUE(OwnedTensor fitted, fit_binding(tensor, graph_[id].type, graph_[id].dims));
+      graph_[id].dims = Dims(fitted.shape);
+      graph_[id].data = std::move(fitted.data);
+      std::erase(graph_.inputs, id);
+    }
+    return {};
+  }
+
+  // "image[2]"
+  Status apply_bound(const std::string& place, std::int64_t bound) {
+    for (const ValueId id : graph_.inputs) {
+      Dims& dims = graph_[id].dims;
+      for (int axis = 0; axis < dims.rank(); ++axis) {
+        if (place != fmt::format("{}[{}]", graph_[id].name, axis)) continue;
+        if (!dims[axis].known()) dims[axis].bound = bound;
+        return {};
+      }
+    }
+    return fail(Code::kInvalid, "a bound names '{}'; use INPUT[AXIS]", place);
   }
 
   Status add_outputs(const tflite::SubGraph& main) {

@@ -530,17 +530,18 @@ Status GraphRunner::infer_now(Node& node) {
   return {};
 }
 
-double GraphRunner::count(int index, double (*count)(const ops::NodeInfo&)) const {
+double GraphRunner::count(int index, double (*work)(const ops::NodeInfo&)) const {
   const Node& node = nodes_[std::size_t(index)];
   std::vector<ops::ValueInfo> in, out;
   const auto info = [&](int id) {
     if (id < 0) return ops::ValueInfo{};
     const Tensor& tensor = tensors_[std::size_t(id)];
-    return ops::ValueInfo{tensor.type, Dims(tensor.now.shape), tensor.constant, nullptr, tensor.layout};
+    return ops::ValueInfo{tensor.type, Dims(tensor.now.shape), tensor.constant, nullptr,
+                          tensor.layout};
   };
   for (const int id : node.inputs) in.push_back(info(id));
   for (const int id : node.outputs) out.push_back(info(id));
-  return count({in, out, params_.data() + node.params, shared_.kernels});
+  return work({in, out, params_.data() + node.params, shared_.kernels});
 }
 
 TensorView GraphRunner::output(int i) const {

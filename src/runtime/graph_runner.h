@@ -64,7 +64,7 @@ class GraphRunner {
   std::span<const Node> nodes() const { return nodes_; }
   std::span<const int> inputs() const { return inputs_; }
   std::span<const int> outputs() const { return outputs_; }
-  double count(int node, double (*count)(const ops::NodeInfo&)) const;
+  double count(int node, double (*work)(const ops::NodeInfo&)) const;
   void observe(RunObserver* observer) { observer_ = observer; }
 
  private:

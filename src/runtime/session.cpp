@@ -113,7 +113,9 @@ void Session::observe(RunObserver* observer) { main_->observe(observer); }
 
 Shape Session::extents(int tensor) const { return main_->tensors()[std::size_t(tensor)].now.shape; }
 
-double Session::count(int node, double (*count)(const ops::NodeInfo&)) const { return main_->count(node, count); }
+double Session::count(int node, double (*work)(const ops::NodeInfo&)) const {
+  return main_->count(node, work);
+}
 
 std::vector<NodeReport> Session::nodes() const {
   std::vector<NodeReport> reports;

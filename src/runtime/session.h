@@ -68,8 +68,8 @@ class Session final : public Executor {
   // The main graph's nodes and tensors, in order of execution.
   std::vector<NodeReport> nodes() const;
   std::vector<TensorReport> tensors() const;
-  // `count` of a node as its kernel was chosen: how much work it is.
-  double count(int node, double (*count)(const ops::NodeInfo&)) const;
+  // `work` of a node as its kernel was chosen: how much work it is.
+  double count(int node, double (*work)(const ops::NodeInfo&)) const;
   // nullptr: nobody watches. Borrowed until replaced.
   void observe(RunObserver* observer);
   // The extents that tensor `index` had in the last run.

@@ -24,20 +24,24 @@ Result<bool> is_plan_file(const std::string& path) {
 Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options) {
   TRY_VALUE(const bool plan, is_plan_file(path));
   if (!plan) {
-    return fail(Code::kUnsupported,
-                "{}: not a plan; this build opens plans only: compile the model with 'polder compile'", path);
+    return fail(
+        Code::kUnsupported,
+        "{}: not a plan; this build opens plans only: compile the model with 'polder compile'",
+        path);
   }
   return Session::open(path, {.threads = options.threads});
 }
 
 #else
 
-Result<compile::CompileOptions> compile_options(const std::string& path, const OpenOptions& options) {
+Result<compile::CompileOptions> compile_options(const std::string& path,
+                                                const OpenOptions& options) {
   compile::CompileOptions compile;
   if (!options.target.empty()) {
     const auto isa = kernel::isa_from_name(options.target);
     if (!isa) {
-      return fail(Code::kInvalid, "no target is called '{}'; there are generic, x86-64-v3, x86-64-v4 and arm64",
+      return fail(Code::kInvalid,
+                  "no target is called '{}'; there are generic, x86-64-v3, x86-64-v4 and arm64",
                   options.target);
     }
     compile.target = *isa;
@@ -53,13 +57,15 @@ Result<Graph> import_model(const std::string& path, const OpenOptions& options) 
   import.bounds = options.bounds;
   for (const auto& [name, view] : options.bindings) {
     import.bindings.emplace_back(
-        name, OwnedTensor{view.type, view.shape,
-                          Bytes::copy_of({static_cast<const std::byte*>(view.data), view.bytes()})});
+        name,
+        OwnedTensor{view.type, view.shape,
+                    Bytes::copy_of({static_cast<const std::byte*>(view.data), view.bytes()})});
   }
   TRY_VALUE(const MappedFile file, MappedFile::open(path));
   if (file.bytes().empty()) return fail(Code::kCorrupt, "{}: the file is empty", path);
   if (is_plan(file.bytes())) {
-    return fail(Code::kInvalid, "{}: already a plan; give the ONNX or TFLite file it was compiled from", path);
+    return fail(Code::kInvalid,
+                "{}: already a plan; give the ONNX or TFLite file it was compiled from", path);
   }
   if (is_tflite(file.bytes())) return import_tflite(path, import);
   return import_onnx(path, import);
@@ -80,7 +86,8 @@ Result<std::unique_ptr<Session>> open_session(const std::string& path, const Ope
   return opened;
 }
 
-Status compile_file(const std::string& model_path, const std::string& plan_path, const OpenOptions& options) {
+Status compile_file(const std::string& model_path, const std::string& plan_path,
+                    const OpenOptions& options) {
   TRY_VALUE(const compile::CompileOptions compile, compile_options(model_path, options));
   TRY_VALUE(Graph graph, import_model(model_path, options));
   auto compiled = compile::compile(std::move(graph), compile);

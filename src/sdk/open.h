@@ -21,7 +21,8 @@ Result<std::unique_ptr<Session>> open_session(const std::string& path, const Ope
 // An ONNX or TFLite file as a graph, by its content. kInvalid for a plan.
 Result<Graph> import_model(const std::string& path, const OpenOptions& options);
 // The compiler's options as the public ones say.
-Result<compile::CompileOptions> compile_options(const std::string& path, const OpenOptions& options);
+Result<compile::CompileOptions> compile_options(const std::string& path,
+                                                const OpenOptions& options);
 #endif
 
 }  // namespace polder

@@ -40,7 +40,8 @@ void describe(const Shape& shape, polder::DataType type, void* data, polder_tens
 
 int describe_port(std::span<const Port> ports, int index, polder_tensor* out, const char** name) {
   if (index < 0 || std::size_t(index) >= ports.size() || !out) {
-    return report(polder::fail(Code::kInvalid, "no port {}; the model has {}", index, ports.size()));
+    return report(
+        polder::fail(Code::kInvalid, "no port {}; the model has {}", index, ports.size()));
   }
   const Port& port = ports[std::size_t(index)];
   describe(port.shape, port.type, nullptr, out);
@@ -51,7 +52,8 @@ int describe_port(std::span<const Port> ports, int index, polder_tensor* out, co
 }  // namespace
 
 int polder_open(const char* path, int threads, polder_model** model) {
-  if (!path || !model) return report(polder::fail(Code::kInvalid, "polder_open: path and model must not be NULL"));
+  if (!path || !model)
+    return report(polder::fail(Code::kInvalid, "polder_open: path and model must not be NULL"));
   *model = nullptr;
   auto opened = Model::open(path, {.threads = threads});
   if (!opened) return report(opened.error());
@@ -75,12 +77,14 @@ int polder_output(const polder_model* model, int index, polder_tensor* port, con
 int polder_run(polder_model* model, const polder_tensor* inputs, int count) {
   constexpr int kMaxInputs = 64;
   if (count < 0 || count > kMaxInputs || (count && !inputs)) {
-    return report(polder::fail(Code::kInvalid, "polder_run: {} inputs; 0 to {} expected", count, kMaxInputs));
+    return report(
+        polder::fail(Code::kInvalid, "polder_run: {} inputs; 0 to {} expected", count, kMaxInputs));
   }
   TensorView views[kMaxInputs];
   for (int i = 0; i < count; ++i) {
     if (inputs[i].rank < 0 || inputs[i].rank > POLDER_MAX_RANK) {
-      return report(polder::fail(Code::kInvalid, "input {}: rank {}; 0 to 8 expected", i, inputs[i].rank));
+      return report(
+          polder::fail(Code::kInvalid, "input {}: rank {}; 0 to 8 expected", i, inputs[i].rank));
     }
     const std::span<const std::int64_t> dims(inputs[i].dims, std::size_t(inputs[i].rank));
     views[i] = {inputs[i].data, polder::DataType(inputs[i].type), Shape(dims)};

@@ -40,7 +40,8 @@ Json ports_json(const std::vector<Port>& ports) {
 // A colour by what an operator does, the same on every page.
 std::string colour(std::string_view op) {
   if (op == "Conv" || op == "ConvTranspose" || op == "Linear" || op == "MatMul") return "#3b6ea5";
-  if (op == "Transpose" || op == "Reshape" || op == "Concat" || op == "Slice" || op == "Pad") return "#9a7b3f";
+  if (op == "Transpose" || op == "Reshape" || op == "Concat" || op == "Slice" || op == "Pad")
+    return "#9a7b3f";
   if (op.find("Pool") != op.npos || op.starts_with("Reduce")) return "#4f8a5b";
   return "#7a6a8a";
 }
@@ -49,16 +50,19 @@ std::string memory_svg(const ModelSummary& summary) {
   const double width = 1000, height = 320;
   const double steps = std::max<double>(1, double(summary.nodes.size()));
   const double arena = std::max<double>(1, double(summary.arena_bytes));
-  std::string svg = fmt::format("<svg viewBox=\"0 0 {} {}\" class=\"memory\" role=\"img\">", width, height);
+  std::string svg =
+      fmt::format("<svg viewBox=\"0 0 {} {}\" class=\"memory\" role=\"img\">", width, height);
   for (const TensorSummary& tensor : summary.memory) {
-    const double x = tensor.first / steps * width, w = (tensor.last - tensor.first + 1) / steps * width;
+    const double x = tensor.first / steps * width,
+                 w = (tensor.last - tensor.first + 1) / steps * width;
     const double h = std::max(0.5, double(tensor.bytes) / arena * height);
     const double y = height - double(tensor.offset) / arena * height - h;
     svg += fmt::format(
-        "<rect x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\"><title>{}: {:.1f} kB at {:.1f} kB, nodes "
+        "<rect x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\"><title>{}: {:.1f} kB "
+        "at {:.1f} kB, nodes "
         "{} to {}</title></rect>",
-        x, y, w, h, escape(tensor.name), double(tensor.bytes) / 1e3, double(tensor.offset) / 1e3, tensor.first,
-        tensor.last);
+        x, y, w, h, escape(tensor.name), double(tensor.bytes) / 1e3, double(tensor.offset) / 1e3,
+        tensor.first, tensor.last);
   }
   return svg + "</svg>";
 }
@@ -95,9 +99,15 @@ ModelSummary summarise(const Session& session, const std::string& path) {
   std::vector<int> first(tensors.size(), -1), last(tensors.size(), -1);
   for (std::size_t n = 0; n < nodes.size(); ++n) {
     const NodeReport& node = nodes[n];
-    NodeSummary row{std::string(node.name), std::string(node.op), std::string(node.kernel), "", 0, node.inputs,
+    NodeSummary row{std::string(node.name),
+                    std::string(node.op),
+                    std::string(node.kernel),
+                    "",
+                    0,
+                    node.inputs,
                     node.outputs};
-    if (!node.outputs.empty() && node.outputs[0] >= 0) row.shape = tensors[std::size_t(node.outputs[0])].bounds.text();
+    if (!node.outputs.empty() && node.outputs[0] >= 0)
+      row.shape = tensors[std::size_t(node.outputs[0])].bounds.text();
     const ops::OpTools* tools = ops::find_tools(node.op);
     if (tools && tools->macs) row.macs = session.count(int(n), tools->macs);
     summary.macs += row.macs;
@@ -112,8 +122,8 @@ ModelSummary summarise(const Session& session, const std::string& path) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (!tensors[i].in_arena) continue;
     ++summary.arena_tensors;
-    summary.memory.push_back(
-        {std::string(tensors[i].name), tensors[i].offset, tensors[i].bytes, std::max(first[i], 0), std::max(last[i], 0)});
+    summary.memory.push_back({std::string(tensors[i].name), tensors[i].offset, tensors[i].bytes,
+                              std::max(first[i], 0), std::max(last[i], 0)});
   }
   return summary;
 }
@@ -121,13 +131,21 @@ ModelSummary summarise(const Session& session, const std::string& path) {
 std::string summary_json(const ModelSummary& summary) {
   Json nodes = Json::array();
   for (const NodeSummary& node : summary.nodes) {
-    nodes.push_back({{"name", node.name}, {"op", node.op}, {"kernel", node.kernel}, {"shape", node.shape},
-                     {"macs", node.macs}, {"inputs", node.inputs}, {"outputs", node.outputs}});
+    nodes.push_back({{"name", node.name},
+                     {"op", node.op},
+                     {"kernel", node.kernel},
+                     {"shape", node.shape},
+                     {"macs", node.macs},
+                     {"inputs", node.inputs},
+                     {"outputs", node.outputs}});
   }
   Json memory = Json::array();
   for (const TensorSummary& tensor : summary.memory) {
-    memory.push_back({{"name", tensor.name}, {"offset", tensor.offset}, {"bytes", tensor.bytes},
-                      {"first_node", tensor.first}, {"last_node", tensor.last}});
+    memory.push_back({{"name", tensor.name},
+                      {"offset", tensor.offset},
+                      {"bytes", tensor.bytes},
+                      {"first_node", tensor.first},
+                      {"last_node", tensor.last}});
   }
   const Json object = {{"model", summary.path},
                        {"target", summary.isa},
@@ -152,27 +170,38 @@ std::string summary_page(const ModelSummary& summary) {
     for (const int input : node.inputs) {
       for (std::size_t m = 0; m < n; ++m) {
         const auto& outputs = summary.nodes[m].outputs;
-        if (input >= 0 && std::ranges::find(outputs, input) != outputs.end()) from += fmt::format(" {}", m);
+        if (input >= 0 && std::ranges::find(outputs, input) != outputs.end())
+          from += fmt::format(" {}", m);
       }
     }
     rows += fmt::format(
-        "<li style=\"--c:{}\" title=\"{}\"><span>{}</span><span>{}</span><span>{}</span><span>{:.2f} MMACs<div "
-        "class=\"bar\" style=\"width:{:.1f}%\"></div></span><span>{} <span class=\"from\">{}{}</span></span></li>",
-        colour(node.op), escape(node.name), n, escape(node.op), escape(node.kernel), node.macs / 1e6,
-        node.macs / most * 100, escape(node.shape), from.empty() ? "" : "from", from);
+        "<li style=\"--c:{}\" "
+        "title=\"{}\"><span>{}</span><span>{}</span><span>{}</span><span>{:.2f} MMACs<div "
+        "class=\"bar\" style=\"width:{:.1f}%\"></div></span><span>{} <span "
+        "class=\"from\">{}{}</span></span></li>",
+        colour(node.op), escape(node.name), n, escape(node.op), escape(node.kernel),
+        node.macs / 1e6, node.macs / most * 100, escape(node.shape), from.empty() ? "" : "from",
+        from);
   }
   std::string ports;
-  for (const Port& port : summary.inputs) ports += fmt::format("<dt>input</dt><dd>{} {}</dd>", escape(port.name), port.shape.text());
-  for (const Port& port : summary.outputs) ports += fmt::format("<dt>output</dt><dd>{} {}</dd>", escape(port.name), port.shape.text());
+  for (const Port& port : summary.inputs)
+    ports += fmt::format("<dt>input</dt><dd>{} {}</dd>", escape(port.name), port.shape.text());
+  for (const Port& port : summary.outputs)
+    ports += fmt::format("<dt>output</dt><dd>{} {}</dd>", escape(port.name), port.shape.text());
   return fmt::format(
       "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width\"><title>{0}</title><style>{1}</style><h1>{0}</h1><dl>{2}<dt>parameters</dt>"
-      "<dd>{3:.3f} M, {4:.1f} kB</dd><dt>work</dt><dd>{5:.2f} M multiply-accumulates</dd><dt>arena</dt><dd>{6:.1f} "
-      "kB</dd><dt>target</dt><dd>{7}</dd></dl><h2>Memory over time</h2><p>Each block is a tensor in the arena: from "
-      "left to right the nodes, from bottom to top the address.</p>{8}<h2>Graph</h2><p>Nodes in order of execution; "
+      "content=\"width=device-width\"><title>{0}</title><style>{1}</style><h1>{0}</"
+      "h1><dl>{2}<dt>parameters</dt>"
+      "<dd>{3:.3f} M, {4:.1f} kB</dd><dt>work</dt><dd>{5:.2f} M "
+      "multiply-accumulates</dd><dt>arena</dt><dd>{6:.1f} "
+      "kB</dd><dt>target</dt><dd>{7}</dd></dl><h2>Memory over time</h2><p>Each block is a tensor "
+      "in the arena: from "
+      "left to right the nodes, from bottom to top the address.</p>{8}<h2>Graph</h2><p>Nodes in "
+      "order of execution; "
       "the bar is their share of the work.</p><ol class=\"graph\">{9}</ol></html>\n",
-      escape(summary.path), kStyle, ports, summary.parameters / 1e6, double(summary.constant_bytes) / 1e3,
-      summary.macs / 1e6, double(summary.arena_bytes) / 1e3, summary.isa, memory_svg(summary), rows);
+      escape(summary.path), kStyle, ports, summary.parameters / 1e6,
+      double(summary.constant_bytes) / 1e3, summary.macs / 1e6, double(summary.arena_bytes) / 1e3,
+      summary.isa, memory_svg(summary), rows);
 }
 
 }  // namespace polder

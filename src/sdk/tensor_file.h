@@ -10,7 +10,8 @@
 
 namespace polder {
 
-// Reads an .npy file (versions 1 to 3, C order, little endian, numeric types). Errors name the file.
+// Reads an .npy file (versions 1 to 3, C order, little endian, numeric types). Errors name the
+// file.
 Result<OwnedTensor> read_npy(const std::string& path);
 // From memory; for fuzzing.
 Result<OwnedTensor> parse_npy(std::string_view bytes);

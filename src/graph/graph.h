@@ -21,7 +21,7 @@ inline constexpr ValueId kNoValue = -1;
 enum class Layout : std::uint8_t {
   kPlain = 0,   // dense, row-major
   kPanels = 1,  // convolution and matrix weights: per group, panels of 16 outputs x depth
-  kTaps = 2,    // depthwise weights [C,kh,kw,1] held as [kh*kw][C]
+  kTaps = 2,    // depthwise weights: panels of 16 channels x taps
 };
 
 // Immutable bytes and whoever keeps them alive; aligned to 64 bytes when made by the functions

@@ -255,8 +255,12 @@ void softmax_row(const SoftmaxArgs& args, const float* in, float* out) {
   const float sum = exp_row(in, n, args.scale, shift, args.log ? nullptr : out);
   RowsArgs rows{out, 0, out, 0, nullptr, 0, 1, n, {Unary::kLinear, 1 / sum, 0}};
   if (args.log) {
+    // The shift first: added to it, a small logarithm would lose its last digits.
     rows.in = in;
-    rows.f = {Unary::kLinear, args.scale, -shift - std::log(sum)};
+    rows.f = {Unary::kLinear, args.scale, -shift};
+    unary_rows(rows);
+    rows.in = out;
+    rows.f = {Unary::kLinear, 1, -std::log(sum)};
   }
   unary_rows(rows);
 }

@@ -30,7 +30,9 @@ std::size_t packed_bytes(const Packing& packing, const Shape& shape) {
   if (packing.layout == Layout::kPlain) return std::size_t(shape.elements()) * sizeof(float);
   const Extents e = extents_of(packing, shape);
   if (!e.whole) return SIZE_MAX;
-  if (packing.layout == Layout::kTaps) return std::size_t(shape.elements()) * sizeof(float);
+  if (packing.layout == Layout::kTaps) {
+    return std::size_t(kernel::tap_elements(e.groups * e.outputs, e.depth)) * sizeof(float);
+  }
   return std::size_t(e.groups * kernel::panel_elements(e.outputs, e.depth)) * sizeof(float);
 }
 

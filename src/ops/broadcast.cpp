@@ -42,25 +42,30 @@ Status broadcast_dims(const InferContext& context, int first, int count, Dims& o
   return {};
 }
 
-void propagate_ints(InferContext& context, IntFunction f) {
+void propagate_ints(InferContext& context, IntFunction f, std::int64_t least_b) {
   IntList a, b, out;
   if (!context.ints(0, a) || !context.ints(1, b) || a.size() == 0 || b.size() == 0) return;
+  if (a.size() != b.size() && a.size() != 1 && b.size() != 1) return;
   const int count = std::max(a.size(), b.size());
   for (int i = 0; i < count; ++i) {
-    const Dim& x = a[a.size() == 1 ? 0 : std::min(i, a.size() - 1)];
-    const Dim& y = b[b.size() == 1 ? 0 : std::min(i, b.size() - 1)];
+    const Dim& x = a[a.size() == 1 ? 0 : i];
+    const Dim& y = b[b.size() == 1 ? 0 : i];
+    const bool known = x.known() && y.known();
     std::int64_t value = 0;
-    if (!f(x.bound, y.bound, value)) return;
-    // The functions used for shapes rise with their operands, so the bound of the result is the
-    // result of the bounds; the symbol is a new one.
-    if (x.known() && y.known()) out.push_back(value);
+    // The bound of the result is the result of the bounds, as long as the function rises with its
+    // operands: not with negative factors and the like.
+    if (!known && (x.bound < 0 || y.bound < 0)) return;
+    if (!f(x.bound, !y.known() && least_b >= 0 ? least_b : y.bound, value)) return;
+    if (known) out.push_back(value);
+    else if (y.known() && value == x.bound) out.push_back(x);  // x + 0, x * 1
+    else if (x.known() && value == y.bound && least_b < 0) out.push_back(y);
     else out.push_back(context.new_dim(value));
   }
   context.output_ints(0, out);
 }
 
 Status infer_binary(InferContext& context, std::initializer_list<DataType> types, DataType out_type,
-                    IntFunction ints) {
+                    IntFunction ints, std::int64_t least_b) {
   TRY(context.expect_type(0, types));
   if (context.type(0) != context.type(1)) {
     return fail(Code::kInvalid, "inputs are {} and {}; equal types expected",
@@ -69,7 +74,7 @@ Status infer_binary(InferContext& context, std::initializer_list<DataType> types
   Dims dims;
   TRY(broadcast_dims(context, 0, 2, dims));
   context.output(0, out_type == DataType::kNone ? context.type(0) : out_type, dims);
-  if (ints) propagate_ints(context, ints);
+  if (ints) propagate_ints(context, ints, least_b);
   return {};
 }
 

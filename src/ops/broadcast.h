@@ -14,13 +14,15 @@ namespace polder::ops {
 // dimensions are taken as equal at compile time and checked in the run.
 Status broadcast_dims(const InferContext& context, int first, int count, Dims& out);
 
-// out = f(a, b) over small integers where both are known, for chains that compute shapes.
+// out = f(a, b) over small integers, for chains that compute shapes. f rises with a; it also rises
+// with b, or it falls with b and `least_b` is the smallest extent for which it is defined.
 using IntFunction = bool (*)(std::int64_t a, std::int64_t b, std::int64_t& out);
-void propagate_ints(InferContext& context, IntFunction f);
+void propagate_ints(InferContext& context, IntFunction f, std::int64_t least_b = -1);
 
 // Types equal, output of the same type (or `out_type` unless kNone), broadcast shape.
 Status infer_binary(InferContext& context, std::initializer_list<DataType> types,
-                    DataType out_type = DataType::kNone, IntFunction ints = nullptr);
+                    DataType out_type = DataType::kNone, IntFunction ints = nullptr,
+                    std::int64_t least_b = -1);
 
 // Element strides by which `in` is read along the axes of `out`: 0 where it is broadcast.
 std::array<std::int64_t, kMaxRank> broadcast_strides(const Shape& in, const Shape& out);
@@ -55,6 +57,12 @@ Status reference_binary(const RunContext& run) {
     using R = decltype(F::template apply<T>(T(), T()));
     const T* pa = a.as<T>();
     const T* pb = b.as<T>();
+    if (a.shape == out.shape && (b.shape == out.shape || b.shape.elements() == 1)) {
+      const std::int64_t count = out.shape.elements(), step = b.shape == out.shape ? 1 : 0;
+      for (std::int64_t i = 0; i < count; ++i)
+        out.as<R>()[i] = F::template apply<T>(pa[i], pb[i * step]);
+      return;
+    }
     for_each_broadcast(out.shape, strides,
                        [&](std::int64_t i, const std::array<std::int64_t, 2>& at) {
                          out.as<R>()[i] = F::template apply<T>(pa[at[0]], pb[at[1]]);

@@ -3,7 +3,11 @@
 
 #include <polder/tensor.h>
 
+#include <array>
 #include <cstdint>
+#include <string_view>
+
+#include "graph/attrs.h"
 
 namespace polder::ops {
 
@@ -37,6 +41,14 @@ bool dispatch_size(DataType type, F&& f) {
     case 8: f.template operator()<std::uint64_t>(); return true;
     default: return false;
   }
+}
+
+// Reads an attribute that names an element type as type_name() does.
+inline DataType read_type(AttrReader& attrs, std::string_view name, DataType fallback) {
+  constexpr int kCount = int(DataType::kBool) + 1;
+  std::array<std::string_view, kCount> names;
+  for (int i = 0; i < kCount; ++i) names[std::size_t(i)] = type_name(DataType(i));
+  return DataType(attrs.choice(name, names, int(fallback)));
 }
 
 }  // namespace polder::ops

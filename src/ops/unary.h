@@ -1,6 +1,7 @@
 // What the operators of one tensor, element by element, share.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernel/table.h"
@@ -48,6 +49,13 @@ template <kernel::Unary f>
 Choice choose_unary(const NodeInfo& node) {
   if (node.in(0).type != DataType::kF32) return {};
   return {.kernel = vector_unary<f>, .name = "vector"};
+}
+
+// For functions with parameters.
+template <Kernel f>
+Choice choose_f32(const NodeInfo& node) {
+  if (node.in(0).type != DataType::kF32) return {};
+  return {.kernel = f, .name = "vector"};
 }
 
 }  // namespace polder::ops

@@ -1,0 +1,32 @@
+// Acosh: the inverse hyperbolic cosine; NaN below 1.
+#include "ops/tools.h"
+#include "ops/unary.h"
+
+namespace polder::ops::acosh {
+namespace {
+
+struct Function {
+  template <class T>
+  static double apply(T x, const void*) {
+    return std::acosh(double(x));
+  }
+};
+
+std::vector<Sample> samples() {
+  return {{"odd count", {{.shape = {3, 7, 5}, .low = 1, .high = 9}}}};
+}
+
+constexpr OnnxRule kOnnx[] = {{"Acosh"}};
+
+}  // namespace
+
+extern const OpDef def = {
+    .name = "Acosh",
+    .parse = parser<NoParams, no_attributes>,
+    .infer = infer_float,
+    .reference = reference_unary<Function>,
+    .in_place = 0b1,
+};
+extern const OpTools tools = {.onnx = kOnnx, .samples = samples, .commute = Commute::kElementwise};
+
+}  // namespace polder::ops::acosh

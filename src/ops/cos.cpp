@@ -1,0 +1,34 @@
+// Cos: the cosine of x in radians.
+#include "ops/tools.h"
+#include "ops/unary.h"
+
+namespace polder::ops::cos {
+namespace {
+
+struct Function {
+  template <class T>
+  static double apply(T x, const void*) {
+    return std::cos(double(x));
+  }
+};
+
+std::vector<Sample> samples() {
+  return {{"odd count", {{.shape = {3, 7, 5}, .low = -9, .high = 9}}}};
+}
+
+constexpr OnnxRule kOnnx[] = {{"Cos"}};
+constexpr TfliteRule kTflite[] = {{"COS"}};
+
+}  // namespace
+
+extern const OpDef def = {
+    .name = "Cos",
+    .parse = parser<NoParams, no_attributes>,
+    .infer = infer_float,
+    .reference = reference_unary<Function>,
+    .in_place = 0b1,
+};
+extern const OpTools tools = {
+    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+
+}  // namespace polder::ops::cos

@@ -1,0 +1,49 @@
+// Equal: whether a == b, with broadcasting. TFLite's NOT_EQUAL is its negation.
+#include "ops/broadcast.h"
+#include "ops/tools.h"
+
+namespace polder::ops::equal {
+namespace {
+
+constexpr std::initializer_list<DataType> kComparable = {
+    DataType::kF32, DataType::kF64, DataType::kI8,  DataType::kU8,  DataType::kI16, DataType::kU16,
+    DataType::kI32, DataType::kU32, DataType::kI64, DataType::kU64, DataType::kBool};
+
+struct Function {
+  template <class T>
+  static bool apply(T a, T b) {
+    return a == b;
+  }
+};
+
+Status infer(InferContext& context) { return infer_binary(context, kComparable, DataType::kBool); }
+
+std::vector<Sample> samples() {
+  return {
+      {"f32", {{.shape = {3, 4}}, {.shape = {3, 4}}}},
+      {"broadcast",
+       {{DataType::kI32, {3, 4, 5}, {}, false, -2, 3}, {DataType::kI32, {4, 1}, {}, false, -2, 3}}},
+      {"scalar", {{DataType::kI64, {9}, {}, false, -2, 3}, {DataType::kI64, {}, {1}}}}};
+}
+
+constexpr OnnxRule kOnnx[] = {{"Equal"}};
+Status not_equal(ImportContext& node) {
+  TRY_VALUE(const ValueId equal, node.emit("Equal", node.inputs));
+  return node.finish("LogicalNot", {equal});
+}
+constexpr TfliteRule kTflite[] = {{"EQUAL"}, {"NOT_EQUAL", not_equal}};
+
+}  // namespace
+
+extern const OpDef def = {
+    .name = "Equal",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .parse = parser<NoParams, no_attributes>,
+    .infer = infer,
+    .reference = reference_binary<Function>,
+};
+extern const OpTools tools = {
+    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+
+}  // namespace polder::ops::equal

@@ -1,0 +1,54 @@
+// Min: the smaller of a and b with broadcasting; NaN if either is NaN. The format's Min of many
+// inputs becomes a chain.
+#include "ops/broadcast.h"
+#include "ops/rules.h"
+
+namespace polder::ops::min {
+namespace {
+
+struct Function {
+  template <class T>
+  static T apply(T a, T b) {
+    return b < a || b != b ? b : a;
+  }
+};
+
+bool min_ints(std::int64_t a, std::int64_t b, std::int64_t& out) {
+  out = a < b ? a : b;
+  return true;
+}
+
+Status infer(InferContext& context) {
+  return infer_binary(context, kNumeric, DataType::kNone, min_ints);
+}
+
+std::vector<Sample> samples() {
+  return {
+      {"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
+      {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
+      {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
+      {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
+      {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
+}
+
+Status from_onnx(ImportContext& node) { return finish_chain(node, "Min"); }
+constexpr OnnxRule kOnnx[] = {{"Min", from_onnx}};
+Status from_tflite(ImportContext& node) { return node.finish("Min", node.inputs); }
+constexpr TfliteRule kTflite[] = {{"MINIMUM", from_tflite}};
+
+}  // namespace
+
+extern const OpDef def = {
+    .name = "Min",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .parse = parser<NoParams, no_attributes>,
+    .infer = infer,
+    .reference = reference_binary<Function>,
+    .choose = choose_binary<kernel::Binary::kMin>,
+    .in_place = 0b11,
+};
+extern const OpTools tools = {
+    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+
+}  // namespace polder::ops::min

@@ -1,0 +1,45 @@
+// PRelu: a, or a * slope where a < 0; the slope is broadcast.
+#include "ops/broadcast.h"
+#include "ops/tools.h"
+
+namespace polder::ops::prelu {
+namespace {
+
+struct Function {
+  template <class T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) return a < 0 ? T(std::uint64_t(a) * std::uint64_t(b)) : a;
+    else return a < 0 ? a * b : a;
+  }
+};
+
+Status infer(InferContext& context) { return infer_binary(context, kNumeric); }
+
+std::vector<Sample> samples() {
+  return {
+      {"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
+      {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
+      {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
+      {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
+      {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
+}
+
+constexpr OnnxRule kOnnx[] = {{"PRelu"}};
+constexpr TfliteRule kTflite[] = {{"PRELU"}};
+
+}  // namespace
+
+extern const OpDef def = {
+    .name = "PRelu",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .parse = parser<NoParams, no_attributes>,
+    .infer = infer,
+    .reference = reference_binary<Function>,
+    .choose = choose_binary<kernel::Binary::kPrelu>,
+    .in_place = 0b11,
+};
+extern const OpTools tools = {
+    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+
+}  // namespace polder::ops::prelu

@@ -1,0 +1,34 @@
+// What import rules of several operators share.
+#pragma once
+
+#include <vector>
+
+#include "ops/tools.h"
+
+namespace polder::ops {
+
+// A constant scalar of any numeric type with a C++ type.
+ValueId constant_scalar(ImportContext& node, DataType type, double x);
+// The elements of input `i`, which must be constant; an error that names it otherwise.
+Result<std::vector<double>> constant_reals(const ImportContext& node, int i);
+// The only element of constant input `i`.
+Result<double> constant_real(const ImportContext& node, int i);
+
+// Finishes with `op` over all inputs, two at a time from the left; one input is passed through.
+Status finish_chain(ImportContext& node, std::string_view op);
+
+// Sets attribute "axes" from constant input `i` where the node has it (newer operator sets), and
+// keeps the attribute of the older ones.
+Status axes_from_input(ImportContext& node, int i);
+
+// Axis attribute made non-negative by the rank of input 0.
+Result<std::int64_t> front_axis(const ImportContext& node, std::int64_t axis);
+
+// ONNX's TensorProto.DataType and TFLite's TensorType as ours; an error for what we do not hold.
+Result<DataType> onnx_type(std::int64_t number);
+Result<DataType> tflite_type(std::string_view name);
+
+// Finishes output `i` with `v`, cast to `type`.
+Status finish_cast(ImportContext& node, ValueId v, DataType type, int i = 0);
+
+}  // namespace polder::ops

@@ -1,0 +1,142 @@
+// LayerNorm: (x - mean) / sqrt(variance + epsilon) * scale + bias over all dimensions from
+// attribute "axis" on. Further outputs: the mean and 1 / sqrt(variance + epsilon).
+#include <cmath>
+
+#include "kernel/table.h"
+#include "ops/axes.h"
+#include "ops/tools.h"
+#include "ops/types.h"
+
+namespace polder::ops::layer_norm {
+namespace {
+
+struct Params {
+  std::int64_t axis;
+  double epsilon;
+};
+
+void parse(AttrReader& attrs, Params& p) {
+  p.axis = attrs.integer("axis", -1, -kMaxRank, kMaxRank - 1);
+  p.epsilon = attrs.real("epsilon", 1e-5, 0);
+  attrs.integer("stash_type", 1, 1, 1);
+}
+
+Status infer(InferContext& context) {
+  TRY(context.expect_type(0, {DataType::kF32, DataType::kF64}));
+  TRY(context.expect_rank(0, 1));
+  const Dims& x = context.dims(0);
+  TRY_VALUE(const int axis, normal_axis(context.params<Params>().axis, x.rank()));
+  Dims statistics = x;
+  for (int i = axis; i < x.rank(); ++i) statistics[i] = 1;
+  for (int input = 1; input < context.input_count(); ++input) {
+    if (!context.has(input)) continue;
+    TRY(context.expect_type(input, {context.type(0)}));
+    TRY(context.expect_rank(input, x.rank() - axis, x.rank() - axis));
+    for (int i = axis; i < x.rank(); ++i) {
+      const Dim& dim = context.dims(input)[i - axis];
+      if (x[i].known() && dim.known() && !(x[i] == dim)) {
+        return fail(Code::kInvalid, "input {} is {}; the last dimensions of {} expected", input,
+                    context.dims(input).text(), x.text());
+      }
+    }
+  }
+  context.output(0, context.type(0), x);
+  context.output(1, DataType::kF32, statistics);
+  context.output(2, DataType::kF32, statistics);
+  return {};
+}
+
+// An output that the node does not have, or nobody reads, has no memory.
+float* optional_output(const RunContext& run, std::size_t i) {
+  return i < run.outputs.size() ? run.outputs[i].as<float>() : nullptr;
+}
+
+// Rows to normalise, and their length.
+AxisSplit rows_of(const RunContext& run) {
+  const Shape& shape = run.in(0).shape;
+  AxisSplit split;
+  const int axis = *normal_axis(run.as<Params>().axis, shape.rank());
+  for (int i = 0; i < shape.rank(); ++i) (i < axis ? split.outer : split.n) *= shape[i];
+  return split;
+}
+
+template <class T>
+void normalise(const RunContext& run, const AxisSplit& rows) {
+  const double epsilon = run.as<Params>().epsilon;
+  const T* scale = run.has(1) ? run.in(1).as<T>() : nullptr;
+  const T* bias = run.has(2) ? run.in(2).as<T>() : nullptr;
+  for (std::int64_t r = 0; r < rows.outer; ++r) {
+    const T* x = run.in(0).as<T>() + r * rows.n;
+    T* y = run.out(0).as<T>() + r * rows.n;
+    double mean = 0, variance = 0;
+    for (std::int64_t i = 0; i < rows.n; ++i) mean += double(x[i]);
+    mean /= double(rows.n);
+    for (std::int64_t i = 0; i < rows.n; ++i) {
+      variance += (double(x[i]) - mean) * (double(x[i]) - mean);
+    }
+    const double inverse = 1 / std::sqrt(variance / double(rows.n) + epsilon);
+    for (std::int64_t i = 0; i < rows.n; ++i) {
+      const double z = (double(x[i]) - mean) * inverse;
+      y[i] = T(z * (scale ? double(scale[i]) : 1) + (bias ? double(bias[i]) : 0));
+    }
+    if (float* means = optional_output(run, 1)) means[r] = float(mean);
+    if (float* inverses = optional_output(run, 2)) inverses[r] = float(inverse);
+  }
+}
+
+Status reference(const RunContext& run) {
+  const AxisSplit rows = rows_of(run);
+  if (run.in(0).type == DataType::kF32) normalise<float>(run, rows);
+  else normalise<double>(run, rows);
+  return {};
+}
+
+Status vector(const RunContext& run) {
+  const AxisSplit rows = rows_of(run);
+  if (rows.outer == 0 || rows.n == 0) return {};
+  kernel::LayerNormArgs args;
+  args.in = run.in(0).as<float>();
+  args.out = run.out(0).as<float>();
+  args.gamma = run.has(1) ? run.in(1).as<float>() : nullptr;
+  args.beta = run.has(2) ? run.in(2).as<float>() : nullptr;
+  args.mean = optional_output(run, 1);
+  args.inverse_deviation = optional_output(run, 2);
+  args.rows = rows.outer;
+  args.n = rows.n;
+  args.epsilon = float(run.as<Params>().epsilon);
+  kernel::run(run.parallel, run.kernels.layer_norm, args);
+  return {};
+}
+
+Choice choose(const NodeInfo& node) {
+  if (node.in(0).type != DataType::kF32) return {};
+  return {.kernel = vector, .name = "vector"};
+}
+
+std::vector<Sample> samples() {
+  return {{"all outputs", {{.shape = {3, 4, 17}}, {.shape = {17}}, {.shape = {17}}}, {}, 3},
+          {"two axes",
+           {{.shape = {3, 4, 5}}, {.shape = {4, 5}}},
+           {{"axis", std::int64_t(1)}, {"epsilon", 0.1}}},
+          {"f64", {{DataType::kF64, {2, 9}}, {DataType::kF64, {9}}}}};
+}
+
+constexpr OnnxRule kOnnx[] = {{"LayerNormalization"}};
+
+}  // namespace
+
+extern const OpDef def = {
+    .name = "LayerNorm",
+    .min_inputs = 1,
+    .max_inputs = 3,
+    .max_outputs = 3,
+    .parse = parser<Params, parse>,
+    .params_bytes = sizeof(Params),
+    .infer = infer,
+    .reference = reference,
+    .choose = choose,
+    .in_place = 0b1,
+};
+extern const OpTools tools = {.onnx = kOnnx, .samples = samples};
+
+}  // namespace polder::ops::layer_norm

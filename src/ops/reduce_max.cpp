@@ -1,0 +1,43 @@
+// ReduceMax: the largest element; the lowest value of the type of none.
+#include "ops/reduce.h"
+
+namespace polder::ops::reduce_max {
+namespace {
+
+struct Function {
+  template <class A, class T>
+  static A first() {
+    return std::is_floating_point_v<T> ? A(-std::numeric_limits<double>::infinity())
+                                       : A(std::numeric_limits<T>::lowest());
+  }
+  template <class A>
+  static A add(A sum, A x) {
+    return sum < x || x != x ? x : sum;
+  }
+  template <class A>
+  static A last(A sum, std::int64_t) {
+    return sum;
+  }
+};
+
+std::vector<Sample> samples() { return reduce_samples(-2, true); }
+
+Status from_onnx(ImportContext& node) { return reduce_from_onnx(node, "ReduceMax"); }
+constexpr OnnxRule kOnnx[] = {{"ReduceMax", from_onnx}};
+Status from_tflite(ImportContext& node) { return reduce_from_tflite(node, "ReduceMax"); }
+constexpr TfliteRule kTflite[] = {{"REDUCE_MAX", from_tflite}};
+
+}  // namespace
+
+extern const OpDef def = {
+    .name = "ReduceMax",
+    .parse = parser<ReduceParams, parse_reduce>,
+    .params_bytes = sizeof(ReduceParams),
+    .infer = infer_reduce_numeric,
+    .reference = reference_reduce<Function>,
+    .choose = choose_reduce<kernel::Reduction::kMax>,
+};
+extern const OpTools tools = {
+    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kAxes};
+
+}  // namespace polder::ops::reduce_max

@@ -9,7 +9,7 @@ function(polder_flatbuffer target schema)
   get_filename_component(stem ${schema} NAME_WE)
   set(header ${CMAKE_BINARY_DIR}/generated/${stem}_generated.h)
   add_custom_command(OUTPUT ${header}
-    COMMAND ${FLATC} --cpp --scoped-enums --cpp-std c++17 -o ${CMAKE_BINARY_DIR}/generated
+    COMMAND ${FLATC} --cpp --scoped-enums --cpp-std c++17 ${ARGN} -o ${CMAKE_BINARY_DIR}/generated
             ${CMAKE_SOURCE_DIR}/${schema}
     DEPENDS ${CMAKE_SOURCE_DIR}/${schema} COMMENT "Generating ${stem}_generated.h" VERBATIM)
   add_custom_target(${stem}_schema DEPENDS ${header})

@@ -8,5 +8,6 @@ namespace polder::cli {
 extern const Command kInspect;
 extern const Command kCompile;
 extern const Command kRun;
+extern const Command kPlay;
 
 }  // namespace polder::cli

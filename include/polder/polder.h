@@ -3,8 +3,7 @@
  * Functions return 0 for success or the code of the error (include/polder/error.h: 1 invalid ...
  * 10 timeout); polder_last_error() then says what happened, on the same thread, until the next
  * call. A model serves one thread at a time. */
-#ifndef POLDER_H
-#define POLDER_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -63,6 +62,4 @@ const char* polder_version(void);
 
 #ifdef __cplusplus
 }
-#endif
-
 #endif

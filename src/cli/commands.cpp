@@ -19,9 +19,10 @@ int play(int argc, char** argv) { return play_main(argc, argv, open_model); }
 
 }  // namespace
 
-const Command kPlay = {.name = "play",
-                       .summary = "Runs a pipeline: sources, steps and sinks that a TOML file connects.",
-                       .main = play};
+const Command kPlay = {
+    .name = "play",
+    .summary = "Runs a pipeline: sources, steps and sinks that a TOML file connects.",
+    .main = play};
 
 std::span<const Command* const> commands() {
   static constexpr const Command* kCommands[] = {&kInspect, &kCompile, &kRun, &kPlay};

@@ -190,16 +190,15 @@ class Importer {
       return fail(Code::kUnsupported,
                   "sparse storage is not supported; convert the model with dense weights");
     }
-    const auto* extents = tensor.shape_signature() && tensor.shape_signature()->size()
-                              ? tensor.shape_signature()
-                              : tensor.shape();
+    // The extents that the converter saw, usually a batch of 1; the options may give others.
+    const auto* extents = tensor.shape();
     const unsigned rank = extents ? extents->size() : 0;
     if (rank > kMaxRank) return fail(Code::kUnsupported, "rank {}; at most {}", rank, kMaxRank);
     Dims dims;
     for (unsigned axis = 0; axis < rank; ++axis) {
       const std::int32_t extent = extents->Get(axis);
-      if (extent < -1) return fail(Code::kCorrupt, "dimension {} is {}", axis, extent);
-      dims.push_back(extent == -1 ? graph_.new_dim(kUnbounded) : Dim(extent));
+      if (extent < 0) return fail(Code::kCorrupt, "dimension {} is {}", axis, extent);
+      dims.push_back(extent);
     }
     const ValueId id = graph_.add_value(text(tensor.name()), type, dims);
     return add_data(tensor, id);
@@ -272,6 +271,12 @@ class Importer {
                 fmt::join(names, ", "));
   }
 
+  // Whether the file says that a dimension may have any extent.
+  bool is_free(ValueId id, int axis) const {
+    const auto* signature = sources_[std::size_t(id)]->shape_signature();
+    return signature && unsigned(axis) < signature->size() && signature->Get(unsigned(axis)) == -1;
+  }
+
   Status apply_options() {
     for (const auto& [name, extents] : options_.shapes) {
       TRY_VALUE(const ValueId id, input_named("a shape", name));
@@ -283,7 +288,7 @@ class Importer {
       for (int axis = 0; axis < dims.rank(); ++axis) {
         const std::int64_t extent = extents[std::size_t(axis)];
         if (extent < 0) continue;
-        if (extent > kMaxElements || (dims[axis].known() && dims[axis].bound != extent)) {
+        if (extent > kMaxElements || (!is_free(id, axis) && !dims[axis].is(extent))) {
           return fail(Code::kInvalid, "input '{}': dimension {} given as {}; the model has {}",
                       name, axis, extent, dims.text());
         }
@@ -307,7 +312,9 @@ class Importer {
       Dims& dims = graph_[id].dims;
       for (int axis = 0; axis < dims.rank(); ++axis) {
         if (place != fmt::format("{}[{}]", graph_[id].name, axis)) continue;
-        if (!dims[axis].known()) dims[axis].bound = bound;
+        if (!is_free(id, axis))
+          return fail(Code::kInvalid, "'{}' is fixed to {}", place, dims[axis].bound);
+        dims[axis] = graph_.new_dim(bound);
         return {};
       }
     }

@@ -37,7 +37,7 @@ Status check_kernel_shape(const ImportContext& node, ValueId weights) {
 }
 
 Result<Attrs> window_from_tflite(const ImportContext& node) {
-  const std::string padding = node.attrs.text("padding", "VALID");
+  const std::string padding = node.attrs.text("padding", "SAME");
   if (padding != "SAME" && padding != "VALID") {
     return fail(Code::kInvalid, "padding '{}'; SAME or VALID expected", padding);
   }

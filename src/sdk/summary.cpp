@@ -70,13 +70,20 @@ std::string memory_svg(const ModelSummary& summary) {
 constexpr std::string_view kStyle = R"(
 :root{color-scheme:light dark;--fg:#1c2328;--bg:#fbfbf9;--line:#d5d5cf;--soft:#eef0ee}
 @media(prefers-color-scheme:dark){:root{--fg:#e6e6e3;--bg:#16191c;--line:#3a3f44;--soft:#22272b}}
-body{font:15px/1.45 system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:1080px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}dl{display:grid;grid-template-columns:auto 1fr;gap:.2rem 1.2rem}
-dd{margin:0;font-variant-numeric:tabular-nums}.memory{width:100%;height:auto;background:var(--soft);border:1px solid var(--line)}
-.memory rect{fill:#3b6ea5;fill-opacity:.65;stroke:var(--bg);stroke-width:.6}.memory rect:hover{fill:#d1793b}
-ol.graph{list-style:none;padding:0;margin:0}ol.graph li{display:grid;grid-template-columns:3rem 9rem 9rem 11rem 1fr;gap:.6rem;
-align-items:center;padding:.15rem .4rem;border-left:4px solid var(--c);margin:2px 0;background:var(--soft);font-size:.85rem}
-ol.graph li span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.bar{height:.6rem;background:var(--c);min-width:1px}
+body{font:15px/1.45 system-ui,sans-serif;color:var(--fg);background:var(--bg);
+max-width:1080px;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
+dl{display:grid;grid-template-columns:auto 1fr;gap:.2rem 1.2rem}
+dd{margin:0;font-variant-numeric:tabular-nums}
+.memory{width:100%;height:auto;background:var(--soft);border:1px solid var(--line)}
+.memory rect{fill:#3b6ea5;fill-opacity:.65;stroke:var(--bg);stroke-width:.6}
+.memory rect:hover{fill:#d1793b}
+ol.graph{list-style:none;padding:0;margin:0}
+ol.graph li{display:grid;grid-template-columns:3rem 9rem 9rem 11rem 1fr;gap:.6rem;
+align-items:center;padding:.15rem .4rem;border-left:4px solid var(--c);margin:2px 0;
+background:var(--soft);font-size:.85rem}
+ol.graph li span{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.bar{height:.6rem;background:var(--c);min-width:1px}
 .from{opacity:.65}
 )";
 

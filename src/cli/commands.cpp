@@ -25,7 +25,8 @@ const Command kPlay = {
     .main = play};
 
 std::span<const Command* const> commands() {
-  static constexpr const Command* kCommands[] = {&kInspect, &kCompile, &kRun, &kPlay};
+  static constexpr const Command* kCommands[] = {&kInspect, &kCompile, &kRun,
+                                                 &kBench,   &kProfile, &kPlay};
   return kCommands;
 }
 

@@ -8,6 +8,8 @@ namespace polder::cli {
 extern const Command kInspect;
 extern const Command kCompile;
 extern const Command kRun;
+extern const Command kBench;
+extern const Command kProfile;
 extern const Command kPlay;
 
 }  // namespace polder::cli

@@ -1,6 +1,6 @@
-# Each fuzz/NAME_fuzz.cpp is a fuzz target with its corpus in fuzz/corpus/NAME. Preset fuzz makes it
-# a libFuzzer program, NAME_fuzz; other host builds make NAME_replay, which runs the corpus alone:
-# what was once found stays mended in every test run, under every sanitizer, without clang.
+# Each fuzz/NAME_fuzz.cpp is a fuzz target with its corpus in fuzz/corpus/NAME. Presets fuzz and
+# asan make it a libFuzzer program, NAME_fuzz; every host build makes NAME_replay, which runs the
+# corpus alone: what was once found stays mended in every test run and under every sanitizer.
 if(NOT POLDER_HOST)
   return()
 endif()
@@ -12,7 +12,8 @@ foreach(source ${targets})
   if(POLDER_FUZZ)
     add_executable(${stem} ${source})
     target_link_libraries(${stem} PRIVATE ${rooms} -fsanitize=fuzzer)
-  elseif(POLDER_TESTS)
+  endif()
+  if(POLDER_TESTS)
     add_executable(${name}_replay ${source} ${CMAKE_SOURCE_DIR}/fuzz/replay.cpp)
     target_link_libraries(${name}_replay PRIVATE ${rooms})
     add_test(NAME ${name}_replay

@@ -147,7 +147,7 @@ void conv_passes(const ConvGroup& g, Range rows, std::int64_t first, std::int64_
         s.last = until == taps;
         run_strip(s, vectors);
       }
-      finish_stage(s, g.sink, row, column, stage);
+      finish_strip(s, g.sink, row, column, stage);
       vector += vectors;
     }
   }

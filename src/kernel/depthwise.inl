@@ -114,29 +114,46 @@ void depthwise_pixel(const DepthwiseArgs& args, const DepthwiseStrip& s, const f
   }
 }
 
-// Calls body(strip) for the channels of `pixels` pixels from output element `element`; in parts,
-// through the stack, when the activation is more than a clamp.
+// Calls body(strip) for the channels of `pixels` output pixels from `pixel`; in parts, through the
+// stack, when the activation is more than a clamp.
 template <class Body>
-void depthwise_finish(const DepthwiseArgs& args, DepthwiseStrip& s, std::int64_t pixel, int pixels,
-                      const Body& body) {
+POLDER_INLINE void depthwise_finish(const DepthwiseArgs& args, DepthwiseStrip& s,
+                                    std::int64_t pixel, int pixels, const Body& body) {
   const Epilogue& e = args.epilogue;
   const std::int64_t channels = std::int64_t(args.channels) * args.multiplier;
-  const bool staged = !in_registers(e.activation);
-  const std::int64_t step = staged ? kDepthwiseStage : channels;
-  float stage[kDepthwiseTile * kDepthwiseStage];
-  for (std::int64_t c = 0; c < channels; c += step) {
-    float* out = args.out + pixel * args.out_stride + c;
-    const float* residual = e.residual ? e.residual + pixel * e.residual_stride + c : nullptr;
+  float* out = args.out + pixel * args.out_stride;
+  const float* residual = e.residual ? e.residual + pixel * e.residual_stride : nullptr;
+  if (in_registers(e.activation)) {
+    s.first = 0;
+    s.last = channels;
+    s.out = out;
+    s.out_stride = args.out_stride;
+    s.residual = residual;
+    return body(s);
+  }
+  float stage[kDepthwiseTile * kDepthwiseStage] = {};
+  for (std::int64_t c = 0; c < channels; c += kDepthwiseStage) {
     s.first = c;
-    s.last = std::min(channels, c + step);
-    s.out = staged ? stage : out;
-    s.out_stride = staged ? kDepthwiseStage : args.out_stride;
-    s.residual = staged && e.residual_after ? nullptr : residual;
+    s.last = std::min(channels, c + kDepthwiseStage);
+    s.out = stage;
+    s.out_stride = whole_vectors(s.last - s.first);
+    const float* part = residual ? residual + c : nullptr;
+    s.residual = e.residual_after ? nullptr : part;
     body(s);
-    if (staged) {
-      unary_rows({stage, kDepthwiseStage, out, args.out_stride,
-                  e.residual_after ? residual : nullptr, e.residual_stride, pixels,
-                  s.last - s.first, e.activation});
+    finish_stage({stage, pixels, s.out_stride}, e.activation, e.residual_after ? part : nullptr,
+                 e.residual_stride, out + c, args.out_stride, s.last - s.first);
+  }
+}
+
+// Pointers to the input under a tile whose first tap is (top, left); zeros where it is outside.
+__attribute__((noinline)) void gather_columns(const DepthwiseArgs& args, const float* image,
+                                              int top, int left, int columns, const float** in) {
+  for (int ky = 0; ky < args.kernel_h; ++ky) {
+    const bool row_inside = unsigned(top + ky) < unsigned(args.in_h);
+    const std::int64_t row = std::int64_t(top + ky) * args.in_w;
+    for (int x = left; x < left + columns; ++x) {
+      const bool inside = row_inside && unsigned(x) < unsigned(args.in_w);
+      *in++ = inside ? image + (row + x) * args.in_stride : kZeros;
     }
   }
 }
@@ -164,15 +181,8 @@ void depthwise_columns(const DepthwiseArgs& args, DepthwiseStrip& s, const float
                        int y, int x) {
   constexpr int kColumns = (T - 1) * Stride + Kernel;
   const float* in[Kernel * kColumns];
-  const int top = y * args.stride_h - args.pad_top, left = x * Stride - args.pad_left;
-  for (int ky = 0; ky < Kernel; ++ky) {
-    const bool row_inside = unsigned(top + ky) < unsigned(args.in_h);
-    const std::int64_t row = std::int64_t(top + ky) * args.in_w;
-    for (int i = 0; i < kColumns; ++i) {
-      const bool inside = row_inside && unsigned(left + i) < unsigned(args.in_w);
-      in[ky * kColumns + i] = inside ? image + (row + left + i) * args.in_stride : kZeros;
-    }
-  }
+  gather_columns(args, image, y * args.stride_h - args.pad_top, x * Stride - args.pad_left,
+                 kColumns, in);
   s.in = in;
   const std::int64_t pixel = (std::int64_t(b) * args.out_h + y) * args.out_w + x;
   depthwise_finish(args, s, pixel, T, TileBody<Kernel, Stride, T>{});

@@ -4,7 +4,7 @@ void unary(const UnaryArgs& args, int begin, int end) {
   const std::int64_t first = begin * kElementsPerTask;
   const std::int64_t last = std::min(end * kElementsPerTask, args.count);
   if (first >= last) return;
-  unary_rows({args.in + first, 0, args.out + first, 0, nullptr, 0, 1, last - first, args.f});
+  apply(args.f, args.in + first, args.out + first, last - first);
 }
 
 #define POLDER_BINARY(Name, body)                                    \
@@ -31,92 +31,97 @@ struct Pow {
   }
 };
 
-POLDER_INLINE V load_strided(const float* p, std::int64_t stride, std::int64_t count) {
-  float lanes[kLanes] = {};
-  for (std::int64_t i = 0; i < count; ++i) lanes[i] = p[i * stride];
-  return load(lanes);
-}
-
-// One operand of a row: read whole, the same for all, or in steps.
-struct EachOperand {
-  const float* p;
-  POLDER_INLINE V at(std::int64_t i) const { return load(p + i); }
-  POLDER_INLINE V part(std::int64_t i, std::int64_t n) const { return load_part(p + i, n); }
-};
-struct SameOperand {
-  V value;
-  POLDER_INLINE V at(std::int64_t) const { return value; }
-  POLDER_INLINE V part(std::int64_t, std::int64_t) const { return value; }
-};
-struct SteppedOperand {
-  const float* p;
-  std::int64_t stride;
-  POLDER_INLINE V at(std::int64_t i) const { return load_strided(p + i * stride, stride, kLanes); }
-  POLDER_INLINE V part(std::int64_t i, std::int64_t n) const {
-    return load_strided(p + i * stride, stride, n);
-  }
-};
-
-template <class F, class A, class B>
-void binary_row(A a, B b, float* out, std::int64_t count) {
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(out + i, F::of(a.at(i), b.at(i)));
-  if (i < count) store_part(out + i, F::of(a.part(i, count - i), b.part(i, count - i)), count - i);
-}
-
-// A row whose operands begin at a and b.
+// out[i] = F(a[i * a_step], b[i * b_step]) for a whole number of vectors. A step is 1, or 0 for an
+// operand that is one vector, the same for all.
 template <class F>
-void binary_row(const float* a, std::int64_t a_stride, const float* b, std::int64_t b_stride,
-                float* out, std::int64_t count) {
-  if (a_stride == 1 && b_stride == 1) {
-    return binary_row<F>(EachOperand{a}, EachOperand{b}, out, count);
+void binary_vectors(const float* a, std::int64_t a_step, const float* b, std::int64_t b_step,
+                    float* out, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; i += kLanes) {
+    store(out + i, F::of(load(a + i * a_step), load(b + i * b_step)));
   }
-  if (a_stride == 1 && b_stride == 0) {
-    return binary_row<F>(EachOperand{a}, SameOperand{splat(*b)}, out, count);
-  }
-  if (a_stride == 0 && b_stride == 1) {
-    return binary_row<F>(SameOperand{splat(*a)}, EachOperand{b}, out, count);
-  }
-  binary_row<F>(SteppedOperand{a, a_stride}, SteppedOperand{b, b_stride}, out, count);
 }
 
-template <class F>
-void binary_units(const BinaryArgs& args, std::int64_t first, std::int64_t last) {
+using BinaryLoop = void (*)(const float*, std::int64_t, const float*, std::int64_t, float*,
+                            std::int64_t);
+
+BinaryLoop loop_of(Binary op) {
+  switch (op) {
+    case Binary::kAdd: return binary_vectors<Add>;
+    case Binary::kSub: return binary_vectors<Sub>;
+    case Binary::kMul: return binary_vectors<Mul>;
+    case Binary::kDiv: return binary_vectors<Div>;
+    case Binary::kMin: return binary_vectors<Min>;
+    case Binary::kMax: return binary_vectors<Max>;
+    case Binary::kSquaredDifference: return binary_vectors<SquaredDifference>;
+    case Binary::kPrelu: return binary_vectors<Prelu>;
+    case Binary::kPow: return binary_vectors<Pow>;
+  }
+  return binary_vectors<Add>;
+}
+
+// One operand of a row, brought into a form that the loops read.
+class Operand {
+ public:
+  static constexpr std::int64_t kBuffer = 256;
+
+  Operand(const float* p, std::int64_t stride) : p_(p), stride_(stride) {
+    if (stride == 0) store(buffer_, splat(*p));
+  }
+  std::int64_t step() const { return stride_ == 0 ? 0 : 1; }
+  bool direct() const { return stride_ == 0 || stride_ == 1; }
+  // Elements from i. `count` of them are copied, at most kBuffer, where they are not neighbours or
+  // do not fill their last vector.
+  const float* at(std::int64_t i, std::int64_t count, bool copied) {
+    if (stride_ == 0) return buffer_;
+    if (!copied && stride_ == 1) return p_ + i;
+    for (std::int64_t j = 0; j < count; ++j) buffer_[j] = p_[(i + j) * stride_];
+    for (std::int64_t j = count; j < whole_vectors(count); ++j) buffer_[j] = 1;
+    return buffer_;
+  }
+
+ private:
+  const float* p_;
+  std::int64_t stride_;
+  float buffer_[kBuffer];
+};
+
+void binary_row(BinaryLoop loop, Operand& a, Operand& b, float* out, std::int64_t count) {
+  const std::int64_t whole = count / kLanes * kLanes;
+  const std::int64_t step = a.direct() && b.direct() ? whole : Operand::kBuffer;
+  for (std::int64_t i = 0; i < whole; i += step) {
+    const std::int64_t n = std::min(step, whole - i);
+    loop(a.at(i, n, false), a.step(), b.at(i, n, false), b.step(), out + i, n);
+  }
+  if (whole == count) return;
+  const std::int64_t rest = count - whole;
+  float lanes[kLanes];
+  loop(a.at(whole, rest, true), a.step(), b.at(whole, rest, true), b.step(), lanes, kLanes);
+  std::copy(lanes, lanes + rest, out + whole);
+}
+
+void binary(const BinaryArgs& args, int begin, int end) {
+  const BinaryLoop loop = loop_of(args.op);
+  const Range units = split(args).task_range(begin, end);
   const int inner = args.rank - 1;
   const std::int64_t length = args.dims[inner];
+  const std::int64_t a_stride = args.a_strides[inner], b_stride = args.b_strides[inner];
   const std::int64_t chunks = row_chunks(length);
-  for (std::int64_t unit = first; unit < last; ++unit) {
-    std::int64_t row = unit / chunks, a = 0, b = 0;
-    float* out = args.out + row * length;
+  for (std::int64_t unit = units.first; unit < units.last; ++unit) {
+    const Range part = range_of(unit % chunks, kRowChunk, length);
+    std::int64_t row = unit / chunks;
+    float* out = args.out + row * length + part.first;
+    const float* a = args.a + part.first * a_stride;
+    const float* b = args.b + part.first * b_stride;
     for (int d = inner - 1; d >= 0; --d) {
       const std::int64_t i = row % args.dims[d];
       row /= args.dims[d];
       a += i * args.a_strides[d];
       b += i * args.b_strides[d];
     }
-    const Range part = range_of(unit % chunks, kRowChunk, length);
-    const std::int64_t a_stride = args.a_strides[inner], b_stride = args.b_strides[inner];
     const std::int64_t count = part.last - part.first;
-    binary_row<F>(args.a + a + part.first * a_stride, a_stride,
-                  args.b + b + part.first * b_stride, b_stride, out + part.first, count);
-    if (args.activation.op != Unary::kNone) {
-      unary_rows({out + part.first, 0, out + part.first, 0, nullptr, 0, 1, count, args.activation});
-    }
-  }
-}
-
-void binary(const BinaryArgs& args, int begin, int end) {
-  const auto [first, last] = split(args).task_range(begin, end);
-  switch (args.op) {
-    case Binary::kAdd: return binary_units<Add>(args, first, last);
-    case Binary::kSub: return binary_units<Sub>(args, first, last);
-    case Binary::kMul: return binary_units<Mul>(args, first, last);
-    case Binary::kDiv: return binary_units<Div>(args, first, last);
-    case Binary::kMin: return binary_units<Min>(args, first, last);
-    case Binary::kMax: return binary_units<Max>(args, first, last);
-    case Binary::kSquaredDifference: return binary_units<SquaredDifference>(args, first, last);
-    case Binary::kPrelu: return binary_units<Prelu>(args, first, last);
-    case Binary::kPow: return binary_units<Pow>(args, first, last);
+    Operand left(a, a_stride), right(b, b_stride);
+    binary_row(loop, left, right, out, count);
+    if (args.activation.op != Unary::kNone) apply(args.activation, out, out, count);
   }
 }
 

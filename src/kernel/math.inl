@@ -155,43 +155,19 @@ struct Mish {
   }
 };
 
-// out = f(in) [+ residual] over rows; in and out may be the same.
-struct RowsArgs {
-  const float* in;
-  std::int64_t in_stride;
-  float* out;
-  std::int64_t out_stride;
-  const float* residual;  // or null
-  std::int64_t residual_stride;
-  std::int64_t rows, columns;
-  Activation f;
-};
-
+// out[i] = f(in[i]) for a whole number of vectors; in and out may be the same.
 template <class F>
-void each_row(const RowsArgs& args) {
-  const F f(args.f);
-  for (std::int64_t i = 0; i < args.rows; ++i) {
-    const float* in = args.in + i * args.in_stride;
-    float* out = args.out + i * args.out_stride;
-    const float* residual = args.residual ? args.residual + i * args.residual_stride : nullptr;
-    std::int64_t j = 0;
-    for (; j + kLanes <= args.columns; j += kLanes) {
-      V y = f(load(in + j));
-      if (residual) y += load(residual + j);
-      store(out + j, y);
-    }
-    if (const std::int64_t left = args.columns - j; left > 0) {
-      V y = f(load_part(in + j, left));
-      if (residual) y += load_part(residual + j, left);
-      store_part(out + j, y, left);
-    }
-  }
+void each_vector(const Activation& activation, const float* in, float* out, std::int64_t count) {
+  const F f(activation);
+  for (std::int64_t i = 0; i < count; i += kLanes) store(out + i, f(load(in + i)));
 }
 
-void unary_rows(const RowsArgs& args) {
-  switch (args.f.op) {
+using VectorLoop = void (*)(const Activation&, const float*, float*, std::int64_t);
+
+VectorLoop loop_of(Unary op) {
+  switch (op) {
 #define POLDER_CASE(Name) \
-  case Unary::k##Name: return each_row<Name>(args);
+  case Unary::k##Name: return each_vector<Name>;
     POLDER_CASE(None) POLDER_CASE(Clamp) POLDER_CASE(Sigmoid) POLDER_CASE(Tanh) POLDER_CASE(Silu)
     POLDER_CASE(HardSigmoid) POLDER_CASE(HardSwish) POLDER_CASE(Gelu) POLDER_CASE(GeluTanh)
     POLDER_CASE(LeakyRelu) POLDER_CASE(Elu) POLDER_CASE(Selu) POLDER_CASE(Celu)
@@ -201,5 +177,48 @@ void unary_rows(const RowsArgs& args) {
     POLDER_CASE(Sign) POLDER_CASE(Floor) POLDER_CASE(Ceil) POLDER_CASE(Round)
     POLDER_CASE(Square) POLDER_CASE(Linear)
 #undef POLDER_CASE
+  }
+  return each_vector<None>;
+}
+
+// Any number of elements; in and out may be the same.
+void apply(const Activation& f, const float* in, float* out, std::int64_t count) {
+  const VectorLoop loop = loop_of(f.op);
+  const std::int64_t whole = count / kLanes * kLanes;
+  loop(f, in, out, whole);
+  if (whole == count) return;
+  float lanes[kLanes];
+  store(lanes, load_part(in + whole, count - whole));
+  loop(f, lanes, lanes, kLanes);
+  std::copy(lanes, lanes + (count - whole), out + whole);
+}
+
+POLDER_INLINE std::int64_t whole_vectors(std::int64_t count) {
+  return (count + kLanes - 1) / kLanes * kLanes;
+}
+
+// Sums on the stack that wait for an activation: [rows][width], width a number of vectors. All of
+// it is computed with, so columns that do not exist must hold a number.
+struct Stage {
+  float* sums;
+  std::int64_t rows, width;
+};
+
+// out = activation(sums) [+ residual] for the first `columns` of each row; residual or null.
+void finish_stage(const Stage& stage, const Activation& f, const float* residual,
+                  std::int64_t residual_stride, float* out, std::int64_t out_stride,
+                  std::int64_t columns) {
+  apply(f, stage.sums, stage.sums, stage.rows * stage.width);
+  for (std::int64_t i = 0; i < stage.rows; ++i) {
+    const float* from = stage.sums + i * stage.width;
+    std::int64_t j = 0;
+    for (; j + kLanes <= columns; j += kLanes) {
+      V y = load(from + j);
+      if (residual) y += load(residual + i * residual_stride + j);
+      store(out + i * out_stride + j, y);
+    }
+    for (; j < columns; ++j) {
+      out[i * out_stride + j] = from[j] + (residual ? residual[i * residual_stride + j] : 0);
+    }
   }
 }

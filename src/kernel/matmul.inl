@@ -60,7 +60,7 @@ void matmul_strip(const MatMulArgs& args, const Sink& sink, std::int64_t row, st
       s.last = p + kMatMulDepth >= args.k;
       run_strip(s, vectors);
     }
-    finish_stage(s, sink, row + i, column, stage);
+    finish_strip(s, sink, row + i, column, stage);
   }
 }
 

@@ -193,21 +193,20 @@ void aim(Strip& s, const Sink& sink, std::int64_t row, std::int64_t column, int 
   s.out_stride = sink.out_stride;
   if (in_registers(e.activation)) return;
   s.out = stage;
-  s.out_stride = kStageWidth;
+  s.out_stride = vectors * kLanes;
+  if (s.columns < s.out_stride) std::fill(stage, stage + s.rows * s.out_stride, 0.0f);
   if (e.residual_after) s.residual = nullptr;
 }
 
 // What aim() left for afterwards.
-void finish_stage(const Strip& s, const Sink& sink, std::int64_t row, std::int64_t column,
-                  const float* stage) {
+void finish_strip(const Strip& s, const Sink& sink, std::int64_t row, std::int64_t column,
+                  float* stage) {
   const Epilogue& e = *sink.epilogue;
   if (in_registers(e.activation)) return;
-  RowsArgs rows{stage, kStageWidth, sink.out + row * sink.out_stride + column, sink.out_stride,
-                nullptr, e.residual_stride, s.rows, s.columns, e.activation};
-  if (e.residual && e.residual_after) {
-    rows.residual = e.residual + row * e.residual_stride + column;
-  }
-  unary_rows(rows);
+  const bool add = e.residual && e.residual_after;
+  finish_stage({stage, s.rows, s.out_stride}, e.activation,
+               add ? e.residual + row * e.residual_stride + column : nullptr, e.residual_stride,
+               sink.out + row * sink.out_stride + column, sink.out_stride, s.columns);
 }
 
 // All outputs [first_column, last_column) of the rows that `s` describes; s.a, s.rows are set, row
@@ -229,7 +228,7 @@ void run_panels(Strip s, const Sink& sink, const float* panels, std::int64_t row
       s.rows = std::min(step, rows - i);
       aim(s, sink, row + i, column, vectors, stage);
       run_strip(s, vectors);
-      finish_stage(s, sink, row + i, column, stage);
+      finish_strip(s, sink, row + i, column, stage);
     }
     vector += vectors;
   }
@@ -275,9 +274,10 @@ void gemv_epilogue(const GemmArgs& args, const float* sums, std::int64_t column,
     biased[j] = sums[j] + (e.bias ? e.bias[column + j] : 0);
     if (e.residual && !e.residual_after) biased[j] += e.residual[column + j];
   }
-  RowsArgs rows{biased, 0, args.c + column, 0, nullptr, 0, 1, columns, e.activation};
-  if (e.residual && e.residual_after) rows.residual = e.residual + column;
-  unary_rows(rows);
+  apply(e.activation, biased, args.c + column, columns);
+  for (std::int64_t j = 0; e.residual && e.residual_after && j < columns; ++j) {
+    args.c[column + j] += e.residual[column + j];
+  }
 }
 
 void gemv(const GemmArgs& args, std::int64_t first_panel, std::int64_t last_panel) {

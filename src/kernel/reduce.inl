@@ -253,16 +253,13 @@ void softmax_row(const SoftmaxArgs& args, const float* in, float* out) {
   const float extreme = args.scale >= 0 ? reduce_row<MaxOf>(in, n) : reduce_row<MinOf>(in, n);
   const float shift = extreme * args.scale;
   const float sum = exp_row(in, n, args.scale, shift, args.log ? nullptr : out);
-  RowsArgs rows{out, 0, out, 0, nullptr, 0, 1, n, {Unary::kLinear, 1 / sum, 0}};
   if (args.log) {
     // The shift first: added to it, a small logarithm would lose its last digits.
-    rows.in = in;
-    rows.f = {Unary::kLinear, args.scale, -shift};
-    unary_rows(rows);
-    rows.in = out;
-    rows.f = {Unary::kLinear, 1, -std::log(sum)};
+    apply(Activation{Unary::kLinear, args.scale, -shift}, in, out, n);
+    apply(Activation{Unary::kLinear, 1, -std::log(sum)}, out, out, n);
+  } else {
+    apply(Activation{Unary::kLinear, 1 / sum, 0}, out, out, n);
   }
-  unary_rows(rows);
 }
 
 // `count` neighbouring columns at once.

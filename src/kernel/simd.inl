@@ -12,12 +12,13 @@ POLDER_INLINE V load(const float* p) { return *reinterpret_cast<const UnalignedV
 POLDER_INLINE void store(float* p, V v) { *reinterpret_cast<UnalignedV*>(p) = v; }
 POLDER_INLINE V splat(float x) { return x - V{}; }  // x - 0 is x even for -0
 
-POLDER_INLINE V load_part(const float* p, std::int64_t count) {
+// The ends of rows. Out of line: they are rare, and would otherwise be most of the code.
+__attribute__((noinline)) V load_part(const float* p, std::int64_t count) {
   float lanes[kLanes] = {};
   for (std::int64_t i = 0; i < count; ++i) lanes[i] = p[i];
   return load(lanes);
 }
-POLDER_INLINE void store_part(float* p, V v, std::int64_t count) {
+__attribute__((noinline)) void store_part(float* p, V v, std::int64_t count) {
   float lanes[kLanes];
   store(lanes, v);
   for (std::int64_t i = 0; i < count; ++i) p[i] = lanes[i];

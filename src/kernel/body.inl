@@ -3,7 +3,7 @@
 //   kTileVectors       vectors of outputs in a usual tile
 //   kWideTileVectors   vectors in the tile that takes an odd end, or kTileVectors
 //   kMaxTileVectors    the larger of the two
-//   tile_rows(vectors) rows of a whole tile; has_tile(rows): whether a tail of that many is built
+//   tile_rows(vectors) rows of a whole tile
 #include "kernel/simd.inl"
 #include "kernel/math.inl"
 #include "kernel/product.inl"

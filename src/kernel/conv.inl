@@ -1,10 +1,12 @@
-// Convolution as a matrix product whose rows are output pixels: instead of copying patches, each
-// row has one pointer per tap into the input, or to zeros outside it. First layers, whose few
-// channels would make segments of three elements, copy their patches.
+// Convolution as a matrix product whose rows are output pixels. Nothing is copied: each row has one
+// pointer per tap into the input, or to zeros outside it. Where channels are few and dense, a whole
+// line of taps is one segment; only the lines that cross the input's left or right edge are copied.
 
+constexpr int kMaxSegments = int(kMaxPointers / kMinBlockRows);
 constexpr int kZeroChannels = 2048;
 alignas(64) constexpr float kZeros[kZeroChannels] = {};
-constexpr std::int64_t kPatchElements = 4096;
+constexpr int kMaxLine = 160;                   // elements of a line of taps that is one segment
+constexpr std::int64_t kLineElements = 8192;  // of copied lines
 
 // One group of a convolution, with what every block of it needs.
 struct ConvGroup {
@@ -33,57 +35,91 @@ POLDER_INLINE void next_pixel(const ConvArgs& args, Pixel& p) {
   ++p.b;
 }
 
-// Pointers of taps [first, last) for `rows` rows, each tap in chunks of at most kZeroChannels.
-void gather_pointers(const ConvGroup& g, std::int64_t row, std::int64_t rows, int first, int last,
-                     int chunks, const float** pointers) {
+// What the pointers of taps [first, last) have in common. Each tap is in chunks of at most
+// kZeroChannels, as long as the zeros.
+struct Taps {
+  int first, last, chunks;
+};
+
+// The pointers of one pixel whose patch begins at (top, left); `inside`: all of it is in the input.
+POLDER_INLINE const float** gather_pixel(const ConvArgs& args, const Taps& taps, const float* image,
+                                         std::int64_t top, std::int64_t left, bool inside,
+                                         const float** pointers) {
+  int ky = taps.first / args.kernel_w, kx = taps.first % args.kernel_w;
+  for (int tap = taps.first; tap < taps.last; ++tap) {
+    const std::int64_t y = top + ky * args.dilation_h, x = left + kx * args.dilation_w;
+    const bool in = inside || (std::uint64_t(y) < std::uint64_t(args.in_h) &&
+                               std::uint64_t(x) < std::uint64_t(args.in_w));
+    const std::int64_t pixel = (y * args.in_w + x) * args.in_stride;
+    for (int chunk = 0; chunk < taps.chunks; ++chunk) {
+      *pointers++ = in ? image + pixel + chunk * kZeroChannels : kZeros;
+    }
+    if (++kx == args.kernel_w) {
+      kx = 0;
+      ++ky;
+    }
+  }
+  return pointers;
+}
+
+POLDER_INLINE const float* image_of(const ConvGroup& g, int b) {
+  return g.in + std::int64_t(b) * g.args->in_h * g.args->in_w * g.args->in_stride;
+}
+
+// Pointers for `rows` rows. Pixels inside reuse the offsets of the taps.
+void gather_pointers(const ConvGroup& g, const Taps& taps, std::int64_t row, std::int64_t rows,
+                     const float** pointers) {
   const ConvArgs& args = *g.args;
+  const std::int64_t bottom = args.in_h - std::int64_t(args.kernel_h - 1) * args.dilation_h;
+  const std::int64_t right = args.in_w - std::int64_t(args.kernel_w - 1) * args.dilation_w;
+  const int segments = (taps.last - taps.first) * taps.chunks;
+  const float* previous = nullptr;  // a patch inside, and its pointers
+  const float** known = nullptr;
   Pixel p = pixel_at(args, row);
   for (std::int64_t i = 0; i < rows; ++i, next_pixel(args, p)) {
-    const int top = p.y * args.stride_h - args.pad_top;
-    const int left = p.x * args.stride_w - args.pad_left;
-    const float* image = g.in + std::int64_t(p.b) * args.in_h * args.in_w * args.in_stride;
-    int ky = first / args.kernel_w, kx = first % args.kernel_w;
-    for (int tap = first; tap < last; ++tap) {
-      const int y = top + ky * args.dilation_h, x = left + kx * args.dilation_w;
-      const bool inside = unsigned(y) < unsigned(args.in_h) && unsigned(x) < unsigned(args.in_w);
-      const std::int64_t pixel = (std::int64_t(y) * args.in_w + x) * args.in_stride;
-      for (int chunk = 0; chunk < chunks; ++chunk) {
-        *pointers++ = inside ? image + pixel + chunk * kZeroChannels : kZeros;
-      }
-      if (++kx == args.kernel_w) {
-        kx = 0;
-        ++ky;
-      }
+    const std::int64_t top = std::int64_t(p.y) * args.stride_h - args.pad_top;
+    const std::int64_t left = std::int64_t(p.x) * args.stride_w - args.pad_left;
+    const float* image = image_of(g, p.b);
+    const bool inside = top >= 0 && left >= 0 && top < bottom && left < right;
+    const float* patch = inside ? image + (top * args.in_w + left) * args.in_stride : nullptr;
+    if (inside && known) {
+      const std::int64_t shift = patch - previous;
+      for (int t = 0; t < segments; ++t) pointers[t] = known[t] + shift;
+      pointers += segments;
+      continue;
     }
+    if (inside) {
+      previous = patch;
+      known = pointers;
+    }
+    pointers = gather_pixel(args, taps, image, top, left, inside, pointers);
   }
 }
 
-// Copies the patches of `rows` rows, [rows][depth].
-void gather_patches(const ConvGroup& g, std::int64_t row, std::int64_t rows, float* patches) {
+// One pointer per line of taps; `copies` holds what crosses an edge, `line` elements each.
+void gather_lines(const ConvGroup& g, std::int64_t row, std::int64_t rows, int line,
+                  const float** pointers, float* copies) {
   const ConvArgs& args = *g.args;
   const int channels = g.channels;
-  const bool dense = args.in_stride == channels && args.dilation_w == 1;
-  const int line = args.kernel_w * channels;
   Pixel p = pixel_at(args, row);
   for (std::int64_t i = 0; i < rows; ++i, next_pixel(args, p)) {
     const int left = p.x * args.stride_w - args.pad_left;
-    const float* image = g.in + std::int64_t(p.b) * args.in_h * args.in_w * args.in_stride;
-    for (int ky = 0; ky < args.kernel_h; ++ky, patches += line) {
+    const bool whole = left >= 0 && left + args.kernel_w <= args.in_w;
+    const float* image = image_of(g, p.b);
+    for (int ky = 0; ky < args.kernel_h; ++ky) {
       const int y = p.y * args.stride_h - args.pad_top + ky * args.dilation_h;
+      const std::int64_t from = (std::int64_t(y) * args.in_w + left) * channels;
       if (unsigned(y) >= unsigned(args.in_h)) {
-        for (int c = 0; c < line; ++c) patches[c] = 0;
-        continue;
-      }
-      const float* from = image + (std::int64_t(y) * args.in_w + left) * args.in_stride;
-      if (dense && left >= 0 && left + args.kernel_w <= args.in_w) {
-        for (int c = 0; c < line; ++c) patches[c] = from[c];
-        continue;
-      }
-      for (int kx = 0; kx < args.kernel_w; ++kx) {
-        const int x = left + kx * args.dilation_w;
-        const bool inside = unsigned(x) < unsigned(args.in_w);
-        const float* tap = from + std::int64_t(kx) * args.dilation_w * args.in_stride;
-        for (int c = 0; c < channels; ++c) patches[kx * channels + c] = inside ? tap[c] : 0;
+        *pointers++ = kZeros;
+      } else if (whole) {
+        *pointers++ = image + from;
+      } else {
+        *pointers++ = copies;
+        const int first = std::clamp(-left, 0, args.kernel_w) * channels;
+        const int last = std::clamp(args.in_w - left, 0, args.kernel_w) * channels;
+        for (int j = 0; j < line; ++j) {
+          *copies++ = j >= first && j < last ? image[from + j] : 0.0f;
+        }
       }
     }
   }
@@ -98,21 +134,21 @@ Strip conv_strip(const ConvGroup& g) {
   return s;
 }
 
-void conv_patches(const ConvGroup& g, Range rows, std::int64_t first, std::int64_t last) {
-  float patches[kPatchElements];
-  const float* pointers[kBlockRows];
-  const int depth = int(g.depth);
+void conv_lines(const ConvGroup& g, Range rows, std::int64_t first, std::int64_t last) {
+  const int line = g.args->kernel_w * g.channels, segments = g.args->kernel_h;
+  float copies[kLineElements];
+  const float* pointers[kMaxPointers];
+  int lengths[kMaxSegments];
+  std::fill(lengths, lengths + segments, line);
   Strip s = conv_strip(g);
   s.a = pointers;
-  s.lengths = &depth;
-  s.segments = 1;
-  const std::int64_t fit = kPatchElements / depth;
-  const std::int64_t step =
-      std::min(kBlockRows, fit >= kMinBlockRows ? fit / kMinBlockRows * kMinBlockRows : fit);
-  for (std::int64_t i = 0; i < step; ++i) pointers[i] = patches + i * depth;
+  s.lengths = lengths;
+  s.segments = segments;
+  const std::int64_t fit = std::min(kMaxPointers / segments, kLineElements / g.depth);
+  const std::int64_t step = std::min(kBlockRows, fit / kMinBlockRows * kMinBlockRows);
   for (std::int64_t row = rows.first; row < rows.last; row += step) {
     s.rows = std::min(step, rows.last - row);
-    gather_patches(g, row, s.rows, patches);
+    gather_lines(g, row, s.rows, line, pointers, copies);
     run_panels(s, g.sink, g.weights, row, first, last);
   }
 }
@@ -121,9 +157,9 @@ void conv_patches(const ConvGroup& g, Range rows, std::int64_t first, std::int64
 void conv_passes(const ConvGroup& g, Range rows, std::int64_t first, std::int64_t last, int chunks,
                  const int* chunk_lengths) {
   const int taps = g.args->kernel_h * g.args->kernel_w;
-  const int per_pass = std::max<int>(1, int(kMaxPointers / kMinBlockRows) / chunks);
+  const int per_pass = std::max(1, kMaxSegments / chunks);
   const float* pointers[kMaxPointers];
-  int lengths[kMaxPointers / kMinBlockRows];
+  int lengths[kMaxSegments];
   float partial[kMinBlockRows * kStageWidth], stage[kStageRows * kStageWidth];
   for (int i = 0; i < per_pass * chunks; ++i) lengths[i] = chunk_lengths[i % chunks];
   Strip s = conv_strip(g);
@@ -140,7 +176,7 @@ void conv_passes(const ConvGroup& g, Range rows, std::int64_t first, std::int64_
       const float* b = g.weights + column / kPanelWidth * s.panel_stride + column % kPanelWidth;
       for (int tap = 0; tap < taps; tap += per_pass) {
         const int until = std::min(taps, tap + per_pass);
-        gather_pointers(g, row, s.rows, tap, until, chunks, pointers);
+        gather_pointers(g, {tap, until, chunks}, row, s.rows, pointers);
         s.segments = (until - tap) * chunks;
         s.b = b + std::int64_t(tap) * g.channels * kPanelWidth;
         s.first = tap == 0;
@@ -156,7 +192,6 @@ void conv_passes(const ConvGroup& g, Range rows, std::int64_t first, std::int64_
 void conv_pointers(const ConvGroup& g, Range rows, std::int64_t first, std::int64_t last) {
   const int taps = g.args->kernel_h * g.args->kernel_w;
   const int chunks = (g.channels + kZeroChannels - 1) / kZeroChannels;
-  constexpr int kMaxSegments = int(kMaxPointers / kMinBlockRows);
   int lengths[kMaxSegments];
   const int segments = taps * chunks;
   for (int i = 0; i < std::min(segments, kMaxSegments); ++i) {
@@ -173,7 +208,7 @@ void conv_pointers(const ConvGroup& g, Range rows, std::int64_t first, std::int6
   const std::int64_t step = std::min(fit, block_rows(g.depth));
   for (std::int64_t row = rows.first; row < rows.last; row += step) {
     s.rows = std::min(step, rows.last - row);
-    gather_pointers(g, row, s.rows, 0, taps, chunks, pointers);
+    gather_pointers(g, {0, taps, chunks}, row, s.rows, pointers);
     run_panels(s, g.sink, g.weights, row, first, last);
   }
 }
@@ -194,6 +229,21 @@ ConvGroup conv_group(const ConvArgs& args, int group) {
   return g;
 }
 
+void conv_block(const ConvGroup& g, Range rows, std::int64_t first, std::int64_t last) {
+  const ConvArgs& args = *g.args;
+  const bool pointwise = args.kernel_h == 1 && args.kernel_w == 1 && args.pad_top == 0 &&
+                         args.pad_left == 0 && args.stride_h == 1 && args.stride_w == 1 &&
+                         args.in_h == args.out_h && args.in_w == args.out_w;
+  if (pointwise) {
+    return product_rows(g.in, args.in_stride, g.channels, g.weights, g.sink, rows, first, last);
+  }
+  const bool lines = args.in_stride == g.channels && args.dilation_w == 1 &&
+                     args.kernel_w * g.channels <= kMaxLine && args.kernel_h <= kMaxSegments &&
+                     g.depth <= kLineElements / kMinBlockRows;
+  if (lines) conv_lines(g, rows, first, last);
+  else conv_pointers(g, rows, first, last);
+}
+
 void conv(const ConvArgs& args, int begin, int end) {
   const ProductSplit cut = split(args);
   const std::int64_t m = std::int64_t(args.batch) * args.out_h * args.out_w;
@@ -201,12 +251,9 @@ void conv(const ConvArgs& args, int begin, int end) {
     ConvGroup g = conv_group(args, int(task / cut.tasks()));
     g.sink.epilogue = &g.epilogue;
     const std::int64_t local = task % cut.tasks();
-    const Range rows = range_of(local % cut.row_blocks, cut.row_block, m);
     const std::int64_t first = local / cut.row_blocks * cut.panel_block * kPanelWidth;
     const std::int64_t last =
         std::min<std::int64_t>(first + cut.panel_block * kPanelWidth, g.outputs);
-    const bool patches = g.channels <= 8 && args.kernel_h * args.kernel_w > 1;
-    if (patches && g.depth <= kPatchElements / 4) conv_patches(g, rows, first, last);
-    else conv_pointers(g, rows, first, last);
+    conv_block(g, range_of(local % cut.row_blocks, cut.row_block, m), first, last);
   }
 }

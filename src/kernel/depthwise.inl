@@ -12,7 +12,8 @@ POLDER_INLINE Range valid_taps(std::int64_t start, std::int64_t dilation, std::i
 
 // Neighbouring output pixels of one line, channels [first, last).
 struct DepthwiseStrip {
-  const float* const* in;  // [kernel_h][columns of the input under the tile]
+  const float* const* in;  // [kernel_h][in_columns]: the input under the tile
+  std::int64_t in_columns;
   const float* weights;    // in taps layout, channel 0
   std::int64_t first, last;
   float* out;  // pixel 0, channel `first`
@@ -24,8 +25,9 @@ struct DepthwiseStrip {
   float lo, hi;
 };
 
-constexpr int kDepthwiseTile = 4;
-constexpr std::int64_t kDepthwiseStage = 256;  // channels of a tile that wait for their activation
+constexpr int kDepthwiseTile = 4;       // output pixels of a whole tile
+constexpr int kDepthwiseColumns = 64;   // output pixels whose input pointers are gathered at once
+constexpr std::int64_t kDepthwiseChannels = 64;  // done for a line before the next ones
 
 POLDER_INLINE const float* taps_of(const float* weights, std::int64_t channel, int taps) {
   return weights + channel / kPanelWidth * kPanelWidth * taps + channel % kPanelWidth;
@@ -45,7 +47,7 @@ POLDER_INLINE void depthwise_vector(const DepthwiseStrip& s, std::int64_t c, std
       w[kx] = load(weights + (ky * Kernel + kx) * kPanelWidth);
     }
     POLDER_UNROLL for (int x = 0; x < kColumns; ++x) {
-      const float* p = s.in[ky * kColumns + x] + c;
+      const float* p = s.in[ky * s.in_columns + x] + c;
       const V in = Whole ? load(p) : load_part(p, count);
       POLDER_UNROLL for (int t = 0; t < T; ++t) {
         const int kx = x - t * Stride;
@@ -54,15 +56,23 @@ POLDER_INLINE void depthwise_vector(const DepthwiseStrip& s, std::int64_t c, std
     }
   }
   const std::int64_t at = c - s.first;
-  POLDER_UNROLL for (int t = 0; t < T; ++t) {
-    V residual{};
-    if (s.residual) {
+  V residual[T];
+  if (s.residual) {
+    POLDER_UNROLL for (int t = 0; t < T; ++t) {
       const float* p = s.residual + t * s.residual_stride + at;
-      residual = Whole ? load(p) : load_part(p, count);
+      residual[t] = Whole ? load(p) : load_part(p, count);
     }
-    if (!s.residual_after) sum[t] += residual;
-    if (s.clamp) sum[t] = vclamp(splat(s.lo), splat(s.hi), sum[t]);
-    if (s.residual_after) sum[t] += residual;
+    if (!s.residual_after) {
+      POLDER_UNROLL for (int t = 0; t < T; ++t) sum[t] += residual[t];
+    }
+  }
+  if (s.clamp) {
+    POLDER_UNROLL for (int t = 0; t < T; ++t) sum[t] = vclamp(splat(s.lo), splat(s.hi), sum[t]);
+  }
+  if (s.residual && s.residual_after) {
+    POLDER_UNROLL for (int t = 0; t < T; ++t) sum[t] += residual[t];
+  }
+  POLDER_UNROLL for (int t = 0; t < T; ++t) {
     if (Whole) store(s.out + t * s.out_stride + at, sum[t]);
     else store_part(s.out + t * s.out_stride + at, sum[t], count);
   }
@@ -114,40 +124,38 @@ void depthwise_pixel(const DepthwiseArgs& args, const DepthwiseStrip& s, const f
   }
 }
 
-// Calls body(strip) for the channels of `pixels` output pixels from `pixel`; in parts, through the
-// stack, when the activation is more than a clamp.
-template <class Body>
-POLDER_INLINE void depthwise_finish(const DepthwiseArgs& args, DepthwiseStrip& s,
-                                    std::int64_t pixel, int pixels, const Body& body) {
+// Points the strip at channels [first, last) of the output pixels from `pixel`. An activation that
+// costs more than a clamp is done afterwards, from `stage`.
+void aim(DepthwiseStrip& s, const DepthwiseArgs& args, std::int64_t pixel, Range channels,
+         float* stage) {
   const Epilogue& e = args.epilogue;
-  const std::int64_t channels = std::int64_t(args.channels) * args.multiplier;
-  float* out = args.out + pixel * args.out_stride;
-  const float* residual = e.residual ? e.residual + pixel * e.residual_stride : nullptr;
-  if (in_registers(e.activation)) {
-    s.first = 0;
-    s.last = channels;
-    s.out = out;
-    s.out_stride = args.out_stride;
-    s.residual = residual;
-    return body(s);
-  }
-  float stage[kDepthwiseTile * kDepthwiseStage] = {};
-  for (std::int64_t c = 0; c < channels; c += kDepthwiseStage) {
-    s.first = c;
-    s.last = std::min(channels, c + kDepthwiseStage);
-    s.out = stage;
-    s.out_stride = whole_vectors(s.last - s.first);
-    const float* part = residual ? residual + c : nullptr;
-    s.residual = e.residual_after ? nullptr : part;
-    body(s);
-    finish_stage({stage, pixels, s.out_stride}, e.activation, e.residual_after ? part : nullptr,
-                 e.residual_stride, out + c, args.out_stride, s.last - s.first);
-  }
+  s.first = channels.first;
+  s.last = channels.last;
+  s.residual =
+      e.residual ? e.residual + pixel * e.residual_stride + channels.first : nullptr;
+  s.out = args.out + pixel * args.out_stride + channels.first;
+  s.out_stride = args.out_stride;
+  if (in_registers(e.activation)) return;
+  s.out = stage;
+  s.out_stride = whole_vectors(s.last - s.first);
+  if (e.residual_after) s.residual = nullptr;
 }
 
-// Pointers to the input under a tile whose first tap is (top, left); zeros where it is outside.
-__attribute__((noinline)) void gather_columns(const DepthwiseArgs& args, const float* image,
-                                              int top, int left, int columns, const float** in) {
+// What aim() left for afterwards, for `pixels` pixels.
+void finish(const DepthwiseStrip& s, const DepthwiseArgs& args, std::int64_t pixel, int pixels,
+            float* stage) {
+  const Epilogue& e = args.epilogue;
+  if (in_registers(e.activation)) return;
+  const bool add = e.residual && e.residual_after;
+  finish_stage({stage, pixels, s.out_stride}, e.activation,
+               add ? e.residual + pixel * e.residual_stride + s.first : nullptr, e.residual_stride,
+               args.out + pixel * args.out_stride + s.first, args.out_stride, s.last - s.first);
+}
+
+// Pointers to the input under output pixels whose first tap is (top, left): args.kernel_h lines of
+// `columns`; zeros where it is outside.
+void gather_columns(const DepthwiseArgs& args, const float* image, int top, int left, int columns,
+                    const float** in) {
   for (int ky = 0; ky < args.kernel_h; ++ky) {
     const bool row_inside = unsigned(top + ky) < unsigned(args.in_h);
     const std::int64_t row = std::int64_t(top + ky) * args.in_w;
@@ -158,48 +166,49 @@ __attribute__((noinline)) void gather_columns(const DepthwiseArgs& args, const f
   }
 }
 
-template <int Kernel, int Stride, int T>
-struct TileBody {
-  POLDER_INLINE void operator()(const DepthwiseStrip& s) const {
-    depthwise_tile<Kernel, Stride, T>(s);
-  }
-};
-
-struct PixelBody {
-  const DepthwiseArgs& args;
-  const float* in;
-  std::int64_t row_stride, tap_stride;
-  Range ys, xs;
-  void operator()(const DepthwiseStrip& s) const {
-    depthwise_pixel(args, s, in, row_stride, tap_stride, ys, xs);
-  }
-};
-
-// Output pixels x .. x + T of line y.
-template <int Kernel, int Stride, int T>
-void depthwise_columns(const DepthwiseArgs& args, DepthwiseStrip& s, const float* image, int b,
-                       int y, int x) {
-  constexpr int kColumns = (T - 1) * Stride + Kernel;
-  const float* in[Kernel * kColumns];
-  gather_columns(args, image, y * args.stride_h - args.pad_top, x * Stride - args.pad_left,
-                 kColumns, in);
-  s.in = in;
-  const std::int64_t pixel = (std::int64_t(b) * args.out_h + y) * args.out_w + x;
-  depthwise_finish(args, s, pixel, T, TileBody<Kernel, Stride, T>{});
-}
+using DepthwiseTile = void (*)(const DepthwiseStrip&);
 
 template <int Kernel, int Stride>
-void depthwise_line(const DepthwiseArgs& args, DepthwiseStrip& s, const float* image, int b,
-                    int y) {
-  int x = 0;
-  for (; x + kDepthwiseTile <= args.out_w; x += kDepthwiseTile) {
-    depthwise_columns<Kernel, Stride, kDepthwiseTile>(args, s, image, b, y, x);
-  }
-  switch (args.out_w - x) {
-    case 3: return depthwise_columns<Kernel, Stride, 3>(args, s, image, b, y, x);
-    case 2: return depthwise_columns<Kernel, Stride, 2>(args, s, image, b, y, x);
-    case 1: return depthwise_columns<Kernel, Stride, 1>(args, s, image, b, y, x);
-    default: return;
+constexpr DepthwiseTile kDepthwiseTiles[kDepthwiseTile] = {
+    depthwise_tile<Kernel, Stride, 1>, depthwise_tile<Kernel, Stride, 2>,
+    depthwise_tile<Kernel, Stride, 3>, depthwise_tile<Kernel, Stride, 4>};
+
+// Tiles of 1 to kDepthwiseTile pixels for this kernel; null when there are none.
+const DepthwiseTile* depthwise_tiles(const DepthwiseArgs& args) {
+  const bool square = args.kernel_h == args.kernel_w && args.dilation_h == 1 &&
+                      args.dilation_w == 1 && args.multiplier == 1 &&
+                      args.channels <= kZeroChannels;
+  if (square && args.kernel_w == 3 && args.stride_w == 1) return kDepthwiseTiles<3, 1>;
+  if (square && args.kernel_w == 3 && args.stride_w == 2) return kDepthwiseTiles<3, 2>;
+  if (square && args.kernel_w == 5 && args.stride_w == 1) return kDepthwiseTiles<5, 1>;
+  if (square && args.kernel_w == 5 && args.stride_w == 2) return kDepthwiseTiles<5, 2>;
+  return nullptr;
+}
+
+// Line y of image b in tiles. Channels are the outer loop, so that the lines of input that the next
+// line needs again are still near.
+void depthwise_line(const DepthwiseArgs& args, const DepthwiseTile* tiles, DepthwiseStrip& s,
+                    const float* image, int b, int y) {
+  constexpr int kMaxColumns = (kDepthwiseColumns - 1) * 2 + 5;
+  const float* in[5 * kMaxColumns];
+  float stage[kDepthwiseTile * kDepthwiseChannels] = {};
+  for (int first = 0; first < args.out_w; first += kDepthwiseColumns) {
+    const int pixels = std::min(kDepthwiseColumns, args.out_w - first);
+    const int columns = (pixels - 1) * args.stride_w + args.kernel_w;
+    gather_columns(args, image, y * args.stride_h - args.pad_top,
+                   first * args.stride_w - args.pad_left, columns, in);
+    s.in_columns = columns;
+    const std::int64_t line = (std::int64_t(b) * args.out_h + y) * args.out_w + first;
+    for (std::int64_t c = 0; c < args.channels; c += kDepthwiseChannels) {
+      const Range channels{c, std::min<std::int64_t>(args.channels, c + kDepthwiseChannels)};
+      for (int x = 0; x < pixels; x += kDepthwiseTile) {
+        const int count = std::min(kDepthwiseTile, pixels - x);
+        aim(s, args, line + x, channels, stage);
+        s.in = in + x * args.stride_w;
+        tiles[count - 1](s);
+        finish(s, args, line + x, count, stage);
+      }
+    }
   }
 }
 
@@ -208,27 +217,20 @@ void depthwise_any_line(const DepthwiseArgs& args, DepthwiseStrip& s, const floa
   const std::int64_t row_stride = args.in_w * args.in_stride;
   const std::int64_t top = std::int64_t(y) * args.stride_h - args.pad_top;
   const Range ys = valid_taps(top, args.dilation_h, args.in_h, args.kernel_h);
+  const std::int64_t outputs = std::int64_t(args.channels) * args.multiplier;
+  float stage[kDepthwiseChannels] = {};
   for (int x = 0; x < args.out_w; ++x) {
     const std::int64_t left = std::int64_t(x) * args.stride_w - args.pad_left;
     const Range xs = valid_taps(left, args.dilation_w, args.in_w, args.kernel_w);
+    const float* in = image + top * row_stride + left * args.in_stride;
     const std::int64_t pixel = (std::int64_t(b) * args.out_h + y) * args.out_w + x;
-    const PixelBody body{args, image + top * row_stride + left * args.in_stride,
-                         args.dilation_h * row_stride, args.dilation_w * args.in_stride, ys, xs};
-    depthwise_finish(args, s, pixel, 1, body);
+    for (std::int64_t c = 0; c < outputs; c += kDepthwiseChannels) {
+      aim(s, args, pixel, {c, std::min(outputs, c + kDepthwiseChannels)}, stage);
+      depthwise_pixel(args, s, in, args.dilation_h * row_stride, args.dilation_w * args.in_stride,
+                      ys, xs);
+      finish(s, args, pixel, 1, stage);
+    }
   }
-}
-
-using DepthwiseLine = void (*)(const DepthwiseArgs&, DepthwiseStrip&, const float*, int, int);
-
-DepthwiseLine depthwise_line_for(const DepthwiseArgs& args) {
-  const bool square = args.kernel_h == args.kernel_w && args.dilation_h == 1 &&
-                      args.dilation_w == 1 && args.multiplier == 1 &&
-                      args.channels <= kZeroChannels;
-  if (square && args.kernel_w == 3 && args.stride_w == 1) return depthwise_line<3, 1>;
-  if (square && args.kernel_w == 3 && args.stride_w == 2) return depthwise_line<3, 2>;
-  if (square && args.kernel_w == 5 && args.stride_w == 1) return depthwise_line<5, 1>;
-  if (square && args.kernel_w == 5 && args.stride_w == 2) return depthwise_line<5, 2>;
-  return depthwise_any_line;
 }
 
 void depthwise(const DepthwiseArgs& args, int begin, int end) {
@@ -241,10 +243,12 @@ void depthwise(const DepthwiseArgs& args, int begin, int end) {
   s.clamp = e.activation.op == Unary::kClamp;
   s.lo = e.activation.alpha;
   s.hi = e.activation.beta;
-  const DepthwiseLine line = depthwise_line_for(args);
+  const DepthwiseTile* tiles = depthwise_tiles(args);
   const Range lines = split(args).task_range(begin, end);
   for (std::int64_t i = lines.first; i < lines.last; ++i) {
     const int b = int(i / args.out_h), y = int(i % args.out_h);
-    line(args, s, args.in + std::int64_t(b) * args.in_h * args.in_w * args.in_stride, b, y);
+    const float* image = args.in + std::int64_t(b) * args.in_h * args.in_w * args.in_stride;
+    if (tiles) depthwise_line(args, tiles, s, image, b, y);
+    else depthwise_any_line(args, s, image, b, y);
   }
 }

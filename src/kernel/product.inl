@@ -120,24 +120,25 @@ __attribute__((noinline)) void tile(const Strip& s, std::int64_t row) {
 
 #undef POLDER_EACH_SUM
 
-// The rows left over after whole tiles, in the largest tiles that fit.
-template <int R, int NV>
-void tail_tiles(const Strip& s, std::int64_t row) {
-  if constexpr (R > 0) {
-    if (s.rows - row >= R && has_tile(R)) {
-      if constexpr (has_tile(R)) tile<R, NV>(s, row);
-      row += R;
-    }
-    tail_tiles<R - 1, NV>(s, row);
-  }
+using Tile = void (*)(const Strip&, std::int64_t);
+
+template <int NV, int... R>
+constexpr Tile tile_of(int rows, std::integer_sequence<int, R...>) {
+  constexpr Tile kTiles[] = {tile<R + 1, NV>...};
+  return kTiles[rows - 1];
 }
 
+// As few tiles as can be, of nearly equal rows: a small last tile would not keep the multipliers
+// busy.
 template <int NV>
 void run_strip(const Strip& s) {
   constexpr int kRows = tile_rows(NV);
   std::int64_t row = 0;
-  for (; row + kRows <= s.rows; row += kRows) tile<kRows, NV>(s, row);
-  tail_tiles<kRows - 1, NV>(s, row);
+  for (std::int64_t tiles = (s.rows + kRows - 1) / kRows; tiles > 0; --tiles) {
+    const int rows = int((s.rows - row + tiles - 1) / tiles);
+    tile_of<NV>(rows, std::make_integer_sequence<int, kRows>{})(s, row);
+    row += rows;
+  }
 }
 
 void run_strip(const Strip& s, int vectors) {
@@ -318,33 +319,39 @@ POLDER_INLINE std::int64_t block_rows(std::int64_t depth) {
   return std::clamp(fit, 2 * kMinBlockRows, kBlockRows);
 }
 
-void gemm_rows(const GemmArgs& args, Range rows, Range panels) {
+// Outputs [first, last) of rows that lie a_stride apart, `depth` elements each.
+void product_rows(const float* a, std::int64_t a_stride, int depth, const float* weights,
+                  const Sink& sink, Range rows, std::int64_t first, std::int64_t last) {
   const float* pointers[kBlockRows];
   Strip s{};
   s.a = pointers;
-  s.lengths = &args.k;
+  s.lengths = &depth;
   s.segments = 1;
   s.a_step = 1;
   s.b_step = kPanelWidth;
-  s.panel_stride = std::int64_t(args.k) * kPanelWidth;
+  s.panel_stride = std::int64_t(depth) * kPanelWidth;
   s.first = s.last = true;
-  const Sink sink{&args.epilogue, args.c, args.c_stride, args.n, 1};
-  const std::int64_t step = block_rows(args.k);
+  const std::int64_t step = block_rows(depth);
   for (std::int64_t row = rows.first; row < rows.last; row += step) {
     s.rows = std::min(step, rows.last - row);
-    for (std::int64_t i = 0; i < s.rows; ++i) pointers[i] = args.a + (row + i) * args.a_stride;
-    run_panels(s, sink, args.weights, row, panels.first * kPanelWidth,
-               std::min<std::int64_t>(panels.last * kPanelWidth, args.n));
+    for (std::int64_t i = 0; i < s.rows; ++i) pointers[i] = a + (row + i) * a_stride;
+    run_panels(s, sink, weights, row, first, last);
   }
 }
 
 void gemm(const GemmArgs& args, int begin, int end) {
   const ProductSplit cut = split(args);
+  const Sink sink{&args.epilogue, args.c, args.c_stride, args.n, 1};
   const std::int64_t panels = (args.n + kPanelWidth - 1) / kPanelWidth;
   for (int task = begin; task < end; ++task) {
     const Range rows = range_of(task % cut.row_blocks, cut.row_block, args.m);
     const Range columns = range_of(task / cut.row_blocks, cut.panel_block, panels);
-    if (args.m == 1) gemv(args, columns.first, columns.last);
-    else gemm_rows(args, rows, columns);
+    if (args.m == 1) {
+      gemv(args, columns.first, columns.last);
+      continue;
+    }
+    product_rows(args.a, args.a_stride, args.k, args.weights, sink, rows,
+                 columns.first * kPanelWidth,
+                 std::min<std::int64_t>(columns.last * kPanelWidth, args.n));
   }
 }

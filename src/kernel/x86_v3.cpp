@@ -24,7 +24,6 @@ typedef std::int32_t I __attribute__((vector_size(32)));
 // outputs end in half a panel.
 constexpr int kTileVectors = 2, kWideTileVectors = 3, kMaxTileVectors = 3;
 constexpr int tile_rows(int vectors) { return vectors == 3 ? 4 : 6; }
-constexpr bool has_tile(int) { return true; }
 
 inline V vmax(V a, V b) { return _mm256_max_ps(a, b); }
 inline V vmin(V a, V b) { return _mm256_min_ps(a, b); }

@@ -28,7 +28,6 @@ typedef std::int32_t I __attribute__((vector_size(64)));
 // pointers than there are registers.
 constexpr int kTileVectors = 2, kWideTileVectors = 2, kMaxTileVectors = 2;
 constexpr int tile_rows(int) { return 12; }
-constexpr bool has_tile(int rows) { return rows == 8 || rows == 6 || rows <= 4; }
 
 inline V vmax(V a, V b) { return _mm512_max_ps(a, b); }
 inline V vmin(V a, V b) { return _mm512_min_ps(a, b); }

@@ -12,3 +12,7 @@ if(LIBAV_FOUND)
 else()
   message(STATUS "No video plug-in: libav is missing or this is a cross build")
 endif()
+if(LIBAV_FOUND AND POLDER_TESTS)  # the tests load it from beside their program
+  add_dependencies(pipeline_test polder_video_libav)
+  target_compile_definitions(pipeline_test PRIVATE POLDER_VIDEO_TESTS=1)
+endif()

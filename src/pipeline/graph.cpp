@@ -1,7 +1,7 @@
 #include "pipeline/graph.h"
 
 #include <algorithm>
-#include <map>
+#include <cctype>
 
 #include "base/fail.h"
 
@@ -13,7 +13,6 @@ constexpr Option kPipelineOptions[] = {
      .type = OptionType::kString,
      .required = true,
      .doc = "Short name, shown in progress and summary."},
-    {.name = "title", .type = OptionType::kString, .doc = "Heading of the report."},
 };
 
 constexpr Option kNodeOptions[] = {
@@ -391,7 +390,6 @@ Result<Graph> load_graph(const TomlValue& document, std::string_view file) {
   Graph graph;
   graph.file = file;
   graph.name = pipeline.string("name");
-  graph.title = pipeline.has("title") ? pipeline.string("title") : graph.name;
   std::vector<bool> raw(nodes.size());
   std::vector<int> position(nodes.size());
   for (const int index : order) {
@@ -421,9 +419,10 @@ std::string reference_markdown() {
       options_markdown(kEdgeOptions);
   std::string_view group;
   for (const NodeType* type : node_types()) {
-    if (type->group != group) out += fmt::format("\n# {}s\n", type->group);
+    if (type->group != group)
+      out += fmt::format("\n## {}{}s\n", char(std::toupper(type->group[0])), type->group.substr(1));
     group = type->group;
-    out += fmt::format("\n## `{}`\n\n{}\n\n", type->name, type->doc);
+    out += fmt::format("\n### `{}`\n\n{}\n\n", type->name, type->doc);
     std::string inputs;
     for (const InputPort& port : type->inputs)
       inputs += fmt::format("{}{} ({}{})", inputs.empty() ? "" : ", ", port.name,

@@ -45,7 +45,6 @@ struct NodeSpec {
 
 struct Graph {
   std::string name;
-  std::string title;
   std::string file;
   std::vector<NodeSpec> nodes;  // in topological order
   std::vector<EdgeSpec> edges;  // by consumer, then by port

@@ -208,10 +208,17 @@ TEST(Graph, OverridesReplaceAndAdd) {
 TEST(Graph, ReferenceListsEveryTypeAndOption) {
   const std::string reference = reference_markdown();
   for (const NodeType* type : node_types()) {
-    EXPECT_NE(reference.find("## `" + std::string(type->name) + "`"), std::string::npos);
+    EXPECT_NE(reference.find("### `" + std::string(type->name) + "`"), std::string::npos);
     for (const Option& option : type->options)
       EXPECT_NE(reference.find("| `" + std::string(option.name) + "` |"), std::string::npos);
   }
+}
+
+TEST(Graph, TheGuideIsTheReference) {
+  const auto guide = read_file(POLDER_SOURCE_DIR "/docs/guide/pipeline.md", 1 << 20);
+  ASSERT_TRUE(guide.ok()) << guide.error().message;
+  EXPECT_EQ(*guide, reference_markdown())
+      << "run: polder play --reference > docs/guide/pipeline.md";
 }
 
 // Every fallback in the tables is TOML of its own type: Settings::check() insists.

@@ -1,0 +1,11 @@
+# onnx_conformance: the test cases that come with ONNX, run by Polder. The test runs all of them.
+if(NOT POLDER_HOST OR NOT POLDER_TESTS OR CMAKE_CROSSCOMPILING)
+  return()
+endif()
+set(folder ${CMAKE_SOURCE_DIR}/tests/conformance)
+add_executable(onnx_conformance ${folder}/onnx_conformance.cpp ${folder}/onnx_case.cpp
+               ${folder}/onnx_report.cpp)
+target_link_libraries(onnx_conformance PRIVATE polder_compile polder_import polder_platform)
+add_test(NAME onnx_conformance
+         COMMAND onnx_conformance --require 450 --must-pass ${folder}/must_pass.txt)
+set_tests_properties(onnx_conformance PROPERTIES SKIP_RETURN_CODE 77)

@@ -241,6 +241,29 @@ Status Importer::read_node(onnx::NodeProto& source, Scope& scope) {
   return read_operator(source, scope, opset_of(*scope.opsets, source.domain()));
 }
 
+// Before operator set 7 broadcasting was asked for, and `axis` said where the second input begins;
+// since then it is done as in NumPy: extents of 1 take the place of that attribute.
+Status upgrade_broadcast(ops::ImportContext& node) {
+  if (node.version >= 7 || !node.attrs.has("broadcast")) return {};
+  node.attrs.erase("broadcast");
+  if (!node.attrs.has("axis")) return {};
+  if (!node.has(0) || !node.has(1)) return fail(Code::kCorrupt, "two inputs expected");
+  const Dims& b = node.graph[node.in(1)].dims;
+  const int rank = node.rank(0);
+  std::int64_t axis = node.attrs.integer("axis", 0);
+  node.attrs.erase("axis");
+  if (axis < 0) axis += rank;
+  if (axis < 0 || axis + b.rank() > rank) {
+    return fail(Code::kInvalid, "attribute 'axis' is {}: input 1 {} does not fit input 0 there",
+                axis, b.text());
+  }
+  std::vector<std::int64_t> axes;
+  for (int i = b.rank(); i < rank - int(axis); ++i) axes.push_back(i);
+  if (axes.empty()) return {};
+  TRY_VALUE(node.inputs[1], node.emit("Unsqueeze", {node.in(1)}, {{"axes", axes}}));
+  return {};
+}
+
 Status Importer::read_operator(onnx::NodeProto& source, Scope& scope, std::int64_t version) {
   const std::string domain = domain_of(source.domain());
   const auto [match, is_new] = matches_.try_emplace(domain + ":" + source.op_type());
@@ -264,6 +287,7 @@ Status Importer::read_operator(onnx::NodeProto& source, Scope& scope, std::int64
     node.outputs.push_back(name.empty() ? kNoValue : scope.graph->add_value(name));
     if (!name.empty()) TRY(define(name, node.outputs.back(), scope));
   }
+  TRY(upgrade_broadcast(node));
   const auto [def, rule] = match->second;
   if (rule->import) return rule->import(node);
   if (!node.bodies.empty()) return fail(Code::kCorrupt, "a graph as attribute of this operator");

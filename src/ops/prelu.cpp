@@ -24,7 +24,19 @@ std::vector<Sample> samples() {
       {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
 }
 
-constexpr OnnxRule kOnnx[] = {{"PRelu"}};
+// Before operator set 7 a slope of several elements was one for each channel, axis 1.
+Status from_onnx(ImportContext& node) {
+  const int rank = node.rank(0);
+  const bool by_channel = node.version < 7 && node.has(1) && node.rank(1) == 1 && rank > 2 &&
+                          !node.value(node.in(1)).dims[0].is(1);
+  if (!by_channel) return node.finish("PRelu", node.inputs, node.attrs);
+  std::vector<std::int64_t> axes;
+  for (int axis = 1; axis < rank - 1; ++axis) axes.push_back(axis);
+  TRY_VALUE(const ValueId slope, node.emit("Unsqueeze", {node.in(1)}, {{"axes", axes}}));
+  return node.finish("PRelu", {node.in(0), slope}, node.attrs);
+}
+
+constexpr OnnxRule kOnnx[] = {{"PRelu", from_onnx}};
 constexpr TfliteRule kTflite[] = {{"PRELU"}};
 
 }  // namespace

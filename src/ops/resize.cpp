@@ -161,6 +161,7 @@ struct Axis {
   int axis = 0;
   std::int64_t in = 1, out = 1;
   float scale = 1, begin = 0, end = 1;
+  float length = 1;               // of the output before it is rounded down to `out`
   std::int32_t* index = nullptr;  // [out, taps]; -1: outside, take extrapolation_value
   float* weight = nullptr;        // [out, taps]
 
@@ -172,7 +173,7 @@ float source(const Params& p, const Axis& a, std::int64_t position) {
   switch (p.coordinates) {
     case Coordinates::kHalfPixel: return (x + 0.5f) / a.scale - 0.5f;
     case Coordinates::kPytorchHalfPixel: return a.out > 1 ? (x + 0.5f) / a.scale - 0.5f : 0;
-    case Coordinates::kAlignCorners: return a.out > 1 ? x * (in - 1) / (out - 1) : 0;
+    case Coordinates::kAlignCorners: return a.out > 1 ? x * (in - 1) / (a.length - 1) : 0;
     case Coordinates::kAsymmetric: return x / a.scale;
     case Coordinates::kTfHalfPixelForNn: return (x + 0.5f) / a.scale;
     case Coordinates::kCrop:
@@ -262,6 +263,7 @@ Tables make_tables(const RunContext& run) {
     a.in = in[a.axis];
     a.out = out[a.axis];
     a.scale = scale_of(p, scales, i);
+    a.length = a.scale == 0 ? float(a.out) : a.scale * float(a.in);
     if (a.scale == 0) a.scale = float(a.out) / float(a.in);
     if (cropped(p, i, count)) {
       a.begin = float(p.roi[i]);
@@ -496,7 +498,9 @@ Status from_onnx(ImportContext& node) {
   if (attrs.text("coordinates", "") == "crop") {
     const std::vector<double> roi = constant_reals(node, 1);
     if (roi.size() != 2 * std::size_t(node.rank(0)))
-      return fail(Code::kUnsupported, "roi must be a constant of two values for each axis");
+      return fail(Code::kUnsupported,
+                  "input 1 (roi) must hold two values for each axis, known before the run; bind it "
+                  "when compiling (--bind NAME=VALUES)");
     attrs.set("roi", roi);
     if (!has_elements(node, scales_input)) {
       TRY_VALUE(const auto sizes, node.constant_ints(3));

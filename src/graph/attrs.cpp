@@ -133,6 +133,14 @@ int AttrReader::choice(std::string_view name, std::span<const std::string_view> 
   return fallback;
 }
 
+std::string AttrReader::text(std::string_view name, std::string_view fallback) {
+  const AttrValue* value = take(name);
+  if (!value) return std::string(fallback);
+  if (const auto* text = std::get_if<std::string>(value)) return *text;
+  reject(fmt::format("attribute '{}': a text expected", name));
+  return std::string(fallback);
+}
+
 int AttrReader::integers(std::string_view name, std::span<std::int64_t> out, int fallback_count,
                          std::int64_t min, std::int64_t max) {
   const AttrValue* value = take(name);

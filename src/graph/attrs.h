@@ -60,6 +60,7 @@ class AttrReader {
   double real(std::string_view name, double fallback, double min = -kInf, double max = kInf);
   // One of `names`; returns its index.
   int choice(std::string_view name, std::span<const std::string_view> names, int fallback);
+  std::string text(std::string_view name, std::string_view fallback);
   // Fills the front of `out` and returns how many were given; `fallback_count` when absent.
   int integers(std::string_view name, std::span<std::int64_t> out, int fallback_count,
                std::int64_t min = kMin, std::int64_t max = kMax);

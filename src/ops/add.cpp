@@ -1,6 +1,6 @@
 // Add: a + b with broadcasting; integers wrap around.
 #include "ops/broadcast.h"
-#include "ops/tools.h"
+#include "ops/rules.h"
 
 namespace polder::ops::add {
 namespace {
@@ -31,9 +31,22 @@ std::vector<Sample> samples() {
       {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
 }
 
-constexpr OnnxRule kOnnx[] = {{"Add"}};
+// Sum and Mean of any number of inputs.
+Status sum(ImportContext& node) { return finish_chain(node, "Add"); }
+Status mean(ImportContext& node) {
+  if (!node.has(0)) return fail(Code::kInvalid, "no inputs; at least 1 expected");
+  const std::vector<ValueId> outputs = node.outputs;
+  const ValueId total = node.graph.add_value(node.node_name + "/sum");
+  node.outputs = {total};
+  TRY(finish_chain(node, "Add"));
+  const DataType type = node.value(total).type;
+  return node.finish("Div", {total, constant_scalar(node, type, double(node.inputs.size()))}, {},
+                     outputs);
+}
+Status from_onnx(ImportContext& node) { return finish_binary(node, "Add"); }
+constexpr OnnxRule kOnnx[] = {{"Add", from_onnx}, {"Sum", sum}, {"Mean", mean}};
 Status from_tflite(ImportContext& node) { return node.finish_tflite_fused("Add", node.inputs); }
-constexpr TfliteRule kTflite[] = {{"ADD", from_tflite}};
+constexpr TfliteRule kTflite[] = {{"ADD", from_tflite}, {"ADD_N", sum}};
 
 }  // namespace
 

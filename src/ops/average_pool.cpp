@@ -68,6 +68,22 @@ Status from_onnx(ImportContext& node) {
   return node.finish_channels_first(y);
 }
 
+// LpPool: (sum of |x|^p)^(1/p), the sum as the mean of all places of the window times their number.
+Status from_onnx_lp(ImportContext& node) {
+  TRY_VALUE(Attrs attrs, pool_from_onnx(node));
+  double places = 1;
+  for (const std::int64_t extent : attrs.integers("kernel_shape")) places *= double(extent);
+  const double p = double(node.attrs.integer("p", 2));
+  attrs.set("count_include_pad", std::int64_t(1));
+  TRY_VALUE(const ValueId x, node.to_channels_last(node.in(0)));
+  TRY_VALUE(const ValueId size, node.emit("Abs", {x}));
+  TRY_VALUE(const ValueId power, node.emit("Pow", {size, node.scalar_f32(float(p))}));
+  TRY_VALUE(const ValueId mean, node.emit("AveragePool", {power}, std::move(attrs)));
+  TRY_VALUE(const ValueId sum, node.emit("Mul", {mean, node.scalar_f32(float(places))}));
+  TRY_VALUE(const ValueId root, node.emit("Pow", {sum, node.scalar_f32(float(1 / p))}));
+  return node.finish_channels_first(root);
+}
+
 Status from_tflite(ImportContext& node) {
   TRY_VALUE(Attrs attrs, pool_from_tflite(node));
   return node.finish_tflite_fused("AveragePool", {node.in(0)}, std::move(attrs));
@@ -89,7 +105,8 @@ std::vector<Sample> samples() {
   return all;
 }
 
-constexpr OnnxRule kOnnx[] = {{"AveragePool", from_onnx}, {"GlobalAveragePool", from_onnx_global}};
+constexpr OnnxRule kOnnx[] = {
+    {"AveragePool", from_onnx}, {"GlobalAveragePool", from_onnx_global}, {"LpPool", from_onnx_lp}};
 constexpr TfliteRule kTflite[] = {{"AVERAGE_POOL_2D", from_tflite}};
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "kernel/elementwise.h"
+#include "ops/cast.h"
 #include "ops/op.h"
 #include "ops/types.h"
 
@@ -43,6 +44,20 @@ void for_each_broadcast(const Shape& out,
       position[std::size_t(axis)] = 0;
     }
   }
+}
+
+// Reference of f16 by way of f32.
+template <class F>
+void reference_halves(const RunContext& run) {
+  const TensorView &a = run.in(0), &b = run.in(1), &out = run.out(0);
+  const std::array strides = {broadcast_strides(a.shape, out.shape),
+                              broadcast_strides(b.shape, out.shape)};
+  for_each_broadcast(out.shape, strides,
+                     [&](std::int64_t i, const std::array<std::int64_t, 2>& at) {
+                       const float x = f16_to_f32(a.as<std::uint16_t>()[at[0]]);
+                       const float y = f16_to_f32(b.as<std::uint16_t>()[at[1]]);
+                       out.as<std::uint16_t>()[i] = f32_to_f16(F::template apply<float>(x, y));
+                     });
 }
 
 // Reference: out[T or bool] = f(a, b). F has `template <class T> static auto apply(T a, T b)`.
@@ -89,5 +104,9 @@ Choice choose_binary(const NodeInfo& node) {
 inline constexpr std::initializer_list<DataType> kNumeric = {
     DataType::kF32, DataType::kF64, DataType::kI8,  DataType::kU8,  DataType::kI16,
     DataType::kU16, DataType::kI32, DataType::kU32, DataType::kI64, DataType::kU64};
+
+inline constexpr std::initializer_list<DataType> kNumericAndHalf = {
+    DataType::kF32, DataType::kF64, DataType::kI8,  DataType::kU8,  DataType::kI16, DataType::kU16,
+    DataType::kI32, DataType::kU32, DataType::kI64, DataType::kU64, DataType::kF16};
 
 }  // namespace polder::ops

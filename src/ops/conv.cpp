@@ -4,6 +4,7 @@
 
 #include "kernel/table.h"
 #include "ops/fused.h"
+#include "ops/import_integer.h"
 #include "ops/import_window.h"
 #include "ops/pack.h"
 #include "ops/tools.h"
@@ -326,7 +327,9 @@ std::vector<Sample> samples() {
       {"f64", {{DataType::kF64, {1, 5, 5, 2}}, {DataType::kF64, {3, 3, 3, 2}}}}};
 }
 
-constexpr OnnxRule kOnnx[] = {{"Conv", from_onnx}};
+constexpr OnnxRule kOnnx[] = {{"Conv", from_onnx},
+                              {"ConvInteger", import_conv_integer},
+                              {"QLinearConv", import_qlinear_conv}};
 constexpr TfliteRule kTflite[] = {{"CONV_2D", from_tflite},
                                   {"CONV_3D", from_tflite_3d},
                                   {"DEPTHWISE_CONV_2D", from_tflite_depthwise}};

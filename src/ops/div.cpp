@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "ops/broadcast.h"
-#include "ops/tools.h"
+#include "ops/rules.h"
 
 namespace polder::ops::div {
 namespace {
@@ -67,7 +67,8 @@ std::vector<Sample> samples() {
           {"f32 floor", {{.shape = {2, 3, 5}}, divisor}, {{"floor", std::int64_t(1)}}}};
 }
 
-constexpr OnnxRule kOnnx[] = {{"Div"}};
+Status from_onnx(ImportContext& node) { return finish_binary(node, "Div"); }
+constexpr OnnxRule kOnnx[] = {{"Div", from_onnx}};
 constexpr TfliteRule kTflite[] = {{"DIV", from_tflite}, {"FLOOR_DIV", floor_div}};
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Equal: whether a == b, with broadcasting. TFLite's NOT_EQUAL is its negation.
+#include <algorithm>
+
 #include "ops/broadcast.h"
 #include "ops/tools.h"
 
@@ -16,7 +18,28 @@ struct Function {
   }
 };
 
-Status infer(InferContext& context) { return infer_binary(context, kComparable, DataType::kBool); }
+// For chains that compute shapes: an extent never equals a negative number.
+void compare_ints(InferContext& context) {
+  IntList a, b, out;
+  if (!context.ints(0, a) || !context.ints(1, b)) return;
+  const int count = std::max(a.size(), b.size());
+  for (int i = 0; i < count; ++i) {
+    if ((a.size() != count && a.size() != 1) || (b.size() != count && b.size() != 1)) return;
+    const Dim &x = a[a.size() == 1 ? 0 : i], &y = b[b.size() == 1 ? 0 : i];
+    const bool surely_not =
+        (x.known() && x.bound < 0 && !y.known()) || (y.known() && y.bound < 0 && !x.known());
+    if (x == y) out.push_back(1);
+    else if (surely_not || (x.known() && y.known())) out.push_back(0);
+    else return;
+  }
+  context.output_ints(0, out);
+}
+
+Status infer(InferContext& context) {
+  TRY(infer_binary(context, kComparable, DataType::kBool));
+  if (context.inferred(0).dims.rank() <= 1) compare_ints(context);
+  return {};
+}
 
 std::vector<Sample> samples() {
   return {

@@ -6,6 +6,7 @@
 #include "kernel/table.h"
 #include "ops/broadcast.h"
 #include "ops/fused.h"
+#include "ops/import_integer.h"
 #include "ops/tools.h"
 #include "ops/window.h"
 
@@ -224,7 +225,9 @@ std::vector<Sample> samples() {
        {{DataType::kI32, {3, 4}, {}, false, -9, 9}, {DataType::kI32, {4, 5}, {}, false, -9, 9}}}};
 }
 
-constexpr OnnxRule kOnnx[] = {{"MatMul", from_onnx}};
+constexpr OnnxRule kOnnx[] = {{"MatMul", from_onnx},
+                              {"MatMulInteger", import_matmul_integer},
+                              {"QLinearMatMul", import_qlinear_matmul}};
 constexpr TfliteRule kTflite[] = {{"BATCH_MATMUL", from_tflite}};
 
 }  // namespace

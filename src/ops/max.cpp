@@ -13,10 +13,17 @@ struct Function {
   }
 };
 
-Status infer(InferContext& context) { return infer_binary(context, kNumeric); }
+Status reference(const RunContext& run) {
+  if (run.in(0).type != DataType::kF16) return reference_binary<Function>(run);
+  reference_halves<Function>(run);
+  return {};
+}
+
+Status infer(InferContext& context) { return infer_binary(context, kNumericAndHalf); }
 
 std::vector<Sample> samples() {
   return {
+      {"f16", {{DataType::kF16, {3, 5}}, {DataType::kF16, {5}}}},
       {"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
       {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
       {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
@@ -37,7 +44,7 @@ extern const OpDef def = {
     .max_inputs = 2,
     .parse = parser<NoParams, no_attributes>,
     .infer = infer,
-    .reference = reference_binary<Function>,
+    .reference = reference,
     .choose = choose_binary<kernel::Binary::kMax>,
     .in_place = 0b11,
 };

@@ -33,12 +33,17 @@ struct Function {
   }
 };
 
+template <bool c_sign>
+Status reference_sign(const RunContext& run) {
+  if (run.in(0).type != DataType::kF16) return reference_binary<Function<c_sign>>(run);
+  reference_halves<Function<c_sign>>(run);
+  return {};
+}
 Status reference(const RunContext& run) {
-  if (run.as<Params>().fmod) return reference_binary<Function<true>>(run);
-  return reference_binary<Function<false>>(run);
+  return run.as<Params>().fmod ? reference_sign<true>(run) : reference_sign<false>(run);
 }
 
-Status infer(InferContext& context) { return infer_binary(context, kNumeric); }
+Status infer(InferContext& context) { return infer_binary(context, kNumericAndHalf); }
 
 std::vector<Sample> samples() {
   const SampleInput a = {DataType::kI32, {6}, {7, -7, 7, -7, 5, -8}};

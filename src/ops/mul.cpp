@@ -1,6 +1,6 @@
 // Mul: a * b with broadcasting; integers wrap around.
 #include "ops/broadcast.h"
-#include "ops/tools.h"
+#include "ops/rules.h"
 
 namespace polder::ops::mul {
 namespace {
@@ -31,7 +31,8 @@ std::vector<Sample> samples() {
       {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
 }
 
-constexpr OnnxRule kOnnx[] = {{"Mul"}};
+Status from_onnx(ImportContext& node) { return finish_binary(node, "Mul"); }
+constexpr OnnxRule kOnnx[] = {{"Mul", from_onnx}};
 Status from_tflite(ImportContext& node) { return node.finish_tflite_fused("Mul", node.inputs); }
 constexpr TfliteRule kTflite[] = {{"MUL", from_tflite}};
 

@@ -32,6 +32,7 @@ struct Case {
   Graph graph;
   const OpDef* def = nullptr;
   std::vector<HeldTensor> inputs;
+  std::vector<bool> constant;  // inputs that a compiler would pack
 };
 
 Case make_case(const OpDef& def, const Sample& sample, Known known);

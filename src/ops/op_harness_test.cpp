@@ -77,6 +77,7 @@ Case make_case(const OpDef& def, const Sample& sample, Known known) {
   node.attrs = sample.attrs;
   for (const SampleInput& input : sample.inputs) {
     HeldTensor& tensor = test.inputs.emplace_back();
+    test.constant.push_back(input.constant);
     if (input.type == DataType::kNone) {
       node.inputs.push_back(kNoValue);
       continue;
@@ -144,6 +145,10 @@ Result<Ran> run_case(Case& test, std::optional<kernel::Isa> isa, Parallel& paral
     ran.inferred.push_back(info.dims);
     ran.outputs.push_back(hold(info.type, info.dims.bounds()));
     outputs.push_back(ran.outputs.back().view);
+  }
+  // What only the run knows is no reason for a kernel.
+  for (std::size_t i = 0; i < in_infos.size(); ++i) {
+    if (!test.constant[i]) in_infos[i].data = nullptr;
   }
   const kernel::Kernels& kernels = *kernel::kernels_for(isa.value_or(kernel::Isa::kGeneric));
   const NodeInfo info{in_infos, out_infos, params, &kernels};

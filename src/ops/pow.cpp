@@ -4,7 +4,7 @@
 #include "kernel/table.h"
 #include "ops/broadcast.h"
 #include "ops/cast.h"
-#include "ops/tools.h"
+#include "ops/rules.h"
 
 namespace polder::ops::pow {
 namespace {
@@ -94,7 +94,8 @@ std::vector<Sample> samples() {
             {DataType::kI64, {6}, {10, 3, 0, -3, -5, -1}}}}};
 }
 
-constexpr OnnxRule kOnnx[] = {{"Pow"}};
+Status from_onnx(ImportContext& node) { return finish_binary(node, "Pow"); }
+constexpr OnnxRule kOnnx[] = {{"Pow", from_onnx}};
 constexpr TfliteRule kTflite[] = {{"POW", from_tflite}};
 
 }  // namespace

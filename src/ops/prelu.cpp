@@ -1,6 +1,6 @@
 // PRelu: a, or a * slope where a < 0; the slope is broadcast.
 #include "ops/broadcast.h"
-#include "ops/tools.h"
+#include "ops/rules.h"
 
 namespace polder::ops::prelu {
 namespace {
@@ -24,18 +24,13 @@ std::vector<Sample> samples() {
       {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
 }
 
-// Before operator set 7 a slope of several elements was one for each channel, axis 1.
+// Before opset 7 a vector of slopes was one for each channel.
 Status from_onnx(ImportContext& node) {
-  const int rank = node.rank(0);
-  const bool by_channel = node.version < 7 && node.has(1) && node.rank(1) == 1 && rank > 2 &&
-                          !node.value(node.in(1)).dims[0].is(1);
-  if (!by_channel) return node.finish("PRelu", node.inputs, node.attrs);
-  std::vector<std::int64_t> axes;
-  for (int axis = 1; axis < rank - 1; ++axis) axes.push_back(axis);
-  TRY_VALUE(const ValueId slope, node.emit("Unsqueeze", {node.in(1)}, {{"axes", axes}}));
-  return node.finish("PRelu", {node.in(0), slope}, node.attrs);
+  if (node.version < 7 && node.has(1) && node.rank(1) == 1) {
+    node.attrs.set("axis", std::int64_t(node.rank(0) > 1));
+  }
+  return finish_binary(node, "PRelu");
 }
-
 constexpr OnnxRule kOnnx[] = {{"PRelu", from_onnx}};
 constexpr TfliteRule kTflite[] = {{"PRELU"}};
 

@@ -2,6 +2,7 @@
 // one); halves round to even. One scale, or one for each place along attribute "axis".
 #include "ops/axes.h"
 #include "ops/cast.h"
+#include "ops/import_integer.h"
 #include "ops/rules.h"
 #include "ops/types.h"
 
@@ -89,7 +90,8 @@ std::vector<Sample> samples() {
            {{"axis", std::int64_t(-1)}}}};
 }
 
-constexpr OnnxRule kOnnx[] = {{"QuantizeLinear"}};
+constexpr OnnxRule kOnnx[] = {{"QuantizeLinear"},
+                              {"DynamicQuantizeLinear", import_dynamic_quantize}};
 constexpr TfliteRule kTflite[] = {{"QUANTIZE", from_tflite}};
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "kernel/table.h"
+#include "ops/rules.h"
 #include "ops/tools.h"
 #include "ops/types.h"
 #include "ops/window.h"
@@ -413,16 +414,11 @@ Choice choose(const NodeInfo& node) {
 
 // --- Model formats ---
 
-// The elements of a constant vector of f32; nothing when it is absent or has no elements.
-std::vector<double> constant_reals(const ImportContext& node, int i) {
-  std::vector<double> elements;
-  if (!node.has(i)) return elements;
-  const Value& value = node.value(node.in(i));
-  if (!value.is_constant() || value.type != DataType::kF32 || value.dims.rank() != 1) return {};
-  for (std::int64_t k = 0; k < value.dims[0].bound && k < 2 * kMaxRank; ++k) {
-    elements.push_back(double(reinterpret_cast<const float*>(value.data.view.data())[k]));
-  }
-  return elements;
+// The elements of input `i` when they are constant, else nothing.
+std::vector<double> known_reals(const ImportContext& node, int i) {
+  if (!node.has(i)) return {};
+  Result<std::vector<double>> elements = constant_reals(node, i);
+  return elements ? std::move(elements).value() : std::vector<double>();
 }
 
 bool has_elements(const ImportContext& node, int i) {
@@ -496,7 +492,7 @@ Status from_onnx(ImportContext& node) {
   TRY_VALUE(Attrs attrs, onnx_attrs(node, old));
   const int scales_input = old ? 1 : 2;
   if (attrs.text("coordinates", "") == "crop") {
-    const std::vector<double> roi = constant_reals(node, 1);
+    const std::vector<double> roi = known_reals(node, 1);
     if (roi.size() != 2 * std::size_t(node.rank(0)))
       return fail(Code::kUnsupported,
                   "input 1 (roi) must hold two values for each axis, known before the run; bind it "
@@ -506,7 +502,7 @@ Status from_onnx(ImportContext& node) {
       TRY_VALUE(const auto sizes, node.constant_ints(3));
       attrs.set("sizes", sizes);
     } else {
-      attrs.set("scales", constant_reals(node, scales_input));
+      attrs.set("scales", known_reals(node, scales_input));
     }
     return node.finish("Resize", {node.in(0)}, std::move(attrs));
   }
@@ -514,7 +510,7 @@ Status from_onnx(ImportContext& node) {
     if (!has_elements(node, 3)) return fail(Code::kInvalid, "neither scales nor sizes");
     return finish_sizes(node, std::move(attrs), 3);
   }
-  const std::vector<double> scales = constant_reals(node, scales_input);
+  const std::vector<double> scales = known_reals(node, scales_input);
   if (!scales.empty()) return finish_scales(node, std::move(attrs), scales);
   return node.finish("Resize", {node.in(0), node.in(scales_input)}, std::move(attrs));
 }
@@ -523,7 +519,7 @@ Status from_onnx(ImportContext& node) {
 Status from_onnx_upsample(ImportContext& node) {
   TRY_VALUE(Attrs attrs, onnx_attrs(node, true));
   std::vector<double> scales = node.attrs.reals("scales");
-  if (scales.empty()) scales = constant_reals(node, 1);
+  if (scales.empty()) scales = known_reals(node, 1);
   if (!scales.empty()) return finish_scales(node, std::move(attrs), scales);
   return node.finish("Resize", {node.in(0), node.in(1)}, std::move(attrs));
 }

@@ -56,6 +56,18 @@ Status finish_chain(ImportContext& node, std::string_view op) {
   return node.finish(op, {left, node.inputs.back()});
 }
 
+Status finish_binary(ImportContext& node, std::string_view op) {
+  if (node.inputs.size() != 2 || !node.has(0) || !node.has(1)) {
+    return fail(Code::kInvalid, "{} inputs; 2 expected", node.inputs.size());
+  }
+  if (node.version >= 7 || !node.attrs.has("axis")) return node.finish(op, node.inputs);
+  TRY_VALUE(const std::int64_t axis, front_axis(node, node.attrs.integer("axis", 0)));
+  std::vector<std::int64_t> behind;
+  for (std::int64_t i = node.rank(1); axis + i < node.rank(0); ++i) behind.push_back(i);
+  TRY_VALUE(const ValueId b, node.emit("Unsqueeze", {node.in(1)}, {{"axes", behind}}));
+  return node.finish(op, {node.in(0), b});
+}
+
 Status axes_from_input(ImportContext& node, int i) {
   if (!node.has(i)) return {};
   TRY_VALUE(std::vector<std::int64_t> axes, node.constant_ints(i));

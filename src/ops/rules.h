@@ -17,6 +17,10 @@ Result<double> constant_real(const ImportContext& node, int i);
 // Finishes with `op` over all inputs, two at a time from the left; one input is passed through.
 Status finish_chain(ImportContext& node, std::string_view op);
 
+// Finishes with `op` of two inputs. Before opset 7 the second was broadcast only by attributes
+// "broadcast" and "axis", the axis of the first at which its own begin.
+Status finish_binary(ImportContext& node, std::string_view op);
+
 // Sets attribute "axes" from constant input `i` where the node has it (newer operator sets), and
 // keeps the attribute of the older ones.
 Status axes_from_input(ImportContext& node, int i);

@@ -1,6 +1,6 @@
 // Sub: a - b with broadcasting; integers wrap around.
 #include "ops/broadcast.h"
-#include "ops/tools.h"
+#include "ops/rules.h"
 
 namespace polder::ops::sub {
 namespace {
@@ -31,7 +31,8 @@ std::vector<Sample> samples() {
       {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
 }
 
-constexpr OnnxRule kOnnx[] = {{"Sub"}};
+Status from_onnx(ImportContext& node) { return finish_binary(node, "Sub"); }
+constexpr OnnxRule kOnnx[] = {{"Sub", from_onnx}};
 Status from_tflite(ImportContext& node) { return node.finish_tflite_fused("Sub", node.inputs); }
 constexpr TfliteRule kTflite[] = {{"SUB", from_tflite}};
 

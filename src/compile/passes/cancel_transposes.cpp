@@ -189,7 +189,6 @@ class Pass {
       Perm axes = attrs.integers("axes");
       if (axes.empty() || !std::ranges::all_of(axes, valid)) return false;
       for (std::int64_t& axis : axes) axis = moved(axis);
-      std::ranges::sort(axes);
       attrs.set("axes", axes);
       if (!attrs.integer("keepdims", 1)) out_perm = without(perm, axes);
     }

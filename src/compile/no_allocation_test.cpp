@@ -1,0 +1,95 @@
+// run() allocates nothing, for fixed and for free dimensions: malloc is replaced by one that
+// counts.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <vector>
+
+#include "compile/compile.h"
+#include "ops/infer.h"
+#include "runtime/session.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define POLDER_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define POLDER_SANITIZED 1
+#endif
+#endif
+
+namespace {
+std::atomic<long> g_allocations{0};
+}
+
+#ifndef POLDER_SANITIZED
+// The C library's own allocator, under the names by which it can be reached from a replacement.
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* malloc(std::size_t size) {
+  ++g_allocations;
+  return __libc_malloc(size);
+}
+void* calloc(std::size_t count, std::size_t size) {
+  ++g_allocations;
+  return __libc_calloc(count, size);
+}
+void* realloc(void* old, std::size_t size) {
+  ++g_allocations;
+  return __libc_realloc(old, size);
+}
+}
+#endif
+
+namespace polder::compile {
+namespace {
+
+Graph conv_and_sum(Dim height) {
+  Graph graph;
+  const std::vector<float> weights(8 * 9 * 3, 0.25f);
+  const ValueId x = graph.add_value("x", DataType::kF32, {1, height, 9, 3});
+  const ValueId w =
+      graph.add_constant("w", DataType::kF32, {8, 3, 3, 3}, std::span<const float>(weights));
+  const ValueId y = graph.add_value("y"), s = graph.add_value("s"), out = graph.add_value("out");
+  graph.inputs = {x};
+  graph.outputs = {out};
+  graph.nodes = {
+      {"Conv", "conv", {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}}, {x, w}, {y}, {}},
+      {"Sigmoid", "gate", {}, {y}, {s}, {}},
+      {"Add", "sum", {}, {y, s}, {out}, {}}};
+  EXPECT_TRUE(ops::infer_graph(graph));
+  return graph;
+}
+
+long allocations_of_runs(Dim height, int threads) {
+  auto compiled = compile(conv_and_sum(height));
+  EXPECT_TRUE(compiled);
+  auto session = Session::open(std::move(*compiled->load()), {.threads = threads});
+  EXPECT_TRUE(session);
+  std::vector<float> input(16 * 9 * 3, 1.0f);
+  const TensorView tall{input.data(), DataType::kF32, {1, height.bound, 9, 3}};
+  const TensorView low{input.data(), DataType::kF32, {1, height.known() ? height.bound : 5, 9, 3}};
+  const long before = g_allocations.load();
+  bool ok = true;
+  for (int run = 0; run < 20; ++run) ok = (*session)->run({run % 2 ? &tall : &low, 1}).ok() && ok;
+  const long made = g_allocations.load() - before;
+  EXPECT_TRUE(ok);
+  return made;
+}
+
+}  // namespace
+
+TEST(NoAllocation, RunTakesNoMemory) {
+#ifdef POLDER_SANITIZED
+  GTEST_SKIP() << "sanitizers have an allocator of their own";
+#else
+  { auto probe = std::make_unique<int>(1); }
+  ASSERT_GT(g_allocations.load(), 0) << "the replacement is not in use";
+  EXPECT_EQ(allocations_of_runs(16, 1), 0);
+  EXPECT_EQ(allocations_of_runs(16, 2), 0);
+  EXPECT_EQ(allocations_of_runs(Dim(16, 1), 1), 0);
+#endif
+}
+
+}  // namespace polder::compile

@@ -2,7 +2,8 @@
 #include "compile/compile.h"
 
 #include <algorithm>
-#include <cstring>
+#include <memory>
+#include <utility>
 
 #include "base/fail.h"
 #include "compile/passes/passes.h"
@@ -100,17 +101,8 @@ Status CompiledPlan::write(const std::string& path) const {
 }
 
 Result<Plan> CompiledPlan::load() const {
-  const PlanHeader header = plan_header(program.view, constants.view);
-  std::span<std::byte> out;
-  const Bytes bytes = Bytes::allocate(header.file_bytes, &out);
-  if (!bytes)
-    return fail(Code::kExhausted, "out of memory: the plan needs {} bytes", header.file_bytes);
-  std::memcpy(out.data(), &header, sizeof header);
-  std::memcpy(out.data() + sizeof header, program.view.data(), program.view.size());
-  if (!constants.view.empty()) {
-    std::memcpy(out.data() + header.constants_offset, constants.view.data(), constants.view.size());
-  }
-  return Plan::from_bytes(bytes.owner, bytes.view);
+  auto owner = std::make_shared<std::pair<Bytes, Bytes>>(program, constants);
+  return Plan::from_parts(owner, program.view, constants.view);
 }
 
 Result<CompiledPlan> compile(Graph graph, const CompileOptions& options) {

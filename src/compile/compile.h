@@ -40,7 +40,7 @@ struct CompiledPlan {
   std::size_t arena_bytes = 0;
 
   Status write(const std::string& path) const;
-  // Joined in memory, ready for Session::open.
+  // Ready for Session::open, sharing these bytes.
   Result<Plan> load() const;
 };
 

@@ -94,6 +94,11 @@ Result<Plan> Plan::from_bytes(std::shared_ptr<const void> owner, std::span<const
     return fail(Code::kCorrupt,
                 "checksum mismatch: the file was damaged; copy or compile it again");
   }
+  return from_parts(std::move(owner), program, bytes.subspan(header.constants_offset));
+}
+
+Result<Plan> Plan::from_parts(std::shared_ptr<const void> owner, std::span<const std::byte> program,
+                              std::span<const std::byte> constants) {
   flatbuffers::Verifier verifier(
       reinterpret_cast<const std::uint8_t*>(program.data()), program.size(),
       /*max_depth=*/16, /*max_tables=*/8 * (kMaxPlanNodes + kMaxPlanTensors));
@@ -102,8 +107,7 @@ Result<Plan> Plan::from_bytes(std::shared_ptr<const void> owner, std::span<const
   }
   Plan plan;
   plan.owner_ = std::move(owner);
-  plan.bytes_ = bytes;
-  plan.constants_ = bytes.subspan(header.constants_offset);
+  plan.constants_ = constants;
   plan.program_ = flatbuffers::GetRoot<plan::Program>(program.data());
   return plan;
 }

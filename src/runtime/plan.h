@@ -59,13 +59,16 @@ class Plan {
   static Result<Plan> from_bytes(std::shared_ptr<const void> owner,
                                  std::span<const std::byte> bytes);
 
+  // Of a program and constants that this process has just made: neither joined nor checksummed.
+  static Result<Plan> from_parts(std::shared_ptr<const void> owner,
+                                 std::span<const std::byte> program,
+                                 std::span<const std::byte> constants);
+
   const plan::Program& program() const { return *program_; }
   std::span<const std::byte> constants() const { return constants_; }
-  std::size_t file_bytes() const { return bytes_.size(); }
 
  private:
   std::shared_ptr<const void> owner_;
-  std::span<const std::byte> bytes_;
   std::span<const std::byte> constants_;
   const plan::Program* program_ = nullptr;
 };

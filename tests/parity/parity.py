@@ -254,7 +254,7 @@ def run(names, options):
                 if not TABLE[name].path.exists():
                     raise peers.Refused(f"{TABLE[name].path} is missing")
                 rows += compare(name, TABLE[name], polder, progress)
-            except peers.Refused as refusal:
+            except (peers.Refused, OSError) as refusal:  # OSError: an input file is missing
                 rows.append(Broken(name, str(refusal)))
     progress("")
     passed = sum(row.ok for row in rows)

@@ -527,6 +527,7 @@ Result<Bodies> formals_of(const ops::ImportContext& node) {
     bodies.carried_from = 2;
     bodies.results_from = 1;
   } else if (node.op_type == "Scan") {
+    if (node.version < 9) return fail(Code::kUnsupported, "Scan of operator set 8");
     const std::int64_t scans = node.attrs.integer("num_scan_inputs", 0);
     if (scans < 1 || scans > std::int64_t(node.inputs.size())) {
       return fail(Code::kCorrupt, "attribute 'num_scan_inputs' is {}; 1 to {} expected", scans,

@@ -77,11 +77,16 @@ Status Iteration::start(const RunContext& run, int carried, int first) {
   return {};
 }
 
-Status Iteration::step(int first_result, std::int64_t position) {
+void Iteration::reverse(std::uint64_t outputs, std::int64_t length) {
+  reversed_ = outputs;
+  length_ = length;
+}
+
+Status Iteration::step(int first_result, std::int64_t index) {
   TRY(run_->bodies->run(0, formals_));
   // What is appended first: it may be a carried value as it was.
   for (int output = carried_; output < int(run_->outputs.size()); ++output) {
-    TRY(append(run_->bodies->output(0, first_result + output), output, position));
+    TRY(append(run_->bodies->output(0, first_result + output), output, index));
   }
   return carry(first_result);
 }
@@ -115,26 +120,27 @@ Status Iteration::carry(int first_result) {
   return {};
 }
 
-Status Iteration::append(const TensorView& element, int output, std::int64_t position) {
+Status Iteration::append(const TensorView& element, int output, std::int64_t index) {
   TensorView& out = run_->out(output);
   const Shape& room = room_[output];
-  Shape elements = room;
-  if (position > 0) elements = out.shape;  // as the first one was
-  bool fits =
-      element.type == out.type && element.shape.rank() + 1 == room.rank() && position < room[0];
+  const bool is_reversed = (reversed_ >> (output - carried_)) & 1;
+  const std::int64_t position = is_reversed ? length_ - 1 - index : index;
+  Shape shape = index > 0 ? out.shape : room;
+  bool fits = element.type == out.type && element.shape.rank() + 1 == room.rank() &&
+              position >= 0 && position < room[0];
   for (int axis = 1; fits && axis < room.rank(); ++axis) {
+    // Every element is as the first one was.
     const std::int64_t extent = element.shape[axis - 1];
-    fits = position > 0 ? extent == elements[axis] : extent <= room[axis];
-    elements[axis] = extent;
+    fits = index > 0 ? extent == shape[axis] : extent <= room[axis];
+    shape[axis] = extent;
   }
   if (!fits) {
-    return fail(
-        Code::kExhausted,
-        "output {}: element {} of shape {} does not fit {}; every run of the body must make "
-        "the same shape, within what was planned",
-        output, position, element.shape.text(), room.text());
+    return fail(Code::kExhausted,
+                "output {}: element {} of shape {} does not fit {}; every run of the body must make "
+                "the same shape, within what was planned",
+                output, index, element.shape.text(), room.text());
   }
-  out.shape = elements;
+  out.shape = shape;
   std::byte* to = static_cast<std::byte*>(out.data) + std::size_t(position) * element.bytes();
   if (element.bytes() > 0) std::memcpy(to, element.data, element.bytes());
   return {};

@@ -31,21 +31,26 @@ class Iteration {
   // copied into the node's outputs, which hold them from then on.
   Status start(const RunContext& run, int carried, int first);
   std::span<TensorView> formals() { return formals_; }
-  // Runs the body and takes over its results from `first_result` on: the carried values, then the
-  // elements that are appended to the node's further outputs at `position`.
-  Status step(int first_result, std::int64_t position);
+  // Of the outputs that are appended, those with a bit in `outputs` are filled from the end of
+  // `length` elements.
+  void reverse(std::uint64_t outputs, std::int64_t length);
+  // Runs the body and takes over its results from `first_result` on: the carried values, then
+  // element `index` of each of the node's further outputs.
+  Status step(int first_result, std::int64_t index);
   // Gives the outputs that were appended to their length in this run.
   void finish(std::int64_t length);
 
  private:
   Status carry(int first_result);
-  Status append(const TensorView& element, int output, std::int64_t position);
+  Status append(const TensorView& element, int output, std::int64_t index);
 
   const RunContext* run_ = nullptr;
   int carried_ = 0, first_ = 0;
   std::span<TensorView> formals_;
   Shape* room_ = nullptr;  // of each output
   std::byte* second_ = nullptr;
+  std::uint64_t reversed_ = 0;
+  std::int64_t length_ = 0;
 };
 
 // Bodies stand in the context as the model's attributes did: takes body `name` and what it

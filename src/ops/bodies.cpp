@@ -135,10 +135,11 @@ Status Iteration::append(const TensorView& element, int output, std::int64_t ind
     shape[axis] = extent;
   }
   if (!fits) {
-    return fail(Code::kExhausted,
-                "output {}: element {} of shape {} does not fit {}; every run of the body must make "
-                "the same shape, within what was planned",
-                output, index, element.shape.text(), room.text());
+    return fail(
+        Code::kExhausted,
+        "output {}: element {} of shape {} does not fit {}; every run of the body must make "
+        "the same shape, within what was planned",
+        output, index, element.shape.text(), room.text());
   }
   out.shape = shape;
   std::byte* to = static_cast<std::byte*>(out.data) + std::size_t(position) * element.bytes();

@@ -153,7 +153,9 @@ Status from_onnx(ImportContext& node) {
     ValueId& input = inputs[states + i];
     const int rank = node.value(input).dims.rank();
     TRY_VALUE(const std::int64_t axis, axis_at(input_axes, i, rank));
-    if (axis > 0) TRY_VALUE(input, node.transpose(input, to_front(axis, rank)));
+    if (axis > 0) {
+      TRY_VALUE(input, node.transpose(input, to_front(axis, rank)));
+    }
   }
   inputs.insert(inputs.end(), captures.begin(), captures.end());
 

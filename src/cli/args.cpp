@@ -2,8 +2,10 @@
 #include "cli/args.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <polder/model.h>
@@ -33,7 +35,8 @@ std::string general_help() {
       "usage: polder COMMAND [ARGUMENTS]\n\nMakes AI models small, fast and measurable on "
       "devices.\n\n";
   for (const Command* command : commands())
-    text += fmt::format("  {:<12}{}\n", command->name, command->summary);
+    text += fmt::format("  {:<12}{}.\n", command->name,
+                        command->summary.substr(0, command->summary.find('.')));
   text +=
       "\n'polder COMMAND --help' tells more, with an example. 'polder --version' prints the "
       "version.\n"
@@ -87,8 +90,8 @@ int run_command(const Command& command, int argc, char** argv) {
                  int(command.name.size()), command.name.data());
     return 2;
   }
-  const Status status = command.run(*args);
-  if (status) return 0;
+  auto status = command.run(*args);
+  if (status) return *status;
   print_error(status.error(), args->has("--json"));
   return 1;
 }
@@ -125,6 +128,7 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
     }
     args.given_.emplace_back(name, std::move(value));
   }
+  args.take_environment(options);
   const int count = int(args.positional_.size());
   if (count < min_positional)
     return fail(Code::kInvalid, "{} of {} arguments given", count, min_positional);
@@ -133,6 +137,17 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
                 args.positional_[std::size_t(max_positional)]);
   }
   return args;
+}
+
+void Args::take_environment(std::span<const Option> options) {
+  for (const Option& option : options) {
+    if (option.value.empty() || option.repeats || has(option.name)) continue;
+    std::string variable = "POLDER_";
+    for (const char c : option.name.substr(2))
+      variable += c == '-' ? '_' : char(std::toupper(static_cast<unsigned char>(c)));
+    const char* value = std::getenv(variable.c_str());
+    if (value && *value) given_.emplace_back(option.name, value);
+  }
 }
 
 bool Args::has(std::string_view option) const {
@@ -187,9 +202,16 @@ std::string help_of(const Command& command) {
   for (const Option& option : command.options) {
     const std::string left =
         fmt::format("{}{}{}", option.name, option.value.empty() ? "" : " ", option.value);
-    text += left.size() <= 24 ? fmt::format("  {:<26}{}\n", left, option.help)
-                              : fmt::format("  {}\n{:28}{}\n", left, "", option.help);
+    text += left.size() <= 24 ? fmt::format("  {:<26}{}", left, option.help)
+                              : fmt::format("  {}\n{:28}{}", left, "", option.help);
+    text += option.repeats ? "; may be repeated\n" : "\n";
   }
+  if (std::ranges::any_of(command.options, [](const Option& option) {
+        return !option.value.empty() && !option.repeats;
+      }))
+    text +=
+        "\nAn option that is not given is taken from the environment: --some-option from "
+        "POLDER_SOME_OPTION.\n";
   return text + fmt::format("\nexample:\n{}\n", command.example);
 }
 
@@ -237,10 +259,7 @@ int main_of(int argc, char** argv) {
   }
   std::vector<std::string_view> names;
   for (const Command* command : commands()) {
-    if (command->name == name) {
-      return command->main ? command->main(argc - 1, argv + 1)
-                           : run_command(*command, argc - 1, argv + 1);
-    }
+    if (command->name == name) return run_command(*command, argc - 1, argv + 1);
     names.push_back(command->name);
   }
   const std::string_view near = nearest(name, names);

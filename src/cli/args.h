@@ -17,6 +17,8 @@ struct Option {
   bool repeats = false;
 };
 
+// What a command was given. An option with a value that is not given and does not repeat is taken
+// from the environment: --output-dir from POLDER_OUTPUT_DIR.
 class Args {
  public:
   // Errors: kInvalid for an unknown option (naming the nearest), a missing value, too few or too
@@ -34,6 +36,8 @@ class Args {
   std::span<const std::string> positional() const { return positional_; }
 
  private:
+  void take_environment(std::span<const Option> options);
+
   std::vector<std::pair<std::string, std::string>> given_;
   std::vector<std::string> positional_;
 };
@@ -41,16 +45,13 @@ class Args {
 // A sub-command.
 struct Command {
   std::string_view name;
-  std::string_view summary;    // one line
+  std::string_view summary;    // its first sentence is what the list of commands shows
   std::string_view arguments;  // "MODEL [PLAN]"
   std::string_view example;    // one or more lines
   std::span<const Option> options;
   int min_positional = 0, max_positional = 0;
-  // Prints its result on stdout; an error is printed by the caller.
-  Status (*run)(const Args& args) = nullptr;
-  // For commands that parse by themselves: gets argv from the command's name on, returns the
-  // status.
-  int (*main)(int argc, char** argv) = nullptr;
+  // Prints its result on stdout and returns the exit status; an error is printed by the caller.
+  Result<int> (*run)(const Args& args) = nullptr;
 };
 
 // All commands, in the order of the help.

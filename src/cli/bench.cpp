@@ -90,11 +90,14 @@ void print_text(const BenchReport& report, bool plan) {
              double(report.footprint->rss_above_empty_bytes) / 1e6);
 }
 
-Status run(const Args& args) {
+Result<int> run(const Args& args) {
   const std::string& path = args.positional()[0];
   TRY_VALUE(const ModelOptions options, model_options(args));
   ModelSubject subject(path, options.open);
-  if (args.has("--footprint")) return print_own_footprint(args.text("--footprint"), subject);
+  if (args.has("--footprint")) {
+    TRY(print_own_footprint(args.text("--footprint"), subject));
+    return 0;
+  }
 
   BenchOptions bench_options;
   TRY_VALUE(bench_options.load.min_duration_ms, args.integer("--min-ms", 1000, 1, 600'000));
@@ -113,7 +116,7 @@ Status run(const Args& args) {
   TRY_VALUE(report.footprint, footprint_of(args));
   if (args.has("--json")) fmt::print("{}", to_json(report));
   else print_text(report, plan);
-  return {};
+  return 0;
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ std::string default_output(const std::string& model) {
   return (has_extension ? model.substr(0, dot) : model) + ".plan";
 }
 
-Status run(const Args& args) {
+Result<int> run(const Args& args) {
   const std::string& model = args.positional()[0];
   const std::string output = args.text("--output", default_output(model));
   TRY_VALUE(const ModelOptions options, model_options(args));
@@ -46,7 +46,7 @@ Status run(const Args& args) {
                 std::string(kernel::isa_name(compile.target)).c_str(), double(bytes) / 1e3,
                 double(compiled->constants.view.size()) / 1e3, double(compiled->arena_bytes) / 1e3);
   }
-  return {};
+  return 0;
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ void print_text(const ModelSummary& summary, bool nodes) {
   }
 }
 
-Status run(const Args& args) {
+Result<int> run(const Args& args) {
   TRY_VALUE(const ModelOptions options, model_options(args));
   const std::string& path = args.positional()[0];
   TRY_VALUE(const auto session, open_session(path, options.open));
@@ -62,7 +62,7 @@ Status run(const Args& args) {
   if (args.has("--html")) TRY(write_file_atomic(args.text("--html"), summary_page(summary)));
   if (args.has("--json")) std::printf("%s\n", summary_json(summary).c_str());
   else print_text(summary, args.has("--nodes"));
-  return {};
+  return 0;
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ ProfileReport report_of(const ModelSummary& summary, const Profiler& profiler) {
   return report;
 }
 
-Status run(const Args& args) {
+Result<int> run(const Args& args) {
   const std::string& path = args.positional()[0];
   TRY_VALUE(const ModelOptions options, model_options(args));
   ModelSubject subject(path, options.open);
@@ -76,7 +76,7 @@ Status run(const Args& args) {
     TRY(write_file_atomic(args.text("--trace"), chrome_trace(report, profiler)));
   if (args.has("--html")) TRY(write_file_atomic(args.text("--html"), profile_html(report)));
   fmt::print("{}", args.has("--json") ? profile_json(report) : profile_table(report));
-  return {};
+  return 0;
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 // polder run: a model on given inputs, once.
+#include <algorithm>
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
 
 #include "base/fail.h"
 #include "cli/commands.h"
+#include "cli/input_file.h"
 #include "cli/model_options.h"
 #include "platform/file.h"
 
@@ -13,7 +15,9 @@ namespace polder::cli {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"--input", "[NAME=]FILE", "an input: .npy; without a name, in order", true},
+    {"--input", "[NAME=]FILE",
+     "an input: .npy, .jpg, .png or .wav, or 'zeros'; without a name, in order", true},
+    POLDER_INPUT_OPTIONS,
     {"--output-dir", "DIR", "writes each output as DIR/NAME.npy"},
     {"--threads", "N", "threads, 1 to 256 (default 1)"},
     POLDER_MODEL_OPTIONS,
@@ -44,31 +48,35 @@ double element(const TensorView& tensor, std::int64_t i) {
   }
 }
 
-// Puts the files in the order of the model's inputs.
-Status read_inputs(const Args& args, const Session& session, std::vector<OwnedTensor>& tensors) {
-  const auto ports = session.inputs();
+// The file of each input of the model, in the model's order.
+Result<std::vector<std::string>> input_files(const Args& args, std::span<const Port> ports) {
   std::vector<std::string> files(ports.size());
   std::size_t next = 0;
   for (const std::string& text : args.all("--input")) {
-    std::size_t index = next;
-    std::string file = text;
-    for (std::size_t i = 0; i < ports.size(); ++i) {
-      if (text.starts_with(ports[i].name + "=")) {
-        index = i;
-        file = text.substr(ports[i].name.size() + 1);
-      }
-    }
-    if (index == next) ++next;
+    const auto named = std::ranges::find_if(
+        ports, [&](const Port& port) { return text.starts_with(port.name + "="); });
+    const bool has_name = named != ports.end();
+    while (!has_name && next < files.size() && !files[next].empty()) ++next;
+    const std::size_t index = has_name ? std::size_t(named - ports.begin()) : next;
     if (index >= ports.size())
       return fail(Code::kInvalid, "--input {}: the model has {} inputs", text, ports.size());
-    files[index] = file;
+    files[index] = has_name ? text.substr(named->name.size() + 1) : text;
   }
+  return files;
+}
+
+Status read_inputs(const Args& args, const Session& session, std::vector<OwnedTensor>& tensors) {
+  const auto ports = session.inputs();
+  TRY_VALUE(const InputOptions options, input_options(args));
+  TRY_VALUE(const std::vector<std::string> files, input_files(args, ports));
   for (std::size_t i = 0; i < ports.size(); ++i) {
     if (files[i].empty()) {
-      return fail(Code::kInvalid, "input '{}' {} {} is not given: --input {}=FILE.npy",
-                  ports[i].name, type_name(ports[i].type), ports[i].shape.text(), ports[i].name);
+      return fail(Code::kInvalid, "input '{}' {} {} is not given: --input {}=FILE, or {}=zeros",
+                  ports[i].name, type_name(ports[i].type), ports[i].shape.text(), ports[i].name,
+                  ports[i].name);
     }
-    TRY_VALUE(OwnedTensor tensor, read_npy(files[i]));
+    TRY_VALUE(OwnedTensor tensor,
+              files[i] == "zeros" ? zeros(ports[i]) : read_input(files[i], ports[i], options));
     tensors.push_back(std::move(tensor));
   }
   return {};
@@ -101,7 +109,7 @@ void print_json(const Session& session) {
                           .c_str());
 }
 
-Status run(const Args& args) {
+Result<int> run(const Args& args) {
   TRY_VALUE(const ModelOptions options, model_options(args));
   TRY_VALUE(const auto session, open_session(args.positional()[0], options.open));
   std::vector<OwnedTensor> tensors;
@@ -122,7 +130,7 @@ Status run(const Args& args) {
   }
   if (args.has("--json")) print_json(*session);
   else print_text(*session);
-  return {};
+  return 0;
 }
 
 }  // namespace
@@ -131,7 +139,10 @@ const Command kRun = {
     .name = "run",
     .summary = "Runs a model once on given inputs and prints or writes the outputs.",
     .arguments = "MODEL",
-    .example = "  polder run classifier.onnx --input image.npy --output-dir out",
+    .example =
+        "  polder run classifier.onnx --input photo.jpg --mean 123.7,116.3,103.5 "
+        "--scale 0.0171,0.0175,0.0174\n"
+        "  polder run model.tflite --input image=image.npy --output-dir out --json",
     .options = kOptions,
     .min_positional = 1,
     .max_positional = 1,

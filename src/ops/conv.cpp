@@ -213,7 +213,8 @@ Choice choose(const NodeInfo& node) {
 
 double macs(const NodeInfo& node) {
   const Shape weights = node.in(kWeights).dims.bounds();
-  return double(node.outputs[0].dims.max_elements()) * double(weights.elements() / weights[0]);
+  const std::int64_t per_output = weights.elements() / weights[0];
+  return double(node.outputs[0].dims.max_elements()) * double(per_output);
 }
 
 // --- Model formats ---

@@ -1,0 +1,254 @@
+#include "cli/input_file.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+
+#include "base/fail.h"
+#include "pipeline/imaging/decode.h"
+#include "pipeline/imaging/resize.h"
+#include "pipeline/sources/wav.h"
+#include "platform/file.h"
+#include "sdk/tensor_file.h"
+
+namespace polder::cli {
+
+namespace {
+
+// --- Options ---
+
+// One number for all channels, or one for each.
+Status read_channels(const Args& args, std::string_view option, PictureOptions& picture,
+                     std::array<double, 3>& values) {
+  if (!args.has(option)) return {};
+  picture.given = true;
+  const std::string text = args.text(option);
+  std::vector<double> found;
+  for (const char* at = text.c_str();;) {
+    char* end = nullptr;
+    const double value = std::strtod(at, &end);
+    if (end == at || !std::isfinite(value) || (*end != ',' && *end != '\0')) {
+      found.clear();
+      break;
+    }
+    found.push_back(value);
+    if (*end == '\0') break;
+    at = end + 1;
+  }
+  if (found.size() != 1 && found.size() != 3)
+    return fail(Code::kInvalid, "{} {}: expected one number, or three with commas", option, text);
+  for (std::size_t c = 0; c < 3; ++c) values[c] = found[found.size() == 3 ? c : 0];
+  return {};
+}
+
+// --- Pictures ---
+
+// Where a port holds the dimensions of a picture.
+struct PictureAxes {
+  int height = 0, width = 0, channel = 0;
+};
+
+Result<PictureAxes> picture_axes(const Port& port) {
+  const Shape& s = port.shape;
+  const int rank = s.rank();
+  const bool one = rank == 3 || (rank == 4 && (s[0] == 1 || s[0] < 0));
+  const auto is_colour = [&](int axis) { return s[axis] == 1 || s[axis] == 3; };
+  if (one && is_colour(rank - 1)) return PictureAxes{rank - 3, rank - 2, rank - 1};
+  if (one && is_colour(rank - 3)) return PictureAxes{rank - 2, rank - 1, rank - 3};
+  return fail(Code::kInvalid,
+              "a picture fits [1,H,W,C] or [1,C,H,W] with C of 1 or 3, and input '{}' is {}: give "
+              "it an .npy",
+              port.name, port.shape.text());
+}
+
+// The part of the picture to show, and the part of the tensor to show it in.
+struct Placement {
+  pipeline::Rect from;
+  int left = 0, top = 0, width = 0, height = 0;
+};
+
+Placement place(const pipeline::Image& image, int width, int height, PictureOptions::Fit fit) {
+  const double x = double(width) / image.width, y = double(height) / image.height;
+  Placement placed{{0, 0, float(image.width), float(image.height)}, 0, 0, width, height};
+  if (fit == PictureOptions::Fit::kCrop) {
+    const double shown_width = width / std::max(x, y), shown_height = height / std::max(x, y);
+    placed.from = {float((image.width - shown_width) / 2), float((image.height - shown_height) / 2),
+                   float((image.width + shown_width) / 2),
+                   float((image.height + shown_height) / 2)};
+  } else if (fit == PictureOptions::Fit::kLetterbox) {
+    placed.width = std::clamp(int(std::lround(image.width * std::min(x, y))), 1, width);
+    placed.height = std::clamp(int(std::lround(image.height * std::min(x, y))), 1, height);
+    placed.left = (width - placed.width) / 2;
+    placed.top = (height - placed.height) / 2;
+  }
+  return placed;
+}
+
+struct Pixels {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> rgb;
+};
+
+Pixels fit_pixels(const pipeline::Image& image, int width, int height, PictureOptions::Fit fit) {
+  constexpr std::uint8_t kBorder = 114;  // as detectors are trained with
+  Pixels pixels{width, height, {}};
+  pixels.rgb.assign(std::size_t(width) * std::size_t(height) * 3, kBorder);
+  const Placement placed = place(image, width, height, fit);
+  const std::size_t start =
+      (std::size_t(placed.top) * std::size_t(width) + std::size_t(placed.left)) * 3;
+  pipeline::Resizer().resize(image, placed.from, placed.width, placed.height,
+                             pixels.rgb.data() + start, width * 3);
+  return pixels;
+}
+
+// Value of channel `c` of a pixel, 0..255; one channel is luma (ITU-R BT.601).
+double channel_of(const std::uint8_t* rgb, std::int64_t c, std::int64_t channels, bool bgr) {
+  if (channels == 1) return std::lround(0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]);
+  return rgb[bgr ? 2 - c : c];
+}
+
+template <class T, class Convert>
+void fill(const Pixels& pixels, const PictureAxes& axes, const Shape& shape, bool bgr, T* out,
+          Convert convert) {
+  const std::int64_t channels = shape[axes.channel];
+  const bool last = axes.channel == shape.rank() - 1;
+  const std::int64_t count = std::int64_t(pixels.width) * pixels.height;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const double pixel = channel_of(pixels.rgb.data() + i * 3, c, channels, bgr);
+      out[last ? i * channels + c : c * count + i] = T(convert(pixel, std::size_t(c)));
+    }
+  }
+}
+
+// Zeroed, writable through `out`.
+Result<OwnedTensor> make_tensor(DataType type, const Shape& shape, std::span<std::byte>* out) {
+  OwnedTensor tensor{type, shape, {}};
+  const std::size_t bytes = std::size_t(shape.elements()) * size_of(type);
+  tensor.data = Bytes::allocate(bytes, out);
+  if (!tensor.data) return fail(Code::kExhausted, "out of memory for {} bytes", bytes);
+  return tensor;
+}
+
+Result<OwnedTensor> picture_input(const pipeline::Image& image, const Port& port,
+                                  const PictureOptions& options) {
+  TRY_VALUE(const PictureAxes axes, picture_axes(port));
+  if (port.type != DataType::kF32 && options.given)
+    return fail(Code::kInvalid, "--mean and --scale are for f32, and input '{}' is {}", port.name,
+                type_name(port.type));
+  Shape shape = port.shape;
+  if (shape.rank() == 4) shape[0] = 1;
+  if (shape[axes.width] < 0) shape[axes.width] = image.width;
+  if (shape[axes.height] < 0) shape[axes.height] = image.height;
+  if (std::max(shape[axes.width], shape[axes.height]) > pipeline::kMaxImageSide ||
+      std::min(shape[axes.width], shape[axes.height]) < 1)
+    return fail(Code::kInvalid, "input '{}' {} is no size for a picture", port.name,
+                port.shape.text());
+  const Pixels pixels =
+      fit_pixels(image, int(shape[axes.width]), int(shape[axes.height]), options.fit);
+  std::span<std::byte> elements;
+  TRY_VALUE(OwnedTensor tensor, make_tensor(port.type, shape, &elements));
+  std::byte* out = elements.data();
+  switch (port.type) {
+    case DataType::kF32:
+      fill(pixels, axes, shape, options.bgr, reinterpret_cast<float*>(out),
+           [&](double pixel, std::size_t c) {
+             return (pixel - options.mean[c]) * options.scale[c];
+           });
+      return tensor;
+    case DataType::kU8:
+      fill(pixels, axes, shape, options.bgr, reinterpret_cast<std::uint8_t*>(out),
+           [](double pixel, std::size_t) { return pixel; });
+      return tensor;
+    case DataType::kI8:
+      fill(pixels, axes, shape, options.bgr, reinterpret_cast<std::int8_t*>(out),
+           [](double pixel, std::size_t) { return pixel - 128; });
+      return tensor;
+    default:
+      return fail(Code::kInvalid,
+                  "a picture fits f32, u8 and i8, and input '{}' is {}: give it "
+                  "an .npy",
+                  port.name, type_name(port.type));
+  }
+}
+
+// --- Recordings ---
+
+Result<OwnedTensor> wave_input(const pipeline::Wav& wav, const Port& port, double from_s) {
+  const int last = port.shape.rank() - 1;
+  bool fits = port.type == DataType::kF32 && last >= 0 && port.shape[last] != 1;
+  for (int i = 0; i < last; ++i) fits = fits && (port.shape[i] == 1 || port.shape[i] < 0);
+  if (!fits)
+    return fail(Code::kInvalid,
+                "a recording fits f32 [samples] or [1,samples], and input '{}' is {} {}: give it "
+                "an .npy",
+                port.name, type_name(port.type), port.shape.text());
+  const double duration_s = double(wav.frames()) / wav.sample_rate_hz;
+  if (from_s >= duration_s)
+    return fail(Code::kInvalid, "--from {} s is after its end: it lasts {:.3f} s", from_s,
+                duration_s);
+  const auto first = std::uint64_t(from_s * wav.sample_rate_hz);
+  Shape shape = port.shape;
+  for (int i = 0; i < last; ++i) shape[i] = 1;
+  const std::int64_t left = std::int64_t(wav.frames() - std::min(first, wav.frames()));
+  if (shape[last] < 0) shape[last] = left;
+  std::span<std::byte> elements;
+  TRY_VALUE(OwnedTensor tensor, make_tensor(port.type, shape, &elements));
+  auto* out = reinterpret_cast<float*>(elements.data());
+  for (std::int64_t i = 0; i < shape[last]; ++i)
+    out[i] = i < left ? wav.mono(first + std::uint64_t(i)) : 0.0F;
+  return tensor;
+}
+
+bool is_picture(std::string_view bytes) {
+  return bytes.starts_with("\xFF\xD8\xFF") || bytes.starts_with("\x89PNG");
+}
+
+}  // namespace
+
+Result<InputOptions> input_options(const Args& args) {
+  InputOptions options;
+  PictureOptions& picture = options.picture;
+  const std::string fit = args.text("--fit", "stretch"), colours = args.text("--colours", "rgb");
+  if (fit == "crop") picture.fit = PictureOptions::Fit::kCrop;
+  else if (fit == "letterbox") picture.fit = PictureOptions::Fit::kLetterbox;
+  else if (fit != "stretch")
+    return fail(Code::kInvalid, "--fit {}: expected stretch, crop or letterbox", fit);
+  if (colours != "rgb" && colours != "bgr")
+    return fail(Code::kInvalid, "--colours {}: expected rgb or bgr", colours);
+  picture.bgr = colours == "bgr";
+  TRY(read_channels(args, "--mean", picture, picture.mean));
+  TRY(read_channels(args, "--scale", picture, picture.scale));
+  TRY_VALUE(options.from_s, args.real("--from", 0, 0, 1e6));
+  return options;
+}
+
+Result<OwnedTensor> zeros(const Port& port) {
+  Shape shape = port.shape;
+  for (int i = 0; i < shape.rank(); ++i) shape[i] = std::max<std::int64_t>(shape[i], 1);
+  std::span<std::byte> elements;
+  return make_tensor(port.type, shape, &elements);
+}
+
+Result<OwnedTensor> read_input(const std::string& path, const Port& port,
+                               const InputOptions& options) {
+  TRY_VALUE(const std::string bytes, read_file(path, kMaxTensorFileBytes));
+  const auto named = [&](Result<OwnedTensor> tensor) -> Result<OwnedTensor> {
+    if (!tensor) return std::move(tensor).error().at(path);
+    return tensor;
+  };
+  if (is_picture(bytes)) {
+    pipeline::Image image;
+    TRY(pipeline::decode_image(bytes, path, image));
+    return named(picture_input(image, port, options.picture));
+  }
+  if (bytes.starts_with("RIFF")) {
+    TRY_VALUE(const pipeline::Wav wav, pipeline::parse_wav(std::as_bytes(std::span(bytes)), path));
+    return named(wave_input(wav, port, options.from_s));
+  }
+  if (bytes.starts_with("\x93NUMPY")) return named(parse_npy(bytes));
+  return fail(Code::kUnsupported, "{}: not an .npy, JPEG, PNG or WAVE file", path);
+}
+
+}  // namespace polder::cli

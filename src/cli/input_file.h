@@ -1,0 +1,50 @@
+// A model's input from a file: .npy as it is, a picture or a recording made to fit.
+#pragma once
+
+#include <polder/port.h>
+
+#include <array>
+
+#include "cli/args.h"
+#include "import/options.h"
+
+namespace polder::cli {
+
+// How pictures become tensors.
+struct PictureOptions {
+  enum class Fit { kStretch, kCrop, kLetterbox } fit = Fit::kStretch;
+  bool given = false;  // a mean or a scale was: only float inputs take one
+  std::array<double, 3> mean{0, 0, 0};
+  std::array<double, 3> scale{1.0 / 255, 1.0 / 255, 1.0 / 255};
+  bool bgr = false;
+};
+
+struct InputOptions {
+  PictureOptions picture;
+  double from_s = 0;  // where a recording starts
+};
+
+#define POLDER_INPUT_OPTIONS                                                                       \
+  {"--fit", "HOW", "a picture to the input's size: stretch, crop or letterbox (default stretch)"}, \
+      {"--mean", "M[,M,M]", "subtracted from a pixel of 0..255, for float inputs (default 0)"},    \
+      {"--scale", "S[,S,S]", "multiplied after that, for float inputs (default 1/255)"},           \
+      {"--colours", "ORDER", "rgb or bgr (default rgb)"}, {                                        \
+    "--from", "SECONDS", "where to start in a .wav (default 0)"                                    \
+  }
+
+Result<InputOptions> input_options(const Args& args);
+
+// Reads `path` for `port`, by the file's first bytes:
+// - .npy: as it is;
+// - JPEG, PNG: for [1,H,W,C], [1,C,H,W], [H,W,C] or [C,H,W], with C of 1 or 3; a free H or W takes
+//   the picture's. f32: (pixel - mean) * scale; u8: the pixel; i8: the pixel - 128;
+// - WAVE: mono samples in -1..1 for f32 whose last dimension is not 1 and whose others are; silence
+//   after the end.
+// Errors name the file, what the port wants and what was found.
+Result<OwnedTensor> read_input(const std::string& path, const Port& port,
+                               const InputOptions& options);
+
+// Zeros as `port` wants them; a free dimension is 1.
+Result<OwnedTensor> zeros(const Port& port);
+
+}  // namespace polder::cli

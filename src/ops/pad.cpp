@@ -217,6 +217,7 @@ Status finish_pads(ImportContext& node, const Ints& list, Attrs attrs, ValueId v
   const std::ptrdiff_t count = std::ptrdiff_t(list.size() / 2);
   attrs.set("begins", Ints(list.begin(), list.begin() + count));
   attrs.set("ends", Ints(list.begin() + count, list.end()));
+  if (!attrs.has("axes")) attrs.set("axes", first_axes(std::size_t(count)));
   if (value != kNoValue && node.value(value).is_constant()) {
     const ValueId own = std::exchange(node.inputs[0], value);
     auto real = constant_real(node, 0);

@@ -1,6 +1,8 @@
 // What import rules of several operators share.
 #include "ops/rules.h"
 
+#include <numeric>
+
 #include "ops/axes.h"
 #include "ops/cast.h"
 #include "ops/infer.h"
@@ -74,6 +76,12 @@ Status axes_from_input(ImportContext& node, int i) {
   node.attrs.set("axes", std::move(axes));
   node.inputs.resize(std::size_t(i));
   return {};
+}
+
+std::vector<std::int64_t> first_axes(std::size_t count) {
+  std::vector<std::int64_t> axes(count);
+  std::iota(axes.begin(), axes.end(), 0);
+  return axes;
 }
 
 Result<std::int64_t> front_axis(const ImportContext& node, std::int64_t axis) {

@@ -25,6 +25,9 @@ Status finish_binary(ImportContext& node, std::string_view op);
 // keeps the attribute of the older ones.
 Status axes_from_input(ImportContext& node, int i);
 
+// 0, 1, ... : what no axes mean, so that passes find them named.
+std::vector<std::int64_t> first_axes(std::size_t count);
+
 // Axis attribute made non-negative by the rank of input 0.
 Result<std::int64_t> front_axis(const ImportContext& node, std::int64_t axis);
 

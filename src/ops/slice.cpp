@@ -177,8 +177,7 @@ using Ints = std::vector<std::int64_t>;
 
 // ONNX: attributes before opset 10, then inputs starts, ends, axes, steps.
 Status from_onnx(ImportContext& node) {
-  if (!node.has(1)) return node.finish("Slice", {node.in(0)}, node.attrs);
-  Attrs attrs;
+  Attrs attrs = node.attrs;
   if (node.has(3)) {
     TRY_VALUE(Ints axes, node.constant_ints(3));
     attrs.set("axes", std::move(axes));
@@ -187,14 +186,21 @@ Status from_onnx(ImportContext& node) {
     TRY_VALUE(Ints steps, node.constant_ints(4));
     attrs.set("steps", std::move(steps));
   }
-  auto starts = node.constant_ints(1);
-  auto ends = node.constant_ints(2);
-  if (!starts || !ends) {
-    return node.finish("Slice", {node.in(0), node.in(1), node.in(2)}, std::move(attrs));
+  std::vector<ValueId> inputs = {node.in(0)};
+  if (node.has(1)) {
+    auto starts = node.constant_ints(1);
+    auto ends = node.constant_ints(2);
+    if (starts && ends) {
+      attrs.set("starts", *std::move(starts));
+      attrs.set("ends", *std::move(ends));
+    } else {
+      inputs = {node.in(0), node.in(1), node.in(2)};
+    }
   }
-  attrs.set("starts", *std::move(starts));
-  attrs.set("ends", *std::move(ends));
-  return node.finish("Slice", {node.in(0)}, std::move(attrs));
+  if (!attrs.has("axes") && attrs.has("starts")) {
+    attrs.set("axes", first_axes(attrs.integers("starts").size()));
+  }
+  return node.finish("Slice", std::move(inputs), std::move(attrs));
 }
 
 constexpr std::int64_t kToEnd = std::numeric_limits<std::int64_t>::max();
@@ -212,7 +218,8 @@ Status from_tflite(ImportContext& node) {
                   ? kToEnd
                   : begin[i] + size[i];
   }
-  return node.finish("Slice", {node.in(0)}, {{"starts", begin}, {"ends", size}});
+  return node.finish("Slice", {node.in(0)},
+                     {{"starts", begin}, {"ends", size}, {"axes", first_axes(begin.size())}});
 }
 
 // What STRIDED_SLICE's masks make of its positions.

@@ -64,6 +64,19 @@ def random(shape, seed, low=-1.0, high=1.0):
     return np.random.default_rng(seed).uniform(low, high, shape).astype(np.float32)
 
 
+def noise(shape, seed):
+    """Random [height, width, channels] of unit variance with details of every size, as pictures
+    have. A network made for pictures is ill-conditioned on white noise, and may saturate."""
+    generator = np.random.default_rng(seed)
+    height, width, channels = shape
+    total, size = np.zeros(shape), 1
+    while size <= max(height, width):
+        blocks = generator.standard_normal((-(-height // size), -(-width // size), channels))
+        total += blocks.repeat(size, 0).repeat(size, 1)[:height, :width]
+        size *= 2
+    return (total / total.std()).astype(np.float32)
+
+
 def random_samples(name, shape, low=-1.0, high=1.0):
     for seed in range(RANDOM_SAMPLES):
         yield Sample("random", {name: random(shape, seed, low, high)})
@@ -87,9 +100,12 @@ def ssd_mobilenet_v2(models, _):
 
 
 def pose_landmark_lite(models, _):
-    yield from random_samples("input_1", (1, 256, 256, 3), 0)
-    for frame in video_frames(models, (20, 200)):
-        yield Sample("video", {"input_1": batch(resized(frame, 256, 256) / 255)})
+    frames = [resized(frame, 256, 256) / 255 for frame in video_frames(models, (20, 200))]
+    for seed, frame in enumerate(frames):
+        noisy = np.clip(frame + noise(frame.shape, seed) / 10, 0, 1).astype(np.float32)
+        yield Sample("video and noise", {"input_1": batch(noisy)})
+    for frame in frames:
+        yield Sample("video", {"input_1": batch(frame)})
 
 
 def vww_f32(models, _):
@@ -161,7 +177,8 @@ def kws_f32(_, data):
 
 def image_net(models):
     """The convolutional networks of torchvision all take the same input."""
-    yield from random_samples("input", (1, 3, 224, 224), -2, 2)
+    for seed in range(RANDOM_SAMPLES):
+        yield Sample("random", {"input": batch(noise((224, 224, 3), seed).transpose(2, 0, 1))})
     mean = np.array([0.485, 0.456, 0.406], np.float32)
     deviation = np.array([0.229, 0.224, 0.225], np.float32)
     for path in scene_texts(models)[:3]:
@@ -189,11 +206,15 @@ def ppocr_v4_det(models, _):
         shape = "x=" + ",".join(map(str, value.shape))
         return Sample(kind, {"x": value}, ["--shape", shape])
 
-    for seed, (height, width) in enumerate([(64, 96), (320, 320)]):
-        yield sample(f"random {height}x{width}", random((1, 3, height, width), seed, -2, 2))
-    for path, (height, width) in zip(scene_texts(models), [(320, 320), (256, 480), (480, 640)]):
+    texts = scene_texts(models)
+    for kind, path, (height, width) in [
+            ("with noise", texts[3], (64, 96)), ("with noise", texts[4], (320, 320)),
+            ("picture", texts[0], (320, 320)), ("picture", texts[1], (256, 480)),
+            ("picture", texts[2], (480, 640))]:
         image = (picture(path, height, width) / 255 - mean) / deviation
-        yield sample(f"picture {height}x{width}", batch(image.transpose(2, 0, 1)))
+        if kind == "with noise":
+            image += noise(image.shape, height) / 2
+        yield sample(f"{kind} {height}x{width}", batch(image.transpose(2, 0, 1)))
 
 
 def silero_steps(kind, sound, rate, steps):

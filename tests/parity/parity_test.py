@@ -5,7 +5,10 @@ import tempfile
 import unittest
 
 import numpy as np
+import onnx
+from onnx import helper
 
+import exact
 import inputs
 import parity
 import peers
@@ -53,6 +56,107 @@ class Comparison(unittest.TestCase):
     def test_top_one_margin(self):
         self.assertTrue(parity.TopOne("m", 902, 900, 1000).ok)
         self.assertFalse(parity.TopOne("m", 897, 900, 1000).ok)
+
+
+class AgainstTheExactResult(unittest.TestCase):
+    def row(self, ours, theirs, reference):
+        row = parity.Row("model", "kind", "output")
+        row.add(f32(*ours), f32(*theirs), lambda: np.array(reference, np.float64))
+        return row
+
+    def test_the_closer_one_passes(self):
+        row = self.row((1, 0.9997), (1, 0.9990), (1, 1))
+        self.assertTrue(row.ok)
+        self.assertAlmostEqual(row.distances[0], 3e-4, delta=1e-6)
+        self.assertAlmostEqual(row.distances[1], 1e-3, delta=1e-6)
+
+    def test_within_the_limit_of_it_passes(self):
+        self.assertTrue(self.row((1.00009,), (0.99995,), (1,)).ok)
+
+    def test_farther_than_the_peer_fails(self):
+        self.assertFalse(self.row((1.0003,), (1.0001,), (1,)).ok)
+
+    def test_one_farther_sample_fails_the_row(self):
+        row = self.row((1.0003,), (1.0001,), (1,))
+        row.add(f32(1), f32(1), lambda: np.ones(1))
+        self.assertFalse(row.ok)
+
+    def test_is_not_computed_where_the_peer_agrees(self):
+        row = parity.Row("model", "kind", "output")
+        row.add(f32(1), f32(1), lambda: self.fail("not needed"))
+        self.assertTrue(row.ok)
+
+    def test_an_unknown_operator_fails_the_row_and_says_so(self):
+        def refuse():
+            raise peers.Refused("exact: operator Foo is not there")
+        row = parity.Row("model", "kind", "output")
+        row.add(f32(2), f32(1), refuse)
+        self.assertFalse(row.ok)
+        self.assertIn("Foo", row.note)
+
+    def test_does_not_excuse_a_shape_or_a_number_that_is_none(self):
+        self.assertFalse(self.row((np.nan,), (1,), (1,)).ok)
+        self.assertFalse(self.row((2,), (1,), (np.nan,)).ok)
+        row = parity.Row("model", "kind", "output")
+        row.add(f32(1, 1), f32(1), lambda: np.ones(1))
+        self.assertFalse(row.ok)
+
+
+class ExactOperators(unittest.TestCase):
+    def test_convolution(self):
+        x = np.arange(48.0).reshape(1, 4, 6, 2)
+        weights = np.arange(36.0).reshape(2, 3, 3, 2)
+        found = exact.convolution(x, weights, np.array([1.0, 2]), (1, 2), (1, 2), 1)
+        self.assertEqual(found.shape, (1, 2, 1, 2))
+        window = x[0, 1:4, 0:5:2]
+        self.assertEqual(found[0, 1, 0, 1], (window * weights[1]).sum() + 2)
+
+    def test_linear_resize(self):
+        x = np.array([0.0, 4]).reshape(1, 2)
+        for options, expected in (((False, True), [0, 1, 3, 4]), ((False, False), [0, 2, 4, 4]),
+                                  ((True, False), [0, 4 / 3, 8 / 3, 4])):
+            np.testing.assert_allclose(exact.linear_resize(x, 1, 4, *options)[0], expected)
+
+    def test_a_model_of_each_onnx_operator_agrees_with_the_peer(self):
+        def constant(name, *shape):
+            value = inputs.random(shape, len(name), 0.1 if len(shape) == 1 else -1, 1)
+            return onnx.numpy_helper.from_array(value, name)
+        nodes = [
+            helper.make_node("Conv", ["x", "w", "b"], ["c"], strides=[2, 1], pads=[1, 0, 0, 1]),
+            helper.make_node("BatchNormalization", ["c", "b", "b", "b", "b"], ["n"]),
+            helper.make_node("HardSigmoid", ["n"], ["h"]),
+            helper.make_node("Mul", ["n", "h"], ["m"]),
+            helper.make_node("Conv", ["m", "depthwise"], ["d"], group=4),
+            helper.make_node("ConvTranspose", ["d", "up"], ["u"], strides=[2, 2]),
+            helper.make_node("Relu", ["u"], ["r"]),
+            helper.make_node("Resize", ["r", "", "scales"], ["z"], mode="nearest"),
+            helper.make_node("Concat", ["z", "z"], ["k"], axis=1),
+            helper.make_node("GlobalAveragePool", ["k"], ["g"]),
+            helper.make_node("Flatten", ["g"], ["f"]),
+            helper.make_node("Gemm", ["f", "matrix", "bias"], ["a"], transB=1, alpha=0.5),
+            helper.make_node("Div", ["a", "bias"], ["q"]),
+            helper.make_node("Clip", ["q", "", "top"], ["p"]),
+            helper.make_node("Sigmoid", ["p"], ["s"]),
+            helper.make_node("Add", ["s", "p"], ["y"])]
+        scales = onnx.numpy_helper.from_array(f32(1, 1, 2, 3), "scales")
+        top = onnx.numpy_helper.from_array(np.float32(8), "top")
+        graph = helper.make_graph(
+            nodes, "all", [helper.make_tensor_value_info("x", 1, [1, 3, 9, 8])],
+            [helper.make_tensor_value_info("y", 1, [1, 5])],
+            [constant("w", 4, 3, 3, 2), constant("b", 4), constant("depthwise", 4, 1, 2, 2),
+             constant("up", 4, 3, 2, 2), constant("matrix", 5, 6), constant("bias", 5),
+             scales, top])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)],
+                                  ir_version=8)
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "all.onnx"
+            onnx.save(model, str(path))
+            feeds = {"x": inputs.random((1, 3, 9, 8), 1)}
+            theirs = peers.OnnxRuntime(path).run(feeds)["y"]
+            ours = exact.make(path).run(feeds)["y"]
+        self.assertEqual(ours.dtype, np.float64)
+        np.testing.assert_allclose(theirs, ours, rtol=1e-6)
+        self.assertGreater(np.ptp(ours), 0.01)
 
 
 class Inputs(unittest.TestCase):

@@ -1,24 +1,10 @@
 // Small graphs through the passes, the plan and the session.
 #include "compile/compile.h"
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <cmath>
-#include <random>
-
-#include "ops/infer.h"
-#include "runtime/session.h"
+#include "compile/testing.h"
 
 namespace polder::compile {
 namespace {
-
-std::vector<float> random_floats(std::size_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::vector<float> out(count);
-  for (float& x : out) x = float(random() % 2001) / 1000.0f - 1.0f;
-  return out;
-}
 
 // x [1,3,H,W] -> transposed conv 3x3 -> + per-channel constant -> sigmoid, channels first as ONNX.
 Graph channels_first_conv(Dim height) {
@@ -32,7 +18,6 @@ Graph channels_first_conv(Dim height) {
   const auto value = [&](const char* name) { return graph.add_value(name); };
   const ValueId xt = value("xt"), y = value("y"), yt = value("yt"), sum = value("sum"),
                 out = value("out");
-  using Ints = std::vector<std::int64_t>;
   graph.inputs = {x};
   graph.outputs = {out};
   graph.nodes = {{"Transpose", "in", {{"perm", Ints{0, 2, 3, 1}}}, {x}, {xt}, {}},
@@ -44,36 +29,14 @@ Graph channels_first_conv(Dim height) {
   return graph;
 }
 
-std::vector<float> run(Graph graph, const CompileOptions& options, const Shape& shape,
-                       bool reference = false, std::vector<NodeReport>* nodes = nullptr) {
-  auto compiled = compile(std::move(graph), options);
-  EXPECT_TRUE(compiled) << compiled.error().message;
-  auto plan = compiled->load();
-  EXPECT_TRUE(plan) << plan.error().message;
-  auto session = Session::open(std::move(*plan), {.reference = reference});
-  EXPECT_TRUE(session) << session.error().message;
-  auto input = random_floats(std::size_t(shape.elements()), 3);
-  const TensorView view{input.data(), DataType::kF32, shape};
-  const Status status = (*session)->run({&view, 1});
-  EXPECT_TRUE(status) << status.error().message;
-  const TensorView out = (*session)->output(0);
-  if (nodes) *nodes = (*session)->nodes();
-  return {out.as<float>(), out.as<float>() + out.shape.elements()};
-}
-
-void expect_near(const std::vector<float>& a, const std::vector<float>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5) << i;
-}
-
 }  // namespace
 
 TEST(Compile, OptimisedEqualsReference) {
   std::vector<NodeReport> nodes;
-  const auto fast = run(channels_first_conv(8), {}, {1, 3, 8, 8}, false, &nodes);
+  const auto fast = run(channels_first_conv(8), {}, {{1, 3, 8, 8}}, false, &nodes);
   CompileOptions plain{.pack = false};
   for (const Pass& pass : passes()) plain.without.emplace_back(pass.name);
-  const auto reference = run(channels_first_conv(8), plain, {1, 3, 8, 8}, true);
+  const auto reference = run(channels_first_conv(8), plain, {{1, 3, 8, 8}}, true);
   expect_near(fast, reference);
   // One transposition in, one out, everything else in the convolution.
   EXPECT_EQ(nodes.size(), 3u);
@@ -82,8 +45,8 @@ TEST(Compile, OptimisedEqualsReference) {
 TEST(Compile, FreeHeightTakesAnyExtentUpToItsBound) {
   const Graph graph = channels_first_conv(Dim(16, 1));
   for (const std::int64_t height : {1, 5, 16}) {
-    expect_near(run(graph, {}, {1, 3, height, 8}),
-                run(channels_first_conv(height), {}, {1, 3, height, 8}));
+    expect_near(run(graph, {}, {{1, 3, height, 8}}),
+                run(channels_first_conv(height), {}, {{1, 3, height, 8}}));
   }
 }
 

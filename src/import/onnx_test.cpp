@@ -392,6 +392,31 @@ TEST(Onnx, LoopThatEndsEarlyHasABound) {
   EXPECT_EQ((*graph)[graph->outputs[1]].dims.text(), "[?<=5,1]");
 }
 
+TEST(Onnx, NamesTheAxesOfSlicesAndPads) {
+  Builder b(13);
+  b.input("x", {4, 5});
+  const auto ints = [&](const char* name, std::vector<std::int64_t> elements) {
+    TensorProto& tensor = *b.graph().add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(TensorProto::INT64);
+    tensor.add_dims(std::int64_t(elements.size()));
+    for (const std::int64_t element : elements) tensor.add_int64_data(element);
+  };
+  ints("starts", {1});
+  ints("ends", {3});
+  ints("pads", {0, 1, 2, 0});
+  add_node(b.graph(), "Slice", {"x", "starts", "ends"}, {"y"});
+  add_node(b.graph(), "Pad", {"y", "pads"}, {"z"});
+  b.output("z");
+  const auto graph = import_bytes(b.bytes());
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  ASSERT_EQ(graph->nodes.size(), 2u);
+  EXPECT_EQ(graph->nodes[0].attrs.integers("axes"), (std::vector<std::int64_t>{0}));
+  EXPECT_EQ(graph->nodes[1].attrs.integers("axes"), (std::vector<std::int64_t>{0, 1}));
+  const Dims& dims = (*graph)[graph->outputs[0]].dims;
+  EXPECT_TRUE(dims[0].is(4) && dims[1].is(6)) << dims.text();
+}
+
 TEST(Onnx, ListsAllUnsupportedOperatorsAtOnce) {
   Builder b;
   b.input("x", {2});

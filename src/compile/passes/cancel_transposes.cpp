@@ -1,6 +1,8 @@
 // cancel_transposes: moves transpositions towards the outputs through operators that do not mind
 // the order of axes, until they meet their inverse and vanish. Formats with channels first arrive
-// with a pair of them around every convolution; this leaves one at the input.
+// with a pair of them around every convolution; this leaves one at the input. What is left and
+// moves only extents of 1 becomes a Reshape, at the end: before, a channel's gate [N,1,1,C] must
+// still be seen to be transposed as the tensor that it multiplies is.
 #include <algorithm>
 
 #include "compile/passes/passes.h"
@@ -26,6 +28,30 @@ bool identity(const Perm& perm) {
   return true;
 }
 
+// `dims` with leading extents of 1, as broadcasting sees them beside a tensor of that rank.
+Dims padded(const Dims& dims, std::size_t rank) {
+  Dims out;
+  for (std::size_t axis = std::size_t(dims.rank()); axis < rank; ++axis) out.push_back(1);
+  for (int axis = 0; axis < dims.rank(); ++axis) out.push_back(dims[axis]);
+  return out;
+}
+
+// The shape input of the Reshape that does what the transposition does to `dims`: it moves only
+// extents of 1. False when it moves more, or when more than one extent is free.
+bool as_shape(const Dims& dims, const Perm& perm, Perm& shape) {
+  std::int64_t last = -1;
+  int unknown = 0;
+  shape.clear();
+  for (const std::int64_t axis : perm) {
+    const Dim& dim = dims[int(axis)];
+    if (!dim.is(1) && axis < last) return false;
+    if (!dim.is(1)) last = axis;
+    unknown += !dim.known();
+    shape.push_back(dim.known() ? dim.bound : -1);
+  }
+  return unknown <= 1 && std::ranges::count(shape, 0) == 0;
+}
+
 class Pass {
  public:
   explicit Pass(Graph& graph) : rewriter_(graph), graph_(graph) {}
@@ -36,6 +62,21 @@ class Pass {
       if (graph_.nodes[n].op.empty()) continue;
       if (graph_.nodes[n].op == "Transpose") TRY(merge(n));
       else TRY(sink(n));
+    }
+    return rewriter_.finish();
+  }
+
+  // Transpositions that move nothing in memory become Reshapes.
+  Status reshape() {
+    for (Node& node : graph_.nodes) {
+      Perm shape;
+      if (node.op != "Transpose" || !as_shape(graph_[node.inputs[0]].dims, perm_of(node), shape)) {
+        continue;
+      }
+      const ValueId target = graph_.add_ints(node.name + ":shape", shape);
+      node.op = "Reshape";
+      node.attrs = {};
+      node.inputs.push_back(target);
     }
     return rewriter_.finish();
   }
@@ -67,7 +108,7 @@ class Pass {
     return {};
   }
 
-  // Transpose of a Transpose is one, or none; one that moves only extents of 1 is a Reshape.
+  // Transpose of a Transpose is one, or none.
   Status merge(std::size_t n) {
     const Perm outer = perm_of(graph_.nodes[n]);
     const ValueId in = graph_.nodes[n].inputs[0];
@@ -82,30 +123,6 @@ class Pass {
       rewriter_.refresh();
       return merge(n);
     }
-    return as_reshape(n, outer);
-  }
-
-  Status as_reshape(std::size_t n, const Perm& perm) {
-    const Dims& in = graph_[graph_.nodes[n].inputs[0]].dims;
-    std::int64_t last = -1;
-    for (const std::int64_t axis : perm) {
-      if (in[int(axis)].is(1)) continue;
-      if (axis < last) return {};
-      last = axis;
-    }
-    int unknown = 0;
-    Perm shape;
-    for (const std::int64_t axis : perm) {
-      const Dim& dim = in[int(axis)];
-      if (!dim.known()) ++unknown;
-      shape.push_back(dim.known() ? dim.bound : -1);
-    }
-    if (unknown > 1 || std::ranges::count(shape, 0)) return {};
-    const ValueId target = graph_.add_ints(graph_.nodes[n].name + ":shape", shape);
-    graph_.nodes[n].op = "Reshape";
-    graph_.nodes[n].attrs = {};
-    graph_.nodes[n].inputs = {graph_.nodes[n].inputs[0], target};
-    rewriter_.refresh();
     return {};
   }
 
@@ -137,13 +154,14 @@ class Pass {
       ValueId source = kNoValue;
       if (inputs[i] == kNoValue) continue;
       if (transposed(inputs[i], unused, source)) inputs[i] = source;
-      else TRY(permute_constant(inputs[i], inverse(perm)));
+      else if (graph_[inputs[i]].is_constant()) TRY(permute_constant(inputs[i], inverse(perm)));
+      else TRY(permute_units(inputs[i], inverse(perm)));
     }
     return rebuild(n, std::move(inputs), std::move(attrs), out_perm);
   }
 
   // True when at least one data input is transposed, all by the same permutation, and the others
-  // are constants of at most that rank.
+  // are of at most that rank and either constant or such that only extents of 1 would move.
   bool common_perm(std::size_t n, std::size_t data_inputs, Perm& perm) {
     bool found = false;
     const std::vector<ValueId> inputs = graph_.nodes[n].inputs;
@@ -162,7 +180,12 @@ class Pass {
       if (inputs[i] == kNoValue || transposed(inputs[i], own, source)) continue;
       const Value& value = graph_[inputs[i]];
       if (value.dims.known() && value.dims.max_elements() == 1 && value.dims.rank() <= 1) continue;
-      if (!value.is_constant() || value.dims.rank() > int(perm.size())) return false;
+      if (value.dims.rank() > int(perm.size())) return false;
+      Perm shape;
+      if (!value.is_constant() &&
+          !as_shape(padded(value.dims, perm.size()), inverse(perm), shape)) {
+        return false;
+      }
     }
     for (const ValueId id : graph_.nodes[n].outputs) {
       if (id == kNoValue) return false;
@@ -223,6 +246,22 @@ class Pass {
     return {};
   }
 
+  // A broadcasting input of which the transposition moves only extents of 1: common_perm has
+  // looked.
+  Status permute_units(ValueId& id, const Perm& perm) {
+    const Dims& dims = graph_[id].dims;
+    Perm shape;
+    if ((dims.known() && dims.max_elements() == 1 && dims.rank() <= 1) ||
+        !as_shape(padded(dims, perm.size()), perm, shape)) {
+      return {};
+    }
+    const std::string name = graph_[id].name;
+    const ValueId target = graph_.add_ints(name + ":shape", shape);
+    rewriter_.refresh();
+    TRY_VALUE(id, rewriter_.add("Reshape", {id, target}, {}, name));
+    return {};
+  }
+
   // The node on untransposed inputs, each output followed by a Transpose.
   Status rebuild(std::size_t n, std::vector<ValueId> inputs, Attrs attrs, const Perm& out_perm) {
     const std::vector<ValueId> outputs = graph_.nodes[n].outputs;
@@ -268,7 +307,7 @@ Status cancel_transposes(Graph& graph) {
     TRY(pass.run());
     if (!pass.moved()) break;
   }
-  return {};
+  return Pass(graph).reshape();
 }
 
 }  // namespace polder::compile

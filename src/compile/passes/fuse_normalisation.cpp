@@ -1,5 +1,6 @@
 // fuse_normalisation: scales and offsets per output channel (batch normalisation, Mul, Add by
-// constants) that follow a convolution or a Linear become part of its weights and bias.
+// constants) that follow a convolution, a transposed one or a Linear become part of its weights and
+// bias.
 #include <cmath>
 
 #include "compile/passes/passes.h"
@@ -68,7 +69,17 @@ bool affine_of(const Graph& graph, const Node& node, ValueId x, std::int64_t cha
   return true;
 }
 
-// Writes new weights and bias; weights are [O, ...].
+// The axis of the output channels in the weights: [O, ...], or [kernel..., O, C] of a transposed
+// convolution. -1: the node has no constant weights of f32.
+int channel_axis(const Graph& graph, const Node& node) {
+  const bool transposed = node.op == "ConvTranspose";
+  if (node.op != "Conv" && node.op != "Linear" && !transposed) return -1;
+  const Value& weights = graph[node.inputs[1]];
+  if (floats(weights).empty() || weights.dims.rank() == 0) return -1;
+  return transposed ? weights.dims.rank() - 2 : 0;
+}
+
+// Writes new weights and bias.
 bool apply(Graph& graph, Node& node, std::int64_t channels, const Affine& affine) {
   const Value weights = graph[node.inputs[1]];
   const auto elements = floats(weights);
@@ -82,14 +93,18 @@ bool apply(Graph& graph, Node& node, std::int64_t channels, const Affine& affine
   Bytes data = Bytes::allocate(weights.data.view.size(), &out_bytes);
   if (!data) return false;
   auto* out = reinterpret_cast<float*>(out_bytes.data());
-  const std::size_t depth = elements.size() / std::size_t(channels);
-  for (std::size_t o = 0; o < std::size_t(channels); ++o) {
-    for (std::size_t k = 0; k < depth; ++k)
-      out[o * depth + k] = elements[o * depth + k] * affine.scale[o];
+  const Shape shape = weights.dims.bounds();
+  std::size_t depth = 1;  // consecutive elements of one channel
+  for (int axis = channel_axis(graph, node) + 1; axis < shape.rank(); ++axis) {
+    depth *= std::size_t(shape[axis]);
+  }
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    out[i] = elements[i] * affine.scale[i / depth % bias.size()];
+  }
+  for (std::size_t o = 0; o < bias.size(); ++o) {
     bias[o] = bias[o] * affine.scale[o] + affine.offset[o];
   }
   node.inputs.resize(std::max<std::size_t>(node.inputs.size(), 3), kNoValue);
-  const Shape shape = weights.dims.bounds();
   const ValueId new_weights =
       graph.add_constant(weights.name, DataType::kF32, shape, std::move(data));
   const ValueId new_bias = graph.add_constant(weights.name + ":bias", DataType::kF32,
@@ -105,14 +120,13 @@ Status fuse_normalisation(Graph& graph) {
   Rewriter rewriter(graph);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     Node& node = graph.nodes[n];
-    if (node.op != "Conv" && node.op != "Linear") continue;
+    const int axis = channel_axis(graph, node);
+    if (axis < 0) continue;
     // One after the other: convolution, normalisation, scale, offset.
     for (;;) {
-      const Value& weights = graph[node.inputs[1]];
-      if (floats(weights).empty() || weights.dims.rank() == 0) break;
       if (node.attrs.text("activation", "none") != "none") break;
       if (node.inputs.size() > 3 && node.inputs[3] != kNoValue) break;
-      const std::int64_t channels = weights.dims[0].bound;
+      const std::int64_t channels = graph[node.inputs[1]].dims[axis].bound;
       const ValueId out = node.outputs[0];
       Node* next = rewriter.sole_reader(out);
       Affine affine;

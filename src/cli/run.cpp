@@ -115,6 +115,7 @@ Result<int> run(const Args& args) {
   std::vector<OwnedTensor> tensors;
   TRY(read_inputs(args, *session, tensors));
   std::vector<TensorView> views;
+  views.reserve(tensors.size());
   for (const OwnedTensor& tensor : tensors) {
     views.push_back({const_cast<std::byte*>(tensor.data.view.data()), tensor.type, tensor.shape});
   }

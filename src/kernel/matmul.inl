@@ -8,6 +8,7 @@ constexpr int kMatMulPanels = (kStageWidth + kPanelWidth - 1) / kPanelWidth;
 // packed[panel][p][16] of B's rows [first, first + depth), columns [column, column + columns)
 void pack_b(const MatMulArgs& args, std::int64_t first, std::int64_t depth, std::int64_t column,
             std::int64_t columns, float* packed) {
+  if (depth == 0) return;
   for (std::int64_t done = 0; done < columns; done += kPanelWidth) {
     const float* from = args.b + first * args.b_k_stride + (column + done) * args.b_column_stride;
     float* to = packed + done * kMatMulDepth;

@@ -31,12 +31,18 @@ struct Strip {
   float lo, hi;
 };
 
+// `offset` elements further, where there is something at all.
+template <class T>
+inline T* advance(T* pointer, std::int64_t offset) {
+  return pointer ? pointer + offset : nullptr;
+}
+
 // The slow way out, for columns that are not whole vectors.
 __attribute__((noinline)) void finish_columns(const Strip& s, std::int64_t row, int rows,
                                               const float* sums, int sums_stride) {
   for (int i = 0; i < rows; ++i) {
     float* out = s.out + (row + i) * s.out_stride;
-    const float* residual = s.residual + (row + i) * s.residual_stride;
+    const float* residual = advance(s.residual, (row + i) * s.residual_stride);
     for (std::int64_t j = 0; j < s.columns; ++j) {
       float x = sums[i * sums_stride + j];
       if (s.alpha != 1) x *= s.alpha;
@@ -73,7 +79,7 @@ POLDER_INLINE void finish_tile(const Strip& s, std::int64_t row, V (&sum)[R][NV]
     POLDER_UNROLL for (int j = 0; j < NV; ++j) bias[j] = load(s.bias + j * kLanes);
     POLDER_EACH_SUM(sum[i][j] += bias[j])
   }
-  const float* residual = s.residual ? s.residual + row * s.residual_stride : nullptr;
+  const float* residual = advance(s.residual, row * s.residual_stride);
   if (residual && !s.residual_after) {
     POLDER_EACH_SUM(sum[i][j] += load(residual + i * s.residual_stride + j * kLanes))
   }
@@ -91,7 +97,7 @@ POLDER_INLINE void finish_tile(const Strip& s, std::int64_t row, V (&sum)[R][NV]
 template <int R, int NV>
 __attribute__((noinline)) void tile(const Strip& s, std::int64_t row) {
   V sum[R][NV];
-  float* partial = s.partial + row * (NV * kLanes);
+  float* partial = advance(s.partial, row * (NV * kLanes));
   if (s.first) {
     POLDER_EACH_SUM(sum[i][j] = V{})
   } else {
@@ -185,7 +191,7 @@ void aim(Strip& s, const Sink& sink, std::int64_t row, std::int64_t column, int 
   s.bias = e.bias ? e.bias + column : nullptr;
   s.alpha = sink.alpha;
   s.residual_after = e.residual_after;
-  s.residual = e.residual ? e.residual + row * e.residual_stride + column : nullptr;
+  s.residual = advance(e.residual, row * e.residual_stride + column);
   s.residual_stride = e.residual_stride;
   s.clamp = e.activation.op == Unary::kClamp;
   s.lo = e.activation.alpha;

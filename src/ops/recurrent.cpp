@@ -89,7 +89,7 @@ RecurrentBuffers recurrent_buffers(std::byte* workspace, const Shape& x, const S
   RecurrentBuffers buffers{};
   std::size_t at = 0;
   const auto take = [&](std::size_t bytes) {
-    auto* buffer = reinterpret_cast<float*>(workspace + at);
+    auto* buffer = reinterpret_cast<float*>(reinterpret_cast<std::uintptr_t>(workspace) + at);
     at += (bytes + 63) / 64 * 64;
     return buffer;
   };

@@ -269,7 +269,7 @@ TEST_F(PlayerTest, StatsAreJson) {
 
 std::string le(std::size_t value, int bytes) {
   std::string out;
-  for (int i = 0; i < bytes; ++i) out += char(value >> (8 * i));
+  for (int i = 0; i < bytes; ++i, value >>= 8) out += char(value & 255);
   return out;
 }
 

@@ -147,7 +147,7 @@ Result<std::vector<std::string>> breaches(const std::string& path,
       if (test.suite != "node" || !std::regex_match(test.name, regex)) continue;
       used = true;
       const bool out = std::ranges::any_of(
-          unwanted, [&](const std::regex& r) { return std::regex_match(test.name, r); });
+          unwanted, [&name = test.name](const std::regex& r) { return std::regex_match(name, r); });
       if (out || verdict.outcome == Outcome::kPassed) continue;
       found.push_back(fmt::format("{} must pass: {}", test.name, verdict.reason));
     }

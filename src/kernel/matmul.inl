@@ -54,7 +54,7 @@ void matmul_strip(const MatMulArgs& args, const Sink& sink, std::int64_t row, st
       const int depth = std::min(kMatMulDepth, args.k - p);
       if (i == 0 || args.k > kMatMulDepth) pack_b(args, p, depth, column, columns, packed);
       for (std::int64_t r = 0; r < s.rows; ++r) {
-        pointers[r] = args.a + (row + i + r) * args.a_row_stride + p * args.a_k_stride;
+        pointers[r] = advance(args.a, (row + i + r) * args.a_row_stride + p * args.a_k_stride);
       }
       s.lengths = &depth;
       s.first = p == 0;

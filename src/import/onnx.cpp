@@ -68,12 +68,19 @@ class Importer {
   Status read_nodes(google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, Scope& scope);
   Status read_node(onnx::NodeProto& source, Scope& scope);
   Status read_operator(onnx::NodeProto& source, Scope& scope, std::int64_t version);
+  Status read_inputs(onnx::NodeProto& source, Scope& scope, std::int64_t version,
+                     ops::ImportContext& node);
+  Status define_outputs(onnx::NodeProto& source, Scope& scope, ops::ImportContext& node);
   Status read_constant(onnx::NodeProto& source, Scope& scope);
   Status read_attributes(onnx::NodeProto& source, Scope& scope, ops::ImportContext& node);
   Status read_attribute(onnx::AttributeProto& source, ops::ImportContext& node);
   Status read_outputs(const onnx::GraphProto& source, Scope& scope, Graph& graph);
 
-  Status read_branch(onnx::GraphProto& branch, onnx::NodeProto& source, Scope& scope);
+  Status read_if(onnx::NodeProto& source, Scope& scope);
+  Status read_branch(onnx::GraphProto& branch, onnx::NodeProto& source, Scope& scope,
+                     std::vector<ValueId>& results);
+  Status read_only_branch(onnx::GraphProto& branch, onnx::NodeProto& source, Scope& scope,
+                          bool taken_when, ops::ImportContext& node);
   Status read_call(onnx::FunctionProto& function, onnx::NodeProto& source, Scope& scope);
   Status read_body(onnx::AttributeProto& source, Scope& scope, ops::ImportContext& node);
   Status read_body_once(onnx::GraphProto& source, Scope& scope, std::vector<Formal>& formals,
@@ -226,17 +233,7 @@ Status Importer::read_node(onnx::NodeProto& source, Scope& scope) {
   }
   if (domain_of(source.domain()).empty()) {
     if (source.op_type() == "Constant") return read_constant(source, scope);
-    if (source.op_type() == "If" && source.input_size() == 1) {
-      const ValueId condition = resolve(source.input(0), scope);
-      if (const std::uint8_t* known = known_bool(*scope.graph, condition)) {
-        // The branch not taken is never looked at: it may use what Polder does not support.
-        const std::string_view taken = *known ? "then_branch" : "else_branch";
-        for (auto& attribute : *source.mutable_attribute()) {
-          if (attribute.name() == taken) return read_branch(*attribute.mutable_g(), source, scope);
-        }
-        return fail(Code::kCorrupt, "attribute '{}' is missing", taken);
-      }
-    }
+    if (source.op_type() == "If" && source.input_size() == 1) return read_if(source, scope);
   }
   return read_operator(source, scope, opset_of(*scope.opsets, source.domain()));
 }
@@ -271,6 +268,18 @@ Status Importer::read_operator(onnx::NodeProto& source, Scope& scope, std::int64
   if (!match->second.def) return unsupported_operators();
 
   ops::ImportContext node(*scope.graph);
+  TRY(read_inputs(source, scope, version, node));
+  TRY(read_attributes(source, scope, node));
+  TRY(define_outputs(source, scope, node));
+  TRY(upgrade_broadcast(node));
+  const auto [def, rule] = match->second;
+  if (rule->import) return rule->import(node);
+  if (!node.bodies.empty()) return fail(Code::kCorrupt, "a graph as attribute of this operator");
+  return node.finish(def->name, node.inputs, node.attrs);
+}
+
+Status Importer::read_inputs(onnx::NodeProto& source, Scope& scope, std::int64_t version,
+                             ops::ImportContext& node) {
   node.op_type = source.op_type();
   node.node_name = node_name(source);
   node.version = int(std::min<std::int64_t>(version, kMaxOnnxOpset));
@@ -282,16 +291,15 @@ Status Importer::read_operator(onnx::NodeProto& source, Scope& scope, std::int64
     }
     node.inputs.push_back(id);
   }
-  TRY(read_attributes(source, scope, node));
+  return {};
+}
+
+Status Importer::define_outputs(onnx::NodeProto& source, Scope& scope, ops::ImportContext& node) {
   for (const std::string& name : source.output()) {
     node.outputs.push_back(name.empty() ? kNoValue : scope.graph->add_value(name));
     if (!name.empty()) TRY(define(name, node.outputs.back(), scope));
   }
-  TRY(upgrade_broadcast(node));
-  const auto [def, rule] = match->second;
-  if (rule->import) return rule->import(node);
-  if (!node.bodies.empty()) return fail(Code::kCorrupt, "a graph as attribute of this operator");
-  return node.finish(def->name, node.inputs, node.attrs);
+  return {};
 }
 
 Status Importer::read_attributes(onnx::NodeProto& source, Scope& scope, ops::ImportContext& node) {
@@ -434,8 +442,78 @@ class Deeper {
   int& depth_;
 };
 
-// An If whose condition is known: the branch becomes part of the graph around.
-Status Importer::read_branch(onnx::GraphProto& branch, onnx::NodeProto& source, Scope& scope) {
+// True when the first `count` results of both bodies have the same types and ranks.
+bool same_kinds(const Graph& a, const Graph& b, int count) {
+  if (int(a.outputs.size()) < count || int(b.outputs.size()) < count)
+    return true;  // If's rule says
+  for (int i = 0; i < count; ++i) {
+    const Value &x = a[a.outputs[std::size_t(i)]], &y = b[b.outputs[std::size_t(i)]];
+    if (x.type != y.type || x.dims.rank() != y.dims.rank()) return false;
+  }
+  return true;
+}
+
+// A branch whose condition is known becomes part of the graph around, and the other is never looked
+// at: it may use what Polder does not support. Otherwise both become bodies that the run chooses
+// from, unless only one of them can be compiled: the other does not fit the shapes that were given
+// (a network for another sampling rate), or makes results of another rank (exporters write a
+// squeeze of an extent that may not be 1 so). Then one is taken, "then" of two, and the run fails
+// where the model takes the other.
+Status Importer::read_if(onnx::NodeProto& source, Scope& scope) {
+  constexpr std::string_view kNames[] = {"then_branch", "else_branch"};
+  onnx::AttributeProto* branches[2] = {};
+  for (auto& attribute : *source.mutable_attribute()) {
+    for (int i = 0; i < 2; ++i) {
+      if (attribute.name() == kNames[i]) branches[i] = actual(attribute, scope);
+    }
+  }
+  ops::ImportContext node(*scope.graph);
+  TRY(read_inputs(source, scope, opset_of(*scope.opsets, source.domain()), node));
+  const std::uint8_t* known = known_bool(*scope.graph, node.in(0));
+  Status failures[2];
+  for (int i = 0; i < 2; ++i) {
+    if (known && i != (*known ? 0 : 1)) continue;
+    if (!branches[i] || !branches[i]->has_g()) {
+      return fail(Code::kCorrupt, "attribute '{}' is missing", kNames[i]);
+    }
+    if (known) {
+      std::vector<ValueId> results;
+      TRY(read_branch(*branches[i]->mutable_g(), source, scope, results));
+      for (int k = 0; k < source.output_size(); ++k) {
+        if (!source.output(k).empty())
+          TRY(define(source.output(k), results[std::size_t(k)], scope));
+      }
+      return {};
+    }
+    failures[i] = read_body(*branches[i], scope, node);
+    if (!failures[i] && failures[i].error().code != Code::kInvalid) return std::move(failures[i]);
+  }
+  if (!failures[0] && !failures[1]) return std::move(failures[0]);
+  if (failures[0] && failures[1] &&
+      same_kinds(node.bodies[0].second, node.bodies[1].second, source.output_size())) {
+    TRY(define_outputs(source, scope, node));
+    return ops::find_onnx("", "If").rule->import(node);
+  }
+  const int only = failures[0] ? 0 : 1;
+  return read_only_branch(*branches[only]->mutable_g(), source, scope, only == 0, node);
+}
+
+Status Importer::read_only_branch(onnx::GraphProto& branch, onnx::NodeProto& source, Scope& scope,
+                                  bool taken_when, ops::ImportContext& node) {
+  std::vector<ValueId> results;
+  TRY(read_branch(branch, source, scope, results));
+  TRY(define_outputs(source, scope, node));
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (node.outputs[i] == kNoValue) continue;
+    TRY(node.finish("Require", {results[i], node.in(0)}, {{"expected", std::int64_t(taken_when)}},
+                    {node.outputs[i]}));
+  }
+  return {};
+}
+
+// The nodes of a branch in the graph around, and what makes its outputs: as many as the If has.
+Status Importer::read_branch(onnx::GraphProto& branch, onnx::NodeProto& source, Scope& scope,
+                             std::vector<ValueId>& results) {
   const Deeper deeper(depth_);
   TRY(deeper.check());
   if (branch.output_size() < source.output_size()) {
@@ -447,13 +525,12 @@ Status Importer::read_branch(onnx::GraphProto& branch, onnx::NodeProto& source, 
   TRY(read_constants(branch, inner));
   TRY(read_nodes(*branch.mutable_node(), inner));
   for (int i = 0; i < source.output_size(); ++i) {
-    if (source.output(i).empty()) continue;
-    const ValueId id = resolve(branch.output(i).name(), inner);
-    if (id == kNoValue) {
+    results.push_back(source.output(i).empty() ? kNoValue
+                                               : resolve(branch.output(i).name(), inner));
+    if (results.back() == kNoValue && !source.output(i).empty()) {
       return fail(Code::kCorrupt, "output '{}' of the branch is made by no node",
                   clipped(branch.output(i).name()));
     }
-    TRY(define(source.output(i), id, scope));
   }
   return {};
 }

@@ -327,6 +327,51 @@ TEST(Onnx, TakesTheBranchOfAKnownCondition) {
   }
 }
 
+// y = If(flag) of two branches, each one node of x [2,n] and w [3,2].
+Builder choice_model(const std::string& then_op, const std::string& else_op) {
+  Builder b;
+  b.input("flag", {}, TensorProto::BOOL);
+  b.input("x", {2, "n"});
+  b.floats("w", {3, 2}, {1, 2, 3, 4, 5, 6});
+  NodeProto& node = add_node(b.graph(), "If", {"flag"}, {"y"});
+  for (const auto& [name, op] : {std::pair("then", then_op), std::pair("else", else_op)}) {
+    const auto type = AttributeProto::GRAPH;
+    GraphProto& branch = *attribute(node, std::string(name) + "_branch", type).mutable_g();
+    std::vector<std::string> in = {"x"};
+    if (op == "MatMul") in = {"w", "w"};  // does not fit
+    add_node(branch, op, in, {"result"});
+    branch.add_output()->set_name("result");
+  }
+  b.output("y");
+  return b;
+}
+
+void expect_kept(const std::string& then_op, const std::string& else_op, const std::string& kept,
+                 bool expected) {
+  const auto graph = import_bytes(choice_model(then_op, else_op).bytes(), {.bounds = {{"n", 9}}});
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  ASSERT_EQ(graph->nodes.size(), 2u);
+  EXPECT_EQ(graph->nodes[0].op, kept);
+  const Node& check = graph->nodes[1];
+  EXPECT_EQ(check.op, "Require");
+  EXPECT_EQ(check.attrs.integer("expected", -1), expected);
+  EXPECT_EQ((*graph)[check.inputs[1]].name, "flag");
+  EXPECT_EQ((*graph)[graph->outputs[0]].name, "y");
+}
+
+TEST(Onnx, OfBranchesThatDifferInRankTheFirstIsKept) {
+  expect_kept("Sigmoid", "Size", "Sigmoid", true);
+  expect_kept("Flatten", "Size", "Flatten", true);
+}
+
+TEST(Onnx, ABranchThatDoesNotFitTheShapesIsLeftOut) {
+  expect_kept("MatMul", "Sigmoid", "Sigmoid", false);
+  expect_kept("Sigmoid", "MatMul", "Sigmoid", true);
+  expect_error(choice_model("MatMul", "MatMul").bytes(), Code::kInvalid, {"MatMul"});
+  expect_error(choice_model("Sigmoid", "NoSuchOperator").bytes(), Code::kUnsupported,
+               {"NoSuchOperator"});
+}
+
 TEST(Onnx, CapturesBecomeInputsOfTheBody) {
   Builder b;
   b.input("flag", {}, TensorProto::BOOL);

@@ -217,8 +217,9 @@ def ppocr_v4_det(models, _):
         yield sample(f"{kind} {height}x{width}", batch(image.transpose(2, 0, 1)))
 
 
-def silero_steps(kind, sound, rate, steps):
-    """Chunks with the end of the chunk before; each side goes on from its own state."""
+def silero_steps(kind, sound, rate, steps, bound=True):
+    """Chunks with the end of the chunk before; each side goes on from its own state. Not bound, the
+    rate is an input of each run and Polder has compiled the networks of both."""
     size, context = (512, 64) if rate == 16000 else (256, 32)
     states = dict.fromkeys(("polder", "peer"), np.zeros((2, 1, 128), np.float32))
 
@@ -230,10 +231,14 @@ def silero_steps(kind, sound, rate, steps):
     for step in range(steps):
         chunk = padded[np.newaxis, step * size:step * size + size + context]
         shared = {"input": np.ascontiguousarray(chunk), "sr": np.array(rate, np.int64)}
-        yield Sample(f"{kind} at {rate} Hz", {**shared, "state": states["peer"]},
-                     ["--shape", f"input=1,{size + context}", "--shape", "state=2,1,128",
-                      "--bind", f"sr={rate}"],
-                     {"input": shared["input"], "state": states["polder"]}, keep)
+        own = {**shared, "state": states["polder"]}
+        arguments = ["--bound", "input[0]=2", "--bound", "input[1]=576", "--bound", "state[1]=2"]
+        if bound:
+            del own["sr"]
+            arguments = ["--shape", f"input=1,{size + context}", "--shape", "state=2,1,128",
+                         "--bind", f"sr={rate}"]
+        yield Sample(f"{kind} at {rate} Hz", {**shared, "state": states["peer"]}, arguments, own,
+                     keep)
 
 
 def silero_vad_v5(models, _):
@@ -242,3 +247,5 @@ def silero_vad_v5(models, _):
     yield from silero_steps("speech", sound, 16000, 30)
     halved = sound[:len(sound) // 2 * 2].reshape(-1, 2).mean(axis=1)  # 8 kHz, near enough
     yield from silero_steps("speech", halved, 8000, 30)
+    for samples, rate in (sound, 16000), (halved, 8000):
+        yield from silero_steps("all free: speech", samples, rate, 5, bound=False)

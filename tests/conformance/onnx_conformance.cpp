@@ -10,6 +10,7 @@
 #include <cstring>
 #include <regex>
 
+#include "base/fail.h"
 #include "onnx_report.h"
 #include "platform/file.h"
 
@@ -30,7 +31,8 @@ constexpr std::string_view kUsage =
     "  --markdown FILE   writes the page of what is supported\n"
     "  --require N       exit 1 when fewer than N node cases pass, or any case crashes\n"
     "  --must-pass FILE  exit 1 when a case that FILE names did not pass: regular expressions for\n"
-    "                    whole names of node cases, one a line; !REGEX takes cases out again\n";
+    "                    whole names of node cases, one a line; !REGEX takes cases out again;\n"
+    "                    or when a node case failed that no ~REGEX names, as one of wrong data\n";
 
 struct Arguments {
   std::string data = "/usr/share/libonnx-testdata/data";
@@ -125,33 +127,55 @@ void run(std::vector<CaseResult>& results, bool reference) {
   if (terminal) fmt::print(stderr, "\n");
 }
 
-// Cases that the file demands and that did not pass; lines that name no case.
-Result<std::vector<std::string>> breaches(const std::string& path,
-                                          const std::vector<CaseResult>& results) {
-  auto text = read_file(path, 1 << 20);
-  if (!text.ok()) return std::move(text).error();
-  std::vector<std::pair<std::string, std::regex>> wanted;
-  std::vector<std::regex> unwanted;
-  for (std::size_t at = 0; at < text->size();) {
-    const std::size_t end = std::min(text->find('\n', at), text->size());
-    const std::string line = text->substr(at, end - at);
-    at = end + 1;
-    if (line.empty() || line[0] == '#') continue;
-    if (line[0] == '!') unwanted.emplace_back(line.substr(1));
-    else wanted.emplace_back(line, std::regex(line));
+// What the file of --must-pass says of node cases.
+struct Demands {
+  using Patterns = std::vector<std::pair<std::string, std::regex>>;
+  Patterns pass, left_out, wrong_data;
+
+  static Result<Demands> read(const std::string& path) {
+    TRY_VALUE(const std::string text, read_file(path, 1 << 20));
+    Demands demands;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      const std::string line = text.substr(at, end - at);
+      at = end + 1;
+      if (line.empty() || line[0] == '#') continue;
+      if (line[0] == '!') demands.left_out.emplace_back(line, std::regex(line.substr(1)));
+      else if (line[0] == '~') demands.wrong_data.emplace_back(line, std::regex(line.substr(1)));
+      else demands.pass.emplace_back(line, std::regex(line));
+    }
+    return demands;
   }
+};
+
+bool names(const Demands::Patterns& patterns, const std::string& name) {
+  return std::ranges::any_of(patterns,
+                             [&](const auto& p) { return std::regex_match(name, p.second); });
+}
+
+// Cases that did not end as the file demands; lines that name no such case.
+std::vector<std::string> breaches(const Demands& demands, std::span<const CaseResult> results) {
   std::vector<std::string> found;
-  for (const auto& [pattern, regex] : wanted) {
-    bool used = false;
-    for (const auto& [test, verdict] : results) {
-      if (test.suite != "node" || !std::regex_match(test.name, regex)) continue;
-      used = true;
-      const bool out = std::ranges::any_of(
-          unwanted, [&name = test.name](const std::regex& r) { return std::regex_match(name, r); });
-      if (out || verdict.outcome == Outcome::kPassed) continue;
+  const auto check_use = [&](const Demands::Patterns& patterns, bool failed) {
+    for (const auto& [line, regex] : patterns) {
+      const bool used = std::ranges::any_of(results, [&regex = regex, failed](const auto& result) {
+        return result.test.suite == "node" && std::regex_match(result.test.name, regex) &&
+               (!failed || result.verdict.outcome == Outcome::kFailed);
+      });
+      if (!used) {
+        found.push_back(fmt::format("'{}' names no case{}", line, failed ? " that fails" : ""));
+      }
+    }
+  };
+  check_use(demands.pass, false);
+  check_use(demands.wrong_data, true);
+  for (const auto& [test, verdict] : results) {
+    if (test.suite != "node" || verdict.outcome == Outcome::kPassed) continue;
+    if (verdict.outcome == Outcome::kFailed && !names(demands.wrong_data, test.name)) {
+      found.push_back(fmt::format("{} failed: {}", test.name, verdict.reason));
+    } else if (names(demands.pass, test.name) && !names(demands.left_out, test.name)) {
       found.push_back(fmt::format("{} must pass: {}", test.name, verdict.reason));
     }
-    if (!used) found.push_back(fmt::format("{}: '{}' names no case", path, pattern));
   }
   return found;
 }
@@ -169,13 +193,16 @@ int judge(const Arguments& arguments, const std::vector<CaseResult>& results) {
     status = 1;
   }
   if (arguments.must_pass.empty()) return status;
-  const auto found = breaches(arguments.must_pass, results);
-  if (!found.ok()) {
-    fmt::print(stderr, "{}\n", found.error().message);
+  const auto demands = Demands::read(arguments.must_pass);
+  if (!demands.ok()) {
+    fmt::print(stderr, "{}\n", demands.error().message);
     return 1;
   }
-  for (const std::string& breach : *found) fmt::print(stderr, "{}\n", breach);
-  return found->empty() ? status : 1;
+  const auto found = breaches(*demands, results);
+  for (const std::string& breach : found) {
+    fmt::print(stderr, "{}: {}\n", arguments.must_pass, breach);
+  }
+  return found.empty() ? status : 1;
 }
 
 // False: usage.

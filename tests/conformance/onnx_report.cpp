@@ -132,7 +132,9 @@ std::string markdown(std::span<const CaseResult> results) {
   text +=
       ". The table leaves out `_expanded` cases (another case, spelled out as its function's body) "
       "and training.\n\n"
-      "Sequences, optionals, strings and complex numbers are not supported.\n\n"
+      "Sequences, optionals, strings and complex numbers are not supported. Cases that fail do so "
+      "for "
+      "wrong data of their own: `tests/conformance/must_pass.txt` says which and why.\n\n"
       "| operator | passed | of | types | what does not run |\n| --- | ---: | ---: | --- | --- |\n";
   for (const auto& [op, row] : rows) {
     std::string types, reasons;

@@ -231,11 +231,12 @@ ConvGroup conv_group(const ConvArgs& args, int group) {
 
 void conv_block(const ConvGroup& g, Range rows, std::int64_t first, std::int64_t last) {
   const ConvArgs& args = *g.args;
-  const bool pointwise = args.kernel_h == 1 && args.kernel_w == 1 && args.pad_top == 0 &&
-                         args.pad_left == 0 && args.stride_h == 1 && args.stride_w == 1 &&
-                         args.in_h == args.out_h && args.in_w == args.out_w;
-  if (pointwise) {
-    return product_rows(g.in, args.in_stride, g.channels, g.weights, g.sink, rows, first, last);
+  if (is_pointwise(args)) {
+    if (output_pixels(args) > 1) {
+      return product_rows(g.in, args.in_stride, g.channels, g.weights, g.sink, rows, first, last);
+    }
+    return gemv(g.in, g.channels, g.weights, g.sink, first / kPanelWidth,
+                (last + kPanelWidth - 1) / kPanelWidth);
   }
   const bool lines = args.in_stride == g.channels && args.dilation_w == 1 &&
                      args.kernel_w * g.channels <= kMaxLine && args.kernel_h <= kMaxSegments &&
@@ -246,7 +247,7 @@ void conv_block(const ConvGroup& g, Range rows, std::int64_t first, std::int64_t
 
 void conv(const ConvArgs& args, int begin, int end) {
   const ProductSplit cut = split(args);
-  const std::int64_t m = std::int64_t(args.batch) * args.out_h * args.out_w;
+  const std::int64_t m = output_pixels(args);
   for (int task = begin; task < end; ++task) {
     ConvGroup g = conv_group(args, int(task / cut.tasks()));
     g.sink.epilogue = &g.epilogue;

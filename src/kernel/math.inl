@@ -204,6 +204,13 @@ struct Stage {
   std::int64_t rows, width;
 };
 
+void add_rows(const Stage& stage, const float* more, std::int64_t stride, std::int64_t columns) {
+  for (std::int64_t i = 0; i < stage.rows; ++i) {
+    float* row = stage.sums + i * stage.width;
+    for (std::int64_t j = 0; j < columns; ++j) row[j] += more[i * stride + j];
+  }
+}
+
 // out = activation(sums) [+ residual] for the first `columns` of each row; residual or null.
 void finish_stage(const Stage& stage, const Activation& f, const float* residual,
                   std::int64_t residual_stride, float* out, std::int64_t out_stride,

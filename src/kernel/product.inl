@@ -244,16 +244,16 @@ void run_panels(Strip s, const Sink& sink, const float* panels, std::int64_t row
 // One row: whole groups of panels are streamed together, one accumulator per vector; what is left
 // over shares its eight accumulators among fewer panels by splitting k.
 template <int Panels>
-void gemv_panels(const GemmArgs& args, const float* weights, float* sums) {
+void gemv_panels(const float* a, std::int64_t k, const float* weights, float* sums) {
   constexpr int kPerPanel = kPanelWidth / kLanes;
   constexpr int kVectors = Panels * kPerPanel;
   constexpr int kParts = kVectors >= 8 ? 1 : 8 / kVectors;
-  const std::int64_t k = args.k, stride = k * kPanelWidth;
+  const std::int64_t stride = k * kPanelWidth;
   V sum[kParts][kVectors] = {};
   std::int64_t p = 0;
   for (; p + kParts <= k; p += kParts) {
     POLDER_UNROLL for (int part = 0; part < kParts; ++part) {
-      const V x = splat(args.a[p + part]);
+      const V x = splat(a[p + part]);
       POLDER_UNROLL for (int j = 0; j < kVectors; ++j) {
         sum[part][j] += x * load(weights + j / kPerPanel * stride + (p + part) * kPanelWidth +
                                  j % kPerPanel * kLanes);
@@ -261,7 +261,7 @@ void gemv_panels(const GemmArgs& args, const float* weights, float* sums) {
     }
   }
   for (; p < k; ++p) {
-    const V x = splat(args.a[p]);
+    const V x = splat(a[p]);
     POLDER_UNROLL for (int j = 0; j < kVectors; ++j) {
       sum[0][j] += x * load(weights + j / kPerPanel * stride + p * kPanelWidth +
                             j % kPerPanel * kLanes);
@@ -273,43 +273,45 @@ void gemv_panels(const GemmArgs& args, const float* weights, float* sums) {
   POLDER_UNROLL for (int j = 0; j < kVectors; ++j) store(sums + j * kLanes, sum[0][j]);
 }
 
-void gemv_epilogue(const GemmArgs& args, const float* sums, std::int64_t column,
-                   std::int64_t columns) {
-  const Epilogue& e = args.epilogue;
-  float biased[kGemvGroup * kPanelWidth];
+void gemv_epilogue(const Sink& sink, const float* sums, std::int64_t column, std::int64_t columns) {
+  const Epilogue& e = *sink.epilogue;
+  float biased[kGemvGroup * kPanelWidth] = {};
   for (std::int64_t j = 0; j < columns; ++j) {
     biased[j] = sums[j] + (e.bias ? e.bias[column + j] : 0);
     if (e.residual && !e.residual_after) biased[j] += e.residual[column + j];
   }
-  apply(e.activation, biased, args.c + column, columns);
-  for (std::int64_t j = 0; e.residual && e.residual_after && j < columns; ++j) {
-    args.c[column + j] += e.residual[column + j];
+  if (e.residual && e.residual_after) {
+    finish_stage({biased, 1, whole_vectors(columns)}, e.activation, e.residual + column, 0,
+                 sink.out + column, 0, columns);
+  } else {
+    apply(e.activation, biased, sink.out + column, columns);
   }
 }
 
-void gemv(const GemmArgs& args, std::int64_t first_panel, std::int64_t last_panel) {
+// The product of row `a` of k elements with panels [first, last).
+void gemv(const float* a, std::int64_t k, const float* weights, const Sink& sink,
+          std::int64_t first, std::int64_t last) {
   constexpr int kGroup = kLanes / 2;  // panels that make eight vectors
   static_assert(kGemvGroup % kGroup == 0);
-  const std::int64_t stride = std::int64_t(args.k) * kPanelWidth;
   float sums[kGemvGroup * kPanelWidth];
-  for (std::int64_t panel = first_panel; panel < last_panel;) {
-    const float* weights = args.weights + panel * stride;
+  for (std::int64_t panel = first; panel < last;) {
+    const float* from = weights + panel * k * kPanelWidth;
     int done = 1;
-    if (last_panel - panel >= kGroup) {
-      gemv_panels<kGroup>(args, weights, sums);
+    if (last - panel >= kGroup) {
+      gemv_panels<kGroup>(a, k, from, sums);
       done = kGroup;
-    } else if (kGroup > 4 && last_panel - panel >= 4) {
-      gemv_panels<4>(args, weights, sums);
+    } else if (kGroup > 4 && last - panel >= 4) {
+      gemv_panels<4>(a, k, from, sums);
       done = 4;
-    } else if (kGroup > 2 && last_panel - panel >= 2) {
-      gemv_panels<2>(args, weights, sums);
+    } else if (kGroup > 2 && last - panel >= 2) {
+      gemv_panels<2>(a, k, from, sums);
       done = 2;
     } else {
-      gemv_panels<1>(args, weights, sums);
+      gemv_panels<1>(a, k, from, sums);
     }
     const std::int64_t column = panel * kPanelWidth;
-    gemv_epilogue(args, sums, column,
-                  std::min<std::int64_t>(done * kPanelWidth, args.n - column));
+    gemv_epilogue(sink, sums, column,
+                  std::min<std::int64_t>(done * kPanelWidth, sink.columns - column));
     panel += done;
   }
 }
@@ -353,7 +355,7 @@ void gemm(const GemmArgs& args, int begin, int end) {
     const Range rows = range_of(task % cut.row_blocks, cut.row_block, args.m);
     const Range columns = range_of(task / cut.row_blocks, cut.panel_block, panels);
     if (args.m == 1) {
-      gemv(args, columns.first, columns.last);
+      gemv(args.a, args.k, args.weights, sink, columns.first, columns.last);
       continue;
     }
     product_rows(args.a, args.a_stride, args.k, args.weights, sink, rows,

@@ -148,6 +148,7 @@ TEST_P(ConvTest, AgreesWithDoublePrecision) {
       {1, 2, 2, 3, 5, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2},
       {1, 30, 30, 19, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, kRelu},
       {1, 1, 1, 37, 19, 1, 1},
+      {1, 1, 1, 300, 500, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 2, kSilu, true, true, true},
   };
   for (const ConvCase& c : cases) check_conv(kernels(), c);
 }

@@ -30,22 +30,24 @@ ProductSplit split_product(std::int64_t m, std::int64_t n, std::int64_t k) {
   return cut(m, row_block, panels, panel_block);
 }
 
-ProductSplit split(const ConvArgs& args) {
-  const std::int64_t depth =
-      std::int64_t(args.kernel_h) * args.kernel_w * (args.in_c / args.groups);
-  return split_product(std::int64_t(args.batch) * args.out_h * args.out_w, args.out_c / args.groups,
-                       depth);
-}
-
-ProductSplit split(const GemmArgs& args) {
-  if (args.m > 1) return split_product(args.m, args.n, args.k);
+ProductSplit split_row(std::int64_t n, std::int64_t k) {
   // Streaming weights: a task reads at least 256 KB of them, in whole groups of panels.
-  const std::int64_t panels = ceil_div(args.n, kPanelWidth);
-  const std::int64_t group_bytes = std::int64_t(args.k) * kPanelWidth * kGemvGroup * 4;
-  const std::int64_t groups = ceil_div(panels, kGemvGroup);
+  const std::int64_t panels = ceil_div(n, kPanelWidth), groups = ceil_div(panels, kGemvGroup);
+  const std::int64_t group_bytes = k * kPanelWidth * kGemvGroup * 4;
   const std::int64_t per_task =
       std::max(ceil_div(262144, group_bytes), ceil_div(groups, kMaxTasks));
   return cut(1, 1, panels, std::min(panels, per_task * kGemvGroup));
+}
+
+ProductSplit split(const ConvArgs& args) {
+  const std::int64_t m = output_pixels(args), n = args.out_c / args.groups;
+  const std::int64_t depth =
+      std::int64_t(args.kernel_h) * args.kernel_w * (args.in_c / args.groups);
+  return m == 1 && is_pointwise(args) ? split_row(n, depth) : split_product(m, n, depth);
+}
+
+ProductSplit split(const GemmArgs& args) {
+  return args.m == 1 ? split_row(args.n, args.k) : split_product(args.m, args.n, args.k);
 }
 
 ProductSplit split(const MatMulArgs& args) { return split_product(args.m, args.n, args.k); }

@@ -27,6 +27,15 @@ inline Range range_of(std::int64_t index, std::int64_t block, std::int64_t total
 // panels sum in another order.
 inline constexpr int kGemvGroup = 8;
 
+// A 1x1 convolution whose output pixels are its input pixels: a plain product.
+inline bool is_pointwise(const ConvArgs& a) {
+  return a.kernel_h == 1 && a.kernel_w == 1 && a.pad_top == 0 && a.pad_left == 0 &&
+         a.stride_h == 1 && a.stride_w == 1 && a.in_h == a.out_h && a.in_w == a.out_w;
+}
+inline std::int64_t output_pixels(const ConvArgs& a) {
+  return std::int64_t(a.batch) * a.out_h * a.out_w;
+}
+
 // A product of m rows with `panels` panels of weights, cut along both. Tasks are numbered panels
 // first, then rows, so that one thread that runs them in order reads each weight from memory once.
 struct ProductSplit {
@@ -35,6 +44,7 @@ struct ProductSplit {
   std::int64_t tasks() const { return row_blocks * panel_blocks; }
 };
 ProductSplit split_product(std::int64_t m, std::int64_t n, std::int64_t k);
+ProductSplit split_row(std::int64_t n, std::int64_t k);  // m = 1: whole groups of panels
 ProductSplit split(const ConvArgs& args);  // of one group; a convolution has groups * tasks()
 ProductSplit split(const GemmArgs& args);
 ProductSplit split(const MatMulArgs& args);

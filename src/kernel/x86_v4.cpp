@@ -12,6 +12,7 @@
 #else
 #pragma GCC push_options
 // g++ 12's own avx512fintrin.h passes undefined vectors to masked instructions that ignore them.
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c,bmi2")
 #endif

@@ -58,7 +58,8 @@ std::optional<Isa> isa_from_name(std::string_view name) {
 bool cpu_supports(Isa isa) {
   if (isa == Isa::kGeneric) return true;
 #if defined(__x86_64__)
-  const X86Levels levels = detect();
+  // Asked once: under a hypervisor each CPUID costs as much as opening a small model.
+  static const X86Levels levels = detect();
   return isa == Isa::kX86V3 ? levels.v3 : isa == Isa::kX86V4 && levels.v4;
 #elif defined(__aarch64__)
   return isa == Isa::kArm64Neon;  // NEON is part of the architecture

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "base/fail.h"
+#include "kernel/checksum.h"
 #include "plan_generated.h"
 #include "platform/file.h"
 
@@ -90,7 +91,7 @@ Result<Plan> Plan::from_bytes(std::shared_ptr<const void> owner, std::span<const
   }
   const auto program = bytes.subspan(sizeof header, header.program_bytes);
   const std::uint64_t seed = XXH3_64bits(&header, offsetof(PlanHeader, checksum));
-  if (XXH3_64bits_withSeed(bytes.data() + sizeof header, body, seed) != header.checksum) {
+  if (kernel::xxh3(bytes.data() + sizeof header, body, seed) != header.checksum) {
     return fail(Code::kCorrupt,
                 "checksum mismatch: the file was damaged; copy or compile it again");
   }

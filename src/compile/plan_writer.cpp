@@ -10,6 +10,7 @@
 #include "ops/infer.h"
 #include "ops/pack.h"
 #include "plan_generated.h"
+#include "platform/pages.h"
 #include "runtime/planner.h"
 
 namespace polder::compile {
@@ -24,7 +25,8 @@ constexpr std::size_t align_up(std::size_t n) {
 
 // A constant as it will lie in the file.
 struct Segment {
-  Bytes plain;  // as in the graph
+  Bytes elements;  // as in the graph
+  Layout layout = Layout::kPlain;
   ops::Packing packing;
   Shape shape;
   std::size_t offset = 0, bytes = 0;
@@ -37,11 +39,11 @@ class Constants {
   std::size_t add(const Value& value, const ops::Packing& packing) {
     const auto key =
         std::tuple(static_cast<const void*>(value.data.view.data()), value.data.view.size(),
-                   std::uint8_t(packing.layout), packing.groups);
+                   value.layout, packing.layout, packing.groups);
     if (const auto found = known_.find(key); found != known_.end() && !value.data.view.empty()) {
       return found->second;
     }
-    Segment segment{value.data, packing, value.dims.bounds()};
+    Segment segment{value.data, value.layout, packing, value.dims.bounds()};
     segment.bytes = packing.layout == Layout::kPlain ? value.data.view.size()
                                                      : ops::packed_bytes(packing, segment.shape);
     segment.offset = size_;
@@ -54,26 +56,25 @@ class Constants {
 
   // Lays all out, letting go of each original as it is copied.
   Result<Bytes> join() {
-    std::span<std::byte> out;
-    Bytes bytes = Bytes::allocate(size_, &out);
-    if (!bytes) return fail(Code::kExhausted, "out of memory: constants of {} bytes", size_);
+    const std::shared_ptr<std::byte> memory = allocate_pages(size_);
+    if (!memory) return fail(Code::kExhausted, "out of memory: constants of {} bytes", size_);
     for (Segment& segment : segments_) {
-      std::byte* to = out.data() + segment.offset;
-      if (segment.packing.layout == Layout::kPlain) {
-        if (segment.bytes) std::memcpy(to, segment.plain.view.data(), segment.bytes);
+      std::byte* to = memory.get() + segment.offset;
+      const std::byte* from = segment.elements.view.data();
+      if (segment.packing.layout == Layout::kPlain && segment.layout == Layout::kPlain) {
+        if (segment.bytes) std::memcpy(to, from, segment.bytes);
       } else {
-        ops::pack(segment.packing, segment.shape,
-                  reinterpret_cast<const float*>(segment.plain.view.data()),
-                  reinterpret_cast<float*>(to));
+        ops::pack(segment.packing, segment.shape, from, reinterpret_cast<float*>(to),
+                  segment.layout);
       }
-      segment.plain = {};
+      segment.elements = {};
     }
-    return bytes;
+    return Bytes{memory, {memory.get(), size_}};
   }
 
  private:
   std::vector<Segment> segments_;
-  std::map<std::tuple<const void*, std::size_t, std::uint8_t, std::int32_t>, std::size_t> known_;
+  std::map<std::tuple<const void*, std::size_t, Layout, Layout, std::int32_t>, std::size_t> known_;
   std::size_t size_ = 0;
 };
 

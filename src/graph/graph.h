@@ -17,11 +17,16 @@ using ValueId = std::int32_t;
 // An optional input or output that a node does not have.
 inline constexpr ValueId kNoValue = -1;
 
-// How a constant's elements lie in memory. Numbers are stable: they are written into plan files.
+// How a constant's elements lie in memory. Numbers are stable: the first three are written into
+// plan files. The others leave f32 weights where a model file has them, at any address, until they
+// are packed; only inputs that say so may have them (ops::OpTools::packed_input).
 enum class Layout : std::uint8_t {
-  kPlain = 0,   // dense, row-major
-  kPanels = 1,  // convolution and matrix weights: per group, panels of 16 outputs x depth
-  kTaps = 2,    // depthwise weights: panels of 16 channels x taps
+  kPlain = 0,          // dense, row-major
+  kPanels = 1,         // [ceil(outputs / 16)][depth][16] for each group: convolutions, products
+  kTaps = 2,           // [ceil(channels / 16)][taps][16]: depthwise convolutions
+  kUnaligned = 3,      // as kPlain
+  kChannelsFirst = 4,  // the elements of [O, spatial..., C] in the order [O, C, spatial...]
+  kOutputsLast = 5,    // the elements of [O, C] in the order [C, O]
 };
 
 // Immutable bytes and whoever keeps them alive; aligned to 64 bytes when made by the functions

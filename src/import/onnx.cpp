@@ -8,6 +8,7 @@
 #include "import/onnx_inputs.h"
 #include "import/onnx_model.h"
 #include "import/onnx_order.h"
+#include "ops/pack.h"
 #include "ops/tools.h"
 
 namespace polder {
@@ -168,6 +169,7 @@ ValueId Importer::resolve(const std::string& name, Scope& scope) {
   ValueId id;
   if (value.is_constant()) {
     id = graph.add_constant(name, value.type, value.dims.bounds(), value.data);
+    graph[id].layout = value.layout;
   } else {
     id = graph.add_value(name, value.type, scope.translate(value.dims));
     if (value.ints) {
@@ -185,7 +187,9 @@ ValueId Importer::resolve(const std::string& name, Scope& scope) {
 Result<ValueId> Importer::add_tensor(std::string_view name, onnx::TensorProto& tensor, Graph& graph,
                                      std::span<const std::byte> raw) {
   TRY_VALUE(OwnedTensor read, tensors_.read(tensor, raw));
-  return graph.add_constant(name, read.type, read.shape, std::move(read.data));
+  const ValueId id = graph.add_constant(name, read.type, read.shape, std::move(read.data));
+  graph[id].layout = read.layout;
+  return id;
 }
 
 Status Importer::read_constants(onnx::GraphProto& source, Scope& scope) {
@@ -422,6 +426,7 @@ Status Importer::read_outputs(const onnx::GraphProto& source, Scope& scope, Grap
         graph[id].name = output.name();
       }
     }
+    TRY(ops::make_plain(graph[id]));
     graph.outputs.push_back(id);
   }
   if (graph.outputs.empty()) return fail(Code::kCorrupt, "the graph has no outputs");

@@ -131,6 +131,13 @@ Result<Bytes> copy_of(std::span<const std::byte> raw, DataType type) {
   return data;
 }
 
+// A part of a file. When nobody needs it any more its memory goes back, before the file is closed:
+// the weights and their packed copies are never in memory together.
+Bytes in_file(const std::shared_ptr<const MappedFile>& file, std::span<const std::byte> part) {
+  const auto release = [file, part](const void*) { file->release(part); };
+  return {std::shared_ptr<const void>(part.data(), release), part};
+}
+
 }  // namespace
 
 std::string clipped(std::string_view name) {
@@ -217,47 +224,57 @@ Result<OwnedTensor> OnnxTensors::read_unnamed(onnx::TensorProto& tensor,
   if (tensor.has_segment()) return fail(Code::kUnsupported, "tensors in segments");
   TRY_VALUE(out.shape, shape_of(tensor.dims()));
   const std::size_t bytes = std::size_t(out.shape.elements()) * size_of(out.type);
-  TRY_VALUE(out.data, elements(tensor, out, bytes, raw));
-  if (bytes >= kMoveBytes) moved_.emplace(&tensor, out);
+  const bool in_message = tensor.has_raw_data();
+  TRY(read_elements(tensor, bytes, raw, out));
+  if (in_message && bytes >= kMoveBytes) moved_.emplace(&tensor, out);
   return out;
 }
 
-Result<Bytes> OnnxTensors::elements(onnx::TensorProto& tensor, const OwnedTensor& header,
-                                    std::size_t bytes, std::span<const std::byte> raw) {
+Status OnnxTensors::read_elements(onnx::TensorProto& tensor, std::size_t bytes,
+                                  std::span<const std::byte> raw, OwnedTensor& out) {
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
-    return outside(tensor, header.type, bytes);
+    TRY_VALUE(out.data, outside(tensor, out.type, bytes));
+    return {};
   }
   const bool in_message = tensor.has_raw_data();
   if (in_message) raw = std::as_bytes(std::span(tensor.raw_data()));
   if (raw.empty()) {
-    // Sized by what the message holds, never by what it claims.
-    const std::size_t count = typed_elements(tensor, header.type, {});
-    if (count != bytes / size_of(header.type)) {
-      return fail(Code::kCorrupt, "{} elements expected for {} {}, the file holds {}",
-                  bytes / size_of(header.type), header.shape.text(), type_name(header.type), count);
-    }
-    std::span<std::byte> out;
-    Bytes data = Bytes::allocate(bytes, &out);
-    if (!data) return no_memory(bytes);
-    typed_elements(tensor, header.type, out);
-    if (header.type == DataType::kBool) normalise_bools(out);
-    return data;
+    TRY_VALUE(out.data, typed(tensor, out, bytes));
+    return {};
   }
   if (raw.size() != bytes) {
     return fail(Code::kCorrupt, "{} bytes expected for {} {}, the file holds {}", bytes,
-                header.shape.text(), type_name(header.type), raw.size());
+                out.shape.text(), type_name(out.type), raw.size());
   }
-  const bool aligned = reinterpret_cast<std::uintptr_t>(raw.data()) % size_of(header.type) == 0;
-  if (aligned && bytes >= kMoveBytes && header.type != DataType::kBool) {
-    if (in_message) {
-      auto owner = std::make_shared<const std::string>(std::move(*tensor.mutable_raw_data()));
-      const auto view = std::as_bytes(std::span(*owner));
-      return Bytes{std::move(owner), view};
-    }
-    if (model_.file) return Bytes{model_.file, raw};
+  const bool aligned = reinterpret_cast<std::uintptr_t>(raw.data()) % size_of(out.type) == 0;
+  const bool stays = bytes >= kMoveBytes && out.type != DataType::kBool;
+  if (stays && aligned && in_message) {
+    auto owner = std::make_shared<const std::string>(std::move(*tensor.mutable_raw_data()));
+    const auto view = std::as_bytes(std::span(*owner));
+    out.data = {std::move(owner), view};
+  } else if (stays && model_.file && !in_message && (aligned || out.type == DataType::kF32)) {
+    out.data = in_file(model_.file, raw);
+    if (!aligned) out.layout = Layout::kUnaligned;
+  } else {
+    TRY_VALUE(out.data, copy_of(raw, out.type));
   }
-  TRY_VALUE(Bytes data, copy_of(raw, header.type));
-  if (!in_message && model_.file) model_.file->release(raw);
+  return {};
+}
+
+// From the field of the tensor's own type.
+Result<Bytes> OnnxTensors::typed(const onnx::TensorProto& tensor, const OwnedTensor& header,
+                                 std::size_t bytes) {
+  // Sized by what the message holds, never by what it claims.
+  const std::size_t count = typed_elements(tensor, header.type, {});
+  if (count != bytes / size_of(header.type)) {
+    return fail(Code::kCorrupt, "{} elements expected for {} {}, the file holds {}",
+                bytes / size_of(header.type), header.shape.text(), type_name(header.type), count);
+  }
+  std::span<std::byte> out;
+  Bytes data = Bytes::allocate(bytes, &out);
+  if (!data) return no_memory(bytes);
+  typed_elements(tensor, header.type, out);
+  if (header.type == DataType::kBool) normalise_bools(out);
   return data;
 }
 

@@ -49,8 +49,11 @@ class OnnxTensors {
 
  private:
   Result<OwnedTensor> read_unnamed(onnx::TensorProto& tensor, std::span<const std::byte> raw);
-  Result<Bytes> elements(onnx::TensorProto& tensor, const OwnedTensor& header, std::size_t bytes,
-                         std::span<const std::byte> raw);
+  // Fills data and layout of `out`.
+  Status read_elements(onnx::TensorProto& tensor, std::size_t bytes, std::span<const std::byte> raw,
+                       OwnedTensor& out);
+  static Result<Bytes> typed(const onnx::TensorProto& tensor, const OwnedTensor& header,
+                             std::size_t bytes);
   Result<Bytes> outside(const onnx::TensorProto& tensor, DataType type, std::size_t bytes);
 
   const OnnxModel& model_;

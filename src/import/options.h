@@ -15,6 +15,7 @@ struct OwnedTensor {
   DataType type = DataType::kNone;
   Shape shape;
   Bytes data;
+  Layout layout = Layout::kPlain;  // kUnaligned: weights left in a model file
 };
 
 struct ImportOptions {

@@ -221,7 +221,7 @@ double macs(const NodeInfo& node) {
 
 Status from_onnx(ImportContext& node) {
   TRY_VALUE(const ValueId x, node.to_channels_last(node.in(0)));
-  TRY_VALUE(const ValueId w, node.to_channels_last(node.in(1)));
+  TRY_VALUE(const ValueId w, node.weights_to_channels_last(node.in(1)));
   TRY(check_kernel_shape(node, w));
   TRY_VALUE(Attrs attrs, window_from_onnx(node));
   attrs.set("groups", node.attrs.integer("group", 1));
@@ -348,6 +348,7 @@ extern const OpDef def = {
     .choose = choose,
     .in_place = 1u << kResidual,
 };
-extern const OpTools tools = {.onnx = kOnnx, .tflite = kTflite, .samples = samples, .macs = macs};
+extern const OpTools tools = {
+    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .packed_input = kWeights, .macs = macs};
 
 }  // namespace polder::ops::conv

@@ -140,7 +140,7 @@ Status from_onnx_gemm(ImportContext& node) {
     TRY_VALUE(a, node.transpose(a, kSwap));
   }
   if (!attrs.integer("transB", 0)) {
-    TRY_VALUE(b, node.transpose(b, kSwap));
+    TRY_VALUE(b, node.weights_to_outputs_first(b));
   }
   TRY_VALUE(b, scaled(node, b, attrs.real("alpha", 1)));
   const double beta = attrs.real("beta", 1);
@@ -205,6 +205,7 @@ extern const OpDef def = {
     .choose = choose,
     .in_place = 1u << kResidual,
 };
-extern const OpTools tools = {.onnx = kOnnx, .tflite = kTflite, .samples = samples, .macs = macs};
+extern const OpTools tools = {
+    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .packed_input = kWeights, .macs = macs};
 
 }  // namespace polder::ops::linear

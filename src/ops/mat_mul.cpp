@@ -191,8 +191,7 @@ Status from_onnx(ImportContext& node) {
       node.value(node.in(1)).dims.max_elements() > 0 &&
       (node.value(node.in(1)).type == DataType::kF32 ||
        node.value(node.in(1)).type == DataType::kF64)) {
-    constexpr std::int64_t kSwap[] = {1, 0};
-    TRY_VALUE(const ValueId weights, node.transpose(node.in(1), kSwap));
+    TRY_VALUE(const ValueId weights, node.weights_to_outputs_first(node.in(1)));
     return node.finish("Linear", {node.in(0), weights});
   }
   return node.finish("MatMul", node.inputs);

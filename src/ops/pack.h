@@ -9,7 +9,16 @@ namespace polder::ops {
 // shape does not divide into the packing's groups and depth.
 std::size_t packed_bytes(const Packing& packing, const Shape& shape);
 
-// Packs the plain f32 `elements` of `shape` into `out`, which holds packed_bytes() of zeros.
-void pack(const Packing& packing, const Shape& shape, const float* elements, float* out);
+// Packs the f32 `elements` of `shape`, which lie as `from` says (kPlain, or as in a model file),
+// into `out`, which holds packed_bytes().
+void pack(const Packing& packing, const Shape& shape, const void* elements, float* out,
+          Layout from = Layout::kPlain);
+
+// A copy of an f32 constant's elements, aligned and row-major, writable through `out` until it is
+// shared. Empty (false) when there is no memory.
+Bytes plain_copy(const Value& value, std::span<std::byte>* out);
+// Gives a constant that lies as a model file has it such a copy; leaves others as they are.
+// kExhausted when there is no memory.
+Status make_plain(Value& value);
 
 }  // namespace polder::ops

@@ -5,6 +5,7 @@
 
 #include "ops/fold.h"
 #include "ops/infer.h"
+#include "ops/pack.h"
 
 namespace polder::ops {
 
@@ -64,6 +65,17 @@ Result<std::vector<std::int64_t>> ImportContext::constant_ints(int i) const {
   return values;
 }
 
+namespace {
+Status make_inputs_plain(Graph& graph, std::string_view op, std::span<const ValueId> inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i] == kNoValue || graph[inputs[i]].layout == Layout::kPlain) continue;
+    const OpTools* tools = find_tools(op);
+    if (!tools || tools->packed_input != int(i)) TRY(make_plain(graph[inputs[i]]));
+  }
+  return {};
+}
+}  // namespace
+
 Result<ValueId> ImportContext::emit(std::string_view op, std::vector<ValueId> in,
                                     Attrs attributes) {
   const ValueId out = graph.add_value(fmt::format("{}/{}{}", node_name, op, graph.values.size()));
@@ -79,6 +91,7 @@ Status ImportContext::finish(std::string_view op, std::vector<ValueId> in, Attrs
                              std::vector<ValueId> out, std::vector<Graph> node_bodies) {
   while (!in.empty() && in.back() == kNoValue) in.pop_back();
   while (!out.empty() && out.back() == kNoValue) out.pop_back();
+  TRY(make_inputs_plain(graph, op, in));
   Node node;
   node.op = op;
   node.name = node_name;
@@ -111,6 +124,35 @@ Result<ValueId> ImportContext::to_channels_last(ValueId v) {
   if (rank < 3)
     return fail(Code::kInvalid, "rank {}; a batch, channels and at least one more expected", rank);
   return transpose(v, channels_last(rank));
+}
+
+namespace {
+// kNoValue when the weights do not lie as in the file.
+ValueId weights_in_place(Graph& graph, ValueId v, std::span<const std::int64_t> perm,
+                         Layout layout) {
+  const Value weights = graph[v];
+  const bool in_place = weights.is_constant() && weights.type == DataType::kF32 &&
+                        (weights.layout == Layout::kPlain || weights.layout == Layout::kUnaligned);
+  if (!in_place) return kNoValue;
+  Shape shape;
+  for (const std::int64_t axis : perm) shape.push_back(weights.dims[int(axis)].bound);
+  const ValueId id = graph.add_constant(weights.name, weights.type, shape, weights.data);
+  graph[id].layout = layout;
+  return id;
+}
+}  // namespace
+
+Result<ValueId> ImportContext::weights_to_channels_last(ValueId v) {
+  const int rank = graph[v].dims.rank();
+  if (rank < 3) return to_channels_last(v);
+  const ValueId id = weights_in_place(graph, v, channels_last(rank), Layout::kChannelsFirst);
+  return id == kNoValue ? to_channels_last(v) : Result<ValueId>(id);
+}
+
+Result<ValueId> ImportContext::weights_to_outputs_first(ValueId v) {
+  constexpr std::int64_t kSwap[] = {1, 0};
+  const ValueId id = weights_in_place(graph, v, kSwap, Layout::kOutputsLast);
+  return id == kNoValue ? transpose(v, kSwap) : Result<ValueId>(id);
 }
 
 Status ImportContext::finish_channels_first(ValueId v) {

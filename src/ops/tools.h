@@ -48,6 +48,10 @@ class ImportContext {
   Result<ValueId> transpose(ValueId v, std::span<const std::int64_t> perm);
   // [N,C,spatial...] -> [N,spatial...,C] and back.
   Result<ValueId> to_channels_last(ValueId v);
+  // The same for a convolution's weights, and [C, O] -> [O, C] for those of a Linear: constants
+  // stay as they lie until they are packed.
+  Result<ValueId> weights_to_channels_last(ValueId v);
+  Result<ValueId> weights_to_outputs_first(ValueId v);
   // Finishes output 0 with the transposed `v`.
   Status finish_channels_first(ValueId v);
   // Wraps `op` in the fused activation of TFLite's attribute "fused_activation_function" (NONE,
@@ -100,6 +104,9 @@ struct OpTools {
   std::span<const TfliteRule> tflite = {};
   std::vector<Sample> (*samples)() = nullptr;
   Commute commute = Commute::kNo;
+  // The input that, when it is a constant, only ops::pack() reads: it may lie as a model file has
+  // it (Layout::kUnaligned and what follows). -1: none.
+  int packed_input = -1;
   // Multiply-accumulates of the node; nullptr: none worth counting.
   double (*macs)(const NodeInfo&) = nullptr;
 };

@@ -1,10 +1,9 @@
 // Opening a plan for this machine, and running it.
 #include "runtime/session.h"
 
-#include <cstdlib>
-
 #include "base/fail.h"
 #include "plan_generated.h"
+#include "platform/pages.h"
 #include "runtime/graph_runner.h"
 #include "runtime/thread_pool.h"
 
@@ -63,7 +62,7 @@ Port port_of(const GraphRunner::Tensor& tensor) {
 
 }  // namespace
 
-Session::Session() : arena_(nullptr, std::free) {}
+Session::Session() = default;
 Session::~Session() = default;
 
 Result<std::unique_ptr<Session>> Session::open(const std::string& plan_path,
@@ -91,9 +90,7 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
   TRY_VALUE(session->main_, GraphRunner::load(shared, 0));
 
   session->arena_bytes_ = session->main_->arena_bytes();
-  const std::size_t rounded =
-      (session->arena_bytes_ + 2 * kPlanAlignment) / kPlanAlignment * kPlanAlignment;
-  session->arena_.reset(static_cast<std::byte*>(std::aligned_alloc(kPlanAlignment, rounded)));
+  session->arena_ = allocate_pages(session->arena_bytes_ + kPlanAlignment);
   if (!session->arena_) {
     return fail(Code::kExhausted, "out of memory: the arena needs {} bytes", session->arena_bytes_);
   }

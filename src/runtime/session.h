@@ -82,7 +82,7 @@ class Session final : public Executor {
   Plan plan_;
   kernel::Isa isa_ = kernel::Isa::kGeneric;
   std::unique_ptr<Parallel> pool_;
-  std::unique_ptr<std::byte, void (*)(void*)> arena_;
+  std::shared_ptr<std::byte> arena_;
   std::size_t arena_bytes_ = 0;
   std::unique_ptr<GraphRunner> main_;
   std::vector<Port> inputs_, outputs_;

@@ -12,24 +12,37 @@
 namespace polder {
 
 namespace {
-Result<bool> is_plan_file(const std::string& path) {
-  TRY_VALUE(const MappedFile file, MappedFile::open(path));
+
+using File = std::shared_ptr<const MappedFile>;
+
+Result<File> map_model(const std::string& path) {
+  TRY_VALUE(MappedFile file, MappedFile::open(path));
   if (file.bytes().empty()) return fail(Code::kCorrupt, "{}: the file is empty", path);
-  return is_plan(file.bytes());
+  return std::make_shared<const MappedFile>(std::move(file));
 }
+
+Result<std::unique_ptr<Session>> open_plan(File file, int threads, const std::string& path) {
+  const auto bytes = file->bytes();
+  auto plan = Plan::from_bytes(std::move(file), bytes);
+  if (!plan) return std::move(plan).error().at(path);
+  auto session = Session::open(std::move(*plan), {.threads = threads});
+  if (!session) return std::move(session).error().at(path);
+  return session;
+}
+
 }  // namespace
 
 #ifdef POLDER_DEVICE
 
 Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options) {
-  TRY_VALUE(const bool plan, is_plan_file(path));
-  if (!plan) {
+  TRY_VALUE(File file, map_model(path));
+  if (!is_plan(file->bytes())) {
     return fail(
         Code::kUnsupported,
         "{}: not a plan; this build opens plans only: compile the model with 'polder compile'",
         path);
   }
-  return Session::open(path, {.threads = options.threads});
+  return open_plan(std::move(file), options.threads, path);
 }
 
 #else
@@ -61,27 +74,26 @@ Result<Graph> import_model(const std::string& path, const OpenOptions& options) 
         OwnedTensor{view.type, view.shape,
                     Bytes::copy_of({static_cast<const std::byte*>(view.data), view.bytes()})});
   }
-  TRY_VALUE(const MappedFile file, MappedFile::open(path));
-  if (file.bytes().empty()) return fail(Code::kCorrupt, "{}: the file is empty", path);
-  if (is_plan(file.bytes())) {
+  TRY_VALUE(const File file, map_model(path));
+  if (is_plan(file->bytes())) {
     return fail(Code::kInvalid,
                 "{}: already a plan; give the ONNX or TFLite file it was compiled from", path);
   }
-  if (is_tflite(file.bytes())) return import_tflite(path, import);
+  if (is_tflite(file->bytes())) return import_tflite(path, import);
   return import_onnx(path, import);
 }
 
 Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options) {
-  const SessionOptions session{.threads = options.threads};
-  TRY_VALUE(const bool plan, is_plan_file(path));
-  if (plan) return Session::open(path, session);
+  TRY_VALUE(File file, map_model(path));
+  if (is_plan(file->bytes())) return open_plan(std::move(file), options.threads, path);
+  file.reset();
   TRY_VALUE(const compile::CompileOptions compile, compile_options(path, options));
   TRY_VALUE(Graph graph, import_model(path, options));
   auto compiled = compile::compile(std::move(graph), compile);
   if (!compiled) return std::move(compiled).error().at(path);
   TRY_VALUE(Plan loaded, compiled->load());
   *compiled = {};
-  auto opened = Session::open(std::move(loaded), session);
+  auto opened = Session::open(std::move(loaded), {.threads = options.threads});
   if (!opened) return std::move(opened).error().at(path);
   return opened;
 }

@@ -1,10 +1,13 @@
 // fuse_normalisation: scales and offsets per output channel (batch normalisation, Mul, Add by
 // constants) that follow a convolution, a transposed one or a Linear become part of its weights and
 // bias.
+#include <algorithm>
 #include <cmath>
 
+#include "base/fail.h"
 #include "compile/passes/passes.h"
 #include "compile/rewrite.h"
+#include "ops/pack.h"
 
 namespace polder::compile {
 
@@ -75,42 +78,48 @@ int channel_axis(const Graph& graph, const Node& node) {
   const bool transposed = node.op == "ConvTranspose";
   if (node.op != "Conv" && node.op != "Linear" && !transposed) return -1;
   const Value& weights = graph[node.inputs[1]];
-  if (floats(weights).empty() || weights.dims.rank() == 0) return -1;
+  if (!weights.is_constant() || weights.type != DataType::kF32) return -1;
+  if (weights.dims.max_elements() == 0 || weights.dims.rank() == 0) return -1;
   return transposed ? weights.dims.rank() - 2 : 0;
 }
 
-// Writes new weights and bias.
-bool apply(Graph& graph, Node& node, std::int64_t channels, const Affine& affine) {
-  const Value weights = graph[node.inputs[1]];
-  const auto elements = floats(weights);
+// Weights times a factor for each output along `axis`; themselves when all are 1.
+Result<ValueId> scaled(Graph& graph, ValueId weights, int axis, std::span<const float> scale) {
+  if (std::ranges::all_of(scale, [](float s) { return s == 1; })) return weights;
+  std::span<std::byte> bytes;
+  Bytes data = ops::plain_copy(graph[weights], &bytes);
+  if (!data)
+    return fail(Code::kExhausted, "no memory for {} bytes", graph[weights].data.view.size());
+  const Shape shape = graph[weights].dims.bounds();
+  std::size_t depth = 1;  // consecutive elements of one channel
+  for (int inner = axis + 1; inner < shape.rank(); ++inner) depth *= std::size_t(shape[inner]);
+  auto* out = reinterpret_cast<float*>(bytes.data());
+  for (float* end = out + bytes.size() / sizeof(float); out < end;) {
+    for (const float factor : scale) {
+      for (std::size_t k = 0; k < depth; ++k) *out++ *= factor;
+    }
+  }
+  const std::string name = graph[weights].name;
+  return graph.add_constant(name, DataType::kF32, shape, std::move(data));
+}
+
+// Writes new weights and bias; false when the bias is not known.
+Result<bool> apply(Graph& graph, Node& node, std::int64_t channels, const Affine& affine) {
   std::vector<float> bias(std::size_t(channels), 0.0f);
   if (node.inputs.size() > 2 && node.inputs[2] != kNoValue) {
     const auto old = floats(graph[node.inputs[2]]);
     if (old.size() != bias.size()) return false;
     bias.assign(old.begin(), old.end());
   }
-  std::span<std::byte> out_bytes;
-  Bytes data = Bytes::allocate(weights.data.view.size(), &out_bytes);
-  if (!data) return false;
-  auto* out = reinterpret_cast<float*>(out_bytes.data());
-  const Shape shape = weights.dims.bounds();
-  std::size_t depth = 1;  // consecutive elements of one channel
-  for (int axis = channel_axis(graph, node) + 1; axis < shape.rank(); ++axis) {
-    depth *= std::size_t(shape[axis]);
-  }
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    out[i] = elements[i] * affine.scale[i / depth % bias.size()];
-  }
   for (std::size_t o = 0; o < bias.size(); ++o) {
     bias[o] = bias[o] * affine.scale[o] + affine.offset[o];
   }
+  const int axis = channel_axis(graph, node);
+  TRY_VALUE(const ValueId weights, scaled(graph, node.inputs[1], axis, affine.scale));
   node.inputs.resize(std::max<std::size_t>(node.inputs.size(), 3), kNoValue);
-  const ValueId new_weights =
-      graph.add_constant(weights.name, DataType::kF32, shape, std::move(data));
-  const ValueId new_bias = graph.add_constant(weights.name + ":bias", DataType::kF32,
-                                              Shape{channels}, std::span<const float>(bias));
-  node.inputs[1] = new_weights;
-  node.inputs[2] = new_bias;
+  node.inputs[1] = weights;
+  node.inputs[2] = graph.add_constant(graph[weights].name + ":bias", DataType::kF32,
+                                      Shape{channels}, std::span<const float>(bias));
   return true;
 }
 
@@ -130,9 +139,9 @@ Status fuse_normalisation(Graph& graph) {
       const ValueId out = node.outputs[0];
       Node* next = rewriter.sole_reader(out);
       Affine affine;
-      if (!next || !affine_of(graph, *next, out, channels, affine) ||
-          !apply(graph, node, channels, affine))
-        break;
+      if (!next || !affine_of(graph, *next, out, channels, affine)) break;
+      TRY_VALUE(const bool applied, apply(graph, node, channels, affine));
+      if (!applied) break;
       const ValueId final_out = next->outputs[0];
       *next = Node();
       node.outputs[0] = final_out;

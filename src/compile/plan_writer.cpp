@@ -67,6 +67,7 @@ class Constants {
         ops::pack(segment.packing, segment.shape, from, reinterpret_cast<float*>(to),
                   segment.layout);
       }
+      std::memset(to + segment.bytes, 0, align_up(segment.bytes) - segment.bytes);
       segment.elements = {};
     }
     return Bytes{memory, {memory.get(), size_}};

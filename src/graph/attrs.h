@@ -24,6 +24,7 @@ class Attrs {
   Attrs() = default;
   Attrs(std::initializer_list<Entry> entries) : entries_(entries) {}
 
+  void reserve(std::size_t count) { entries_.reserve(count); }
   // Sets or replaces.
   void set(std::string_view name, AttrValue value);
   void erase(std::string_view name);

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 
 namespace polder {
 
@@ -13,10 +12,8 @@ constexpr std::size_t kHugePage = std::size_t(2) << 20;
 
 // From the heap, which keeps what it was given back and has it ready.
 std::shared_ptr<std::byte> allocate_small(std::size_t bytes) {
-  const std::size_t rounded = bytes / 64 * 64 + 64;
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, rounded));
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, bytes / 64 * 64 + 64));
   if (!memory) return nullptr;
-  std::memset(memory, 0, rounded);
   return {memory, std::free};
 }
 }  // namespace

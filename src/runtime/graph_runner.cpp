@@ -27,6 +27,7 @@ std::string_view text(const flatbuffers::String* s) {
 Attrs read_attrs(const plan::Node& node) {
   Attrs attrs;
   if (!node.attrs()) return attrs;
+  attrs.reserve(node.attrs()->size());
   for (const plan::Attr* attr : *node.attrs()) {
     const std::string_view name = text(attr->name());
     switch (attr->kind()) {
@@ -232,6 +233,8 @@ Status GraphRunner::load_node(const plan::Graph& graph, const plan::Node& source
     }
     return {};
   };
+  node.inputs.reserve(size_of_vector(source.inputs()));
+  node.outputs.reserve(size_of_vector(source.outputs()));
   TRY(read_ids(source.inputs(), node.inputs));
   TRY(read_ids(source.outputs(), node.outputs));
   for (const int id : node.outputs) {

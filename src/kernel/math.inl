@@ -70,10 +70,34 @@ POLDER_INLINE V vlog1p(V u) {
   return vlog(y) + (u - (y - 1.0f)) / y;
 }
 
+#define POLDER_EACH(body) POLDER_UNROLL for (int j = 0; j < N; ++j) { body; }
+// N vectors step by step: each is a chain of dependent operations that is longer than what a core
+// looks ahead, so one after the other they would wait for themselves.
+template <int N>
+POLDER_INLINE void vsigmoids(const V (&x)[N], V (&y)[N]) {
+  V k[N], r[N], p[N];
+  I n[N];
+  POLDER_EACH(r[j] = vmax(splat(-104), -vabs(x[j])))
+  POLDER_EACH(n[j] = to_int(r[j] * splat(kLog2E)))
+  POLDER_EACH(k[j] = to_float(n[j]))
+  POLDER_EACH(r[j] = r[j] - k[j] * splat(kLn2High))
+  POLDER_EACH(r[j] = r[j] - k[j] * splat(kLn2Low))
+  POLDER_EACH(p[j] = splat(0.00138144649f) * r[j] + splat(0.008368780384f))  // as expm1_reduced()
+  POLDER_EACH(p[j] = p[j] * r[j] + splat(0.04166839424f))
+  POLDER_EACH(p[j] = p[j] * r[j] + splat(0.1666652011f))
+  POLDER_EACH(p[j] = p[j] * r[j] + splat(0.4999999341f))
+  POLDER_EACH(p[j] = p[j] * (r[j] * r[j]) + r[j] + 1.0f)
+  POLDER_EACH(p[j] = p[j] * exp2_int(n[j] >> 1) * exp2_int(n[j] - (n[j] >> 1)))
+  POLDER_EACH(r[j] = 1.0f / (p[j] + 1.0f))
+  POLDER_EACH(y[j] = x[j] < V{} ? p[j] * r[j] : r[j])
+}
+#undef POLDER_EACH
+
 POLDER_INLINE V vsigmoid(V x) {
-  const V e = vexp(-vabs(x));
-  const V r = 1.0f / (e + 1.0f);
-  return x < V{} ? e * r : r;
+  const V in[1] = {x};
+  V out[1];
+  vsigmoids(in, out);
+  return out[0];
 }
 
 POLDER_INLINE V vtanh(V x) {
@@ -115,9 +139,7 @@ POLDER_INLINE V verf(V x) {
   };
 POLDER_UNARY(None, x)
 POLDER_UNARY(Clamp, vclamp(alpha, beta, x))
-POLDER_UNARY(Sigmoid, vsigmoid(x))
 POLDER_UNARY(Tanh, vtanh(x))
-POLDER_UNARY(Silu, x * vsigmoid(x))
 POLDER_UNARY(HardSigmoid, vclamp(V{}, splat(1), alpha * x + beta))
 POLDER_UNARY(HardSwish, x * (vclamp(V{}, splat(6), x + 3.0f) * (1.0f / 6)))
 POLDER_UNARY(Gelu, 0.5f * x * (verf(x * 0.70710678f) + 1.0f))
@@ -162,13 +184,33 @@ void each_vector(const Activation& activation, const float* in, float* out, std:
   for (std::int64_t i = 0; i < count; i += kLanes) store(out + i, f(load(in + i)));
 }
 
+template <bool kTimesX>
+void each_sigmoid(const Activation&, const float* in, float* out, std::int64_t count) {
+  constexpr int kTogether = 4;
+  std::int64_t i = 0;
+  for (; i + kTogether * kLanes <= count; i += kTogether * kLanes) {
+    V x[kTogether], y[kTogether];
+    POLDER_UNROLL for (int j = 0; j < kTogether; ++j) x[j] = load(in + i + j * kLanes);
+    vsigmoids(x, y);
+    POLDER_UNROLL for (int j = 0; j < kTogether; ++j) {
+      store(out + i + j * kLanes, kTimesX ? x[j] * y[j] : y[j]);
+    }
+  }
+  for (; i < count; i += kLanes) {
+    const V x = load(in + i);
+    store(out + i, kTimesX ? x * vsigmoid(x) : vsigmoid(x));
+  }
+}
+
 using VectorLoop = void (*)(const Activation&, const float*, float*, std::int64_t);
 
 VectorLoop loop_of(Unary op) {
   switch (op) {
 #define POLDER_CASE(Name) \
   case Unary::k##Name: return each_vector<Name>;
-    POLDER_CASE(None) POLDER_CASE(Clamp) POLDER_CASE(Sigmoid) POLDER_CASE(Tanh) POLDER_CASE(Silu)
+    case Unary::kSigmoid: return each_sigmoid<false>;
+    case Unary::kSilu: return each_sigmoid<true>;
+    POLDER_CASE(None) POLDER_CASE(Clamp) POLDER_CASE(Tanh)
     POLDER_CASE(HardSigmoid) POLDER_CASE(HardSwish) POLDER_CASE(Gelu) POLDER_CASE(GeluTanh)
     POLDER_CASE(LeakyRelu) POLDER_CASE(Elu) POLDER_CASE(Selu) POLDER_CASE(Celu)
     POLDER_CASE(Softplus) POLDER_CASE(Softsign) POLDER_CASE(Mish) POLDER_CASE(Thresholded)

@@ -29,6 +29,8 @@ bool read_capped(int fd, std::size_t cap_bytes, std::string& output) {
   }
 }
 
+constexpr int kCannotStart = 127;
+
 int wait_for(pid_t child) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -71,6 +73,9 @@ Result<ProcessResult> run_process(const std::vector<std::string>& command, std::
   result.exit_status = wait_for(child);
   if (!whole)
     return fail(Code::kExhausted, "{}: printed more than {} bytes", command[0], cap_bytes);
+  // POSIX leaves it to the child to say so where starting fails late, as it does under qemu.
+  if (result.exit_status == kCannotStart)
+    return fail(Code::kUnavailable, "{}: cannot start it", command[0]);
   return result;
 }
 

@@ -10,8 +10,10 @@ add_test(NAME onnx_conformance
          COMMAND onnx_conformance --require 450 --must-pass ${folder}/must_pass.txt
                  --markdown ${CMAKE_BINARY_DIR}/onnx-operators.md)
 set_tests_properties(onnx_conformance PROPERTIES SKIP_RETURN_CODE 77 FIXTURES_SETUP onnx_page)
-# The page in docs is what the cases say today; where they are not installed nothing is said.
-add_test(NAME onnx_page
-         COMMAND ${CMAKE_COMMAND} -E compare_files ${CMAKE_BINARY_DIR}/onnx-operators.md
-                 ${CMAKE_SOURCE_DIR}/docs/onnx-operators.md)
-set_tests_properties(onnx_page PROPERTIES FIXTURES_REQUIRED onnx_page)
+# The page in docs is what the cases say today.
+if(EXISTS /usr/share/libonnx-testdata/data)
+  add_test(NAME onnx_page
+           COMMAND ${CMAKE_COMMAND} -E compare_files ${CMAKE_BINARY_DIR}/onnx-operators.md
+                   ${CMAKE_SOURCE_DIR}/docs/onnx-operators.md)
+  set_tests_properties(onnx_page PROPERTIES FIXTURES_REQUIRED onnx_page)
+endif()

@@ -85,6 +85,7 @@ extern const OpDef def = {
     .params_bytes = sizeof(Params),
     .infer = infer,
     .reference = reference,
+    .optional_outputs = ~std::uint64_t(0),
     .bodies = 2,
 };
 extern const OpTools tools = {.onnx = kOnnx};

@@ -139,6 +139,10 @@ Status check_counts(const OpDef& def, const Node& node) {
     return fail(Code::kInvalid, "{} outputs; {} to {} expected", outputs, def.min_outputs,
                 def.max_outputs);
   }
+  for (int i = 0; i < outputs; ++i) {
+    if (node.outputs[std::size_t(i)] == kNoValue && !may_lack(def, i))
+      return fail(Code::kInvalid, "output {} is absent", i);
+  }
   if (int(node.bodies.size()) != def.bodies) {
     return fail(Code::kInvalid, "{} bodies; {} expected", node.bodies.size(), def.bodies);
   }

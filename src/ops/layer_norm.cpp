@@ -136,6 +136,7 @@ extern const OpDef def = {
     .reference = reference,
     .choose = choose,
     .in_place = 0b1,
+    .optional_outputs = 0b110,
 };
 extern const OpTools tools = {.onnx = kOnnx, .samples = samples};
 

@@ -115,6 +115,7 @@ extern const OpDef def = {
     .infer = infer,
     .reference = reference,
     .choose = choose,
+    .optional_outputs = 0b10,
 };
 extern const OpTools tools = {.onnx = kOnnx, .tflite = kTflite, .samples = samples};
 

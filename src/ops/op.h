@@ -199,9 +199,15 @@ struct OpDef {
   Choice (*choose)(const NodeInfo&) = nullptr;
   // Bit i: output 0 may be written over input i (same bytes, element by element).
   std::uint32_t in_place = 0;
+  // Bit i: a node may lack output i, which is then a view without data. Others are always made.
+  std::uint64_t optional_outputs = 0;
   int bodies = 0;             // number of bodies: If 2, Loop 1
   bool deterministic = true;  // false: never folded, never shared
 };
+
+inline bool may_lack(const OpDef& def, int output) {
+  return output < 64 && (def.optional_outputs >> output & 1);
+}
 
 // parser<P, f>: wraps `void f(AttrReader&, P&)` for OpDef::parse. P is trivially copyable.
 template <class P, void (*f)(AttrReader&, P&)>

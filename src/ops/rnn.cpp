@@ -120,6 +120,7 @@ extern const OpDef def = {
     .reference = reference,
     .reference_workspace = reference_workspace,
     .choose = choose,
+    .optional_outputs = 0b11,
 };
 extern const OpTools tools = {.onnx = kOnnx, .samples = samples, .macs = recurrent_macs};
 

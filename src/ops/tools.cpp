@@ -92,6 +92,11 @@ Status ImportContext::finish(std::string_view op, std::vector<ValueId> in, Attrs
   while (!in.empty() && in.back() == kNoValue) in.pop_back();
   while (!out.empty() && out.back() == kNoValue) out.pop_back();
   TRY(make_inputs_plain(graph, op, in));
+  const OpDef* def = find_op(op);
+  for (std::size_t i = 0; def && i < out.size(); ++i) {
+    if (out[i] == kNoValue && !may_lack(*def, int(i)))
+      out[i] = graph.add_value(fmt::format("{}/unread{}", node_name, i));
+  }
   Node node;
   node.op = op;
   node.name = node_name;

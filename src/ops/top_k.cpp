@@ -137,6 +137,7 @@ extern const OpDef def = {
     .infer = infer,
     .reference = reference,
     .reference_workspace = workspace,
+    .optional_outputs = 0b10,
 };
 extern const OpTools tools = {.onnx = kOnnx, .tflite = kTflite, .samples = samples};
 

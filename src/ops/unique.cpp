@@ -156,6 +156,7 @@ extern const OpDef def = {
     .infer = infer,
     .reference = reference,
     .reference_workspace = workspace,
+    .optional_outputs = 0b1111,
 };
 extern const OpTools tools = {.onnx = kOnnx, .samples = samples};
 

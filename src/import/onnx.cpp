@@ -352,6 +352,12 @@ Status Importer::read_attribute(onnx::AttributeProto& source, ops::ImportContext
       node.attrs.set(name, std::vector<std::int64_t>(source.ints().begin(), source.ints().end()));
       return {};
     case Attribute::STRINGS:
+      // Rules get them joined by commas; none of ONNX's own texts holds one.
+      for (const std::string& text : source.strings()) {
+        if (!text.empty() && text.find(',') == text.npos) continue;
+        return fail(Code::kInvalid, "attribute '{}': '{}' in its list of texts", clipped(name),
+                    clipped(text));
+      }
       node.attrs.set(name, fmt::format("{}", fmt::join(source.strings(), ",")));
       return {};
     case Attribute::TENSOR: {

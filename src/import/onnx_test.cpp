@@ -654,6 +654,39 @@ TEST(OnnxBadInput, ControlCharactersAndHugeNamesAreNotPrinted) {
   EXPECT_EQ(graph.error().message.find('\n'), std::string::npos);
 }
 
+// A GRU of hidden size 2 with these activations.
+Builder gru_model(const std::vector<std::string>& activations) {
+  Builder b;
+  b.input("x", {3, 1, 4});
+  b.floats("w", {1, 6, 4}, std::vector<float>(24, 0.5f));
+  b.floats("r", {1, 6, 2}, std::vector<float>(12, 0.5f));
+  NodeProto& node = add_node(b.graph(), "GRU", {"x", "w", "r"}, {"y"});
+  attribute(node, "hidden_size", AttributeProto::INT).set_i(2);
+  AttributeProto& names = attribute(node, "activations", AttributeProto::STRINGS);
+  for (const std::string& name : activations) names.add_strings(name);
+  attribute(node, "activation_alpha", AttributeProto::FLOATS).add_floats(0.25f);
+  attribute(node, "activation_beta", AttributeProto::FLOATS).add_floats(0.75f);
+  b.output("y");
+  return b;
+}
+
+TEST(Onnx, ReadsTheActivationsOfARecurrence) {
+  const auto graph = import_bytes(gru_model({"Softsign", "hardSigmoid"}).bytes());
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  const Attrs& attrs = graph->nodes[0].attrs;
+  EXPECT_EQ(attrs.text("activation_f", ""), "softsign");
+  EXPECT_EQ(attrs.text("activation_g", ""), "hard_sigmoid");
+  EXPECT_EQ(attrs.reals("alphas"), (std::vector<double>{0, 0.25}));
+  EXPECT_EQ(attrs.reals("betas"), (std::vector<double>{0, 0.75}));
+}
+
+TEST(OnnxBadInput, ListsOfTextsHoldNoCommas) {
+  expect_error(gru_model({"Sigmoid,Tanh"}).bytes(), Code::kInvalid, {"GRU", "'activations'"});
+  expect_error(gru_model({"Sigmoid", ""}).bytes(), Code::kInvalid, {"GRU", "'activations'"});
+  expect_error(gru_model({"Sigmoid"}).bytes(), Code::kInvalid, {"1 activations; 2 expected"});
+  expect_error(gru_model({"Sigmoid", "Tan"}).bytes(), Code::kUnsupported, {"activation 'tan'"});
+}
+
 TEST(Onnx, ReadsTestTensors) {
   TensorProto t;
   t.set_name("in");

@@ -47,9 +47,13 @@ class Inference {
   }
 
   Status run() {
-    if (context_.input_count() < kFirstCarried + p_.carried) {
-      return fail(Code::kInvalid, "{} inputs for {} carried values", context_.input_count(),
-                  p_.carried);
+    if (context_.input_count() < kFirstCarried + p_.carried ||
+        context_.output_count() < p_.carried) {
+      return fail(Code::kInvalid, "{} inputs and {} outputs for {} carried values",
+                  context_.input_count(), context_.output_count(), p_.carried);
+    }
+    for (int i = kFirstCarried; i < kFirstCarried + p_.carried; ++i) {
+      if (!context_.has(i)) return fail(Code::kInvalid, "carried input {} is absent", i);
     }
     if (context_.has(0)) TRY(context_.expect_type(0, {DataType::kI64}));
     if (context_.has(1)) TRY(context_.expect_type(1, {DataType::kBool}));
@@ -182,8 +186,8 @@ Status reference(const RunContext& run) {
 
 // Whether value `id` of the body is always true: a constant, or the condition that it was given.
 bool stays_true(const Graph& body, ValueId id) {
-  for (const Node& node : body.nodes) {
-    if (node.op == "Identity" && node.outputs[0] == id) return stays_true(body, node.inputs[0]);
+  for (auto node = body.nodes.rbegin(); node != body.nodes.rend(); ++node) {
+    if (node->op == "Identity" && node->outputs[0] == id) id = node->inputs[0];
   }
   const Value& value = body[id];
   if (value.is_constant() && value.type == DataType::kBool) {

@@ -178,18 +178,23 @@ struct Named {
   double alpha = 0, beta = 0;
 };
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr Named kActivations[] = {{"Sigmoid", "sigmoid"},
-                                  {"Tanh", "tanh"},
-                                  {"Relu", "clamp", 0, kInf},
-                                  {"Affine", "linear", 1, 0},
-                                  {"LeakyRelu", "leaky_relu", 0.01},
-                                  {"ThresholdedRelu", "thresholded", 1},
-                                  {"HardSigmoid", "hard_sigmoid", 0.2, 0.5},
-                                  {"Elu", "elu", 1},
-                                  {"Softsign", "softsign"},
-                                  {"Softplus", "softplus"}};
+// ONNX's names, whose case does not matter.
+constexpr Named kActivations[] = {{"sigmoid", "sigmoid"},
+                                  {"tanh", "tanh"},
+                                  {"relu", "clamp", 0, kInf},
+                                  {"affine", "linear", 1, 0},
+                                  {"leakyrelu", "leaky_relu", 0.01},
+                                  {"thresholdedrelu", "thresholded", 1},
+                                  {"hardsigmoid", "hard_sigmoid", 0.2, 0.5},
+                                  {"elu", "elu", 1},
+                                  {"softsign", "softsign"},
+                                  {"softplus", "softplus"}};
 
-std::vector<std::string> split(const std::string& text) {
+// The parts between commas, in lower case.
+std::vector<std::string> split(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
+  }
   std::vector<std::string> parts;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t comma = std::min(text.find(',', at), text.size());

@@ -60,6 +60,11 @@ void parse(AttrReader& attrs, Params& p) {
   p.size_count = attrs.integers("sizes", p.sizes, 0, 0, kMaxElements);
   p.scale_count = attrs.reals("scales", p.scales, 0);
   p.roi_count = attrs.reals("roi", p.roi, 0);
+  const auto finite = [](double x) { return std::abs(x) <= 1e30; };
+  if (!std::all_of(p.scales, p.scales + p.scale_count, finite) ||
+      !std::all_of(p.roi, p.roi + p.roi_count, finite)) {
+    attrs.reject("scales and roi: numbers up to 1e30 expected");
+  }
   unsigned seen = 0;
   for (int i = 0; i < p.axis_count; ++i) {
     if (seen >> p.axes[i] & 1) attrs.reject(fmt::format("axis {} is named twice", p.axes[i]));
@@ -84,7 +89,8 @@ float scale_of(const Params& p, const void* scales, int i) {
 std::int64_t scaled(const Params& p, std::int64_t in, float scale, int i, int count) {
   double out = double(float(in) * scale);
   if (cropped(p, i, count)) out *= p.roi[count + i] - p.roi[i];
-  return std::int64_t(std::clamp(std::floor(out), 0.0, double(kUnbounded)));
+  if (!(out > 0)) return 0;  // nor what is not a number
+  return std::int64_t(std::min(std::floor(out), double(kUnbounded)));
 }
 
 Status infer_axis(InferContext& context, const IntList* sizes, const void* scales, int i, int count,
@@ -298,6 +304,7 @@ std::size_t workspace_of(const NodeInfo& node) {
 template <class T>
 T round_to(double x) {
   if constexpr (std::is_integral_v<T>) {
+    if (std::isnan(x)) return 0;
     return T(std::clamp(std::nearbyint(x), double(std::numeric_limits<T>::min()),
                         double(std::numeric_limits<T>::max())));
   } else {

@@ -51,6 +51,9 @@ Status infer(InferContext& context) {
     return fail(Code::kInvalid, "{} inputs and {} outputs for {} states and {} scanned inputs",
                 count, context.output_count(), p.states, p.scans);
   }
+  for (int i = 0; i < p.states + p.scans; ++i) {
+    if (!context.has(i)) return fail(Code::kInvalid, "input {} is absent", i);
+  }
   Dim length;
   TRY(scanned_length(context, p, length));
   ValueInfo formals[kMaxFormals], results[kMaxBodyResults];

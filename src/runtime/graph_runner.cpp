@@ -21,7 +21,21 @@ std::size_t size_of_vector(const flatbuffers::Vector<T>* v) {
 }
 
 std::string_view text(const flatbuffers::String* s) {
-  return s ? std::string_view(s->c_str(), s->size()) : std::string_view();
+  if (!s) return {};
+  return {s->c_str(), std::min<std::size_t>(s->size(), kMaxPlanNameBytes)};
+}
+
+// The elements of one node's lists, which may all be the same bytes of the file.
+Status check_attrs(const plan::Node& node) {
+  std::size_t elements = 0;
+  for (unsigned i = 0; i < size_of_vector(node.attrs()); ++i) {
+    const plan::Attr& attr = *node.attrs()->Get(i);
+    elements += 1 + size_of_vector(attr.integers()) + size_of_vector(attr.reals());
+    elements += attr.text() ? attr.text()->size() : 0;
+    if (elements > kMaxPlanAttrElements)
+      return fail(Code::kExhausted, "attributes of more than {} elements", kMaxPlanAttrElements);
+  }
+  return {};
 }
 
 Attrs read_attrs(const plan::Node& node) {
@@ -33,7 +47,9 @@ Attrs read_attrs(const plan::Node& node) {
     switch (attr->kind()) {
       case plan::AttrKind::Integer: attrs.set(name, attr->integer()); break;
       case plan::AttrKind::Real: attrs.set(name, attr->real()); break;
-      case plan::AttrKind::Text: attrs.set(name, std::string(text(attr->text()))); break;
+      case plan::AttrKind::Text:
+        attrs.set(name, attr->text() ? attr->text()->str() : std::string());
+        break;
       case plan::AttrKind::Integers: {
         std::vector<std::int64_t> list;
         if (attr->integers()) list.assign(attr->integers()->begin(), attr->integers()->end());
@@ -101,10 +117,18 @@ class GraphRunner::Bodies final : public ops::BodyRunner {
 Result<std::unique_ptr<GraphRunner>> GraphRunner::load(const Shared& shared, int index) {
   std::unique_ptr<GraphRunner> runner(new GraphRunner(shared));
   const plan::Graph& graph = *shared.plan->program().graphs()->Get(unsigned(index));
-  if (graph.nodes()->size() > kMaxPlanNodes || graph.tensors()->size() > kMaxPlanTensors) {
-    return fail(Code::kExhausted, "graph {}: more than {} nodes or {} tensors", index,
+  Shared::Taken& taken = *shared.taken;
+  const std::size_t nodes = 1 + graph.nodes()->size(), tensors = graph.tensors()->size();
+  if (nodes > std::size_t(kMaxPlanNodes - taken.nodes) ||
+      tensors > std::size_t(kMaxPlanTensors - taken.tensors)) {
+    return fail(Code::kExhausted, "graph {}: more than {} nodes or {} tensors in all", index,
                 kMaxPlanNodes, kMaxPlanTensors);
   }
+  if (taken.depth == kMaxPlanBodyDepth)
+    return fail(Code::kExhausted, "bodies nested deeper than {}", kMaxPlanBodyDepth);
+  ++taken.depth;
+  taken.nodes += int(nodes);
+  taken.tensors += int(tensors);
   if (graph.arena_bytes() > kMaxArenaBytes) {
     return fail(Code::kExhausted, "graph {}: an arena of {} bytes; at most 2^36", index,
                 graph.arena_bytes());
@@ -120,6 +144,7 @@ Result<std::unique_ptr<GraphRunner>> GraphRunner::load(const Shared& shared, int
     }
   }
   runner->make_views();
+  --taken.depth;
   return runner;
 }
 
@@ -171,6 +196,12 @@ Status GraphRunner::load_tensor(std::size_t index, const void* source) {
         return fail(Code::kCorrupt, "{} bytes expected for {} {}, {} found", dense,
                     tensor.dims.text(), type_name(tensor.type), tensor.bytes);
       }
+      // Packing pads: whoever reads an element finds one, if another.
+      if (tensor.layout != Layout::kPlain &&
+          (tensor.type != DataType::kF32 || tensor.bytes < dense)) {
+        return fail(Code::kCorrupt, "packed, but of {} and {} bytes", type_name(tensor.type),
+                    tensor.bytes);
+      }
       tensor.constant = constants.data() + tensor.offset;
       tensor.now.data = const_cast<std::byte*>(tensor.constant);
       break;
@@ -192,6 +223,8 @@ Status GraphRunner::load_tensor(std::size_t index, const void* source) {
 }
 
 Status GraphRunner::load_ports(const plan::Graph& graph) {
+  if (graph.inputs()->size() > kMaxPlanPorts || graph.outputs()->size() > kMaxPlanPorts)
+    return fail(Code::kExhausted, "more than {} inputs or outputs", kMaxPlanPorts);
   for (const std::int32_t id : *graph.inputs()) {
     if (id < 0 || std::size_t(id) >= tensors_.size() ||
         tensors_[std::size_t(id)].storage != std::uint8_t(plan::Storage::Input)) {
@@ -225,6 +258,9 @@ Status GraphRunner::load_node(const plan::Graph& graph, const plan::Node& source
   node.name = text(source.name());
   const auto read_ids = [&](const flatbuffers::Vector<std::int32_t>* ids,
                             std::vector<int>& out) -> Status {
+    if (size_of_vector(ids) > std::size_t(kMaxPlanReferences - shared_.taken->references))
+      return fail(Code::kExhausted, "more than {} inputs and outputs in all", kMaxPlanReferences);
+    shared_.taken->references += int(size_of_vector(ids));
     for (unsigned i = 0; i < size_of_vector(ids); ++i) {
       const std::int32_t id = ids->Get(i);
       if (id < -1 || id >= std::int32_t(tensors_.size()))
@@ -250,11 +286,16 @@ Status GraphRunner::load_node(const plan::Graph& graph, const plan::Node& source
                           [](int id) { return id < 0; })) {
     return fail(Code::kCorrupt, "{} does not take {} inputs and {} outputs", def.name, in, out);
   }
+  for (int i = 0; i < out; ++i) {
+    if (node.outputs[std::size_t(i)] < 0 && !ops::may_lack(def, i))
+      return fail(Code::kCorrupt, "{} lacks output {}", def.name, i);
+  }
   TRY(load_bodies(source, node, graph_index));
 
   node.params = std::uint32_t(params_.size());
   params_.resize(params_.size() + (ops::kMaxParamsBytes + kParamsAlignment - 1) / kParamsAlignment *
                                       kParamsAlignment);
+  TRY(check_attrs(source));
   TRY(def.parse(read_attrs(source), params_.data() + node.params));
   const std::size_t used = std::max<std::size_t>(def.params_bytes, 1);
   params_.resize(node.params + (used + kParamsAlignment - 1) / kParamsAlignment * kParamsAlignment);
@@ -267,6 +308,7 @@ Status GraphRunner::load_node(const plan::Graph& graph, const plan::Node& source
       node.workspace_offset % kPlanAlignment) {
     return fail(Code::kCorrupt, "its workspace lies outside the arena");
   }
+  TRY(check_memory(node));
   TRY(choose(node));
   nodes_.push_back(std::move(node));
   (void)graph;
@@ -293,6 +335,44 @@ Status GraphRunner::load_bodies(const plan::Node& source, Node& node, int graph_
     }
     node.bodies.push_back(std::move(body));
     node.body_offsets.push_back(offset);
+  }
+  return {};
+}
+
+// What a node writes is apart from what it reads and from what else it writes, except that output 0
+// may lie exactly over an input where the operator allows it: a kernel that has checked its indices
+// must not find others later.
+Status GraphRunner::check_memory(const Node& node) {
+  written_.clear();
+  const auto writes = [&](std::size_t offset, std::size_t bytes) {
+    if (bytes) written_.push_back({offset, offset + bytes});
+  };
+  for (const int id : node.outputs) {
+    if (id >= 0) writes(tensors_[std::size_t(id)].offset, tensors_[std::size_t(id)].bytes);
+  }
+  writes(node.workspace_offset, node.workspace_bytes);
+  for (std::size_t i = 0; i < node.bodies.size(); ++i)
+    writes(node.body_offsets[i], node.bodies[i]->arena_bytes());
+  std::ranges::sort(written_, {}, &Range::begin);
+  for (std::size_t i = 1; i < written_.size(); ++i) {
+    if (written_[i].begin < written_[i - 1].end)
+      return fail(Code::kCorrupt, "two of its outputs or its workspace share memory");
+  }
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] < 0) continue;
+    const Tensor& in = tensors_[std::size_t(node.inputs[i])];
+    if (in.storage != std::uint8_t(plan::Storage::Arena) || in.bytes == 0) continue;
+    const auto after = std::ranges::lower_bound(written_, in.offset + in.bytes, {}, &Range::begin);
+    if (after == written_.begin() || std::prev(after)->end <= in.offset) continue;
+    const int over = node.outputs.empty() ? -1 : node.outputs[0];
+    if (over >= 0 && i < 32 && (node.def->in_place >> i & 1)) {
+      const Tensor& out = tensors_[std::size_t(over)];
+      if (out.offset == in.offset && out.bytes == in.bytes &&
+          size_of(out.type) == size_of(in.type)) {
+        continue;
+      }
+    }
+    return fail(Code::kCorrupt, "input {} shares memory with what the node writes", i);
   }
   return {};
 }
@@ -515,14 +595,16 @@ Status GraphRunner::infer_now(Node& node) {
                   type_name(out[i].type), dims.text(), type_name(tensor.type), tensor.dims.text());
     }
     // What the kernel will decide is at most what was planned.
+    bool fits = true;
     for (int axis = 0; axis < dims.rank(); ++axis) {
       if (!dims[axis].known())
         dims[axis].bound = std::min(dims[axis].bound, tensor.dims[axis].bound);
       if (dims[axis].bound < 0)
         return fail(Code::kInvalid, "output {} would have a negative extent", i);
+      // Kernels and their workspace were chosen for the bounds.
+      fits = fits && dims[axis].bound <= tensor.dims[axis].bound;
     }
-    std::size_t bytes = 0;
-    if (!dense_bytes(dims, tensor.type, bytes) || bytes > tensor.bytes) {
+    if (!fits) {
       return fail(
           Code::kExhausted,
           "output {} is {} in this run; the plan has room for {}: compile with larger bounds", i,

@@ -27,6 +27,11 @@ class GraphRunner {
     Parallel* parallel;
     bool reference;
     std::vector<const ops::OpDef*> operators;  // by index in the program
+    // What all graphs together have taken of the caps: a body is loaded for each use of it.
+    struct Taken {
+      int depth = 0, nodes = 0, tensors = 0, references = 0;
+    };
+    Taken* taken;  // while loading
   };
   struct Tensor {
     std::string_view name;
@@ -76,6 +81,7 @@ class GraphRunner {
   Status load_node(const plan::Graph& graph, const plan::Node& node, int graph_index);
   Status load_bodies(const plan::Node& source, Node& node, int graph_index);
   Status check_inference(Node& node);
+  Status check_memory(const Node& node);
   Status choose(Node& node);
   Status load_ports(const plan::Graph& graph);
   void make_views();
@@ -96,6 +102,10 @@ class GraphRunner {
   };
   std::vector<Patch> patches_;
   std::vector<ops::ValueInfo> info_in_, info_out_;  // scratch of infer_now
+  struct Range {
+    std::size_t begin, end;
+  };
+  std::vector<Range> written_;  // scratch of check_memory
   std::byte* arena_ = nullptr;
   std::size_t arena_bytes_ = 0;
   RunObserver* observer_ = nullptr;

@@ -85,8 +85,10 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
   TRY_VALUE(auto operators, find_operators(program));
   if (options.threads == 1) session->pool_ = std::make_unique<Serial>();
   else session->pool_ = std::make_unique<ThreadPool>(options.threads);
-  const GraphRunner::Shared shared{&session->plan_, kernel::kernels_for(session->isa_),
-                                   session->pool_.get(), options.reference, std::move(operators)};
+  GraphRunner::Shared::Taken taken;
+  const GraphRunner::Shared shared{&session->plan_,      kernel::kernels_for(session->isa_),
+                                   session->pool_.get(), options.reference,
+                                   std::move(operators), &taken};
   TRY_VALUE(session->main_, GraphRunner::load(shared, 0));
 
   session->arena_bytes_ = session->main_->arena_bytes();

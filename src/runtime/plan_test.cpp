@@ -1,0 +1,209 @@
+// Plans that are not what they should be: each is refused with its reason.
+#include "runtime/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "plan_generated.h"
+#include "runtime/session.h"
+
+namespace polder {
+namespace {
+
+using plan::Storage;
+
+std::unique_ptr<plan::TensorT> tensor(Storage storage, std::vector<std::int64_t> dims,
+                                      std::uint64_t offset = 0) {
+  auto made = std::make_unique<plan::TensorT>();
+  made->type = std::uint8_t(DataType::kF32);
+  made->storage = storage;
+  made->bytes = 4;
+  for (const std::int64_t dim : dims) made->bytes *= std::uint64_t(dim);
+  made->dims = std::move(dims);
+  made->offset = offset;
+  return made;
+}
+
+std::unique_ptr<plan::NodeT> node(std::uint16_t op, std::vector<std::int32_t> inputs,
+                                  std::vector<std::int32_t> outputs) {
+  auto made = std::make_unique<plan::NodeT>();
+  made->op = op;
+  made->name = "n";
+  made->inputs = std::move(inputs);
+  made->outputs = std::move(outputs);
+  return made;
+}
+
+// y = |x| - |x|^T for x [4,4]; operators Abs, Transpose, Sub.
+plan::ProgramT difference() {
+  plan::ProgramT program;
+  for (const char* name : {"Abs", "Transpose", "Sub"}) {
+    auto op = std::make_unique<plan::OperatorT>();
+    op->name = name;
+    op->version = std::uint16_t(ops::find_op(name)->version);
+    program.operators.push_back(std::move(op));
+  }
+  auto graph = std::make_unique<plan::GraphT>();
+  graph->tensors.push_back(tensor(Storage::Input, {4, 4}));
+  for (const std::uint64_t offset : {0, 64, 128})
+    graph->tensors.push_back(tensor(Storage::Arena, {4, 4}, offset));
+  graph->nodes.push_back(node(0, {0}, {1}));
+  graph->nodes.push_back(node(1, {1}, {2}));
+  graph->nodes.push_back(node(2, {1, 2}, {3}));
+  auto perm = std::make_unique<plan::AttrT>();
+  perm->name = "perm";
+  perm->kind = plan::AttrKind::Integers;
+  perm->integers = {1, 0};
+  graph->nodes[1]->attrs.push_back(std::move(perm));
+  graph->inputs = {0};
+  graph->outputs = {3};
+  graph->arena_bytes = 192;
+  program.graphs.push_back(std::move(graph));
+  return program;
+}
+
+std::vector<std::byte> file_of(const plan::ProgramT& program) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(plan::Program::Pack(builder, &program));
+  const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+  const PlanHeader header = plan_header(bytes, {});
+  std::vector<std::byte> file(header.file_bytes);
+  std::memcpy(file.data(), &header, sizeof header);
+  std::memcpy(file.data() + sizeof header, bytes.data(), bytes.size());
+  return file;
+}
+
+Result<Plan> read(std::span<const std::byte> bytes) {
+  const Bytes file = Bytes::copy_of(bytes);
+  return Plan::from_bytes(file.owner, file.view);
+}
+
+Result<std::unique_ptr<Session>> open(const plan::ProgramT& program) {
+  TRY_VALUE(Plan plan, read(file_of(program)));
+  return Session::open(std::move(plan));
+}
+
+template <class T>
+void expect_error(const Result<T>& result, Code code, const std::string& part) {
+  ASSERT_FALSE(result.ok()) << part;
+  EXPECT_EQ(code_name(result.error().code), code_name(code)) << result.error().message;
+  EXPECT_NE(result.error().message.find(part), std::string::npos) << result.error().message;
+}
+
+TEST(PlanFile, RunsWhenNothingIsWrong) {
+  auto session = open(difference());
+  ASSERT_TRUE(session.ok()) << session.error().message;
+  std::vector<float> x(16);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = -float(i);
+  const TensorView input{x.data(), DataType::kF32, {4, 4}};
+  ASSERT_TRUE((*session)->run({&input, 1}).ok());
+  EXPECT_EQ((*session)->output(0).as<float>()[1], 1 - 4);
+}
+
+TEST(PlanFile, NotAPlanOrDamaged) {
+  const std::vector<std::byte> file = file_of(difference());
+  expect_error(Plan::open("/nonexistent/a.plan"), Code::kNotFound, "/nonexistent/a.plan");
+  expect_error(read({}), Code::kCorrupt, "not a plan");
+  for (std::size_t size = 8; size < file.size(); ++size)
+    expect_error(read(std::span(file).first(size)), Code::kCorrupt, "truncated");
+  for (std::size_t i = 0; i < file.size(); ++i) {
+    std::vector<std::byte> changed = file;
+    changed[i] ^= std::byte(0x10);
+    EXPECT_FALSE(read(changed).ok()) << i;
+  }
+  std::vector<std::byte> changed = file;
+  changed.back() ^= std::byte(1);
+  expect_error(read(changed), Code::kCorrupt, "checksum");
+}
+
+TEST(PlanFile, OfAnotherFormatMachineOrOperatorSet) {
+  std::vector<std::byte> file = file_of(difference());
+  file[8] = std::byte(9);
+  expect_error(read(file), Code::kIncompatible, "plan format 9; this build runs format 1");
+
+  plan::ProgramT program = difference();
+  program.target = 99;
+  expect_error(open(program), Code::kIncompatible, "instruction set number 99");
+  const auto other =
+      kernel::kernels_for(kernel::Isa::kArm64Neon) ? kernel::Isa::kX86V3 : kernel::Isa::kArm64Neon;
+  program.target = std::uint8_t(other);
+  expect_error(open(program), Code::kIncompatible, "compile with --target");
+
+  program = difference();
+  program.operators[0]->version += 1;
+  program.operators[2]->name = "FooBar";
+  expect_error(open(program), Code::kIncompatible, "Abs version 2, FooBar version 1");
+}
+
+TEST(PlanFile, MemoryThatOverlaps) {
+  plan::ProgramT program = difference();
+  program.graphs[0]->tensors[2]->offset = 0;  // a transpose over its input
+  expect_error(open(program), Code::kCorrupt, "input 0 shares memory");
+  program = difference();
+  program.graphs[0]->tensors[3]->offset = 64;  // a difference may lie over either of its inputs
+  EXPECT_TRUE(open(program).ok());
+  program.graphs[0]->nodes[1]->workspace_bytes = 64;
+  expect_error(open(program), Code::kCorrupt, "shares memory");
+  program.graphs[0]->nodes[1]->workspace_offset = 64;
+  expect_error(open(program), Code::kCorrupt, "share memory");
+}
+
+TEST(PlanFile, PlacesOutsideOfTheFileOrTheArena) {
+  plan::ProgramT program = difference();
+  program.graphs[0]->arena_bytes = 191;
+  expect_error(open(program), Code::kCorrupt, "tensor 3");
+  program.graphs[0]->arena_bytes = std::uint64_t(1) << 40;
+  expect_error(open(program), Code::kExhausted, "arena");
+  program = difference();
+  program.graphs[0]->tensors[1]->storage = Storage::Constant;
+  expect_error(open(program), Code::kCorrupt, "outside the constants");
+  program = difference();
+  program.graphs[0]->tensors[1]->dims = {std::int64_t(1) << 39, 4};
+  expect_error(open(program), Code::kExhausted, "2^36 bytes");
+  program.graphs[0]->tensors[1]->dims = {std::int64_t(1) << 39, std::int64_t(1) << 39};
+  expect_error(open(program), Code::kExhausted, "2^36 bytes");
+}
+
+TEST(PlanFile, NodesThatDoNotFit) {
+  plan::ProgramT program = difference();
+  program.graphs[0]->tensors[3]->dims = {2, 4};
+  expect_error(open(program), Code::kCorrupt, "where the operator makes [4,4]");
+  program = difference();
+  program.graphs[0]->nodes[2]->inputs = {1, 9};
+  expect_error(open(program), Code::kCorrupt, "no tensor 9");
+  program = difference();
+  program.graphs[0]->nodes[0]->op = 3;
+  expect_error(open(program), Code::kCorrupt, "no operator 3");
+  program = difference();
+  program.graphs[0]->nodes[1]->attrs[0]->integers = {1, 1};
+  EXPECT_FALSE(open(program).ok());
+  program = difference();
+  program.graphs[0]->nodes[0]->outputs = {0};
+  expect_error(open(program), Code::kCorrupt, "not in the arena");
+}
+
+// Each graph uses the next one twice: a small file, but 2^n graphs to load.
+TEST(PlanFile, BodiesThatMultiply) {
+  plan::ProgramT program = difference();
+  program.operators[0]->name = "If";
+  program.operators[0]->version = std::uint16_t(ops::find_op("If")->version);
+  program.graphs.clear();
+  for (std::uint16_t level = 0; level < 40; ++level) {
+    auto graph = std::make_unique<plan::GraphT>();
+    graph->tensors.push_back(tensor(Storage::Input, {}));
+    graph->tensors[0]->type = std::uint8_t(DataType::kBool);
+    graph->tensors.push_back(tensor(Storage::Arena, {1}));
+    graph->inputs = {0};
+    graph->outputs = {1};
+    graph->arena_bytes = 64;
+    graph->nodes.push_back(node(0, {0}, {1}));
+    graph->nodes[0]->bodies = {std::uint16_t(level + 1), std::uint16_t(level + 1)};
+    graph->nodes[0]->body_offsets = {0, 0};
+    program.graphs.push_back(std::move(graph));
+  }
+  expect_error(open(program), Code::kExhausted, "nested deeper");
+}
+
+}  // namespace
+}  // namespace polder

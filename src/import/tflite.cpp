@@ -21,6 +21,8 @@ constexpr unsigned kMaxTensors = 1u << 18;
 constexpr unsigned kMaxOperators = 1u << 17;
 constexpr unsigned kMaxTables = 4u << 20;
 constexpr unsigned kMaxVerifyDepth = 32;
+// Scales and zero points of all tensors, which may share one list in the file.
+constexpr std::size_t kMaxScales = std::size_t(1) << 24;
 
 DataType type_of(tflite::TensorType type) {
   switch (type) {
@@ -41,8 +43,12 @@ DataType type_of(tflite::TensorType type) {
   }
 }
 
+// Many tensors may share one name: more than this of it is not kept.
+constexpr std::size_t kMaxNameBytes = 4096;
+
 std::string_view text(const flatbuffers::String* s) {
-  return s ? std::string_view(s->c_str(), s->size()) : std::string_view();
+  if (!s) return {};
+  return {s->c_str(), std::min<std::size_t>(s->size(), kMaxNameBytes)};
 }
 
 // Turns an option table into an attribute record: field names, enumerations by name.
@@ -143,27 +149,39 @@ class Importer {
     // Numbers up to 127 are in the old field of files that older readers can still open.
     const int number = std::max<int>(int(code.builtin_code()), code.deprecated_builtin_code());
     if (number == int(tflite::BuiltinOperator::CUSTOM))
-      return std::string(text(code.custom_code()));
+      return fmt::format("CUSTOM {}", text(code.custom_code()).substr(0, 120));
     const char* name = tflite::EnumNameBuiltinOperator(tflite::BuiltinOperator(number));
     return *name ? name : fmt::format("builtin {}", number);
   }
 
+  // "3 'name of its first output'"
+  static std::string place_of(const tflite::SubGraph& main, unsigned index) {
+    const tflite::Operator& op = *main.operators()->Get(index);
+    const auto* tensors = main.tensors();
+    if (!op.outputs() || op.outputs()->size() == 0 || !tensors) return fmt::format("{}", index);
+    const auto id = unsigned(op.outputs()->Get(0));
+    if (id >= tensors->size()) return fmt::format("{}", index);
+    return fmt::format("{} '{}'", index, text(tensors->Get(id)->name()).substr(0, 120));
+  }
+
   // One error for all operators that cannot run, before any work.
   Status list_unsupported(const tflite::SubGraph& main) const {
-    std::vector<std::string> missing;
+    constexpr std::size_t kMost = 40;
+    std::vector<std::string> names, missing;
     for (unsigned i = 0; main.operators() && i < main.operators()->size(); ++i) {
       const std::string name = name_of(*main.operators()->Get(i));
       if (name == "?")
         return fail(Code::kCorrupt, "operator {}: its operator code does not exist", i);
-      if (ops::find_tflite(name).def) continue;
-      if (std::ranges::find(missing, name) == missing.end()) missing.push_back(name);
+      if (ops::find_tflite(name).def || std::ranges::find(names, name) != names.end()) continue;
+      names.push_back(name);
+      missing.push_back(fmt::format("{} (operator {})", name, place_of(main, i)));
+      if (names.size() == kMost) break;
     }
     if (missing.empty()) return {};
-    return fail(
-        Code::kUnsupported,
-        "these operators are not supported: {}; export the model without them, or replace them by "
-        "operators of docs/operators.md",
-        fmt::join(missing, ", "));
+    return fail(Code::kUnsupported,
+                "operator not supported: the model needs {}. Export it with other operators "
+                "(docs/tflite-operators.md lists those that run)",
+                fmt::join(missing, ", "));
   }
 
   Status add_tensors(const tflite::SubGraph& main) {
@@ -363,6 +381,7 @@ class Importer {
       node.outputs.push_back(id);
     }
     if (node.outputs.empty()) return fail(Code::kCorrupt, "no outputs");
+    if (!node.inputs.empty() && !node.has(0)) return fail(Code::kCorrupt, "input 0 is absent");
     node.node_name = graph_[node.outputs[0]].name;
     if (node.node_name.empty()) node.node_name = fmt::format("{}_{}", op_type, index);
     TRY_VALUE(node.attrs, options_of(op));
@@ -370,6 +389,7 @@ class Importer {
     if (makes_floats && op_type != "DEQUANTIZE") TRY(dequantise_weights(node));
 
     const ops::TfliteMatch match = ops::find_tflite(op_type);
+    if (node.inputs.empty() && match.def->min_inputs > 0) return fail(Code::kCorrupt, "no inputs");
     // Types and shapes are inferred; the file's own are the converter's claim.
     Status status = match.rule->import ? match.rule->import(node)
                                        : node.finish(match.def->name, node.inputs, node.attrs);
@@ -412,6 +432,9 @@ class Importer {
       return fail(Code::kCorrupt, "'{}': {} scales along dimension {} of {}", name, count, axis,
                   dims.text());
     }
+    scales_ += count;
+    if (scales_ > kMaxScales)
+      return fail(Code::kExhausted, "more than {} scales in all", kMaxScales);
     std::vector<float> scale(q->scale()->begin(), q->scale()->end());
     std::vector<std::int32_t> zero(count, 0);
     for (unsigned i = 0; q->zero_point() && i < q->zero_point()->size(); ++i) {
@@ -480,9 +503,20 @@ class Importer {
   Graph graph_;
   std::vector<const tflite::Tensor*> sources_;  // by value, for the first values of the graph
   std::vector<bool> made_;
+  std::size_t scales_ = 0;
 };
 
 }  // namespace
+
+std::vector<TfliteOperator> tflite_operators() {
+  std::vector<TfliteOperator> all;
+  for (const char* const* name = tflite::EnumNamesBuiltinOperator(); *name; ++name) {
+    if (!**name) continue;  // a number without an operator
+    const ops::OpDef* def = ops::find_tflite(*name).def;
+    all.push_back({*name, def ? def->name : std::string_view()});
+  }
+  return all;
+}
 
 bool is_tflite(std::span<const std::byte> bytes) {
   return bytes.size() >= 8 && std::memcmp(bytes.data() + 4, "TFL3", 4) == 0;

@@ -10,11 +10,19 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "graph/graph.h"
 #include "import/options.h"
 
 namespace polder {
+
+// A builtin operator of the format and the operator that runs it, or the first of several; empty:
+// it is not supported.
+struct TfliteOperator {
+  std::string_view name, runs_as;
+};
+std::vector<TfliteOperator> tflite_operators();
 
 // Whether the bytes bear the format's identifier.
 bool is_tflite(std::span<const std::byte> bytes);

@@ -230,6 +230,7 @@ Status from_onnx(ImportContext& node) {
 }
 
 Result<std::int64_t> known_channels(const ImportContext& node) {
+  if (!node.has(0) || !node.has(1)) return fail(Code::kInvalid, "an input and weights expected");
   const Dims& x = node.value(node.in(0)).dims;
   if (x.rank() < 3 || !x[x.rank() - 1].known() || x[x.rank() - 1].bound < 1) {
     return fail(Code::kInvalid, "input {}: a known number of channels expected", x.text());

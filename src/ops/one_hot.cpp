@@ -69,7 +69,7 @@ Status reference(const RunContext& run) {
 
 // ONE_HOT(indices, depth, on, off)
 Status from_tflite(ImportContext& node) {
-  if (node.rank(2) != 0 || node.rank(3) != 0) {
+  if (!node.has(2) || !node.has(3) || node.rank(2) != 0 || node.rank(3) != 0) {
     return fail(Code::kInvalid, "on and off values; scalars expected");
   }
   std::vector<ValueId> values;

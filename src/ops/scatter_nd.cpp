@@ -59,6 +59,7 @@ Status reference(const RunContext& run) {
 
 // SCATTER_ND(indices, updates, shape): equal places add up, on zeros.
 Status from_tflite(ImportContext& node) {
+  if (!node.has(1)) return fail(Code::kInvalid, "input 1 is required");
   const DataType type = node.value(node.in(1)).type;
   TRY_VALUE(const ValueId zeros, node.emit("Expand", {constant_scalar(node, type, 0), node.in(2)}));
   return node.finish("ScatterND", {zeros, node.in(0), node.in(1)}, {{"reduction", "add"}});

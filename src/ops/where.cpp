@@ -57,6 +57,7 @@ Status reference(const RunContext& run) {
 
 // SELECT: a vector of conditions chooses whole rows.
 Status select(ImportContext& node) {
+  if (!node.has(1)) return fail(Code::kInvalid, "input 1 is required");
   if (node.rank(0) != 1 || node.rank(1) <= 1) return node.finish("Where", node.inputs);
   std::vector<std::int64_t> axes;
   for (int axis = 1; axis < node.rank(1); ++axis) axes.push_back(axis);

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -64,6 +66,14 @@ std::string bash_completion() {
       names, cases);
 }
 
+// Errors quote names from files: one line, and nothing that a terminal would obey.
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
 void print_error(const Error& error, bool json) {
   if (json) {
     const nlohmann::ordered_json object = {
@@ -71,7 +81,14 @@ void print_error(const Error& error, bool json) {
     std::printf("%s\n",
                 object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   }
-  std::fprintf(stderr, "polder: %s\n", error.message.c_str());
+  std::fprintf(stderr, "polder: %s\n", one_line(error.message).c_str());
+}
+
+// What was printed is out, or the command has failed: stdout may be a file on a full disk.
+int flushed(int status) {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
+  std::fprintf(stderr, "polder: cannot write the result to stdout: %s\n", std::strerror(errno));
+  return 1;
 }
 
 int run_command(const Command& command, int argc, char** argv) {
@@ -91,7 +108,7 @@ int run_command(const Command& command, int argc, char** argv) {
     return 2;
   }
   auto status = command.run(*args);
-  if (status) return *status;
+  if (status) return flushed(*status);
   print_error(status.error(), args->has("--json"));
   return 1;
 }
@@ -240,6 +257,8 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 }
 
 int main_of(int argc, char** argv) {
+  // A file that may not grow is an error of write(), like a full disk, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
   if (argc < 2) {
     std::fputs(general_help().c_str(), stderr);
     return 2;

@@ -4,8 +4,8 @@
 namespace polder::cli {
 
 std::span<const Command* const> commands() {
-  static constexpr const Command* kCommands[] = {&kInspect, &kCompile, &kRun,
-                                                 &kBench,   &kProfile, &kPlay};
+  static constexpr const Command* kCommands[] = {&kInspect, &kCompile, &kRun,      &kBench,
+                                                 &kProfile, &kPlay,    &kOperators};
   return kCommands;
 }
 

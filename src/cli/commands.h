@@ -11,5 +11,6 @@ extern const Command kRun;
 extern const Command kBench;
 extern const Command kProfile;
 extern const Command kPlay;
+extern const Command kOperators;
 
 }  // namespace polder::cli

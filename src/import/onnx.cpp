@@ -277,7 +277,7 @@ Status Importer::read_operator(onnx::NodeProto& source, Scope& scope, std::int64
   TRY(define_outputs(source, scope, node));
   TRY(upgrade_broadcast(node));
   const auto [def, rule] = match->second;
-  if (node.outputs.empty()) return fail(Code::kCorrupt, "no outputs");
+  if (node.outputs.empty()) return fail(Code::kInvalid, "0 outputs; at least 1 expected");
   // Only a Loop can do without its first input.
   if (!node.has(0) && node.op_type != "Loop" && (!node.inputs.empty() || def->min_inputs > 0))
     return fail(Code::kCorrupt, "input 0 is absent");

@@ -68,6 +68,25 @@ Status write_all(int fd, const std::string& path, std::string_view bytes) {
   return {};
 }
 
+// A device or a pipe: nothing to replace, nothing to take back.
+class StreamFile final : public OutputFile {
+ public:
+  StreamFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  Status write(std::string_view bytes) override { return write_all(fd_.get(), path_, bytes); }
+  Status seek(std::int64_t offset) override {
+    if (::lseek(fd_.get(), offset, SEEK_SET) < 0) return os_error(path_, "seek", errno);
+    return {};
+  }
+  Status commit() override {
+    if (::close(fd_.release()) != 0) return os_error(path_, "write", errno);
+    return {};
+  }
+
+ private:
+  std::string path_;
+  Descriptor fd_;
+};
+
 // Where the file system can, the file has no name until it is complete, so that not even a killed
 // process leaves a trace; elsewhere it has a temporary name.
 class DiskFile final : public OutputFile {
@@ -105,7 +124,8 @@ class DiskFile final : public OutputFile {
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, std::size_t cap_bytes) {
-  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Without blocking: a pipe that nobody writes to is refused like any other.
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (fd.get() < 0) return os_error(path, "open", errno);
   TRY_VALUE(const std::size_t size, regular_size(fd.get(), path));
   if (size > cap_bytes)
@@ -172,7 +192,7 @@ Status make_folders(const std::string& path) {
 }
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
-  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (fd.get() < 0) return os_error(path, "open", errno);
   TRY_VALUE(const std::size_t size, regular_size(fd.get(), path));
   MappedFile file;
@@ -208,6 +228,14 @@ MappedFile::~MappedFile() {
 Result<std::unique_ptr<OutputFile>> DiskStore::create(const std::string& path) {
   static std::atomic<unsigned> counter{0};  // two writers of one process never share a name
   std::string temporary = fmt::format("{}.{}.{}.tmp", path, ::getpid(), counter++);
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    if (S_ISDIR(info.st_mode))
+      return fail(Code::kInvalid, "{}: is a folder; name a file in it", path);
+    const int stream = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (stream < 0) return os_error(path, "open", errno);
+    return std::unique_ptr<OutputFile>(std::make_unique<StreamFile>(path, stream));
+  }
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   int fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);

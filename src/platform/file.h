@@ -21,7 +21,8 @@ Result<std::string> read_file(const std::string& path, std::size_t cap_bytes);
 // is absolute or leads out of the folder (".." or a link); kNotFound.
 Result<std::string> resolve_within(const std::string& folder, const std::string& relative);
 
-// Replaces `path` by `bytes`: a temporary file beside it, fsync, rename. On an error `path` is as
+// Replaces `path` by `bytes`: a temporary file beside it, fsync, rename; a device or a pipe is
+// written to. On an error `path` is as
 // it was and nothing is left behind. Errors: kExhausted (disk full), kDenied, kIo.
 Status write_file_atomic(const std::string& path, std::string_view bytes);
 

@@ -108,6 +108,21 @@ TEST_F(FileTest, ReleasedPagesAreReadAgain) {
   EXPECT_EQ(std::memcmp(mapped->bytes().data(), text.data(), text.size()), 0);
 }
 
+TEST(DiskStore, WritesToDevicesInsteadOfReplacingThem) {
+  namespace fs = std::filesystem;
+  char folder[] = "/tmp/polder_file_XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string null = folder + std::string("/null"), full = folder + std::string("/full");
+  fs::create_symlink("/dev/null", null);
+  fs::create_symlink("/dev/full", full);
+  EXPECT_TRUE(write_file_atomic(null, "abc").ok());
+  EXPECT_TRUE(fs::is_symlink(null));
+  EXPECT_EQ(write_file_atomic(full, "abc").error().code, Code::kExhausted);
+  EXPECT_TRUE(fs::is_symlink(full));
+  EXPECT_EQ(write_file_atomic(folder, "abc").error().code, Code::kInvalid);
+  fs::remove_all(folder);
+}
+
 TEST(MemoryStore, FullDiskFailsAndKeepsNothing) {
   MemoryStore store(8);
   auto file = store.create("x");

@@ -394,16 +394,8 @@ Status GraphRunner::check_inference(Node& node) {
     if (id >= 0) is_free = is_free || !tensors_[std::size_t(id)].dims.known();
   }
   node.dynamic = is_free;
-  Status status = node.def->infer(context);
-  if (!status) {
-    // The compiler may have known elements that this node does not show (a shape computed from a
-    // shape); the run infers again with everything known. Constants alone excuse nothing.
-    const bool computed = std::ranges::any_of(
-        node.inputs, [&](int id) { return id >= 0 && !tensors_[std::size_t(id)].constant; });
-    if (!computed) return status;
-    node.dynamic = true;
-    return {};
-  }
+  // The choice of a kernel relies on what inference has checked: nothing excuses a failure here.
+  TRY(node.def->infer(context));
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] < 0) continue;
     const Tensor& tensor = tensors_[std::size_t(node.outputs[i])];

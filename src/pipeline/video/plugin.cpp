@@ -28,7 +28,7 @@ Result<std::shared_ptr<const PolderVideoPlugin>> load_video_plugin(const std::st
   for (const std::string& place : places(folder)) {
     auto opened = SharedLibrary::open(place + "/" + kFile);
     if (!opened.ok()) {
-      reasons += "\n  " + opened.error().message;
+      reasons += (reasons.empty() ? " " : "; ") + opened.error().message;
       continue;
     }
     auto library = std::make_shared<SharedLibrary>(std::move(opened).value());

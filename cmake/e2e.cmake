@@ -1,0 +1,17 @@
+# Tests of the polder command as a whole, under sanitizers too.
+if(NOT POLDER_HOST OR NOT POLDER_TESTS OR CMAKE_CROSSCOMPILING)
+  return()
+endif()
+
+# What it must refuse; the seeds of the fuzz targets are its small models.
+add_test(NAME bad_input COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/bad_input_test.py
+         $<TARGET_FILE:polder> ${CMAKE_BINARY_DIR}/seeds ${CMAKE_SOURCE_DIR}/models)
+set_tests_properties(bad_input PROPERTIES FIXTURES_REQUIRED fuzz_seeds)
+
+# page_test(NAME PAGE ARGUMENT...): PAGE is what polder prints when given the arguments.
+function(page_test name page)
+  add_test(NAME ${name} COMMAND sh -c "page=$1; shift; \"$@\" | diff \"$page\" -" page_test
+           ${CMAKE_SOURCE_DIR}/${page} $<TARGET_FILE:polder> ${ARGN})
+endfunction()
+page_test(tflite_operators_page docs/tflite-operators.md operators)
+page_test(pipeline_page docs/guide/pipeline.md play --reference)

@@ -1,0 +1,364 @@
+#!/usr/bin/python3
+"""Gives the polder command what it must refuse. Each refusal is one line that names the file, the
+place and what to do, with exit status 1, and leaves nothing behind.
+
+    bad_input_test.py POLDER SEEDS [MODELS]
+
+SEEDS: what fuzz_seeds wrote. MODELS: the fetched models; without them the pipelines are skipped.
+"""
+import json
+import os
+import pathlib
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+POLDER, SEEDS = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+MODELS = pathlib.Path(sys.argv[3] if len(sys.argv) > 3 else "models").resolve()
+TFLITE = SEEDS / "tflite" / "CONV_2D0.tflite"
+
+
+# --- Protobuf and models by hand ---
+
+def varint(value):
+    value &= (1 << 64) - 1
+    out = b""
+    while True:
+        value, low = value >> 7, value & 127
+        out += bytes([low | (128 if value else 0)])
+        if not value:
+            return out
+
+
+def field(number, value):
+    """An integer, or a text, or bytes of a message."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    if isinstance(value, str):
+        value = value.encode()
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def onnx_input(name, dims, element=1):
+    shape = b"".join(field(1, field(1, dim)) for dim in dims)
+    return field(11, field(1, name) + field(2, field(1, field(1, element) + field(2, shape))))
+
+
+def onnx_output(name):
+    return field(12, field(1, name))
+
+
+def onnx_node(op, inputs, outputs, attributes=b"", name="n0"):
+    return field(1, b"".join(field(1, x) for x in inputs) +
+                 b"".join(field(2, x) for x in outputs) + field(3, name) + field(4, op) +
+                 attributes)
+
+
+def graph_attribute(name, graph):
+    return field(5, field(1, name) + field(6, graph) + field(20, 5))
+
+
+def onnx_model(*parts, opset=17):
+    return field(1, 8) + field(7, b"".join(parts)) + field(8, field(2, opset))
+
+
+def abs_model(dims=(4,)):
+    return onnx_model(onnx_input("x", dims), onnx_node("Abs", ["x"], ["y"]), onnx_output("y"))
+
+
+def npy(shape, descr="<f4", size=4):
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    count = 1
+    for extent in shape:
+        count *= extent
+    return (b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header.encode() +
+            bytes(count * size))
+
+
+class Scratch(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.scratch = pathlib.Path(folder.name)
+        self.out = self.scratch / "out"
+        self.out.mkdir()
+
+    def file(self, name, data):
+        path = self.scratch / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    def run_polder(self, *arguments, limit=None, **options):
+        def limits():
+            if limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        return subprocess.run([POLDER, *map(str, arguments)], capture_output=True, text=True,
+                              errors="replace", timeout=120, preexec_fn=limits, cwd=self.scratch,
+                              **options)
+
+    def refused(self, *arguments, names=(), leaves=False, **options):
+        """Runs polder and expects one line on stderr that holds each of `names`."""
+        done = self.run_polder(*arguments, **options)
+        told = (arguments, done.returncode, done.stdout, done.stderr)
+        self.assertEqual(done.returncode, 1, told)
+        self.assertEqual(len(done.stderr.splitlines()), 1, told)
+        self.assertLess(len(done.stderr), 10000, told)
+        self.assertFalse([c for c in done.stderr if ord(c) < 32 and c != "\n"], told)
+        for name in names:
+            self.assertIn(str(name), done.stderr)
+        left = [str(path) for path in self.out.rglob("*") if path.is_file()]
+        self.assertTrue(leaves or not left, (told, left))
+        return done.stderr
+
+    def compile_refused(self, model, names=(), **options):
+        return self.refused("compile", model, "--output", self.out / "model.plan",
+                            names=[model.name, *names], **options)
+
+    def compiled(self, model):
+        plan = self.scratch / "good.plan"
+        done = self.run_polder("compile", model, "--output", plan)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return plan
+
+
+class Models(Scratch):
+    def test_what_is_no_model(self):
+        self.compile_refused(self.scratch / "none.onnx", ["No such file"])
+        self.compile_refused(self.scratch, ["regular file"])
+        random.seed(1)
+        noise = bytes(random.randrange(256) for _ in range(5000))
+        for name, data in {"empty": b"", "text": b"hello", "noise": noise,
+                           "zeros": bytes(5000)}.items():
+            for suffix in (".onnx", ".tflite", ".plan", ".bin"):
+                model = self.file(name + suffix, data)
+                self.compile_refused(model)
+                self.refused("inspect", model, names=[model.name])
+                self.refused("run", model, names=[model.name])
+        os.mkfifo(self.scratch / "pipe.onnx")
+        self.compile_refused(self.scratch / "pipe.onnx", ["regular file"])
+
+    def test_truncated_anywhere(self):
+        for whole, name in ((TFLITE.read_bytes(), "a.tflite"), (abs_model(), "a.onnx")):
+            for size in range(1, len(whole), max(1, len(whole) // 20)):
+                model = self.file(name, whole[:size])
+                done = self.run_polder("compile", model, "--output", self.out / "model.plan")
+                # What is missing may be of no consequence.
+                self.assertIn(done.returncode, (0, 1), done.stderr)
+                if done.returncode == 1:
+                    self.assertIn(name, done.stderr)
+                    self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                for left in self.out.iterdir():
+                    left.unlink()
+
+    def test_tflite_that_points_outside(self):
+        whole = TFLITE.read_bytes()
+        for at in range(0, len(whole) - 4, 12):
+            model = self.file("a.tflite", whole[:at] + b"\xff\xff\xff\x7f" + whole[at + 4:])
+            done = self.run_polder("inspect", model)
+            self.assertIn(done.returncode, (0, 1), (at, done.stderr))
+            self.assertLessEqual(len(done.stderr.splitlines()), 1, (at, done.stderr))
+
+    def test_huge_shapes(self):
+        for dims in ((1 << 35,), (1 << 31, 1 << 31), (1 << 62, 1 << 62)):
+            self.compile_refused(self.file("huge.onnx", abs_model(dims)))
+        # 2^40 elements of a constant that is not there
+        tensor = field(1, 1 << 20) + field(1, 1 << 20) + field(2, 1) + field(8, "w")
+        self.compile_refused(self.file("claims.onnx", onnx_model(
+            onnx_input("x", (4,)), field(5, tensor), onnx_node("Add", ["x", "w"], ["y"]),
+            onnx_output("y"))), ["'w'"])
+
+    def test_cycle(self):
+        self.compile_refused(self.file("cycle.onnx", onnx_model(
+            onnx_input("x", (4,)), onnx_node("Add", ["x", "b"], ["a"], name="first"),
+            onnx_node("Abs", ["a"], ["b"]), onnx_output("b"))), ["first", "cycle"])
+
+    def test_deep_nesting(self):
+        graph = onnx_node("Identity", ["x"], ["y"]) + onnx_output("y")
+        for _ in range(40):
+            graph = onnx_node("If", ["c"], ["y"], graph_attribute("then_branch", graph) +
+                              graph_attribute("else_branch", graph)) + onnx_output("y") \
+                if len(graph) < 1 << 16 else onnx_node(
+                    "If", ["c"], ["y"], graph_attribute("then_branch", graph)) + onnx_output("y")
+        model = self.file("deep.onnx", onnx_model(
+            onnx_input("x", (4,)), onnx_input("c", (), 9), graph))
+        self.compile_refused(model)
+
+    def test_unsupported_operators(self):
+        self.compile_refused(self.file("a.onnx", onnx_model(
+            onnx_input("x", (4,)), onnx_node("FooBar", ["x"], ["y"], name="odd"),
+            onnx_output("y"))), ["FooBar", "odd", "docs/onnx-operators.md"])
+        # The operator code of CONV_2D becomes that of SVDF, 27, in the old field and the new one.
+        whole = TFLITE.read_bytes()
+        changed = None
+        for at in range(len(whole) - 4):
+            if whole[at:at + 4] != (3).to_bytes(4, "little"):
+                continue
+            model = self.file("svdf.tflite",
+                              whole[:at] + (27).to_bytes(4, "little") + whole[at + 4:])
+            done = self.run_polder("inspect", model)
+            if "SVDF" in done.stderr:
+                changed = model
+                break
+        self.assertIsNotNone(changed)
+        self.compile_refused(changed, ["SVDF (operator 0 't3')", "docs/tflite-operators.md"])
+
+    def test_control_characters_are_not_printed(self):
+        self.compile_refused(self.file("a.onnx", onnx_model(
+            onnx_input("x", (4,)), onnx_node("Foo\x1b[2J\n", ["x"], ["y"]), onnx_output("y"))))
+
+    def test_free_sizes(self):
+        dims = field(1, field(2, "n"))
+        free = field(11, field(1, "x") + field(2, field(1, field(1, 1) + field(2, dims))))
+        self.compile_refused(self.file("free.onnx", onnx_model(
+            free, onnx_node("Abs", ["x"], ["y"]), onnx_output("y"))), ["'x'", "--shape"])
+
+
+class Inputs(Scratch):
+    def test_wrong_shape_or_type(self):
+        model = self.file("abs.onnx", abs_model((2, 3)))
+        for name, data, told in (
+                ("shape.npy", npy((3, 2)), "[2,3] expected"),
+                ("rank.npy", npy((6,)), "[2,3] expected"),
+                ("type.npy", npy((2, 3), "<i8", 8), "f32 [2,3] expected"),
+                ("short.npy", npy((2, 3))[:-1], "bytes found"),
+                ("claims.npy", npy((2, 3)).replace(b"(2, 3)", b"(9e9)2"), "short.npy"),
+                ("empty.npy", b"", ".npy"), ("text.npy", b"1 2 3\n", ".npy")):
+            array = self.file(name, data)
+            error = self.refused("run", model, "--input", array, "--output-dir", self.out)
+            self.assertTrue(name in error or told in error, error)
+        self.refused("run", model, names=["'x'", "--input"])
+        good = self.file("good.npy", npy((2, 3)))
+        self.refused("run", model, "--input", good, "--input", good, names=["1 input"])
+        self.refused("run", model, "--input", self.scratch / "none.npy", names=["none.npy"])
+
+
+class Plans(Scratch):
+    def damage(self, plan, at, data):
+        whole = plan.read_bytes()
+        return self.file("bad.plan", whole[:at] + data + whole[at + len(data):])
+
+    def test_truncated_or_damaged(self):
+        plan = self.compiled(TFLITE)
+        size = plan.stat().st_size
+        for keep in (1, 8, 63, 64, size // 2, size - 1):
+            self.refused("run", self.file("bad.plan", plan.read_bytes()[:keep]),
+                         names=["bad.plan"])
+        self.refused("run", self.damage(plan, size - 1, b"\x77"), names=["bad.plan", "checksum"])
+
+    def test_of_another_version_or_machine(self):
+        plan = self.compiled(TFLITE)
+        self.refused("run", self.damage(plan, 8, b"\x63"),
+                     names=["bad.plan", "plan format 99", "compile"])
+        machine = os.uname().machine
+        other = "x86-64-v3" if machine == "aarch64" else "arm64"
+        done = self.run_polder("compile", TFLITE, "--target", other, "--output", "other.plan")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.refused("run", "other.plan", names=["other.plan", "--target"])
+
+
+class FullDisk(Scratch):
+    """A limit on the size of a file stands for a full disk: the error comes from the same call."""
+
+    def test_writing_a_plan(self):
+        self.compile_refused_by_limit("compile", TFLITE, "--output", self.out / "model.plan")
+
+    def compile_refused_by_limit(self, *arguments):
+        self.refused(*arguments, limit=100, names=["File too large"])
+
+    def test_writing_outputs(self):
+        model = self.file("abs.onnx", abs_model((2, 300)))
+        array = self.file("x.npy", npy((2, 300)))
+        self.refused("run", model, "--input", array, "--output-dir", self.out, limit=100,
+                     names=["y.npy", "File too large"])
+
+    def test_writing_reports(self):
+        self.refused("inspect", TFLITE, "--html", self.out / "page.html", limit=100,
+                     names=["page.html", "File too large"])
+
+    def test_devices_stay_devices(self):
+        """A device as output is written to, not replaced by a file."""
+        full = self.scratch / "full"
+        full.symlink_to("/dev/full")
+        self.refused("compile", TFLITE, "--output", full, names=["full", "No space left"])
+        self.assertTrue(full.is_symlink())
+        null = self.scratch / "null"
+        null.symlink_to("/dev/null")
+        self.assertEqual(self.run_polder("compile", TFLITE, "--output", null).returncode, 0)
+        self.assertTrue(null.is_symlink())
+        self.refused("compile", TFLITE, "--output", self.out, names=["folder"])
+
+    def test_stdout_is_full(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([POLDER, "inspect", TFLITE], stdout=full, text=True,
+                                  stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No space left", done.stderr)
+
+
+@unittest.skipUnless((MODELS / "ssd_mobilenet_v2.tflite").exists() and
+                     (MODELS / "vtest.avi").exists(), "models are not fetched")
+class Pipelines(Scratch):
+    """The people-counting example, spoilt in one place."""
+
+    def setUp(self):
+        super().setUp()
+        example = pathlib.Path(__file__).parents[2] / "examples/people-counting/pipeline.toml"
+        self.text = example.read_text().replace("../../models", str(MODELS))
+
+    def play(self, text, *arguments, **options):
+        path = self.file("pipeline.toml", text)
+        return self.refused("play", path, "--out", self.out, "--threads", "2", *arguments,
+                            **options)
+
+    def spoilt(self, old, new):
+        self.assertIn(old, self.text)
+        return self.text.replace(old, str(new), 1)
+
+    def test_toml(self):
+        self.refused("play", self.scratch / "none.toml", "--out", self.out, names=["none.toml"])
+        self.play("", names=["pipeline.toml"])
+        self.play("[pipeline\n", names=["pipeline.toml:1"])
+        self.play(self.spoilt("columns = 2", "colunms = 2"),
+                  names=["pipeline.toml:", "colunms", "columns"])
+        self.play(self.spoilt('type = "tile"', 'type = "tail"'), names=["pipeline.toml:", "tail"])
+        self.play(self.spoilt('inputs = "camera"', 'inputs = "camra"'),
+                  names=["pipeline.toml:", "camra"])
+        self.play(self.spoilt("threshold = 0.4", "threshold = 4"),
+                  names=["pipeline.toml:", "threshold"])
+        self.play("a = " + "[" * 100000, names=["pipeline.toml"])
+
+    def test_files_that_are_not_there(self):
+        for old in ("ssd_mobilenet_v2.tflite", "vtest.avi", "ssd_labels.txt"):
+            self.play(self.spoilt(old, "none"), names=["none"])
+
+    def test_files_that_are_something_else(self):
+        noise = self.file("noise", bytes(range(256)) * 40)
+        path = str(MODELS) + "/"
+        self.play(self.spoilt(path + "ssd_mobilenet_v2.tflite", noise), names=["noise"])
+        self.play(self.spoilt(path + "vtest.avi", noise), names=["noise"])
+        self.play(self.spoilt(path + "ssd_mobilenet_v2.tflite", TFLITE), names=["node 'infer'"])
+
+    def test_video_that_ends_in_the_middle(self):
+        whole = (MODELS / "vtest.avi").read_bytes()
+        cut = self.file("cut.avi", whole[:300])
+        self.play(self.spoilt(str(MODELS) + "/vtest.avi", cut), names=["cut.avi"])
+        # What came before the cut is kept, in files that are complete.
+        cut = self.file("cut.avi", whole[:300000])
+        self.play(self.spoilt(str(MODELS) + "/vtest.avi", cut), names=["cut.avi"], leaves=True)
+        for line in (self.out / "tracks.jsonl").read_text().splitlines():
+            json.loads(line)
+        self.assertIn("</html>", (self.out / "report.html").read_text()[-20:])
+        self.assertIn(b"moov", (self.out / "annotated.mp4").read_bytes())
+
+    def test_full_disk(self):
+        self.play(self.text, "--set", "camera.frames=16", limit=10000, names=["File too large"])
+
+
+if __name__ == "__main__":
+    signal.alarm(600)
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:])

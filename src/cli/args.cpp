@@ -65,15 +65,6 @@ std::string bash_completion() {
       "_polder polder\n",
       names, cases);
 }
-
-// Errors quote names from files: one line, and nothing that a terminal would obey.
-std::string one_line(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
-}
-
 void print_error(const Error& error, bool json) {
   if (json) {
     const nlohmann::ordered_json object = {
@@ -114,6 +105,13 @@ int run_command(const Command& command, int argc, char** argv) {
 }
 
 }  // namespace
+
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
+}
 
 Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> options,
                          int min_positional, int max_positional) {

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/input_file.h"
 #include "cli/model_options.h"
+#include "ops/cast.h"
 #include "platform/file.h"
 
 namespace polder::cli {
@@ -21,7 +22,7 @@ constexpr Option kOptions[] = {
     {"--output-dir", "DIR", "writes each output as DIR/NAME.npy"},
     {"--threads", "N", "threads, 1 to 256 (default 1)"},
     POLDER_MODEL_OPTIONS,
-    {"--json", "", "prints the outputs as JSON"}};
+    {"--json", "", "prints the outputs as JSON; what is not finite is null"}};
 
 // A name as a file name: what is not letter, digit, '.', '-' or '_' becomes '_'.
 std::string file_name(std::string name) {
@@ -31,21 +32,45 @@ std::string file_name(std::string name) {
   return name.empty() ? "output" : name;
 }
 
-double element(const TensorView& tensor, std::int64_t i) {
+// Element `i` as a number of JSON, integers exact.
+nlohmann::ordered_json element(const TensorView& tensor, std::int64_t i) {
   switch (tensor.type) {
-    case DataType::kF32: return double(tensor.as<float>()[i]);
+    case DataType::kF32: return tensor.as<float>()[i];
     case DataType::kF64: return tensor.as<double>()[i];
-    case DataType::kI8: return double(tensor.as<std::int8_t>()[i]);
+    case DataType::kF16: return ops::f16_to_f32(tensor.as<std::uint16_t>()[i]);
+    case DataType::kBF16: return ops::bf16_to_f32(tensor.as<std::uint16_t>()[i]);
+    case DataType::kI8: return tensor.as<std::int8_t>()[i];
     case DataType::kU8:
-    case DataType::kBool: return double(tensor.as<std::uint8_t>()[i]);
-    case DataType::kI16: return double(tensor.as<std::int16_t>()[i]);
-    case DataType::kU16: return double(tensor.as<std::uint16_t>()[i]);
-    case DataType::kI32: return double(tensor.as<std::int32_t>()[i]);
-    case DataType::kU32: return double(tensor.as<std::uint32_t>()[i]);
-    case DataType::kI64: return double(tensor.as<std::int64_t>()[i]);
-    case DataType::kU64: return double(tensor.as<std::uint64_t>()[i]);
-    default: return 0;
+    case DataType::kBool: return tensor.as<std::uint8_t>()[i];
+    case DataType::kI16: return tensor.as<std::int16_t>()[i];
+    case DataType::kU16: return tensor.as<std::uint16_t>()[i];
+    case DataType::kI32: return tensor.as<std::int32_t>()[i];
+    case DataType::kU32: return tensor.as<std::uint32_t>()[i];
+    case DataType::kI64: return tensor.as<std::int64_t>()[i];
+    case DataType::kU64: return tensor.as<std::uint64_t>()[i];
+    case DataType::kNone: break;
   }
+  return nullptr;
+}
+
+std::string text_of(const TensorView& tensor, std::int64_t i) {
+  const nlohmann::ordered_json number = element(tensor, i);
+  return number.is_number_float() ? fmt::format("{:g}", number.get<double>()) : number.dump();
+}
+
+// The outputs' names, each followed by its index where an earlier one has the same.
+std::vector<std::string> distinct(std::vector<std::string> names) {
+  for (std::size_t i = 1; i < names.size(); ++i) {
+    const auto here = names.begin() + std::ptrdiff_t(i);
+    while (std::find(names.begin(), here, *here) != here) *here += fmt::format("_{}", i);
+  }
+  return names;
+}
+
+std::vector<std::string> output_names(const Session& session) {
+  std::vector<std::string> names;
+  for (const Port& port : session.outputs()) names.push_back(port.name);
+  return distinct(std::move(names));
 }
 
 // The file of each input of the model, in the model's order.
@@ -84,29 +109,39 @@ Status read_inputs(const Args& args, const Session& session, std::vector<OwnedTe
 
 void print_text(const Session& session) {
   constexpr std::int64_t kShown = 8;
-  for (std::size_t i = 0; i < session.outputs().size(); ++i) {
+  const std::vector<std::string> names = output_names(session);
+  for (std::size_t i = 0; i < names.size(); ++i) {
     const TensorView out = session.output(int(i));
-    std::printf("%s %s %s:", session.outputs()[i].name.c_str(),
-                std::string(type_name(out.type)).c_str(), out.shape.text().c_str());
+    fmt::print("{} {} {}:", one_line(names[i]), type_name(out.type), out.shape.text());
     const std::int64_t count = out.shape.elements();
-    for (std::int64_t k = 0; k < std::min(count, kShown); ++k) std::printf(" %g", element(out, k));
-    std::printf("%s\n", count > kShown ? " ..." : "");
+    for (std::int64_t k = 0; k < std::min(count, kShown); ++k) fmt::print(" {}", text_of(out, k));
+    fmt::print("{}\n", count > kShown ? " ..." : "");
   }
 }
 
 void print_json(const Session& session) {
   nlohmann::ordered_json outputs = nlohmann::ordered_json::object();
-  for (std::size_t i = 0; i < session.outputs().size(); ++i) {
+  const std::vector<std::string> names = output_names(session);
+  for (std::size_t i = 0; i < names.size(); ++i) {
     const TensorView out = session.output(int(i));
     nlohmann::ordered_json data = nlohmann::ordered_json::array();
     for (std::int64_t k = 0; k < out.shape.elements(); ++k) data.push_back(element(out, k));
     const std::vector<std::int64_t> shape(out.shape.begin(), out.shape.end());
-    outputs[session.outputs()[i].name] = {
+    outputs[names[i]] = {
         {"type", type_name(out.type)}, {"shape", shape}, {"data", std::move(data)}};
   }
-  std::printf("%s\n", nlohmann::ordered_json{{"outputs", outputs}}
-                          .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
-                          .c_str());
+  fmt::print("{}\n", nlohmann::ordered_json{{"outputs", outputs}}.dump(
+                         -1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+Status write_outputs(const Session& session, const std::string& folder) {
+  TRY(make_folders(folder));
+  std::vector<std::string> names = output_names(session);
+  for (std::string& name : names) name = file_name(name);
+  names = distinct(std::move(names));
+  for (std::size_t i = 0; i < names.size(); ++i)
+    TRY(write_npy(folder + "/" + names[i] + ".npy", session.output(int(i))));
+  return {};
 }
 
 Result<int> run(const Args& args) {
@@ -121,14 +156,7 @@ Result<int> run(const Args& args) {
   }
   if (Status status = session->run(views); !status)
     return std::move(status).error().at(args.positional()[0]);
-  if (args.has("--output-dir")) {
-    const std::string folder = args.text("--output-dir");
-    TRY(make_folders(folder));
-    for (std::size_t i = 0; i < session->outputs().size(); ++i) {
-      TRY(write_npy(folder + "/" + file_name(session->outputs()[i].name) + ".npy",
-                    session->output(int(i))));
-    }
-  }
+  if (args.has("--output-dir")) TRY(write_outputs(*session, args.text("--output-dir")));
   if (args.has("--json")) print_json(*session);
   else print_text(*session);
   return 0;

@@ -1,5 +1,8 @@
 #include "import/onnx.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
 #include <algorithm>
 #include <map>
 #include <new>
@@ -568,10 +571,31 @@ onnx::AttributeProto* Importer::actual(onnx::AttributeProto& attribute, const Sc
                                          : const_cast<onnx::AttributeProto*>(found->second);
 }
 
+// Fields that are younger than the schema and change what a function means: 11, attributes with
+// defaults, and 13, overloads.
+Status check_function(const onnx::FunctionProto& function) {
+  const std::string& unknown = function.unknown_fields();
+  google::protobuf::io::CodedInputStream stream(
+      reinterpret_cast<const std::uint8_t*>(unknown.data()), int(unknown.size()));
+  while (const std::uint32_t tag = stream.ReadTag()) {
+    const int field = google::protobuf::internal::WireFormatLite::GetTagFieldNumber(tag);
+    if (field == 11 || field == 13) {
+      return fail(Code::kUnsupported,
+                  "function '{}' has {}, which is not supported: inline the model's functions "
+                  "(onnx.inliner)",
+                  clipped(function.name()),
+                  field == 11 ? "attributes with defaults" : "an overload");
+    }
+    if (!google::protobuf::internal::WireFormatLite::SkipField(&stream, tag)) break;
+  }
+  return {};
+}
+
 // A function of the model: its nodes become part of the graph around.
 Status Importer::read_call(onnx::FunctionProto& function, onnx::NodeProto& source, Scope& scope) {
   const Deeper deeper(depth_);
   TRY(deeper.check());
+  TRY(check_function(function));
   Opsets opsets;
   TRY(read_opsets(function.opset_import(), opsets));
   Arguments arguments;

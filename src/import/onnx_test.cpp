@@ -440,7 +440,7 @@ TEST(Onnx, LoopThatEndsEarlyHasABound) {
 TEST(Onnx, NamesTheAxesOfSlicesAndPads) {
   Builder b(13);
   b.input("x", {4, 5});
-  const auto ints = [&](const char* name, std::vector<std::int64_t> elements) {
+  const auto ints = [&](const char* name, const std::vector<std::int64_t>& elements) {
     TensorProto& tensor = *b.graph().add_initializer();
     tensor.set_name(name);
     tensor.set_data_type(TensorProto::INT64);

@@ -385,6 +385,7 @@ class Importer {
     node.node_name = graph_[node.outputs[0]].name;
     if (node.node_name.empty()) node.node_name = fmt::format("{}_{}", op_type, index);
     TRY_VALUE(node.attrs, options_of(op));
+    TRY(check_integers(node));
     TRY(add_quantisation(node));
     if (makes_floats && op_type != "DEQUANTIZE") TRY(dequantise_weights(node));
 
@@ -409,6 +410,66 @@ class Importer {
     flatbuffers::IterateObject(static_cast<const std::uint8_t*>(op.builtin_options()),
                                types->type_refs[code.sequence_ref](), &reader);
     return std::move(reader.attrs);
+  }
+
+  // Arithmetic on integers that stand for reals would need their scales: only what moves elements
+  // between tensors of one scale runs on them.
+  Status check_integers(const ops::ImportContext& node) const {
+    static constexpr std::string_view kConverters[] = {"QUANTIZE", "DEQUANTIZE"};
+    static constexpr std::string_view kMovers[] = {"BATCH_TO_SPACE_ND",
+                                                   "BROADCAST_TO",
+                                                   "CONCATENATION",
+                                                   "DEPTH_TO_SPACE",
+                                                   "EXPAND_DIMS",
+                                                   "GATHER",
+                                                   "GATHER_ND",
+                                                   "PACK",
+                                                   "RESHAPE",
+                                                   "REVERSE_V2",
+                                                   "SLICE",
+                                                   "SPACE_TO_DEPTH",
+                                                   "SPLIT",
+                                                   "SPLIT_V",
+                                                   "SQUEEZE",
+                                                   "STRIDED_SLICE",
+                                                   "TILE",
+                                                   "TRANSPOSE",
+                                                   "UNPACK"};
+    if (std::ranges::find(kConverters, node.op_type) != std::end(kConverters)) return {};
+    const bool moves = std::ranges::find(kMovers, node.op_type) != std::end(kMovers);
+    const tflite::QuantizationParameters* first = nullptr;
+    for (const std::vector<ValueId>* list : {&node.inputs, &node.outputs}) {
+      for (const ValueId id : *list) {
+        const tflite::QuantizationParameters* scaled = activation_scale(id);
+        if (!scaled) continue;
+        if (!first) first = scaled;
+        if (moves && same_scale(*first, *scaled)) continue;
+        return fail(Code::kUnsupported,
+                    "'{}' is {} with a scale: arithmetic on quantised activations does not run "
+                    "yet; convert the model with float activations",
+                    graph_[id].name, type_name(graph_[id].type));
+      }
+    }
+    return {};
+  }
+
+  // Of a computed integer tensor that has one; null otherwise.
+  const tflite::QuantizationParameters* activation_scale(ValueId id) const {
+    if (id == kNoValue || std::size_t(id) >= sources_.size() || graph_[id].is_constant())
+      return nullptr;
+    const DataType type = graph_[id].type;
+    if (type != DataType::kI8 && type != DataType::kU8 && type != DataType::kI16) return nullptr;
+    const tflite::QuantizationParameters* q = sources_[std::size_t(id)]->quantization();
+    return q && q->scale() && q->scale()->size() > 0 ? q : nullptr;
+  }
+
+  static bool same_scale(const tflite::QuantizationParameters& a,
+                         const tflite::QuantizationParameters& b) {
+    const auto zero = [](const tflite::QuantizationParameters& q) {
+      return q.zero_point() && q.zero_point()->size() == 1 ? q.zero_point()->Get(0) : 0;
+    };
+    return a.scale()->size() == 1 && b.scale()->size() == 1 &&
+           a.scale()->Get(0) == b.scale()->Get(0) && zero(a) == zero(b);
   }
 
   // Scale and zero point of a quantised tensor as constants; kNoValue when it has none.

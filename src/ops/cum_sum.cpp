@@ -1,5 +1,7 @@
 // CumSum: sums of all elements up to each along attribute "axis"; "exclusive" leaves out the
 // element itself, "reverse" starts at the end.
+#include <cmath>
+
 #include "ops/axes.h"
 #include "ops/broadcast.h"
 #include "ops/rules.h"
@@ -56,6 +58,7 @@ Status reference(const RunContext& run) {
 // Both formats give the axis as input 1.
 Status import(ImportContext& node) {
   TRY_VALUE(const double axis, constant_real(node, 1));
+  if (!(std::abs(axis) <= kMaxRank)) return fail(Code::kInvalid, "axis {}", axis);
   node.attrs.set("axis", std::int64_t(axis));
   return node.finish("CumSum", {node.in(0)}, node.attrs);
 }

@@ -68,9 +68,9 @@ struct Axis {
   // The position that a number of the grid means. Far outside, where integers end, all is alike.
   double position(double x) const {
     constexpr double kFar = 1e9;
-    if (std::isnan(x)) return -1;
     const double at =
         align_corners ? (x + 1) / 2 * (double(extent) - 1) : ((x + 1) * double(extent) - 1) / 2;
+    if (std::isnan(at)) return -1;  // also of infinity times nothing
     if (padding == Padding::kBorder) return std::clamp(at, 0.0, double(extent) - 1);
     if (padding == Padding::kReflection) return reflected(std::clamp(at, -kFar, kFar));
     return std::clamp(at, -kFar, kFar);

@@ -119,12 +119,10 @@ class Inference {
           const std::int64_t growth = results_[k + 1].dims[axis].bound - bound;
           if (growth <= 0) continue;
           changed = true;
-          if (!counted) bound = kUnbounded;
-          else if (i < kFollowed) bound += growth;
-          else if (growth < kUnbounded / std::max<std::int64_t>(count, 1))
-            bound += growth * (count - i);
+          const bool fits = growth < kUnbounded / std::max<std::int64_t>(count, 1);
+          if (counted && i < kFollowed) bound = std::min(bound + growth, kUnbounded);
+          else if (counted && fits) bound = std::min(bound + growth * (count - i), kUnbounded);
           else bound = kUnbounded;
-          bound = std::min(bound, kUnbounded);
         }
       }
       if (!changed) return {};

@@ -36,7 +36,7 @@ Status infer(InferContext& context) {
   }
   std::int64_t most = boxes[1].bound;
   if (double given = 0; !context.has(2)) most = 0;
-  else if (context.scalar(2, given)) most = std::min(most, std::int64_t(std::max(given, 0.0)));
+  else if (context.scalar(2, given)) most = std::int64_t(std::clamp(given, 0.0, double(most)));
   const Shape bounds = {scores[0].bound, scores[1].bound, most};
   context.output(0, DataType::kI64, {context.new_dim(std::min(bounds.elements(), kUnbounded)), 3});
   return {};

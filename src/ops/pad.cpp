@@ -3,6 +3,7 @@
 // are attributes "begins" and "ends", or input 1 (all begins, then all ends); negative ones crop.
 // The constant is input 2, else attribute "value".
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "ops/axes.h"
@@ -248,6 +249,8 @@ Status finish_tflite(ImportContext& node, std::string_view mode) {
   TRY_VALUE(const std::vector<double> reals, constant_reals(node, 1));
   Ints list(reals.size());
   for (std::size_t i = 0; i < reals.size(); ++i) {
+    if (!(std::abs(reals[i]) <= double(kUnbounded)))
+      return fail(Code::kInvalid, "a padding of {}", reals[i]);
     list[(i % 2) * (reals.size() / 2) + i / 2] = std::int64_t(reals[i]);
   }
   return finish_pads(node, list, {{"mode", std::string(mode)}}, node.in(2));

@@ -61,6 +61,7 @@ Result<std::vector<std::int64_t>> ImportContext::constant_ints(int i) const {
                 i, graph[in(i)].name, graph[in(i)].name);
   }
   std::vector<std::int64_t> values;
+  values.reserve(std::size_t(list.size()));
   for (int k = 0; k < list.size(); ++k) values.push_back(list[k].bound);
   return values;
 }
@@ -148,6 +149,7 @@ ValueId weights_in_place(Graph& graph, ValueId v, std::span<const std::int64_t> 
 }  // namespace
 
 Result<ValueId> ImportContext::weights_to_channels_last(ValueId v) {
+  if (v == kNoValue) return fail(Code::kCorrupt, "the weights are absent");
   const int rank = graph[v].dims.rank();
   if (rank < 3) return to_channels_last(v);
   const ValueId id = weights_in_place(graph, v, channels_last(rank), Layout::kChannelsFirst);
@@ -155,6 +157,7 @@ Result<ValueId> ImportContext::weights_to_channels_last(ValueId v) {
 }
 
 Result<ValueId> ImportContext::weights_to_outputs_first(ValueId v) {
+  if (v == kNoValue) return fail(Code::kCorrupt, "the weights are absent");
   constexpr std::int64_t kSwap[] = {1, 0};
   const ValueId id = weights_in_place(graph, v, kSwap, Layout::kOutputsLast);
   return id == kNoValue ? transpose(v, kSwap) : Result<ValueId>(id);

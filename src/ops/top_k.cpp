@@ -4,6 +4,7 @@
 
 #include "ops/axes.h"
 #include "ops/broadcast.h"
+#include "ops/nan.h"
 #include "ops/rules.h"
 #include "ops/types.h"
 
@@ -52,7 +53,7 @@ std::size_t workspace(const NodeInfo& node) {
 
 template <class T>
 bool above(T a, T b) {
-  return a > b || (a != a && b == b);
+  return a > b || (not_a_number(a) && !not_a_number(b));
 }
 
 template <class T>

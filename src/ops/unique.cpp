@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ops/axes.h"
+#include "ops/nan.h"
 #include "ops/strided.h"
 #include "ops/tools.h"
 #include "ops/types.h"
@@ -60,9 +61,9 @@ int compare(const T* data, const AxisSplit& split, std::int64_t i, std::int64_t 
     for (std::int64_t k = 0; k < split.inner; ++k) {
       const T a = data[(o * split.n + i) * split.inner + k];
       const T b = data[(o * split.n + j) * split.inner + k];
-      if (a == b || (a != a && b != b)) continue;
-      if (a != a) return 1;
-      return b != b || a < b ? -1 : 1;
+      if (a == b || (not_a_number(a) && not_a_number(b))) continue;
+      if (not_a_number(a)) return 1;
+      return not_a_number(b) || a < b ? -1 : 1;
     }
   }
   return 0;

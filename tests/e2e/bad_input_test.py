@@ -19,6 +19,7 @@ import unittest
 
 POLDER, SEEDS = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
 MODELS = pathlib.Path(sys.argv[3] if len(sys.argv) > 3 else "models").resolve()
+REFUSED = pathlib.Path(__file__).resolve().parent.parent / "data" / "refused"
 TFLITE = SEEDS / "tflite" / "CONV_2D0.tflite"
 
 
@@ -206,6 +207,12 @@ class Models(Scratch):
                 break
         self.assertIsNotNone(changed)
         self.compile_refused(changed, ["SVDF (operator 0 't3')", "docs/tflite-operators.md"])
+
+    def test_what_would_run_wrongly(self):
+        """int8 ADD with scales; functions with a default attribute and with an overload."""
+        self.compile_refused(REFUSED / "quantised_add.tflite", ["ADD", "i8 with a scale"])
+        self.compile_refused(REFUSED / "function_default.onnx", ["function 'L'", "defaults"])
+        self.compile_refused(REFUSED / "function_overload.onnx", ["function 'F'", "overload"])
 
     def test_control_characters_are_not_printed(self):
         self.compile_refused(self.file("a.onnx", onnx_model(

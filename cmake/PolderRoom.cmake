@@ -16,6 +16,8 @@ target_compile_options(polder_flags INTERFACE
 target_compile_definitions(polder_flags INTERFACE POLDER_VERSION="${PROJECT_VERSION}")
 if(NOT POLDER_HOST)
   target_compile_definitions(polder_flags INTERFACE POLDER_DEVICE=1)
+  # An operator's file holds its host half too: a device's program leaves that out.
+  target_link_options(polder_flags INTERFACE -Wl,--gc-sections)
 endif()
 if(POLDER_SANITIZE)
   add_compile_options(-fsanitize=${POLDER_SANITIZE} -fno-sanitize-recover=all

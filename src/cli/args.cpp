@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include <polder/model.h>
 #include <nlohmann/json.hpp>
@@ -82,6 +83,15 @@ int flushed(int status) {
   return 1;
 }
 
+// Models and recordings take memory as they ask for; where there is none, that is an error.
+Result<int> within_memory(const Command& command, const Args& args) {
+  try {
+    return command.run(args);
+  } catch (const std::bad_alloc&) {
+    return fail(Code::kExhausted, "out of memory");
+  }
+}
+
 int run_command(const Command& command, int argc, char** argv) {
   const std::span<char* const> rest(argv + 1, std::size_t(argc - 1));
   for (const char* word : rest) {
@@ -98,7 +108,7 @@ int run_command(const Command& command, int argc, char** argv) {
                  int(command.name.size()), command.name.data());
     return 2;
   }
-  auto status = command.run(*args);
+  Result<int> status = within_memory(command, *args);
   if (status) return flushed(*status);
   print_error(status.error(), args->has("--json"));
   return 1;

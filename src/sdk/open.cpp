@@ -1,6 +1,8 @@
 // Opening any model file as a session.
 #include "sdk/open.h"
 
+#include <new>
+
 #include "base/fail.h"
 #include "platform/file.h"
 
@@ -83,7 +85,19 @@ Result<Graph> import_model(const std::string& path, const OpenOptions& options) 
   return import_onnx(path, import);
 }
 
-Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options) {
+namespace {
+
+// Importing and compiling take memory as the model asks for; where there is none, that is an error.
+template <class F>
+auto within_memory(const std::string& path, F make) -> decltype(make()) {
+  try {
+    return make();
+  } catch (const std::bad_alloc&) {
+    return fail(Code::kExhausted, "{}: out of memory", path);
+  }
+}
+
+Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOptions& options) {
   TRY_VALUE(File file, map_model(path));
   if (is_plan(file->bytes())) return open_plan(std::move(file), options.threads, path);
   file.reset();
@@ -98,13 +112,24 @@ Result<std::unique_ptr<Session>> open_session(const std::string& path, const Ope
   return opened;
 }
 
-Status compile_file(const std::string& model_path, const std::string& plan_path,
-                    const OpenOptions& options) {
+Status compile_any(const std::string& model_path, const std::string& plan_path,
+                   const OpenOptions& options) {
   TRY_VALUE(const compile::CompileOptions compile, compile_options(model_path, options));
   TRY_VALUE(Graph graph, import_model(model_path, options));
   auto compiled = compile::compile(std::move(graph), compile);
   if (!compiled) return std::move(compiled).error().at(model_path);
   return compiled->write(plan_path);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options) {
+  return within_memory(path, [&] { return open_any(path, options); });
+}
+
+Status compile_file(const std::string& model_path, const std::string& plan_path,
+                    const OpenOptions& options) {
+  return within_memory(model_path, [&] { return compile_any(model_path, plan_path, options); });
 }
 
 #endif

@@ -86,6 +86,9 @@ int polder_run(polder_model* model, const polder_tensor* inputs, int count) {
       return report(
           polder::fail(Code::kInvalid, "input {}: rank {}; 0 to 8 expected", i, inputs[i].rank));
     }
+    if (inputs[i].type < 1 || inputs[i].type > int(polder::DataType::kBool)) {
+      return report(polder::fail(Code::kInvalid, "input {}: no type is {}", i, inputs[i].type));
+    }
     const std::span<const std::int64_t> dims(inputs[i].dims, std::size_t(inputs[i].rank));
     views[i] = {inputs[i].data, polder::DataType(inputs[i].type), Shape(dims)};
   }

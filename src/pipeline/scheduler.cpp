@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 
 #include "base/fail.h"
 #include "pipeline/edge.h"
+#include "platform/thread.h"
 
 namespace polder::pipeline {
 namespace {
@@ -56,6 +56,7 @@ class Run {
  private:
   void set_up(std::size_t index, Node* node);
   void work();
+  void stop(Error error);
   void execute(NodeRun& node, std::unique_lock<std::mutex>& lock);
   NodeRun* queued();
 
@@ -358,6 +359,13 @@ void Run::work() {
   }
 }
 
+void Run::stop(Error error) {
+  const std::lock_guard lock(mutex_);
+  if (failure_.ok()) failure_ = std::move(error);
+  done_ = true;
+  changed_.notify_all();
+}
+
 void Run::report_progress() {
   if (!options_.on_progress) return;
   const std::int64_t elapsed_us = (monotonic_ns() - begin_ns_) / 1000;
@@ -407,10 +415,12 @@ Result<RunStats> Run::run() {
   epoch_us_ = clock_->now_us();
   begin_ns_ = monotonic_ns();
   for (const NodeRun& node : nodes_) expected_ += node.node->expected_packets().value_or(0);
-  std::vector<std::thread> workers;
-  for (int i = 1; i < options_.threads; ++i) workers.emplace_back([this] { work(); });
-  work();
-  for (std::thread& worker : workers) worker.join();
+  ThreadGroup workers;
+  const auto work_on = [](void* self) { static_cast<Run*>(self)->work(); };
+  Status started = workers.start(options_.threads - 1, work_on, this);
+  if (started.ok()) work();
+  else stop(std::move(started).error());
+  workers.join();
   end_ns_ = monotonic_ns();
   if (!failure_.ok()) return std::move(failure_).error();
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/fail.h"
+#include "platform/thread_limit.h"
 
 namespace polder::pipeline {
 namespace {
@@ -240,6 +241,20 @@ TEST(Scheduler, AFailedSinkFailsTheRunAndCommitsNothing) {
   ASSERT_FALSE(stats.ok());
   EXPECT_EQ(stats.error().message, "node 'n1': disk full");
   EXPECT_EQ(net.text(good).find("committed"), std::string::npos);
+}
+
+TEST(Scheduler, ThreadsThatCannotBeStartedFailTheRun) {
+  Net net;
+  const int source = net.add(kSource, std::make_unique<CountSource>(20, 100));
+  const int sink = net.add(kSink, std::make_unique<NoteSink>());
+  net.join(source, sink);
+  const NoNewThreads limit;
+  const auto stats = net.run(4);
+  ASSERT_FALSE(stats.ok());
+  EXPECT_EQ(stats.error().code, Code::kExhausted);
+  EXPECT_NE(stats.error().message.find("of 4 cannot be started"), std::string::npos)
+      << stats.error().message;
+  EXPECT_EQ(net.text(sink), "");  // neither ended nor committed
 }
 
 TEST(Scheduler, StopEndsTheSources) {

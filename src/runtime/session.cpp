@@ -54,6 +54,12 @@ Result<std::vector<const ops::OpDef*>> find_operators(const plan::Program& progr
   return found;
 }
 
+Result<std::unique_ptr<Parallel>> make_pool(int threads) {
+  if (threads == 1) return std::unique_ptr<Parallel>(std::make_unique<Serial>());
+  TRY_VALUE(std::unique_ptr<Parallel> pool, ThreadPool::start(threads));
+  return pool;
+}
+
 Port port_of(const GraphRunner::Tensor& tensor) {
   Port port{std::string(tensor.name), tensor.type, {}, tensor.dims.bounds()};
   for (const Dim& dim : tensor.dims) port.shape.push_back(dim.known() ? dim.bound : -1);
@@ -83,8 +89,7 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
   if (program.graphs()->size() == 0) return fail(Code::kCorrupt, "no graph");
   TRY_VALUE(session->isa_, choose_isa(program.target(), options.isa));
   TRY_VALUE(auto operators, find_operators(program));
-  if (options.threads == 1) session->pool_ = std::make_unique<Serial>();
-  else session->pool_ = std::make_unique<ThreadPool>(options.threads);
+  TRY_VALUE(session->pool_, make_pool(options.threads));
   GraphRunner::Shared::Taken taken;
   const GraphRunner::Shared shared{&session->plan_,      kernel::kernels_for(session->isa_),
                                    session->pool_.get(), options.reference,

@@ -1,7 +1,7 @@
 // A small pool that spins briefly for work, then parks.
 #include "runtime/thread_pool.h"
 
-#include <algorithm>
+#include "base/fail.h"
 
 namespace polder {
 
@@ -18,19 +18,22 @@ void relax() {
 }
 }  // namespace
 
-ThreadPool::ThreadPool(int width) {
-  for (int i = 1; i < width; ++i) workers_.emplace_back([this] { serve(); });
+Result<std::unique_ptr<ThreadPool>> ThreadPool::start(int width) {
+  std::unique_ptr<ThreadPool> pool(new ThreadPool);
+  const auto serve = [](void* self) { static_cast<ThreadPool*>(self)->serve(); };
+  TRY(pool->workers_.start(width - 1, serve, pool.get()));
+  return pool;
 }
 
 ThreadPool::~ThreadPool() {
   stop_.store(true);
   wake_.fetch_add(1);
   wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  workers_.join();
 }
 
 void ThreadPool::run(int count, void (*task)(void*, int), void* context) {
-  if (workers_.empty() || count <= 1 || count > kMaxTasks) {
+  if (workers_.size() == 0 || count <= 1 || count > kMaxTasks) {
     for (int i = 0; i < count; ++i) task(context, i);
     return;
   }

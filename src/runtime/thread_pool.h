@@ -1,24 +1,27 @@
 // A small pool that spins briefly for work, then parks. No mutex, no allocation in run().
 #pragma once
 
+#include <polder/error.h>
+
 #include <atomic>
 #include <cstdint>
-#include <thread>
-#include <vector>
+#include <memory>
 
 #include "kernel/parallel.h"
+#include "platform/thread.h"
 
 namespace polder {
 
 // The thread that calls run() takes part, so width 1 starts no thread. One caller at a time.
 class ThreadPool final : public Parallel {
  public:
-  explicit ThreadPool(int width);
+  // `width`: at least 1. Errors: kExhausted when the system gives no more threads.
+  static Result<std::unique_ptr<ThreadPool>> start(int width);
   ~ThreadPool() override;
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int width() const override { return int(workers_.size()) + 1; }
+  int width() const override { return workers_.size() + 1; }
   void run(int count, void (*task)(void* context, int i), void* context) override;
 
  private:
@@ -31,6 +34,7 @@ class ThreadPool final : public Parallel {
   };
   static constexpr int kMaxTasks = (1 << 20) - 1;
 
+  ThreadPool() = default;
   bool work();  // takes tasks until none are left; false when there was none
   void serve();
 
@@ -41,7 +45,7 @@ class ThreadPool final : public Parallel {
   std::atomic<bool> stop_{false};
   void (*task_)(void*, int) = nullptr;
   void* context_ = nullptr;
-  std::vector<std::thread> workers_;
+  ThreadGroup workers_;
 };
 
 }  // namespace polder

@@ -5,11 +5,18 @@
 
 #include <chrono>
 #include <numeric>
+#include <thread>
+#include <vector>
+
+#include "platform/thread_limit.h"
 
 namespace polder {
 
 TEST(ThreadPool, EveryTaskOnce) {
-  ThreadPool pool(4);
+  const auto started = ThreadPool::start(4);
+  ASSERT_TRUE(started.ok()) << started.error().message;
+  ThreadPool& pool = **started;
+  EXPECT_EQ(pool.width(), 4);
   for (int round = 0; round < 2000; ++round) {
     const int count = round % 37;
     std::vector<int> hits(std::size_t(count), 0);
@@ -21,10 +28,19 @@ TEST(ThreadPool, EveryTaskOnce) {
 }
 
 TEST(ThreadPool, WidthOneRunsInOrderOnTheCaller) {
-  ThreadPool pool(1);
+  const auto pool = ThreadPool::start(1);
+  ASSERT_TRUE(pool.ok());
   std::vector<int> order;
-  pool.for_each(5, [&](int i) { order.push_back(i); });
+  (*pool)->for_each(5, [&](int i) { order.push_back(i); });
   EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4}));
+}
+
+TEST(ThreadPool, ThreadsThatCannotBeStartedAreAnError) {
+  const NoNewThreads limit;
+  const auto pool = ThreadPool::start(3);
+  ASSERT_FALSE(pool.ok());
+  EXPECT_EQ(pool.error().code, Code::kExhausted);
+  EXPECT_NE(pool.error().message.find("of 3"), std::string::npos) << pool.error().message;
 }
 
 }  // namespace polder

@@ -94,10 +94,12 @@ class Scratch(unittest.TestCase):
         path.write_bytes(data if isinstance(data, bytes) else data.encode())
         return path
 
-    def run_polder(self, *arguments, limit=None, **options):
+    def run_polder(self, *arguments, limit=None, stack=None, **options):
         def limits():
             if limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            if stack is not None:
+                resource.setrlimit(resource.RLIMIT_STACK, (stack, stack))
         return subprocess.run([POLDER, *map(str, arguments)], capture_output=True, text=True,
                               errors="replace", timeout=120, preexec_fn=limits, cwd=self.scratch,
                               **options)
@@ -268,6 +270,18 @@ class Plans(Scratch):
         self.refused("run", "other.plan", names=["other.plan", "--target"])
 
 
+NO_THREAD = 1 << 47  # a stack that no address space holds: what a thread asks for by default
+
+
+class Threads(Scratch):
+    def test_threads_that_the_system_does_not_give(self):
+        model = self.file("abs.onnx", abs_model())
+        self.refused("run", model, "--input", "zeros", "--threads", "8", stack=NO_THREAD,
+                     names=["abs.onnx", "thread 2 of 8", "fewer (--threads)"])
+        done = self.run_polder("run", model, "--input", "zeros", "--threads", "1", stack=NO_THREAD)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
 class FullDisk(Scratch):
     """A limit on the size of a file stands for a full disk: the error comes from the same call."""
 
@@ -361,6 +375,10 @@ class Pipelines(Scratch):
             json.loads(line)
         self.assertIn("</html>", (self.out / "report.html").read_text()[-20:])
         self.assertIn(b"moov", (self.out / "annotated.mp4").read_bytes())
+
+    def test_threads_that_the_system_does_not_give(self):
+        self.play(self.text, "--set", "camera.frames=2", stack=NO_THREAD,
+                  names=["thread 2 of 2", "fewer (--threads)"])
 
     def test_full_disk(self):
         self.play(self.text, "--set", "camera.frames=16", limit=10000, names=["File too large"])

@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <random>
+#include <span>
+#include <vector>
 
 #include "graph/dims.h"
 #include "ops/op.h"
@@ -214,9 +217,13 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   std::memcpy(&header, data, sizeof header);
   const std::size_t body = size - sizeof header;
   if (header.program_bytes > body) return LLVMFuzzerMutate(data, size, max_size);
-  flatbuffers::Verifier verifier(data + sizeof header, header.program_bytes, 16, 10000);
-  if (!verifier.VerifyBuffer<plan::Program>(nullptr)) return LLVMFuzzerMutate(data, size, max_size);
-  const auto program = plan::UnPackProgram(data + sizeof header);
+  // Aligned, which a fuzzer's input need not be.
+  std::vector<std::uint64_t> copy(header.program_bytes / 8 + 1);
+  std::memcpy(copy.data(), data + sizeof header, header.program_bytes);
+  const plan::Program* verified =
+      verified_program(std::as_bytes(std::span(copy)).first(header.program_bytes));
+  if (!verified) return LLVMFuzzerMutate(data, size, max_size);
+  const std::unique_ptr<plan::ProgramT> program(verified->UnPack());
   Mutator(*program, seed / 4).run();
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(plan::Program::Pack(builder, program.get()));

@@ -78,6 +78,14 @@ Status from_tflite(ImportContext& node) {
                       {"bias", node.attrs.real("bias", 1)}});
 }
 
+// Of the sums alone.
+double macs(const NodeInfo& node) {
+  const Params& p = node.as<Params>();
+  const Shape shape = node.in(0).dims.bounds();
+  const AxisSplit split = split_at(shape, *normal_axis(p.axis, shape.rank()));
+  return double(shape.elements()) * double(std::min(p.size, split.n));
+}
+
 std::vector<Sample> samples() {
   return {{"channel-first",
            {{.shape = {2, 7, 3, 4}}},
@@ -100,6 +108,6 @@ extern const OpDef def = {
     .reference = reference,
 };
 extern const OpTools tools = {
-    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kAxis};
+    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kAxis, .macs = macs};
 
 }  // namespace polder::ops::lrn

@@ -586,10 +586,10 @@ Status GraphRunner::infer_now(Node& node) {
       return fail(Code::kInvalid, "output {} is {} {} in this run; {} {} was planned", i,
                   type_name(out[i].type), dims.text(), type_name(tensor.type), tensor.dims.text());
     }
-    // What the kernel will decide is at most what was planned.
     bool fits = true;
     for (int axis = 0; axis < dims.rank(); ++axis) {
-      if (!dims[axis].known())
+      // What bodies make is held to the room for it as it is copied.
+      if (!dims[axis].known() && !node.bodies.empty())
         dims[axis].bound = std::min(dims[axis].bound, tensor.dims[axis].bound);
       if (dims[axis].bound < 0)
         return fail(Code::kInvalid, "output {} would have a negative extent", i);

@@ -37,7 +37,37 @@ std::uint64_t checksum(const PlanHeader& header, std::span<const std::byte> prog
   return XXH3_64bits_digest(&state);
 }
 
+template <class T>
+bool aligned(const flatbuffers::Vector<T>* list) {
+  return !list || list->size() == 0 ||
+         reinterpret_cast<std::uintptr_t>(list->Data()) % sizeof(T) == 0;
+}
+
+// The elements of every list of 8-byte numbers, which flatbuffers::Verifier does not look at.
+bool lists_aligned(const plan::Program& program) {
+  for (const plan::Graph* graph : *program.graphs()) {
+    for (const plan::Tensor* tensor : *graph->tensors())
+      if (!aligned(tensor->dims())) return false;
+    for (const plan::Node* node : *graph->nodes()) {
+      if (!aligned(node->body_offsets())) return false;
+      if (!node->attrs()) continue;
+      for (const plan::Attr* attr : *node->attrs())
+        if (!aligned(attr->integers()) || !aligned(attr->reals())) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
+
+const plan::Program* verified_program(std::span<const std::byte> bytes) {
+  flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(),
+                                 /*max_depth=*/16,
+                                 /*max_tables=*/8 * (kMaxPlanNodes + kMaxPlanTensors));
+  if (!verifier.VerifyBuffer<plan::Program>(nullptr)) return nullptr;
+  const auto* program = flatbuffers::GetRoot<plan::Program>(bytes.data());
+  return lists_aligned(*program) ? program : nullptr;
+}
 
 PlanHeader plan_header(std::span<const std::byte> program, std::span<const std::byte> constants) {
   PlanHeader header{};
@@ -100,16 +130,12 @@ Result<Plan> Plan::from_bytes(std::shared_ptr<const void> owner, std::span<const
 
 Result<Plan> Plan::from_parts(std::shared_ptr<const void> owner, std::span<const std::byte> program,
                               std::span<const std::byte> constants) {
-  flatbuffers::Verifier verifier(
-      reinterpret_cast<const std::uint8_t*>(program.data()), program.size(),
-      /*max_depth=*/16, /*max_tables=*/8 * (kMaxPlanNodes + kMaxPlanTensors));
-  if (!verifier.VerifyBuffer<plan::Program>(nullptr)) {
-    return fail(Code::kCorrupt, "the program is not a valid FlatBuffer");
-  }
+  const plan::Program* verified = verified_program(program);
+  if (!verified) return fail(Code::kCorrupt, "the program is not a valid FlatBuffer");
   Plan plan;
   plan.owner_ = std::move(owner);
   plan.constants_ = constants;
-  plan.program_ = flatbuffers::GetRoot<plan::Program>(program.data());
+  plan.program_ = verified;
   return plan;
 }
 

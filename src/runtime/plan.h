@@ -52,6 +52,10 @@ static_assert(sizeof(PlanHeader) == 64);
 // file.
 PlanHeader plan_header(std::span<const std::byte> program, std::span<const std::byte> constants);
 
+// The program part, once every offset in it is known to lie within `bytes` (8-byte aligned) and
+// every number to be aligned; else null.
+const plan::Program* verified_program(std::span<const std::byte> bytes);
+
 // Whether the bytes start like a plan.
 bool is_plan(std::span<const std::byte> bytes);
 

@@ -117,6 +117,22 @@ TEST(PlanFile, NotAPlanOrDamaged) {
   expect_error(read(changed), Code::kCorrupt, "checksum");
 }
 
+TEST(PlanFile, NumbersThatAreNotAligned) {
+  flatbuffers::FlatBufferBuilder builder;
+  const plan::ProgramT program = difference();
+  builder.Finish(plan::Program::Pack(builder, &program));
+  auto* read = flatbuffers::GetMutableRoot<plan::Program>(builder.GetBufferPointer());
+  ASSERT_TRUE(
+      verified_program(std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()))));
+  // The list starts 4 bytes later: its first number becomes its length.
+  const void* tensor = read->graphs()->Get(0)->tensors()->Get(0);
+  auto* table = static_cast<flatbuffers::Table*>(const_cast<void*>(tensor));
+  std::uint8_t* offset = table->GetAddressOf(plan::Tensor::VT_DIMS);
+  flatbuffers::WriteScalar(offset, flatbuffers::ReadScalar<flatbuffers::uoffset_t>(offset) + 4);
+  EXPECT_FALSE(
+      verified_program(std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()))));
+}
+
 TEST(PlanFile, OfAnotherFormatMachineOrOperatorSet) {
   std::vector<std::byte> file = file_of(difference());
   file[8] = std::byte(9);

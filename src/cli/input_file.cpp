@@ -226,7 +226,9 @@ Result<InputOptions> input_options(const Args& args) {
 
 Result<OwnedTensor> zeros(const Port& port) {
   Shape shape = port.shape;
-  for (int i = 0; i < shape.rank(); ++i) shape[i] = std::max<std::int64_t>(shape[i], 1);
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (shape[i] < 0) shape[i] = 1;
+  }
   std::span<std::byte> elements;
   return make_tensor(port.type, shape, &elements);
 }

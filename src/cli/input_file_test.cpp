@@ -150,6 +150,9 @@ TEST(Zeros, AreOneLongWhereFree) {
   ASSERT_TRUE(tensor);
   EXPECT_EQ(tensor->shape, Shape({1, 3}));
   EXPECT_EQ(at<float>(*tensor, 2), 0);
+  const auto empty = zeros(port({2, 0}));
+  ASSERT_TRUE(empty);
+  EXPECT_EQ(empty->shape, Shape({2, 0}));
 }
 
 }  // namespace polder::cli

@@ -377,6 +377,15 @@ Status GraphRunner::check_memory(const Node& node) {
   return {};
 }
 
+// By what inference has found last.
+bool GraphRunner::makes_nothing(const Node& node) const {
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    const Dims& dims = info_out_[i].dims;
+    if (node.outputs[i] >= 0 && !(dims.known() && dims.bounds().elements() == 0)) return false;
+  }
+  return true;
+}
+
 // Infers the node again and holds the plan's outputs to it: kernels trust their shapes.
 Status GraphRunner::check_inference(Node& node) {
   info_in_.assign(node.inputs.size(), {});
@@ -396,6 +405,7 @@ Status GraphRunner::check_inference(Node& node) {
   node.dynamic = is_free;
   // The choice of a kernel relies on what inference has checked: nothing excuses a failure here.
   TRY(node.def->infer(context));
+  node.makes_nothing = makes_nothing(node);
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] < 0) continue;
     const Tensor& tensor = tensors_[std::size_t(node.outputs[i])];
@@ -544,6 +554,7 @@ Status GraphRunner::run_node(int index) {
     TRY(infer_now(node));
     refresh_views(node);
   }
+  if (node.makes_nothing) return {};
   const std::span inputs(views_.data() + node.views, node.inputs.size());
   const std::span outputs(views_.data() + node.views + node.inputs.size(), node.outputs.size());
   Bodies bodies(node);
@@ -578,6 +589,7 @@ Status GraphRunner::infer_now(Node& node) {
   Host host(node);
   ops::InferContext context(params_.data() + node.params, in, out, host);
   TRY(node.def->infer(context));
+  node.makes_nothing = makes_nothing(node);
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (node.outputs[i] < 0) continue;
     Tensor& tensor = tensors_[std::size_t(node.outputs[i])];

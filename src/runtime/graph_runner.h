@@ -50,8 +50,9 @@ class GraphRunner {
     ops::Choice choice;
     std::uint32_t params = 0;  // offset into params_
     std::vector<int> inputs, outputs;
-    std::uint32_t views = 0;  // first of the inputs', then the outputs' views
-    bool dynamic = false;     // shapes are inferred in each run
+    std::uint32_t views = 0;     // first of the inputs', then the outputs' views
+    bool dynamic = false;        // shapes are inferred in each run
+    bool makes_nothing = false;  // every output is empty: the kernel is not called
     std::size_t workspace_offset = 0, workspace_bytes = 0;
     std::vector<std::unique_ptr<GraphRunner>> bodies;
     std::vector<std::size_t> body_offsets;
@@ -80,6 +81,7 @@ class GraphRunner {
   Status load_tensor(std::size_t index, const void* tensor);
   Status load_node(const plan::Graph& graph, const plan::Node& node, int graph_index);
   Status load_bodies(const plan::Node& source, Node& node, int graph_index);
+  bool makes_nothing(const Node& node) const;
   Status check_inference(Node& node);
   Status check_memory(const Node& node);
   Status choose(Node& node);

@@ -17,7 +17,7 @@ void parse_arg(AttrReader& attrs, ArgParams& p) {
 Status infer_arg(InferContext& context) {
   const ArgParams& p = context.params<ArgParams>();
   TRY(context.expect_type(0, kNumeric));
-  TRY(context.expect_rank(0, 1));
+  TRY(context.expect_rank(0, 1, kMaxRank));
   const Dims& in = context.dims(0);
   TRY_VALUE(const int axis, normal_axis(p.axis, in.rank()));
   if (in[axis].is(0)) return fail(Code::kInvalid, "axis {} has no elements", axis);

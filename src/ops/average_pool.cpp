@@ -18,8 +18,14 @@ Status infer(InferContext& context) {
   return {};
 }
 
-bool in_pads(const Window& win, int axis, std::int64_t at) {
-  return at >= -win.pad_begin[axis] && at < win.in[axis] + win.pad_end[axis];
+// The places of the window at `at` that lie in the input or its pads.
+double places(const Window& win, const std::int64_t (&at)[3]) {
+  double count = 1;
+  for (int axis = 0; axis < 3; ++axis) {
+    const std::int64_t end = win.in[axis] + win.pad_end[axis];
+    count *= double(win.taps(axis, at[axis], -win.pad_begin[axis], end).size());
+  }
+  return count;
 }
 
 template <class T>
@@ -30,16 +36,13 @@ void reference_of(const RunContext& run) {
   const bool with_pads = run.as<PoolParams>().count_include_pad;
   for_each_window<T>(run, win, [&](std::int64_t i, std::int64_t, const T* in, const auto& at) {
     double sum = 0;
-    std::int64_t count = 0;
-    for_each_tap(win, at, [&](std::int64_t z, std::int64_t y, std::int64_t x) {
-      if (inside(win, z, y, x)) {
-        sum += double(in[((z * win.in[1] + y) * win.in[2] + x) * channels]);
-        ++count;
-      } else if (with_pads && in_pads(win, 0, z) && in_pads(win, 1, y) && in_pads(win, 2, x)) {
-        ++count;
-      }
+    double count = 0;
+    for_each_inside(win, at, [&](std::int64_t z, std::int64_t y, std::int64_t x) {
+      sum += double(in[((z * win.in[1] + y) * win.in[2] + x) * channels]);
+      ++count;
     });
-    run.out(0).as<T>()[i] = T(count ? sum / double(count) : 0);
+    if (with_pads) count = places(win, at);
+    run.out(0).as<T>()[i] = T(count > 0 ? sum / count : 0);
   });
 }
 

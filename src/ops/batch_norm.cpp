@@ -23,7 +23,7 @@ void parse(AttrReader& attrs, Params& p) {
 
 Status infer(InferContext& context) {
   TRY(context.expect_type(0, {DataType::kF32, DataType::kF64}));
-  TRY(context.expect_rank(0, 1));
+  TRY(context.expect_rank(0, 1, kMaxRank));
   const Dims& x = context.dims(0);
   TRY_VALUE(const int axis, normal_axis(context.params<Params>().axis, x.rank()));
   for (int i = 1; i < 5; ++i) {

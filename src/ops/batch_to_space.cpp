@@ -9,7 +9,7 @@ namespace {
 Status infer(InferContext& context) {
   const BlockParams& p = context.params<BlockParams>();
   Dims dims = context.dims(0);
-  TRY(context.expect_rank(0, p.count + 1));
+  TRY(context.expect_rank(0, p.count + 1, kMaxRank));
   if (dims[0].known() && dims[0].bound % p.all() != 0) {
     return fail(Code::kInvalid, "a batch of {} does not divide into blocks of {}", dims[0].bound,
                 p.all());

@@ -31,7 +31,7 @@ void join_ints(InferContext& context) {
 
 Status infer(InferContext& context) {
   Dims out = context.dims(0);
-  TRY(context.expect_rank(0, 1));
+  TRY(context.expect_rank(0, 1, kMaxRank));
   TRY_VALUE(const int axis, normal_axis(context.params<Params>().axis, out.rank()));
   std::int64_t sum = 0;
   bool known = true;

@@ -38,7 +38,7 @@ std::array<std::int64_t, kMaxSpatial> kernel_of(const Shape& weights) {
 
 Status check_weights(const InferContext& context, std::int64_t groups) {
   TRY(context.expect_type(kWeights, {context.type(kX)}));
-  TRY(context.expect_rank(kWeights, context.rank(kX)));
+  TRY(context.expect_rank(kWeights, context.rank(kX), context.rank(kX)));
   const Dims& w = context.dims(kWeights);
   if (!w.known()) {
     return fail(Code::kUnsupported, "weights {}: known dimensions expected", w.text());

@@ -56,7 +56,7 @@ Extent extent_of(const Params& p, int spatial, int axis, std::int64_t in, std::i
 
 Status check_weights(const InferContext& context, std::int64_t groups) {
   TRY(context.expect_type(kWeights, {context.type(kX)}));
-  TRY(context.expect_rank(kWeights, context.rank(kX)));
+  TRY(context.expect_rank(kWeights, context.rank(kX), context.rank(kX)));
   const Dims& w = context.dims(kWeights);
   if (!w.known() || w.max_elements() == 0) {
     return fail(Code::kUnsupported, "weights {}: known dimensions above 0 expected", w.text());

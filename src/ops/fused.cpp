@@ -74,7 +74,7 @@ double activate(const kernel::Activation& f, double x) {
 Status check_bias(const InferContext& context, int i, const Dim& channels) {
   if (!context.has(i)) return {};
   TRY(context.expect_type(i, {context.type(0)}));
-  TRY(context.expect_rank(i, 1));
+  TRY(context.expect_rank(i, 1, 1));
   const Dim& own = context.dims(i)[0];
   if (own.known() && channels.known() && own.bound != channels.bound) {
     return fail(Code::kInvalid, "bias {}; one element for each of {} output channels expected",

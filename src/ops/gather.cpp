@@ -35,7 +35,7 @@ Status infer(InferContext& context) {
   const Params& p = context.params<Params>();
   const Dims &data = context.dims(0), &at = context.dims(1);
   TRY(context.expect_type(1, kIndexTypes));
-  TRY(context.expect_rank(0, 1));
+  TRY(context.expect_rank(0, 1, kMaxRank));
   TRY_VALUE(const int axis, normal_axis(p.axis, data.rank()));
   if (p.batch_dims > axis || p.batch_dims > at.rank()) {
     return fail(Code::kInvalid, "{} batch dimensions; at most {}", p.batch_dims,

@@ -18,7 +18,7 @@ void parse(AttrReader& attrs, Params& p) {
 
 Status infer(InferContext& context) {
   TRY(context.expect_type(1, kIndexTypes));
-  TRY(context.expect_rank(0, 1));
+  TRY(context.expect_rank(0, 1, kMaxRank));
   const Dims &data = context.dims(0), &at = context.dims(1);
   TRY(context.expect_rank(1, data.rank(), data.rank()));
   TRY_VALUE(const int axis, normal_axis(context.params<Params>().axis, data.rank()));

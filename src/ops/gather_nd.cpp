@@ -19,8 +19,8 @@ void parse(AttrReader& attrs, Params& p) {
 
 Status infer(InferContext& context) {
   TRY(context.expect_type(1, kIndexTypes));
-  TRY(context.expect_rank(0, 1));
-  TRY(context.expect_rank(1, 1));
+  TRY(context.expect_rank(0, 1, kMaxRank));
+  TRY(context.expect_rank(1, 1, kMaxRank));
   const Dims &data = context.dims(0), &at = context.dims(1);
   const int batch = context.params<Params>().batch_dims;
   const Dim depth = at[at.rank() - 1];

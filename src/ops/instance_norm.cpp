@@ -19,7 +19,7 @@ void parse(AttrReader& attrs, Params& p) { p.epsilon = attrs.real("epsilon", 1e-
 
 Status infer(InferContext& context) {
   TRY(context.expect_type(0, {DataType::kF32, DataType::kF64}));
-  TRY(context.expect_rank(0, 2));
+  TRY(context.expect_rank(0, 2, kMaxRank));
   const Dims& x = context.dims(0);
   for (int i = 1; i < 3; ++i) {
     TRY(context.expect_type(i, {context.type(0)}));

@@ -19,7 +19,7 @@ Status infer(InferContext& context) {
   TRY(context.expect_type(kX, {DataType::kF32, DataType::kF64}));
   TRY(context.expect_type(kWeights, {context.type(kX)}));
   TRY(context.expect_rank(kX, 1, kMaxRank));
-  TRY(context.expect_rank(kWeights, 2));
+  TRY(context.expect_rank(kWeights, 2, 2));
   const Dims& x = context.dims(kX);
   const Dims& w = context.dims(kWeights);
   const Dim& depth = x[x.rank() - 1];

@@ -73,8 +73,8 @@ Status infer(InferContext& context) {
   TRY(context.expect_type(kA, {DataType::kF32, DataType::kF64, DataType::kI32, DataType::kU32,
                                DataType::kI64, DataType::kU64}));
   TRY(context.expect_type(kB, {context.type(kA)}));
-  TRY(context.expect_rank(kA, 1));
-  TRY(context.expect_rank(kB, 1));
+  TRY(context.expect_rank(kA, 1, kMaxRank));
+  TRY(context.expect_rank(kB, 1, kMaxRank));
   const Operand<Dims> a(context.dims(kA), p.transpose_a, true);
   const Operand<Dims> b(context.dims(kB), p.transpose_b, false);
   if (a.columns.known() && b.rows.known() && a.columns.bound != b.rows.bound) {

@@ -37,8 +37,7 @@ void reference_of(const RunContext& run) {
         T best = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
                                                       : std::numeric_limits<T>::lowest();
         std::int64_t found = -1;
-        for_each_tap(win, at, [&](std::int64_t z, std::int64_t y, std::int64_t x) {
-          if (!inside(win, z, y, x)) return;
+        for_each_inside(win, at, [&](std::int64_t z, std::int64_t y, std::int64_t x) {
           const T value = in[((z * win.in[1] + y) * win.in[2] + x) * channels];
           if (found >= 0 && !(value > best)) return;
           best = value;

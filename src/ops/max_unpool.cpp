@@ -36,7 +36,7 @@ Status infer(InferContext& context) {
   TRY(context.expect_type(kX, {DataType::kF32, DataType::kF64}));
   TRY(context.expect_type(kIndices, {DataType::kI64}));
   TRY(context.expect_rank(kX, 3, 2 + kMaxSpatial));
-  TRY(context.expect_rank(kIndices, context.rank(kX)));
+  TRY(context.expect_rank(kIndices, context.rank(kX), context.rank(kX)));
   const Dims& x = context.dims(kX);
   const int spatial = x.rank() - 2;
   const auto fits = [](int given, int expected) { return !given || given == expected; };

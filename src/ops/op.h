@@ -115,7 +115,7 @@ class InferContext {
 
   // Common checks, with their messages.
   Status expect_type(int input, std::initializer_list<DataType> types) const;
-  Status expect_rank(int input, int min, int max = kMaxRank) const;
+  Status expect_rank(int input, int min, int max) const;
 
  private:
   const void* params_;

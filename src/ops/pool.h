@@ -41,19 +41,18 @@ void for_each_window(const RunContext& run, const Window& win, F&& f) {
   }
 }
 
-// Calls f(z, y, x) for each tap of the window at `at`, inside the input or not.
+// Calls f(z, y, x) for each element of the input in the window at `at`.
 template <class F>
-void for_each_tap(const Window& win, const std::int64_t (&at)[3], F&& f) {
-  for (std::int64_t kz = 0; kz < win.kernel[0]; ++kz) {
-    for (std::int64_t ky = 0; ky < win.kernel[1]; ++ky) {
-      for (std::int64_t kx = 0; kx < win.kernel[2]; ++kx) {
+void for_each_inside(const Window& win, const std::int64_t (&at)[3], F&& f) {
+  Window::Taps taps[3];
+  for (int axis = 0; axis < 3; ++axis) taps[axis] = win.taps(axis, at[axis], 0, win.in[axis]);
+  for (std::int64_t kz = taps[0].begin; kz < taps[0].end; ++kz) {
+    for (std::int64_t ky = taps[1].begin; ky < taps[1].end; ++ky) {
+      for (std::int64_t kx = taps[2].begin; kx < taps[2].end; ++kx) {
         f(win.source(0, at[0], kz), win.source(1, at[1], ky), win.source(2, at[2], kx));
       }
     }
   }
-}
-inline bool inside(const Window& win, std::int64_t z, std::int64_t y, std::int64_t x) {
-  return z >= 0 && z < win.in[0] && y >= 0 && y < win.in[1] && x >= 0 && x < win.in[2];
 }
 
 // Import (host only): attributes of a pool.

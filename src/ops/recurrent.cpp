@@ -47,8 +47,8 @@ Status infer_recurrent(InferContext& context, int gates) {
     if (!context.has(i)) continue;
     TRY(context.expect_type(i, {i == kRecurrentLengths ? DataType::kI32 : context.type(0)}));
   }
-  TRY(context.expect_rank(kRecurrentX, 3));
-  TRY(context.expect_rank(kRecurrentR, 3));
+  TRY(context.expect_rank(kRecurrentX, 3, 3));
+  TRY(context.expect_rank(kRecurrentR, 3, 3));
   const Dims& x = context.dims(kRecurrentX);
   const Dims& r = context.dims(kRecurrentR);
   if (!context.dims(kRecurrentW).known() || !r.known() || r.max_elements() == 0 ||

@@ -1,4 +1,5 @@
 // ReduceL2: the square root of the sum of the squares.
+#include "ops/cast.h"
 #include "ops/reduce.h"
 
 namespace polder::ops::reduce_l2 {
@@ -17,7 +18,7 @@ struct Function {
   }
   template <class A>
   static A last(A sum, std::int64_t) {
-    return A(std::sqrt(double(sum)));
+    return saturate<A>(std::sqrt(double(sum)));
   }
 };
 

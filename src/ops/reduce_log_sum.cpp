@@ -1,4 +1,5 @@
 // ReduceLogSum: the logarithm of the sum.
+#include "ops/cast.h"
 #include "ops/reduce.h"
 
 namespace polder::ops::reduce_log_sum {
@@ -16,7 +17,7 @@ struct Function {
   }
   template <class A>
   static A last(A sum, std::int64_t) {
-    return A(std::log(double(sum)));
+    return saturate<A>(std::log(double(sum)));
   }
 };
 

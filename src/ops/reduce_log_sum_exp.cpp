@@ -1,5 +1,6 @@
 // ReduceLogSumExp: the logarithm of the sum of the exponentials, taken relative to the largest
 // element, so that nothing overflows.
+#include "ops/cast.h"
 #include "ops/reduce.h"
 
 namespace polder::ops::reduce_log_sum_exp {
@@ -21,7 +22,7 @@ Status reference(const RunContext& run) {
       for_each_broadcast(walk.reduced, walk.reduced_strides, [&](std::int64_t, const At& at) {
         sum += std::exp(double(from[at[0]]) - shift);
       });
-      out.as<T>()[i] = T(std::log(sum) + shift);
+      out.as<T>()[i] = saturate<T>(std::log(sum) + shift);
     });
   });
   return {};

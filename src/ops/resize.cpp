@@ -138,7 +138,7 @@ Status infer(InferContext& context) {
   const IntList* sizes = nullptr;
   for (const int i : {kScales, kSizes}) {
     if (!context.has(i)) continue;
-    TRY(context.expect_rank(i, 1));
+    TRY(context.expect_rank(i, 1, 1));
     if (const Dim& own = context.dims(i)[0]; own.known() && own.bound != count)
       return fail(Code::kInvalid, "input {} has {} elements for {} axes", i, own.bound, count);
   }

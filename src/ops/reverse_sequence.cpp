@@ -21,7 +21,7 @@ void parse(AttrReader& attrs, Params& p) {
 Status infer(InferContext& context) {
   const Params& p = context.params<Params>();
   TRY(context.expect_type(1, kIndexTypes));
-  TRY(context.expect_rank(0, 2));
+  TRY(context.expect_rank(0, 2, kMaxRank));
   TRY(context.expect_rank(1, 1, 1));
   const Dims& in = context.dims(0);
   TRY_VALUE(const int time, normal_axis(p.time_axis, in.rank()));

@@ -32,7 +32,7 @@ Dims without_first(const Dims& dims) {
 // The extent that all scanned inputs share.
 Status scanned_length(const InferContext& context, const Params& p, Dim& length) {
   for (int i = p.states; i < p.states + p.scans; ++i) {
-    TRY(context.expect_rank(i, 1));
+    TRY(context.expect_rank(i, 1, kMaxRank));
     const Dim own = context.dims(i)[0];
     if (i == p.states || (own.known() && !length.known())) length = own;
     if (own.known() && length.known() && !(own == length)) {

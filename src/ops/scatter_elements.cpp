@@ -24,7 +24,7 @@ Status infer(InferContext& context) {
   TRY(context.expect_type(1, kIndexTypes));
   TRY(context.expect_type(2, {context.type(0)}));
   TRY(expect_combinable(context, p.reduction));
-  TRY(context.expect_rank(0, 1));
+  TRY(context.expect_rank(0, 1, kMaxRank));
   const Dims &data = context.dims(0), &at = context.dims(1), &updates = context.dims(2);
   TRY(context.expect_rank(1, data.rank(), data.rank()));
   TRY(context.expect_rank(2, data.rank(), data.rank()));

@@ -18,8 +18,8 @@ Status infer(InferContext& context) {
   TRY(context.expect_type(1, kIndexTypes));
   TRY(context.expect_type(2, {context.type(0)}));
   TRY(expect_combinable(context, context.params<Params>().reduction));
-  TRY(context.expect_rank(0, 1));
-  TRY(context.expect_rank(1, 1));
+  TRY(context.expect_rank(0, 1, kMaxRank));
+  TRY(context.expect_rank(1, 1, kMaxRank));
   const Dims &data = context.dims(0), &at = context.dims(1), &updates = context.dims(2);
   const Dim depth = at[at.rank() - 1];
   const auto mismatch = [&] {

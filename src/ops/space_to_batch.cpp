@@ -10,7 +10,7 @@ namespace {
 Status infer(InferContext& context) {
   const BlockParams& p = context.params<BlockParams>();
   Dims dims = context.dims(0);
-  TRY(context.expect_rank(0, p.count + 1));
+  TRY(context.expect_rank(0, p.count + 1, kMaxRank));
   for (int i = 0; i < p.count; ++i) {
     Dim& dim = dims[i + 1];
     const std::int64_t padded = dim.bound + p.begins[i] + p.ends[i];

@@ -44,7 +44,7 @@ Status infer_sizes(InferContext& context, int axis) {
 
 Status infer(InferContext& context) {
   const Params& p = context.params<Params>();
-  TRY(context.expect_rank(0, 1));
+  TRY(context.expect_rank(0, 1, kMaxRank));
   TRY_VALUE(const int axis, normal_axis(p.axis, context.rank(0)));
   if (p.size_count >= 0) return infer_sizes(context, axis);
   const std::int64_t count = p.count ? p.count : context.output_count();

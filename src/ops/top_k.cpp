@@ -25,7 +25,7 @@ void parse(AttrReader& attrs, Params& p) {
 Status infer(InferContext& context) {
   TRY(context.expect_type(0, kNumeric));
   TRY(context.expect_type(1, kIndexTypes));
-  TRY(context.expect_rank(0, 1));
+  TRY(context.expect_rank(0, 1, kMaxRank));
   Dims dims = context.dims(0);
   TRY_VALUE(const int axis, normal_axis(context.params<Params>().axis, dims.rank()));
   IntList k;

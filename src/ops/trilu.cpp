@@ -16,7 +16,7 @@ struct Params {
 void parse(AttrReader& attrs, Params& p) { p.upper = attrs.flag("upper", true); }
 
 Status infer(InferContext& context) {
-  TRY(context.expect_rank(0, 2));
+  TRY(context.expect_rank(0, 2, kMaxRank));
   if (context.has(1)) {
     TRY(context.expect_type(1, {DataType::kI64}));
     if (context.dims(1).known() && context.dims(1).max_elements() != 1) {

@@ -2,6 +2,9 @@
 // output extents that follow.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+
 #include "ops/op.h"
 
 namespace polder::ops {
@@ -37,6 +40,16 @@ struct Window {
   // Input coordinate of a tap on one axis; outside [0, in) it is padding.
   std::int64_t source(int axis, std::int64_t out_at, std::int64_t tap) const {
     return out_at * stride[axis] + tap * dilation[axis] - pad_begin[axis];
+  }
+  struct Taps {
+    std::int64_t begin, end;
+    std::int64_t size() const { return std::max<std::int64_t>(end - begin, 0); }
+  };
+  // Those whose input coordinate lies in [low, high).
+  Taps taps(int axis, std::int64_t out_at, std::int64_t low, std::int64_t high) const {
+    const std::int64_t start = source(axis, out_at, 0), step = dilation[axis];
+    return {start < low ? (low - start + step - 1) / step : 0,
+            start < high ? std::min(kernel[axis], (high - 1 - start) / step + 1) : 0};
   }
 };
 

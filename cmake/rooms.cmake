@@ -3,6 +3,8 @@ find_package(fmt REQUIRED)
 
 polder_room(base LIBS fmt::fmt)
 polder_room(platform DEPS base)
+# The adapter of the standard library's `new`.
+set_source_files_properties(src/platform/memory.cpp PROPERTIES COMPILE_OPTIONS -fexceptions)
 polder_room(graph DEPS base)
 polder_room(kernel DEPS base)
 # Vector code: -O2 of g++ 12 halves its speed, and a * b + c must become one instruction.

@@ -9,12 +9,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include <polder/model.h>
 #include <nlohmann/json.hpp>
 
 #include "base/fail.h"
+#include "platform/memory.h"
 
 namespace polder::cli {
 
@@ -83,15 +83,6 @@ int flushed(int status) {
   return 1;
 }
 
-// Models and recordings take memory as they ask for; where there is none, that is an error.
-Result<int> within_memory(const Command& command, const Args& args) {
-  try {
-    return command.run(args);
-  } catch (const std::bad_alloc&) {
-    return fail(Code::kExhausted, "out of memory");
-  }
-}
-
 int run_command(const Command& command, int argc, char** argv) {
   const std::span<char* const> rest(argv + 1, std::size_t(argc - 1));
   for (const char* word : rest) {
@@ -108,7 +99,9 @@ int run_command(const Command& command, int argc, char** argv) {
                  int(command.name.size()), command.name.data());
     return 2;
   }
-  Result<int> status = within_memory(command, *args);
+  // Models and recordings take memory as they ask for.
+  const std::string subject = args->positional().empty() ? "" : args->positional()[0];
+  Result<int> status = within_memory(subject, [&] { return command.run(*args); });
   if (status) return flushed(*status);
   print_error(status.error(), args->has("--json"));
   return 1;

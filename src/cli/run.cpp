@@ -10,6 +10,7 @@
 #include "cli/model_options.h"
 #include "ops/cast.h"
 #include "platform/file.h"
+#include "platform/memory.h"
 
 namespace polder::cli {
 
@@ -90,6 +91,14 @@ Result<std::vector<std::string>> input_files(const Args& args, std::span<const P
   return files;
 }
 
+Result<OwnedTensor> given_tensor(const std::string& model, const std::string& file,
+                                 const Port& port, const InputOptions& options) {
+  if (file != "zeros") return within_memory(file, [&] { return read_input(file, port, options); });
+  auto tensor = zeros(port);
+  if (!tensor) return std::move(tensor).error().at(fmt::format("{}: input '{}'", model, port.name));
+  return tensor;
+}
+
 Status read_inputs(const Args& args, const Session& session, std::vector<OwnedTensor>& tensors) {
   const auto ports = session.inputs();
   TRY_VALUE(const InputOptions options, input_options(args));
@@ -100,8 +109,7 @@ Status read_inputs(const Args& args, const Session& session, std::vector<OwnedTe
                   ports[i].name, type_name(ports[i].type), ports[i].shape.text(), ports[i].name,
                   ports[i].name);
     }
-    TRY_VALUE(OwnedTensor tensor,
-              files[i] == "zeros" ? zeros(ports[i]) : read_input(files[i], ports[i], options));
+    TRY_VALUE(OwnedTensor tensor, given_tensor(args.positional()[0], files[i], ports[i], options));
     tensors.push_back(std::move(tensor));
   }
   return {};

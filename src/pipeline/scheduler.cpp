@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "pipeline/edge.h"
+#include "platform/memory.h"
 #include "platform/thread.h"
 
 namespace polder::pipeline {
@@ -134,7 +135,9 @@ void Run::execute(NodeRun& node, std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   Emitter out(node.pool);
   const std::int64_t begin_ns = monotonic_ns();
-  Status status = node.finishing ? node.node->finish(out) : node.node->process(node.inputs, out);
+  Status status = within_memory({}, [&] {
+    return node.finishing ? node.node->finish(out) : node.node->process(node.inputs, out);
+  });
   const std::int64_t took_ns = monotonic_ns() - begin_ns;
   node.inputs.clear();
   lock.lock();
@@ -426,7 +429,7 @@ Result<RunStats> Run::run() {
 
   RunStats result = stats();
   for (const NodeRun& node : nodes_) {
-    Status committed = node.node->commit(result);
+    Status committed = within_memory({}, [&] { return node.node->commit(result); });
     if (!committed.ok())
       return std::move(committed).error().at(fmt::format("node '{}'", node.spec->name));
   }

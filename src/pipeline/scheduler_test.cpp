@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "base/fail.h"
-#include "platform/thread_limit.h"
+#include "platform/testing.h"
 
 namespace polder::pipeline {
 namespace {
@@ -255,6 +255,35 @@ TEST(Scheduler, ThreadsThatCannotBeStartedFailTheRun) {
   EXPECT_NE(stats.error().message.find("of 4 cannot be started"), std::string::npos)
       << stats.error().message;
   EXPECT_EQ(net.text(sink), "");  // neither ended nor committed
+}
+
+class HungryStep : public Node {
+ public:
+  Status process(std::span<const Packet> inputs, Emitter& out) override {
+    out.acquire<Events>();
+    if (inputs[0].seq == 5) take_all_memory();
+    return out.emit(inputs[0]), Status();
+  }
+};
+
+// Whichever thread it happens on.
+TEST(Scheduler, RunningOutOfMemoryFailsTheRun) {
+  for (const int threads : {1, 3}) {
+    for (int repeat = 0; repeat < 10; ++repeat) {
+      Net net;
+      const int source = net.add(kSource, std::make_unique<CountSource>(20, 100));
+      const int step = net.add(kStep, std::make_unique<HungryStep>());
+      const int sink = net.add(kSink, std::make_unique<NoteSink>());
+      net.join(source, step);
+      net.join(step, sink);
+      const auto stats = net.run(threads);
+      ASSERT_FALSE(stats.ok());
+      EXPECT_EQ(stats.error().code, Code::kExhausted);
+      EXPECT_TRUE(stats.error().message.starts_with("node 'n1': out of memory"))
+          << stats.error().message;
+      EXPECT_EQ(net.text(sink).find("committed"), std::string::npos);
+    }
+  }
 }
 
 TEST(Scheduler, StopEndsTheSources) {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/fail.h"
+#include "platform/memory.h"
 
 namespace polder {
 namespace {
@@ -131,7 +132,9 @@ Result<std::string> read_file(const std::string& path, std::size_t cap_bytes) {
   if (size > cap_bytes)
     return fail(Code::kExhausted, "{}: {} bytes; at most {} are accepted here", path, size,
                 cap_bytes);
-  std::string bytes(size, '\0');
+  std::string bytes;
+  const auto grow = [&]() -> Status { return bytes.resize(size), Status(); };
+  TRY(within_memory(path, grow));
   std::size_t filled = 0;
   while (filled < size) {
     const ssize_t got = ::read(fd.get(), bytes.data() + filled, size - filled);

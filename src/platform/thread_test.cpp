@@ -4,7 +4,7 @@
 
 #include <atomic>
 
-#include "platform/thread_limit.h"
+#include "platform/testing.h"
 
 namespace polder {
 namespace {

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "platform/thread_limit.h"
+#include "platform/testing.h"
 
 namespace polder {
 

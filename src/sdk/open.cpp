@@ -1,10 +1,9 @@
 // Opening any model file as a session.
 #include "sdk/open.h"
 
-#include <new>
-
 #include "base/fail.h"
 #include "platform/file.h"
+#include "platform/memory.h"
 
 #ifndef POLDER_DEVICE
 #include "import/onnx.h"
@@ -36,7 +35,8 @@ Result<std::unique_ptr<Session>> open_plan(File file, int threads, const std::st
 
 #ifdef POLDER_DEVICE
 
-Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options) {
+namespace {
+Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOptions& options) {
   TRY_VALUE(File file, map_model(path));
   if (!is_plan(file->bytes())) {
     return fail(
@@ -46,6 +46,7 @@ Result<std::unique_ptr<Session>> open_session(const std::string& path, const Ope
   }
   return open_plan(std::move(file), options.threads, path);
 }
+}  // namespace
 
 #else
 
@@ -87,16 +88,6 @@ Result<Graph> import_model(const std::string& path, const OpenOptions& options) 
 
 namespace {
 
-// Importing and compiling take memory as the model asks for; where there is none, that is an error.
-template <class F>
-auto within_memory(const std::string& path, F make) -> decltype(make()) {
-  try {
-    return make();
-  } catch (const std::bad_alloc&) {
-    return fail(Code::kExhausted, "{}: out of memory", path);
-  }
-}
-
 Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOptions& options) {
   TRY_VALUE(File file, map_model(path));
   if (is_plan(file->bytes())) return open_plan(std::move(file), options.threads, path);
@@ -123,15 +114,16 @@ Status compile_any(const std::string& model_path, const std::string& plan_path,
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options) {
-  return within_memory(path, [&] { return open_any(path, options); });
-}
-
 Status compile_file(const std::string& model_path, const std::string& plan_path,
                     const OpenOptions& options) {
   return within_memory(model_path, [&] { return compile_any(model_path, plan_path, options); });
 }
 
 #endif
+
+// Importing, compiling and opening take memory as the model asks for.
+Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options) {
+  return within_memory(path, [&] { return open_any(path, options); });
+}
 
 }  // namespace polder

@@ -94,12 +94,14 @@ class Scratch(unittest.TestCase):
         path.write_bytes(data if isinstance(data, bytes) else data.encode())
         return path
 
-    def run_polder(self, *arguments, limit=None, stack=None, **options):
+    def run_polder(self, *arguments, limit=None, stack=None, memory=None, **options):
         def limits():
             if limit is not None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
             if stack is not None:
                 resource.setrlimit(resource.RLIMIT_STACK, (stack, stack))
+            if memory is not None:
+                resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         return subprocess.run([POLDER, *map(str, arguments)], capture_output=True, text=True,
                               errors="replace", timeout=120, preexec_fn=limits, cwd=self.scratch,
                               **options)
@@ -280,6 +282,46 @@ class Threads(Scratch):
                      names=["abs.onnx", "thread 2 of 8", "fewer (--threads)"])
         done = self.run_polder("run", model, "--input", "zeros", "--threads", "1", stack=NO_THREAD)
         self.assertEqual(done.returncode, 0, done.stderr)
+
+
+class Memory(Scratch):
+    """From the least memory in which the command starts up to where it succeeds."""
+
+    def refused_until_enough(self, model, *arguments):
+        start = next((size for size in range(8 << 20, 256 << 20, 1 << 20)
+                      if self.run_polder("--version", memory=size).returncode == 0), None)
+        if start is None:
+            self.skipTest("a sanitizer takes more address space than any limit here")
+        told = []
+        for size in range(start + (1 << 20), 512 << 20, 1 << 20):
+            done = self.run_polder(*arguments, memory=size)
+            if done.returncode == 0:
+                break
+            told.append((size, done.returncode, done.stderr))
+            self.assertEqual(done.returncode, 1, told[-1])
+            self.assertEqual(len(done.stderr.splitlines()), 1, told[-1])
+            self.assertIn(model.name, done.stderr)
+            self.assertRegex(done.stderr, "memory", told[-1])
+            self.assertFalse(list(self.out.iterdir()), told[-1])
+        self.assertEqual(done.returncode, 0)
+        self.assertGreater(len(told), 8)
+
+    def big(self):
+        """Its 8 MB of constants are folded with themselves; its tensors are as large."""
+        data = bytes(8 << 20)
+        tensor = field(1, len(data) // 4) + field(2, 1) + field(8, "w") + field(9, data)
+        return self.file("big.onnx", onnx_model(
+            onnx_input("x", (len(data) // 4,)), field(5, tensor),
+            onnx_node("Add", ["w", "w"], ["v"]), onnx_node("Add", ["x", "v"], ["y"]),
+            onnx_output("y")))
+
+    def test_running(self):
+        model = self.big()
+        self.refused_until_enough(model, "run", model, "--input", "x=zeros", "--threads", "2")
+
+    def test_compiling(self):
+        model = self.big()
+        self.refused_until_enough(model, "compile", model, "--output", self.out / "big.plan")
 
 
 class FullDisk(Scratch):

@@ -1,9 +1,11 @@
-// For tests: a process that can start no thread.
+// For tests: a machine that has no more threads or memory to give.
 #pragma once
 
 #include <pthread.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 
 namespace polder {
 
@@ -29,5 +31,12 @@ class NoNewThreads {
  private:
   pthread_attr_t before_;
 };
+
+// Fails as `new` does when memory runs out, in code without exceptions and under sanitizers too.
+inline int take_all_memory() {
+  volatile std::size_t count = SIZE_MAX;  // elements: a size_t does not hold their bytes
+  const std::unique_ptr<int[]> taken(new int[count]);
+  return taken[0];
+}
 
 }  // namespace polder

@@ -380,8 +380,12 @@ Status GraphRunner::check_memory(const Node& node) {
 // By what inference has found last.
 bool GraphRunner::makes_nothing(const Node& node) const {
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i] < 0) continue;
     const Dims& dims = info_out_[i].dims;
-    if (node.outputs[i] >= 0 && !(dims.known() && dims.bounds().elements() == 0)) return false;
+    if (dims.max_elements() > 0) return false;
+    for (int axis = 0; axis < dims.rank(); ++axis) {
+      if (!dims[axis].known() && dims[axis].bound > 0) return false;  // the kernel decides it
+    }
   }
   return true;
 }

@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto compiled = polder::compile::compile(std::move(*graph));
   if (!compiled.ok()) return 0;
   auto plan = compiled->load();
-  if (plan.ok()) polder::fuzz::open_and_run(std::move(*plan), std::uint32_t(size));
+  if (plan.ok() && polder::fuzz::is_small(*plan))
+    polder::fuzz::open_and_run(std::move(*plan), std::uint32_t(size));
   return 0;
 }

@@ -35,6 +35,9 @@ struct OpenOptions {
   std::vector<std::pair<std::string, TensorView>> bindings;
   // Names of optimisation passes to leave out.
   std::vector<std::string> without;
+  // The most iterations of Loop and Scan in one run, all of them together, nested ones each time;
+  // a run that needs more fails with kExhausted.
+  std::int64_t max_iterations = std::int64_t(1) << 24;
 };
 
 // A model that is ready to run. One thread at a time may use it; different models are independent.

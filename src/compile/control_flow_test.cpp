@@ -1,5 +1,8 @@
 // If, Loop and Scan through the plan and the session, twice each: nothing of a run stays behind.
 #include <gtest/gtest.h>
+#include <pthread.h>
+
+#include <functional>
 
 #include "compile/compile.h"
 #include "ops/infer.h"
@@ -15,20 +18,25 @@ struct Output {
   std::vector<float> elements;
 };
 
-std::vector<Output> run(Graph graph, std::span<const TensorView> inputs) {
+std::unique_ptr<Session> open(Graph graph, const SessionOptions& options = {}) {
   const Status inferred = ops::infer_graph(graph);
   EXPECT_TRUE(inferred) << inferred.error().message;
   auto compiled = compile(std::move(graph));
   EXPECT_TRUE(compiled) << compiled.error().message;
-  auto session = Session::open(std::move(*compiled->load()));
+  auto session = Session::open(std::move(*compiled->load()), options);
   EXPECT_TRUE(session) << session.error().message;
+  return std::move(*session);
+}
+
+std::vector<Output> run(Graph graph, std::span<const TensorView> inputs) {
+  const auto session = open(std::move(graph));
   std::vector<Output> outputs;
   for (int time = 0; time < 2; ++time) {
-    const Status status = (*session)->run(inputs);
+    const Status status = session->run(inputs);
     EXPECT_TRUE(status) << status.error().message;
     outputs.clear();
-    for (int i = 0; i < int((*session)->outputs().size()); ++i) {
-      const TensorView view = (*session)->output(i);
+    for (int i = 0; i < int(session->outputs().size()); ++i) {
+      const TensorView view = session->output(i);
       outputs.push_back({view.shape, {view.as<float>(), view.as<float>() + view.shape.elements()}});
     }
   }
@@ -81,18 +89,14 @@ TEST(ControlFlow, RequireFailsTheRunThatTakesTheOtherBranch) {
   graph.inputs = {x, flag};
   graph.outputs = {y};
   graph.nodes = {{"Require", "if", {{"expected", std::int64_t(0)}}, {x, flag}, {y}, {}}};
-  ASSERT_TRUE(ops::infer_graph(graph));
-  auto compiled = compile(std::move(graph));
-  ASSERT_TRUE(compiled) << compiled.error().message;
-  auto session = Session::open(std::move(*compiled->load()));
-  ASSERT_TRUE(session) << session.error().message;
+  const auto session = open(std::move(graph));
   std::vector<float> a = {1, 2, 3};
   std::uint8_t given = 0;
   const TensorView inputs[] = {view_of(a), {&given, DataType::kBool, {}}};
-  ASSERT_TRUE((*session)->run(inputs));
-  EXPECT_EQ((*session)->output(0).as<float>()[2], 3);
+  ASSERT_TRUE(session->run(inputs));
+  EXPECT_EQ(session->output(0).as<float>()[2], 3);
   given = 1;
-  const Status status = (*session)->run(inputs);
+  const Status status = session->run(inputs);
   ASSERT_FALSE(status);
   EXPECT_NE(status.error().message.find("then branch"), std::string::npos)
       << status.error().message;
@@ -196,6 +200,162 @@ TEST(ControlFlow, ScanGoesEitherWay) {
   const auto out = run(std::move(graph), inputs);
   EXPECT_EQ(out[0].elements, std::vector<float>{110});
   EXPECT_EQ(out[1].elements, (std::vector<float>{110, 109, 107, 104}));
+}
+
+// (a, b) -> (a + b, b), and the condition is handed on.
+Graph adding_loop_body() {
+  Graph body = loop_body({2});
+  const ValueId sum = body.add_value("sum");
+  body.nodes = {{"Add", "add", {}, {body.inputs[2], body.inputs[3]}, {sum}, {}}};
+  body.outputs = {body.inputs[1], sum, body.inputs[3]};
+  return body;
+}
+
+void expect_no_more_iterations(const Status& status, std::string_view most) {
+  ASSERT_FALSE(status);
+  const std::string& message = status.error().message;
+  EXPECT_EQ(status.error().code, Code::kExhausted);
+  EXPECT_NE(message.find("node 'loop' (Loop)"), std::string::npos) << message;
+  EXPECT_NE(message.find(most), std::string::npos) << message;
+  EXPECT_NE(message.find("max_iterations"), std::string::npos) << message;
+}
+
+TEST(ControlFlow, LoopWithoutAnEndIsAnError) {
+  Graph graph = loop(0, adding_loop_body(), {0, 0}, {2}, 2);
+  graph.nodes[0].inputs[0] = kNoValue;
+  const auto session = open(std::move(graph), {.max_iterations = 5000});
+  std::vector<float> a = {1, 2}, b = {10, 20};
+  const TensorView inputs[] = {view_of(a), view_of(b)};
+  for (int time = 0; time < 2; ++time) expect_no_more_iterations(session->run(inputs), "5000");
+}
+
+TEST(ControlFlow, LoopsOfOneRunShareTheCap) {
+  // Six times a loop of ten iterations: 66 in all.
+  const auto nested = [] {
+    Graph body = loop_body({2});
+    const std::int64_t ten = 10;
+    const ValueId trips = body.add_constant("ten", DataType::kI64, {}, std::span(&ten, 1));
+    const ValueId a = body.add_value("a"), b = body.add_value("b");
+    body.nodes = {{"Loop",
+                   "inner",
+                   {{"carried", std::int64_t(2)}, {"to_the_end", std::int64_t(1)}},
+                   {trips, kNoValue, body.inputs[2], body.inputs[3]},
+                   {a, b},
+                   {adding_loop_body()}}};
+    body.outputs = {body.inputs[1], a, b};
+    return loop(6, std::move(body), {0, 0}, {2}, 2);
+  };
+  std::vector<float> a = {1, 2}, b = {10, 20};
+  const TensorView inputs[] = {view_of(a), view_of(b)};
+  const auto enough = open(nested(), {.max_iterations = 66});
+  for (int time = 0; time < 2; ++time) {
+    const Status status = enough->run(inputs);
+    ASSERT_TRUE(status) << status.error().message;
+    EXPECT_EQ(enough->output(0).as<float>()[0], 601);
+  }
+  const auto short_of_one = open(nested(), {.max_iterations = 65});
+  expect_no_more_iterations(short_of_one->run(inputs), "65");
+}
+
+TEST(ControlFlow, ScanOverNothingManyTimesIsAnError) {
+  Graph body;
+  const ValueId state = body.add_value("state", kF32, {}), x = body.add_value("x", kF32, {0});
+  const ValueId sum = body.add_value("sum");
+  body.inputs = {state, x};
+  body.outputs = {sum};
+  body.nodes = {{"Add", "add", {}, {state, state}, {sum}, {}}};
+  Graph graph;
+  const std::int64_t many = std::int64_t(1) << 36;
+  const ValueId start = graph.add_value("start", kF32, {});
+  const ValueId all = graph.add_value("all", kF32, {many, 0}), last = graph.add_value("last");
+  graph.inputs = {start, all};
+  graph.outputs = {last};
+  graph.nodes = {{"Scan",
+                  "loop",
+                  {{"states", std::int64_t(1)}, {"scans", std::int64_t(1)}},
+                  {start, all},
+                  {last},
+                  {std::move(body)}}};
+  const auto session = open(std::move(graph), {.max_iterations = 100});
+  float begin = 1;
+  const TensorView inputs[] = {{&begin, kF32, {}}, {&begin, kF32, {many, 0}}};
+  const Status status = session->run(inputs);
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("(Scan)"), std::string::npos) << status.error().message;
+}
+
+TEST(ControlFlow, MemoryForWhatAnEndlessLoopCollectsIsRefused) {
+  Graph body = adding_loop_body();
+  body.outputs.push_back(body.outputs[1]);
+  Graph graph = loop(0, std::move(body), {0, 0}, {2}, 3);
+  graph.nodes[0].inputs[0] = kNoValue;
+  ASSERT_TRUE(ops::infer_graph(graph));
+  EXPECT_FALSE(graph[graph.outputs[2]].dims[0].known());
+  const auto compiled = compile(std::move(graph));
+  ASSERT_FALSE(compiled);
+  EXPECT_NE(compiled.error().message.find("has no usable bound"), std::string::npos)
+      << compiled.error().message;
+}
+
+// Runs f on a thread with a stack such as devices have.
+void run_on_small_stack(std::size_t stack_bytes, const std::function<void()>& f) {
+  pthread_attr_t attributes;
+  ASSERT_EQ(pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, stack_bytes), 0);
+  pthread_t thread;
+  const auto start = [](void* call) -> void* {
+    (*static_cast<const std::function<void()>*>(call))();
+    return nullptr;
+  };
+  const int created =
+      pthread_create(&thread, &attributes, start, const_cast<std::function<void()>*>(&f));
+  pthread_attr_destroy(&attributes);
+  ASSERT_EQ(created, 0);
+  pthread_join(thread, nullptr);
+}
+
+// x + x below `depth` Ifs, each in the then branch of the one around it; the extent of x is free.
+Graph nested_ifs(int depth) {
+  Graph graph;
+  const ValueId flag = graph.add_value("flag", DataType::kBool, {});
+  const ValueId x = graph.add_value("x", kF32, {Dim(8, 1)}), y = graph.add_value("y");
+  graph.next_symbol = 2;
+  graph.inputs = {flag, x};
+  graph.outputs = {y};
+  if (depth == 0) {
+    graph.nodes = {{"Add", "add", {}, {x, x}, {y}, {}}};
+    return graph;
+  }
+  graph.nodes = {{"If",
+                  "if",
+                  {{"then_inputs", std::int64_t(2)}},
+                  {flag, flag, x, x, x},
+                  {y},
+                  {nested_ifs(depth - 1), add_body({Dim(8, 1)})}}};
+  return graph;
+}
+
+TEST(ControlFlow, BodiesNestToTheCapOnASmallStack) {
+  constexpr std::size_t kStackBytes = 256 << 10;
+  std::vector<float> a = {1, 2, 3};
+  std::uint8_t flag = 1;
+  const TensorView inputs[] = {{&flag, DataType::kBool, {}}, view_of(a)};
+  float last = 0;
+  run_on_small_stack(kStackBytes, [&] {
+    const auto session = open(nested_ifs(kMaxPlanBodyDepth - 1));
+    const Status status = session->run(inputs);
+    ASSERT_TRUE(status) << status.error().message;
+    last = session->output(0).as<float>()[2];
+  });
+  EXPECT_EQ(last, 6);
+  Graph deeper = nested_ifs(kMaxPlanBodyDepth);
+  ASSERT_TRUE(ops::infer_graph(deeper));
+  auto compiled = compile(std::move(deeper));
+  ASSERT_TRUE(compiled) << compiled.error().message;
+  const auto refused = Session::open(std::move(*compiled->load()));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("nested deeper"), std::string::npos)
+      << refused.error().message;
 }
 
 }  // namespace

@@ -36,6 +36,19 @@ Status cover(InferContext& context, const ValueInfo& a, const ValueInfo& b, int 
   return {};
 }
 
+Status stack_results(InferContext& context, int carried, int first_result, Dim length) {
+  for (int i = carried; i < context.output_count(); ++i) {
+    const ValueInfo element = context.body_result(0, first_result + i);
+    if (element.dims.rank() == kMaxRank) {
+      return fail(Code::kUnsupported, "output {} would have rank {}", i, kMaxRank + 1);
+    }
+    Dims dims = {length};
+    for (const Dim& dim : element.dims) dims.push_back(dim);
+    context.output(i, element.type, dims);
+  }
+  return {};
+}
+
 Status copy_result(const TensorView& from, const Shape& room, TensorView& to) {
   if (from.type != to.type || from.shape.rank() != room.rank()) {
     return fail(Code::kInvalid, "a body made {} {} where {} {} was planned", type_name(from.type),
@@ -83,7 +96,7 @@ void Iteration::reverse(std::uint64_t outputs, std::int64_t length) {
 }
 
 Status Iteration::step(int first_result, std::int64_t index) {
-  TRY(run_->bodies->run(0, formals_));
+  TRY(run_->bodies->iterate(0, formals_));
   // What is appended first: it may be a carried value as it was.
   for (int output = carried_; output < int(run_->outputs.size()); ++output) {
     TRY(append(run_->bodies->output(0, first_result + output), output, index));

@@ -9,13 +9,17 @@
 
 namespace polder::ops {
 
-// Values that a body makes, and values that a loop carries: arrays of that size are on the stack.
+// Values that a body makes, and values that a loop carries.
 inline constexpr int kMaxBodyResults = 64;
 
 // What covers both `a` and `b` for output `index`: the extent where they agree, otherwise a new one
 // up to the larger bound. Types and ranks must agree.
 Status cover(InferContext& context, const ValueInfo& a, const ValueInfo& b, int index,
              ValueInfo& out);
+
+// Infers the outputs from `carried` on, which stack what each of `length` iterations makes: output
+// i the body's result first_result + i.
+Status stack_results(InferContext& context, int carried, int first_result, Dim length);
 
 // Copies what a body made into a node's output and gives it this run's extents. An error above
 // `room`, the extents that the plan has memory for.

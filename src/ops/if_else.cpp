@@ -28,14 +28,14 @@ Status infer(InferContext& context) {
     return fail(Code::kInvalid, "attribute 'then_inputs' is {} of {} inputs", p.then_inputs,
                 context.input_count());
   }
-  ValueInfo results[2][kMaxBodyResults];
   for (int body = 0; body < 2; ++body) {
-    TRY(context.infer_body(body, inputs_of(p, context.inputs(), body),
-                           std::span(results[body]).first(std::size_t(context.output_count()))));
+    const auto inputs = inputs_of(p, context.inputs(), body);
+    const auto input = [&](int i) { return inputs[std::size_t(i)]; };
+    TRY(context.infer_body(body, {int(inputs.size()), input}, context.output_count()));
   }
   for (int i = 0; i < context.output_count(); ++i) {
     ValueInfo out;
-    TRY(cover(context, results[0][i], results[1][i], i, out));
+    TRY(cover(context, context.body_result(0, i), context.body_result(1, i), i, out));
     context.output(i, out.type, out.dims);
   }
   return {};

@@ -99,20 +99,23 @@ class GraphHost final : public InferContext::Host {
  public:
   GraphHost(Graph& graph, Node& node) : graph_(graph), node_(node) {}
   Dim new_dim(std::int64_t bound) override { return graph_.new_dim(bound); }
-  Status infer_body(int index, std::span<const ValueInfo> inputs,
-                    std::span<ValueInfo> outputs) override {
+  Status infer_body(int index, const BodyInputs& inputs, int results) override {
     Graph& body = node_.bodies[std::size_t(index)];
-    TRY(ops::infer_body(body, inputs));
-    for (std::size_t i = 0; i < outputs.size() && i < body.outputs.size(); ++i) {
-      outputs[i] = info_of(body[body.outputs[i]]);
-      // A body's symbols mean nothing outside.
-      Dims dims;
-      for (const Dim& dim : outputs[i].dims) {
-        dims.push_back(dim.known() ? dim : graph_.new_dim(dim.bound));
-      }
-      outputs[i].dims = dims;
+    if (body.outputs.size() < std::size_t(results)) {
+      return fail(Code::kInvalid, "body {} makes {} values; {} expected", index,
+                  body.outputs.size(), results);
     }
-    return {};
+    return ops::infer_body(body, inputs);
+  }
+  ValueInfo body_result(int index, int i) override {
+    const Graph& body = node_.bodies[std::size_t(index)];
+    const Value& value = body[body.outputs[std::size_t(i)]];
+    ValueInfo info = {.type = value.type};
+    // A body's symbols mean nothing outside.
+    for (const Dim& dim : value.dims) {
+      info.dims.push_back(dim.known() ? dim : graph_.new_dim(dim.bound));
+    }
+    return info;
   }
   void keep_ints(int index, const IntList& ints) override {
     const ValueId id = node_.outputs[std::size_t(index)];
@@ -212,10 +215,10 @@ Status infer_graph(Graph& graph) {
   return {};
 }
 
-Status infer_body(Graph& body, std::span<const ValueInfo> inputs) {
-  if (inputs.size() != body.inputs.size()) {
+Status infer_body(Graph& body, const BodyInputs& inputs) {
+  if (std::size_t(inputs.count()) != body.inputs.size()) {
     return fail(Code::kInvalid, "a body takes {} inputs; {} given", body.inputs.size(),
-                inputs.size());
+                inputs.count());
   }
   // What is equal outside is equal inside.
   std::vector<std::pair<std::int32_t, std::int32_t>> symbols;
@@ -228,16 +231,17 @@ Status infer_body(Graph& body, std::span<const ValueInfo> inputs) {
     }
     return Dim(dim.bound, known->second);
   };
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    Value& value = body[body.inputs[i]];
-    value.type = inputs[i].type;
+  for (int i = 0; i < inputs.count(); ++i) {
+    const ValueInfo input = inputs[i];
+    Value& value = body[body.inputs[std::size_t(i)]];
+    value.type = input.type;
     value.dims = {};
-    for (const Dim& dim : inputs[i].dims) value.dims.push_back(inner(dim));
+    for (const Dim& dim : input.dims) value.dims.push_back(inner(dim));
     value.ints = nullptr;
-    if (!inputs[i].ints) continue;
-    IntList ints = *inputs[i].ints;
-    for (int k = 0; k < ints.size(); ++k) ints[k] = inner(ints[k]);
-    value.ints = std::make_shared<IntList>(ints);
+    if (!input.ints) continue;
+    const auto ints = std::make_shared<IntList>(*input.ints);
+    for (int k = 0; k < ints->size(); ++k) (*ints)[k] = inner((*ints)[k]);
+    value.ints = ints;
   }
   return infer_graph(body);
 }

@@ -11,7 +11,7 @@ Status infer_node(Graph& graph, std::size_t index);
 Status infer_graph(Graph& graph);
 // What the graph knows of a value, as an operator sees it.
 ValueInfo info_of(const Value& value);
-// Infers a body for these inputs (a copy of it is filled in); `outputs` gets its results.
-Status infer_body(Graph& body, std::span<const ValueInfo> inputs);
+// Infers a body for these inputs.
+Status infer_body(Graph& body, const BodyInputs& inputs);
 
 }  // namespace polder::ops

@@ -42,81 +42,74 @@ bool known_count(const InferContext& context, std::int64_t& count) {
 
 class Inference {
  public:
-  Inference(InferContext& context, const Params& p) : context_(context), p_(p) {
-    for (int i = 0; i < p.carried; ++i) bounds_[i] = context.dims(kFirstCarried + i);
-  }
+  Inference(InferContext& context, const Params& p) : context_(context), p_(p) {}
 
   Status run() {
+    TRY(check_inputs());
+    for (int i = 0; i < p_.carried; ++i) set_carried(i, carried_in(i).dims);
+    std::int64_t count = 0;
+    const bool counted = known_count(context_, count);
+    TRY(follow(count, counted));
+    for (int i = 0; i < p_.carried; ++i) set_carried(i, carried_dims(i));
+    const Dim length =
+        counted && p_.to_the_end ? Dim(count) : context_.new_dim(counted ? count : kUnbounded);
+    return stack_results(context_, p_.carried, 1, length);
+  }
+
+ private:
+  const ValueInfo& carried_in(int i) const { return context_.input(kFirstCarried + i); }
+  // The outputs hold the bounds of what is carried, as they rise.
+  const Dims& bounds(int i) const { return context_.inferred(i).dims; }
+  void set_carried(int i, const Dims& dims) { context_.output(i, carried_in(i).type, dims); }
+
+  Status check_inputs() const {
     if (context_.input_count() < kFirstCarried + p_.carried ||
         context_.output_count() < p_.carried) {
       return fail(Code::kInvalid, "{} inputs and {} outputs for {} carried values",
                   context_.input_count(), context_.output_count(), p_.carried);
     }
-    for (int i = kFirstCarried; i < kFirstCarried + p_.carried; ++i) {
-      if (!context_.has(i)) return fail(Code::kInvalid, "carried input {} is absent", i);
+    for (int i = 0; i < p_.carried; ++i) {
+      if (!carried_in(i).present()) {
+        return fail(Code::kInvalid, "carried input {} is absent", kFirstCarried + i);
+      }
     }
     if (context_.has(0)) TRY(context_.expect_type(0, {DataType::kI64}));
     if (context_.has(1)) TRY(context_.expect_type(1, {DataType::kBool}));
-    std::int64_t count = 0;
-    const bool counted = known_count(context_, count);
-    TRY(follow(count, counted));
-    for (int i = 0; i < p_.carried; ++i) {
-      context_.output(i, context_.type(kFirstCarried + i), carried_dims(i));
-    }
-    for (int i = p_.carried; i < context_.output_count(); ++i) {
-      Dims dims = {counted && p_.to_the_end ? Dim(count)
-                                            : context_.new_dim(counted ? count : kUnbounded)};
-      for (const Dim& dim : results_[i + 1].dims) dims.push_back(dim);
-      if (results_[i + 1].dims.rank() == kMaxRank) {
-        return fail(Code::kUnsupported, "output {} would have rank {}", i, kMaxRank + 1);
-      }
-      context_.output(i, results_[i + 1].type, dims);
-    }
     return {};
   }
 
- private:
   Dims carried_dims(int i) {
-    Dims dims = context_.dims(kFirstCarried + i);
+    Dims dims = carried_in(i).dims;
     for (int axis = 0; axis < dims.rank(); ++axis) {
-      if (is_free(p_, i, axis)) dims[axis] = context_.new_dim(bounds_[i][axis].bound);
+      if (is_free(p_, i, axis)) dims[axis] = context_.new_dim(bounds(i)[axis].bound);
     }
     return dims;
   }
 
-  Status infer_body() {
-    // Bodies capture few values; more than this is no model.
-    constexpr int kMaxFormals = 512;
-    ValueInfo formals[kMaxFormals];
-    const int count = context_.input_count();
-    if (count > kMaxFormals) return fail(Code::kExhausted, "more than {} inputs", kMaxFormals);
-    formals[0] = {.type = DataType::kI64};
-    formals[1] = {.type = DataType::kBool};
-    for (int i = kFirstCarried; i < count; ++i) {
-      formals[i] = context_.input(i);
-      if (i >= kFirstCarried + p_.carried) continue;
-      // Elements of the first iteration are not those of the next.
-      formals[i].data = nullptr;
-      formals[i].ints = nullptr;
-      formals[i].dims = carried_dims(i - kFirstCarried);
-    }
-    return context_.infer_body(0, std::span(formals).first(std::size_t(count)),
-                               std::span(results_).first(std::size_t(context_.output_count() + 1)));
+  ValueInfo formal(int i) {
+    if (i == 0) return {.type = DataType::kI64};
+    if (i == 1) return {.type = DataType::kBool};
+    if (i >= kFirstCarried + p_.carried) return context_.input(i);
+    // Elements of the first iteration are not those of the next.
+    return {.type = context_.type(i), .dims = carried_dims(i - kFirstCarried)};
   }
 
   // Raises the bounds of what the body changes as the iterations do; ends with the body inferred
   // for the highest.
   Status follow(std::int64_t count, bool counted) {
+    const auto tell = [this](int i) { return formal(i); };
     for (std::int64_t i = 0;; ++i) {
-      TRY(infer_body());
-      TRY(check_carried());
-      if ((counted && i >= count) || i > kFollowed) return {};
+      TRY(context_.infer_body(0, {context_.input_count(), tell}, context_.output_count() + 1));
       bool changed = false;
       for (int k = 0; k < p_.carried; ++k) {
-        for (int axis = 0; axis < bounds_[k].rank(); ++axis) {
+        const ValueInfo result = context_.body_result(0, k + 1);
+        TRY(check_carried(k, result));
+        if ((counted && i >= count) || i > kFollowed) continue;
+        Dims raised = bounds(k);
+        for (int axis = 0; axis < raised.rank(); ++axis) {
           if (!is_free(p_, k, axis)) continue;
-          std::int64_t& bound = bounds_[k][axis].bound;
-          const std::int64_t growth = results_[k + 1].dims[axis].bound - bound;
+          std::int64_t& bound = raised[axis].bound;
+          const std::int64_t growth = result.dims[axis].bound - bound;
           if (growth <= 0) continue;
           changed = true;
           const bool fits = growth < kUnbounded / std::max<std::int64_t>(count, 1);
@@ -124,32 +117,26 @@ class Inference {
           else if (counted && fits) bound = std::min(bound + growth * (count - i), kUnbounded);
           else bound = kUnbounded;
         }
+        set_carried(k, raised);
       }
       if (!changed) return {};
     }
   }
 
-  Status check_carried() const {
-    for (int i = 0; i < p_.carried; ++i) {
-      const ValueInfo& in = context_.input(kFirstCarried + i);
-      const ValueInfo& out = results_[i + 1];
-      bool same = in.type == out.type && in.dims.rank() == out.dims.rank();
-      for (int axis = 0; same && axis < in.dims.rank(); ++axis) {
-        const Dim a = in.dims[axis], b = out.dims[axis];
-        same = is_free(p_, i, axis) || !a.known() || !b.known() || a == b;
-      }
-      if (same) continue;
-      return fail(Code::kUnsupported,
-                  "carried value {} is {} {} before the body and {} {} after it", i,
-                  type_name(in.type), in.dims.text(), type_name(out.type), out.dims.text());
+  Status check_carried(int i, const ValueInfo& out) const {
+    const ValueInfo& in = carried_in(i);
+    bool same = in.type == out.type && in.dims.rank() == out.dims.rank();
+    for (int axis = 0; same && axis < in.dims.rank(); ++axis) {
+      const Dim a = in.dims[axis], b = out.dims[axis];
+      same = is_free(p_, i, axis) || !a.known() || !b.known() || a == b;
     }
-    return {};
+    if (same) return {};
+    return fail(Code::kUnsupported, "carried value {} is {} {} before the body and {} {} after it",
+                i, type_name(in.type), in.dims.text(), type_name(out.type), out.dims.text());
   }
 
   InferContext& context_;
   const Params& p_;
-  Dims bounds_[kMaxBodyResults];
-  ValueInfo results_[kMaxBodyResults];
 };
 
 Status infer(InferContext& context) { return Inference(context, context.params<Params>()).run(); }

@@ -59,6 +59,24 @@ struct NodeInfo {
   }
 };
 
+// The inputs of a body, told one by one: bodies nest, and a list of them in each level's frame
+// would outgrow the stack of a device's thread. Borrows `tell`, which makes input `i`.
+class BodyInputs {
+ public:
+  template <class F>
+  BodyInputs(int count, const F& tell)
+      : count_(count),
+        tell_(&tell),
+        call_([](const void* f, int i) -> ValueInfo { return (*static_cast<const F*>(f))(i); }) {}
+  int count() const { return count_; }
+  ValueInfo operator[](int i) const { return call_(tell_, i); }
+
+ private:
+  int count_;
+  const void* tell_;
+  ValueInfo (*call_)(const void*, int);
+};
+
 // Computes a node's output types and dimensions. At run time the same function runs again for nodes
 // whose dimensions were not known before; then every input dimension and element is.
 class InferContext {
@@ -67,9 +85,10 @@ class InferContext {
   struct Host {
     virtual ~Host() = default;
     virtual Dim new_dim(std::int64_t bound) = 0;
-    // Infers body `index` for these inputs; fills `outputs`.
-    virtual Status infer_body(int index, std::span<const ValueInfo> inputs,
-                              std::span<ValueInfo> outputs) = 0;
+    // Infers body `index`, which makes at least `results` values, for these inputs.
+    virtual Status infer_body(int index, const BodyInputs& inputs, int results) = 0;
+    // Type and dimensions of result `i` of body `index` as it was last inferred.
+    virtual ValueInfo body_result(int index, int i) = 0;
     // Keeps the symbolic elements of output `index`.
     virtual void keep_ints(int index, const IntList& ints) = 0;
   };
@@ -108,9 +127,10 @@ class InferContext {
   void output_ints(int i, const IntList& ints);
   // An extent that only a run can tell.
   Dim new_dim(std::int64_t bound) { return host_.new_dim(bound); }
-  Status infer_body(int index, std::span<const ValueInfo> inputs, std::span<ValueInfo> outputs) {
-    return host_.infer_body(index, inputs, outputs);
+  Status infer_body(int index, const BodyInputs& inputs, int results) {
+    return host_.infer_body(index, inputs, results);
   }
+  ValueInfo body_result(int index, int i) { return host_.body_result(index, i); }
   const ValueInfo& inferred(int i) const { return outputs_[std::size_t(i)]; }
 
   // Common checks, with their messages.
@@ -131,6 +151,8 @@ class BodyRunner {
   // Binds `inputs` (borrowed), runs body `index`; its results are read with output() and stay
   // valid until the body runs again.
   virtual Status run(int index, std::span<const TensorView> inputs) = 0;
+  // The same as one more iteration of a loop: an error above the session's cap on them.
+  virtual Status iterate(int index, std::span<const TensorView> inputs) = 0;
   virtual TensorView output(int index, int i) const = 0;
 };
 

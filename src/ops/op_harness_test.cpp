@@ -19,9 +19,10 @@ constexpr std::byte kMark{0xa5};
 struct Host final : InferContext::Host {
   std::int32_t symbols = 1000;
   Dim new_dim(std::int64_t bound) override { return {bound, symbols++}; }
-  Status infer_body(int, std::span<const ValueInfo>, std::span<ValueInfo>) override {
+  Status infer_body(int, const BodyInputs&, int) override {
     return fail(Code::kUnsupported, "no bodies here");
   }
+  ValueInfo body_result(int, int) override { return {}; }
   void keep_ints(int, const IntList&) override {}
 };
 

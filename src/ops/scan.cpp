@@ -44,10 +44,8 @@ Status scanned_length(const InferContext& context, const Params& p, Dim& length)
 
 Status infer(InferContext& context) {
   const Params& p = context.params<Params>();
-  constexpr int kMaxFormals = 512;
   const int count = context.input_count();
-  if (count < p.states + p.scans || count > kMaxFormals ||
-      context.output_count() > kMaxBodyResults || context.output_count() < p.states) {
+  if (count < p.states + p.scans || context.output_count() < p.states) {
     return fail(Code::kInvalid, "{} inputs and {} outputs for {} states and {} scanned inputs",
                 count, context.output_count(), p.states, p.scans);
   }
@@ -56,31 +54,19 @@ Status infer(InferContext& context) {
   }
   Dim length;
   TRY(scanned_length(context, p, length));
-  ValueInfo formals[kMaxFormals], results[kMaxBodyResults];
-  for (int i = 0; i < count; ++i) {
-    formals[i] = context.input(i);
-    if (i >= p.states + p.scans) continue;
-    formals[i].data = nullptr;
-    formals[i].ints = nullptr;
-    if (i >= p.states) formals[i].dims = without_first(formals[i].dims);
+  const auto formal = [&](int i) {
+    const ValueInfo& input = context.input(i);
+    if (i >= p.states + p.scans) return input;
+    return ValueInfo{.type = input.type,
+                     .dims = i < p.states ? input.dims : without_first(input.dims)};
+  };
+  TRY(context.infer_body(0, {count, formal}, context.output_count()));
+  for (int i = 0; i < p.states; ++i) {
+    ValueInfo out;
+    TRY(cover(context, context.input(i), context.body_result(0, i), i, out));
+    context.output(i, out.type, context.dims(i));
   }
-  TRY(context.infer_body(0, std::span(formals).first(std::size_t(count)),
-                         std::span(results).first(std::size_t(context.output_count()))));
-  for (int i = 0; i < context.output_count(); ++i) {
-    if (i < p.states) {
-      ValueInfo out;
-      TRY(cover(context, context.input(i), results[i], i, out));
-      context.output(i, out.type, context.dims(i));
-      continue;
-    }
-    if (results[i].dims.rank() == kMaxRank) {
-      return fail(Code::kUnsupported, "output {} would have rank {}", i, kMaxRank + 1);
-    }
-    Dims dims = {length};
-    for (const Dim& dim : results[i].dims) dims.push_back(dim);
-    context.output(i, results[i].type, dims);
-  }
-  return {};
+  return stack_results(context, p.states, 0, length);
 }
 
 std::size_t workspace(const NodeInfo& node) {

@@ -50,7 +50,8 @@ Result<std::vector<std::int64_t>> ImportContext::constant_ints(int i) const {
   const ValueInfo infos[] = {info_of(graph[in(i)])};
   struct : InferContext::Host {
     Dim new_dim(std::int64_t bound) override { return bound; }
-    Status infer_body(int, std::span<const ValueInfo>, std::span<ValueInfo>) override { return {}; }
+    Status infer_body(int, const BodyInputs&, int) override { return {}; }
+    ValueInfo body_result(int, int) override { return {}; }
     void keep_ints(int, const IntList&) override {}
   } host;
   IntList list;

@@ -82,17 +82,15 @@ class GraphRunner::Host final : public ops::InferContext::Host {
  public:
   explicit Host(const Node& node) : node_(node) {}
   Dim new_dim(std::int64_t bound) override { return Dim(bound, 1); }
-  Status infer_body(int index, std::span<const ops::ValueInfo>,
-                    std::span<ops::ValueInfo> outputs) override {
-    const GraphRunner& body = *node_.bodies[std::size_t(index)];
-    if (body.outputs_.size() < outputs.size())
+  Status infer_body(int index, const ops::BodyInputs&, int results) override {
+    if (node_.bodies[std::size_t(index)]->outputs_.size() < std::size_t(results))
       return fail(Code::kCorrupt, "a body has too few outputs");
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const Tensor& tensor = body.tensors_[std::size_t(body.outputs_[i])];
-      outputs[i].type = tensor.type;
-      outputs[i].dims = tensor.dims;
-    }
     return {};
+  }
+  ops::ValueInfo body_result(int index, int i) override {
+    const GraphRunner& body = *node_.bodies[std::size_t(index)];
+    const Tensor& tensor = body.tensors_[std::size_t(body.outputs_[std::size_t(i)])];
+    return {tensor.type, tensor.dims};
   }
   void keep_ints(int, const IntList&) override {}
 
@@ -102,9 +100,19 @@ class GraphRunner::Host final : public ops::InferContext::Host {
 
 class GraphRunner::Bodies final : public ops::BodyRunner {
  public:
-  explicit Bodies(Node& node) : node_(node) {}
+  Bodies(Node& node, LoopBudget& loops) : node_(node), loops_(loops) {}
   Status run(int index, std::span<const TensorView> inputs) override {
     return node_.bodies[std::size_t(index)]->run(inputs);
+  }
+  Status iterate(int index, std::span<const TensorView> inputs) override {
+    if (loops_.left == 0) {
+      return fail(Code::kExhausted,
+                  "the loops of one run made {} iterations and go on: give the loop a count or a "
+                  "condition that ends it, or open the model with a higher max_iterations",
+                  loops_.most);
+    }
+    --loops_.left;
+    return run(index, inputs);
   }
   TensorView output(int index, int i) const override {
     return node_.bodies[std::size_t(index)]->output(i);
@@ -112,6 +120,7 @@ class GraphRunner::Bodies final : public ops::BodyRunner {
 
  private:
   Node& node_;
+  LoopBudget& loops_;
 };
 
 Result<std::unique_ptr<GraphRunner>> GraphRunner::load(const Shared& shared, int index) {
@@ -561,7 +570,7 @@ Status GraphRunner::run_node(int index) {
   if (node.makes_nothing) return {};
   const std::span inputs(views_.data() + node.views, node.inputs.size());
   const std::span outputs(views_.data() + node.views + node.inputs.size(), node.outputs.size());
-  Bodies bodies(node);
+  Bodies bodies(node, *shared_.loops);
   const ops::RunContext context{inputs,
                                 outputs,
                                 params_.data() + node.params,

@@ -32,6 +32,7 @@ class GraphRunner {
       int depth = 0, nodes = 0, tensors = 0, references = 0;
     };
     Taken* taken;  // while loading
+    LoopBudget* loops;
   };
   struct Tensor {
     std::string_view name;

@@ -83,7 +83,10 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
   if (options.threads < 1 || options.threads > 256) {
     return fail(Code::kInvalid, "{} threads asked for; 1 to 256", options.threads);
   }
+  if (options.max_iterations < 1)
+    return fail(Code::kInvalid, "max_iterations is {}; at least 1", options.max_iterations);
   std::unique_ptr<Session> session(new Session);
+  session->loops_.most = options.max_iterations;
   session->plan_ = std::move(plan);
   const plan::Program& program = session->plan_.program();
   if (program.graphs()->size() == 0) return fail(Code::kCorrupt, "no graph");
@@ -93,7 +96,8 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
   GraphRunner::Shared::Taken taken;
   const GraphRunner::Shared shared{&session->plan_,      kernel::kernels_for(session->isa_),
                                    session->pool_.get(), options.reference,
-                                   std::move(operators), &taken};
+                                   std::move(operators), &taken,
+                                   &session->loops_};
   TRY_VALUE(session->main_, GraphRunner::load(shared, 0));
 
   session->arena_bytes_ = session->main_->arena_bytes();
@@ -109,7 +113,10 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
   return session;
 }
 
-Status Session::run(std::span<const TensorView> inputs) { return main_->run(inputs); }
+Status Session::run(std::span<const TensorView> inputs) {
+  loops_.left = loops_.most;
+  return main_->run(inputs);
+}
 
 TensorView Session::output(int index) const { return main_->output(index); }
 

@@ -21,6 +21,10 @@ class RunObserver {
   virtual void after(int node) = 0;
 };
 
+// A minute of audio, sample by sample, takes 2.9 million iterations and an image, row by row, some
+// thousands; 2^24 of a small body are over in seconds.
+inline constexpr std::int64_t kMaxIterations = std::int64_t(1) << 24;
+
 struct SessionOptions {
   int threads = 1;
   // The instruction set to use instead of the best; the plan's target must be no higher.
@@ -28,6 +32,14 @@ struct SessionOptions {
   // Runs every operator by its reference implementation: slow, for tests. Only for plans whose
   // constants are not packed (CompileOptions::pack = false).
   bool reference = false;
+  // The most iterations of Loop and Scan in one run(), all of them together, nested ones each time:
+  // a loop without an end is an error (kExhausted) instead of a hang.
+  std::int64_t max_iterations = kMaxIterations;
+};
+
+// The iterations that all loops together may make in one run.
+struct LoopBudget {
+  std::int64_t most = kMaxIterations, left = 0;
 };
 
 // What a node is and costs, for inspection and profiles.
@@ -85,6 +97,7 @@ class Session final : public Executor {
   std::shared_ptr<std::byte> arena_;
   std::size_t arena_bytes_ = 0;
   std::unique_ptr<GraphRunner> main_;
+  LoopBudget loops_;
   std::vector<Port> inputs_, outputs_;
 };
 

@@ -22,11 +22,16 @@ Result<File> map_model(const std::string& path) {
   return std::make_shared<const MappedFile>(std::move(file));
 }
 
-Result<std::unique_ptr<Session>> open_plan(File file, int threads, const std::string& path) {
+SessionOptions session_options(const OpenOptions& options) {
+  return {.threads = options.threads, .max_iterations = options.max_iterations};
+}
+
+Result<std::unique_ptr<Session>> open_plan(File file, const OpenOptions& options,
+                                           const std::string& path) {
   const auto bytes = file->bytes();
   auto plan = Plan::from_bytes(std::move(file), bytes);
   if (!plan) return std::move(plan).error().at(path);
-  auto session = Session::open(std::move(*plan), {.threads = threads});
+  auto session = Session::open(std::move(*plan), session_options(options));
   if (!session) return std::move(session).error().at(path);
   return session;
 }
@@ -44,7 +49,7 @@ Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOpt
         "{}: not a plan; this build opens plans only: compile the model with 'polder compile'",
         path);
   }
-  return open_plan(std::move(file), options.threads, path);
+  return open_plan(std::move(file), options, path);
 }
 }  // namespace
 
@@ -90,7 +95,7 @@ namespace {
 
 Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOptions& options) {
   TRY_VALUE(File file, map_model(path));
-  if (is_plan(file->bytes())) return open_plan(std::move(file), options.threads, path);
+  if (is_plan(file->bytes())) return open_plan(std::move(file), options, path);
   file.reset();
   TRY_VALUE(const compile::CompileOptions compile, compile_options(path, options));
   TRY_VALUE(Graph graph, import_model(path, options));
@@ -98,7 +103,7 @@ Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOpt
   if (!compiled) return std::move(compiled).error().at(path);
   TRY_VALUE(Plan loaded, compiled->load());
   *compiled = {};
-  auto opened = Session::open(std::move(loaded), {.threads = options.threads});
+  auto opened = Session::open(std::move(loaded), session_options(options));
   if (!opened) return std::move(opened).error().at(path);
   return opened;
 }

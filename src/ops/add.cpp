@@ -1,6 +1,7 @@
 // Add: a + b with broadcasting; integers wrap around.
 #include "ops/broadcast.h"
 #include "ops/rules.h"
+#include "ops/samples.h"
 
 namespace polder::ops::add {
 namespace {
@@ -20,15 +21,6 @@ bool add_ints(std::int64_t a, std::int64_t b, std::int64_t& out) {
 
 Status infer(InferContext& context) {
   return infer_binary(context, kNumeric, DataType::kNone, add_ints);
-}
-
-std::vector<Sample> samples() {
-  return {
-      {"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
-      {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
-      {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
-      {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
-      {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
 }
 
 // Sum and Mean of any number of inputs.
@@ -60,7 +52,9 @@ extern const OpDef def = {
     .choose = choose_binary<kernel::Binary::kAdd>,
     .in_place = 0b11,
 };
-extern const OpTools tools = {
-    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+extern const OpTools tools = {.onnx = kOnnx,
+                              .tflite = kTflite,
+                              .samples = arithmetic_samples,
+                              .commute = Commute::kElementwise};
 
 }  // namespace polder::ops::add

@@ -40,6 +40,14 @@ inline AxisSplit split_at(const Shape& shape, int axis) {
   return split;
 }
 
+// Calls f(offset) with the first element of each line along the axis; split.inner is its stride.
+template <class F>
+void for_each_line(const AxisSplit& split, F&& f) {
+  for (std::int64_t o = 0; o < split.outer; ++o) {
+    for (std::int64_t i = 0; i < split.inner; ++i) f(o * split.n * split.inner + i);
+  }
+}
+
 // Element strides of a dense tensor.
 inline std::array<std::int64_t, kMaxRank> dense_strides(const Shape& shape) {
   std::array<std::int64_t, kMaxRank> strides{};

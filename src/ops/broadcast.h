@@ -86,6 +86,14 @@ Status reference_binary(const RunContext& run) {
   return {};
 }
 
+// The same for types with f16.
+template <class F>
+Status reference_with_halves(const RunContext& run) {
+  if (run.in(0).type != DataType::kF16) return reference_binary<F>(run);
+  reference_halves<F>(run);
+  return {};
+}
+
 // Optimised f32 arithmetic by the vector kernel `op`.
 template <kernel::Binary op>
 Status vector_binary(const RunContext& run);

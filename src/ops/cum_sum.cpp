@@ -45,12 +45,9 @@ Status reference(const RunContext& run) {
   const Shape& shape = run.in(0).shape;
   const AxisSplit split = split_at(shape, *normal_axis(p.axis, shape.rank()));
   dispatch(run.in(0).type, [&]<class T>() {
-    for (std::int64_t o = 0; o < split.outer; ++o) {
-      for (std::int64_t i = 0; i < split.inner; ++i) {
-        const std::int64_t at = o * split.n * split.inner + i;
-        sum_up(p, run.in(0).as<T>() + at, run.out(0).as<T>() + at, split.n, split.inner);
-      }
-    }
+    for_each_line(split, [&](std::int64_t at) {
+      sum_up(p, run.in(0).as<T>() + at, run.out(0).as<T>() + at, split.n, split.inner);
+    });
   });
   return {};
 }

@@ -53,15 +53,7 @@ StridedCopy plan_copy(const RunContext& run) {
   return copy;
 }
 
-Status reference(const RunContext& run) {
-  copy_plain(plan_copy(run));
-  return {};
-}
-Status vector(const RunContext& run) {
-  copy_vector(run, plan_copy(run));
-  return {};
-}
-Choice choose(const NodeInfo&) { return {.kernel = vector, .name = "copy"}; }
+using Copy = StridedKernels<plan_copy>;
 
 Status from_onnx(ImportContext& node) {
   TRY_VALUE(const ValueId x, node.to_channels_last(node.in(0)));
@@ -90,8 +82,8 @@ extern const OpDef def = {
     .parse = parser<Params, parse>,
     .params_bytes = sizeof(Params),
     .infer = infer,
-    .reference = reference,
-    .choose = choose,
+    .reference = Copy::reference,
+    .choose = Copy::choose,
 };
 extern const OpTools tools = {.onnx = kOnnx, .tflite = kTflite, .samples = samples};
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "ops/broadcast.h"
-#include "ops/tools.h"
+#include "ops/samples.h"
 
 namespace polder::ops::equal {
 namespace {
@@ -41,14 +41,6 @@ Status infer(InferContext& context) {
   return {};
 }
 
-std::vector<Sample> samples() {
-  return {
-      {"f32", {{.shape = {3, 4}}, {.shape = {3, 4}}}},
-      {"broadcast",
-       {{DataType::kI32, {3, 4, 5}, {}, false, -2, 3}, {DataType::kI32, {4, 1}, {}, false, -2, 3}}},
-      {"scalar", {{DataType::kI64, {9}, {}, false, -2, 3}, {DataType::kI64, {}, {1}}}}};
-}
-
 constexpr OnnxRule kOnnx[] = {{"Equal"}};
 Status not_equal(ImportContext& node) {
   TRY_VALUE(const ValueId equal, node.emit("Equal", node.inputs));
@@ -66,7 +58,9 @@ extern const OpDef def = {
     .infer = infer,
     .reference = reference_binary<Function>,
 };
-extern const OpTools tools = {
-    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+extern const OpTools tools = {.onnx = kOnnx,
+                              .tflite = kTflite,
+                              .samples = comparison_samples,
+                              .commute = Commute::kElementwise};
 
 }  // namespace polder::ops::equal

@@ -42,17 +42,7 @@ StridedCopy plan_copy(const RunContext& run) {
   return {in.data, out.data, in.type, out.shape, broadcast_strides(in.shape, out.shape)};
 }
 
-Status reference(const RunContext& run) {
-  copy_plain(plan_copy(run));
-  return {};
-}
-
-Status vector(const RunContext& run) {
-  copy_vector(run, plan_copy(run));
-  return {};
-}
-
-Choice choose(const NodeInfo&) { return {.kernel = vector, .name = "copy"}; }
+using Copy = StridedKernels<plan_copy>;
 
 // A scalar of the value of attribute "value", 0 in f32 without it.
 Status constant_of_shape(ImportContext& node) {
@@ -94,8 +84,8 @@ extern const OpDef def = {
     .max_inputs = 2,
     .parse = parser<NoParams, no_attributes>,
     .infer = infer,
-    .reference = reference,
-    .choose = choose,
+    .reference = Copy::reference,
+    .choose = Copy::choose,
 };
 extern const OpTools tools = {.onnx = kOnnx, .tflite = kTflite, .samples = samples};
 

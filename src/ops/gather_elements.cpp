@@ -1,7 +1,6 @@
 // GatherElements: for each position of input 1 the element of the data at the same place, but at
 // that position along attribute "axis". Negative positions count from the back.
-#include "ops/axes.h"
-#include "ops/broadcast.h"
+#include "ops/along_axis.h"
 #include "ops/tools.h"
 #include "ops/types.h"
 
@@ -34,23 +33,13 @@ Status infer(InferContext& context) {
 Status reference(const RunContext& run) {
   const TensorView &data = run.in(0), &at = run.in(1), &out = run.out(0);
   const int axis = *normal_axis(run.as<Params>().axis, data.shape.rank());
-  std::array<std::array<std::int64_t, kMaxRank>, 1> strides = {dense_strides(data.shape)};
-  const std::int64_t step = strides[0][std::size_t(axis)], n = data.shape[axis];
-  strides[0][std::size_t(axis)] = 0;
-  std::int64_t bad = 0;
-  bool outside = false;
+  Status status;
   dispatch_size(data.type, [&]<class T>() {
-    for_each_broadcast(out.shape, strides,
-                       [&](std::int64_t i, const std::array<std::int64_t, 1>& base) {
-                         const std::int64_t position = int_at(at, i);
-                         const std::int64_t k = position < 0 ? position + n : position;
-                         if (k < 0 || k >= n) bad = position, outside = true;
-                         else out.as<T>()[i] = data.as<T>()[base[0] + k * step];
-                       });
+    status = for_each_along_axis(
+        "GatherElements", at, data.shape, axis,
+        [&](std::int64_t i, std::int64_t from) { out.as<T>()[i] = data.as<T>()[from]; });
   });
-  if (!outside) return {};
-  return fail(Code::kInvalid, "GatherElements: index {} is outside {}..{} of axis {}", bad, -n,
-              n - 1, axis);
+  return status;
 }
 
 std::vector<Sample> samples() {

@@ -1,6 +1,6 @@
 // Greater: whether a > b, with broadcasting; false where either is NaN.
 #include "ops/broadcast.h"
-#include "ops/tools.h"
+#include "ops/samples.h"
 
 namespace polder::ops::greater {
 namespace {
@@ -13,14 +13,6 @@ struct Function {
 };
 
 Status infer(InferContext& context) { return infer_binary(context, kNumeric, DataType::kBool); }
-
-std::vector<Sample> samples() {
-  return {
-      {"f32", {{.shape = {3, 4}}, {.shape = {3, 4}}}},
-      {"broadcast",
-       {{DataType::kI32, {3, 4, 5}, {}, false, -2, 3}, {DataType::kI32, {4, 1}, {}, false, -2, 3}}},
-      {"scalar", {{DataType::kI64, {9}, {}, false, -2, 3}, {DataType::kI64, {}, {1}}}}};
-}
 
 constexpr OnnxRule kOnnx[] = {{"Greater"}};
 constexpr TfliteRule kTflite[] = {{"GREATER"}};
@@ -35,7 +27,9 @@ extern const OpDef def = {
     .infer = infer,
     .reference = reference_binary<Function>,
 };
-extern const OpTools tools = {
-    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+extern const OpTools tools = {.onnx = kOnnx,
+                              .tflite = kTflite,
+                              .samples = comparison_samples,
+                              .commute = Commute::kElementwise};
 
 }  // namespace polder::ops::greater

@@ -2,6 +2,7 @@
 // inputs becomes a chain.
 #include "ops/broadcast.h"
 #include "ops/rules.h"
+#include "ops/samples.h"
 
 namespace polder::ops::max {
 namespace {
@@ -13,22 +14,12 @@ struct Function {
   }
 };
 
-Status reference(const RunContext& run) {
-  if (run.in(0).type != DataType::kF16) return reference_binary<Function>(run);
-  reference_halves<Function>(run);
-  return {};
-}
-
 Status infer(InferContext& context) { return infer_binary(context, kNumericAndHalf); }
 
 std::vector<Sample> samples() {
-  return {
-      {"f16", {{DataType::kF16, {3, 5}}, {DataType::kF16, {5}}}},
-      {"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
-      {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
-      {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
-      {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
-      {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
+  std::vector<Sample> all = arithmetic_samples();
+  all.push_back({"f16", {{DataType::kF16, {3, 5}}, {DataType::kF16, {5}}}});
+  return all;
 }
 
 Status from_onnx(ImportContext& node) { return finish_chain(node, "Max"); }
@@ -44,7 +35,7 @@ extern const OpDef def = {
     .max_inputs = 2,
     .parse = parser<NoParams, no_attributes>,
     .infer = infer,
-    .reference = reference,
+    .reference = reference_with_halves<Function>,
     .choose = choose_binary<kernel::Binary::kMax>,
     .in_place = 0b11,
 };

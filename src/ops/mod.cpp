@@ -33,14 +33,9 @@ struct Function {
   }
 };
 
-template <bool c_sign>
-Status reference_sign(const RunContext& run) {
-  if (run.in(0).type != DataType::kF16) return reference_binary<Function<c_sign>>(run);
-  reference_halves<Function<c_sign>>(run);
-  return {};
-}
 Status reference(const RunContext& run) {
-  return run.as<Params>().fmod ? reference_sign<true>(run) : reference_sign<false>(run);
+  return run.as<Params>().fmod ? reference_with_halves<Function<true>>(run)
+                               : reference_with_halves<Function<false>>(run);
 }
 
 Status infer(InferContext& context) { return infer_binary(context, kNumericAndHalf); }

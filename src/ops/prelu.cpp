@@ -1,6 +1,7 @@
 // PRelu: a, or a * slope where a < 0; the slope is broadcast.
 #include "ops/broadcast.h"
 #include "ops/rules.h"
+#include "ops/samples.h"
 
 namespace polder::ops::prelu {
 namespace {
@@ -14,15 +15,6 @@ struct Function {
 };
 
 Status infer(InferContext& context) { return infer_binary(context, kNumeric); }
-
-std::vector<Sample> samples() {
-  return {
-      {"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
-      {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
-      {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
-      {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
-      {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
-}
 
 // Before opset 7 a vector of slopes was one for each channel.
 Status from_onnx(ImportContext& node) {
@@ -46,7 +38,9 @@ extern const OpDef def = {
     .choose = choose_binary<kernel::Binary::kPrelu>,
     .in_place = 0b11,
 };
-extern const OpTools tools = {
-    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+extern const OpTools tools = {.onnx = kOnnx,
+                              .tflite = kTflite,
+                              .samples = arithmetic_samples,
+                              .commute = Commute::kElementwise};
 
 }  // namespace polder::ops::prelu

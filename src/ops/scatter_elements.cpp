@@ -1,7 +1,6 @@
 // ScatterElements: the data with each element of input 2 written to its own place, but at the
 // position along attribute "axis" that input 1 holds; "reduction" joins it with what is there.
-#include "ops/axes.h"
-#include "ops/broadcast.h"
+#include "ops/along_axis.h"
 #include "ops/combine.h"
 #include "ops/strided.h"
 #include "ops/tools.h"
@@ -45,27 +44,15 @@ Status reference(const RunContext& run) {
   const TensorView &at = run.in(1), &updates = run.in(2), &out = run.out(0);
   TRY(copy_whole(run));
   const int axis = *normal_axis(p.axis, out.shape.rank());
-  std::array<std::array<std::int64_t, kMaxRank>, 1> strides = {dense_strides(out.shape)};
-  const std::int64_t step = strides[0][std::size_t(axis)], n = out.shape[axis];
-  strides[0][std::size_t(axis)] = 0;
-  std::int64_t bad = 0;
-  bool outside = false;
+  Status status;
   dispatch_combine(p.reduction, out.type, [&]<class T>() {
-    for_each_broadcast(at.shape, strides,
-                       [&](std::int64_t i, const std::array<std::int64_t, 1>& base) {
-                         const std::int64_t position = int_at(at, i);
-                         const std::int64_t k = position < 0 ? position + n : position;
-                         if (k < 0 || k >= n) {
-                           bad = position, outside = true;
-                           return;
-                         }
-                         T& to = out.as<T>()[base[0] + k * step];
-                         to = combine(p.reduction, to, updates.as<T>()[i]);
-                       });
+    status = for_each_along_axis("ScatterElements", at, out.shape, axis,
+                                 [&](std::int64_t i, std::int64_t offset) {
+                                   T& to = out.as<T>()[offset];
+                                   to = combine(p.reduction, to, updates.as<T>()[i]);
+                                 });
   });
-  if (!outside) return {};
-  return fail(Code::kInvalid, "ScatterElements: index {} is outside {}..{} of axis {}", bad, -n,
-              n - 1, axis);
+  return status;
 }
 
 std::vector<Sample> samples() {

@@ -46,13 +46,9 @@ Status run_softmax_reference(const RunContext& run, bool log) {
   const AxisSplit split = split_of(run);
   const double beta = run.as<SoftmaxParams>().beta;
   dispatch(run.in(0).type, [&]<class T>() {
-    for (std::int64_t o = 0; o < split.outer; ++o) {
-      for (std::int64_t i = 0; i < split.inner; ++i) {
-        const std::int64_t at = o * split.n * split.inner + i;
-        softmax_row(run.in(0).as<T>() + at, run.out(0).as<T>() + at, split.n, split.inner, beta,
-                    log);
-      }
-    }
+    for_each_line(split, [&](std::int64_t at) {
+      softmax_row(run.in(0).as<T>() + at, run.out(0).as<T>() + at, split.n, split.inner, beta, log);
+    });
   });
   return {};
 }

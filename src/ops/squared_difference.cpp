@@ -1,6 +1,6 @@
 // SquaredDifference: (a - b)^2 with broadcasting; integers wrap around.
 #include "ops/broadcast.h"
-#include "ops/tools.h"
+#include "ops/samples.h"
 
 namespace polder::ops::squared_difference {
 namespace {
@@ -19,15 +19,6 @@ struct Function {
 
 Status infer(InferContext& context) { return infer_binary(context, kNumeric); }
 
-std::vector<Sample> samples() {
-  return {
-      {"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
-      {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
-      {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
-      {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
-      {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
-}
-
 Status from_tflite(ImportContext& node) { return node.finish("SquaredDifference", node.inputs); }
 constexpr TfliteRule kTflite[] = {{"SQUARED_DIFFERENCE", from_tflite}};
 
@@ -44,6 +35,6 @@ extern const OpDef def = {
     .in_place = 0b11,
 };
 extern const OpTools tools = {
-    .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+    .tflite = kTflite, .samples = arithmetic_samples, .commute = Commute::kElementwise};
 
 }  // namespace polder::ops::squared_difference

@@ -21,6 +21,20 @@ void copy_plain(const StridedCopy& copy);
 // By the vector kernel, over the threads of the run.
 void copy_vector(const RunContext& run, const StridedCopy& copy);
 
+// Both as kernels of an operator that is nothing but the copy that `plan` makes.
+template <StridedCopy (*plan)(const RunContext&)>
+struct StridedKernels {
+  static Status reference(const RunContext& run) {
+    copy_plain(plan(run));
+    return {};
+  }
+  static Status vector(const RunContext& run) {
+    copy_vector(run, plan(run));
+    return {};
+  }
+  static Choice choose(const NodeInfo&) { return {.kernel = vector, .name = "copy"}; }
+};
+
 // Copies output 0 from input 0 unless they are the same memory.
 Status copy_whole(const RunContext& run);
 

@@ -1,6 +1,7 @@
 // Sub: a - b with broadcasting; integers wrap around.
 #include "ops/broadcast.h"
 #include "ops/rules.h"
+#include "ops/samples.h"
 
 namespace polder::ops::sub {
 namespace {
@@ -22,15 +23,6 @@ Status infer(InferContext& context) {
   return infer_binary(context, kNumeric, DataType::kNone, sub_ints, 0);
 }
 
-std::vector<Sample> samples() {
-  return {
-      {"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
-      {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
-      {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
-      {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
-      {"i64", {{DataType::kI64, {5}, {}, false, -9, 9}, {DataType::kI64, {5}, {}, false, -9, 9}}}};
-}
-
 Status from_onnx(ImportContext& node) { return finish_binary(node, "Sub"); }
 constexpr OnnxRule kOnnx[] = {{"Sub", from_onnx}};
 Status from_tflite(ImportContext& node) { return node.finish_tflite_fused("Sub", node.inputs); }
@@ -48,7 +40,9 @@ extern const OpDef def = {
     .choose = choose_binary<kernel::Binary::kSub>,
     .in_place = 0b11,
 };
-extern const OpTools tools = {
-    .onnx = kOnnx, .tflite = kTflite, .samples = samples, .commute = Commute::kElementwise};
+extern const OpTools tools = {.onnx = kOnnx,
+                              .tflite = kTflite,
+                              .samples = arithmetic_samples,
+                              .commute = Commute::kElementwise};
 
 }  // namespace polder::ops::sub

@@ -1,49 +1,24 @@
 // Dequantize: (x - zero point) * scale in f32, with one scale for the tensor or one for each place
 // along attribute "axis". Inputs: x, scale, zero point of x's type (absent: 0).
-#include "ops/axes.h"
+#include "ops/quantization.h"
 #include "ops/rules.h"
 #include "ops/types.h"
 
 namespace polder::ops::dequantize {
 namespace {
 
-struct Params {
-  std::int64_t axis;
-};
-
-void parse(AttrReader& attrs, Params& p) {
-  p.axis = attrs.integer("axis", 1, -kMaxRank, kMaxRank - 1);
-}
-
 Status infer(InferContext& context) {
   TRY(context.expect_type(
       0, {DataType::kI8, DataType::kU8, DataType::kI16, DataType::kU16, DataType::kI32}));
-  TRY(context.expect_type(1, {DataType::kF32}));
-  TRY(context.expect_rank(1, 0, 1));
-  if (context.has(2)) {
-    TRY(context.expect_type(2, {context.type(0)}));
-    TRY(context.expect_rank(2, 0, 1));
-  }
-  const Dims &x = context.dims(0), &scale = context.dims(1);
-  const Dims& zero = context.has(2) ? context.dims(2) : scale;
-  if (!scale.known() || zero.max_elements() != scale.max_elements()) {
-    return fail(Code::kInvalid, "scale {} and zero point {} differ", scale.text(), zero.text());
-  }
-  if (scale.max_elements() != 1) {
-    TRY_VALUE(const int axis, normal_axis(context.params<Params>().axis, x.rank()));
-    if (x.rank() == 0 || (x[axis].known() && !(x[axis] == scale[0]))) {
-      return fail(Code::kInvalid, "{} scales along axis {} of {}", scale[0].bound, axis, x.text());
-    }
-  }
-  context.output(0, DataType::kF32, x);
+  TRY(check_scales(context));
+  if (context.has(2)) TRY(context.expect_type(2, {context.type(0)}));
+  context.output(0, DataType::kF32, context.dims(0));
   return {};
 }
 
 Status reference(const RunContext& run) {
   const TensorView &in = run.in(0), &scales = run.in(1);
-  const bool one = scales.shape.elements() == 1;
-  const int axis = one ? -1 : *normal_axis(run.as<Params>().axis, in.shape.rank());
-  const AxisSplit split = split_at(in.shape, axis);  // axis -1: all in `inner`
+  const AxisSplit split = split_by_scale(run);
   dispatch(in.type, [&]<class T>() {
     const T* x = in.as<T>();
     float* out = run.out(0).as<float>();
@@ -89,8 +64,8 @@ extern const OpDef def = {
     .name = "Dequantize",
     .min_inputs = 2,
     .max_inputs = 3,
-    .parse = parser<Params, parse>,
-    .params_bytes = sizeof(Params),
+    .parse = parser<QuantizationParams, parse_quantization>,
+    .params_bytes = sizeof(QuantizationParams),
     .infer = infer,
     .reference = reference,
 };

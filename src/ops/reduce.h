@@ -70,6 +70,31 @@ Status reference_reduce(const RunContext& run) {
   return {};
 }
 
+// Sums for F; integers wrap around.
+struct Sum {
+  template <class A, class T>
+  static A first() {
+    return 0;
+  }
+  template <class A>
+  static A add(A sum, A x) {
+    if constexpr (std::is_integral_v<A>) return A(std::uint64_t(sum) + std::uint64_t(x));
+    else return sum + x;
+  }
+  template <class A>
+  static A last(A sum, std::int64_t) {
+    return sum;
+  }
+};
+struct SumOfSquares : Sum {
+  template <class A>
+  static A add(A sum, A x) {
+    if constexpr (std::is_integral_v<A>)
+      return A(std::uint64_t(sum) + std::uint64_t(x) * std::uint64_t(x));
+    else return sum + x * x;
+  }
+};
+
 // Whether the reduced axes lie side by side, so that the input is [outer, n, inner].
 bool one_block(const ReduceParams& p, const Dims& in);
 Status run_vector_reduce(const RunContext& run, kernel::Reduction op);

@@ -4,20 +4,12 @@
 namespace polder::ops::reduce_l1 {
 namespace {
 
-struct Function {
-  template <class A, class T>
-  static A first() {
-    return 0;
-  }
+struct Function : Sum {
   template <class A>
   static A add(A sum, A x) {
     if constexpr (std::is_integral_v<A>)
       return A(std::uint64_t(sum) + (x < A(0) ? -std::uint64_t(x) : std::uint64_t(x)));
     else return sum + std::abs(x);
-  }
-  template <class A>
-  static A last(A sum, std::int64_t) {
-    return sum;
   }
 };
 

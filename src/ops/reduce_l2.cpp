@@ -5,17 +5,7 @@
 namespace polder::ops::reduce_l2 {
 namespace {
 
-struct Function {
-  template <class A, class T>
-  static A first() {
-    return 0;
-  }
-  template <class A>
-  static A add(A sum, A x) {
-    if constexpr (std::is_integral_v<A>)
-      return A(std::uint64_t(sum) + std::uint64_t(x) * std::uint64_t(x));
-    else return sum + x * x;
-  }
+struct Function : SumOfSquares {
   template <class A>
   static A last(A sum, std::int64_t) {
     return saturate<A>(std::sqrt(double(sum)));

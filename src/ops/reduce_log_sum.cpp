@@ -5,16 +5,7 @@
 namespace polder::ops::reduce_log_sum {
 namespace {
 
-struct Function {
-  template <class A, class T>
-  static A first() {
-    return 0;
-  }
-  template <class A>
-  static A add(A sum, A x) {
-    if constexpr (std::is_integral_v<A>) return A(std::uint64_t(sum) + std::uint64_t(x));
-    else return sum + x;
-  }
+struct Function : Sum {
   template <class A>
   static A last(A sum, std::int64_t) {
     return saturate<A>(std::log(double(sum)));

@@ -4,16 +4,7 @@
 namespace polder::ops::reduce_mean {
 namespace {
 
-struct Function {
-  template <class A, class T>
-  static A first() {
-    return 0;
-  }
-  template <class A>
-  static A add(A sum, A x) {
-    if constexpr (std::is_integral_v<A>) return A(std::uint64_t(sum) + std::uint64_t(x));
-    else return sum + x;
-  }
+struct Function : Sum {
   template <class A>
   static A last(A sum, std::int64_t n) {
     return n == 0 && std::is_integral_v<A> ? A(0) : sum / A(n);

@@ -4,22 +4,6 @@
 namespace polder::ops::reduce_sum {
 namespace {
 
-struct Function {
-  template <class A, class T>
-  static A first() {
-    return 0;
-  }
-  template <class A>
-  static A add(A sum, A x) {
-    if constexpr (std::is_integral_v<A>) return A(std::uint64_t(sum) + std::uint64_t(x));
-    else return sum + x;
-  }
-  template <class A>
-  static A last(A sum, std::int64_t) {
-    return sum;
-  }
-};
-
 std::vector<Sample> samples() { return reduce_samples(-2, true); }
 
 Status from_onnx(ImportContext& node) { return reduce_from_onnx(node, "ReduceSum"); }
@@ -34,7 +18,7 @@ extern const OpDef def = {
     .parse = parser<ReduceParams, parse_reduce>,
     .params_bytes = sizeof(ReduceParams),
     .infer = infer_reduce_numeric,
-    .reference = reference_reduce<Function>,
+    .reference = reference_reduce<Sum>,
     .choose = choose_reduce<kernel::Reduction::kSum>,
 };
 extern const OpTools tools = {

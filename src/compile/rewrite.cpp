@@ -9,55 +9,81 @@ Rewriter::Rewriter(Graph& g) : graph(g) { refresh(); }
 
 void Rewriter::refresh() {
   producer_.assign(graph.values.size(), -1);
-  uses_.assign(graph.values.size(), 0);
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    for (const ValueId id : graph.nodes[n].outputs) {
-      if (id != kNoValue) producer_[std::size_t(id)] = int(n);
-    }
-    for (const ValueId id : graph.nodes[n].inputs) {
-      if (id != kNoValue) ++uses_[std::size_t(id)];
-    }
+  readers_.assign(graph.values.size(), {});
+  is_output_.assign(graph.values.size(), false);
+  for (const Node& node : graph.nodes) changed(node);
+  for (const ValueId id : graph.outputs) is_output_[std::size_t(id)] = true;
+}
+
+void Rewriter::changed(const Node& node) {
+  producer_.resize(graph.values.size(), -1);
+  readers_.resize(graph.values.size());
+  is_output_.resize(graph.values.size(), false);
+  const int index = int(&node - graph.nodes.data());
+  for (const ValueId id : node.outputs) {
+    if (id != kNoValue) producer_[std::size_t(id)] = index;
   }
-  for (const ValueId id : graph.outputs) ++uses_[std::size_t(id)];
+  for (const ValueId id : node.inputs) {
+    if (id == kNoValue) continue;
+    std::vector<int>& readers = readers_[std::size_t(id)];
+    if (readers.empty() || readers.back() != index) readers.push_back(index);
+  }
+}
+
+int Rewriter::producer_index(ValueId id) const {
+  if (id == kNoValue || std::size_t(id) >= producer_.size()) return -1;
+  const int index = producer_[std::size_t(id)];
+  if (index < 0) return -1;
+  const auto& outputs = graph.nodes[std::size_t(index)].outputs;
+  return std::ranges::find(outputs, id) == outputs.end() ? -1 : index;
 }
 
 Node* Rewriter::producer(ValueId id) {
-  if (id == kNoValue) return nullptr;
-  const int index = producer_[std::size_t(id)];
+  const int index = producer_index(id);
   return index < 0 ? nullptr : &graph.nodes[std::size_t(index)];
+}
+
+bool Rewriter::is_output(ValueId id) const {
+  return std::size_t(id) < is_output_.size() && is_output_[std::size_t(id)];
 }
 
 Node* Rewriter::sole_producer(ValueId id, std::string_view op) {
   Node* node = producer(id);
-  return node && node->op == op && uses(id) == 1 &&
-                 std::ranges::find(graph.outputs, id) == graph.outputs.end()
-             ? node
-             : nullptr;
+  return node && node->op == op && read_once(id) ? node : nullptr;
 }
 
 Node* Rewriter::sole_reader(ValueId id) {
-  if (uses(id) != 1 || std::ranges::find(graph.outputs, id) != graph.outputs.end()) return nullptr;
-  for (Node& node : graph.nodes) {
-    if (std::ranges::find(node.inputs, id) != node.inputs.end()) return &node;
+  if (id == kNoValue || is_output(id) || std::size_t(id) >= readers_.size()) return nullptr;
+  std::vector<int>& readers = readers_[std::size_t(id)];
+  Node* found = nullptr;
+  for (std::size_t i = 0; i < readers.size();) {
+    Node& node = graph.nodes[std::size_t(readers[i])];
+    const auto reads = std::ranges::count(node.inputs, id);
+    if (reads == 0) {  // out of date: looked at once only
+      readers[i] = readers.back();
+      readers.pop_back();
+      continue;
+    }
+    if (reads > 1 || (found && found != &node)) return nullptr;
+    found = &node;
+    ++i;
   }
-  return nullptr;
+  return found;
 }
 
 void Rewriter::replace(ValueId from, ValueId to) {
-  for (Node& node : graph.nodes) std::ranges::replace(node.inputs, from, to);
+  const std::vector<int> readers = std::move(readers_[std::size_t(from)]);
+  readers_[std::size_t(from)].clear();
+  for (const int reader : readers) {
+    Node& node = graph.nodes[std::size_t(reader)];
+    if (std::ranges::find(node.inputs, from) == node.inputs.end()) continue;
+    std::ranges::replace(node.inputs, from, to);
+    changed(node);
+  }
+  if (!is_output(from)) return;
   std::ranges::replace(graph.outputs, from, to);
-  uses_[std::size_t(to)] += uses_[std::size_t(from)];
-  uses_[std::size_t(from)] = 0;
-}
-
-void Rewriter::remove(Node& node) {
-  for (const ValueId id : node.inputs) {
-    if (id != kNoValue) --uses_[std::size_t(id)];
-  }
-  for (const ValueId id : node.outputs) {
-    if (id != kNoValue) producer_[std::size_t(id)] = -1;
-  }
-  node = Node();
+  is_output_[std::size_t(from)] = false;
+  is_output_[std::size_t(to)] = true;
 }
 
 Result<ValueId> Rewriter::add(std::string_view op, std::vector<ValueId> inputs, Attrs attrs,
@@ -71,12 +97,7 @@ Result<ValueId> Rewriter::add(std::string_view op, std::vector<ValueId> inputs, 
   node.outputs = {out};
   graph.nodes.push_back(std::move(node));
   TRY(ops::infer_node(graph, graph.nodes.size() - 1));
-  producer_.resize(graph.values.size(), -1);
-  uses_.resize(graph.values.size(), 0);
-  producer_[std::size_t(out)] = int(graph.nodes.size() - 1);
-  for (const ValueId id : graph.nodes.back().inputs) {
-    if (id != kNoValue) ++uses_[std::size_t(id)];
-  }
+  changed(graph.nodes.back());
   return out;
 }
 
@@ -89,8 +110,9 @@ Status Rewriter::finish() {
   std::vector<std::vector<int>> readers(count);
   for (std::size_t n = 0; n < count; ++n) {
     for (const ValueId id : graph.nodes[n].inputs) {
-      if (id == kNoValue || producer_[std::size_t(id)] < 0) continue;
-      readers[std::size_t(producer_[std::size_t(id)])].push_back(int(n));
+      const int made_by = producer_index(id);
+      if (made_by < 0) continue;
+      readers[std::size_t(made_by)].push_back(int(n));
       ++missing[n];
     }
   }

@@ -9,9 +9,9 @@
 
 namespace polder::compile {
 
-// Producers and readers of values, kept while a pass changes nodes. Nodes are not erased but
-// emptied (op cleared); finish() removes them, restores the topological order and drops what nobody
-// reads.
+// Producers and readers of values, kept while a pass changes nodes; each change costs what the node
+// is large. Nodes are not erased but emptied (op cleared); finish() removes them, restores the
+// topological order and drops what nobody reads.
 class Rewriter {
  public:
   explicit Rewriter(Graph& graph);
@@ -19,9 +19,11 @@ class Rewriter {
   Graph& graph;
   // The node that makes `id`, or nullptr for inputs and constants.
   Node* producer(ValueId id);
-  int producer_index(ValueId id) const { return producer_[std::size_t(id)]; }
-  // Node inputs and graph outputs that read `id`.
-  int uses(ValueId id) const { return uses_[std::size_t(id)]; }
+  // Its index, or -1.
+  int producer_index(ValueId id) const;
+  bool is_output(ValueId id) const;
+  // Whether one node input reads `id` and nothing else does, no graph output either.
+  bool read_once(ValueId id) { return sole_reader(id) != nullptr; }
   // The node that makes `id` if it is an `op` whose only reader is one node, else nullptr.
   Node* sole_producer(ValueId id, std::string_view op);
   // The only node that reads `id`, or nullptr (also when a graph output reads it).
@@ -29,17 +31,21 @@ class Rewriter {
 
   // Every reader of `from` reads `to` instead, graph outputs too.
   void replace(ValueId from, ValueId to);
-  void remove(Node& node);
+  void remove(Node& node) { node = Node(); }
   // Adds a node after all others (finish() orders them), infers it and returns its new output.
   Result<ValueId> add(std::string_view op, std::vector<ValueId> inputs, Attrs attrs,
                       std::string_view name);
-  // Tells the bookkeeping that a node's inputs or outputs were changed by hand.
-  void refresh();
+  // Tells the bookkeeping that a node was added, or its inputs or outputs changed, by hand.
+  void changed(const Node& node);
   Status finish();
 
  private:
+  void refresh();
+
+  // Entries may be out of date; what is asked for is held to the nodes.
   std::vector<int> producer_;
-  std::vector<int> uses_;
+  std::vector<std::vector<int>> readers_;
+  std::vector<bool> is_output_;
 };
 
 // Elements of a constant f32 value; empty when it is none.

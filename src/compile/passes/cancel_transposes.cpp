@@ -94,13 +94,13 @@ class Pass {
 
   Status replace_output(std::size_t n, ValueId with) {
     const ValueId out = graph_.nodes[n].outputs[0];
-    if (std::ranges::find(graph_.outputs, out) != graph_.outputs.end()) {
+    if (rewriter_.is_output(out)) {
       // Outputs keep their names: an Identity carries it.
       Node& node = graph_.nodes[n];
       node.op = "Identity";
       node.attrs = {};
       node.inputs = {with};
-      rewriter_.refresh();
+      rewriter_.changed(node);
       return {};
     }
     rewriter_.replace(out, with);
@@ -120,7 +120,7 @@ class Pass {
       if (identity(both)) return replace_output(n, source);
       graph_.nodes[n].inputs[0] = source;
       graph_.nodes[n].attrs.set("perm", both);
-      rewriter_.refresh();
+      rewriter_.changed(graph_.nodes[n]);
       return merge(n);
     }
     return {};
@@ -240,7 +240,6 @@ class Pass {
     const DataType type = value.type;
     const Bytes data = value.data;
     const ValueId full = graph_.add_constant(name, type, shape, data);
-    rewriter_.refresh();
     TRY_VALUE(id, rewriter_.add("Transpose", {full}, {{"perm", perm}}, name));
     if (ops::fold_node(graph_, graph_.nodes.size() - 1)) rewriter_.remove(graph_.nodes.back());
     return {};
@@ -257,7 +256,6 @@ class Pass {
     }
     const std::string name = graph_[id].name;
     const ValueId target = graph_.add_ints(name + ":shape", shape);
-    rewriter_.refresh();
     TRY_VALUE(id, rewriter_.add("Reshape", {id, target}, {}, name));
     return {};
   }
@@ -271,6 +269,7 @@ class Pass {
     graph_.nodes[n].inputs = std::move(inputs);
     graph_.nodes[n].attrs = std::move(attrs);
     graph_.nodes[n].outputs = inner;
+    rewriter_.changed(graph_.nodes[n]);
     TRY(ops::infer_node(graph_, n));
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       Node transpose;
@@ -281,10 +280,10 @@ class Pass {
       transpose.outputs = {outputs[i]};
       graph_.nodes.push_back(std::move(transpose));
       TRY(ops::infer_node(graph_, graph_.nodes.size() - 1));
+      rewriter_.changed(graph_.nodes.back());
     }
     // What reads the outputs may have been visited already, before this node.
     moved_ = true;
-    rewriter_.refresh();
     return {};
   }
 

@@ -44,7 +44,7 @@ Status fold(Graph& graph) {
     if (node.op.empty() || !changes_nothing(graph, node)) continue;
     // An output of the graph keeps its name, and must not be an input of it.
     const ValueId in = node.inputs[0], out = node.outputs[0];
-    if (std::ranges::find(graph.outputs, out) != graph.outputs.end()) continue;
+    if (rewriter.is_output(out)) continue;
     rewriter.replace(out, in);
     rewriter.remove(node);
   }

@@ -58,7 +58,7 @@ Status fuse_activations(Graph& graph) {
     node.attrs.set("beta", beta);
     node.outputs[0] = next->outputs[0];
     *next = Node();
-    rewriter.refresh();
+    rewriter.changed(node);
   }
   return rewriter.finish();
 }

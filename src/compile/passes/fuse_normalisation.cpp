@@ -145,7 +145,7 @@ Status fuse_normalisation(Graph& graph) {
       const ValueId final_out = next->outputs[0];
       *next = Node();
       node.outputs[0] = final_out;
-      rewriter.refresh();
+      rewriter.changed(node);
     }
   }
   return rewriter.finish();

@@ -12,7 +12,7 @@ bool can_take_residual(Rewriter& rewriter, const Node& add, int side) {
   const ValueId own = add.inputs[std::size_t(side)], other = add.inputs[std::size_t(1 - side)];
   const Node* node = rewriter.producer(own);
   if (!node || (node->op != "Conv" && node->op != "Linear") || own == other ||
-      rewriter.uses(own) != 1)
+      !rewriter.read_once(own))
     return false;
   if (node->inputs.size() > 3 && node->inputs[3] != kNoValue) return false;
   return graph[own].type == DataType::kF32 && graph[own].dims == graph[other].dims &&
@@ -44,7 +44,7 @@ Status fuse_residuals(Graph& graph) {
       node.attrs.set("residual_after", std::int64_t(1));
     node.outputs[0] = add.outputs[0];
     add = Node();
-    rewriter.refresh();
+    rewriter.changed(node);
   }
   return rewriter.finish();
 }

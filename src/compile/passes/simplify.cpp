@@ -25,7 +25,7 @@ void become(Rewriter& rewriter, Node& node, std::string_view op, ValueId input) 
   node.op = op;
   node.attrs = {};
   node.inputs = {input};
-  rewriter.refresh();
+  rewriter.changed(node);
 }
 
 // x * sigmoid(x), x * hard_sigmoid(x) with slope 1/6.
@@ -103,7 +103,7 @@ bool nested_clamp(Rewriter& rewriter, Node& node) {
   node.attrs.set("min", clamp(inner->attrs.real("min", -kInf)));
   node.attrs.set("max", clamp(inner->attrs.real("max", kInf)));
   node.inputs[0] = inner->inputs[0];
-  rewriter.refresh();
+  rewriter.changed(node);
   return true;
 }
 

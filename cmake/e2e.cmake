@@ -8,6 +8,10 @@ add_test(NAME bad_input COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/b
          $<TARGET_FILE:polder> ${CMAKE_BINARY_DIR}/seeds ${CMAKE_SOURCE_DIR}/models)
 set_tests_properties(bad_input PROPERTIES FIXTURES_REQUIRED fuzz_seeds)
 
+# What it prints of a model.
+add_test(NAME inspect COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/inspect_test.py
+         $<TARGET_FILE:polder>)
+
 # page_test(NAME PAGE ARGUMENT...): PAGE is what polder prints when given the arguments.
 function(page_test name page)
   add_test(NAME ${name} COMMAND sh -c "page=$1; shift; \"$@\" | diff \"$page\" -" page_test

@@ -10,6 +10,7 @@
 
 #include "ops/tools.h"
 #include "plan_generated.h"
+#include "runtime/graph_runner.h"
 
 namespace polder::fuzz {
 
@@ -124,7 +125,8 @@ double macs_of(const Session& session) {
   double macs = 0;
   const auto nodes = session.nodes();
   for (std::size_t n = 0; n < nodes.size(); ++n) {
-    if (const auto count = ops::find_tools(nodes[n].op)->macs) macs += session.count(int(n), count);
+    if (const auto count = ops::find_tools(nodes[n].op)->macs)
+      macs += session.graph().count(int(n), count);
   }
   return macs;
 }

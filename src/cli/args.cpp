@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "platform/memory.h"
 
 namespace polder::cli {
@@ -71,7 +72,7 @@ void print_error(const Error& error, bool json) {
     const nlohmann::ordered_json object = {
         {"error", {{"code", code_name(error.code)}, {"message", error.message}}}};
     std::printf("%s\n",
-                object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+                object.dump(2, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
   }
   std::fprintf(stderr, "polder: %s\n", one_line(error.message).c_str());
 }
@@ -95,8 +96,9 @@ int run_command(const Command& command, int argc, char** argv) {
   auto args = Args::parse(rest, command.options, command.min_positional, command.max_positional);
   if (!args) {
     std::fprintf(stderr, "polder %.*s: %s\n'polder %.*s --help' shows how to use it\n",
-                 int(command.name.size()), command.name.data(), args.error().message.c_str(),
-                 int(command.name.size()), command.name.data());
+                 int(command.name.size()), command.name.data(),
+                 one_line(args.error().message).c_str(), int(command.name.size()),
+                 command.name.data());
     return 2;
   }
   // Models and recordings take memory as they ask for.
@@ -108,13 +110,6 @@ int run_command(const Command& command, int argc, char** argv) {
 }
 
 }  // namespace
-
-std::string one_line(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
-}
 
 Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> options,
                          int min_positional, int max_positional) {

@@ -57,8 +57,6 @@ struct Command {
 // All commands, in the order of the help.
 std::span<const Command* const> commands();
 std::string help_of(const Command& command);
-// Text from a file, for a terminal: control characters become '?'.
-std::string one_line(std::string text);
 // The candidate with the smallest edit distance, or "" when none is near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 // Runs `polder ARGV...`; returns the exit status: 0 done, 1 failed, 2 usage.

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "cli/subject.h"
@@ -71,7 +72,7 @@ std::string time_text(double us) {
 void print_text(const BenchReport& report, bool plan) {
   const LatencySummary& latency = report.result.load.latency;
   const OpenTimes& open = report.result.open;
-  fmt::print("{}: {}, {}, {} thread{}\n{}\n\n", report.model, report.runtime, report.isa,
+  fmt::print("{}: {}, {}, {} thread{}\n{}\n\n", one_line(report.model), report.runtime, report.isa,
              report.threads, report.threads == 1 ? "" : "s", describe_machine().text());
   fmt::print("{:<12} min {}, p50 {}, p90 {}, p99 {} in {} runs\n", "latency",
              time_text(latency.min_us), time_text(latency.p50_us), time_text(latency.p90_us),

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
 
@@ -40,9 +41,10 @@ Result<int> run(const Args& args) {
                                            {"constant_bytes", compiled->constants.view.size()},
                                            {"arena_bytes", compiled->arena_bytes},
                                            {"nodes_imported", nodes_before}};
-    std::printf("%s\n", result.dump(2).c_str());
+    std::printf("%s\n",
+                result.dump(2, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
   } else {
-    std::printf("%s: %s, %.1f kB (%.1f kB constants), arena %.1f kB\n", output.c_str(),
+    std::printf("%s: %s, %.1f kB (%.1f kB constants), arena %.1f kB\n", one_line(output).c_str(),
                 std::string(kernel::isa_name(compile.target)).c_str(), double(bytes) / 1e3,
                 double(compiled->constants.view.size()) / 1e3, double(compiled->arena_bytes) / 1e3);
   }

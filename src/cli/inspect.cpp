@@ -2,9 +2,8 @@
 #include <cstdio>
 #include <map>
 
-#include <nlohmann/json.hpp>
-
 #include "base/fail.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "platform/file.h"
@@ -22,36 +21,61 @@ constexpr Option kOptions[] = {
 
 void print_ports(const char* title, std::span<const Port> ports) {
   for (const Port& port : ports) {
-    std::printf("%-9s %s %s %s\n", title, port.name.c_str(),
-                std::string(type_name(port.type)).c_str(), port.shape.text().c_str());
+    fmt::print("{:<9} {} {} {}\n", title, one_line(port.name), type_name(port.type),
+               port.shape.text());
+  }
+}
+
+struct OperatorRow {
+  int nodes = 0;
+  double macs = 0;
+};
+using OperatorRows = std::map<std::string, OperatorRow>;
+
+// Adds the nodes to `rows`, and all that run inside them to `within`.
+void add_rows(const std::vector<NodeSummary>& nodes, OperatorRows& rows, OperatorRows& within) {
+  for (const NodeSummary& node : nodes) {
+    OperatorRow& row = rows[node.op];
+    row.nodes += 1;
+    row.macs += node.macs;
+    for (const auto& body : node.bodies) add_rows(body, within, within);
+  }
+}
+
+void print_rows(const char* title, const OperatorRows& rows) {
+  fmt::print("\n{:<24} {:>6} {:>12}\n", title, "nodes", "MMACs");
+  for (const auto& [op, row] : rows)
+    fmt::print("{:<24} {:>6} {:>12.2f}\n", op, row.nodes, row.macs / 1e6);
+}
+
+// "3.0.1": node 1 of body 0 of node 3.
+void print_nodes(const std::vector<NodeSummary>& nodes, const std::string& place) {
+  for (std::size_t n = 0; n < nodes.size(); ++n) {
+    const NodeSummary& node = nodes[n];
+    fmt::print("{:>8} {:<18} {:<12} {:<22} {:>10.2f}  {}\n", fmt::format("{}{}", place, n), node.op,
+               node.kernel, node.shape, node.macs / 1e6, one_line(node.name));
+    for (std::size_t b = 0; b < node.bodies.size(); ++b)
+      print_nodes(node.bodies[b], fmt::format("{}{}.{}.", place, n, b));
   }
 }
 
 void print_text(const ModelSummary& summary, bool nodes) {
   print_ports("input", summary.inputs);
   print_ports("output", summary.outputs);
-  std::printf("%-9s %s\n", "target", summary.isa.c_str());
-  std::printf("%-9s %.3f M in %.1f kB\n", "params", summary.parameters / 1e6,
-              double(summary.constant_bytes) / 1e3);
-  std::printf("%-9s %.2f M multiply-accumulates\n", "work", summary.macs / 1e6);
-  std::printf("%-9s %.1f kB arena, %zu tensors\n\n", "memory", double(summary.arena_bytes) / 1e3,
-              summary.arena_tensors);
-  std::printf("%-20s %6s %12s\n", "operator", "nodes", "MMACs");
-  std::map<std::string, std::pair<int, double>> by_op;
-  for (const NodeSummary& node : summary.nodes) {
-    ++by_op[node.op].first;
-    by_op[node.op].second += node.macs;
-  }
-  for (const auto& [op, row] : by_op)
-    std::printf("%-20s %6d %12.2f\n", op.c_str(), row.first, row.second / 1e6);
+  fmt::print("{:<9} {}\n", "target", summary.isa);
+  fmt::print("{:<9} {:.3f} M in {:.1f} kB\n", "params", summary.parameters / 1e6,
+             double(summary.constant_bytes) / 1e3);
+  fmt::print("{:<9} {:.2f} M multiply-accumulates\n", "work", summary.macs / 1e6);
+  fmt::print("{:<9} {:.1f} kB arena, {} tensors\n", "memory", double(summary.arena_bytes) / 1e3,
+             summary.arena_tensors);
+  OperatorRows rows, within;
+  add_rows(summary.nodes, rows, within);
+  print_rows("operator", rows);
+  if (!within.empty()) print_rows("inside, one run of each", within);
   if (!nodes) return;
-  std::printf("\n%4s %-18s %-12s %-22s %10s  %s\n", "", "operator", "kernel", "output", "MMACs",
-              "name");
-  int index = 0;
-  for (const NodeSummary& node : summary.nodes) {
-    std::printf("%4d %-18s %-12s %-22s %10.2f  %s\n", index++, node.op.c_str(), node.kernel.c_str(),
-                node.shape.c_str(), node.macs / 1e6, node.name.c_str());
-  }
+  fmt::print("\n{:>8} {:<18} {:<12} {:<22} {:>10}  {}\n", "", "operator", "kernel", "output",
+             "MMACs", "name");
+  print_nodes(summary.nodes, "");
 }
 
 Result<int> run(const Args& args) {
@@ -60,7 +84,7 @@ Result<int> run(const Args& args) {
   TRY_VALUE(const auto session, open_session(path, options.open));
   const ModelSummary summary = summarise(*session, path);
   if (args.has("--html")) TRY(write_file_atomic(args.text("--html"), summary_page(summary)));
-  if (args.has("--json")) std::printf("%s\n", summary_json(summary).c_str());
+  if (args.has("--json")) fmt::print("{}\n", summary_json(summary));
   else print_text(summary, args.has("--nodes"));
   return 0;
 }
@@ -69,7 +93,10 @@ Result<int> run(const Args& args) {
 
 const Command kInspect = {
     .name = "inspect",
-    .summary = "Shows a model's operators, shapes, parameters, work and memory plan.",
+    .summary =
+        "Shows a model's operators, shapes, parameters, work and memory plan. Work is counted at "
+        "the\nbounds of free dimensions; an If counts as its larger branch, a Scan as its body's "
+        "runs, a Loop\nalso, where the model says how many: else as one.",
     .arguments = "MODEL",
     .example =
         "  polder inspect models/ssd_mobilenet_v2.tflite --nodes\n"

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/input_file.h"
 #include "cli/model_options.h"
@@ -139,7 +140,7 @@ void print_json(const Session& session) {
         {"type", type_name(out.type)}, {"shape", shape}, {"data", std::move(data)}};
   }
   fmt::print("{}\n", nlohmann::ordered_json{{"outputs", outputs}}.dump(
-                         -1, ' ', false, nlohmann::json::error_handler_t::replace));
+                         -1, ' ', true, nlohmann::json::error_handler_t::replace));
 }
 
 Status write_outputs(const Session& session, const std::string& folder) {

@@ -342,13 +342,13 @@ TEST(ControlFlow, BodiesNestToTheCapOnASmallStack) {
   const TensorView inputs[] = {{&flag, DataType::kBool, {}}, view_of(a)};
   float last = 0;
   run_on_small_stack(kStackBytes, [&] {
-    const auto session = open(nested_ifs(kMaxPlanBodyDepth - 1));
+    const auto session = open(nested_ifs(kMaxBodyDepth));
     const Status status = session->run(inputs);
     ASSERT_TRUE(status) << status.error().message;
     last = session->output(0).as<float>()[2];
   });
   EXPECT_EQ(last, 6);
-  Graph deeper = nested_ifs(kMaxPlanBodyDepth);
+  Graph deeper = nested_ifs(kMaxBodyDepth + 1);
   ASSERT_TRUE(ops::infer_graph(deeper));
   auto compiled = compile(std::move(deeper));
   ASSERT_TRUE(compiled) << compiled.error().message;

@@ -36,7 +36,7 @@ Bytes Bytes::copy_of(std::span<const std::byte> bytes) {
 
 ValueId Graph::add_value(std::string_view value_name, DataType type, Dims dims) {
   Value value;
-  value.name = value_name;
+  value.name = value_name.substr(0, std::size_t(kMaxNameBytes));
   value.type = type;
   value.dims = dims;
   values.push_back(std::move(value));

@@ -17,6 +17,16 @@ using ValueId = std::int32_t;
 // An optional input or output that a node does not have.
 inline constexpr ValueId kNoValue = -1;
 
+// Caps on what a file may ask for.
+inline constexpr int kMaxGraphPorts = 1 << 12;  // inputs or outputs of a graph
+inline constexpr int kMaxNameBytes = 1 << 12;   // of a value; more of a name is not kept
+inline constexpr int kMaxBodyDepth = 16;        // bodies within bodies
+// Nodes inferred in the bodies of a graph, over and over: a loop asks some times what its body
+// makes, and so does each loop around it.
+inline constexpr std::int64_t kMaxBodyInferences = 1'000'000;
+// Bytes of the constants that stand for folded nodes.
+inline constexpr std::size_t kMaxFoldedBytesInAll = std::size_t(1) << 32;
+
 // How a constant's elements lie in memory. Numbers are stable: the first three are written into
 // plan files. The others leave f32 weights where a model file has them, at any address, until they
 // are packed; only inputs that say so may have them (ops::OpTools::packed_input).
@@ -77,6 +87,11 @@ class Graph {
   std::vector<ValueId> outputs;
   std::int32_t next_symbol = 1;
   std::vector<std::pair<std::int32_t, std::string>> symbol_names;
+  // What importing and compiling have spent on it.
+  struct Spent {
+    std::int64_t body_inferences = 0;  // of kMaxBodyInferences
+    std::size_t folded_bytes = 0;      // of kMaxFoldedBytesInAll
+  } spent;
 
   ValueId add_value(std::string_view value_name, DataType type = DataType::kNone, Dims dims = {});
   ValueId add_constant(std::string_view value_name, DataType type, const Shape& shape, Bytes data);

@@ -1,7 +1,6 @@
 #include "import/onnx_inputs.h"
 
 #include <algorithm>
-#include <set>
 
 #include "import/bind.h"
 #include "import/onnx_model.h"
@@ -19,55 +18,45 @@ const onnx::TensorShapeProto& shape_of(const onnx::ValueInfoProto& input) {
   return input.type().tensor_type().shape();
 }
 
-// How options name a dimension: "image[2]".
-std::string place_of(const onnx::ValueInfoProto& input, int axis) {
-  return fmt::format("{}[{}]", input.name(), axis);
-}
-
-Error unknown_name(std::string_view option, const std::string& name,
-                   const std::set<std::string>& known) {
-  return fail(Code::kInvalid, "{} names '{}'; the model has {}", option, name,
-              fmt::join(known, ", "));
+// What the model calls a dimension; "" where it does not.
+const std::string& name_of(const onnx::ValueInfoProto& input, int axis) {
+  static const std::string none;
+  return axis < shape_of(input).dim_size() ? shape_of(input).dim(axis).dim_param() : none;
 }
 
 }  // namespace
 
-bool OnnxInputs::is_default(const onnx::GraphProto& model, const std::string& name) const {
-  if (find(options_.bindings, name)) return false;
-  return std::ranges::any_of(model.initializer(),
-                             [&](const auto& tensor) { return tensor.name() == name; }) ||
-         std::ranges::any_of(model.sparse_initializer(),
-                             [&](const auto& tensor) { return tensor.values().name() == name; });
+OnnxInputs::OnnxInputs(const ImportOptions& options, const onnx::GraphProto& model, Graph& graph)
+    : options_(options), model_(model), graph_(graph) {
+  for (const auto& tensor : model.initializer()) initializers_.insert(tensor.name());
+  for (const auto& tensor : model.sparse_initializer())
+    initializers_.insert(tensor.values().name());
 }
 
-Status OnnxInputs::check_names(const onnx::GraphProto& model) const {
-  std::set<std::string> inputs, bounds;
-  for (const auto& input : model.input()) {
-    inputs.insert(input.name());
-    for (int axis = 0; axis < shape_of(input).dim_size(); ++axis) {
-      const auto& dim = shape_of(input).dim(axis);
-      if (!dim.dim_param().empty()) bounds.insert(dim.dim_param());
-      bounds.insert(place_of(input, axis));
-    }
-  }
-  for (const auto& [name, shape] : options_.shapes) {
-    if (!inputs.contains(name)) return unknown_name("a shape", name, inputs);
-  }
-  for (const auto& [name, tensor] : options_.bindings) {
-    if (!inputs.contains(name)) return unknown_name("a binding", name, inputs);
-  }
-  for (const auto& [name, bound] : options_.bounds) {
-    if (!bounds.contains(name)) return unknown_name("a bound", name, bounds);
-    if (bound < 0 || bound > kMaxElements) {
-      return fail(Code::kInvalid, "the bound of '{}' is {}; 0 to 2^40 expected", name, bound);
-    }
-  }
-  return {};
+bool OnnxInputs::is_default(const std::string& name) const {
+  return initializers_.contains(name) && !find(options_.bindings, name);
 }
 
-Status OnnxInputs::check_options(const onnx::GraphProto& model) {
-  TRY(check_names(model));
-  for (const auto& input : model.input()) {
+OptionNames OnnxInputs::names() const {
+  OptionNames names;
+  for (const auto& input : model_.input()) {
+    names.inputs.insert(input.name());
+    // A model that does not say its shape has the dimensions that are given.
+    const auto* given = find(options_.shapes, input.name());
+    const int rank = std::max(shape_of(input).dim_size(), given ? int(given->size()) : 0);
+    for (int axis = 0; axis < rank; ++axis) {
+      if (const std::string& name = name_of(input, axis); !name.empty())
+        names.dimensions.insert(name);
+      names.dimensions.insert(dimension_name(input.name(), axis));
+    }
+  }
+  return names;
+}
+
+Status OnnxInputs::check_options() {
+  if (!options_.shapes.empty() || !options_.bounds.empty() || !options_.bindings.empty())
+    TRY(polder::check_options(options_, names()));
+  for (const auto& input : model_.input()) {
     const auto* given = find(options_.shapes, input.name());
     if (!given) continue;
     for (int axis = 0; axis < shape_of(input).dim_size() && axis < int(given->size()); ++axis) {
@@ -81,32 +70,28 @@ Status OnnxInputs::check_options(const onnx::GraphProto& model) {
       }
     }
   }
-  for (const auto& input : model.input()) {
+  for (const auto& input : model_.input()) {
     for (int axis = 0; axis < shape_of(input).dim_size(); ++axis) {
       const std::string& name = shape_of(input).dim(axis).dim_param();
       if (name.empty()) continue;
       const auto [at, is_new] = named_.try_emplace(name);
       if (is_new) {
-        at->second = graph_.new_dim(bound_of(name));
+        at->second = graph_.new_dim(bound_of(options_, name));
         graph_.symbol_names.emplace_back(at->second.symbol, name);
       }
       if (at->second.known()) continue;
-      at->second.bound = std::min(at->second.bound, bound_of(place_of(input, axis)));
+      at->second.bound =
+          std::min(at->second.bound, bound_of(options_, dimension_name(input.name(), axis)));
     }
   }
   return {};
 }
 
-std::int64_t OnnxInputs::bound_of(const std::string& name) const {
-  const auto* bound = find(options_.bounds, name);
-  return bound ? *bound : kUnbounded;
-}
-
 Dim OnnxInputs::free_dim(const onnx::ValueInfoProto& input, int axis) {
-  const std::string& name = shape_of(input).dim(axis).dim_param();
+  const std::string& name = name_of(input, axis);
   if (!name.empty()) return named_[name];
-  const std::string place = place_of(input, axis);
-  const Dim dim = graph_.new_dim(bound_of(place));
+  const std::string place = dimension_name(input.name(), axis);
+  const Dim dim = graph_.new_dim(bound_of(options_, place));
   graph_.symbol_names.emplace_back(dim.symbol, place);
   return dim;
 }
@@ -132,18 +117,18 @@ Result<Dims> OnnxInputs::dims_of(const onnx::ValueInfoProto& input) {
     const std::int64_t wanted = given ? (*given)[std::size_t(axis)] : -1;
     // 0 and below are how exporters write "not known".
     const std::int64_t fixed = has_shape ? shape_of(input).dim(axis).dim_value() : 0;
-    if (wanted > kMaxElements || fixed > kMaxElements) {
-      return fail(Code::kExhausted, "dimension {} is {}; at most 2^40", axis,
-                  std::max(wanted, fixed));
-    }
+    if (fixed > kMaxElements)
+      return fail(Code::kExhausted, "dimension {} is {}; at most 2^40", axis, fixed);
     if (wanted >= 0 && fixed > 0 && wanted != fixed) {
       return fail(Code::kInvalid, "dimension {} given as {}; the model has {}", axis, wanted,
                   fixed);
     }
     if (wanted >= 0) dims.push_back(wanted);
     else if (fixed > 0) dims.push_back(fixed);
-    else if (!has_shape) dims.push_back(graph_.new_dim(kUnbounded));
     else dims.push_back(free_dim(input, axis));
+    if (!dims[axis].known()) continue;
+    TRY(check_fixed(options_, dimension_name(input.name(), axis), dims[axis].bound));
+    TRY(check_fixed(options_, name_of(input, axis), dims[axis].bound));
   }
   return dims;
 }

@@ -5,33 +5,36 @@
 
 #include <map>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 
 #include "base/fail.h"
-#include "import/options.h"
+#include "import/option_names.h"
 
 namespace polder {
 
 class OnnxInputs {
  public:
-  // Both are borrowed.
-  OnnxInputs(const ImportOptions& options, Graph& graph) : options_(options), graph_(graph) {}
+  // All are borrowed.
+  OnnxInputs(const ImportOptions& options, const onnx::GraphProto& model, Graph& graph);
 
   // Checks that every option names something, and settles the dimensions that the model names.
-  Status check_options(const onnx::GraphProto& model);
+  Status check_options();
   // An input with an initializer of the same name is no input, unless the caller binds it.
-  bool is_default(const onnx::GraphProto& model, const std::string& name) const;
+  bool is_default(const std::string& name) const;
   // Adds the value: an input of the graph, or a constant when it is bound.
   Result<ValueId> add(const onnx::ValueInfoProto& input);
 
  private:
-  Status check_names(const onnx::GraphProto& model) const;
+  OptionNames names() const;
   Result<ValueId> add_unnamed(const onnx::ValueInfoProto& input);
   Result<Dims> dims_of(const onnx::ValueInfoProto& input);
   Dim free_dim(const onnx::ValueInfoProto& input, int axis);
-  std::int64_t bound_of(const std::string& name) const;
 
   const ImportOptions& options_;
+  const onnx::GraphProto& model_;
   Graph& graph_;
+  std::unordered_set<std::string_view> initializers_;
   std::map<std::string, Dim> named_;  // dimensions by the names that the model gives them
 };
 

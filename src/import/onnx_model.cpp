@@ -140,12 +140,6 @@ Bytes in_file(const std::shared_ptr<const MappedFile>& file, std::span<const std
 
 }  // namespace
 
-std::string clipped(std::string_view name) {
-  constexpr std::size_t kMost = 120;
-  if (name.size() <= kMost) return std::string(name);
-  return std::string(name.substr(0, kMost)) + "...";
-}
-
 Status parse_onnx(std::span<const std::byte> bytes, OnnxModel& model) {
   if (bytes.empty()) return fail(Code::kCorrupt, "the file is empty; an ONNX model expected");
   if (bytes.size() > std::size_t(std::numeric_limits<std::int32_t>::max())) {
@@ -327,9 +321,9 @@ Result<OwnedTensor> OnnxTensors::read_sparse(onnx::SparseTensorProto& tensor) {
   const std::int64_t count = values.shape.elements();
   const std::int64_t rank = out.shape.rank();
   const bool linear = indices.shape.rank() == 1;
-  if (out.shape.elements() > kMaxSparseElements) {
-    return fail(Code::kExhausted, "{}: more than 2^24 elements", where);
-  }
+  sparse_elements_ += std::min(out.shape.elements(), kMaxSparseElements + 1);
+  if (sparse_elements_ > kMaxSparseElements)
+    return fail(Code::kExhausted, "{}: sparse tensors of more than 2^24 elements in all", where);
   if (values.shape.rank() != 1 || indices.type != DataType::kI64 ||
       indices.shape.elements() != count * (linear ? 1 : rank)) {
     return fail(Code::kCorrupt, "{}: i64 indices [n] or [n,{}] expected for values {}, {} found",

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "import/options.h"
 #include "platform/file.h"
 
@@ -35,9 +36,6 @@ DataType onnx_type(std::int32_t onnx_data_type);
 // The name of a type in ONNX's words, for errors.
 std::string onnx_type_name(std::int32_t onnx_data_type);
 
-// "conv/w", or a shortened form of a name that is too long to print.
-std::string clipped(std::string_view name);
-
 // Turns TensorProtos into constants. Large elements are moved or left in the file, not copied.
 class OnnxTensors {
  public:
@@ -60,6 +58,7 @@ class OnnxTensors {
   // A body may be read twice; what was moved out of the message is kept here.
   std::unordered_map<const onnx::TensorProto*, OwnedTensor> moved_;
   std::map<std::string, std::shared_ptr<const MappedFile>> files_;
+  std::int64_t sparse_elements_ = 0;  // of all sparse tensors, made dense
 };
 
 }  // namespace polder

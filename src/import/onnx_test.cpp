@@ -161,6 +161,12 @@ TEST(Onnx, ShapesAndBoundsSettleFreeDimensions) {
   expect_error(b.bytes(), Code::kInvalid, {"'z'", "given as 5", "has 4"},
                {.shapes = {{"z", {2, 5}}}});
   expect_error(b.bytes(), Code::kInvalid, {"'n'"}, {.shapes = {{"x", {2, 4}}, {"z", {3, 4}}}});
+  expect_error(b.bytes(), Code::kInvalid, {"'z[1]'", "fixed to 4"}, {.bounds = {{"z[1]", 3}}});
+  expect_error(b.bytes(), Code::kInvalid, {"'n'", "fixed to 9"},
+               {.shapes = {{"x", {9, 4}}}, .bounds = {{"n", 8}}});
+  expect_error(b.bytes(), Code::kInvalid, {"'x[1]'", "0 to 2^40"}, {.bounds = {{"x[1]", -1}}});
+  expect_error(b.bytes(), Code::kInvalid, {"'x'", "twice"},
+               {.shapes = {{"x", {1, 4}}, {"x", {2, 4}}}});
 }
 
 TEST(Onnx, BindingMakesAnInputConstant) {
@@ -299,6 +305,186 @@ TEST(Onnx, InlinesFunctionsWithTheirAttributes) {
   add.mutable_input()->RemoveLast();
   attribute(add, "amount", AttributeProto::FLOAT).set_ref_attr_name("amount");
   expect_error(b.bytes(), Code::kExhausted, {"nested deeper"});
+}
+
+// Function `name` of domain "mine": b = `op`(... `op`(a)), `calls` times.
+onnx::FunctionProto& add_function(ModelProto& model, const std::string& name, const std::string& op,
+                                  const std::string& domain, int calls) {
+  auto& function = *model.add_functions();
+  function.set_domain("mine");
+  function.set_name(name);
+  function.add_input("a");
+  function.add_output("b");
+  auto& opset = *function.add_opset_import();
+  opset.set_version(17);
+  for (int i = 0; i < calls; ++i) {
+    NodeProto& node = *function.add_node();
+    node.set_op_type(op);
+    node.set_domain(domain);
+    node.add_input(i == 0 ? "a" : "t" + std::to_string(i));
+    node.add_output(i + 1 == calls ? "b" : "t" + std::to_string(i + 1));
+  }
+  return function;
+}
+
+// y = f0(x), where each of `levels` functions calls the next one `calls` times, the last one Neg.
+Builder nested_functions(int levels, int calls) {
+  Builder b;
+  b.input("x", {2});
+  for (int i = 0; i < levels; ++i) {
+    const bool last = i + 1 == levels;
+    add_function(b.model, "f" + std::to_string(i), last ? "Neg" : "f" + std::to_string(i + 1),
+                 last ? "" : "mine", calls);
+  }
+  add_node(b.graph(), "f0", {"x"}, {"y"}).set_domain("mine");
+  b.output("y");
+  return b;
+}
+
+TEST(Onnx, FunctionsNestAsDeepAsModelsDo) {
+  const auto graph = import_bytes(nested_functions(60, 1).bytes());
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  ASSERT_EQ(graph->nodes.size(), 1u);
+  EXPECT_EQ(graph->nodes[0].op, "Neg");
+  expect_error(nested_functions(70, 1).bytes(), Code::kExhausted, {"nested deeper than 64"});
+}
+
+TEST(Onnx, FunctionsAreFoundByDomainAndName) {
+  Builder b;
+  b.input("x", {2});
+  add_function(b.model, "f", "Neg", "", 1).set_domain("other");
+  add_function(b.model, "f", "Abs", "", 1);
+  add_function(b.model, "f", "Exp", "", 1);  // of two the first is meant
+  for (int i = 0; i < 2000; ++i) add_function(b.model, "g" + std::to_string(i), "Sqrt", "", 1);
+  add_node(b.graph(), "f", {"x"}, {"h"}).set_domain("mine");
+  add_node(b.graph(), "g1999", {"h"}, {"y"}).set_domain("mine");
+  b.output("y");
+  const auto graph = import_bytes(b.bytes());
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  ASSERT_EQ(graph->nodes.size(), 2u);
+  EXPECT_EQ(graph->nodes[0].op, "Abs");
+  EXPECT_EQ(graph->nodes[1].op, "Sqrt");
+}
+
+TEST(OnnxBadInput, FunctionsThatMultiplyAreRefused) {
+  expect_error(nested_functions(20, 10).bytes(), Code::kExhausted, {"more than 200000 nodes"});
+  // Few nodes, but large ones.
+  Builder b = nested_functions(3, 20);
+  b.model.mutable_functions(2)->mutable_node(0)->set_doc_string(std::string(4 << 20, 'd'));
+  expect_error(b.bytes(), Code::kExhausted, {"each use of them counted"});
+}
+
+// Loops within each other, each carrying a value that grows.
+TEST(OnnxBadInput, LoopsThatMultiplyAreRefused) {
+  Builder b;
+  b.input("x", {1});
+  auto& trips = *b.graph().add_initializer();
+  trips.set_name("trips");
+  trips.set_data_type(TensorProto::INT64);
+  trips.add_int64_data(4);
+  GraphProto* graph = &b.graph();
+  std::string value = "x";
+  for (int depth = 0; depth < 12; ++depth) {
+    const std::string d = std::to_string(depth);
+    NodeProto& node = add_node(*graph, "Loop", {"trips", "", value}, {"out" + d});
+    graph->add_output()->set_name("out" + d);
+    GraphProto& body = *attribute(node, "body", AttributeProto::GRAPH).mutable_g();
+    b.declare(*body.add_input(), "i" + d, {}, TensorProto::INT64);
+    b.declare(*body.add_input(), "go" + d, {}, TensorProto::BOOL);
+    value = "carried" + d;
+    b.declare(*body.add_input(), value, {}, TensorProto::FLOAT);
+    body.add_output()->set_name("go" + d);
+    graph = &body;
+  }
+  attribute(add_node(*graph, "Concat", {value, "x"}, {"end"}), "axis", AttributeProto::INT);
+  graph->add_output()->set_name("end");
+  expect_error(b.bytes(), Code::kExhausted, {"loops"});
+}
+
+TEST(OnnxBadInput, SparseTensorsAreCappedInAll) {
+  Builder b;
+  for (int i = 0; i < 5; ++i) {
+    auto& sparse = *b.graph().add_sparse_initializer();
+    sparse.add_dims(std::int64_t(1) << 22);
+    sparse.mutable_values()->set_name("s" + std::to_string(i));
+    sparse.mutable_values()->set_data_type(TensorProto::INT8);
+    sparse.mutable_values()->add_dims(0);
+    sparse.mutable_indices()->set_data_type(TensorProto::INT64);
+    sparse.mutable_indices()->add_dims(0);
+    b.output("s" + std::to_string(i));
+  }
+  expect_error(b.bytes(), Code::kExhausted, {"2^24 elements in all"});
+}
+
+TEST(OnnxBadInput, PortsAndAttributesAreCapped) {
+  Builder b = add_model();
+  for (int i = 0; i < 5000; ++i) b.input("z" + std::to_string(i), {1});
+  expect_error(b.bytes(), Code::kExhausted, {"inputs"});
+  Builder attributes = add_model();
+  for (int i = 0; i < 1000; ++i) {
+    attribute(*attributes.graph().mutable_node(0), "a" + std::to_string(i), AttributeProto::INT);
+  }
+  expect_error(attributes.bytes(), Code::kExhausted, {"attributes"});
+}
+
+// Weights that old exporters list as inputs too are not ports.
+TEST(Onnx, InputsWithInitializersAreNotCounted) {
+  Builder b = add_model();
+  for (int i = 0; i < 5000; ++i) {
+    b.input("w" + std::to_string(i), {1});
+    b.floats("w" + std::to_string(i), {1}, {1});
+  }
+  const auto graph = import_bytes(b.bytes());
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  EXPECT_EQ(graph->inputs.size(), 1u);
+}
+
+TEST(Onnx, ABodyMayBeAnArgumentOfAFunction) {
+  Builder b;
+  b.input("flag", {}, TensorProto::BOOL);
+  b.input("x", {2});
+  auto& function = add_function(b.model, "choose", "If", "", 1);
+  for (const std::string name : {"then", "else"}) {
+    AttributeProto& inner =
+        attribute(*function.mutable_node(0), name + "_branch", AttributeProto::GRAPH);
+    inner.set_ref_attr_name("on_" + name);
+    function.add_attribute("on_" + name);
+  }
+  NodeProto& call = add_node(b.graph(), "choose", {"flag"}, {"y"});
+  call.set_domain("mine");
+  for (const std::string name : {"then", "else"}) {
+    GraphProto& branch = *attribute(call, "on_" + name, AttributeProto::GRAPH).mutable_g();
+    attribute(add_node(branch, "Constant", {}, {"c" + name}), "value_float", AttributeProto::FLOAT)
+        .set_f(name == "then" ? 1.f : 2.f);
+    branch.add_output()->set_name("c" + name);
+  }
+  b.output("y");
+  const auto graph = import_bytes(b.bytes());
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  ASSERT_EQ(graph->nodes.size(), 1u);
+  EXPECT_EQ(graph->nodes[0].bodies.size(), 2u);
+}
+
+// y = Resize(x) of x [1,1,4,4] by these scales.
+Builder resize_model(const std::vector<float>& scales) {
+  Builder b;
+  b.input("x", {1, 1, 4, 4});
+  b.floats("scales", {std::int64_t(scales.size())}, scales);
+  add_node(b.graph(), "Resize", {"x", "", "scales"}, {"y"});
+  b.output("y");
+  return b;
+}
+
+TEST(OnnxBadInput, ScalesAreAboveZero) {
+  for (const float scale : {0.f, -2.f, std::numeric_limits<float>::quiet_NaN(),
+                            std::numeric_limits<float>::infinity()}) {
+    expect_error(resize_model({1, 1, scale, 2}).bytes(), Code::kInvalid,
+                 {"Resize_1", "input 2 (scales)", "axis 2", "above 0"});
+  }
+  expect_error(resize_model({1, 1, 1e20f, 1e20f}).bytes(), Code::kExhausted, {"2^40"});
+  const auto good = import_bytes(resize_model({1, 1, 0.5f, 2}).bytes());
+  ASSERT_TRUE(good.ok()) << good.error().message;
+  EXPECT_EQ((*good)[good->outputs[0]].dims.text(), "[1,1,2,8]");
 }
 
 TEST(Onnx, TakesTheBranchOfAKnownCondition) {

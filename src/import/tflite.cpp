@@ -2,13 +2,15 @@
 // operator; option tables become attribute records by the schema's own reflection.
 #include "import/tflite.h"
 
-#include <flatbuffers/minireflect.h>
-
 #include <algorithm>
 #include <cstring>
+#include <unordered_map>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "import/bind.h"
+#include "import/option_names.h"
+#include "import/tflite_attrs.h"
 #include "ops/tools.h"
 #include "platform/file.h"
 #include "tflite_generated.h"
@@ -23,89 +25,8 @@ constexpr unsigned kMaxTables = 4u << 20;
 constexpr unsigned kMaxVerifyDepth = 32;
 // Scales and zero points of all tensors, which may share one list in the file.
 constexpr std::size_t kMaxScales = std::size_t(1) << 24;
-
-DataType type_of(tflite::TensorType type) {
-  switch (type) {
-    case tflite::TensorType::FLOAT32: return DataType::kF32;
-    case tflite::TensorType::FLOAT16: return DataType::kF16;
-    case tflite::TensorType::BFLOAT16: return DataType::kBF16;
-    case tflite::TensorType::FLOAT64: return DataType::kF64;
-    case tflite::TensorType::INT8: return DataType::kI8;
-    case tflite::TensorType::UINT8: return DataType::kU8;
-    case tflite::TensorType::INT16: return DataType::kI16;
-    case tflite::TensorType::UINT16: return DataType::kU16;
-    case tflite::TensorType::INT32: return DataType::kI32;
-    case tflite::TensorType::UINT32: return DataType::kU32;
-    case tflite::TensorType::INT64: return DataType::kI64;
-    case tflite::TensorType::UINT64: return DataType::kU64;
-    case tflite::TensorType::BOOL: return DataType::kBool;
-    default: return DataType::kNone;
-  }
-}
-
-// Many tensors may share one name: more than this of it is not kept.
-constexpr std::size_t kMaxNameBytes = 4096;
-
-std::string_view text(const flatbuffers::String* s) {
-  if (!s) return {};
-  return {s->c_str(), std::min<std::size_t>(s->size(), kMaxNameBytes)};
-}
-
-// Turns an option table into an attribute record: field names, enumerations by name.
-class OptionReader final : public flatbuffers::IterationVisitor {
- public:
-  Attrs attrs;
-
-  void Field(std::size_t, std::size_t, flatbuffers::ElementaryType, bool,
-             const flatbuffers::TypeTable*, const char* name, const std::uint8_t*) override {
-    if (depth_ == 1) field_ = name ? name : "";
-  }
-  void StartSequence() override { ++depth_; }
-  void EndSequence() override { --depth_; }
-  void StartVector() override {
-    in_vector_ = true;
-    integers_.clear();
-    reals_.clear();
-  }
-  void EndVector() override {
-    in_vector_ = false;
-    if (!reals_.empty()) attrs.set(field_, reals_);
-    else attrs.set(field_, integers_);
-  }
-  void Bool(bool x) override { put(x); }
-  void Char(std::int8_t x, const char* name) override { put(x, name); }
-  void UChar(std::uint8_t x, const char* name) override { put(x, name); }
-  void Short(std::int16_t x, const char* name) override { put(x, name); }
-  void UShort(std::uint16_t x, const char* name) override { put(x, name); }
-  void Int(std::int32_t x, const char* name) override { put(x, name); }
-  void UInt(std::uint32_t x, const char* name) override { put(x, name); }
-  void Long(std::int64_t x) override { put(x); }
-  void ULong(std::uint64_t x) override { put(std::int64_t(x)); }
-  void Float(float x) override { put_real(double(x)); }
-  void Double(double x) override { put_real(x); }
-  void String(const flatbuffers::String* s) override {
-    if (depth_ == 1) attrs.set(field_, std::string(text(s)));
-  }
-
- private:
-  void put(std::int64_t x, const char* name = nullptr) {
-    if (depth_ != 1) return;
-    if (in_vector_) integers_.push_back(x);
-    else if (name) attrs.set(field_, std::string(name));
-    else attrs.set(field_, x);
-  }
-  void put_real(double x) {
-    if (depth_ != 1) return;
-    if (in_vector_) reals_.push_back(x);
-    else attrs.set(field_, x);
-  }
-
-  int depth_ = 0;
-  bool in_vector_ = false;
-  std::string field_;
-  std::vector<std::int64_t> integers_;
-  std::vector<double> reals_;
-};
+// Names of all tensors, which may share one text in the file.
+constexpr std::size_t kMaxNamesBytes = std::size_t(1) << 26;
 
 class Importer {
  public:
@@ -121,7 +42,7 @@ class Importer {
     if (!model_.subgraphs() || model_.subgraphs()->size() == 0)
       return fail(Code::kCorrupt, "no subgraph");
     const tflite::SubGraph& main = *model_.subgraphs()->Get(0);
-    graph_.name = text(main.name());
+    graph_.name = tflite_text(main.name());
     TRY(list_unsupported(main));
     TRY(add_tensors(main));
     TRY(add_inputs(main));
@@ -149,7 +70,7 @@ class Importer {
     // Numbers up to 127 are in the old field of files that older readers can still open.
     const int number = std::max<int>(int(code.builtin_code()), code.deprecated_builtin_code());
     if (number == int(tflite::BuiltinOperator::CUSTOM))
-      return fmt::format("CUSTOM {}", text(code.custom_code()).substr(0, 120));
+      return fmt::format("CUSTOM {}", clipped(tflite_text(code.custom_code())));
     const char* name = tflite::EnumNameBuiltinOperator(tflite::BuiltinOperator(number));
     return *name ? name : fmt::format("builtin {}", number);
   }
@@ -161,7 +82,7 @@ class Importer {
     if (!op.outputs() || op.outputs()->size() == 0 || !tensors) return fmt::format("{}", index);
     const auto id = unsigned(op.outputs()->Get(0));
     if (id >= tensors->size()) return fmt::format("{}", index);
-    return fmt::format("{} '{}'", index, text(tensors->Get(id)->name()).substr(0, 120));
+    return fmt::format("{} '{}'", index, clipped(tflite_text(tensors->Get(id)->name())));
   }
 
   // One error for all operators that cannot run, before any work.
@@ -191,7 +112,8 @@ class Importer {
     for (unsigned i = 0; i < count; ++i) {
       const tflite::Tensor& tensor = *main.tensors()->Get(i);
       if (Status status = add_tensor(tensor); !status) {
-        return std::move(status).error().at(fmt::format("tensor {} '{}'", i, text(tensor.name())));
+        return std::move(status).error().at(
+            fmt::format("tensor {} '{}'", i, clipped(tflite_text(tensor.name()))));
       }
       sources_.push_back(&tensor);
     }
@@ -199,7 +121,7 @@ class Importer {
   }
 
   Status add_tensor(const tflite::Tensor& tensor) {
-    const DataType type = type_of(tensor.type());
+    const DataType type = tflite_type(tensor.type());
     if (type == DataType::kNone) {
       return fail(Code::kUnsupported, "type {} is not supported",
                   tflite::EnumNameTensorType(tensor.type()));
@@ -218,7 +140,10 @@ class Importer {
       if (extent < 0) return fail(Code::kCorrupt, "dimension {} is {}", axis, extent);
       dims.push_back(extent);
     }
-    const ValueId id = graph_.add_value(text(tensor.name()), type, dims);
+    const ValueId id = graph_.add_value(tflite_text(tensor.name()), type, dims);
+    name_bytes_ += graph_[id].name.size();
+    if (name_bytes_ > kMaxNamesBytes)
+      return fail(Code::kExhausted, "names of more than {} bytes in all", kMaxNamesBytes);
     return add_data(tensor, id);
   }
 
@@ -255,9 +180,16 @@ class Importer {
     if (tensor.is_variable()) return fail(Code::kUnsupported, "a variable with an initial value");
     // The format aligns buffers to 16 bytes; a file that does not is read through a copy.
     const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % size_of(value.type) == 0;
-    value.data = aligned ? Bytes{owner_, bytes} : Bytes::copy_of(bytes);
+    value.data = aligned ? Bytes{owner_, bytes} : copy_of(bytes);
     if (!value.data) return fail(Code::kExhausted, "out of memory for {} bytes", bytes.size());
     return {};
+  }
+
+  // Many tensors may have one buffer: they share the copy.
+  const Bytes& copy_of(std::span<const std::byte> bytes) {
+    Bytes& copy = copies_[bytes.data()];
+    if (copy.view.size() != bytes.size()) copy = Bytes::copy_of(bytes);
+    return copy;
   }
 
   Result<ValueId> checked(std::int32_t index) const {
@@ -275,18 +207,16 @@ class Importer {
         return fail(Code::kCorrupt, "input {} is a constant or listed twice", i);
       made_[std::size_t(id)] = true;
       graph_.inputs.push_back(id);
+      if (graph_.inputs.size() > std::size_t(kMaxGraphPorts))
+        return fail(Code::kExhausted, "more than {} inputs", kMaxGraphPorts);
     }
     return apply_options();
   }
 
-  Result<ValueId> input_named(std::string_view option, const std::string& name) const {
-    std::vector<std::string> names;
-    for (const ValueId id : graph_.inputs) {
-      if (graph_[id].name == name) return id;
-      names.push_back(graph_[id].name);
-    }
-    return fail(Code::kInvalid, "{} names '{}'; the model has {}", option, name,
-                fmt::join(names, ", "));
+  // What the options name is there: check_options() has said so.
+  ValueId input_named(const std::string& name) const {
+    return *std::ranges::find(graph_.inputs, name,
+                              [&](ValueId id) -> const std::string& { return graph_[id].name; });
   }
 
   // Whether the file says that a dimension may have any extent.
@@ -295,56 +225,77 @@ class Importer {
     return signature && unsigned(axis) < signature->size() && signature->Get(unsigned(axis)) == -1;
   }
 
-  Status apply_options() {
-    for (const auto& [name, extents] : options_.shapes) {
-      TRY_VALUE(const ValueId id, input_named("a shape", name));
-      Dims& dims = graph_[id].dims;
-      if (int(extents.size()) != dims.rank()) {
-        return fail(Code::kInvalid, "input '{}': a shape of {} dimensions given; the model has {}",
-                    name, extents.size(), dims.rank());
-      }
-      for (int axis = 0; axis < dims.rank(); ++axis) {
-        const std::int64_t extent = extents[std::size_t(axis)];
-        if (extent < 0) continue;
-        if (extent > kMaxElements || (!is_free(id, axis) && !dims[axis].is(extent))) {
-          return fail(Code::kInvalid, "input '{}': dimension {} given as {}; the model has {}",
-                      name, axis, extent, dims.text());
-        }
-        dims[axis] = extent;
-      }
+  OptionNames option_names() const {
+    OptionNames names;
+    for (const ValueId id : graph_.inputs) {
+      const Value& input = graph_[id];
+      names.inputs.insert(input.name);
+      for (int axis = 0; axis < input.dims.rank(); ++axis)
+        names.dimensions.insert(dimension_name(input.name, axis));
     }
-    for (const auto& [place, bound] : options_.bounds) TRY(apply_bound(place, bound));
+    return names;
+  }
+
+  Status apply_options() {
+    if (options_.shapes.empty() && options_.bounds.empty() && options_.bindings.empty()) return {};
+    TRY(check_options(options_, option_names()));
+    for (const ValueId id : graph_.inputs) TRY(apply_bounds(id));
+    for (const auto& [name, extents] : options_.shapes) TRY(apply_shape(name, extents));
     for (const auto& [name, tensor] : options_.bindings) {
-      TRY_VALUE(const ValueId id, input_named("a binding", name));
-      TRY_VALUE(OwnedTensor fitted, fit_binding(tensor, graph_[id].type, graph_[id].dims));
-      graph_[id].dims = Dims(fitted.shape);
-      graph_[id].data = std::move(fitted.data);
+      const ValueId id = input_named(name);
+      auto fitted = fit_binding(tensor, graph_[id].type, graph_[id].dims);
+      if (!fitted) return std::move(fitted).error().at(fmt::format("input '{}'", clipped(name)));
+      graph_[id].dims = Dims(fitted->shape);
+      graph_[id].data = std::move(fitted->data);
       std::erase(graph_.inputs, id);
     }
     return {};
   }
 
-  // "image[2]"
-  Status apply_bound(const std::string& place, std::int64_t bound) {
-    for (const ValueId id : graph_.inputs) {
-      Dims& dims = graph_[id].dims;
-      for (int axis = 0; axis < dims.rank(); ++axis) {
-        if (place != fmt::format("{}[{}]", graph_[id].name, axis)) continue;
-        if (!is_free(id, axis))
-          return fail(Code::kInvalid, "'{}' is fixed to {}", place, dims[axis].bound);
+  Status apply_shape(const std::string& name, const std::vector<std::int64_t>& extents) {
+    const ValueId id = input_named(name);
+    Dims& dims = graph_[id].dims;
+    if (int(extents.size()) != dims.rank()) {
+      return fail(Code::kInvalid, "input '{}': a shape of {} dimensions given; the model has {}",
+                  clipped(name), extents.size(), dims.rank());
+    }
+    for (int axis = 0; axis < dims.rank(); ++axis) {
+      const std::int64_t extent = extents[std::size_t(axis)];
+      if (extent < 0) continue;
+      if (!is_free(id, axis) && !dims[axis].is(extent)) {
+        return fail(Code::kInvalid, "input '{}': dimension {} given as {}; the model has {}",
+                    clipped(name), axis, extent, dims.text());
+      }
+      TRY(check_fixed(options_, dimension_name(name, axis), extent));
+      dims[axis] = extent;
+    }
+    return {};
+  }
+
+  // A free dimension has the extent that the converter saw, unless the options bound it.
+  Status apply_bounds(ValueId id) {
+    Dims& dims = graph_[id].dims;
+    for (int axis = 0; axis < dims.rank(); ++axis) {
+      const std::string place = dimension_name(graph_[id].name, axis);
+      const std::int64_t bound = bound_of(options_, place);
+      if (!is_free(id, axis)) {
+        TRY(check_fixed(options_, place, dims[axis].bound));
+      } else if (bound != kUnbounded) {
         dims[axis] = graph_.new_dim(bound);
-        return {};
+        graph_.symbol_names.emplace_back(dims[axis].symbol, place);
       }
     }
-    return fail(Code::kInvalid, "a bound names '{}'; use INPUT[AXIS]", place);
+    return {};
   }
 
   Status add_outputs(const tflite::SubGraph& main) {
     for (unsigned i = 0; main.outputs() && i < main.outputs()->size(); ++i) {
       TRY_VALUE(const ValueId id, checked(main.outputs()->Get(i)));
       if (!made_[std::size_t(id)])
-        return fail(Code::kCorrupt, "output {} '{}' is never made", i, graph_[id].name);
+        return fail(Code::kCorrupt, "output {} '{}' is never made", i, clipped(graph_[id].name));
       graph_.outputs.push_back(id);
+      if (graph_.outputs.size() > std::size_t(kMaxGraphPorts))
+        return fail(Code::kExhausted, "more than {} outputs", kMaxGraphPorts);
     }
     if (graph_.outputs.empty()) return fail(Code::kCorrupt, "the model has no output");
     return {};
@@ -364,10 +315,12 @@ class Importer {
       TRY_VALUE(const ValueId id, checked(tensor));
       if (sources_[std::size_t(id)]->is_variable()) {
         return fail(Code::kUnsupported,
-                    "reads variable '{}': state inside a model is not supported", graph_[id].name);
+                    "reads variable '{}': state inside a model is not supported",
+                    clipped(graph_[id].name));
       }
       if (!made_[std::size_t(id)]) {
-        return fail(Code::kCorrupt, "reads '{}' before anything makes it", graph_[id].name);
+        return fail(Code::kCorrupt, "reads '{}' before anything makes it",
+                    clipped(graph_[id].name));
       }
       node.inputs.push_back(id);
     }
@@ -375,7 +328,7 @@ class Importer {
     for (unsigned i = 0; op.outputs() && i < op.outputs()->size(); ++i) {
       TRY_VALUE(const ValueId id, checked(op.outputs()->Get(i)));
       if (made_[std::size_t(id)])
-        return fail(Code::kCorrupt, "makes '{}', which is made already", graph_[id].name);
+        return fail(Code::kCorrupt, "makes '{}', which is made already", clipped(graph_[id].name));
       made_[std::size_t(id)] = true;
       makes_floats = makes_floats || graph_[id].type == DataType::kF32;
       node.outputs.push_back(id);
@@ -384,7 +337,7 @@ class Importer {
     if (!node.inputs.empty() && !node.has(0)) return fail(Code::kCorrupt, "input 0 is absent");
     node.node_name = graph_[node.outputs[0]].name;
     if (node.node_name.empty()) node.node_name = fmt::format("{}_{}", op_type, index);
-    TRY_VALUE(node.attrs, options_of(op));
+    TRY_VALUE(node.attrs, tflite_attrs(op));
     TRY(check_integers(node));
     TRY(add_quantisation(node));
     if (makes_floats && op_type != "DEQUANTIZE") TRY(dequantise_weights(node));
@@ -395,21 +348,6 @@ class Importer {
     Status status = match.rule->import ? match.rule->import(node)
                                        : node.finish(match.def->name, node.inputs, node.attrs);
     return status;
-  }
-
-  Result<Attrs> options_of(const tflite::Operator& op) const {
-    const auto type = unsigned(op.builtin_options_type());
-    if (type == 0 || !op.builtin_options()) return Attrs();
-    const flatbuffers::TypeTable* types = tflite::BuiltinOptionsTypeTable();
-    // Entry 0 of the union is NONE and has no table.
-    if (type >= types->num_elems)
-      return fail(Code::kUnsupported, "option table {} is not known", type);
-    const flatbuffers::TypeCode code = types->type_codes[type];
-    if (code.sequence_ref < 0) return Attrs();
-    OptionReader reader;
-    flatbuffers::IterateObject(static_cast<const std::uint8_t*>(op.builtin_options()),
-                               types->type_refs[code.sequence_ref](), &reader);
-    return std::move(reader.attrs);
   }
 
   // Arithmetic on integers that stand for reals would need their scales: only what moves elements
@@ -447,7 +385,7 @@ class Importer {
         return fail(Code::kUnsupported,
                     "'{}' is {} with a scale: arithmetic on quantised activations does not run "
                     "yet; convert the model with float activations",
-                    graph_[id].name, type_name(graph_[id].type));
+                    clipped(graph_[id].name), type_name(graph_[id].type));
       }
     }
     return {};
@@ -478,20 +416,20 @@ class Importer {
     if (std::size_t(id) >= sources_.size()) return none;
     const tflite::QuantizationParameters* q = sources_[std::size_t(id)]->quantization();
     if (!q || !q->scale() || q->scale()->size() == 0) return none;
-    const std::string name = graph_[id].name;
+    const std::string name = graph_[id].name;  // a copy: constants are added
     const unsigned count = q->scale()->size();
     if (q->details_type() != tflite::QuantizationDetails::NONE) {
-      return fail(Code::kUnsupported, "'{}': only affine quantisation is supported", name);
+      return fail(Code::kUnsupported, "'{}': only affine quantisation is supported", clipped(name));
     }
     if (q->zero_point() && q->zero_point()->size() != count && q->zero_point()->size() != 0) {
-      return fail(Code::kCorrupt, "'{}': {} scales and {} zero points", name, count,
+      return fail(Code::kCorrupt, "'{}': {} scales and {} zero points", clipped(name), count,
                   q->zero_point()->size());
     }
     const Dims& dims = graph_[id].dims;
     const int axis = q->quantized_dimension();
     if (count > 1 && (axis < 0 || axis >= dims.rank() || !dims[axis].is(count))) {
-      return fail(Code::kCorrupt, "'{}': {} scales along dimension {} of {}", name, count, axis,
-                  dims.text());
+      return fail(Code::kCorrupt, "'{}': {} scales along dimension {} of {}", clipped(name), count,
+                  axis, dims.text());
     }
     scales_ += count;
     if (scales_ > kMaxScales)
@@ -564,7 +502,9 @@ class Importer {
   Graph graph_;
   std::vector<const tflite::Tensor*> sources_;  // by value, for the first values of the graph
   std::vector<bool> made_;
+  std::unordered_map<const std::byte*, Bytes> copies_;
   std::size_t scales_ = 0;
+  std::size_t name_bytes_ = 0;
 };
 
 }  // namespace
@@ -602,7 +542,7 @@ Result<Graph> import_tflite(std::shared_ptr<const void> owner, std::span<const s
   }
   Result<Graph> graph =
       Importer(*tflite::GetModel(bytes.data()), std::move(owner), bytes, options).run();
-  if (!graph) return std::move(graph).error().at(name);
+  if (!graph) return fit_to_show(std::move(graph).error().at(name));
   return graph;
 }
 

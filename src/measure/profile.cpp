@@ -6,8 +6,9 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "base/json_text.h"
+#include "base/text.h"
 #include "measure/latency.h"
-#include "measure/report.h"
 #include "platform/clock.h"
 
 namespace polder {
@@ -19,9 +20,8 @@ std::string node_json(const ProfileReport& report, const ProfiledNode& node) {
   return fmt::format(
       R"({{"name":{},"op":{},"kernel":{},"shape":{},"macs":{:.0f},"median_us":{:.3f},)"
       R"("min_us":{:.3f},"gflops":{:.3f},"share_of_peak":{:.4f}}})",
-      json_string(node.name), json_string(node.op), json_string(node.kernel),
-      json_string(node.shape), node.macs, node.median_us, node.min_us, node.gflops(),
-      report.share_of_peak(node));
+      json_quote(node.name), json_quote(node.op), json_quote(node.kernel), json_quote(node.shape),
+      node.macs, node.median_us, node.min_us, node.gflops(), report.share_of_peak(node));
 }
 
 // "12.3" and "45%", or nothing for work that has no multiply-accumulates.
@@ -90,8 +90,9 @@ std::vector<OperatorShare> by_operator(const ProfileReport& report) {
 }
 
 std::string profile_table(const ProfileReport& report) {
-  std::string text = fmt::format("{}: {}, {} thread{}, {} runs\n", report.model, report.isa,
-                                 report.threads, report.threads == 1 ? "" : "s", report.runs);
+  std::string text =
+      fmt::format("{}: {}, {} thread{}, {} runs\n", one_line(report.model), report.isa,
+                  report.threads, report.threads == 1 ? "" : "s", report.runs);
   text += fmt::format("{}; peak of one core {:.1f} GFLOP/s, measured\n\n", report.machine,
                       report.peak_gflops);
   text += fmt::format("{:<22} {:<20} {:>5} {:>12} {:>7} {:>9} {:>8}\n", "operator", "kernel",
@@ -114,7 +115,7 @@ std::string profile_json(const ProfileReport& report) {
   std::string text =
       fmt::format(R"({{"model":{},"isa":{},"machine":{},"threads":{},"runs":{},"run_us":{:.3f},)"
                   R"("peak_gflops":{:.3f},"nodes":[)",
-                  json_string(report.model), json_string(report.isa), json_string(report.machine),
+                  json_quote(report.model), json_quote(report.isa), json_quote(report.machine),
                   report.threads, report.runs, report.run_us, report.peak_gflops);
   for (std::size_t i = 0; i < report.nodes.size(); ++i)
     text += (i ? "," : "") + node_json(report, report.nodes[i]);
@@ -129,7 +130,7 @@ std::string chrome_trace(const ProfileReport& report, const Profiler& profiler) 
     const std::int64_t start_ns = profiler.start_ns(run, int(i));
     text += fmt::format(
         R"({}{{"name":{},"cat":{},"ph":"X","pid":1,"tid":1,"ts":{:.3f},"dur":{:.3f},"args":)",
-        i ? "," : "", json_string(node.name.empty() ? node.op : node.name), json_string(node.op),
+        i ? "," : "", json_quote(node.name.empty() ? node.op : node.name), json_quote(node.op),
         double(start_ns - profiler.start_ns(run, 0)) * 1e-3,
         double(profiler.end_ns(run, int(i)) - start_ns) * 1e-3);
     text += node_json(report, node) + "}";

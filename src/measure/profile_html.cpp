@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "measure/profile.h"
 
 namespace polder {
@@ -19,20 +20,6 @@ td.bar { width: 40% } .bar div { background: #1769aa; height: .8rem }
 .bar div div { background: #74b3e0 }
 )";
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
-
 std::string number_or_blank(double number, int digits) {
   return number > 0 ? fmt::format("{:.{}f}", number, digits) : "";
 }
@@ -46,7 +33,7 @@ std::string operator_rows(const ProfileReport& report) {
     rows += fmt::format(
         "<tr><td>{}<td>{}<td class=n>{}<td class=n>{:.1f}<td class=n>{:.1f}%<td class=n>{}"
         "<td class=bar><div style=\"width:{:.2f}%\"></div></tr>\n",
-        escaped(row.op), escaped(row.kernel), row.nodes, row.median_us, part,
+        html_text(row.op), html_text(row.kernel), row.nodes, row.median_us, part,
         number_or_blank(gflops, 1), part);
   }
   return rows;
@@ -63,7 +50,7 @@ std::string node_rows(const ProfileReport& report) {
         "<tr><td title=\"{}\">{}<td>{}<td class=n>{:.1f}<td class=n>{}<td class=n>{}"
         "<td class=bar><div style=\"width:{:.2f}%\"><div "
         "style=\"width:{:.1f}%\"></div></div></tr>\n",
-        escaped(node.name), escaped(node.op), escaped(node.shape), node.median_us,
+        html_text(node.name), html_text(node.op), html_text(node.shape), node.median_us,
         number_or_blank(node.gflops(), 1), number_or_blank(100 * part, 0),
         longest_us > 0 ? 100 * node.median_us / longest_us : 0, std::min(100.0, 100 * part));
   }
@@ -85,9 +72,9 @@ std::string profile_html(const ProfileReport& report) {
       "time that its arithmetic would take at the peak.</p><table><tr><th>operator<th>output"
       "<th class=n>time, µs<th class=n>GFLOP/s<th class=n>% of "
       "peak<th></tr>\n{10}</table></html>\n",
-      escaped(report.model), kStyle, escaped(report.machine), escaped(report.isa), report.threads,
-      report.runs, report.run_us, report.nodes_us(), report.peak_gflops, operator_rows(report),
-      node_rows(report));
+      html_text(report.model), kStyle, html_text(report.machine), html_text(report.isa),
+      report.threads, report.runs, report.run_us, report.nodes_us(), report.peak_gflops,
+      operator_rows(report), node_rows(report));
 }
 
 }  // namespace polder

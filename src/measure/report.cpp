@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/json_text.h"
+
 namespace polder {
 namespace {
 
@@ -10,17 +12,6 @@ std::string number_or_null(const std::optional<std::int64_t>& number) {
 }
 
 }  // namespace
-
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += {'\\', c};
-    else if (static_cast<unsigned char>(c) < 0x20)
-      out += fmt::format("\\u{:04x}", static_cast<int>(c));
-    else out += c;
-  }
-  return out + '"';
-}
 
 std::string to_json(const BenchReport& report) {
   const BenchResult& result = report.result;
@@ -32,7 +23,7 @@ std::string to_json(const BenchReport& report) {
   }
   std::string text =
       fmt::format(R"({{"model":{},"runtime":{},"isa":{},"threads":{},"runs":{},"latency_us":)",
-                  json_string(report.model), json_string(report.runtime), json_string(report.isa),
+                  json_quote(report.model), json_quote(report.runtime), json_quote(report.isa),
                   report.threads, latency.runs);
   text += fmt::format(
       R"({{"min":{:.3f},"p50":{:.3f},"p90":{:.3f},"p99":{:.3f},"max":{:.3f},"mean":{:.3f}}},)",

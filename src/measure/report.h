@@ -23,7 +23,4 @@ struct BenchReport {
 // One object on one line, with a line's end. Microseconds and bytes.
 std::string to_json(const BenchReport& report);
 
-// `text` in quotation marks, escaped as JSON wants it. Bytes that are not ASCII pass as they are.
-std::string json_string(std::string_view text);
-
 }  // namespace polder

@@ -5,10 +5,6 @@
 namespace polder {
 namespace {
 
-TEST(Report, StringsAreEscaped) {
-  EXPECT_EQ(json_string("a\"b\\c\n\xc3\xa9"), "\"a\\\"b\\\\c\\u000a\xc3\xa9\"");
-}
-
 TEST(Report, EveryFieldOnOneLine) {
   BenchReport report;
   report.model = "m.onnx";

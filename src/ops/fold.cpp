@@ -41,6 +41,7 @@ bool worth_folding(const Graph& graph, const Node& node) {
     if (!graph[id].dims.known()) return false;
     out_bytes += std::size_t(graph[id].dims.max_elements()) * size_of(graph[id].type);
   }
+  if (graph.spent.folded_bytes + out_bytes > kMaxFoldedBytesInAll) return false;
   // Dequantised weights are four times the bytes that they were.
   return out_bytes <= std::max(kMaxFoldedBytes, 4 * in_bytes);
 }
@@ -97,6 +98,7 @@ bool fold_node(Graph& graph, std::size_t index) {
     if (node.outputs[i] == kNoValue) continue;
     Value& value = graph[node.outputs[i]];
     value.data = std::move(results[i]);
+    graph.spent.folded_bytes += value.data.view.size();
     value.dims = Dims(out[i].shape);
   }
   return true;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_map>
 
 namespace polder::ops {
 
@@ -105,7 +106,18 @@ class GraphHost final : public InferContext::Host {
       return fail(Code::kInvalid, "body {} makes {} values; {} expected", index,
                   body.outputs.size(), results);
     }
-    return ops::infer_body(body, inputs);
+    const std::int64_t before = body.spent.body_inferences;
+    std::int64_t& spent = graph_.spent.body_inferences;
+    spent += std::int64_t(body.nodes.size());
+    if (spent > kMaxBodyInferences) {
+      return fail(Code::kExhausted,
+                  "the shapes of more than {} nodes were worked out inside bodies: loops within "
+                  "loops are nested too deep",
+                  kMaxBodyInferences);
+    }
+    Status status = ops::infer_body(body, inputs);
+    spent += body.spent.body_inferences - before;
+    return status;
   }
   ValueInfo body_result(int index, int i) override {
     const Graph& body = node_.bodies[std::size_t(index)];
@@ -221,14 +233,11 @@ Status infer_body(Graph& body, const BodyInputs& inputs) {
                 inputs.count());
   }
   // What is equal outside is equal inside.
-  std::vector<std::pair<std::int32_t, std::int32_t>> symbols;
+  std::unordered_map<std::int32_t, std::int32_t> symbols;
   const auto inner = [&](Dim dim) {
     if (dim.known()) return dim;
-    auto known = std::ranges::find(symbols, dim.symbol, &decltype(symbols)::value_type::first);
-    if (known == symbols.end()) {
-      symbols.emplace_back(dim.symbol, body.new_dim(dim.bound).symbol);
-      known = symbols.end() - 1;
-    }
+    const auto [known, is_new] = symbols.try_emplace(dim.symbol);
+    if (is_new) known->second = body.new_dim(dim.bound).symbol;
     return Dim(dim.bound, known->second);
   };
   for (int i = 0; i < inputs.count(); ++i) {

@@ -208,7 +208,7 @@ TEST_F(PlayerTest, SameBytesForAnyThreadsWhenEdgesDrop) {
 TEST_F(PlayerTest, ReportStandsAlone) {
   ASSERT_TRUE(run(kPipeline).ok());
   const std::string page = output("report.html");
-  EXPECT_NE(page.find("<title>A &lt;block> &amp; a line</title>"), std::string::npos);
+  EXPECT_NE(page.find("<title>A &lt;block&gt; &amp; a line</title>"), std::string::npos);
   EXPECT_NE(page.find("\"trails\":[{\"id\":1,"), std::string::npos);
   EXPECT_NE(page.find("\"marks\":[{"), std::string::npos);
   EXPECT_NE(page.find("\"event\":\"cross\""), std::string::npos);

@@ -1,6 +1,8 @@
 // One graph of a plan, checked and ready to run: the session's main graph, or a body.
 #pragma once
 
+#include <flatbuffers/flatbuffers.h>
+
 #include <memory>
 #include <span>
 #include <string>
@@ -14,6 +16,7 @@
 namespace polder::plan {
 struct Graph;
 struct Node;
+struct Tensor;
 }  // namespace polder::plan
 
 namespace polder {
@@ -79,8 +82,13 @@ class GraphRunner {
   class Bodies;
   explicit GraphRunner(const Shared& shared) : shared_(shared) {}
   Status load_tensors(const plan::Graph& graph);
-  Status load_tensor(std::size_t index, const void* tensor);
-  Status load_node(const plan::Graph& graph, const plan::Node& node, int graph_index);
+  Status load_tensor(const plan::Tensor& from, Tensor& tensor) const;
+  Status place_tensor(Tensor& tensor) const;
+  Status place_constant(Tensor& tensor, std::size_t dense) const;
+  Status load_node(const plan::Node& source, int graph_index);
+  Status load_references(const flatbuffers::Vector<std::int32_t>* ids, std::vector<int>& out);
+  Status check_references(const Node& node) const;
+  Status load_params(const plan::Node& source, Node& node);
   Status load_bodies(const plan::Node& source, Node& node, int graph_index);
   bool makes_nothing(const Node& node) const;
   Status check_inference(Node& node);
@@ -112,6 +120,27 @@ class GraphRunner {
   std::byte* arena_ = nullptr;
   std::size_t arena_bytes_ = 0;
   RunObserver* observer_ = nullptr;
+};
+
+// Inference at run time: what is free now is decided by the kernel.
+class GraphRunner::Host final : public ops::InferContext::Host {
+ public:
+  explicit Host(const Node& node) : node_(node) {}
+  Dim new_dim(std::int64_t bound) override { return Dim(bound, 1); }
+  Status infer_body(int index, const ops::BodyInputs&, int results) override {
+    if (node_.bodies[std::size_t(index)]->outputs_.size() < std::size_t(results))
+      return fail(Code::kCorrupt, "a body has too few outputs");
+    return {};
+  }
+  ops::ValueInfo body_result(int index, int i) override {
+    const GraphRunner& body = *node_.bodies[std::size_t(index)];
+    const Tensor& tensor = body.tensors_[std::size_t(body.outputs_[std::size_t(i)])];
+    return {tensor.type, tensor.dims};
+  }
+  void keep_ints(int, const IntList&) override {}
+
+ private:
+  const Node& node_;
 };
 
 }  // namespace polder

@@ -16,6 +16,8 @@
 #include <span>
 #include <string>
 
+#include "graph/graph.h"
+
 namespace polder::plan {
 struct Program;
 }
@@ -27,10 +29,10 @@ inline constexpr std::size_t kPlanAlignment = 64;
 inline constexpr std::uint64_t kMaxProgramBytes = 64u << 20;
 inline constexpr int kMaxPlanNodes = 1 << 18;
 inline constexpr int kMaxPlanTensors = 1 << 19;
-inline constexpr int kMaxPlanPorts = 1 << 12;       // inputs or outputs of a graph
-inline constexpr int kMaxPlanNameBytes = 1 << 12;   // more of a name is not kept
-inline constexpr int kMaxPlanBodyDepth = 16;        // graphs within graphs
-inline constexpr int kMaxPlanReferences = 1 << 21;  // inputs and outputs of all nodes
+inline constexpr int kMaxPlanPorts = kMaxGraphPorts;          // inputs or outputs of a graph
+inline constexpr int kMaxPlanNameBytes = kMaxNameBytes;       // more of a name is not kept
+inline constexpr int kMaxPlanGraphDepth = 1 + kMaxBodyDepth;  // graphs within graphs
+inline constexpr int kMaxPlanReferences = 1 << 21;            // inputs and outputs of all nodes
 inline constexpr int kMaxPlanAttrElements = 1 << 20;
 inline constexpr std::uint64_t kMaxArenaBytes = std::uint64_t(1) << 36;
 

@@ -122,28 +122,11 @@ TensorView Session::output(int index) const { return main_->output(index); }
 
 void Session::observe(RunObserver* observer) { main_->observe(observer); }
 
-Shape Session::extents(int tensor) const { return main_->tensors()[std::size_t(tensor)].now.shape; }
-
-double Session::count(int node, double (*work)(const ops::NodeInfo&)) const {
-  return main_->count(node, work);
-}
-
 std::vector<NodeReport> Session::nodes() const {
   std::vector<NodeReport> reports;
   for (const GraphRunner::Node& node : main_->nodes()) {
     reports.push_back({node.name, node.def->name, node.choice.name, node.inputs, node.outputs,
                        node.workspace_bytes});
-  }
-  return reports;
-}
-
-std::vector<TensorReport> Session::tensors() const {
-  std::vector<TensorReport> reports;
-  for (const GraphRunner::Tensor& tensor : main_->tensors()) {
-    reports.push_back({tensor.name, tensor.type, tensor.dims.bounds(), !tensor.dims.known(),
-                       tensor.constant != nullptr,
-                       tensor.storage == std::uint8_t(plan::Storage::Arena), tensor.offset,
-                       tensor.bytes});
   }
   return reports;
 }

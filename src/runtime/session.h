@@ -50,15 +50,6 @@ struct NodeReport {
   std::vector<int> inputs, outputs;  // tensor indices, -1 absent
   std::size_t workspace_bytes = 0;
 };
-struct TensorReport {
-  std::string_view name;
-  DataType type;
-  Shape bounds;
-  bool free = false;  // some dimension is known only in a run
-  bool constant = false;
-  bool in_arena = false;
-  std::size_t offset = 0, bytes = 0;
-};
 
 class GraphRunner;
 
@@ -77,15 +68,12 @@ class Session final : public Executor {
 
   std::size_t arena_bytes() const { return arena_bytes_; }
   kernel::Isa isa() const { return isa_; }
-  // The main graph's nodes and tensors, in order of execution.
+  // The main graph's nodes, in order of execution.
   std::vector<NodeReport> nodes() const;
-  std::vector<TensorReport> tensors() const;
-  // `work` of a node as its kernel was chosen: how much work it is.
-  double count(int node, double (*work)(const ops::NodeInfo&)) const;
+  // The main graph as it was loaded, its bodies within: for inspection (runtime/graph_runner.h).
+  const GraphRunner& graph() const { return *main_; }
   // nullptr: nobody watches. Borrowed until replaced.
   void observe(RunObserver* observer);
-  // The extents that tensor `index` had in the last run.
-  Shape extents(int tensor) const;
 
  private:
   friend class GraphRunner;

@@ -11,10 +11,13 @@ namespace polder {
 struct NodeSummary {
   std::string name, op, kernel;
   std::string shape;  // of its first output, with bounds where free
-  double macs = 0;    // multiply-accumulates of one run at the bounds
+  // Multiply-accumulates of one run at the bounds. Of an If: its larger branch. Of a Loop or Scan:
+  // its body as often as the node says, and once where only the run decides.
+  double macs = 0;
   std::vector<int> inputs, outputs;
+  std::vector<std::vector<NodeSummary>> bodies;  // the nodes within, counted for one run of them
 };
-// A tensor of the arena and the nodes from which to which it is alive.
+// A tensor of the arena, or the arena of a body, and the nodes from which to which it is alive.
 struct TensorSummary {
   std::string name;
   std::size_t offset = 0, bytes = 0;
@@ -23,6 +26,7 @@ struct TensorSummary {
 struct ModelSummary {
   std::string path, isa;
   std::vector<Port> inputs, outputs;
+  // Of the graph and the bodies within, what several share counted once.
   double parameters = 0;  // elements of constants of floating point
   std::size_t constant_bytes = 0;
   std::size_t arena_bytes = 0;
@@ -32,6 +36,8 @@ struct ModelSummary {
   std::vector<TensorSummary> memory;
 };
 
+// The sum over the nodes.
+double macs_of(const std::vector<NodeSummary>& nodes);
 ModelSummary summarise(const Session& session, const std::string& path);
 std::string summary_json(const ModelSummary& summary);
 // A page that stands alone: the nodes in order, and the arena over time.

@@ -1,21 +1,9 @@
 #include "pipeline/sinks/report_page.h"
 
+#include "base/text.h"
 #include "pipeline_report_html.h"
 
 namespace polder::pipeline {
-namespace {
-
-std::string html_text(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '&') out += "&amp;";
-    else out += c;
-  }
-  return out;
-}
-
-}  // namespace
 
 std::string report_page(std::string_view title, std::string_view data) {
   std::string page;

@@ -1,0 +1,75 @@
+#include "base/text.h"
+
+namespace polder {
+unsigned code_point(std::string_view sequence) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+  const std::size_t length = sequence.size();
+  unsigned value = length == 1 ? byte(0) : byte(0) & (0x7Fu >> length);
+  for (std::size_t i = 1; i < length; ++i) {
+    if (byte(i) >> 6 != 2) return 0;
+    value = value << 6 | (byte(i) & 63);
+  }
+  constexpr unsigned kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool is_surrogate = value >= 0xD800 && value <= 0xDFFF;
+  return value >= kLeast[length] && value <= 0x10FFFF && !is_surrogate ? value : 0;
+}
+
+std::size_t utf8_length(std::string_view text) {
+  if (text.empty()) return 0;
+  const unsigned first = static_cast<unsigned char>(text[0]);
+  const std::size_t length = first < 0x80       ? 1
+                             : first >> 5 == 6  ? 2
+                             : first >> 4 == 14 ? 3
+                             : first >> 3 == 30 ? 4
+                                                : 0;
+  if (length == 0 || length > text.size()) return 0;
+  return length == 1 || code_point(text.substr(0, length)) ? length : 0;
+}
+
+bool is_control(unsigned c) {
+  const bool is_code = c < 0x20 || (c >= 0x7F && c < 0xA0);
+  const bool is_line = c == 0x2028 || c == 0x2029;
+  const bool turns =
+      c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+  return is_code || is_line || turns;
+}
+
+std::string one_line(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0 || is_control(code_point(text.substr(0, length)))) out += '?';
+    else out += text.substr(0, length);
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out;
+}
+
+std::string clipped(std::string_view name) {
+  constexpr std::size_t kMost = 120;
+  if (name.size() <= kMost) return std::string(name);
+  return std::string(name.substr(0, kMost)) + "...";
+}
+
+Error fit_to_show(Error error) {
+  constexpr std::size_t kMost = 8000;
+  error.message = one_line(std::string_view(error.message).substr(0, kMost));
+  return error;
+}
+
+std::string html_text(std::string_view text) {
+  std::string out;
+  for (const char c : one_line(text)) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace polder

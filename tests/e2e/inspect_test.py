@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+"""What polder prints of a model whose names are meant for the reader's terminal or browser, and of
+what is nested in it.
+
+    inspect_test.py POLDER
+"""
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from onnx_bytes import (field, graph_attribute, onnx_input, onnx_model, onnx_node, onnx_output,
+                        onnx_weights)
+
+POLDER = pathlib.Path(sys.argv[1]).resolve()
+EVIL = "\x1b[31mred\n<script>alert('x')</script>\u009b2J\u202e&\""
+
+
+def branch(name, weights, width):
+    """A graph of one product: [2,3] x weights [3, width], and the sum over the columns."""
+    return (onnx_node("MatMul", ["x", weights], [name + "p"], name=EVIL + name) +
+            onnx_node("ReduceSum", [name + "p"], [name + "r"], name=name + "s") +
+            field(2, name) +
+            field(5, onnx_weights(weights, [3, width], struct.pack("<f", 0.5) * 3 * width)) +
+            onnx_output(name + "r"))
+
+
+def choice_model():
+    """y = If(flag): branches of 3*4 and 3*5 weights and twice as many multiply-accumulates."""
+    attributes = (graph_attribute("then_branch", branch("t", "tw", 4)) +
+                  graph_attribute("else_branch", branch("e", "ew", 5)))
+    return onnx_model(onnx_input("flag", [], element=9), onnx_input("x", [2, 3]),
+                      onnx_node("If", ["flag"], ["y"], attributes, name="choice"),
+                      onnx_output("y"))
+
+
+def evil_model():
+    return onnx_model(onnx_input(EVIL, [4]), onnx_node("Abs", [EVIL], ["h"], name=EVIL),
+                      onnx_node("Exp", ["h"], [EVIL + "y"], name=EVIL + "y"),
+                      onnx_output(EVIL + "y"))
+
+
+class Inspect(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.scratch = pathlib.Path(folder.name)
+
+    def polder(self, command, model, *options):
+        path = self.scratch / "model.onnx"
+        path.write_bytes(model)
+        done = subprocess.run([POLDER, command, str(path), *options], capture_output=True,
+                              timeout=60, cwd=self.scratch)
+        self.assertEqual((done.returncode, done.stderr), (0, b""), done)
+        return done.stdout.decode()
+
+    def expect_harmless(self, text):
+        """No character but a line's end that a terminal would obey."""
+        self.assertEqual([c for c in text if c != "\n" and (
+            not c.isprintable() or 0x7f <= ord(c) < 0xa0)], [], text)
+
+    def test_no_name_reaches_the_terminal_as_it_is(self):
+        for command, *options in [("inspect", "--nodes"), ("inspect", "--json"),
+                                  ("profile", "--min-ms", "1"),
+                                  ("profile", "--min-ms", "1", "--json"),
+                                  ("run", "--input", "zeros"),
+                                  ("run", "--input", "zeros", "--json")]:
+            with self.subTest(command=command, options=options):
+                self.expect_harmless(self.polder(command, evil_model(), *options))
+        lines = self.polder("inspect", evil_model(), "--nodes").split("\n")
+        self.assertTrue(any("?[31mred?<script>" in line for line in lines), lines)
+        summary = json.loads(self.polder("inspect", evil_model(), "--json"))
+        self.assertEqual(summary["inputs"][0]["name"], EVIL)
+
+    def test_pages_show_names_as_text(self):
+        for model in evil_model(), choice_model():
+            for command in ("inspect", "--html"), ("profile", "--min-ms", "1", "--html"):
+                page = self.scratch / "page.html"
+                if command[0] == "profile" and model == choice_model():
+                    continue
+                self.polder(command[0], model, *command[1:], str(page))
+                text = page.read_text()
+                self.assertNotIn("<script>", text)
+                self.assertIn("&lt;script&gt;alert('x')&lt;/script&gt;", text)
+                self.expect_harmless(text)
+
+    def test_bodies_are_counted(self):
+        summary = json.loads(self.polder("inspect", choice_model(), "--json"))
+        self.assertEqual(summary["parameters"], 3 * 4 + 3 * 5)
+        self.assertEqual(summary["macs"], 2 * 3 * 5)  # of the larger branch
+        choice = summary["nodes"][0]
+        self.assertEqual(choice["op"], "If")
+        self.assertEqual([[node["op"] for node in body] for body in choice["bodies"]],
+                         [["Linear", "ReduceSum"]] * 2)
+        self.assertEqual([body[0]["macs"] for body in choice["bodies"]], [2 * 3 * 4, 2 * 3 * 5])
+
+    def test_nested_nodes_are_listed(self):
+        text = self.polder("inspect", choice_model(), "--nodes")
+        self.assertIn("inside", text)
+        places = [line.split()[0] for line in text.split("\n") if line[:9].strip()[:1].isdigit()]
+        self.assertEqual(places, ["0", "0.0.0", "0.0.1", "0.1.0", "0.1.1"], text)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

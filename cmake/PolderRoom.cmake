@@ -9,7 +9,8 @@ target_include_directories(polder_flags INTERFACE
 # The flow warnings that are switched off see phantoms in g++ 12's own std::string and std::vector
 # under -O3; the sanitizers judge these things.
 target_compile_options(polder_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-psabi -Wno-missing-field-initializers
+  -Wall -Wextra -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -Wno-psabi
+  -Wno-missing-field-initializers
   -ffunction-sections -fdata-sections
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-stringop-overflow;-Wno-array-bounds>
   $<$<BOOL:${POLDER_WERROR}>:-Werror>)

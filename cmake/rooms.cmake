@@ -47,3 +47,9 @@ if(POLDER_HOST)
 else()
   polder_room(sdk DEPS runtime ops graph platform base SKIP /summary /tensor_file)
 endif()
+
+if(POLDER_TESTS)
+  target_sources(sdk_test PRIVATE src/sdk/polder_c_test.c)
+  set_source_files_properties(src/sdk/polder_c_test.c PROPERTIES
+    COMPILE_OPTIONS "-std=c11;-Wall;-Wextra;-pedantic-errors")
+endif()

@@ -41,6 +41,7 @@ struct OpenOptions {
 };
 
 // A model that is ready to run. One thread at a time may use it; different models are independent.
+// After an error it can be used as before. One that was moved from may only be assigned to or end.
 class Model {
  public:
   // A plan, ONNX or TFLite file, told apart by content. Errors name the file, the place in it and
@@ -53,10 +54,11 @@ class Model {
   std::span<const Port> inputs() const;
   std::span<const Port> outputs() const;
   // Runs once. `inputs` are dense, in the order of inputs(), and stay the caller's. Allocates
-  // nothing. Errors: kInvalid for a wrong number, type or shape; what an operator finds in the
-  // data.
+  // nothing. Errors: kInvalid for a wrong number, type or shape, and for an input that is a result
+  // of this model and not a copy; what an operator finds in the data.
   Status run(std::span<const TensorView> inputs);
-  // Result `index` of the last successful run(); valid until the next.
+  // Result `index` of the last run(); valid until the next. An empty view (no data, type kNone)
+  // when that failed, before the first, and for an index that is not one of outputs().
   TensorView output(int index) const;
   // Bytes of the arena in which all intermediate tensors live.
   std::size_t arena_bytes() const;

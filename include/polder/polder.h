@@ -1,8 +1,9 @@
 /* The C interface of libpolder. A whole program is examples/embed/classify.c.
  *
  * Functions return 0 for success or the code of the error (include/polder/error.h: 1 invalid ...
- * 10 timeout); polder_last_error() then says what happened, on the same thread, until the next
- * call. A model serves one thread at a time. */
+ * 10 timeout); polder_last_error() then says what happened. A pointer that must not be NULL and an
+ * index that is not one are such errors. After an error a model can be used as before. A model
+ * serves one thread at a time; different models are independent. */
 #pragma once
 
 #include <stddef.h>
@@ -42,22 +43,31 @@ typedef struct polder_tensor {
 
 typedef struct polder_model polder_model;
 
-/* Opens a plan, ONNX or TFLite file. `*model` is released by polder_close(). */
+/* Opens a plan, ONNX or TFLite file; `threads` is 1 to 256, the calling one included. `*model` is
+ * released by polder_close(); after an error it is NULL. */
 int polder_open(const char* path, int threads, polder_model** model);
+/* Does nothing for NULL. */
 void polder_close(polder_model* model);
 
+/* How many inputs and outputs the model has; -1 for NULL. */
 int polder_input_count(const polder_model* model);
 int polder_output_count(const polder_model* model);
 /* Describe a port; `name` (may be NULL) gets a text that lives as long as the model. */
 int polder_input(const polder_model* model, int index, polder_tensor* port, const char** name);
 int polder_output(const polder_model* model, int index, polder_tensor* port, const char** name);
 
-/* Runs once on `count` inputs, in the order of the ports. */
+/* Runs once. `inputs` are `count`, as many as the model has, in the order of the ports; their data
+ * is dense, stays the caller's and is not changed. It must not be the data of a result of this
+ * model: copy that. */
 int polder_run(polder_model* model, const polder_tensor* inputs, int count);
-/* Result `index` of the last successful run; its data is valid until the next run or close. */
+/* Result `index` of the last run, with its actual shape; an error when that run failed and before
+ * the first. The data is valid until the next run or close. */
 int polder_result(const polder_model* model, int index, polder_tensor* result);
 
+/* What the last error on this thread was; "" when there was none. Valid until the next error on
+ * this thread. */
 const char* polder_last_error(void);
+/* "0.1.0" */
 const char* polder_version(void);
 
 #ifdef __cplusplus

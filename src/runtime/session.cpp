@@ -1,6 +1,9 @@
 // Opening a plan for this machine, and running it.
 #include "runtime/session.h"
 
+#include <algorithm>
+#include <cstdint>
+
 #include "base/fail.h"
 #include "plan_generated.h"
 #include "platform/pages.h"
@@ -114,11 +117,25 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
 }
 
 Status Session::run(std::span<const TensorView> inputs) {
+  has_results_ = false;
+  const auto begin = reinterpret_cast<std::uintptr_t>(arena_.get());
+  for (std::size_t i = 0; i < std::min(inputs.size(), inputs_.size()); ++i) {
+    const auto data = reinterpret_cast<std::uintptr_t>(inputs[i].data);
+    if (data < begin || data >= begin + arena_bytes_) continue;
+    return fail(Code::kInvalid,
+                "input '{}' lies where this run writes, as a result does: copy it first",
+                inputs_[i].name);
+  }
   loops_.left = loops_.most;
-  return main_->run(inputs);
+  TRY(main_->run(inputs));
+  has_results_ = true;
+  return {};
 }
 
-TensorView Session::output(int index) const { return main_->output(index); }
+TensorView Session::output(int index) const {
+  if (!has_results_ || index < 0 || std::size_t(index) >= outputs_.size()) return {};
+  return main_->output(index);
+}
 
 void Session::observe(RunObserver* observer) { main_->observe(observer); }
 

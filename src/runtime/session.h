@@ -87,6 +87,7 @@ class Session final : public Executor {
   std::unique_ptr<GraphRunner> main_;
   LoopBudget loops_;
   std::vector<Port> inputs_, outputs_;
+  bool has_results_ = false;  // the last run succeeded
 };
 
 }  // namespace polder

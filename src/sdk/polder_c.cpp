@@ -6,16 +6,21 @@
 #include <new>
 
 #include "base/fail.h"
+#include "platform/memory.h"
 
 using polder::Code;
 using polder::Error;
+using polder::fail;
 using polder::Model;
 using polder::Port;
+using polder::Result;
 using polder::Shape;
+using polder::Status;
 using polder::TensorView;
 
 struct polder_model {
   Model model;
+  std::vector<TensorView> inputs;  // of a run: one for each port
 };
 
 namespace {
@@ -25,9 +30,26 @@ std::string& last_error() {
   return text;
 }
 
-int report(const Error& error) {
-  last_error() = error.message;
+int report(Error error) {
+  last_error() = std::move(error.message);
   return int(error.code);
+}
+
+// The code of what `body` returns. No exception passes into C: running out of memory is an error.
+template <class F>
+int code_of(const char* function, F body) {
+  Status status = polder::within_memory(function, body);
+  return status ? 0 : report(std::move(status).error());
+}
+
+Status expect_given(const char* function, const char* argument, const void* pointer) {
+  if (pointer) return {};
+  return fail(Code::kInvalid, "{}: {} must not be NULL", function, argument);
+}
+
+Status expect_index(const char* function, int index, std::size_t count) {
+  if (index >= 0 && std::size_t(index) < count) return {};
+  return fail(Code::kInvalid, "{}: no index {}; the model has {}", function, index, count);
 }
 
 void describe(const Shape& shape, polder::DataType type, void* data, polder_tensor* out) {
@@ -38,71 +60,104 @@ void describe(const Shape& shape, polder::DataType type, void* data, polder_tens
   std::copy(shape.begin(), shape.end(), out->dims);
 }
 
-int describe_port(std::span<const Port> ports, int index, polder_tensor* out, const char** name) {
-  if (index < 0 || std::size_t(index) >= ports.size() || !out) {
-    return report(
-        polder::fail(Code::kInvalid, "no port {}; the model has {}", index, ports.size()));
+Status open(const char* path, int threads, polder_model** model) {
+  TRY(expect_given("polder_open", "model", model));
+  *model = nullptr;
+  TRY(expect_given("polder_open", "path", path));
+  TRY_VALUE(Model opened, Model::open(path, {.threads = threads}));
+  const std::size_t count = opened.inputs().size();
+  *model = new polder_model{std::move(opened), std::vector<TensorView>(count)};
+  return {};
+}
+
+using Ports = std::span<const Port> (Model::*)() const;
+
+int count_ports(const char* function, const polder_model* model, Ports ports) {
+  const auto given = [&] { return expect_given(function, "model", model); };
+  return code_of(function, given) == 0 ? int((model->model.*ports)().size()) : -1;
+}
+
+Status describe_port(const char* function, const polder_model* model, Ports list, int index,
+                     polder_tensor* port, const char** name) {
+  TRY(expect_given(function, "model", model));
+  TRY(expect_given(function, "port", port));
+  const std::span<const Port> ports = (model->model.*list)();
+  TRY(expect_index(function, index, ports.size()));
+  const Port& described = ports[std::size_t(index)];
+  describe(described.shape, described.type, nullptr, port);
+  if (name) *name = described.name.c_str();
+  return {};
+}
+
+Result<TensorView> view_of(const polder_tensor& input, int index) {
+  if (input.rank < 0 || input.rank > POLDER_MAX_RANK) {
+    return fail(Code::kInvalid, "polder_run: input {}: rank {}; 0 to {} expected", index,
+                input.rank, POLDER_MAX_RANK);
   }
-  const Port& port = ports[std::size_t(index)];
-  describe(port.shape, port.type, nullptr, out);
-  if (name) *name = port.name.c_str();
-  return 0;
+  if (input.type < POLDER_F32 || input.type > POLDER_BOOL)
+    return fail(Code::kInvalid, "polder_run: input {}: no type is {}", index, input.type);
+  const std::span<const std::int64_t> dims(input.dims, std::size_t(input.rank));
+  return TensorView{input.data, polder::DataType(input.type), Shape(dims)};
+}
+
+Status run(polder_model* model, const polder_tensor* inputs, int count) {
+  TRY(expect_given("polder_run", "model", model));
+  if (count < 0 || std::size_t(count) != model->inputs.size()) {
+    return fail(Code::kInvalid, "polder_run: {} inputs expected, {} given", model->inputs.size(),
+                count);
+  }
+  if (count > 0) TRY(expect_given("polder_run", "inputs", inputs));
+  for (int i = 0; i < count; ++i) {
+    TRY_VALUE(model->inputs[std::size_t(i)], view_of(inputs[i], i));
+  }
+  return model->model.run(model->inputs);
+}
+
+Status result(const polder_model* model, int index, polder_tensor* out) {
+  TRY(expect_given("polder_result", "model", model));
+  TRY(expect_given("polder_result", "result", out));
+  TRY(expect_index("polder_result", index, model->model.outputs().size()));
+  const TensorView view = model->model.output(index);
+  if (view.type == polder::DataType::kNone)
+    return fail(Code::kInvalid, "polder_result: there is none before a successful polder_run");
+  describe(view.shape, view.type, view.data, out);
+  return {};
 }
 
 }  // namespace
 
 int polder_open(const char* path, int threads, polder_model** model) {
-  if (!path || !model)
-    return report(polder::fail(Code::kInvalid, "polder_open: path and model must not be NULL"));
-  *model = nullptr;
-  auto opened = Model::open(path, {.threads = threads});
-  if (!opened) return report(opened.error());
-  *model = new (std::nothrow) polder_model{std::move(*opened)};
-  return *model ? 0 : report(polder::fail(Code::kExhausted, "out of memory"));
+  return code_of("polder_open", [&] { return open(path, threads, model); });
 }
 
 void polder_close(polder_model* model) { delete model; }
 
-int polder_input_count(const polder_model* model) { return int(model->model.inputs().size()); }
-int polder_output_count(const polder_model* model) { return int(model->model.outputs().size()); }
+int polder_input_count(const polder_model* model) {
+  return count_ports("polder_input_count", model, &Model::inputs);
+}
+
+int polder_output_count(const polder_model* model) {
+  return count_ports("polder_output_count", model, &Model::outputs);
+}
 
 int polder_input(const polder_model* model, int index, polder_tensor* port, const char** name) {
-  return describe_port(model->model.inputs(), index, port, name);
+  return code_of("polder_input", [&] {
+    return describe_port("polder_input", model, &Model::inputs, index, port, name);
+  });
 }
 
 int polder_output(const polder_model* model, int index, polder_tensor* port, const char** name) {
-  return describe_port(model->model.outputs(), index, port, name);
+  return code_of("polder_output", [&] {
+    return describe_port("polder_output", model, &Model::outputs, index, port, name);
+  });
 }
 
 int polder_run(polder_model* model, const polder_tensor* inputs, int count) {
-  constexpr int kMaxInputs = 64;
-  if (count < 0 || count > kMaxInputs || (count && !inputs)) {
-    return report(
-        polder::fail(Code::kInvalid, "polder_run: {} inputs; 0 to {} expected", count, kMaxInputs));
-  }
-  TensorView views[kMaxInputs];
-  for (int i = 0; i < count; ++i) {
-    if (inputs[i].rank < 0 || inputs[i].rank > POLDER_MAX_RANK) {
-      return report(
-          polder::fail(Code::kInvalid, "input {}: rank {}; 0 to 8 expected", i, inputs[i].rank));
-    }
-    if (inputs[i].type < 1 || inputs[i].type > int(polder::DataType::kBool)) {
-      return report(polder::fail(Code::kInvalid, "input {}: no type is {}", i, inputs[i].type));
-    }
-    const std::span<const std::int64_t> dims(inputs[i].dims, std::size_t(inputs[i].rank));
-    views[i] = {inputs[i].data, polder::DataType(inputs[i].type), Shape(dims)};
-  }
-  const polder::Status status = model->model.run({views, std::size_t(count)});
-  return status ? 0 : report(status.error());
+  return code_of("polder_run", [&] { return run(model, inputs, count); });
 }
 
-int polder_result(const polder_model* model, int index, polder_tensor* result) {
-  if (index < 0 || index >= polder_output_count(model) || !result) {
-    return report(polder::fail(Code::kInvalid, "no result {}", index));
-  }
-  const TensorView view = model->model.output(index);
-  describe(view.shape, view.type, view.data, result);
-  return 0;
+int polder_result(const polder_model* model, int index, polder_tensor* out) {
+  return code_of("polder_result", [&] { return result(model, index, out); });
 }
 
 const char* polder_last_error(void) { return last_error().c_str(); }

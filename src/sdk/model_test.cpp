@@ -1,0 +1,142 @@
+// The C++ interface: opening, running, compiling, and what each refuses.
+#include <gtest/gtest.h>
+#include <polder/model.h>
+
+#include <filesystem>
+
+#include "platform/file.h"
+#include "runtime/testing.h"
+
+namespace polder {
+namespace {
+
+class ModelTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/polder_model_XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    folder_ = name;
+    const std::vector<std::byte> plan = handmade::file_of(handmade::difference());
+    write("a.plan", {reinterpret_cast<const char*>(plan.data()), plan.size()});
+    for (int i = 0; i < 16; ++i) x_[i] = float(-i);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+  void write(const std::string& name, std::string_view bytes) {
+    ASSERT_TRUE(write_file_atomic(path(name), bytes).ok());
+  }
+  void expect_works(Model& model) {
+    ASSERT_TRUE(model.run({&input_, 1}).ok());
+    ASSERT_NE(model.output(0).data, nullptr);
+    EXPECT_EQ(model.output(0).as<float>()[1], 1 - 4);
+  }
+
+  std::string folder_;
+  float x_[16];
+  TensorView input_{x_, DataType::kF32, {4, 4}};
+};
+
+bool empty(const TensorView& view) { return !view.data && view.type == DataType::kNone; }
+
+TEST_F(ModelTest, OpensAndRunsAPlan) {
+  auto model = Model::open(path("a.plan"), {.threads = 2});
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  ASSERT_EQ(model->inputs().size(), 1u);
+  EXPECT_EQ(model->inputs()[0].shape.text(), "[4,4]");
+  EXPECT_EQ(model->outputs()[0].type, DataType::kF32);
+  EXPECT_GE(model->arena_bytes(), 192u);
+  expect_works(*model);
+  Model moved = std::move(*model);
+  expect_works(moved);
+}
+
+TEST_F(ModelTest, OutputsThatAreNotAreEmpty) {
+  auto model = Model::open(path("a.plan"));
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  EXPECT_TRUE(empty(model->output(0)));  // nothing has run
+  expect_works(*model);
+  for (const int index : {-1, 1, 1 << 30}) EXPECT_TRUE(empty(model->output(index))) << index;
+  const TensorView wrong{x_, DataType::kF32, {2, 8}};
+  EXPECT_FALSE(model->run({&wrong, 1}).ok());
+  EXPECT_TRUE(empty(model->output(0)));
+  expect_works(*model);
+}
+
+TEST_F(ModelTest, InputsThatDoNotFitLeaveItUsable) {
+  auto model = Model::open(path("a.plan"));
+  ASSERT_TRUE(model.ok());
+  const TensorView views[] = {{x_, DataType::kF64, {4, 4}},
+                              {x_, DataType::kF32, {16}},
+                              {x_, DataType::kF32, {4, -4}},
+                              {nullptr, DataType::kF32, {4, 4}}};
+  for (const TensorView& view : views) {
+    const Status status = model->run({&view, 1});
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, Code::kInvalid);
+    EXPECT_NE(status.error().message.find("[4,4] expected"), std::string::npos)
+        << status.error().message;
+    expect_works(*model);
+  }
+  EXPECT_EQ(model->run({}).error().message, "1 inputs expected, 0 given");
+  const TensorView result = model->output(0);
+  EXPECT_EQ(model->run({&result, 1}).error().code, Code::kInvalid);
+  expect_works(*model);
+}
+
+TEST_F(ModelTest, WhatCannotBeOpened) {
+  EXPECT_EQ(Model::open(path("none.onnx")).error().code, Code::kNotFound);
+  EXPECT_EQ(Model::open(folder_).error().code, Code::kInvalid);
+  EXPECT_EQ(Model::open(path("a.plan"), {.threads = 0}).error().code, Code::kInvalid);
+  EXPECT_EQ(Model::open(path("a.plan"), {.threads = 257}).error().code, Code::kInvalid);
+  write("empty", "");
+  EXPECT_EQ(Model::open(path("empty")).error().code, Code::kCorrupt);
+  write("text.onnx", "no model");
+  const auto text = Model::open(path("text.onnx"));
+  ASSERT_FALSE(text.ok());
+  EXPECT_NE(text.error().message.find(path("text.onnx")), std::string::npos);
+}
+
+#ifndef POLDER_DEVICE
+
+// A field of protobuf that holds bytes; a number is one byte here.
+std::string field(int number, const std::string& bytes) {
+  return std::string{char(number << 3 | 2), char(bytes.size())} + bytes;
+}
+std::string field(int number, int value) { return std::string{char(number << 3), char(value)}; }
+
+// y = |x| for x [4,4], of operator `op`.
+std::string onnx(const std::string& op) {
+  const std::string dims = field(1, field(1, 4)) + field(1, field(1, 4));
+  const std::string type = field(1, field(1, 1) + field(2, dims));
+  const std::string graph = field(1, field(1, "x") + field(2, "y") + field(4, op)) +
+                            field(11, field(1, "x") + field(2, type)) + field(12, field(1, "y"));
+  return field(1, 8) + field(7, graph) + field(8, field(2, 17));
+}
+
+TEST_F(ModelTest, CompilesWhatItOpens) {
+  write("abs.onnx", onnx("Abs"));
+  ASSERT_TRUE(compile_file(path("abs.onnx"), path("abs.plan")).ok());
+  for (const char* name : {"abs.onnx", "abs.plan"}) {
+    auto model = Model::open(path(name));
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    ASSERT_TRUE(model->run({&input_, 1}).ok());
+    EXPECT_EQ(model->output(0).as<float>()[3], 3.F);
+  }
+}
+
+TEST_F(ModelTest, WhatCannotBeCompiledLeavesNothing) {
+  write("abs.onnx", onnx("Abs"));
+  write("odd.onnx", onnx("Odd"));
+  EXPECT_EQ(compile_file(path("odd.onnx"), path("b.plan")).error().code, Code::kUnsupported);
+  EXPECT_EQ(compile_file(path("a.plan"), path("b.plan")).error().code, Code::kInvalid);
+  EXPECT_EQ(compile_file(path("abs.onnx"), path("b.plan"), {.target = "vax"}).error().code,
+            Code::kInvalid);
+  EXPECT_FALSE(compile_file(path("abs.onnx"), path("no/such/b.plan")).ok());
+  EXPECT_FALSE(std::filesystem::exists(path("b.plan")));
+}
+
+#endif
+
+}  // namespace
+}  // namespace polder

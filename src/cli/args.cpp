@@ -90,7 +90,7 @@ int run_command(const Command& command, int argc, char** argv) {
     if (std::strcmp(word, "--") == 0) break;
     if (std::strcmp(word, "--help") == 0 || std::strcmp(word, "-h") == 0) {
       std::fputs(help_of(command).c_str(), stdout);
-      return 0;
+      return flushed(0);
     }
   }
   auto args = Args::parse(rest, command.options, command.min_positional, command.max_positional);
@@ -262,15 +262,15 @@ int main_of(int argc, char** argv) {
   const std::string_view name = argv[1];
   if (name == "--help" || name == "-h" || name == "help") {
     std::fputs(general_help().c_str(), stdout);
-    return 0;
+    return flushed(0);
   }
   if (name == "--version") {
     std::printf("polder %s\n", version());
-    return 0;
+    return flushed(0);
   }
   if (name == "completion" && argc == 3 && std::string_view(argv[2]) == "bash") {
     std::fputs(bash_completion().c_str(), stdout);
-    return 0;
+    return flushed(0);
   }
   std::vector<std::string_view> names;
   for (const Command* command : commands()) {

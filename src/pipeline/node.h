@@ -68,8 +68,11 @@ class Node {
   virtual Status process(std::span<const Packet> inputs, Emitter& out) = 0;
   // After the last packet.
   virtual Status finish(Emitter&) { return {}; }
-  // A sink: puts its file in place, complete. Only after every node has finished without an error.
-  virtual Status commit(const RunStats&) { return {}; }
+  // A sink: writes what is known only now. After every node has finished without an error.
+  virtual Status complete(const RunStats&) { return {}; }
+  // A sink: puts its file in place. After every node has completed without an error, so that a disk
+  // that is full at one sink leaves none.
+  virtual Status commit() { return {}; }
   // A source: how many packets it will make, when it knows.
   virtual std::optional<std::uint64_t> expected_packets() const { return {}; }
   virtual Traffic traffic() const { return {}; }

@@ -78,6 +78,7 @@ class Run {
   bool waits_for_clock() const;
   void report_progress();
   RunStats stats() const;
+  Status each_node(const std::function<Status(Node&)>& call);
 
   const Graph& graph_;
   const RunOptions& options_;
@@ -414,6 +415,15 @@ RunStats Run::stats() const {
   return stats;
 }
 
+Status Run::each_node(const std::function<Status(Node&)>& call) {
+  for (const NodeRun& node : nodes_) {
+    Status status = within_memory({}, [&] { return call(*node.node); });
+    if (!status.ok())
+      return std::move(status).error().at(fmt::format("node '{}'", node.spec->name));
+  }
+  return {};
+}
+
 Result<RunStats> Run::run() {
   epoch_us_ = clock_->now_us();
   begin_ns_ = monotonic_ns();
@@ -428,11 +438,8 @@ Result<RunStats> Run::run() {
   if (!failure_.ok()) return std::move(failure_).error();
 
   RunStats result = stats();
-  for (const NodeRun& node : nodes_) {
-    Status committed = within_memory({}, [&] { return node.node->commit(result); });
-    if (!committed.ok())
-      return std::move(committed).error().at(fmt::format("node '{}'", node.spec->name));
-  }
+  TRY(each_node([&](Node& node) { return node.complete(result); }));
+  TRY(each_node([](Node& node) { return node.commit(); }));
   return result;
 }
 

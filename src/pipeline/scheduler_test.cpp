@@ -95,7 +95,7 @@ class NoteSink : public Node {
     text_ += "end";
     return {};
   }
-  Status commit(const RunStats&) override {
+  Status commit() override {
     text_ += " committed";
     return {};
   }

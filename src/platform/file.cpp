@@ -6,50 +6,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
 #include "base/fail.h"
+#include "platform/descriptor.h"
 #include "platform/memory.h"
+#include "platform/os_error.h"
 
 namespace polder {
 namespace {
-
-Error os_error(const std::string& path, std::string_view action, int number) {
-  const char* reason = std::strerror(number);
-  switch (number) {
-    case ENOENT:
-    case ENOTDIR: return fail(Code::kNotFound, "{}: cannot {}: {}", path, action, reason);
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-      return fail(Code::kExhausted, "{}: cannot {}: {}; free some space or choose another folder",
-                  path, action, reason);
-    case EACCES:
-    case EPERM:
-    case EROFS: return fail(Code::kDenied, "{}: cannot {}: {}", path, action, reason);
-    default: return fail(Code::kIo, "{}: cannot {}: {}", path, action, reason);
-  }
-}
-
-// Closes on destruction; -1 is none.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 Result<std::size_t> regular_size(int fd, const std::string& path) {
   struct stat info {};
@@ -58,69 +25,6 @@ Result<std::size_t> regular_size(int fd, const std::string& path) {
     return fail(Code::kInvalid, "{}: a regular file is expected, this is something else", path);
   return std::size_t(info.st_size);
 }
-
-Status write_all(int fd, const std::string& path, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return os_error(path, "write", errno);
-    bytes.remove_prefix(std::size_t(written));
-  }
-  return {};
-}
-
-// A device or a pipe: nothing to replace, nothing to take back.
-class StreamFile final : public OutputFile {
- public:
-  StreamFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
-  Status write(std::string_view bytes) override { return write_all(fd_.get(), path_, bytes); }
-  Status seek(std::int64_t offset) override {
-    if (::lseek(fd_.get(), offset, SEEK_SET) < 0) return os_error(path_, "seek", errno);
-    return {};
-  }
-  Status commit() override {
-    if (::close(fd_.release()) != 0) return os_error(path_, "write", errno);
-    return {};
-  }
-
- private:
-  std::string path_;
-  Descriptor fd_;
-};
-
-// Where the file system can, the file has no name until it is complete, so that not even a killed
-// process leaves a trace; elsewhere it has a temporary name.
-class DiskFile final : public OutputFile {
- public:
-  DiskFile(std::string path, std::string temporary, int fd, bool has_name)
-      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd), has_name_(has_name) {}
-  ~DiskFile() override {
-    if (has_name_) ::unlink(temporary_.c_str());
-  }
-  Status write(std::string_view bytes) override { return write_all(fd_.get(), path_, bytes); }
-  Status seek(std::int64_t offset) override {
-    if (::lseek(fd_.get(), offset, SEEK_SET) < 0) return os_error(path_, "seek", errno);
-    return {};
-  }
-  Status commit() override {
-    if (::fsync(fd_.get()) != 0) return os_error(path_, "write", errno);
-    if (!has_name_) {  // a link cannot replace a file: name it, then rename
-      const std::string link = fmt::format("/proc/self/fd/{}", fd_.get());
-      if (::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0)
-        return os_error(path_, "create", errno);
-      has_name_ = true;
-    }
-    if (::close(fd_.release()) != 0) return os_error(path_, "write", errno);
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) return os_error(path_, "replace", errno);
-    has_name_ = false;
-    return {};
-  }
-
- private:
-  std::string path_, temporary_;
-  Descriptor fd_;
-  bool has_name_;
-};
 
 }  // namespace
 
@@ -226,27 +130,6 @@ void MappedFile::release(std::span<const std::byte> part) const {
 
 MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
-}
-
-Result<std::unique_ptr<OutputFile>> DiskStore::create(const std::string& path) {
-  static std::atomic<unsigned> counter{0};  // two writers of one process never share a name
-  std::string temporary = fmt::format("{}.{}.{}.tmp", path, ::getpid(), counter++);
-  struct stat info {};
-  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
-    if (S_ISDIR(info.st_mode))
-      return fail(Code::kInvalid, "{}: is a folder; name a file in it", path);
-    const int stream = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    if (stream < 0) return os_error(path, "open", errno);
-    return std::unique_ptr<OutputFile>(std::make_unique<StreamFile>(path, stream));
-  }
-  const std::size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  int fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
-  const bool has_name = fd < 0;
-  if (has_name) fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (fd < 0) return os_error(path, "create", errno);
-  return std::unique_ptr<OutputFile>(
-      std::make_unique<DiskFile>(path, std::move(temporary), fd, has_name));
 }
 
 class MemoryFile final : public OutputFile {

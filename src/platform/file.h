@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace polder {
@@ -21,9 +22,8 @@ Result<std::string> read_file(const std::string& path, std::size_t cap_bytes);
 // is absolute or leads out of the folder (".." or a link); kNotFound.
 Result<std::string> resolve_within(const std::string& folder, const std::string& relative);
 
-// Replaces `path` by `bytes`: a temporary file beside it, fsync, rename; a device or a pipe is
-// written to. On an error `path` is as
-// it was and nothing is left behind. Errors: kExhausted (disk full), kDenied, kIo.
+// Replaces `path` by `bytes`, as DiskStore does. On an error `path` is as it was and nothing is
+// left behind. Errors: kExhausted (disk full), kDenied, kIo.
 Status write_file_atomic(const std::string& path, std::string_view bytes);
 
 // Paths of the entries of a folder, "folder/name", in the order of their names. Errors: kExhausted
@@ -68,10 +68,17 @@ class FileStore {
   virtual Result<std::unique_ptr<OutputFile>> create(const std::string& path) = 0;
 };
 
-// The machine's file system.
+// The machine's file system. A link stays, and what it leads to is replaced: by a file beside it
+// that is renamed when it is complete, with the permissions of the one before. What is no file to
+// replace (a device, a pipe, /dev/stdout) is written to.
 class DiskStore final : public FileStore {
  public:
+  // `proc`: where the process file system is, if it is; through it a file gets its name late.
+  explicit DiskStore(std::string proc = "/proc") : proc_(std::move(proc)) {}
   Result<std::unique_ptr<OutputFile>> create(const std::string& path) override;
+
+ private:
+  std::string proc_;
 };
 
 // The fake: files in memory, and a disk that is full after `capacity_bytes`. For one thread.

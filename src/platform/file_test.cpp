@@ -1,7 +1,10 @@
 #include "platform/file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -80,6 +83,98 @@ TEST_F(FileTest, SeekOverwrites) {
   ASSERT_TRUE((*file)->write("J").ok());
   ASSERT_TRUE((*file)->commit().ok());
   EXPECT_EQ(*read_file(folder_ + "/s", 100), "Jello world");
+}
+
+mode_t mode_of(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 ? info.st_mode : 0;
+}
+
+TEST_F(FileTest, ALinkStaysAndItsTargetIsReplaced) {
+  namespace fs = std::filesystem;
+  ASSERT_TRUE(make_folders(folder_ + "/real").ok());
+  const std::string file = folder_ + "/real/file", link = folder_ + "/link";
+  ASSERT_TRUE(write_file_atomic(file, "old").ok());
+  fs::create_symlink("real/file", link);
+  fs::create_symlink(link, folder_ + "/real/again");
+  ASSERT_TRUE(write_file_atomic(folder_ + "/real/again", "new").ok());
+  EXPECT_TRUE(fs::is_symlink(link));
+  EXPECT_FALSE(fs::is_symlink(file));
+  EXPECT_EQ(*read_file(file, 10), "new");
+
+  fs::create_symlink("real/later", folder_ + "/dangling");
+  ASSERT_TRUE(write_file_atomic(folder_ + "/dangling", "made").ok());
+  EXPECT_EQ(*read_file(folder_ + "/real/later", 10), "made");
+  fs::create_symlink("round", folder_ + "/round");
+  const Status round = write_file_atomic(folder_ + "/round", "x");
+  ASSERT_FALSE(round.ok());
+  EXPECT_NE(round.error().message.find("/round: cannot open"), std::string::npos)
+      << round.error().message;
+}
+
+TEST_F(FileTest, AnExistingFileKeepsItsPermissions) {
+  const std::string path = folder_ + "/private";
+  ASSERT_TRUE(write_file_atomic(path, "old").ok());
+  for (const mode_t mode : {0600u, 0755u, 0666u}) {
+    ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+    ASSERT_TRUE(write_file_atomic(path, "new").ok());
+    EXPECT_EQ(mode_of(path) & 07777, mode);
+  }
+  const mode_t before = ::umask(077);
+  EXPECT_TRUE(write_file_atomic(folder_ + "/fresh", "x").ok());
+  ::umask(before);
+  EXPECT_EQ(mode_of(folder_ + "/fresh") & 07777, 0600u);
+}
+
+TEST_F(FileTest, WithoutProcATemporaryNameServes) {
+  DiskStore disk("/nonexistent/proc");
+  const std::string path = folder_ + "/" + std::string(250, 'n');  // no room for a longer name
+  for (const std::string_view text : {"one", "two"}) {
+    auto file = disk.create(path);
+    ASSERT_TRUE(file.ok()) << file.error().message;
+    ASSERT_TRUE((*file)->write(text).ok());
+    EXPECT_EQ(entries(), text == "one" ? 1 : 2);
+    ASSERT_TRUE((*file)->commit().ok());
+    EXPECT_EQ(*read_file(path, 10), text);
+    EXPECT_EQ(entries(), 1);
+  }
+  {
+    auto file = disk.create(path);
+    ASSERT_TRUE((*file)->write("half").ok());
+  }
+  EXPECT_EQ(*read_file(path, 10), "two");
+  EXPECT_EQ(entries(), 1);
+}
+
+TEST_F(FileTest, APipeIsWrittenTo) {
+  const std::string path = folder_ + "/pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  ASSERT_TRUE(write_file_atomic(path, "through").ok());
+  char text[16] = {};
+  EXPECT_EQ(::read(reader, text, sizeof text), 7);
+  EXPECT_STREQ(text, "through");
+  EXPECT_TRUE(S_ISFIFO(mode_of(path)));
+  ::close(reader);
+}
+
+// As /dev/stdout is a link to /proc/self/fd/1, whatever that is open on.
+TEST_F(FileTest, AnOpenDescriptorIsWrittenToWhereItIs) {
+  const std::string path = folder_ + "/redirected", link = folder_ + "/stdout";
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT, 0600);
+  ASSERT_EQ(::write(fd, "before ", 7), 7);
+  std::filesystem::create_symlink("/proc/self/fd/" + std::to_string(fd), link);
+  ASSERT_TRUE(write_file_atomic(link, "written ").ok());
+  ASSERT_EQ(::write(fd, "after", 5), 5);
+  EXPECT_EQ(*read_file(path, 100), "before written after");
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  ::unlink(path.c_str());
+  EXPECT_TRUE(write_file_atomic(link, "nowhere").ok());
+  EXPECT_EQ(entries(), 1);
+  ::close(fd);
+  EXPECT_FALSE(write_file_atomic(link, "closed").ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
 }
 
 TEST_F(FileTest, ResolvesOnlyWithinTheFolder) {

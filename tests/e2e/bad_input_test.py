@@ -286,22 +286,58 @@ class Memory(Scratch):
 
 class FullDisk(Scratch):
     """A limit on the size of a file stands for a full disk: the error comes from the same call."""
+    reason = "File too large"
+
+    def full(self, *arguments, name, **options):
+        self.refused(*arguments, limit=100, names=[self.out / name, self.reason, "free some space"],
+                     **options)
 
     def test_writing_a_plan(self):
-        self.compile_refused_by_limit("compile", TFLITE, "--output", self.out / "model.plan")
-
-    def compile_refused_by_limit(self, *arguments):
-        self.refused(*arguments, limit=100, names=["File too large"])
+        self.full("compile", TFLITE, "--output", self.out / "model.plan", name="model.plan")
 
     def test_writing_outputs(self):
         model = self.file("abs.onnx", abs_model((2, 300)))
         array = self.file("x.npy", npy((2, 300)))
-        self.refused("run", model, "--input", array, "--output-dir", self.out, limit=100,
-                     names=["y.npy", "File too large"])
+        self.full("run", model, "--input", array, "--output-dir", self.out, name="y.npy")
 
     def test_writing_reports(self):
-        self.refused("inspect", TFLITE, "--html", self.out / "page.html", limit=100,
-                     names=["page.html", "File too large"])
+        self.full("inspect", TFLITE, "--html", self.out / "page.html", name="page.html")
+        for option, name in (("--trace", "trace.json"), ("--html", "page.html")):
+            self.full("profile", TFLITE, "--min-ms", "1", option, self.out / name, name=name)
+
+    def test_the_plan_that_bench_compiles(self):
+        self.full("bench", TFLITE, "--min-ms", "1", name="polder-",
+                  env={**os.environ, "TMPDIR": str(self.out)})
+
+
+class RealFullDisk(FullDisk):
+    """The same on a small disk of its own, filled to the brim; for who may mount one."""
+    reason = "No space left"
+
+    def setUp(self):
+        super().setUp()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", self.out],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            self.skipTest(f"mounting a disk takes a privilege: {done.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", self.out], check=True)
+        self.filler = self.out / "filler"
+        with self.assertRaises(OSError), open(self.filler, "wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+
+    def full(self, *arguments, name, **options):
+        error = self.refused(*arguments, leaves=True, names=[self.out / name, self.reason],
+                             **options)
+        self.assertEqual(list(self.out.iterdir()), [self.filler], error)
+
+
+class OtherOutputs(Scratch):
+    def test_what_was_there_stays(self):
+        plan = self.scratch / "good.plan"
+        plan.write_text("old")
+        self.refused("compile", TFLITE, "--output", plan, limit=100, names=[plan, "File too large"])
+        self.assertEqual(plan.read_text(), "old")
 
     def test_devices_stay_devices(self):
         """A device as output is written to, not replaced by a file."""
@@ -315,12 +351,51 @@ class FullDisk(Scratch):
         self.assertTrue(null.is_symlink())
         self.refused("compile", TFLITE, "--output", self.out, names=["folder"])
 
+    def test_pipes_and_stdout_are_written_to(self):
+        pipe = self.scratch / "pipe"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        done = self.run_polder("compile", TFLITE, "--output", pipe)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(pipe.is_fifo())
+        self.assertTrue(os.read(reader, 100).startswith(b"POLDPLAN"))
+        before = os.readlink("/dev/stdout")
+        page = self.scratch / "page.html"
+        with open(page, "wb") as stdout:
+            done = subprocess.run([POLDER, "inspect", TFLITE, "--html", "/dev/stdout"],
+                                  stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(page.read_text().startswith("<!doctype html>"))
+        self.assertEqual(os.readlink("/dev/stdout"), before)
+
+    def test_links_and_permissions_stay(self):
+        target = self.scratch / "target.plan"
+        target.write_text("old")
+        target.chmod(0o640)
+        link = self.scratch / "link.plan"
+        link.symlink_to("target.plan")
+        done = self.run_polder("compile", TFLITE, "--output", link)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(link.is_symlink())
+        self.assertTrue(target.read_bytes().startswith(b"POLDPLAN"))
+        self.assertEqual(target.stat().st_mode & 0o777, 0o640)
+
     def test_stdout_is_full(self):
-        with open("/dev/full", "w", encoding="utf-8") as full:
-            done = subprocess.run([POLDER, "inspect", TFLITE], stdout=full, text=True,
-                                  stderr=subprocess.PIPE, check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("No space left", done.stderr)
+        array = self.file("x.npy", npy((4,)))
+        model = self.file("abs.onnx", abs_model())
+        for command in (["inspect", TFLITE], ["inspect", TFLITE, "--json"], ["operators"],
+                        ["compile", TFLITE, "--output", self.scratch / "a.plan", "--json"],
+                        ["run", model, "--input", array],
+                        ["run", model, "--input", array, "--json"],
+                        ["bench", TFLITE, "--min-ms", "1", "--json"],
+                        ["profile", TFLITE, "--min-ms", "1", "--json"], ["play", "--reference"],
+                        ["--help"], ["--version"], ["run", "--help"], ["completion", "bash"]):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                done = subprocess.run([POLDER, *command], stdout=full, text=True,
+                                      stderr=subprocess.PIPE, check=False)
+            self.assertEqual(done.returncode, 1, command)
+            self.assertIn("stdout: No space left", done.stderr, command)
 
 
 @unittest.skipUnless((MODELS / "ssd_mobilenet_v2.tflite").exists() and
@@ -384,6 +459,20 @@ class Pipelines(Scratch):
 
     def test_full_disk(self):
         self.play(self.text, "--set", "camera.frames=16", limit=10000, names=["File too large"])
+
+    def test_full_disk_at_each_sink(self):
+        """Where one sink's file has no room, none appears: neither its own nor another's."""
+        for node, key, name in (("events", "path", "events.jsonl"),
+                                ("tracks", "path", "tracks.jsonl"),
+                                ("video", "path", "annotated.mp4"),
+                                ("report", "path", "report.html")):
+            link = self.out / "full"
+            link.unlink(missing_ok=True)
+            link.symlink_to("/dev/full")
+            error = self.play(self.text, "--set", "camera.frames=16", "--set",
+                              f"{node}.{key}=\"full\"", leaves=True,
+                              names=[f"node '{node}'", self.out / "full", "No space left"])
+            self.assertEqual(list(self.out.iterdir()), [link], (name, error))
 
 
 if __name__ == "__main__":

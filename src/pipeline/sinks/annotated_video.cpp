@@ -82,7 +82,7 @@ class AnnotatedVideoSink final : public Node {
   }
 
   // Without a single frame there is no video to put in place.
-  Status commit(const RunStats&) override { return writer_ ? file_->commit() : Status(); }
+  Status commit() override { return writer_ ? file_->commit() : Status(); }
 
  private:
   Status open(const Image& image) {

@@ -113,14 +113,15 @@ class HtmlReportSink final : public Node {
     return {};
   }
 
-  Status commit(const RunStats& stats) override {
+  Status complete(const RunStats& stats) override {
     const std::string data = fmt::format(
         "{{\"title\":{},\"run\":{},\"series\":{},\"scene\":{},\"events\":[{}],\"more_events\":{}}}",
         json_quote(title_), stats_json(stats), series_.json(), scene_json(),
         fmt::join(events_, ","), more_events_);
-    TRY(file_->write(report_page(title_, data)));
-    return file_->commit();
+    return file_->write(report_page(title_, data));
   }
+
+  Status commit() override { return file_->commit(); }
 
  private:
   Status keep_scene(const Image& image) {

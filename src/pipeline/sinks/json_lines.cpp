@@ -61,7 +61,7 @@ class JsonLinesSink final : public Node {
   }
 
   Status finish(Emitter&) override { return flush(); }
-  Status commit(const RunStats&) override { return file_->commit(); }
+  Status commit() override { return file_->commit(); }
   Traffic traffic() const override { return {.event_bytes = event_bytes_}; }
 
  private:

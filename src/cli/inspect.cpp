@@ -1,6 +1,7 @@
 // polder inspect: what a model consists of and what it will cost.
 #include <cstdio>
 #include <map>
+#include <string>
 
 #include "base/fail.h"
 #include "base/text.h"
@@ -78,10 +79,42 @@ void print_text(const ModelSummary& summary, bool nodes) {
   print_nodes(summary.nodes, "");
 }
 
+void print_values(const char* title, const Graph& graph, std::span<const ValueId> ids) {
+  for (const ValueId id : ids) {
+    const Value& value = graph[id];
+    fmt::print("{:<9} {} {} {}\n", title, one_line(value.name), type_name(value.type),
+               value.dims.text());
+  }
+}
+
+void add_operators(const Graph& graph, std::map<std::string, int>& counts) {
+  for (const Node& node : graph.nodes) {
+    ++counts[node.op];
+    for (const Graph& body : node.bodies) add_operators(body, counts);
+  }
+}
+
+// What can be said of a model that does not compile as it is: most often, free dimensions are left.
+void print_imported(const Graph& graph) {
+  print_values("input", graph, graph.inputs);
+  print_values("output", graph, graph.outputs);
+  std::map<std::string, int> counts;
+  add_operators(graph, counts);
+  fmt::print("\n{:<24} {:>6}\n", "operator, as imported", "nodes");
+  for (const auto& [op, count] : counts) fmt::print("{:<24} {:>6}\n", op, count);
+  std::fflush(stdout);  // the error comes after it
+}
+
 Result<int> run(const Args& args) {
   TRY_VALUE(const ModelOptions options, model_options(args));
   const std::string& path = args.positional()[0];
-  TRY_VALUE(const auto session, open_session(path, options.open));
+  auto opened = open_session(path, options.open);
+  if (!opened) {
+    const auto graph = import_model(path, options.open);
+    if (graph && !args.has("--json")) print_imported(*graph);
+    return std::move(opened).error();
+  }
+  const auto session = std::move(*opened);
   const ModelSummary summary = summarise(*session, path);
   if (args.has("--html")) TRY(write_file_atomic(args.text("--html"), summary_page(summary)));
   if (args.has("--json")) fmt::print("{}\n", summary_json(summary));
@@ -96,7 +129,9 @@ const Command kInspect = {
     .summary =
         "Shows a model's operators, shapes, parameters, work and memory plan. Work is counted at "
         "the\nbounds of free dimensions; an If counts as its larger branch, a Scan as its body's "
-        "runs, a Loop\nalso, where the model says how many: else as one.",
+        "runs, a Loop\nalso, where the model says how many: else as one. Of a model whose sizes "
+        "are open it shows inputs,\n"
+        "outputs and operators, and how to fix the sizes.",
     .arguments = "MODEL",
     .example =
         "  polder inspect models/ssd_mobilenet_v2.tflite --nodes\n"

@@ -103,6 +103,16 @@ class Inspect(unittest.TestCase):
         places = [line.split()[0] for line in text.split("\n") if line[:9].strip()[:1].isdigit()]
         self.assertEqual(places, ["0", "0.0.0", "0.0.1", "0.1.0", "0.1.1"], text)
 
+    def test_open_sizes_leave_something_to_see(self):
+        model = self.scratch / "model.onnx"
+        model.write_bytes(onnx_model(onnx_input("x", [-1, 4]), onnx_node("Abs", ["x"], ["y"]),
+                                     onnx_output("y")))
+        done = subprocess.run([POLDER, "inspect", str(model)], capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"input     x f32 [?,4]", done.stdout)
+        self.assertIn(b"Abs", done.stdout)
+        self.assertIn(b"--bound", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

@@ -200,6 +200,7 @@ void open_and_run(Plan plan, std::uint32_t seed) {
       inputs.emplace_back(port, halved, seed++);
       views.push_back(inputs.back().view());
     }
+    if (!session.run(views).ok()) return;  // only then results have a place
     std::optional<Fence> fence;
     if (std::byte* arena = arena_of(session, graph))
       session.observe(&fence.emplace(graph, kept, arena));

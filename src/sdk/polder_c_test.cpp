@@ -72,9 +72,9 @@ TEST_F(CInterface, RunsInAProgramOfC) {
 
 TEST_F(CInterface, NullIsRefusedByEveryFunction) {
   polder_tensor port{};
-  expect_refused(polder_open(nullptr, 1, &model_), Code::kInvalid, "polder_open: path");
-  EXPECT_EQ(model_, nullptr);
-  ASSERT_EQ(polder_open(path(), 1, &model_), 0);
+  polder_model* none = model_;
+  expect_refused(polder_open(nullptr, 1, &none), Code::kInvalid, "polder_open: path");
+  EXPECT_EQ(none, nullptr);
   expect_refused(polder_open(path(), 1, nullptr), Code::kInvalid, "polder_open: model");
   EXPECT_EQ(polder_input_count(nullptr), -1);
   EXPECT_STREQ(polder_last_error(), "polder_input_count: model must not be NULL");

@@ -47,16 +47,13 @@ class AnnotatedVideoSink final : public Node {
     auto sink = std::make_unique<AnnotatedVideoSink>();
     TRY_VALUE(sink->path_, output_path(environment, settings, "path"));
     TRY_VALUE(sink->plugin_, load_video_plugin(environment.plugin_folder));
+    sink->writer_ = {nullptr, sink->plugin_->discard};
     TRY_VALUE(sink->file_, environment.files->create(sink->path_));
     sink->format_.frame_rate = settings.number("frame_rate");
     sink->format_.quality = int(settings.integer("quality"));
     sink->format_.threads = 1;
     sink->trail_ = std::size_t(settings.integer("trail"));
     return std::unique_ptr<Node>(std::move(sink));
-  }
-
-  ~AnnotatedVideoSink() override {
-    if (writer_) plugin_->discard(writer_);
   }
 
   Status process(std::span<const Packet> inputs, Emitter&) override {
@@ -71,14 +68,14 @@ class AnnotatedVideoSink final : public Node {
     for (const Packet& packet : inputs.subspan(2)) draw_outlines(packet.as<Events>());
     draw_tracks(inputs[1].as<Tracks>());
     draw_counters(inputs.subspan(2), inputs[0].t_capture_us);
-    const int code = plugin_->write(writer_, canvas_.pixels.data(), canvas_.stride,
+    const int code = plugin_->write(writer_.get(), canvas_.pixels.data(), canvas_.stride,
                                     inputs[0].t_capture_us, error_.data(), error_.size());
     return code == 0 ? Status() : problem();
   }
 
   Status finish(Emitter&) override {
     if (!writer_) return {};
-    return plugin_->finish(writer_, error_.data(), error_.size()) == 0 ? Status() : problem();
+    return plugin_->finish(writer_.get(), error_.data(), error_.size()) == 0 ? Status() : problem();
   }
 
   // Without a single frame there is no video to put in place.
@@ -92,7 +89,7 @@ class AnnotatedVideoSink final : public Node {
       return fail(Code::kInvalid, "{}: a picture of {}x{} is too small for a video", path_,
                   image.width, image.height);
     const PolderVideoOutput output{this, write_bytes, seek_to};
-    writer_ = plugin_->create(&format_, &output, error_.data(), error_.size());
+    writer_.reset(plugin_->create(&format_, &output, error_.data(), error_.size()));
     return writer_ ? Status() : problem();
   }
 
@@ -173,7 +170,7 @@ class AnnotatedVideoSink final : public Node {
   std::shared_ptr<const PolderVideoPlugin> plugin_;
   std::string path_;
   std::unique_ptr<OutputFile> file_;
-  PolderVideoWriter* writer_ = nullptr;
+  std::unique_ptr<PolderVideoWriter, void (*)(PolderVideoWriter*)> writer_{nullptr, nullptr};
   PolderVideoFormat format_{};
   Status file_problem_;
   std::array<char, 512> error_{};

@@ -38,17 +38,14 @@ class VideoFileSource final : public Node {
     source->path_ = path_in(environment.input_folder, settings.string("path"));
     TRY_VALUE(source->plugin_, load_video_plugin(environment.plugin_folder));
     TRY_VALUE([[maybe_unused]] const MappedFile exists, MappedFile::open(source->path_));
-    source->reader_ = source->plugin_->open(source->path_.c_str(), &source->info_,
-                                            source->error_.data(), source->error_.size());
+    source->reader_ = {source->plugin_->open(source->path_.c_str(), &source->info_,
+                                             source->error_.data(), source->error_.size()),
+                       source->plugin_->close};
     if (!source->reader_)
       return fail(Code::kCorrupt, "{}: {}", source->path_, source->error_.data());
     source->start_ = std::uint64_t(settings.integer("start"));
     source->limit_ = std::uint64_t(settings.integer("frames"));
     return std::unique_ptr<Node>(std::move(source));
-  }
-
-  ~VideoFileSource() override {
-    if (reader_) plugin_->close(reader_);
   }
 
   Status process(std::span<const Packet>, Emitter& out) override {
@@ -57,7 +54,7 @@ class VideoFileSource final : public Node {
     image.resize(info_.width, info_.height);
     PolderVideoFrame frame{};
     do {
-      const int got = plugin_->read(reader_, image.pixels.data(), image.stride, &frame,
+      const int got = plugin_->read(reader_.get(), image.pixels.data(), image.stride, &frame,
                                     error_.data(), error_.size());
       if (got < 0)
         return fail(Code::kCorrupt, "{}: after {} frames: {}", path_, next_, error_.data());
@@ -90,7 +87,7 @@ class VideoFileSource final : public Node {
   }
 
   std::shared_ptr<const PolderVideoPlugin> plugin_;
-  PolderVideoReader* reader_ = nullptr;
+  std::unique_ptr<PolderVideoReader, void (*)(PolderVideoReader*)> reader_{nullptr, nullptr};
   PolderVideoInfo info_{};
   std::string path_;
   std::uint64_t next_ = 0, start_ = 0, limit_ = 0;

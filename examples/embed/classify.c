@@ -7,7 +7,7 @@ int main(int argc, char** argv) {
   polder_model* model;
   polder_tensor input, scores;
   size_t count = 1, best = 0;
-  if (argc != 2 || polder_open(argv[1], 1, &model) || polder_input(model, 0, &input, NULL))
+  if (argc != 2 || polder_open(argv[1], NULL, &model) || polder_input(model, 0, &input, NULL))
     return fprintf(stderr, "usage: classify MODEL; %s\n", polder_last_error()), 1;
 
   for (int i = 0; i < input.rank; ++i) count *= (size_t)input.dims[i];

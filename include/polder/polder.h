@@ -43,9 +43,35 @@ typedef struct polder_tensor {
 
 typedef struct polder_model polder_model;
 
-/* Opens a plan, ONNX or TFLite file; `threads` is 1 to 256, the calling one included. `*model` is
- * released by polder_close(); after an error it is NULL. */
-int polder_open(const char* path, int threads, polder_model** model);
+/* An input by name: its extents, -1 for what the model says, when its tensor has no data; the value
+ * that it keeps, copied, when it has. */
+typedef struct polder_named_input {
+  const char* name;
+  polder_tensor tensor;
+} polder_named_input;
+
+/* The largest extent of a free dimension, by its name in the model or as "input[axis]". */
+typedef struct polder_bound {
+  const char* dimension;
+  int64_t most;
+} polder_bound;
+
+/* How a model is opened. `polder_options options = {.size = sizeof options}` holds the defaults;
+ * `inputs`, `bounds` and `target` have no meaning for a plan, which is compiled already. */
+typedef struct polder_options {
+  size_t size;            /* sizeof(polder_options): later versions append members */
+  int32_t threads;        /* 1 to 256, the calling one included; 0: 1 */
+  int32_t input_count;    /* of `inputs` */
+  const char* target;     /* "generic", "x86-64-v3", "x86-64-v4", "arm64"; NULL: the best here */
+  int64_t max_iterations; /* of all loops of one run, which fails above; 0: 2^24 */
+  const polder_named_input* inputs;
+  const polder_bound* bounds;
+  int32_t bound_count; /* of `bounds` */
+} polder_options;
+
+/* Opens a plan, ONNX or TFLite file; NULL for the default options. `*model` is released by
+ * polder_close(); after an error it is NULL. */
+int polder_open(const char* path, const polder_options* options, polder_model** model);
 /* Does nothing for NULL. */
 void polder_close(polder_model* model);
 

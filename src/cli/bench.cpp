@@ -17,7 +17,7 @@ namespace polder::cli {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"--threads", "N", "threads, 1 to 256 (default 1)"},
+    POLDER_RUN_OPTIONS,
     {"--min-ms", "N", "runs for at least this long (default 1000)"},
     POLDER_MODEL_OPTIONS,
     {"--json", "", "prints the result as JSON"},

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "base/fail.h"
 
@@ -89,6 +90,9 @@ Result<ModelOptions> model_options(const Args& args) {
   options.open.without = args.all("--without");
   TRY_VALUE(const auto threads, args.integer("--threads", 1, 1, 256));
   options.open.threads = int(threads);
+  TRY_VALUE(options.open.max_iterations,
+            args.integer("--max-iterations", options.open.max_iterations, 1,
+                         std::numeric_limits<std::int64_t>::max()));
   return options;
 }
 

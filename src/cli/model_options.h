@@ -19,6 +19,12 @@ namespace polder::cli {
     "--without", "PASS", "leaves out an optimisation pass", true                                   \
   }
 
+// Of the commands that run it.
+#define POLDER_RUN_OPTIONS                                                \
+  {"--threads", "N", "threads, 1 to 256 (default 1)"}, {                  \
+    "--max-iterations", "N", "of all loops of one run (default 16777216)" \
+  }
+
 // Options of a model, and the tensors that its bindings borrow.
 struct ModelOptions {
   OpenOptions open;

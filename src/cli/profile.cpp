@@ -21,7 +21,7 @@ constexpr std::int64_t kMostRuns = 200;
 constexpr std::int64_t kMostSpans = 4'000'000;  // 64 MB: long models are watched for fewer runs
 
 constexpr Option kOptions[] = {
-    {"--threads", "N", "threads, 1 to 256 (default 1)"},
+    POLDER_RUN_OPTIONS,
     {"--min-ms", "N", "watches runs for at least this long (default 500)"},
     {"--trace", "FILE", "writes one run in Chrome's trace format (chrome://tracing, Perfetto)"},
     {"--html", "FILE", "writes the profile as a page"},

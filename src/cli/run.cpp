@@ -22,7 +22,7 @@ constexpr Option kOptions[] = {
      "an input: .npy, .jpg, .png or .wav, or 'zeros'; without a name, in order", true},
     POLDER_INPUT_OPTIONS,
     {"--output-dir", "DIR", "writes each output as DIR/NAME.npy"},
-    {"--threads", "N", "threads, 1 to 256 (default 1)"},
+    POLDER_RUN_OPTIONS,
     POLDER_MODEL_OPTIONS,
     {"--json", "", "prints the outputs as JSON; what is not finite is null"}};
 

@@ -18,7 +18,7 @@ class GraphRunner::Bodies final : public ops::BodyRunner {
     if (loops_.left == 0) {
       return fail(Code::kExhausted,
                   "the loops of one run made {} iterations and go on: give the loop a count or a "
-                  "condition that ends it, or open the model with a higher max_iterations",
+                  "condition that ends it, or raise the limit (max_iterations, --max-iterations)",
                   loops_.most);
     }
     --loops_.left;

@@ -6,6 +6,7 @@
 
 #include "platform/file.h"
 #include "runtime/testing.h"
+#include "sdk/testing.h"
 
 namespace polder {
 namespace {
@@ -99,23 +100,8 @@ TEST_F(ModelTest, WhatCannotBeOpened) {
 
 #ifndef POLDER_DEVICE
 
-// A field of protobuf that holds bytes; a number is one byte here.
-std::string field(int number, const std::string& bytes) {
-  return std::string{char(number << 3 | 2), char(bytes.size())} + bytes;
-}
-std::string field(int number, int value) { return std::string{char(number << 3), char(value)}; }
-
-// y = |x| for x [4,4], of operator `op`.
-std::string onnx(const std::string& op) {
-  const std::string dims = field(1, field(1, 4)) + field(1, field(1, 4));
-  const std::string type = field(1, field(1, 1) + field(2, dims));
-  const std::string graph = field(1, field(1, "x") + field(2, "y") + field(4, op)) +
-                            field(11, field(1, "x") + field(2, type)) + field(12, field(1, "y"));
-  return field(1, 8) + field(7, graph) + field(8, field(2, 17));
-}
-
 TEST_F(ModelTest, CompilesWhatItOpens) {
-  write("abs.onnx", onnx("Abs"));
+  write("abs.onnx", onnx_file::of("Abs", {"x"}));
   ASSERT_TRUE(compile_file(path("abs.onnx"), path("abs.plan")).ok());
   for (const char* name : {"abs.onnx", "abs.plan"}) {
     auto model = Model::open(path(name));
@@ -126,14 +112,28 @@ TEST_F(ModelTest, CompilesWhatItOpens) {
 }
 
 TEST_F(ModelTest, WhatCannotBeCompiledLeavesNothing) {
-  write("abs.onnx", onnx("Abs"));
-  write("odd.onnx", onnx("Odd"));
+  write("abs.onnx", onnx_file::of("Abs", {"x"}));
+  write("odd.onnx", onnx_file::of("Odd", {"x"}));
   EXPECT_EQ(compile_file(path("odd.onnx"), path("b.plan")).error().code, Code::kUnsupported);
   EXPECT_EQ(compile_file(path("a.plan"), path("b.plan")).error().code, Code::kInvalid);
   EXPECT_EQ(compile_file(path("abs.onnx"), path("b.plan"), {.target = "vax"}).error().code,
             Code::kInvalid);
   EXPECT_FALSE(compile_file(path("abs.onnx"), path("no/such/b.plan")).ok());
   EXPECT_FALSE(std::filesystem::exists(path("b.plan")));
+}
+
+TEST_F(ModelTest, BindingsNeedDataAndExtents) {
+  write("add.onnx", onnx_file::of("Add", {"x", "k"}));
+  OpenOptions options{.bindings = {{"k", {x_, DataType::kF32, {4, 4}}}}};
+  EXPECT_TRUE(Model::open(path("add.onnx"), options).ok());
+  for (const TensorView& view : {TensorView{}, TensorView{nullptr, DataType::kF32, {4, 4}},
+                                 TensorView{x_, DataType::kF32, {4, -1}}}) {
+    options.bindings[0].second = view;
+    const auto model = Model::open(path("add.onnx"), options);
+    ASSERT_FALSE(model.ok());
+    EXPECT_EQ(model.error().code, Code::kInvalid);
+    EXPECT_NE(model.error().message.find("input 'k'"), std::string::npos) << model.error().message;
+  }
 }
 
 #endif

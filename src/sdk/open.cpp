@@ -1,6 +1,8 @@
 // Opening any model file as a session.
 #include "sdk/open.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 #include "platform/file.h"
 #include "platform/memory.h"
@@ -77,6 +79,12 @@ Result<Graph> import_model(const std::string& path, const OpenOptions& options) 
   import.shapes = options.shapes;
   import.bounds = options.bounds;
   for (const auto& [name, view] : options.bindings) {
+    if (!view.data || view.type == DataType::kNone ||
+        std::ranges::any_of(view.shape, [](std::int64_t extent) { return extent < 0; }))
+      return fail(Code::kInvalid,
+                  "{}: input '{}' cannot be fixed to {} {} without a type, data or "
+                  "extents",
+                  path, name, type_name(view.type), view.shape.text());
     import.bindings.emplace_back(
         name,
         OwnedTensor{view.type, view.shape,

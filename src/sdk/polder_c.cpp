@@ -12,6 +12,7 @@ using polder::Code;
 using polder::Error;
 using polder::fail;
 using polder::Model;
+using polder::OpenOptions;
 using polder::Port;
 using polder::Result;
 using polder::Shape;
@@ -60,11 +61,71 @@ void describe(const Shape& shape, polder::DataType type, void* data, polder_tens
   std::copy(shape.begin(), shape.end(), out->dims);
 }
 
-Status open(const char* path, int threads, polder_model** model) {
+Result<std::span<const std::int64_t>> dims_of(const polder_tensor& tensor) {
+  if (tensor.rank < 0 || tensor.rank > POLDER_MAX_RANK)
+    return fail(Code::kInvalid, "rank {}; 0 to {} expected", tensor.rank, POLDER_MAX_RANK);
+  return std::span(tensor.dims, std::size_t(tensor.rank));
+}
+
+Result<TensorView> view_of(const polder_tensor& tensor) {
+  TRY_VALUE(const auto dims, dims_of(tensor));
+  if (tensor.type < POLDER_F32 || tensor.type > POLDER_BOOL)
+    return fail(Code::kInvalid, "no type is {}", tensor.type);
+  return TensorView{tensor.data, polder::DataType(tensor.type), Shape(dims)};
+}
+
+// The first `count` of a list of the options.
+template <class T>
+Result<std::span<const T>> list_of(const char* name, const T* items, int32_t count) {
+  if (count < 0) return fail(Code::kInvalid, "polder_open: {} {}", count, name);
+  if (count > 0) TRY(expect_given("polder_open", name, items));
+  return std::span(items, std::size_t(count));
+}
+
+Status add_input(const polder_named_input& input, OpenOptions& to) {
+  TRY(expect_given("polder_open", "the name of an input", input.name));
+  const auto place = [&](Error error) {
+    return std::move(error).at(fmt::format("polder_open: input '{}'", input.name));
+  };
+  if (input.tensor.data) {
+    auto view = view_of(input.tensor);
+    if (!view) return place(std::move(view).error());
+    to.bindings.emplace_back(input.name, *view);
+  } else {
+    auto dims = dims_of(input.tensor);
+    if (!dims) return place(std::move(dims).error());
+    to.shapes.emplace_back(input.name, std::vector(dims->begin(), dims->end()));
+  }
+  return {};
+}
+
+Result<OpenOptions> open_options(const polder_options& given) {
+  if (given.size != sizeof(polder_options)) {
+    return fail(Code::kInvalid,
+                "polder_open: the options' size is {}, {} expected: set it to "
+                "sizeof(polder_options), and use the polder.h of the library",
+                given.size, sizeof(polder_options));
+  }
+  OpenOptions options;
+  if (given.threads) options.threads = given.threads;
+  if (given.target) options.target = given.target;
+  if (given.max_iterations) options.max_iterations = given.max_iterations;
+  TRY_VALUE(const auto inputs, list_of("inputs", given.inputs, given.input_count));
+  for (const polder_named_input& input : inputs) TRY(add_input(input, options));
+  TRY_VALUE(const auto bounds, list_of("bounds", given.bounds, given.bound_count));
+  for (const polder_bound& bound : bounds) {
+    TRY(expect_given("polder_open", "the dimension of a bound", bound.dimension));
+    options.bounds.emplace_back(bound.dimension, bound.most);
+  }
+  return options;
+}
+
+Status open(const char* path, const polder_options* options, polder_model** model) {
   TRY(expect_given("polder_open", "model", model));
   *model = nullptr;
   TRY(expect_given("polder_open", "path", path));
-  TRY_VALUE(Model opened, Model::open(path, {.threads = threads}));
+  TRY_VALUE(const OpenOptions how, options ? open_options(*options) : OpenOptions());
+  TRY_VALUE(Model opened, Model::open(path, how));
   const std::size_t count = opened.inputs().size();
   *model = new polder_model{std::move(opened), std::vector<TensorView>(count)};
   return {};
@@ -89,17 +150,6 @@ Status describe_port(const char* function, const polder_model* model, Ports list
   return {};
 }
 
-Result<TensorView> view_of(const polder_tensor& input, int index) {
-  if (input.rank < 0 || input.rank > POLDER_MAX_RANK) {
-    return fail(Code::kInvalid, "polder_run: input {}: rank {}; 0 to {} expected", index,
-                input.rank, POLDER_MAX_RANK);
-  }
-  if (input.type < POLDER_F32 || input.type > POLDER_BOOL)
-    return fail(Code::kInvalid, "polder_run: input {}: no type is {}", index, input.type);
-  const std::span<const std::int64_t> dims(input.dims, std::size_t(input.rank));
-  return TensorView{input.data, polder::DataType(input.type), Shape(dims)};
-}
-
 Status run(polder_model* model, const polder_tensor* inputs, int count) {
   TRY(expect_given("polder_run", "model", model));
   if (count < 0 || std::size_t(count) != model->inputs.size()) {
@@ -108,7 +158,9 @@ Status run(polder_model* model, const polder_tensor* inputs, int count) {
   }
   if (count > 0) TRY(expect_given("polder_run", "inputs", inputs));
   for (int i = 0; i < count; ++i) {
-    TRY_VALUE(model->inputs[std::size_t(i)], view_of(inputs[i], i));
+    auto view = view_of(inputs[i]);
+    if (!view) return std::move(view).error().at(fmt::format("polder_run: input {}", i));
+    model->inputs[std::size_t(i)] = *view;
   }
   return model->model.run(model->inputs);
 }
@@ -126,8 +178,8 @@ Status result(const polder_model* model, int index, polder_tensor* out) {
 
 }  // namespace
 
-int polder_open(const char* path, int threads, polder_model** model) {
-  return code_of("polder_open", [&] { return open(path, threads, model); });
+int polder_open(const char* path, const polder_options* options, polder_model** model) {
+  return code_of("polder_open", [&] { return open(path, options, model); });
 }
 
 void polder_close(polder_model* model) { delete model; }

@@ -11,11 +11,12 @@ _Static_assert(sizeof(polder_tensor) == sizeof(void*) + 8 + 8 * POLDER_MAX_RANK 
 /* y = |x| - |x|^T for x [4,4]: the line of the first surprise, or 0. */
 int difference_in_c(const char* plan_path) {
   polder_model* model = NULL;
+  polder_options options = {.size = sizeof options, .threads = 2};
   polder_tensor input, port, result;
   const char* name = NULL;
   float x[16];
   int i;
-  if (polder_open(plan_path, 2, &model) != 0) return __LINE__;
+  if (polder_open(plan_path, &options, &model) != 0) return __LINE__;
   if (polder_input_count(model) != 1 || polder_output_count(model) != 1) return __LINE__;
   if (polder_input(model, 0, &input, &name) != 0 || name == NULL) return __LINE__;
   if (input.type != POLDER_F32 || input.rank != 2 || input.data != NULL) return __LINE__;

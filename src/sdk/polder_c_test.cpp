@@ -14,6 +14,7 @@
 #include "platform/temporary.h"
 #include "platform/testing.h"
 #include "runtime/testing.h"
+#include "sdk/testing.h"
 
 namespace polder {
 namespace {
@@ -40,7 +41,7 @@ class CInterface : public testing::Test {
     ASSERT_TRUE(file.ok()) << file.error().message;
     file_.emplace(std::move(*file));
     write(handmade::difference());
-    ASSERT_EQ(polder_open(path(), 1, &model_), 0) << polder_last_error();
+    ASSERT_EQ(polder_open(path(), nullptr, &model_), 0) << polder_last_error();
     for (int i = 0; i < 16; ++i) x_[i] = float(-i);
     ASSERT_EQ(polder_input(model_, 0, &input_, nullptr), 0);
     input_.data = x_;
@@ -73,9 +74,9 @@ TEST_F(CInterface, RunsInAProgramOfC) {
 TEST_F(CInterface, NullIsRefusedByEveryFunction) {
   polder_tensor port{};
   polder_model* none = model_;
-  expect_refused(polder_open(nullptr, 1, &none), Code::kInvalid, "polder_open: path");
+  expect_refused(polder_open(nullptr, nullptr, &none), Code::kInvalid, "polder_open: path");
   EXPECT_EQ(none, nullptr);
-  expect_refused(polder_open(path(), 1, nullptr), Code::kInvalid, "polder_open: model");
+  expect_refused(polder_open(path(), nullptr, nullptr), Code::kInvalid, "polder_open: model");
   EXPECT_EQ(polder_input_count(nullptr), -1);
   EXPECT_STREQ(polder_last_error(), "polder_input_count: model must not be NULL");
   EXPECT_EQ(polder_output_count(nullptr), -1);
@@ -95,19 +96,93 @@ TEST_F(CInterface, NullIsRefusedByEveryFunction) {
 
 TEST_F(CInterface, WhatCannotBeOpened) {
   polder_model* model = model_;
-  expect_refused(polder_open("/nonexistent/a.plan", 1, &model), Code::kNotFound,
+  expect_refused(polder_open("/nonexistent/a.plan", nullptr, &model), Code::kNotFound,
                  "/nonexistent/a.plan");
   EXPECT_EQ(model, nullptr);
-  expect_refused(polder_open(path(), 0, &model), Code::kInvalid, "0 threads");
-  expect_refused(polder_open(path(), 257, &model), Code::kInvalid, "1 to 256");
+  polder_options options{.size = sizeof(polder_options)};
+  for (const int threads : {-1, 257}) {
+    options.threads = threads;
+    expect_refused(polder_open(path(), &options, &model), Code::kInvalid, "1 to 256");
+  }
+  options.threads = 3;
   {
     const NoNewThreads limit;
-    expect_refused(polder_open(path(), 3, &model), Code::kExhausted, "thread 2 of 3");
+    expect_refused(polder_open(path(), &options, &model), Code::kExhausted, "thread 2 of 3");
   }
+  ASSERT_EQ(polder_open(path(), &options, &model), 0) << polder_last_error();
+  polder_close(model);
   ASSERT_TRUE(write_file_atomic(path(), "POLDPLAN and no more").ok());
-  expect_refused(polder_open(path(), 1, &model), Code::kCorrupt, path());
+  expect_refused(polder_open(path(), nullptr, &model), Code::kCorrupt, path());
   EXPECT_EQ(model, nullptr);
 }
+
+TEST_F(CInterface, OptionsThatDoNotFit) {
+  polder_model* model = nullptr;
+  polder_options options{};
+  const auto refused = [&](const char* part) {
+    expect_refused(polder_open(path(), &options, &model), Code::kInvalid, part);
+  };
+  refused("sizeof(polder_options)");
+  options.size = sizeof options;
+  options.max_iterations = -1;
+  refused("max_iterations is -1");
+  options.max_iterations = 0;
+  options.input_count = 1;
+  refused("inputs must not be NULL");
+  options.input_count = -1;
+  refused("-1 inputs");
+  polder_named_input input{};
+  options.inputs = &input;
+  options.input_count = 1;
+  refused("the name of an input");
+  input = {"x", {nullptr, POLDER_F32, POLDER_MAX_RANK + 1, {}}};
+  refused("input 'x': rank 9");
+  input = {"x", {x_, 0, 1, {16}}};
+  refused("input 'x': no type is 0");
+  options.input_count = 0;
+  options.bound_count = 1;
+  refused("bounds must not be NULL");
+  polder_bound bound{};
+  options.bounds = &bound;
+  refused("the dimension of a bound");
+}
+
+#ifndef POLDER_DEVICE
+// y = x + k for x [rows,4] and k [4,4].
+TEST_F(CInterface, OpensAsTheOptionsSay) {
+  ASSERT_TRUE(write_file_atomic(path(), onnx_file::of("Add", {"x", "k"}, true)).ok());
+  float k[16];
+  std::fill_n(k, 16, 20.F);
+  const polder_named_input fixed[] = {{"k", {k, POLDER_F32, 2, {4, 4}}},
+                                      {"x", {nullptr, 0, 2, {4, -1}}}};
+  const polder_bound bound = {"rows", 4};
+  polder_options options{
+      .size = sizeof options, .target = "generic", .inputs = fixed, .bounds = &bound};
+  const auto rows_of_x = [&] {
+    polder_close(std::exchange(model_, nullptr));
+    EXPECT_EQ(polder_open(path(), &options, &model_), 0) << polder_last_error();
+    EXPECT_EQ(polder_input_count(model_), 1);
+    EXPECT_EQ(polder_input(model_, 0, &input_, nullptr), 0);
+    return input_.dims[0];
+  };
+  options.input_count = 2;
+  EXPECT_EQ(rows_of_x(), 4);
+  options.input_count = 1;
+  options.bound_count = 1;
+  EXPECT_EQ(rows_of_x(), -1);
+  input_.data = x_;
+  input_.dims[0] = 5;
+  expect_refused(polder_run(model_, &input_, 1), Code::kInvalid, "<=4,4] expected");
+  input_.dims[0] = 4;
+  ASSERT_EQ(polder_run(model_, &input_, 1), 0) << polder_last_error();
+  polder_tensor result{};
+  ASSERT_EQ(polder_result(model_, 0, &result), 0);
+  EXPECT_EQ(result.dims[0], 4);
+  EXPECT_EQ(static_cast<const float*>(result.data)[5], -5 + 20);
+  options.target = "vax";
+  expect_refused(polder_open(path(), &options, &model_), Code::kInvalid, "'vax'");
+}
+#endif
 
 TEST_F(CInterface, IndicesThatAreNot) {
   polder_tensor port{};
@@ -181,7 +256,7 @@ TEST_F(CInterface, ErrorsBelongToTheirThread) {
   expect_refused(polder_input(model_, 7, &input_, nullptr), Code::kInvalid, "no index 7");
   std::thread([&] {
     EXPECT_STREQ(polder_last_error(), "");
-    polder_open(nullptr, 1, nullptr);
+    polder_open(nullptr, nullptr, nullptr);
   }).join();
   EXPECT_STREQ(polder_last_error(), "polder_input: no index 7; the model has 1");
 }
@@ -197,7 +272,7 @@ TEST_F(CInterface, AsManyInputsAsTheModelHas) {
   graph.nodes[0]->inputs = {graph.inputs.back()};
   write(program);
   polder_close(std::exchange(model_, nullptr));
-  ASSERT_EQ(polder_open(path(), 1, &model_), 0) << polder_last_error();
+  ASSERT_EQ(polder_open(path(), nullptr, &model_), 0) << polder_last_error();
   ASSERT_EQ(polder_input_count(model_), kInputs);
   const std::vector<polder_tensor> inputs(kInputs, input_);
   ASSERT_EQ(polder_run(model_, inputs.data(), kInputs), 0) << polder_last_error();

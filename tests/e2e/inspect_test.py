@@ -37,6 +37,19 @@ def choice_model():
                       onnx_output("y"))
 
 
+def loop_model():
+    """y = x [2,3] times weights [3,3], five times over."""
+    body = (onnx_node("Identity", ["c"], ["d"]) + onnx_node("MatMul", ["v", "w"], ["u"]) +
+            field(2, "body") +
+            field(5, onnx_weights("w", [3, 3], struct.pack("<f", 0.5) * 9)) +
+            onnx_input("i", [], element=7) + onnx_input("c", [], element=9) +
+            onnx_input("v", [2, 3]) + onnx_output("d") + onnx_output("u"))
+    return onnx_model(field(5, onnx_weights("five", [], struct.pack("<q", 5), element=7)),
+                      onnx_input("x", [2, 3]),
+                      onnx_node("Loop", ["five", "", "x"], ["y"], graph_attribute("body", body)),
+                      onnx_output("y"))
+
+
 def evil_model():
     return onnx_model(onnx_input(EVIL, [4]), onnx_node("Abs", [EVIL], ["h"], name=EVIL),
                       onnx_node("Exp", ["h"], [EVIL + "y"], name=EVIL + "y"),
@@ -96,6 +109,19 @@ class Inspect(unittest.TestCase):
         self.assertEqual([[node["op"] for node in body] for body in choice["bodies"]],
                          [["Linear", "ReduceSum"]] * 2)
         self.assertEqual([body[0]["macs"] for body in choice["bodies"]], [2 * 3 * 4, 2 * 3 * 5])
+
+    def test_a_loop_counts_as_often_as_it_runs(self):
+        summary = json.loads(self.polder("inspect", loop_model(), "--json"))
+        self.assertEqual((summary["parameters"], summary["macs"]), (9, 5 * 2 * 3 * 3))
+
+    def test_loops_end(self):
+        self.polder("run", loop_model(), "--input", "x=zeros", "--max-iterations", "5")
+        done = subprocess.run([POLDER, "run", "model.onnx", "--input", "x=zeros",
+                               "--max-iterations", "4"], capture_output=True, timeout=60,
+                              cwd=self.scratch)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"made 4 iterations", done.stderr)
+        self.assertIn(b"--max-iterations", done.stderr)
 
     def test_nested_nodes_are_listed(self):
         text = self.polder("inspect", choice_model(), "--nodes")

@@ -115,10 +115,21 @@ class DiskFile final : public OutputFile {
     if (::rename(temporary_.c_str(), target_.c_str()) != 0)
       return os_error(path_, "replace", errno);
     temporary_.clear();
-    return {};
+    return keep_name();
   }
 
  private:
+  // After a power cut the folder, too, must know the file.
+  Status keep_name() const {
+    const Descriptor folder(::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    // A folder that may be written but not read cannot be opened: it is written when the system
+    // does.
+    if (folder.get() < 0) return {};
+    if (::fsync(folder.get()) != 0 && errno != EINVAL)
+      return os_error(path_, "sync the folder", errno);
+    return {};
+  }
+
   // A link cannot replace a file: it gets a name of its own, to be renamed.
   Status take_name() {
     std::string name;

@@ -12,6 +12,12 @@ set_tests_properties(bad_input PROPERTIES FIXTURES_REQUIRED fuzz_seeds)
 add_test(NAME inspect COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/inspect_test.py
          $<TARGET_FILE:polder>)
 
+# What is installed serves a program of a user; sanitizers would have to be that program's too.
+if(NOT POLDER_SANITIZE AND TARGET polder_video_libav)
+  add_test(NAME install COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/install_test.py
+           ${CMAKE_BINARY_DIR})
+endif()
+
 # page_test(NAME PAGE ARGUMENT...): PAGE is what polder prints when given the arguments.
 function(page_test name page)
   add_test(NAME ${name} COMMAND sh -c "page=$1; shift; \"$@\" | diff \"$page\" -" page_test

@@ -264,6 +264,7 @@ class Pass {
   Status rebuild(std::size_t n, std::vector<ValueId> inputs, Attrs attrs, const Perm& out_perm) {
     const std::vector<ValueId> outputs = graph_.nodes[n].outputs;
     std::vector<ValueId> inner;
+    inner.reserve(outputs.size());
     for (const ValueId out : outputs)
       inner.push_back(graph_.add_value(graph_[out].name + ":inner"));
     graph_.nodes[n].inputs = std::move(inputs);

@@ -355,6 +355,7 @@ class Writer {
                           const std::vector<std::int32_t>& tensor_of) {
     const auto map_ids = [&](const std::vector<ValueId>& ids) {
       std::vector<std::int32_t> mapped;
+      mapped.reserve(ids.size());
       for (const ValueId id : ids)
         mapped.push_back(id == kNoValue ? -1 : tensor_of[std::size_t(id)]);
       return builder_.CreateVector(mapped);

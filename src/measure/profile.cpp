@@ -48,6 +48,7 @@ void Profiler::after(int node) {
 
 std::vector<std::int64_t> Profiler::durations_ns(int node) const {
   std::vector<std::int64_t> durations;
+  durations.reserve(std::size_t(runs_));
   for (int run = 0; run < runs_; ++run)
     durations.push_back(end_ns(run, node) - start_ns(run, node));
   std::sort(durations.begin(), durations.end());

@@ -11,6 +11,7 @@ namespace polder {
 namespace {
 
 constexpr std::size_t kParamsAlignment = alignof(std::max_align_t);
+constexpr std::size_t kMaxShapeInputs = 8;  // no operator's shape depends on a later input
 
 template <class T>
 std::size_t size_of_vector(const flatbuffers::Vector<T>* v) {
@@ -136,7 +137,9 @@ Status GraphRunner::load_tensor(const plan::Tensor& from, Tensor& tensor) const 
     const std::int64_t bound = from.dims()->Get(axis);
     if (bound < 0 || bound > kMaxElements)
       return fail(Code::kCorrupt, "dimension {} is {}", axis, bound);
-    tensor.dims.push_back(Dim(bound, symbols ? from.symbols()->Get(axis) : 0));
+    const std::int32_t symbol = symbols ? from.symbols()->Get(axis) : 0;
+    if (symbol < 0) return fail(Code::kCorrupt, "symbol {} of dimension {}", symbol, axis);
+    tensor.dims.push_back(Dim(bound, symbol));
   }
   TRY(place_tensor(tensor));
   tensor.now.type = tensor.type;
@@ -349,18 +352,34 @@ Status GraphRunner::check_memory(const Node& node) {
   return {};
 }
 
-// Infers the node again and holds the plan's outputs to it: kernels trust their shapes.
+// Integers of the arena that may decide a shape, as many as inference looks at.
+bool GraphRunner::is_short_list(const Tensor& tensor) {
+  return !tensor.constant && (tensor.type == DataType::kI64 || tensor.type == DataType::kI32) &&
+         tensor.dims.rank() <= 1 && tensor.dims.known() &&
+         tensor.dims.max_elements() <= IntList::kCapacity;
+}
+
+// Infers the node again and holds the plan's outputs to it: kernels trust their shapes. What only
+// a run's elements decide is held to the plan in the run.
 Status GraphRunner::check_inference(Node& node) {
   info_in_.assign(node.inputs.size(), {});
   info_out_.assign(node.outputs.size(), {});
+  unknown_ints_.clear();
+  unknown_ints_.reserve(kMaxShapeInputs);
+  Host host(node);
   bool is_free = false;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] < 0) continue;
     const Tensor& tensor = tensors_[std::size_t(node.inputs[i])];
     info_in_[i] = {tensor.type, tensor.dims, tensor.constant, nullptr, tensor.layout};
     is_free = is_free || !tensor.dims.known();
+    if (i < kMaxShapeInputs && is_short_list(tensor)) {
+      IntList& elements = unknown_ints_.emplace_back();
+      for (std::int64_t n = tensor.dims.max_elements(); n > 0; --n)
+        elements.push_back(host.new_dim(kUnbounded));
+      info_in_[i].ints = &elements;
+    }
   }
-  Host host(node);
   ops::InferContext context(params_.data() + node.params, info_in_, info_out_, host);
   for (const int id : node.outputs) {
     if (id >= 0) is_free = is_free || !tensors_[std::size_t(id)].dims.known();

@@ -170,6 +170,9 @@ Status GraphRunner::infer_now(Node& node) {
         return fail(Code::kInvalid, "output {} would have a negative extent", i);
       // Kernels and their workspace were chosen for the bounds.
       fits = fits && dims[axis].bound <= tensor.dims[axis].bound;
+      // Nodes that take this one rely on what the plan says.
+      if (dims[axis].known() && tensor.dims[axis].known() && dims[axis] != tensor.dims[axis])
+        fits = false;
     }
     if (!fits) {
       return fail(

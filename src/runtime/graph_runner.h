@@ -91,6 +91,7 @@ class GraphRunner {
   Status load_params(const plan::Node& source, Node& node);
   Status load_bodies(const plan::Node& source, Node& node, int graph_index);
   bool makes_nothing(const Node& node) const;
+  static bool is_short_list(const Tensor& tensor);
   Status check_inference(Node& node);
   Status check_memory(const Node& node);
   Status choose(Node& node);
@@ -113,6 +114,7 @@ class GraphRunner {
   };
   std::vector<Patch> patches_;
   std::vector<ops::ValueInfo> info_in_, info_out_;  // scratch of infer_now
+  std::vector<IntList> unknown_ints_;               // scratch of check_inference
   struct Range {
     std::size_t begin, end;
   };
@@ -126,7 +128,8 @@ class GraphRunner {
 class GraphRunner::Host final : public ops::InferContext::Host {
  public:
   explicit Host(const Node& node) : node_(node) {}
-  Dim new_dim(std::int64_t bound) override { return Dim(bound, 1); }
+  // Apart from each other and from the plan's symbols, which are positive.
+  Dim new_dim(std::int64_t bound) override { return Dim(bound, --symbol_); }
   Status infer_body(int index, const ops::BodyInputs&, int results) override {
     if (node_.bodies[std::size_t(index)]->outputs_.size() < std::size_t(results))
       return fail(Code::kCorrupt, "a body has too few outputs");
@@ -141,6 +144,7 @@ class GraphRunner::Host final : public ops::InferContext::Host {
 
  private:
   const Node& node_;
+  std::int32_t symbol_ = 0;
 };
 
 }  // namespace polder

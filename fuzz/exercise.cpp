@@ -11,6 +11,7 @@
 #include "ops/tools.h"
 #include "plan_generated.h"
 #include "runtime/graph_runner.h"
+#include "sdk/summary.h"
 
 namespace polder::fuzz {
 
@@ -191,6 +192,9 @@ void open_and_run(Plan plan, std::uint32_t seed) {
   const auto opened = Session::open(std::move(plan));
   if (!opened.ok()) return;
   Session& session = **opened;
+  const ModelSummary summary = summarise(session, "model");
+  (void)summary_json(summary);
+  (void)summary_page(summary);
   if (macs_of(session) > kMaxMacsHere) return;
   const plan::Graph& graph = *kept.program().graphs()->Get(0);
   for (const bool halved : {false, true}) {

@@ -352,6 +352,24 @@ Status GraphRunner::check_memory(const Node& node) {
   return {};
 }
 
+// As a body: that it takes what its node gives it, and makes what its node takes from it.
+Status GraphRunner::check_signature(const ops::BodyInputs& inputs, int results) const {
+  if (std::size_t(inputs.count()) != inputs_.size() || outputs_.size() < std::size_t(results)) {
+    return fail(Code::kCorrupt, "a body takes {} inputs and makes {} outputs; {} and {} expected",
+                inputs_.size(), outputs_.size(), inputs.count(), results);
+  }
+  for (int i = 0; i < inputs.count(); ++i) {
+    const ops::ValueInfo given = inputs[i];
+    const Tensor& taken = tensors_[std::size_t(inputs_[std::size_t(i)])];
+    if (given.type != taken.type || given.dims.rank() != taken.dims.rank()) {
+      return fail(
+          Code::kCorrupt, "input {} of a body is {} of rank {}; the node gives {} of rank {}", i,
+          type_name(taken.type), taken.dims.rank(), type_name(given.type), given.dims.rank());
+    }
+  }
+  return {};
+}
+
 // Integers of the arena that may decide a shape, as many as inference looks at.
 bool GraphRunner::is_short_list(const Tensor& tensor) {
   return !tensor.constant && (tensor.type == DataType::kI64 || tensor.type == DataType::kI32) &&

@@ -91,6 +91,7 @@ class GraphRunner {
   Status load_params(const plan::Node& source, Node& node);
   Status load_bodies(const plan::Node& source, Node& node, int graph_index);
   bool makes_nothing(const Node& node) const;
+  Status check_signature(const ops::BodyInputs& inputs, int results) const;
   static bool is_short_list(const Tensor& tensor);
   Status check_inference(Node& node);
   Status check_memory(const Node& node);
@@ -130,10 +131,8 @@ class GraphRunner::Host final : public ops::InferContext::Host {
   explicit Host(const Node& node) : node_(node) {}
   // Apart from each other and from the plan's symbols, which are positive.
   Dim new_dim(std::int64_t bound) override { return Dim(bound, --symbol_); }
-  Status infer_body(int index, const ops::BodyInputs&, int results) override {
-    if (node_.bodies[std::size_t(index)]->outputs_.size() < std::size_t(results))
-      return fail(Code::kCorrupt, "a body has too few outputs");
-    return {};
+  Status infer_body(int index, const ops::BodyInputs& inputs, int results) override {
+    return node_.bodies[std::size_t(index)]->check_signature(inputs, results);
   }
   ops::ValueInfo body_result(int index, int i) override {
     const GraphRunner& body = *node_.bodies[std::size_t(index)];

@@ -142,6 +142,46 @@ TEST(PlanFile, NodesThatDoNotFit) {
   expect_error(open(program), Code::kCorrupt, "not in the arena");
 }
 
+// An If on a flag and a value, whose branches take what they like and hand their first input on.
+plan::ProgramT choice(const std::vector<DataType>& taken) {
+  plan::ProgramT program = difference();
+  program.operators[0]->name = "If";
+  program.operators[0]->version = std::uint16_t(ops::find_op("If")->version);
+  plan::GraphT& graph = *program.graphs[0];
+  graph.tensors[0]->type = std::uint8_t(DataType::kBool);
+  graph.tensors[0]->dims.clear();
+  graph.tensors.resize(1);
+  graph.tensors.push_back(tensor(Storage::Input, {4}));
+  graph.tensors.push_back(tensor(Storage::Arena, {4}));
+  graph.nodes.resize(1);
+  graph.nodes[0] = node(0, {0, 1, 1}, {2});
+  auto then_inputs = std::make_unique<plan::AttrT>();
+  then_inputs->name = "then_inputs";
+  then_inputs->kind = plan::AttrKind::Integer;
+  then_inputs->integer = 1;
+  graph.nodes[0]->attrs.push_back(std::move(then_inputs));
+  graph.nodes[0]->bodies = {1, 1};
+  graph.nodes[0]->body_offsets = {64, 64};
+  graph.inputs = {0, 1};
+  graph.outputs = {2};
+  auto body = std::make_unique<plan::GraphT>();
+  for (const DataType type : taken) {
+    body->inputs.push_back(int(body->tensors.size()));
+    body->tensors.push_back(tensor(Storage::Input, {4}));
+    body->tensors.back()->type = std::uint8_t(type);
+  }
+  body->outputs = {0};
+  program.graphs.push_back(std::move(body));
+  return program;
+}
+
+TEST(PlanFile, BodiesThatDoNotFitTheirNode) {
+  const auto opened = open(choice({DataType::kF32}));
+  EXPECT_TRUE(opened.ok()) << opened.error().message;
+  expect_error(open(choice({DataType::kF32, DataType::kF32})), Code::kCorrupt, "takes 2 inputs");
+  expect_error(open(choice({DataType::kI32})), Code::kCorrupt, "input 0 of a body is i32");
+}
+
 // Each graph uses the next one twice: a small file, but 2^n graphs to load.
 TEST(PlanFile, BodiesThatMultiply) {
   plan::ProgramT program = difference();

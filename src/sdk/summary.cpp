@@ -129,7 +129,8 @@ class Summariser {
     std::int64_t runs = 1;
     if (node.def->name == "Loop" && node.inputs[0] >= 0) {
       const GraphRunner::Tensor& count = graph.tensors()[std::size_t(node.inputs[0])];
-      if (count.constant) std::memcpy(&runs, count.constant, sizeof runs);
+      if (count.constant && count.bytes >= sizeof runs)
+        std::memcpy(&runs, count.constant, sizeof runs);
     } else if (node.def->name == "Scan") {
       // What is scanned has one axis more than what the body takes: the first.
       const GraphRunner& body = *node.bodies[0];

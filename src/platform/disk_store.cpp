@@ -102,8 +102,11 @@ class DiskFile final : public OutputFile {
     const bool kept = !foreign || ::fchown(fd_.get(), old.st_uid, old.st_gid) == 0;
     // A group that it does not have is given nothing.
     const mode_t group = kept ? 0 : S_IRWXG;
-    if (::fchmod(fd_.get(), old.st_mode & kPermissions & ~group) != 0)
-      return os_error(path_, "set the permissions", errno);
+    const mode_t wanted = old.st_mode & kPermissions & ~group;
+    struct stat own {};
+    // Where a file system has the same permissions for every file, they cannot be set.
+    if (::fstat(fd_.get(), &own) == 0 && (own.st_mode & kPermissions) == wanted) return {};
+    if (::fchmod(fd_.get(), wanted) != 0) return os_error(path_, "set the permissions", errno);
     return {};
   }
   Status write(std::string_view bytes) override { return write_all(fd_.get(), path_, bytes); }
@@ -115,19 +118,16 @@ class DiskFile final : public OutputFile {
     if (::rename(temporary_.c_str(), target_.c_str()) != 0)
       return os_error(path_, "replace", errno);
     temporary_.clear();
-    return keep_name();
+    keep_name();
+    return {};
   }
 
  private:
-  // After a power cut the folder, too, must know the file.
-  Status keep_name() const {
+  // So that the name, too, outlasts a power cut. The file is complete and in place: what goes wrong
+  // here is no error of the caller's.
+  void keep_name() const {
     const Descriptor folder(::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    // A folder that may be written but not read cannot be opened: it is written when the system
-    // does.
-    if (folder.get() < 0) return {};
-    if (::fsync(folder.get()) != 0 && errno != EINVAL)
-      return os_error(path_, "sync the folder", errno);
-    return {};
+    if (folder.get() >= 0) ::fsync(folder.get());
   }
 
   // A link cannot replace a file: it gets a name of its own, to be renamed.
@@ -151,6 +151,18 @@ bool is_in_proc(const std::string& path) {
   return ::statfs(folder_of(path).c_str(), &info) == 0 && info.f_type == PROC_SUPER_MAGIC;
 }
 
+// Whether another user may have put the link there to be followed: the kernel's own rule for
+// opening one (protected_symlinks), which holds for readlink() nowhere.
+bool is_trap(const std::string& link) {
+  struct stat own {
+  }, folder{};
+  if (::lstat(link.c_str(), &own) != 0 || ::stat(folder_of(link).c_str(), &folder) != 0)
+    return false;
+  constexpr mode_t kAnyones = S_ISVTX | S_IWOTH;
+  return (folder.st_mode & kAnyones) == kAnyones && own.st_uid != ::geteuid() &&
+         own.st_uid != folder.st_uid;
+}
+
 // Where a write to `path` goes: the end of its links, which need not be there yet.
 Result<std::string> follow_links(const std::string& path) {
   std::string at = path;
@@ -158,6 +170,12 @@ Result<std::string> follow_links(const std::string& path) {
     char text[PATH_MAX];
     const ssize_t length = ::readlink(at.c_str(), text, sizeof text);
     if (length < 0 || is_in_proc(at)) return at;  // what is wrong with it shows when it is opened
+    if (is_trap(at)) {
+      return fail(Code::kDenied,
+                  "{}: '{}' is another user's link in a folder that all may write; name the file "
+                  "itself, or another folder",
+                  path, at);
+    }
     const std::string_view to(text, std::size_t(length));
     at = to.starts_with('/') ? std::string(to) : folder_of(at) + std::string(to);
   }
@@ -194,6 +212,8 @@ Result<std::unique_ptr<OutputFile>> DiskStore::create(const std::string& path) {
   const bool exists = ::stat(target.c_str(), &old) == 0;
   if (exists && S_ISDIR(old.st_mode))
     return fail(Code::kInvalid, "{}: is a folder; name a file in it", path);
+  if (exists && ::faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0)
+    return os_error(path, "write", errno);
   if (exists && (!S_ISREG(old.st_mode) || is_in_proc(target))) return open_stream(path, target);
 
   std::string temporary, link;

@@ -70,7 +70,8 @@ class FileStore {
 
 // The machine's file system. A link stays, and what it leads to is replaced: by a file beside it
 // that is renamed when it is complete, with the permissions of the one before. What is no file to
-// replace (a device, a pipe, /dev/stdout) is written to.
+// replace (a device, a pipe, /dev/stdout) is written to. kDenied for a file that may not be written
+// and for another user's link in a folder that all may write, such as /tmp.
 class DiskStore final : public FileStore {
  public:
   // `proc`: where the process file system is, if it is; through it a file gets its name late.

@@ -126,6 +126,43 @@ TEST_F(FileTest, AnExistingFileKeepsItsPermissions) {
   EXPECT_EQ(mode_of(folder_ + "/fresh") & 07777, 0600u);
 }
 
+constexpr uid_t kNobody = 65534;
+
+TEST_F(FileTest, AFileThatMayNotBeWrittenStays) {
+  const std::string path = folder_ + "/read-only";
+  ASSERT_TRUE(write_file_atomic(path, "old").ok());
+  ASSERT_EQ(::chmod(path.c_str(), 0444), 0);
+  const bool root = ::geteuid() == 0;  // who may write anything
+  if (root) {
+    ASSERT_EQ(::chmod(folder_.c_str(), 0777), 0);
+    ASSERT_EQ(::chown(path.c_str(), kNobody, kNobody), 0);
+    ASSERT_EQ(::seteuid(kNobody), 0);
+  }
+  const Status status = write_file_atomic(path, "new");
+  ASSERT_EQ(root ? ::seteuid(0) : 0, 0);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, Code::kDenied);
+  EXPECT_EQ(*read_file(path, 10), "old");
+}
+
+// What others put into /tmp does not lead root's files astray.
+TEST_F(FileTest, AnotherUsersLinkInASharedFolderIsRefused) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a link that belongs to another user";
+  const std::string shared = folder_ + "/shared", file = folder_ + "/file", link = shared + "/link";
+  ASSERT_TRUE(make_folders(shared).ok());
+  ASSERT_TRUE(write_file_atomic(file, "old").ok());
+  std::filesystem::create_symlink(file, link);
+  ASSERT_EQ(::lchown(link.c_str(), kNobody, kNobody), 0);
+  ASSERT_TRUE(write_file_atomic(link, "1").ok());  // a folder of our own
+  ASSERT_EQ(::chmod(shared.c_str(), 01777), 0);
+  const Status status = write_file_atomic(link, "2");
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, Code::kDenied);
+  EXPECT_NE(status.error().message.find("another user's link"), std::string::npos)
+      << status.error().message;
+  EXPECT_EQ(*read_file(file, 10), "1");
+}
+
 TEST_F(FileTest, WithoutProcATemporaryNameServes) {
   DiskStore disk("/nonexistent/proc");
   const std::string path = folder_ + "/" + std::string(250, 'n');  // no room for a longer name

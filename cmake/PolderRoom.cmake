@@ -3,6 +3,10 @@
 # Makes library polder_NAME of src/NAME/**/*.cpp and, of the *_test.cpp files beside them, the
 # program NAME_test. Device rooms compile without exceptions; EXCEPTIONS marks a room whose
 # libraries throw (each throw is caught in one adapter).
+if(CMAKE_INTERPROCEDURAL_OPTIMIZATION)
+  message(FATAL_ERROR "Exceptions of the standard library pass through the rooms compiled without "
+                      "them (platform/memory.h): build without interprocedural optimisation")
+endif()
 add_library(polder_flags INTERFACE)
 target_include_directories(polder_flags INTERFACE
   ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)

@@ -45,7 +45,8 @@ struct OpenOptions {
 class Model {
  public:
   // A plan, ONNX or TFLite file, told apart by content. Errors name the file, the place in it and
-  // what to do. A build for devices opens plans only (kUnsupported otherwise).
+  // what to do. A build for devices opens plans only (kUnsupported otherwise). Where memory ran out
+  // (kExhausted), what was taken may stay taken until the program ends.
   static Result<Model> open(const std::string& path, const OpenOptions& options = {});
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;

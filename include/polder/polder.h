@@ -3,7 +3,8 @@
  * Functions return 0 for success or the code of the error (include/polder/error.h: 1 invalid ...
  * 10 timeout); polder_last_error() then says what happened. A pointer that must not be NULL and an
  * index that is not one are such errors. After an error a model can be used as before. A model
- * serves one thread at a time; different models are independent. */
+ * serves one thread at a time; different models are independent. Where memory ran out while a model
+ * was opened, what that had taken may stay taken until the program ends. */
 #pragma once
 
 #include <stddef.h>
@@ -59,7 +60,7 @@ typedef struct polder_bound {
 /* How a model is opened. `polder_options options = {.size = sizeof options}` holds the defaults;
  * `inputs`, `bounds` and `target` have no meaning for a plan, which is compiled already. */
 typedef struct polder_options {
-  size_t size;            /* sizeof(polder_options): later versions append members */
+  size_t size; /* sizeof(polder_options): later versions append members; 0 in them is the default */
   int32_t threads;        /* 1 to 256, the calling one included; 0: 1 */
   int32_t input_count;    /* of `inputs` */
   const char* target;     /* "generic", "x86-64-v3", "x86-64-v4", "arm64"; NULL: the best here */

@@ -2,21 +2,20 @@
 // throws.
 #include "platform/memory.h"
 
-#include <memory>
 #include <new>
+#include <stdexcept>
 
 #include "base/fail.h"
 
 namespace polder {
 
 bool call_within_memory(void (*body)(void* context), void* context) {
-  // Given back before the error is worded, which takes memory too.
-  constexpr std::size_t kReserveBytes = 8192;
-  std::unique_ptr<char[]> reserve(new (std::nothrow) char[kReserveBytes]);
   try {
     body(context);
     return true;
   } catch (const std::bad_alloc&) {
+    return false;
+  } catch (const std::length_error&) {  // more than any memory holds
     return false;
   }
 }

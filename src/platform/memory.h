@@ -3,13 +3,15 @@
 
 #include <polder/error.h>
 
+#include <memory>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 namespace polder {
 
-// Calls body(context); false when memory ran out in it.
+// Calls body(context); false when memory ran out in it. Allocates nothing itself.
 bool call_within_memory(void (*body)(void* context), void* context);
 // kExhausted, with "`where`: " before it unless that is empty.
 Error out_of_memory(std::string_view where);
@@ -22,7 +24,13 @@ auto within_memory(std::string_view where, F&& make) -> decltype(make()) {
   std::optional<decltype(make())> result;
   auto body = [&] { result.emplace(make()); };
   const auto call = [](void* context) { (*static_cast<decltype(body)*>(context))(); };
-  if (!call_within_memory(call, &body)) return out_of_memory(where);
+  // Given back before the error is worded, which takes memory too.
+  constexpr std::size_t kReserveBytes = 8192;
+  std::unique_ptr<char[]> reserve(new (std::nothrow) char[kReserveBytes]);
+  if (!call_within_memory(call, &body)) {
+    reserve.reset();
+    return out_of_memory(where);
+  }
   return std::move(*result);
 }
 

@@ -1,9 +1,12 @@
 // The C++ interface of libpolder.
 #include <polder/model.h>
 
+#include "base/text.h"
 #include "sdk/open.h"
 
 namespace polder {
+
+// Errors name what stands in the model's file: they are fit to be shown from here on.
 
 struct Model::Impl {
   std::unique_ptr<Session> session;
@@ -16,13 +19,16 @@ Model::~Model() = default;
 
 Result<Model> Model::open(const std::string& path, const OpenOptions& options) {
   auto session = open_session(path, options);
-  if (!session) return std::move(session).error();
+  if (!session) return fit_to_show(std::move(session).error());
   return Model(std::make_unique<Impl>(Impl{std::move(*session)}));
 }
 
 std::span<const Port> Model::inputs() const { return impl_->session->inputs(); }
 std::span<const Port> Model::outputs() const { return impl_->session->outputs(); }
-Status Model::run(std::span<const TensorView> inputs) { return impl_->session->run(inputs); }
+Status Model::run(std::span<const TensorView> inputs) {
+  Status status = impl_->session->run(inputs);
+  return status.ok() ? std::move(status) : fit_to_show(std::move(status).error());
+}
 TensorView Model::output(int index) const { return impl_->session->output(index); }
 std::size_t Model::arena_bytes() const { return impl_->session->arena_bytes(); }
 

@@ -98,6 +98,18 @@ TEST_F(ModelTest, WhatCannotBeOpened) {
   EXPECT_NE(text.error().message.find(path("text.onnx")), std::string::npos);
 }
 
+TEST_F(ModelTest, NamesOfAPlanDoNotReachATerminalAsTheyAre) {
+  plan::ProgramT program = handmade::difference();
+  program.graphs[0]->nodes[0]->name = "\x1b[31mred\nline";
+  program.graphs[0]->nodes[0]->op = 99;
+  const std::vector<std::byte> plan = handmade::file_of(program);
+  write("evil.plan", {reinterpret_cast<const char*>(plan.data()), plan.size()});
+  const auto model = Model::open(path("evil.plan"));
+  ASSERT_FALSE(model.ok());
+  const std::string& message = model.error().message;
+  EXPECT_NE(message.find("?[31mred?line"), std::string::npos) << message;
+}
+
 #ifndef POLDER_DEVICE
 
 TEST_F(ModelTest, CompilesWhatItOpens) {

@@ -3,6 +3,7 @@
 #include <polder/polder.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 
 #include "base/fail.h"
@@ -38,9 +39,17 @@ int report(Error error) {
 
 // The code of what `body` returns. No exception passes into C: running out of memory is an error.
 template <class F>
-int code_of(const char* function, F body) {
-  Status status = polder::within_memory(function, body);
-  return status ? 0 : report(std::move(status).error());
+int code_of(F body) {
+  int code = 0;
+  const auto work = [&] {
+    Status status = body();
+    code = status ? 0 : report(std::move(status).error());
+  };
+  const auto call = [](void* context) { (*static_cast<decltype(work)*>(context))(); };
+  if (polder::call_within_memory(call, const_cast<void*>(static_cast<const void*>(&work))))
+    return code;
+  last_error().assign("out of memory");  // no longer than what a string holds in itself
+  return int(Code::kExhausted);
 }
 
 Status expect_given(const char* function, const char* argument, const void* pointer) {
@@ -99,13 +108,29 @@ Status add_input(const polder_named_input& input, OpenOptions& to) {
   return {};
 }
 
-Result<OpenOptions> open_options(const polder_options& given) {
-  if (given.size != sizeof(polder_options)) {
+// The caller's options as this version knows them. A caller of an older polder.h gives fewer; one
+// of a newer may give more as long as it leaves them 0.
+Result<polder_options> known_options(const polder_options* given) {
+  constexpr std::size_t kMostBytes = 4096;  // of any version
+  const std::size_t size = given->size;
+  if (size < sizeof given->size || size > kMostBytes) {
     return fail(Code::kInvalid,
-                "polder_open: the options' size is {}, {} expected: set it to "
-                "sizeof(polder_options), and use the polder.h of the library",
-                given.size, sizeof(polder_options));
+                "polder_open: the options' size is {}; set it to sizeof(polder_options)", size);
   }
+  polder_options known{};
+  std::memcpy(&known, given, std::min(size, sizeof known));
+  const auto* bytes = reinterpret_cast<const char*>(given);
+  if (std::any_of(bytes + std::min(size, sizeof known), bytes + size, [](char c) { return c; })) {
+    return fail(Code::kIncompatible,
+                "polder_open: options that polder {} does not have; use its polder.h or a newer "
+                "library",
+                POLDER_VERSION);
+  }
+  return known;
+}
+
+Result<OpenOptions> open_options(const polder_options* from) {
+  TRY_VALUE(const polder_options given, known_options(from));
   OpenOptions options;
   if (given.threads) options.threads = given.threads;
   if (given.target) options.target = given.target;
@@ -124,7 +149,7 @@ Status open(const char* path, const polder_options* options, polder_model** mode
   TRY(expect_given("polder_open", "model", model));
   *model = nullptr;
   TRY(expect_given("polder_open", "path", path));
-  TRY_VALUE(const OpenOptions how, options ? open_options(*options) : OpenOptions());
+  TRY_VALUE(const OpenOptions how, options ? open_options(options) : OpenOptions());
   TRY_VALUE(Model opened, Model::open(path, how));
   const std::size_t count = opened.inputs().size();
   *model = new polder_model{std::move(opened), std::vector<TensorView>(count)};
@@ -135,7 +160,7 @@ using Ports = std::span<const Port> (Model::*)() const;
 
 int count_ports(const char* function, const polder_model* model, Ports ports) {
   const auto given = [&] { return expect_given(function, "model", model); };
-  return code_of(function, given) == 0 ? int((model->model.*ports)().size()) : -1;
+  return code_of(given) == 0 ? int((model->model.*ports)().size()) : -1;
 }
 
 Status describe_port(const char* function, const polder_model* model, Ports list, int index,
@@ -179,7 +204,7 @@ Status result(const polder_model* model, int index, polder_tensor* out) {
 }  // namespace
 
 int polder_open(const char* path, const polder_options* options, polder_model** model) {
-  return code_of("polder_open", [&] { return open(path, options, model); });
+  return code_of([&] { return open(path, options, model); });
 }
 
 void polder_close(polder_model* model) { delete model; }
@@ -193,23 +218,21 @@ int polder_output_count(const polder_model* model) {
 }
 
 int polder_input(const polder_model* model, int index, polder_tensor* port, const char** name) {
-  return code_of("polder_input", [&] {
-    return describe_port("polder_input", model, &Model::inputs, index, port, name);
-  });
+  return code_of(
+      [&] { return describe_port("polder_input", model, &Model::inputs, index, port, name); });
 }
 
 int polder_output(const polder_model* model, int index, polder_tensor* port, const char** name) {
-  return code_of("polder_output", [&] {
-    return describe_port("polder_output", model, &Model::outputs, index, port, name);
-  });
+  return code_of(
+      [&] { return describe_port("polder_output", model, &Model::outputs, index, port, name); });
 }
 
 int polder_run(polder_model* model, const polder_tensor* inputs, int count) {
-  return code_of("polder_run", [&] { return run(model, inputs, count); });
+  return code_of([&] { return run(model, inputs, count); });
 }
 
 int polder_result(const polder_model* model, int index, polder_tensor* out) {
-  return code_of("polder_result", [&] { return result(model, index, out); });
+  return code_of([&] { return result(model, index, out); });
 }
 
 const char* polder_last_error(void) { return last_error().c_str(); }

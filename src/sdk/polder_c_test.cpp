@@ -6,10 +6,12 @@
 #include <polder/polder.h>
 #include <polder/tensor.h>
 
+#include <cstddef>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "platform/count_allocations.h"
 #include "platform/file.h"
 #include "platform/temporary.h"
 #include "platform/testing.h"
@@ -122,7 +124,10 @@ TEST_F(CInterface, OptionsThatDoNotFit) {
   const auto refused = [&](const char* part) {
     expect_refused(polder_open(path(), &options, &model), Code::kInvalid, part);
   };
-  refused("sizeof(polder_options)");
+  for (const std::size_t size : {std::size_t(0), std::size_t(7), std::size_t(-1)}) {
+    options.size = size;
+    refused("sizeof(polder_options)");
+  }
   options.size = sizeof options;
   options.max_iterations = -1;
   refused("max_iterations is -1");
@@ -183,6 +188,39 @@ TEST_F(CInterface, OpensAsTheOptionsSay) {
   expect_refused(polder_open(path(), &options, &model_), Code::kInvalid, "'vax'");
 }
 #endif
+
+TEST_F(CInterface, OptionsOfOtherVersions) {
+  struct Newer {
+    polder_options known;
+    std::int64_t more;
+  } newer{};
+  newer.known.size = sizeof newer;
+  const auto open = [&] {
+    polder_close(std::exchange(model_, nullptr));
+    return polder_open(path(), &newer.known, &model_);
+  };
+  EXPECT_EQ(open(), 0) << polder_last_error();
+  newer.more = 1;
+  expect_refused(open(), Code::kIncompatible, "newer library");
+  // An older caller has no `threads`: what lies there is another thing's.
+  newer.known.size = offsetof(polder_options, threads);
+  newer.known.threads = 999;
+  EXPECT_EQ(open(), 0) << polder_last_error();
+}
+
+// A run and its result, that is; opening takes memory.
+TEST_F(CInterface, RunsWithoutAllocating) {
+#ifdef POLDER_SANITIZED
+  GTEST_SKIP() << "a sanitizer's allocator cannot be counted";
+#endif
+  expect_works();
+  const long before = g_allocations;
+  polder_tensor result{};
+  const int ran = polder_run(model_, &input_, 1), got = polder_result(model_, 0, &result);
+  EXPECT_EQ(g_allocations - before, 0);
+  EXPECT_EQ(ran, 0);
+  EXPECT_EQ(got, 0);
+}
 
 TEST_F(CInterface, IndicesThatAreNot) {
   polder_tensor port{};

@@ -19,9 +19,10 @@ Status infer(InferContext& context) {
     const int own = axis - (rank - in.rank()), other = axis - (rank - shape.size());
     const Dim have = own >= 0 ? in[own] : Dim(1), want = other >= 0 ? shape[other] : Dim(1);
     if (want.bound < 0) return fail(Code::kInvalid, "the shape holds {}", want.bound);
-    if (have.is(1)) out.push_back(want);
-    else if (want.is(1) || have == want || (have.known() && !want.known())) out.push_back(have);
-    else if (!have.known()) out.push_back(want);
+    const bool is_kept =
+        want.is(1) || have == want || (have.known() && !have.is(1) && !want.known());
+    if (is_kept) out.push_back(have);
+    else if (have.is(1) || !have.known()) out.push_back(want);
     else
       return fail(Code::kInvalid, "{} does not broadcast: {} against {} in dimension {}", in.text(),
                   have.bound, want.bound, axis);

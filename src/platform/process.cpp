@@ -41,6 +41,7 @@ int wait_for(pid_t child) {
 // Starts the command with its standard output in `output_fd`; an errno value, or 0.
 int spawn(const std::vector<std::string>& command, int output_fd, pid_t& child) {
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t actions;

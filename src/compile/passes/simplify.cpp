@@ -21,11 +21,16 @@ bool scalar_operand(const Graph& graph, const Node& node, double& constant, Valu
   return false;
 }
 
-void become(Rewriter& rewriter, Node& node, std::string_view op, ValueId input) {
+// False, and nothing is changed, where the group has a shape of its own: a scalar of rank 2 makes
+// [3] into [1,3].
+bool become(Rewriter& rewriter, Node& node, std::string_view op, ValueId input) {
+  const Graph& graph = rewriter.graph;
+  if (!(graph[node.outputs[0]].dims == graph[input].dims)) return false;
   node.op = op;
   node.attrs = {};
   node.inputs = {input};
   rewriter.changed(node);
+  return true;
 }
 
 // x * sigmoid(x), x * hard_sigmoid(x) with slope 1/6.
@@ -34,10 +39,10 @@ bool gated(Rewriter& rewriter, Node& node) {
     const Node* gate = rewriter.producer(node.inputs[std::size_t(i)]);
     const ValueId x = node.inputs[std::size_t(1 - i)];
     if (!gate || gate->inputs.empty() || gate->inputs[0] != x) continue;
-    if (gate->op == "Sigmoid") return become(rewriter, node, "Silu", x), true;
+    if (gate->op == "Sigmoid") return become(rewriter, node, "Silu", x);
     if (gate->op == "HardSigmoid" && near(gate->attrs.real("alpha", 0.2), 1.0 / 6) &&
         near(gate->attrs.real("beta", 0.5), 0.5)) {
-      return become(rewriter, node, "HardSwish", x), true;
+      return become(rewriter, node, "HardSwish", x);
     }
   }
   return false;
@@ -70,7 +75,7 @@ bool hard_swish(Rewriter& rewriter, Node& node) {
     for (int i = 0; i < 2; ++i) {
       const ValueId x = product->inputs[std::size_t(i)];
       if (is_relu6_of_x_plus_3(rewriter, product->inputs[std::size_t(1 - i)], x)) {
-        return become(rewriter, node, "HardSwish", x), true;
+        return become(rewriter, node, "HardSwish", x);
       }
     }
     return false;
@@ -87,8 +92,7 @@ bool hard_swish(Rewriter& rewriter, Node& node) {
         (scaled->op == "Mul" && scalar_operand(graph, *scaled, c, clamped) && near(c, 1.0 / 6));
     if (!sixth) continue;
     if (scaled->op == "Div") clamped = scaled->inputs[0];
-    if (is_relu6_of_x_plus_3(rewriter, clamped, x))
-      return become(rewriter, node, "HardSwish", x), true;
+    if (is_relu6_of_x_plus_3(rewriter, clamped, x)) return become(rewriter, node, "HardSwish", x);
   }
   return false;
 }

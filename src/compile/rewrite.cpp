@@ -23,11 +23,17 @@ void Rewriter::changed(const Node& node) {
   for (const ValueId id : node.outputs) {
     if (id != kNoValue) producer_[std::size_t(id)] = index;
   }
-  for (const ValueId id : node.inputs) {
-    if (id == kNoValue) continue;
-    std::vector<int>& readers = readers_[std::size_t(id)];
-    if (readers.empty() || readers.back() != index) readers.push_back(index);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue) continue;
+    std::vector<Reader>& readers = readers_[std::size_t(node.inputs[i])];
+    const Reader reader{index, int(i)};
+    if (readers.empty() || readers.back() != reader) readers.push_back(reader);
   }
+}
+
+bool Rewriter::reads(const Reader& reader, ValueId id) const {
+  const auto& inputs = graph.nodes[std::size_t(reader.node)].inputs;
+  return std::size_t(reader.input) < inputs.size() && inputs[std::size_t(reader.input)] == id;
 }
 
 int Rewriter::producer_index(ValueId id) const {
@@ -54,31 +60,26 @@ Node* Rewriter::sole_producer(ValueId id, std::string_view op) {
 
 Node* Rewriter::sole_reader(ValueId id) {
   if (id == kNoValue || is_output(id) || std::size_t(id) >= readers_.size()) return nullptr;
-  std::vector<int>& readers = readers_[std::size_t(id)];
-  Node* found = nullptr;
+  std::vector<Reader>& readers = readers_[std::size_t(id)];
   for (std::size_t i = 0; i < readers.size();) {
-    Node& node = graph.nodes[std::size_t(readers[i])];
-    const auto reads = std::ranges::count(node.inputs, id);
-    if (reads == 0) {  // out of date: looked at once only
-      readers[i] = readers.back();
-      readers.pop_back();
+    if (reads(readers[i], id) && (i == 0 || readers[i] != readers[0])) {
+      if (i > 0) return nullptr;
+      ++i;
       continue;
     }
-    if (reads > 1 || (found && found != &node)) return nullptr;
-    found = &node;
-    ++i;
+    readers[i] = readers.back();  // out of date, or known: looked at once only
+    readers.pop_back();
   }
-  return found;
+  return readers.empty() ? nullptr : &graph.nodes[std::size_t(readers[0].node)];
 }
 
 void Rewriter::replace(ValueId from, ValueId to) {
-  const std::vector<int> readers = std::move(readers_[std::size_t(from)]);
+  const std::vector<Reader> readers = std::move(readers_[std::size_t(from)]);
   readers_[std::size_t(from)].clear();
-  for (const int reader : readers) {
-    Node& node = graph.nodes[std::size_t(reader)];
-    if (std::ranges::find(node.inputs, from) == node.inputs.end()) continue;
-    std::ranges::replace(node.inputs, from, to);
-    changed(node);
+  for (const Reader& reader : readers) {
+    if (!reads(reader, from)) continue;
+    graph.nodes[std::size_t(reader.node)].inputs[std::size_t(reader.input)] = to;
+    readers_[std::size_t(to)].push_back(reader);
   }
   if (!is_output(from)) return;
   std::ranges::replace(graph.outputs, from, to);

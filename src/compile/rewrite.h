@@ -29,7 +29,8 @@ class Rewriter {
   // The only node that reads `id`, or nullptr (also when a graph output reads it).
   Node* sole_reader(ValueId id);
 
-  // Every reader of `from` reads `to` instead, graph outputs too.
+  // Every reader of `from` reads `to` instead, graph outputs too. Costs what `from` has readers,
+  // however large these are.
   void replace(ValueId from, ValueId to);
   void remove(Node& node) { node = Node(); }
   // Adds a node after all others (finish() orders them), infers it and returns its new output.
@@ -42,9 +43,17 @@ class Rewriter {
  private:
   void refresh();
 
+  // Input `input` of node `node`.
+  struct Reader {
+    int node;
+    int input;
+    bool operator==(const Reader&) const = default;
+  };
+  bool reads(const Reader& reader, ValueId id) const;
+
   // Entries may be out of date; what is asked for is held to the nodes.
   std::vector<int> producer_;
-  std::vector<std::vector<int>> readers_;
+  std::vector<std::vector<Reader>> readers_;
   std::vector<bool> is_output_;
 };
 

@@ -56,6 +56,39 @@ TEST(Compile, UnboundedDimensionSaysWhatToDo) {
   EXPECT_NE(compiled.error().message.find("--shape"), std::string::npos);
 }
 
+// A node names its bodies in 16 bits: index 65,536 would come back as 0, the main graph.
+TEST(Compile, MoreBodiesThanAPlanNumbersAreRefused) {
+  Graph graph;
+  const ValueId flag = graph.add_value("flag", DataType::kBool, Dims{});
+  const ValueId x = graph.add_value("x", DataType::kF32, {2});
+  graph.inputs = {flag, x};
+  const auto branch = [](std::string_view op) {
+    Graph body;
+    const ValueId in = body.add_value("in", DataType::kF32, {2});
+    const ValueId out = body.add_value("out", DataType::kF32, {2});
+    body.inputs = {in};
+    body.outputs = {out};
+    body.nodes = {{std::string(op), "n", {}, {in}, {out}, {}}};
+    return body;
+  };
+  ValueId last = x;
+  for (int i = 0; i < 33000; ++i) {
+    const ValueId out = graph.add_value("y", DataType::kF32, {2});
+    Node node{"If", "if", {{"then_inputs", std::int64_t(1)}}, {flag, last, last}, {out}, {}};
+    node.bodies = {branch("Abs"), branch("Neg")};
+    graph.nodes.push_back(std::move(node));
+    last = out;
+  }
+  graph.outputs = {last};
+  CompileOptions plain;
+  for (const Pass& pass : passes()) plain.without.emplace_back(pass.name);
+  const auto compiled = compile(std::move(graph), plain);
+  ASSERT_FALSE(compiled);
+  EXPECT_EQ(compiled.error().code, Code::kExhausted);
+  EXPECT_NE(compiled.error().message.find("more than 65536 graphs"), std::string::npos)
+      << compiled.error().message;
+}
+
 TEST(Compile, UnknownPassIsNamed) {
   auto compiled = compile(channels_first_conv(8), {.without = {"fuse"}});
   ASSERT_FALSE(compiled);

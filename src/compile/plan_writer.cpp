@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <map>
 
 #include "base/fail.h"
@@ -22,6 +23,9 @@ using flatbuffers::Offset;
 constexpr std::size_t align_up(std::size_t n) {
   return (n + kPlanAlignment - 1) / kPlanAlignment * kPlanAlignment;
 }
+
+// A node names its bodies in 16 bits.
+constexpr std::size_t kMaxGraphs = std::size_t(std::numeric_limits<std::uint16_t>::max()) + 1;
 
 // A constant as it will lie in the file.
 struct Segment {
@@ -134,6 +138,11 @@ class Writer {
 
   Result<std::size_t> add_graph(Graph& graph) {
     const std::size_t index = graphs_.size();
+    if (index >= kMaxGraphs) {
+      return fail(Code::kExhausted,
+                  "more than {} graphs: the main one and a body for every branch and loop",
+                  kMaxGraphs);
+    }
     graphs_.emplace_back();
     arenas_.push_back(0);
     GraphPlan plan;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <unordered_map>
+#include <map>
 
 #include "base/fail.h"
 #include "base/text.h"
@@ -180,15 +180,26 @@ class Importer {
     if (tensor.is_variable()) return fail(Code::kUnsupported, "a variable with an initial value");
     // The format aligns buffers to 16 bytes; a file that does not is read through a copy.
     const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % size_of(value.type) == 0;
-    value.data = aligned ? Bytes{owner_, bytes} : copy_of(bytes);
-    if (!value.data) return fail(Code::kExhausted, "out of memory for {} bytes", bytes.size());
+    if (aligned) {
+      value.data = {owner_, bytes};
+    } else {
+      TRY_VALUE(value.data, copy_of(bytes));
+    }
     return {};
   }
 
-  // Many tensors may have one buffer: they share the copy.
-  const Bytes& copy_of(std::span<const std::byte> bytes) {
-    Bytes& copy = copies_[bytes.data()];
-    if (copy.view.size() != bytes.size()) copy = Bytes::copy_of(bytes);
+  // Many tensors may have one buffer: they share the copy. Different buffers do not overlap, so
+  // that all copies together are no larger than the file.
+  Result<Bytes> copy_of(std::span<const std::byte> bytes) {
+    Bytes& copy = copies_[{bytes.data(), bytes.size()}];
+    if (copy) return copy;
+    copied_bytes_ += bytes.size();
+    if (copied_bytes_ > file_.size()) {
+      return fail(Code::kExhausted, "buffers that overlap: more than the file's {} bytes in all",
+                  file_.size());
+    }
+    copy = Bytes::copy_of(bytes);
+    if (!copy) return fail(Code::kExhausted, "out of memory for {} bytes", bytes.size());
     return copy;
   }
 
@@ -502,7 +513,8 @@ class Importer {
   Graph graph_;
   std::vector<const tflite::Tensor*> sources_;  // by value, for the first values of the graph
   std::vector<bool> made_;
-  std::unordered_map<const std::byte*, Bytes> copies_;
+  std::map<std::pair<const std::byte*, std::size_t>, Bytes> copies_;
+  std::size_t copied_bytes_ = 0;
   std::size_t scales_ = 0;
   std::size_t name_bytes_ = 0;
 };

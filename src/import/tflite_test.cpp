@@ -17,6 +17,7 @@ struct Builder {
   std::vector<flatbuffers::Offset<Tensor>> tensors;
   std::vector<std::int32_t> inputs, outputs;
   std::vector<flatbuffers::Offset<Operator>> operators;
+  std::vector<flatbuffers::Offset<Buffer>> buffers;  // none: the empty one that all share
 
   // `signature`: the shape with -1 where it is free; empty: as `shape`.
   std::int32_t tensor(const std::string& name, const std::vector<std::int32_t>& shape,
@@ -39,7 +40,7 @@ struct Builder {
                                                      nullptr, 1, BuiltinOperator::ABS)};
     const std::vector graphs{
         CreateSubGraphDirect(flat, &tensors, &inputs, &outputs, &operators, "main")};
-    const std::vector buffers{CreateBuffer(flat)};
+    if (buffers.empty()) buffers = {CreateBuffer(flat)};
     flat.Finish(CreateModelDirect(flat, 3, &codes, &graphs, nullptr, &buffers), "TFL3");
     return {reinterpret_cast<const char*>(flat.GetBufferPointer()), flat.GetSize()};
   }
@@ -57,6 +58,49 @@ std::string free_model(const std::string& name = "image") {
 Result<Graph> import_bytes(const std::string& bytes, const ImportOptions& options = {}) {
   const auto owner = std::make_shared<std::string>(bytes);
   return import_tflite(owner, std::as_bytes(std::span(*owner)), "test.tflite", options);
+}
+
+// x [3] -> ABS, and constants that nobody reads: 1-D f32 in turn of `counts` elements, each of
+// whose buffers begins at the same odd byte behind the FlatBuffer.
+std::string misaligned_model(int tensors, const std::vector<std::int32_t>& counts) {
+  constexpr std::uint64_t kOffset = (1 << 16) + 1;
+  Builder b;
+  b.input("x", {3});
+  b.outputs = {b.abs(0, "y")};
+  for (int i = 0; i < tensors; ++i) {
+    const std::size_t which = std::size_t(i) % counts.size();
+    const std::vector<std::int32_t> shape{counts[which]};
+    b.tensors.push_back(
+        CreateTensorDirect(b.flat, &shape, TensorType::FLOAT32, std::uint32_t(which + 1), "c"));
+  }
+  b.buffers = {CreateBuffer(b.flat)};
+  std::uint64_t end = kOffset;
+  for (const std::int32_t count : counts) {
+    const std::uint64_t bytes = std::uint64_t(count) * sizeof(float);
+    b.buffers.push_back(CreateBuffer(b.flat, 0, kOffset, bytes));
+    end = std::max(end, kOffset + bytes);
+  }
+  std::string file = b.finish();
+  EXPECT_LT(file.size(), kOffset);
+  file.resize(end);
+  return file;
+}
+
+TEST(Tflite, TensorsOfOneMisalignedBufferShareItsCopy) {
+  for (const std::vector<std::int32_t>& counts :
+       {std::vector<std::int32_t>{4096}, std::vector<std::int32_t>{1024, 1023}}) {
+    const auto graph = import_bytes(misaligned_model(100, counts));
+    ASSERT_TRUE(graph.ok()) << graph.error().message;
+  }
+}
+
+TEST(Tflite, CopiesAreNoLargerThanTheFile) {
+  std::vector<std::int32_t> counts;
+  for (int i = 0; i < 100; ++i) counts.push_back(10000 - i);
+  const auto graph = import_bytes(misaligned_model(100, counts));
+  ASSERT_FALSE(graph.ok());
+  EXPECT_EQ(graph.error().code, Code::kExhausted);
+  EXPECT_NE(graph.error().message.find("overlap"), std::string::npos) << graph.error().message;
 }
 
 void expect_error(const std::string& bytes, Code code, std::initializer_list<std::string> parts,

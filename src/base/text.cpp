@@ -29,8 +29,8 @@ std::size_t utf8_length(std::string_view text) {
 bool is_control(unsigned c) {
   const bool is_code = c < 0x20 || (c >= 0x7F && c < 0xA0);
   const bool is_line = c == 0x2028 || c == 0x2029;
-  const bool turns =
-      c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+  const bool turns = c == 0x061C || c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) ||
+                     (c >= 0x2066 && c <= 0x2069);
   return is_code || is_line || turns;
 }
 
@@ -46,15 +46,38 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
+namespace {
+
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+// Where a text may be cut at or before `at`: not within a sequence, which has 3 more bytes at most.
+std::size_t cut_before(std::string_view text, std::size_t at) {
+  std::size_t cut = at;
+  while (cut > 0 && at - cut < 3 && continues(text[cut])) --cut;
+  return continues(text[cut]) ? at : cut;
+}
+
+}  // namespace
+
 std::string clipped(std::string_view name) {
   constexpr std::size_t kMost = 120;
   if (name.size() <= kMost) return std::string(name);
-  return std::string(name.substr(0, kMost)) + "...";
+  return std::string(name.substr(0, cut_before(name, kMost))) + "...";
 }
 
 Error fit_to_show(Error error) {
   constexpr std::size_t kMost = 8000;
-  error.message = one_line(std::string_view(error.message).substr(0, kMost));
+  constexpr std::string_view kGap = " ... ";
+  const std::string_view text = error.message;
+  if (text.size() <= kMost) {
+    error.message = one_line(text);
+    return error;
+  }
+  const std::size_t half = (kMost - kGap.size()) / 2;
+  const std::size_t end = cut_before(text, half);
+  std::size_t begin = text.size() - half;
+  for (int i = 0; i < 3 && continues(text[begin]); ++i) ++begin;
+  error.message = one_line(text.substr(0, end)) + std::string(kGap) + one_line(text.substr(begin));
   return error;
 }
 

@@ -24,10 +24,11 @@ bool is_control(unsigned code_point);
 // writing, and for bytes that are not UTF-8.
 std::string one_line(std::string_view text);
 
-// "conv/w", or the beginning of a name that is too long to print.
+// "conv/w", or the beginning of a name that is too long to print; whole characters of it.
 std::string clipped(std::string_view name);
 
-// The error with a message of one line and at most 8,000 bytes.
+// The error with a message of one line and at most 8,000 bytes. Of a longer one the middle is left
+// out: the first places and the cause, which comes last, stay.
 Error fit_to_show(Error error);
 
 // one_line(), with the characters escaped that mean something in HTML: for its text, and for

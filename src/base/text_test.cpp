@@ -14,6 +14,7 @@ TEST(Text, OneLineLeavesNothingThatATerminalObeys) {
                      "31m\xff"),
             "a?31m?");                             // the same as one byte
   EXPECT_EQ(one_line("exe\u202efdp"), "exe?fdp");  // right to left
+  EXPECT_EQ(one_line("a\u061cz"), "a?z");          // the Arabic letter mark
   EXPECT_EQ(one_line("a\u2028z"), "a?z");
 }
 
@@ -36,6 +37,23 @@ TEST(Text, HtmlIsEscaped) {
 TEST(Text, LongNamesAreClipped) {
   EXPECT_EQ(clipped("conv"), "conv");
   EXPECT_EQ(clipped(std::string(121, 'z')), std::string(120, 'z') + "...");
+  EXPECT_EQ(clipped(std::string(119, 'z') + "é"), std::string(119, 'z') + "...");
+  EXPECT_EQ(clipped(std::string(200, '\xa9')).size(), 123u);  // no character anywhere
+}
+
+TEST(Text, TheMiddleOfALongMessageIsLeftOut) {
+  std::string places = "model.onnx: ";
+  while (places.size() < 20000) places += "node 'größe': ";
+  const Error error = fit_to_show({Code::kCorrupt, places + "input 'zz' is made by no node"});
+  EXPECT_LE(error.message.size(), 8000u);
+  EXPECT_TRUE(error.message.starts_with("model.onnx: node"));
+  EXPECT_TRUE(error.message.ends_with(": input 'zz' is made by no node"));
+  EXPECT_NE(error.message.find(" ... "), std::string::npos);
+  for (std::size_t shift = 0; shift < 5; ++shift) {
+    std::string text(shift, 'a');
+    while (text.size() < 9000) text += "模";
+    EXPECT_EQ(fit_to_show({Code::kCorrupt, text}).message.find('?'), std::string::npos) << shift;
+  }
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "import/bind.h"
 
 #include <cmath>
+#include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "ops/types.h"
 
@@ -18,21 +20,28 @@ bool fits(const Shape& shape, const Dims& dims) {
   return true;
 }
 
-// Whether `from` is in the range of To and, for integers, stays what it is.
+// Whether `from` fits To: integers, and what becomes one, stay what they are; finite reals stay
+// finite, rounded.
 template <class To, class From>
 bool convert(From from, To& to) {
-  if constexpr (std::is_floating_point_v<To>) {
+  if constexpr (std::is_floating_point_v<To> && std::is_floating_point_v<From>) {
+    if (std::isfinite(from) && std::abs(double(from)) > double(std::numeric_limits<To>::max()))
+      return false;
     to = To(from);
     return true;
+  } else if constexpr (std::is_floating_point_v<To>) {
+    to = To(from);
+    // Rounded up to what From no longer holds.
+    return double(to) < std::ldexp(1.0, std::numeric_limits<From>::digits) && From(to) == from;
   } else if constexpr (std::is_floating_point_v<From>) {
     // Above 2^53 a double no longer tells integers apart.
     if (!(std::abs(double(from)) <= 9007199254740992.0)) return false;
     const auto wide = std::int64_t(from);
     to = To(wide);
-    return From(wide) == from && std::int64_t(to) == wide;
+    return From(wide) == from && std::in_range<To>(wide);
   } else {
     to = To(from);
-    return From(to) == from && (to < To(0)) == (from < From(0));
+    return std::in_range<To>(from);
   }
 }
 
@@ -47,7 +56,9 @@ Result<Bytes> convert_elements(const OwnedTensor& given, DataType type) {
       const From* from = reinterpret_cast<const From*>(given.data.view.data());
       To* to = reinterpret_cast<To*>(out.data());
       for (std::size_t i = 0; i < count && wrong == count; ++i) {
-        if (!convert(from[i], to[i])) wrong = i;
+        if (!convert(from[i], to[i]) ||
+            (type == DataType::kBool && to[i] != To(0) && to[i] != To(1)))
+          wrong = i;
       }
     });
     if (!inner) wrong = 0;

@@ -2,8 +2,11 @@
 
 #include <stdlib.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
+#include <optional>
 
 namespace polder {
 namespace {
@@ -72,6 +75,50 @@ TEST(Onnx, BindingMakesAnInputConstant) {
                {.bindings = {{"k", integers({std::int64_t(1) << 40}, {1})}}});
   expect_error(b.bytes(), Code::kInvalid, {"'x'", "[3]"},
                {.bindings = {{"x", integers({1, 2, 3}, {3})}}});
+}
+
+// Binds `element` to an input k of this type: what the constant holds, or nothing when refused.
+template <class To, class From>
+std::optional<To> bound_as(int onnx_type, DataType type, From element) {
+  Builder b;
+  b.input("k", {}, onnx_type);
+  b.output("k");
+  const OwnedTensor given{type, Shape{}, Bytes::copy_of(std::as_bytes(std::span(&element, 1)))};
+  const auto graph = import_bytes(b.bytes(), {.bindings = {{"k", given}}});
+  if (!graph.ok()) {
+    EXPECT_NE(graph.error().message.find("does not fit"), std::string::npos);
+    return {};
+  }
+  return elements<To>((*graph)[graph->outputs[0]]).at(0);
+}
+
+TEST(Onnx, BindingRoundsRealsButChangesNoInteger) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  const auto real = [](double x) { return bound_as<float>(TensorProto::FLOAT, DataType::kF64, x); };
+  EXPECT_EQ(real(0.1), 0.1f);
+  EXPECT_EQ(real(1e300), std::nullopt);
+  EXPECT_EQ(real(-1e39), std::nullopt);
+  EXPECT_EQ(real(-kInf), -std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(std::isnan(real(std::nan("")).value()));
+  const auto whole = [](std::int64_t x) {
+    return bound_as<float>(TensorProto::FLOAT, DataType::kI64, x);
+  };
+  EXPECT_EQ(whole(16777216), 16777216.0f);
+  EXPECT_EQ(whole(16777217), std::nullopt);
+  EXPECT_EQ(whole(std::numeric_limits<std::int64_t>::min()), -0x1p63f);
+  EXPECT_EQ(whole(std::numeric_limits<std::int64_t>::max()), std::nullopt);
+  const auto natural = [](double x) {
+    return bound_as<std::uint64_t>(TensorProto::UINT64, DataType::kF64, x);
+  };
+  EXPECT_EQ(natural(3.0), 3u);
+  EXPECT_EQ(natural(-1.0), std::nullopt);
+  EXPECT_EQ(natural(0.5), std::nullopt);
+  EXPECT_EQ(natural(kInf), std::nullopt);
+  const auto truth = [](std::int64_t x) {
+    return bound_as<std::uint8_t>(TensorProto::BOOL, DataType::kI64, x);
+  };
+  EXPECT_EQ(truth(1), 1);
+  EXPECT_EQ(truth(2), std::nullopt);
 }
 
 TEST(Onnx, SortsNodesAndFoldsConstants) {

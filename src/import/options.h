@@ -25,8 +25,9 @@ struct ImportOptions {
   // The largest extent of a free dimension: by the name the model gives it ("batch"), or by input
   // and axis ("image[2]").
   std::vector<std::pair<std::string, std::int64_t>> bounds;
-  // Inputs that become constants. The type may differ from the input's when no value changes; a
-  // single element fits a scalar.
+  // Inputs that become constants. The type may differ from the input's: integers must stay what
+  // they are (2^24 + 1 does not fit f32, nor 0.5 an integer), reals are rounded to the nearest but
+  // must stay in range; infinities and NaN are kept. A single element fits a scalar.
   std::vector<std::pair<std::string, OwnedTensor>> bindings;
 };
 

@@ -32,6 +32,15 @@ TEST(OnnxBadInput, PortsAndAttributesAreCapped) {
   expect_error(attributes.bytes(), Code::kExhausted, {"attributes"});
 }
 
+// A name of 1 MB for each of 200,000 named dimensions would be 200 GB to write.
+TEST(OnnxBadInput, RankIsHeldToItsCapBeforeDimensionsAreNamed) {
+  Builder b;
+  b.input(std::string(1 << 20, 'n'), std::vector<Builder::Extent>(200000, "a"));
+  b.output("y");
+  expect_error(b.bytes(), Code::kUnsupported, {"input 'nnn", "rank 200000"});
+  expect_error(b.bytes(), Code::kUnsupported, {"rank 200000"}, {.bounds = {{"a", 4}}});
+}
+
 // y = Resize(x) of x [1,1,4,4] by these scales.
 Builder resize_model(const std::vector<float>& scales) {
   Builder b;

@@ -83,8 +83,6 @@ Status OnnxImporter::read_inputs_of_graph(const onnx::GraphProto& source, Scope&
     if (inputs.is_default(input.name())) continue;
     TRY_VALUE(const ValueId id, inputs.add(input));
     TRY(define(input.name(), id, scope));
-    if (graph.inputs.size() > std::size_t(kMaxGraphPorts))
-      return fail(Code::kExhausted, "more than {} inputs", kMaxGraphPorts);
   }
   return {};
 }

@@ -10,7 +10,8 @@ namespace {
 
 template <class List>
 const auto* find(const List& list, const std::string& name) {
-  const auto found = std::ranges::find(list, name, [](const auto& entry) { return entry.first; });
+  const auto found = std::ranges::find(
+      list, name, [](const auto& entry) -> const auto& { return entry.first; });
   return found == list.end() ? nullptr : &found->second;
 }
 
@@ -53,7 +54,23 @@ OptionNames OnnxInputs::names() const {
   return names;
 }
 
+// Before anything is made of each name and dimension: a name may be long, the dimensions many.
+Status OnnxInputs::check_sizes() const {
+  std::size_t inputs = 0;
+  for (const auto& input : model_.input()) {
+    if (const int rank = shape_of(input).dim_size(); rank > kMaxRank) {
+      return fail(Code::kUnsupported, "input '{}': rank {}; at most {} are supported",
+                  clipped(input.name()), rank, kMaxRank);
+    }
+    if (initializers_.contains(input.name()) || find(options_.bindings, input.name())) continue;
+    if (++inputs > std::size_t(kMaxGraphPorts))
+      return fail(Code::kExhausted, "more than {} inputs", kMaxGraphPorts);
+  }
+  return {};
+}
+
 Status OnnxInputs::check_options() {
+  TRY(check_sizes());
   if (!options_.shapes.empty() || !options_.bounds.empty() || !options_.bindings.empty())
     TRY(polder::check_options(options_, names()));
   for (const auto& input : model_.input()) {
@@ -79,7 +96,7 @@ Status OnnxInputs::check_options() {
         at->second = graph_.new_dim(bound_of(options_, name));
         graph_.symbol_names.emplace_back(at->second.symbol, name);
       }
-      if (at->second.known()) continue;
+      if (at->second.known() || options_.bounds.empty()) continue;
       at->second.bound =
           std::min(at->second.bound, bound_of(options_, dimension_name(input.name(), axis)));
     }
@@ -126,7 +143,7 @@ Result<Dims> OnnxInputs::dims_of(const onnx::ValueInfoProto& input) {
     if (wanted >= 0) dims.push_back(wanted);
     else if (fixed > 0) dims.push_back(fixed);
     else dims.push_back(free_dim(input, axis));
-    if (!dims[axis].known()) continue;
+    if (!dims[axis].known() || options_.bounds.empty()) continue;
     TRY(check_fixed(options_, dimension_name(input.name(), axis), dims[axis].bound));
     TRY(check_fixed(options_, name_of(input, axis), dims[axis].bound));
   }

@@ -26,6 +26,7 @@ class OnnxInputs {
   Result<ValueId> add(const onnx::ValueInfoProto& input);
 
  private:
+  Status check_sizes() const;
   OptionNames names() const;
   Result<ValueId> add_unnamed(const onnx::ValueInfoProto& input);
   Result<Dims> dims_of(const onnx::ValueInfoProto& input);

@@ -3,10 +3,13 @@
 // Attributes: axes (default: all), and for each of them one of scales, sizes, or the inputs 1
 // (scales) and 2 (sizes); mode, coordinates (how an output position maps to the input), rounding
 // (of nearest), cubic_a, exclude_outside (of cubic); for coordinates "crop" also roi (begins, then
-// ends, in units of the input) and extrapolation_value. Positions are computed in f32, as ONNX
-// Runtime and LiteRT do, since the nearest of two equally near elements depends on it.
+// ends, in units of the input) and extrapolation_value. Positions are computed in f32, as LiteRT
+// does: of two equally near elements ONNX Runtime takes the other one now and then. With scales and
+// align_corners the length of the output is the product, not rounded, as ONNX's node tests have it
+// (ONNX Runtime rounds it).
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "ops/resize.h"
 #include "ops/rules.h"
@@ -160,83 +163,117 @@ Result<Attrs> onnx_attrs(const ImportContext& node, bool old) {
   return attrs;
 }
 
-Status check_scales(const std::vector<double>& scales, const std::string& where) {
-  for (std::size_t axis = 0; axis < scales.size(); ++axis) {
-    if (is_scale(float(scales[axis]))) continue;
-    return fail(Code::kInvalid, "{} is {} for axis {}; {}", where, scales[axis], axis, kScaleRange);
+using Axes = std::vector<std::int64_t>;
+
+// What scales, sizes and the region are given for: attribute "axes" (from operator set 18), or all.
+Result<Axes> resized_axes(const ImportContext& node) {
+  const int rank = node.rank(0);
+  Axes axes = node.attrs.integers("axes");
+  if (!node.attrs.has("axes")) {
+    axes.resize(std::size_t(rank));
+    std::iota(axes.begin(), axes.end(), 0);
+  }
+  for (std::int64_t& axis : axes) {
+    if (axis < -rank || axis >= rank)
+      return fail(Code::kInvalid, "attribute 'axes' names axis {} of rank {}", axis, rank);
+    if (axis < 0) axis += rank;
+    if (std::ranges::count(axes, axis) > 1)
+      return fail(Code::kInvalid, "attribute 'axes' names axis {} twice", axis);
+  }
+  return axes;
+}
+
+Status check_count(std::size_t given, std::size_t expected, std::string_view what) {
+  if (given == expected) return {};
+  return fail(Code::kInvalid, "{} {}; {} expected, for the axes that are resized", given, what,
+              expected);
+}
+
+Status check_scales(const std::vector<double>& scales, const Axes& axes, const std::string& where) {
+  TRY(check_count(scales.size(), axes.size(), "scales"));
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    if (is_scale(float(scales[i]))) continue;
+    return fail(Code::kInvalid, "{} is {} for axis {}; {}", where, scales[i], axes[i], kScaleRange);
   }
   return {};
 }
 
 // Known scales or sizes become attributes of the axes that change; others stay inputs.
-Status finish_scales(ImportContext& node, Attrs attrs, const std::vector<double>& scales) {
-  std::vector<std::int64_t> axes;
+Status finish_scales(ImportContext& node, Attrs attrs, const Axes& axes,
+                     const std::vector<double>& scales) {
+  Axes changed;
   std::vector<double> kept;
-  for (std::size_t axis = 0; axis < scales.size(); ++axis) {
-    if (scales[axis] == 1 && axis + 1 < scales.size()) continue;
-    if (scales[axis] == 1 && !axes.empty()) continue;
-    axes.push_back(std::int64_t(axis));
-    kept.push_back(scales[axis]);
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    const bool is_last = i + 1 == scales.size();
+    if (scales[i] == 1 && !(is_last && changed.empty())) continue;
+    changed.push_back(axes[i]);
+    kept.push_back(scales[i]);
   }
-  attrs.set("axes", axes);
+  attrs.set("axes", changed);
   attrs.set("scales", kept);
   return node.finish("Resize", {node.in(0)}, std::move(attrs));
 }
 
-Status finish_sizes(ImportContext& node, Attrs attrs, int input) {
+Status finish_sizes(ImportContext& node, Attrs attrs, const Axes& axes, int input) {
   const Dims dims = node.value(node.in(0)).dims;
-  std::vector<std::int64_t> all, axes, sizes;
-  for (int axis = 0; axis < dims.rank(); ++axis) all.push_back(axis);
+  Axes changed, sizes;
   const Value& value = node.value(node.in(input));
   const auto known = node.constant_ints(input);
-  for (int axis = 0; axis < dims.rank(); ++axis) {
-    Dim size;
-    if (known.ok() && known.value().size() == std::size_t(dims.rank())) {
-      size = known.value()[std::size_t(axis)];
-    } else if (value.ints && value.ints->size() == dims.rank()) {
-      size = (*value.ints)[axis];
-    } else {
-      size = Dim(0, -1);
-    }
-    if (size == dims[axis] && (axis + 1 < dims.rank() || !axes.empty())) continue;
+  if (known.ok()) TRY(check_count(known.value().size(), axes.size(), "sizes"));
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const Dim& dim = dims[int(axes[i])];
+    Dim size(0, -1);
+    if (known.ok()) size = known.value()[i];
+    else if (value.ints && value.ints->size() == int(axes.size())) size = (*value.ints)[int(i)];
+    const bool is_last = i + 1 == axes.size();
+    if (size == dim && !(is_last && changed.empty())) continue;
     if (!size.known()) {
-      attrs.set("axes", all);
+      attrs.set("axes", axes);
       return node.finish("Resize", {node.in(0), kNoValue, node.in(input)}, std::move(attrs));
     }
-    axes.push_back(axis);
+    changed.push_back(axes[i]);
     sizes.push_back(size.bound);
   }
-  attrs.set("axes", axes);
+  attrs.set("axes", changed);
   attrs.set("sizes", sizes);
+  return node.finish("Resize", {node.in(0)}, std::move(attrs));
+}
+
+Status finish_crop(ImportContext& node, Attrs attrs, const Axes& axes,
+                   const std::vector<double>& scales, bool is_scaled) {
+  const std::vector<double> roi = known_reals(node, 1);
+  if (roi.size() != 2 * axes.size())
+    return fail(Code::kUnsupported,
+                "input 1 (roi) must hold two values for each axis, known before the run; bind it "
+                "when compiling (--bind NAME=VALUES)");
+  attrs.set("roi", roi);
+  attrs.set("axes", axes);
+  if (is_scaled) {
+    attrs.set("scales", scales);
+  } else {
+    TRY_VALUE(const auto sizes, node.constant_ints(3));
+    TRY(check_count(sizes.size(), axes.size(), "sizes"));
+    attrs.set("sizes", sizes);
+  }
   return node.finish("Resize", {node.in(0)}, std::move(attrs));
 }
 
 Status from_onnx(ImportContext& node) {
   const bool old = node.version < 11;
   TRY_VALUE(Attrs attrs, onnx_attrs(node, old));
+  TRY_VALUE(const Axes axes, resized_axes(node));
+  if (axes.empty()) return node.finish("Identity", {node.in(0)}, {});
   const int scales_input = old ? 1 : 2;
+  const bool is_scaled = has_elements(node, scales_input);
   const std::vector<double> scales = known_reals(node, scales_input);
-  TRY(check_scales(scales, fmt::format("input {} (scales)", scales_input)));
-  if (attrs.text("coordinates", "") == "crop") {
-    const std::vector<double> roi = known_reals(node, 1);
-    if (roi.size() != 2 * std::size_t(node.rank(0)))
-      return fail(Code::kUnsupported,
-                  "input 1 (roi) must hold two values for each axis, known before the run; bind it "
-                  "when compiling (--bind NAME=VALUES)");
-    attrs.set("roi", roi);
-    if (!has_elements(node, scales_input)) {
-      TRY_VALUE(const auto sizes, node.constant_ints(3));
-      attrs.set("sizes", sizes);
-    } else {
-      attrs.set("scales", scales);
-    }
-    return node.finish("Resize", {node.in(0)}, std::move(attrs));
-  }
-  if (!has_elements(node, scales_input)) {
-    if (!has_elements(node, 3)) return fail(Code::kInvalid, "neither scales nor sizes");
-    return finish_sizes(node, std::move(attrs), 3);
-  }
-  if (!scales.empty()) return finish_scales(node, std::move(attrs), scales);
+  if (!scales.empty())
+    TRY(check_scales(scales, axes, fmt::format("input {} (scales)", scales_input)));
+  if (!is_scaled && !has_elements(node, 3)) return fail(Code::kInvalid, "neither scales nor sizes");
+  if (attrs.text("coordinates", "") == "crop")
+    return finish_crop(node, std::move(attrs), axes, scales, is_scaled);
+  if (!is_scaled) return finish_sizes(node, std::move(attrs), axes, 3);
+  if (!scales.empty()) return finish_scales(node, std::move(attrs), axes, scales);
+  attrs.set("axes", axes);
   return node.finish("Resize", {node.in(0), node.in(scales_input)}, std::move(attrs));
 }
 
@@ -246,8 +283,11 @@ Status from_onnx_upsample(ImportContext& node) {
   std::vector<double> scales = node.attrs.reals("scales");
   const bool is_input = scales.empty();
   if (is_input) scales = known_reals(node, 1);
-  TRY(check_scales(scales, is_input ? "input 1 (scales)" : "attribute 'scales'"));
-  if (!scales.empty()) return finish_scales(node, std::move(attrs), scales);
+  TRY_VALUE(const Axes axes, resized_axes(node));
+  if (!scales.empty()) {
+    TRY(check_scales(scales, axes, is_input ? "input 1 (scales)" : "attribute 'scales'"));
+    return finish_scales(node, std::move(attrs), axes, scales);
+  }
   return node.finish("Resize", {node.in(0), node.in(1)}, std::move(attrs));
 }
 

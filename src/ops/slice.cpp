@@ -1,6 +1,7 @@
 // Slice: from "starts" up to "ends" (exclusive) by "steps" along "axes"; negative positions count
 // from the back, and all are held within the input. Starts and ends are attributes, or inputs 1
-// and 2 when only a run knows them.
+// and 2 when only a run knows them. With a negative step, a start before the first element is held
+// to the first (ONNX) or, with attribute "none_before_front", takes nothing (NumPy, TFLite).
 #include <algorithm>
 
 #include "ops/axes.h"
@@ -14,6 +15,7 @@ struct Params {
   std::int64_t starts[kMaxRank], ends[kMaxRank], axes[kMaxRank], steps[kMaxRank];
   int start_count, end_count;  // -1: inputs
   int axis_count, step_count;  // -1: the first axes; 1
+  bool none_before_front;
 };
 
 void parse(AttrReader& attrs, Params& p) {
@@ -21,6 +23,7 @@ void parse(AttrReader& attrs, Params& p) {
   p.end_count = attrs.integers("ends", p.ends, -1);
   p.axis_count = attrs.integers("axes", p.axes, -1, -kMaxRank, kMaxRank - 1);
   p.step_count = attrs.integers("steps", p.steps, -1);
+  p.none_before_front = attrs.flag("none_before_front", false);
   if (p.start_count != p.end_count) attrs.reject("'starts' and 'ends' differ in length");
   for (int i = 0; i < p.step_count; ++i) {
     if (p.steps[i] == 0) attrs.reject("attribute 'steps' holds 0");
@@ -31,6 +34,7 @@ void parse(AttrReader& attrs, Params& p) {
 struct Range {
   Dim start = 0, end = 0;
   std::int64_t step = 1;
+  std::int64_t lowest = 0;  // that a start is held to
   bool given = false;
   bool open = false;  // nothing is known of start and end
 };
@@ -41,10 +45,11 @@ std::int64_t held(std::int64_t position, std::int64_t extent, std::int64_t low, 
 
 // The first element and the number of elements when all is known.
 std::int64_t first_of(const Range& range, std::int64_t extent) {
-  return range.step > 0 ? held(range.start.bound, extent, 0, extent)
-                        : held(range.start.bound, extent, -1, extent - 1);
+  if (extent == 0) return 0;
+  return held(range.start.bound, extent, range.lowest, range.step > 0 ? extent : extent - 1);
 }
 std::int64_t count_of(const Range& range, std::int64_t extent) {
+  if (extent == 0) return 0;
   const std::int64_t first = first_of(range, extent);
   if (range.step > 0) {
     const std::int64_t end = held(range.end.bound, extent, 0, extent);
@@ -104,7 +109,9 @@ Status read_ranges(const Params& p, int rank, Range* ranges, ReadInts&& read_int
     TRY_VALUE(const int axis, normal_axis(p.axis_count < 0 ? i : p.axes[i], rank));
     Range& range = ranges[axis];
     if (range.given) return fail(Code::kInvalid, "axis {} is named twice", axis);
-    range = {.step = p.step_count < 0 ? 1 : p.steps[i], .given = true, .open = open};
+    const std::int64_t step = p.step_count < 0 ? 1 : p.steps[i];
+    const std::int64_t lowest = step < 0 && p.none_before_front ? -1 : 0;
+    range = {.step = step, .lowest = lowest, .given = true, .open = open};
     if (!open) range.start = starts[i], range.end = ends[i];
   }
   return {};
@@ -278,8 +285,11 @@ Status from_tflite_strided(ImportContext& node) {
     if (node.attrs.integer("offset", 0) != 0) end[i] += begin[i];
   }
   TRY_VALUE(const Strided s, read_strided(node, begin, end, step));
-  const Attrs attrs = {
-      {"starts", s.starts}, {"ends", s.ends}, {"axes", s.axes}, {"steps", s.steps}};
+  const Attrs attrs = {{"starts", s.starts},
+                       {"ends", s.ends},
+                       {"axes", s.axes},
+                       {"steps", s.steps},
+                       {"none_before_front", std::int64_t(1)}};
   if (s.dropped.empty() && s.added.empty()) return node.finish("Slice", {node.in(0)}, attrs);
   TRY_VALUE(ValueId v, node.emit("Slice", {node.in(0)}, attrs));
   if (!s.dropped.empty()) {

@@ -7,12 +7,13 @@
 namespace polder::kernel {
 
 // Pooling over up to three spatial dimensions, channel-last; fewer dimensions leave the outer
-// extents at 1. A window without any input element gives -inf (max) or 0 (average).
+// extents at 1. A window without any input element gives -inf (max) or 0; one with NaN gives NaN.
 struct PoolArgs {
   enum class Mode : std::uint8_t {
     kMax,
     kAverage,         // divides by the number of input elements in the window
     kAverageWithPad,  // divides by the window's elements inside the input and its pads
+    kSum,
   };
   Mode mode = Mode::kMax;
   const float* in = nullptr;  // [batch, in[0], in[1], in[2], channels]

@@ -5,7 +5,7 @@ constexpr int kWideVectors = 4;
 
 struct MaxPool {
   POLDER_INLINE static V start() { return splat(-std::numeric_limits<float>::infinity()); }
-  POLDER_INLINE static V add(V sum, V x) { return vmax(sum, x); }
+  POLDER_INLINE static V add(V sum, V x) { return sum != sum ? sum : vmax(sum, x); }
 };
 struct SumPool {
   POLDER_INLINE static V start() { return V{}; }
@@ -83,6 +83,7 @@ void pool(const PoolArgs& args, int begin, int end) {
       count *= aim_window(args, 1, y, w, row);
       count *= aim_window(args, 2, x, w, args.in_stride);
       float* out = args.out + (line * args.out_dims[2] + x) * args.out_stride;
+      if (args.mode == PoolArgs::Mode::kSum) count = 1;
       if (args.mode == PoolArgs::Mode::kMax) pool_pixel<MaxPool>(w, args.channels, 1, out);
       else pool_pixel<SumPool>(w, args.channels, count > 0 ? 1.0f / float(count) : 0, out);
     }

@@ -1,5 +1,6 @@
 // AveragePool: the mean of each window of [N, spatial..., C], over the elements inside the input,
-// or with "count_include_pad" inside the input and its pads (which are zero).
+// or with "count_include_pad" inside the input and its pads (which are zero); or with "sum" their
+// sum.
 #include "ops/pool.h"
 #include "ops/types.h"
 
@@ -9,6 +10,7 @@ namespace {
 void parse(AttrReader& attrs, PoolParams& p) {
   parse_pool(attrs, p);
   p.count_include_pad = attrs.flag("count_include_pad", false);
+  p.sum = attrs.flag("sum", false);
 }
 
 Status infer(InferContext& context) {
@@ -33,7 +35,7 @@ void reference_of(const RunContext& run) {
   const Window win = window_of(run);
   const Shape& shape = run.in(0).shape;
   const std::int64_t channels = shape[shape.rank() - 1];
-  const bool with_pads = run.as<PoolParams>().count_include_pad;
+  const auto& params = run.as<PoolParams>();
   for_each_window<T>(run, win, [&](std::int64_t i, std::int64_t, const T* in, const auto& at) {
     double sum = 0;
     double count = 0;
@@ -41,7 +43,8 @@ void reference_of(const RunContext& run) {
       sum += double(in[((z * win.in[1] + y) * win.in[2] + x) * channels]);
       ++count;
     });
-    if (with_pads) count = places(win, at);
+    if (params.count_include_pad) count = places(win, at);
+    if (params.sum) count = 1;
     run.out(0).as<T>()[i] = T(count > 0 ? sum / count : 0);
   });
 }
@@ -54,8 +57,9 @@ Status reference(const RunContext& run) {
 
 Status vector(const RunContext& run) {
   using Mode = kernel::PoolArgs::Mode;
-  return vector_pool(
-      run, run.as<PoolParams>().count_include_pad ? Mode::kAverageWithPad : Mode::kAverage);
+  const auto& params = run.as<PoolParams>();
+  if (params.sum) return vector_pool(run, Mode::kSum);
+  return vector_pool(run, params.count_include_pad ? Mode::kAverageWithPad : Mode::kAverage);
 }
 
 Choice choose(const NodeInfo& node) {
@@ -71,18 +75,15 @@ Status from_onnx(ImportContext& node) {
   return node.finish_channels_first(y);
 }
 
-// LpPool: (sum of |x|^p)^(1/p), the sum as the mean of all places of the window times their number.
+// LpPool: (sum of |x|^p)^(1/p).
 Status from_onnx_lp(ImportContext& node) {
   TRY_VALUE(Attrs attrs, pool_from_onnx(node));
-  double places = 1;
-  for (const std::int64_t extent : attrs.integers("kernel_shape")) places *= double(extent);
   const double p = double(node.attrs.integer("p", 2));
-  attrs.set("count_include_pad", std::int64_t(1));
+  attrs.set("sum", std::int64_t(1));
   TRY_VALUE(const ValueId x, node.to_channels_last(node.in(0)));
   TRY_VALUE(const ValueId size, node.emit("Abs", {x}));
   TRY_VALUE(const ValueId power, node.emit("Pow", {size, node.scalar_f32(float(p))}));
-  TRY_VALUE(const ValueId mean, node.emit("AveragePool", {power}, std::move(attrs)));
-  TRY_VALUE(const ValueId sum, node.emit("Mul", {mean, node.scalar_f32(float(places))}));
+  TRY_VALUE(const ValueId sum, node.emit("AveragePool", {power}, std::move(attrs)));
   TRY_VALUE(const ValueId root, node.emit("Pow", {sum, node.scalar_f32(float(1 / p))}));
   return node.finish_channels_first(root);
 }
@@ -100,10 +101,13 @@ Status from_onnx_global(ImportContext& node) {
 
 std::vector<Sample> samples() {
   std::vector<Sample> all = pool_samples();
-  for (Sample sample : pool_samples()) {
-    sample.name += ", pads counted";
-    sample.attrs.set("count_include_pad", std::int64_t(1));
-    all.push_back(std::move(sample));
+  for (const Sample& sample : pool_samples()) {
+    for (const char* what : {"count_include_pad", "sum"}) {
+      Sample other = sample;
+      other.name += std::string(", ") + what;
+      other.attrs.set(what, std::int64_t(1));
+      all.push_back(std::move(other));
+    }
   }
   return all;
 }

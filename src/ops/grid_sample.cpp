@@ -49,6 +49,7 @@ Status infer(InferContext& context) {
 // One spatial axis of the input.
 struct Axis {
   Padding padding;
+  Mode mode;
   bool align_corners;
   std::int64_t extent;
 
@@ -71,7 +72,9 @@ struct Axis {
     const double at =
         align_corners ? (x + 1) / 2 * (double(extent) - 1) : ((x + 1) * double(extent) - 1) / 2;
     if (std::isnan(at)) return -1;  // also of infinity times nothing
-    if (padding == Padding::kBorder) return std::clamp(at, 0.0, double(extent) - 1);
+    // Of a cubic, what is held inside is each element that it reads.
+    if (padding == Padding::kBorder && mode != Mode::kCubic)
+      return std::clamp(at, 0.0, double(extent) - 1);
     if (padding == Padding::kReflection) return reflected(std::clamp(at, -kFar, kFar));
     return std::clamp(at, -kFar, kFar);
   }
@@ -92,12 +95,12 @@ struct Taps {
   std::int64_t elements[4];
   double weights[4];
 
-  Taps(const Axis& axis, Mode mode, double at) {
+  Taps(const Axis& axis, double at) {
     const auto first = std::int64_t(std::floor(at));
     const double t = at - double(first);
-    if (mode == Mode::kNearest) {
+    if (axis.mode == Mode::kNearest) {
       add(axis, std::int64_t(std::nearbyint(at)), 1);
-    } else if (mode == Mode::kLinear) {
+    } else if (axis.mode == Mode::kLinear) {
       add(axis, first, 1 - t);
       add(axis, first + 1, t);
     } else {
@@ -122,13 +125,13 @@ void reference_of(const RunContext& run) {
   const Params& p = run.as<Params>();
   const TensorView &in = run.in(0), &grid = run.in(1), &out = run.out(0);
   const std::int64_t channels = in.shape[3], image = in.shape[1] * in.shape[2] * channels;
-  const Axis rows{p.padding, p.align_corners, in.shape[1]};
-  const Axis columns{p.padding, p.align_corners, in.shape[2]};
+  const Axis rows{p.padding, p.mode, p.align_corners, in.shape[1]};
+  const Axis columns{p.padding, p.mode, p.align_corners, in.shape[2]};
   const std::int64_t points = grid.shape[1] * grid.shape[2];
   for (std::int64_t i = 0; i < in.shape[0] * points; ++i) {
     const T* at = grid.as<T>() + 2 * i;
-    const Taps x(columns, p.mode, columns.position(double(at[0])));
-    const Taps y(rows, p.mode, rows.position(double(at[1])));
+    const Taps x(columns, columns.position(double(at[0])));
+    const Taps y(rows, rows.position(double(at[1])));
     const T* from = in.as<T>() + i / points * image;
     T* to = out.as<T>() + i * channels;
     for (std::int64_t c = 0; c < channels; ++c) {

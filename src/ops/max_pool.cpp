@@ -1,8 +1,9 @@
-// MaxPool: the largest element of each window of [N, spatial..., C]. Its optional second output
-// tells where each was found: the index into the flat input as ONNX lays it out, [N, C,
-// spatial...], or with "column_major" with the first spatial axis counted fastest.
+// MaxPool: the largest element of each window of [N, spatial..., C], NaN where one is. Its optional
+// second output tells where each was found: the index into the flat input as ONNX lays it out, [N,
+// C, spatial...], or with "column_major" with the first spatial axis counted fastest.
 #include <limits>
 
+#include "ops/nan.h"
 #include "ops/pool.h"
 #include "ops/types.h"
 
@@ -39,7 +40,7 @@ void reference_of(const RunContext& run) {
         std::int64_t found = -1;
         for_each_inside(win, at, [&](std::int64_t z, std::int64_t y, std::int64_t x) {
           const T value = in[((z * win.in[1] + y) * win.in[2] + x) * channels];
-          if (found >= 0 && !(value > best)) return;
+          if (found >= 0 && (not_a_number(best) || !(value > best || not_a_number(value)))) return;
           best = value;
           found = column_major ? z + win.in[0] * (y + win.in[1] * x)
                                : (z * win.in[1] + y) * win.in[2] + x;

@@ -13,6 +13,7 @@ struct PoolParams {
   std::int64_t kernel[kMaxSpatial] = {1, 1, 1};
   int kernel_count = 0;
   bool count_include_pad = false;  // AveragePool
+  bool sum = false;                // AveragePool: does not divide
   bool column_major = false;       // MaxPool: indices count columns first
 };
 void parse_pool(AttrReader& attrs, PoolParams& p);

@@ -9,7 +9,8 @@ constexpr std::int64_t kMaxStep = 1 << 22;
 // Leaves room for an extent, its pads and a window's reach in an int.
 constexpr std::int64_t kMaxIntExtent = 1 << 28;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+// For b above 0.
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return a > 0 ? (a - 1) / b + 1 : a / b; }
 
 std::int64_t out_extent(const WindowParams& p, int spatial, int axis, std::int64_t in,
                         std::int64_t kernel) {
@@ -22,8 +23,7 @@ std::int64_t out_extent(const WindowParams& p, int spatial, int axis, std::int64
     end = p.pads[spatial + axis];
   }
   const std::int64_t room = in + begin + end - reach;
-  if (room < 0) return 0;
-  if (!p.ceil_mode) return room / stride + 1;
+  if (!p.ceil_mode) return room < 0 ? 0 : room / stride + 1;
   // The last window must begin inside the input or its leading pad.
   const std::int64_t out = ceil_div(room, stride) + 1;
   return (out - 1) * stride >= in + begin ? out - 1 : out;

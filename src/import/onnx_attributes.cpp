@@ -17,6 +17,16 @@ onnx::AttributeProto::AttributeType kind_of(const onnx::AttributeProto& source) 
                                  : Attribute::INTS;
 }
 
+// Bytes of an attribute in memory: a list of integers takes 8 for each that is 1 in the file. Large
+// tensors are read once (OnnxTensors keeps them), bodies are counted as they are entered.
+std::size_t memory_of(const onnx::AttributeProto& source) {
+  std::size_t bytes = source.s().size();
+  for (const std::string& text : source.strings()) bytes += text.size() + sizeof(std::string);
+  bytes += sizeof(std::int64_t) * std::size_t(source.ints_size() + source.floats_size());
+  if (source.has_t()) bytes += OnnxTensors::kMoveBytes;
+  return bytes;
+}
+
 }  // namespace
 
 Result<ValueId> OnnxImporter::add_tensor(std::string_view name, onnx::TensorProto& tensor,
@@ -35,6 +45,15 @@ onnx::AttributeProto* OnnxImporter::actual(onnx::AttributeProto& attribute, cons
                                          : const_cast<onnx::AttributeProto*>(found->second);
 }
 
+Status OnnxImporter::count(const onnx::AttributeProto& attribute) {
+  attribute_bytes_ += memory_of(attribute);
+  if (attribute_bytes_ <= kMaxOnnxAttributeBytes) return {};
+  return fail(Code::kExhausted,
+              "attributes of more than {} bytes, each use of them counted: the model is damaged or "
+              "made to exhaust its reader",
+              kMaxOnnxAttributeBytes);
+}
+
 Status OnnxImporter::read_attributes(onnx::NodeProto& source, Scope& scope,
                                      ops::ImportContext& node) {
   if (source.attribute_size() > kMaxOnnxAttributes)
@@ -44,6 +63,7 @@ Status OnnxImporter::read_attributes(onnx::NodeProto& source, Scope& scope,
   for (auto& attribute : *source.mutable_attribute()) {
     onnx::AttributeProto* given = actual(attribute, scope);
     if (!given) continue;
+    TRY(count(*given));
     if (given->has_g()) bodies.emplace_back(&attribute.name(), given);
     else TRY(read_attribute(*given, attribute.name(), node));
   }
@@ -94,6 +114,7 @@ Status OnnxImporter::read_constant(onnx::NodeProto& source, Scope& scope) {
   for (auto& given : *source.mutable_attribute()) {
     onnx::AttributeProto* attribute = actual(given, scope);
     if (!attribute) continue;
+    TRY(count(*attribute));
     TRY_VALUE(const ValueId id, constant_of(given.name(), *attribute, name, *scope.graph));
     return define(name, id, scope);
   }

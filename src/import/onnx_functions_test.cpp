@@ -112,6 +112,22 @@ TEST(OnnxBadInput, FunctionsThatMultiplyAreRefused) {
   expect_error(b.bytes(), Code::kExhausted, {"each use of them counted"});
 }
 
+// One list of the call, read by each node of the function: 2 bytes of each element in the file.
+TEST(OnnxBadInput, AnAttributeOfACallIsCountedForEachUse) {
+  Builder b;
+  b.input("x", {2});
+  auto& function = add_function(b.model, "many", "Constant", "", 40);
+  for (NodeProto& node : *function.mutable_node())
+    attribute(node, "value_ints", AttributeProto::INTS).set_ref_attr_name("list");
+  function.add_attribute("list");
+  NodeProto& call = add_node(b.graph(), "many", {"x"}, {"y"});
+  call.set_domain("mine");
+  AttributeProto& list = attribute(call, "list", AttributeProto::INTS);
+  for (int i = 0; i < 1 << 20; ++i) list.add_ints(1);
+  b.output("y");
+  expect_error(b.bytes(), Code::kExhausted, {"many", "attributes of more than"});
+}
+
 TEST(Onnx, ABodyMayBeAnArgumentOfAFunction) {
   Builder b;
   b.input("flag", {}, TensorProto::BOOL);

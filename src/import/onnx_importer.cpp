@@ -157,8 +157,9 @@ Status OnnxImporter::read_initializers(onnx::GraphProto& source, Scope& scope) {
 
 Status OnnxImporter::read_nodes(google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes,
                                 Scope& scope) {
-  TRY_VALUE(const std::vector<int> order, order_of(nodes));
-  for (const int n : order) {
+  const Result<std::vector<int>>& order = order_.of(nodes);
+  if (!order.ok()) return Error(order.error());
+  for (const int n : *order) {
     onnx::NodeProto& node = nodes[n];
     if (++nodes_ > kMaxOnnxNodes) {
       return fail(Code::kExhausted,

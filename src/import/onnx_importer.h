@@ -23,6 +23,8 @@ inline constexpr int kMaxOnnxDepth = 64;
 inline constexpr int kMaxOnnxNodes = 200'000;
 // What is read again of functions and bodies, in bytes of the model.
 inline constexpr std::size_t kMaxOnnxRepeatedBytes = std::size_t(1) << 30;
+// Attributes as they lie in memory, each reading of them counted.
+inline constexpr std::size_t kMaxOnnxAttributeBytes = std::size_t(1) << 28;
 // Of a node: records of attributes are searched from the front.
 inline constexpr int kMaxOnnxAttributes = 256;
 
@@ -103,6 +105,8 @@ class OnnxImporter {
   Result<ValueId> add_sparse(std::string_view name, onnx::SparseTensorProto& tensor, Graph& graph);
   // The attribute itself, or what the call of the function around gives for it; null: not given.
   static onnx::AttributeProto* actual(onnx::AttributeProto& attribute, const Scope& scope);
+  // Counts what reading the attribute takes in memory: nodes may share one, given by a call.
+  Status count(const onnx::AttributeProto& attribute);
 
   // Functions of the model.
   void index_functions();
@@ -134,11 +138,13 @@ class OnnxImporter {
   OnnxModel& model_;
   const ImportOptions& options_;
   OnnxTensors tensors_;
+  OnnxOrder order_;
   Opsets opsets_;
   std::unordered_map<std::string, onnx::FunctionProto*> functions_;  // "domain:name"
   std::unordered_map<std::string, ops::OnnxMatch> matches_;          // "domain:op_type"
   std::unordered_set<const void*> read_;                             // functions and bodies
   std::size_t repeated_bytes_ = 0;
+  std::size_t attribute_bytes_ = 0;
   int depth_ = 0;
   int body_depth_ = 0;
   int nodes_ = 0;

@@ -15,8 +15,6 @@ using google::protobuf::MessageLite;
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-// Elements from here on are moved out of the message instead of copied.
-constexpr std::size_t kMoveBytes = 1024;
 // All elements of sparse tensors, made dense.
 constexpr std::int64_t kMaxSparseElements = std::int64_t(1) << 24;
 
@@ -218,17 +216,16 @@ Result<OwnedTensor> OnnxTensors::read_unnamed(onnx::TensorProto& tensor,
   if (tensor.has_segment()) return fail(Code::kUnsupported, "tensors in segments");
   TRY_VALUE(out.shape, shape_of(tensor.dims()));
   const std::size_t bytes = std::size_t(out.shape.elements()) * size_of(out.type);
-  const bool in_message = tensor.has_raw_data();
+  const bool in_file = !raw.empty() || tensor.data_location() == onnx::TensorProto::EXTERNAL;
   TRY(read_elements(tensor, bytes, raw, out));
-  if (in_message && bytes >= kMoveBytes) moved_.emplace(&tensor, out);
+  if (!in_file && bytes >= kMoveBytes) moved_.emplace(&tensor, out);
   return out;
 }
 
 Status OnnxTensors::read_elements(onnx::TensorProto& tensor, std::size_t bytes,
                                   std::span<const std::byte> raw, OwnedTensor& out) {
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
-    TRY_VALUE(out.data, outside(tensor, out.type, bytes));
-    return {};
+    return outside(tensor, bytes, out);
   }
   const bool in_message = tensor.has_raw_data();
   if (in_message) raw = std::as_bytes(std::span(tensor.raw_data()));
@@ -272,41 +269,68 @@ Result<Bytes> OnnxTensors::typed(const onnx::TensorProto& tensor, const OwnedTen
   return data;
 }
 
-Result<Bytes> OnnxTensors::outside(const onnx::TensorProto& tensor, DataType type,
-                                   std::size_t bytes) {
-  std::string location;
-  std::uint64_t offset = 0, length = bytes;
+Result<OnnxTensors::Place> OnnxTensors::place_of(const onnx::TensorProto& tensor,
+                                                 std::size_t bytes) {
+  Place place;
+  std::uint64_t length = bytes;
   for (const auto& entry : tensor.external_data()) {
     bool good = true;
-    if (entry.key() == "location") location = entry.value();
-    if (entry.key() == "offset") good = number(entry.value(), offset);
+    if (entry.key() == "location") place.location = entry.value();
+    if (entry.key() == "offset") good = number(entry.value(), place.offset);
     if (entry.key() == "length") good = number(entry.value(), length);
     if (!good) {
       return fail(Code::kCorrupt, "external data: {} '{}' is not a number", entry.key(),
                   clipped(entry.value()));
     }
   }
-  if (!model_.in_file) {
-    return fail(Code::kUnsupported, "stored outside ('{}'), but the model was read from memory",
-                clipped(location));
-  }
   if (length != bytes) {
     return fail(Code::kCorrupt, "{} bytes expected, its external data says {}", bytes, length);
   }
-  TRY_VALUE(const std::string path, resolve_within(model_.folder, location));
-  auto& file = files_[path];
-  if (!file) {
+  return place;
+}
+
+Status OnnxTensors::outside(const onnx::TensorProto& tensor, std::size_t bytes, OwnedTensor& out) {
+  TRY_VALUE(const Place place, place_of(tensor, bytes));
+  if (!model_.in_file) {
+    return fail(Code::kUnsupported, "stored outside ('{}'), but the model was read from memory",
+                clipped(place.location));
+  }
+  TRY_VALUE(const std::string path, resolve_within(model_.folder, place.location));
+  OutsideFile& from = files_[path];
+  if (!from.file) {
     TRY_VALUE(MappedFile mapped, MappedFile::open(path));
-    file = std::make_shared<const MappedFile>(std::move(mapped));
+    from.file = std::make_shared<const MappedFile>(std::move(mapped));
   }
-  const auto all = file->bytes();
-  if (offset > all.size() || bytes > all.size() - offset) {
-    return fail(Code::kCorrupt, "bytes {}+{} expected in '{}', which holds {}", offset, bytes,
-                location, all.size());
+  const auto all = from.file->bytes();
+  if (place.offset > all.size() || bytes > all.size() - place.offset) {
+    return fail(Code::kCorrupt, "bytes {}+{} expected in '{}', which holds {}", place.offset, bytes,
+                clipped(place.location), all.size());
   }
-  const auto view = all.subspan(offset, bytes);
-  if (bytes && type != DataType::kBool && offset % size_of(type) == 0) return Bytes{file, view};
-  return copy_of(view, type);
+  const bool aligned = place.offset % size_of(out.type) == 0;
+  const bool stays = aligned || (out.type == DataType::kF32 && bytes >= kMoveBytes);
+  if (bytes && out.type != DataType::kBool && stays) {
+    out.data = {from.file, all.subspan(place.offset, bytes)};
+    if (!aligned) out.layout = Layout::kUnaligned;
+    return {};
+  }
+  TRY_VALUE(out.data, copy_of_part(from, place.offset, bytes, out.type));
+  return {};
+}
+
+// Tensors of one place share the copy; those of different places do not overlap, so that all copies
+// together are no larger than the file.
+Result<Bytes> OnnxTensors::copy_of_part(OutsideFile& from, std::uint64_t offset, std::size_t bytes,
+                                        DataType type) {
+  Bytes& copy = from.copies[{offset, bytes, type}];
+  if (copy) return copy;
+  const auto all = from.file->bytes();
+  from.copied_bytes += bytes;
+  if (from.copied_bytes > all.size()) {
+    return fail(Code::kExhausted, "tensors that overlap in one file: more than its {} bytes in all",
+                all.size());
+  }
+  TRY_VALUE(copy, copy_of(all.subspan(offset, bytes), type));
+  return copy;
 }
 
 Result<OwnedTensor> OnnxTensors::read_sparse(onnx::SparseTensorProto& tensor) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -39,6 +40,9 @@ std::string onnx_type_name(std::int32_t onnx_data_type);
 // Turns TensorProtos into constants. Large elements are moved or left in the file, not copied.
 class OnnxTensors {
  public:
+  // Elements from here on are moved out of the message or left in the file instead of copied.
+  static constexpr std::size_t kMoveBytes = 1024;
+
   explicit OnnxTensors(const OnnxModel& model) : model_(model) {}
 
   // `raw`: the tensor's raw_data where the model left it in the file.
@@ -52,13 +56,28 @@ class OnnxTensors {
                        OwnedTensor& out);
   static Result<Bytes> typed(const onnx::TensorProto& tensor, const OwnedTensor& header,
                              std::size_t bytes);
-  Result<Bytes> outside(const onnx::TensorProto& tensor, DataType type, std::size_t bytes);
+  // What external_data says.
+  struct Place {
+    std::string location;
+    std::uint64_t offset = 0;
+  };
+  static Result<Place> place_of(const onnx::TensorProto& tensor, std::size_t bytes);
+  // A file of the model's folder, and what was copied of it, by offset, length and type.
+  struct OutsideFile {
+    std::shared_ptr<const MappedFile> file;
+    std::map<std::tuple<std::uint64_t, std::size_t, DataType>, Bytes> copies;
+    std::size_t copied_bytes = 0;
+  };
+  // Fills data and layout of `out`.
+  Status outside(const onnx::TensorProto& tensor, std::size_t bytes, OwnedTensor& out);
+  static Result<Bytes> copy_of_part(OutsideFile& from, std::uint64_t offset, std::size_t bytes,
+                                    DataType type);
 
   const OnnxModel& model_;
-  // A body may be read twice; what was moved out of the message is kept here.
+  // A body may be read twice; what is large is kept here, moved out of the message or converted.
   std::unordered_map<const onnx::TensorProto*, OwnedTensor> moved_;
-  std::map<std::string, std::shared_ptr<const MappedFile>> files_;
-  std::int64_t sparse_elements_ = 0;  // of all sparse tensors, made dense
+  std::map<std::string, OutsideFile> files_;  // by path
+  std::int64_t sparse_elements_ = 0;          // of all sparse tensors, made dense
 };
 
 }  // namespace polder

@@ -287,6 +287,59 @@ TEST(Onnx, OutsideTensorsStayInTheFolder) {
   std::filesystem::remove_all(base);
 }
 
+// A model whose initializers are these bytes (offset, length) of a file of 8,192.
+Result<Graph> import_stored(const std::vector<std::pair<std::int64_t, std::size_t>>& places,
+                            TensorProto::DataType type, std::size_t element) {
+  char folder[] = "/tmp/polder_onnx_XXXXXX";
+  EXPECT_NE(mkdtemp(folder), nullptr);
+  const std::string base = folder;
+  Builder b;
+  b.input("x", {1});
+  for (const auto& [offset, bytes] : places) {
+    const std::string name = "w" + std::to_string(b.graph().initializer_size());
+    TensorProto& w = *b.graph().add_initializer();
+    w.set_name(name);
+    w.set_data_type(type);
+    w.add_dims(std::int64_t(bytes / element));
+    w.set_data_location(TensorProto::EXTERNAL);
+    for (const auto& [key, value] : {std::pair<std::string, std::string>{"location", "w.bin"},
+                                     {"offset", std::to_string(offset)}}) {
+      auto& entry = *w.add_external_data();
+      entry.set_key(key);
+      entry.set_value(value);
+    }
+    b.output(name);
+  }
+  std::ofstream(base + "/w.bin") << std::string(8192, '\2');
+  std::ofstream(base + "/m.onnx") << b.bytes();
+  auto graph = import_onnx(base + "/m.onnx");
+  std::filesystem::remove_all(base);
+  return graph;
+}
+
+TEST(Onnx, OutsideTensorsOfOnePlaceShareItsCopy) {
+  std::vector<std::pair<std::int64_t, std::size_t>> same(100, {1, 4096});
+  const auto bools = import_stored(same, TensorProto::BOOL, 1);
+  ASSERT_TRUE(bools.ok()) << bools.error().message;
+  const auto halves = import_stored(same, TensorProto::FLOAT16, 2);
+  ASSERT_TRUE(halves.ok()) << halves.error().message;
+  const std::byte* first = nullptr;
+  for (const Value& value : bools->values) {
+    if (value.name != "w0" && value.name != "w99") continue;
+    EXPECT_EQ(value.data.view[0], std::byte(1));  // 2 in the file
+    if (!first) first = value.data.view.data();
+    EXPECT_EQ(value.data.view.data(), first);
+  }
+  EXPECT_NE(first, nullptr);
+}
+
+TEST(Onnx, OutsideCopiesAreNoLargerThanTheirFile) {
+  const auto overlapping = import_stored({{1, 4096}, {2, 4096}, {3, 4096}}, TensorProto::BOOL, 1);
+  ASSERT_FALSE(overlapping.ok());
+  EXPECT_EQ(overlapping.error().code, Code::kExhausted);
+  EXPECT_NE(overlapping.error().message.find("overlap"), std::string::npos);
+}
+
 // A GRU of hidden size 2 with these activations.
 Builder gru_model(const std::vector<std::string>& activations) {
   Builder b;

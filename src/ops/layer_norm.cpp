@@ -121,7 +121,34 @@ std::vector<Sample> samples() {
           {"f64", {{DataType::kF64, {2, 9}}, {DataType::kF64, {9}}}}};
 }
 
-constexpr OnnxRule kOnnx[] = {{"LayerNormalization"}};
+// Whether input `i` has the very dimensions that are normalised; ONNX lets it broadcast to them.
+bool is_full(const ImportContext& node, int i, int axis) {
+  if (!node.has(i)) return true;
+  const Dims &x = node.value(node.in(0)).dims, &own = node.value(node.in(i)).dims;
+  if (own.rank() != x.rank() - axis) return false;
+  for (int k = 0; k < own.rank(); ++k) {
+    if (own[k].is(1) && !x[axis + k].is(1)) return false;
+  }
+  return true;
+}
+
+Status from_onnx(ImportContext& node) {
+  TRY_VALUE(const int axis, normal_axis(node.attrs.integer("axis", -1), node.rank(0)));
+  if (is_full(node, 1, axis) && is_full(node, 2, axis))
+    return node.finish("LayerNorm", node.inputs, node.attrs);
+  std::vector<ValueId> outputs = node.outputs;
+  ValueId y = node.graph.add_value(node.node_name + "/normalised");
+  outputs[0] = y;
+  TRY(node.finish("LayerNorm", {node.in(0)}, node.attrs, outputs));
+  node.outputs.resize(1);
+  if (!node.has(2)) return node.finish("Mul", {y, node.in(1)});
+  if (node.has(1)) {
+    TRY_VALUE(y, node.emit("Mul", {y, node.in(1)}));
+  }
+  return node.finish("Add", {y, node.in(2)});
+}
+
+constexpr OnnxRule kOnnx[] = {{"LayerNormalization", from_onnx}};
 
 }  // namespace
 

@@ -13,12 +13,14 @@
 
 namespace polder::ops {
 
-// A tensor with its memory, which is watched for writes behind its end.
+// A tensor with its memory, which is watched for writes before its beginning and behind its end.
 struct HeldTensor {
   TensorView view;
   Bytes memory;
 };
-HeldTensor hold(DataType type, const Shape& shape);
+// Every byte is `mark` at first: a kernel that leaves out what the reference leaves out, too, is
+// found by different marks for both.
+HeldTensor hold(DataType type, const Shape& shape, std::byte mark = std::byte(0xa5));
 bool guard_intact(const HeldTensor& tensor);
 // Any number as an element of the tensor, and back; for every type, also f16 and bf16.
 void put(const TensorView& view, std::int64_t i, double x);

@@ -12,8 +12,9 @@
 namespace polder::ops {
 
 namespace {
-constexpr std::size_t kGuardBytes = 64;
-constexpr std::byte kMark{0xa5};
+constexpr std::size_t kGuardBytes = 64;  // on either side; keeps the alignment
+constexpr std::byte kGuard{0xa5};
+constexpr std::byte kReferenceMark{0xa5}, kKernelMark{0x5a};
 
 // The session's view of the node: constants packed for the chosen kernel, everything known.
 struct Host final : InferContext::Host {
@@ -39,19 +40,22 @@ void fill(const SampleInput& input, const TensorView& view, std::mt19937& engine
 }
 }  // namespace
 
-HeldTensor hold(DataType type, const Shape& shape) {
+HeldTensor hold(DataType type, const Shape& shape, std::byte mark) {
   HeldTensor tensor;
   tensor.view = {nullptr, type, shape};
   std::span<std::byte> bytes;
-  tensor.memory = Bytes::allocate(tensor.view.bytes() + kGuardBytes, &bytes);
-  std::ranges::fill(bytes, kMark);
-  tensor.view.data = bytes.data();
+  tensor.memory = Bytes::allocate(tensor.view.bytes() + 2 * kGuardBytes, &bytes);
+  std::ranges::fill(bytes, kGuard);
+  const auto own = bytes.subspan(kGuardBytes, tensor.view.bytes());
+  std::ranges::fill(own, mark);
+  tensor.view.data = own.data();
   return tensor;
 }
 
 bool guard_intact(const HeldTensor& tensor) {
-  return std::ranges::all_of(tensor.memory.view.last(kGuardBytes),
-                             [](std::byte b) { return b == kMark; });
+  const auto intact = [](std::byte b) { return b == kGuard; };
+  return std::ranges::all_of(tensor.memory.view.first(kGuardBytes), intact) &&
+         std::ranges::all_of(tensor.memory.view.last(kGuardBytes), intact);
 }
 
 void put(const TensorView& view, std::int64_t i, double x) {
@@ -89,7 +93,8 @@ Case make_case(const OpDef& def, const Sample& sample, Known known) {
     node.inputs.push_back(id);
     Value& value = test.graph[id];
     if (known == Known::kAll || input.constant) {
-      value.data = {tensor.memory.owner, tensor.memory.view.first(tensor.view.bytes())};
+      value.data = {tensor.memory.owner,
+                    tensor.memory.view.subspan(kGuardBytes, tensor.view.bytes())};
     } else {
       test.graph.inputs.push_back(id);
     }
@@ -144,7 +149,7 @@ Result<Ran> run_case(Case& test, std::optional<kernel::Isa> isa, Parallel& paral
   Ran ran;
   for (const ValueInfo& info : out_infos) {
     ran.inferred.push_back(info.dims);
-    ran.outputs.push_back(hold(info.type, info.dims.bounds()));
+    ran.outputs.push_back(hold(info.type, info.dims.bounds(), isa ? kKernelMark : kReferenceMark));
     outputs.push_back(ran.outputs.back().view);
   }
   // What only the run knows is no reason for a kernel.
@@ -163,9 +168,9 @@ Result<Ran> run_case(Case& test, std::optional<kernel::Isa> isa, Parallel& paral
   const RunContext run{inputs,  outputs,  params, workspace.view.as<std::byte>(),
                        kernels, parallel, nullptr};
   TRY(choice.kernel(run));
-  if (!guard_intact(workspace)) return fail(Code::kInvalid, "wrote behind its workspace");
+  if (!guard_intact(workspace)) return fail(Code::kInvalid, "wrote beside its workspace");
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (!guard_intact(ran.outputs[i])) return fail(Code::kInvalid, "wrote behind output {}", i);
+    if (!guard_intact(ran.outputs[i])) return fail(Code::kInvalid, "wrote beside output {}", i);
     ran.outputs[i].view.shape = outputs[i].shape;
   }
   return ran;

@@ -1,4 +1,6 @@
 // MaxPool and AveragePool against numbers worked out by hand.
+#include <cmath>
+
 #include "ops/op_values_test.h"
 
 namespace polder::ops {
@@ -32,6 +34,42 @@ TEST(MaxPool, IndicesCountChannelsAndImages) {
   expect_near(got.at(0), {2, 9, 7, 8});
   // As [image, channel, position]: 1 = (0, 0, 1), 2 = (0, 1, 0), 5 = (1, 0, 1), 7 = (1, 1, 1).
   expect_near(got.at(1), {1, 2, 5, 7});
+}
+
+// Wherever it stands, also for the kernel that takes several at a time.
+TEST(MaxPool, HandsNanOn) {
+  const double nan = std::nan("");
+  for (std::size_t at = 0; at < 3; ++at) {
+    std::vector<double> x = {1, 2, 3};
+    x[at] = nan;
+    for (const std::optional<kernel::Isa> isa :
+         {std::optional<kernel::Isa>(), std::optional<kernel::Isa>(kernel::best_isa())}) {
+      const auto got = run_values(
+          "MaxPool", {"nan", {input_of({1, 3, 1}, x)}, {{"kernel_shape", Ints{3}}}}, isa);
+      EXPECT_TRUE(std::isnan(got.at(0).at(0))) << at;
+    }
+  }
+}
+
+// ONNX: ceil((1 - 3) / 4) + 1 = 1 window.
+TEST(MaxPool, CeilModeTakesAWindowLargerThanTheInput) {
+  expect_output("MaxPool",
+                {"one",
+                 {input_of({1, 1, 1}, {7})},
+                 {{"kernel_shape", Ints{3}}, {"strides", Ints{4}}, {"ceil_mode", std::int64_t(1)}}},
+                {7});
+}
+
+// 5 and 6 are in the window that reaches over the end.
+TEST(AveragePool, SumsWhatIsThere) {
+  expect_output("AveragePool",
+                {"sum",
+                 {input_of({1, 6, 1}, {1, 2, 3, 4, 5, 6})},
+                 {{"kernel_shape", Ints{3}},
+                  {"strides", Ints{2}},
+                  {"ceil_mode", std::int64_t(1)},
+                  {"sum", std::int64_t(1)}}},
+                {6, 12, 11});
 }
 
 TEST(AveragePool, CountsPadsWhenTold) {

@@ -12,6 +12,9 @@ set_tests_properties(bad_input PROPERTIES FIXTURES_REQUIRED fuzz_seeds)
 add_test(NAME inspect COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/inspect_test.py
          $<TARGET_FILE:polder>)
 
+add_test(NAME examples COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/examples_test.py
+         $<TARGET_FILE:polder> ${CMAKE_SOURCE_DIR}/models)
+
 # What is installed serves a program of a user; sanitizers would have to be that program's too.
 if(NOT POLDER_SANITIZE AND TARGET polder_video_libav)
   add_test(NAME install COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/install_test.py

@@ -21,8 +21,8 @@
 
 namespace polder {
 
-// How a model is opened or compiled. What concerns free dimensions and compilation has no meaning
-// for a plan, which is compiled already.
+// How a model is opened or compiled. A plan is compiled already: shapes, bounds and bindings are
+// refused for it, `target` and `without` have no meaning.
 struct OpenOptions {
   int threads = 1;  // 1 to 256, the calling one included
   // "x86-64-v3", "x86-64-v4", "arm64" or "generic"; empty: the best that this machine runs.

@@ -58,7 +58,7 @@ typedef struct polder_bound {
 } polder_bound;
 
 /* How a model is opened. `polder_options options = {.size = sizeof options}` holds the defaults;
- * `inputs`, `bounds` and `target` have no meaning for a plan, which is compiled already. */
+ * a plan is compiled already: `inputs` and `bounds` are refused for it, `target` has no meaning. */
 typedef struct polder_options {
   size_t size; /* sizeof(polder_options): later versions append members; 0 in them is the default */
   int32_t threads;        /* 1 to 256, the calling one included; 0: 1 */

@@ -209,7 +209,7 @@ std::string_view option_type_name(OptionType type) {
     case OptionType::kInteger: return "an integer";
     case OptionType::kFloat: return "a number";
     case OptionType::kString: return "a string";
-    case OptionType::kStrings: return "an array of strings";
+    case OptionType::kStrings: return "a string or an array of strings";
     case OptionType::kNumbers: return "an array of numbers";
     case OptionType::kPoints: return "an array of [x, y]";
     case OptionType::kTable: return "a table";

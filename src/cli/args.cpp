@@ -260,6 +260,11 @@ int main_of(int argc, char** argv) {
     return 2;
   }
   const std::string_view name = argv[1];
+  if (name == "help" && argc == 3) {  // as --help of the command
+    char help[] = "--help";
+    char* words[] = {argv[0], argv[2], help};
+    return main_of(3, words);
+  }
   if (name == "--help" || name == "-h" || name == "help") {
     std::fputs(general_help().c_str(), stdout);
     return flushed(0);
@@ -268,9 +273,19 @@ int main_of(int argc, char** argv) {
     std::printf("polder %s\n", version());
     return flushed(0);
   }
-  if (name == "completion" && argc == 3 && std::string_view(argv[2]) == "bash") {
-    std::fputs(bash_completion().c_str(), stdout);
-    return flushed(0);
+  if (name == "completion") {
+    const std::string_view shell = argc == 3 ? argv[2] : "";
+    if (shell == "bash") {
+      std::fputs(bash_completion().c_str(), stdout);
+      return flushed(0);
+    }
+    const bool asked = shell == "--help" || shell == "-h";
+    std::fputs(
+        "usage: polder completion bash\n\nPrints completion for bash (zsh: after "
+        "'autoload bashcompinit && bashcompinit').\n\nexample:\n"
+        "  source <(polder completion bash)\n",
+        asked ? stdout : stderr);
+    return asked ? flushed(0) : 2;
   }
   std::vector<std::string_view> names;
   for (const Command* command : commands()) {

@@ -28,8 +28,10 @@ std::atomic<bool> g_stop{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 // Pipelines run their models by the native session.
-Result<std::unique_ptr<Executor>> open_model(const std::string& path, int threads) {
-  auto session = open_session(path, {.threads = threads});
+Result<std::unique_ptr<Executor>> open_model(const pipeline::ModelRequest& request) {
+  auto session = open_session(
+      request.path,
+      {.threads = request.threads, .shapes = request.shapes, .bounds = request.bounds});
   if (!session) return std::move(session).error();
   return std::unique_ptr<Executor>(std::move(*session));
 }

@@ -83,10 +83,19 @@ Result<std::vector<std::string>> input_files(const Args& args, std::span<const P
     const auto named = std::ranges::find_if(
         ports, [&](const Port& port) { return text.starts_with(port.name + "="); });
     const bool has_name = named != ports.end();
+    const std::size_t equals = text.find('=');
+    if (!has_name && equals != text.npos && !MappedFile::open(text).ok()) {
+      std::string known;
+      for (const Port& port : ports)
+        known += fmt::format("{}'{}'", known.empty() ? "" : ", ", port.name);
+      return fail(Code::kInvalid, "--input {}: the model has no input '{}'; it has {}", text,
+                  text.substr(0, equals), known);
+    }
     while (!has_name && next < files.size() && !files[next].empty()) ++next;
     const std::size_t index = has_name ? std::size_t(named - ports.begin()) : next;
     if (index >= ports.size())
-      return fail(Code::kInvalid, "--input {}: the model has {} inputs", text, ports.size());
+      return fail(Code::kInvalid, "--input {}: one too many; the model has {} input{}", text,
+                  ports.size(), ports.size() == 1 ? "" : "s");
     files[index] = has_name ? text.substr(named->name.size() + 1) : text;
   }
   return files;

@@ -228,8 +228,8 @@ class Writer {
     }
     return fail(
         Code::kInvalid,
-        "the size of '{}' has no bound: inputs {} have free dimensions; give their sizes (--shape "
-        "NAME=1,3,480,640) or upper bounds (--bound NAME=1,3,960,960)",
+        "the size of '{}' has no bound: inputs {} have free dimensions; give their sizes "
+        "(shapes; --shape NAME=1,3,480,640) or upper bounds (bounds; --bound NAME=1,3,960,960)",
         value.name, free_inputs);
   }
 

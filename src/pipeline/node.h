@@ -46,15 +46,18 @@ class Emitter {
   }
   // A source: nothing more will come.
   void end() { ended_ = true; }
+  // The packet asked for no work (it is not the n-th): its call does not count among latencies.
+  void pass_over() { passed_over_ = true; }
 
   bool emitted() const { return emitted_; }
   bool ended() const { return ended_; }
+  bool passed_over() const { return passed_over_; }
   Packet& packet() { return packet_; }
 
  private:
   PayloadPool* pool_;
   Packet packet_;
-  bool emitted_ = false, ended_ = false;
+  bool emitted_ = false, ended_ = false, passed_over_ = false;
 };
 
 // One call at a time, in the order of the packets; successive calls may come from different
@@ -80,9 +83,15 @@ class Node {
   virtual std::vector<Counter> counters() const { return {}; }
 };
 
-// Opens a model for one infer node. `threads` is what one run may use.
-using ExecutorFactory =
-    std::function<Result<std::unique_ptr<Executor>>(const std::string& model_path, int threads)>;
+// What one infer node asks of the engine.
+struct ModelRequest {
+  std::string path;
+  int threads = 1;  // that one run may use
+  // By name: extents of inputs, -1 for what the model says, and largest extents of free dimensions.
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> shapes;
+  std::vector<std::pair<std::string, std::int64_t>> bounds;
+};
+using ExecutorFactory = std::function<Result<std::unique_ptr<Executor>>(const ModelRequest&)>;
 
 // What nodes get from outside.
 struct Environment {

@@ -32,8 +32,9 @@ std::string node_row(const NodeStats& node) {
     if (const std::uint64_t count = node.drops[std::size_t(reason)])
       drops +=
           fmt::format("{}{} {}", drops.empty() ? "" : ", ", count, drop_name(DropReason(reason)));
-  return fmt::format("  {:<14} {:>8} {:>9.3f} {:>9.3f} {:>9.3f}   {}\n", node.name, node.packets,
-                     node.p50_ms, node.p90_ms, node.p99_ms, drops.empty() ? "none" : drops);
+  return fmt::format("  {:<14} {:>8} {:>8} {:>9.3f} {:>9.3f} {:>9.3f}   {}\n", node.name,
+                     node.packets, node.packets - node.passed_over, node.p50_ms, node.p90_ms,
+                     node.p99_ms, drops.empty() ? "none" : drops);
 }
 
 }  // namespace
@@ -73,8 +74,8 @@ std::string summary_text(const RunStats& stats) {
   if (stats.end_to_end_p99_ms > 0)
     out += fmt::format("arrival to last sink: p50 {:.1f} ms, p99 {:.1f} ms\n",
                        stats.end_to_end_p50_ms, stats.end_to_end_p99_ms);
-  out += fmt::format("\n  {:<14} {:>8} {:>9} {:>9} {:>9}   {}\n", "stage", "packets", "p50 ms",
-                     "p90 ms", "p99 ms", "dropped");
+  out += fmt::format("\n  {:<14} {:>8} {:>8} {:>9} {:>9} {:>9}   {}\n", "stage", "packets",
+                     "worked", "p50 ms", "p90 ms", "p99 ms", "dropped");
   for (const NodeStats& node : stats.nodes) out += node_row(node);
   out += '\n';
   for (const Counter& counter : stats.counters)

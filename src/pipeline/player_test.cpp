@@ -133,8 +133,9 @@ class PlayerTest : public testing::Test {
           write_file_atomic(fmt::format("{}/frames/{:03}.jpg", folder_, i), frame_jpeg(i)).ok());
     options_.file = folder_ + "/p.toml";
     options_.output_folder = folder_ + "/out";
-    options_.open_model = [](const std::string& path, int) -> Result<std::unique_ptr<Executor>> {
-      if (!path.ends_with("block.model")) return fail(Code::kNotFound, "{}: no such model", path);
+    options_.open_model = [](const ModelRequest& request) -> Result<std::unique_ptr<Executor>> {
+      if (!request.path.ends_with("block.model"))
+        return fail(Code::kNotFound, "{}: no such model", request.path);
       return std::unique_ptr<Executor>(std::make_unique<BrightBlock>());
     };
   }

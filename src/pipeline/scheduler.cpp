@@ -37,6 +37,7 @@ struct NodeRun {
   std::uint64_t late = 0;
   Drops late_drops{};
   LatencyHistogram latency;
+  std::uint64_t passed_over = 0;
 
   bool is_source() const { return in.empty(); }
 };
@@ -142,7 +143,8 @@ void Run::execute(NodeRun& node, std::unique_lock<std::mutex>& lock) {
   const std::int64_t took_ns = monotonic_ns() - begin_ns;
   node.inputs.clear();
   lock.lock();
-  if (!node.finishing && !out.ended()) node.latency.add(took_ns);
+  if (out.passed_over()) ++node.passed_over;
+  else if (!node.finishing && !out.ended()) node.latency.add(took_ns);
   node.status = std::move(status);
   node.has_result = out.emitted();
   node.source_ended = out.ended();
@@ -393,7 +395,8 @@ RunStats Run::stats() const {
   }
   for (const NodeRun& run : nodes_) {
     NodeStats node{.name = run.spec->name, .type = std::string(run.spec->type->name)};
-    node.packets = run.latency.count();
+    node.passed_over = run.passed_over;
+    node.packets = run.latency.count() + run.passed_over;
     node.p50_ms = run.latency.percentile_ms(0.5);
     node.p90_ms = run.latency.percentile_ms(0.9);
     node.p99_ms = run.latency.percentile_ms(0.99);

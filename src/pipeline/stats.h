@@ -47,6 +47,7 @@ struct Traffic {
 struct NodeStats {
   std::string name, type;
   std::uint64_t packets = 0;
+  std::uint64_t passed_over = 0;  // of these; latencies are those of the others
   double p50_ms = 0, p90_ms = 0, p99_ms = 0, total_ms = 0;
   int max_queue = 0;       // deepest of its inputs
   std::uint64_t late = 0;  // packets that reached it past their deadline

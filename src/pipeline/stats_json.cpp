@@ -14,11 +14,12 @@ std::string node_json(const NodeStats& node) {
       drops += fmt::format("{}\"{}\":{}", drops.empty() ? "" : ",", drop_name(DropReason(reason)),
                            node.drops[std::size_t(reason)]);
   return fmt::format(
-      "{{\"name\":{},\"type\":{},\"packets\":{},\"p50_ms\":{:.4f},\"p90_ms\":{:.4f},\"p99_ms\":{:."
+      "{{\"name\":{},\"type\":{},\"packets\":{},\"passed_over\":{},\"p50_ms\":{:.4f},\"p90_ms\":{:."
+      "4f},\"p99_ms\":{:."
       "4f},"
       "\"total_ms\":{:.2f},\"max_queue\":{},\"late\":{},\"drops\":{{{}}}}}",
-      json_quote(node.name), json_quote(node.type), node.packets, node.p50_ms, node.p90_ms,
-      node.p99_ms, node.total_ms, node.max_queue, node.late, drops);
+      json_quote(node.name), json_quote(node.type), node.packets, node.passed_over, node.p50_ms,
+      node.p90_ms, node.p99_ms, node.total_ms, node.max_queue, node.late, drops);
 }
 
 }  // namespace

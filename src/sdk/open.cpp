@@ -30,6 +30,12 @@ SessionOptions session_options(const OpenOptions& options) {
 
 Result<std::unique_ptr<Session>> open_plan(File file, const OpenOptions& options,
                                            const std::string& path) {
+  if (!options.shapes.empty() || !options.bounds.empty() || !options.bindings.empty()) {
+    return fail(Code::kInvalid,
+                "{}: a plan's sizes and fixed inputs are those it was compiled with; leave out "
+                "shapes, bounds and bindings, or compile the model again with them",
+                path);
+  }
   const auto bytes = file->bytes();
   auto plan = Plan::from_bytes(std::move(file), bytes);
   if (!plan) return std::move(plan).error().at(path);

@@ -144,8 +144,8 @@ class HtmlReportSink final : public Node {
     const auto track = std::ranges::find(tracks.items, event.track, &Track::id);
     if (event.kind != "cross" || track == tracks.items.end()) return;
     marks_.push_back(fmt::format(
-        "{{\"x\":{:.1f},\"y\":{:.1f},\"direction\":{},\"text\":{}}}",
-        track->box.x + track->box.w / 2, track->box.bottom(), json_quote(event.direction),
+        "{{\"x\":{:.1f},\"y\":{:.1f},\"counter\":{},\"text\":{}}}", track->box.x + track->box.w / 2,
+        track->box.bottom(), json_quote(event.where + " " + event.direction),
         json_quote(fmt::format("track {} {} at {:.1f} s", event.track, event.direction,
                                double(event.t_us) * 1e-6))));
   }

@@ -117,9 +117,8 @@ const NodeType kJsonLines{
     .name = "json_lines",
     .group = "sink",
     .doc =
-        "Events, tracks or detections as JSON, one object to a line. The file appears, complete, "
-        "when "
-        "the run has succeeded.",
+        "Events, tracks or detections as JSON, one object to a line. The file appears when the run "
+        "ends: whole, or up to where a source broke off (exit code 1).",
     .options = kOptions,
     .inputs = kInputs,
     .output = PayloadKind::kNone,

@@ -26,6 +26,14 @@ constexpr Option kOptions[] = {
      .min = 1,
      .max = 64,
      .doc = "Threads of one run."},
+    {.name = "shapes",
+     .type = OptionType::kTable,
+     .doc = "Extents of inputs, by name, of an ONNX model with free dimensions, such as "
+            "`{ image = [1, 3, 480, 640] }`; -1 is what the model says."},
+    {.name = "bounds",
+     .type = OptionType::kTable,
+     .doc = "Largest extents of free dimensions, by their name or as \"input[axis]\", such as "
+            "`{ N = 8, \"image[2]\" = 960 }`."},
     {.name = "constants",
      .type = OptionType::kTable,
      .doc = "Inputs that keep one value, by name, such as `{ sr = 16000 }`."},
@@ -44,6 +52,29 @@ struct KeptInput {
   int from_output = -1;
 };
 
+// Options `shapes` and `bounds`.
+Status read_sizes(const Settings& settings, ModelRequest& request) {
+  if (const TomlValue* shapes = settings.find("shapes")) {
+    for (const auto& [name, value] : shapes->members) {
+      auto& extents = request.shapes.emplace_back(name, std::vector<std::int64_t>()).second;
+      for (const TomlValue& item : value.items) extents.push_back(item.integer);
+      const auto whole = [](const TomlValue& item) { return item.kind == TomlKind::kInteger; };
+      if (value.kind != TomlKind::kArray || !std::ranges::all_of(value.items, whole))
+        return fail(Code::kInvalid, "{}: '{}' must be an array of whole numbers, such as [1, 576]",
+                    settings.place("shapes"), name);
+    }
+  }
+  if (const TomlValue* bounds = settings.find("bounds")) {
+    for (const auto& [name, value] : bounds->members) {
+      if (value.kind != TomlKind::kInteger)
+        return fail(Code::kInvalid, "{}: '{}' must be a whole number", settings.place("bounds"),
+                    name);
+      request.bounds.emplace_back(name, value.integer);
+    }
+  }
+  return {};
+}
+
 class InferStep final : public Node {
  public:
   static Result<std::unique_ptr<Node>> make(const Settings& settings,
@@ -53,7 +84,9 @@ class InferStep final : public Node {
     if (!environment.open_model)
       return fail(Code::kUnavailable, "{}: this program has no engine to run {}",
                   settings.place("model"), path);
-    auto opened = environment.open_model(path, int(settings.integer("threads")));
+    ModelRequest request{.path = path, .threads = int(settings.integer("threads"))};
+    TRY(read_sizes(settings, request));
+    auto opened = environment.open_model(request);
     if (!opened.ok()) return std::move(opened).error().at(settings.place("model"));
     step->executor_ = std::move(opened).value();
     step->every_ = std::uint64_t(settings.integer("every"));
@@ -86,6 +119,7 @@ class InferStep final : public Node {
     const bool runs = inputs[0].seq % every_ == 0;
     const int outputs = int(executor_->outputs().size());
     result.resize(runs ? in.run_count : 0, outputs);
+    if (result.run_count == 0) out.pass_over();
     for (int i = 0; i < result.run_count; ++i) {
       TRY(run(in.runs[std::size_t(i)][0]));
       for (int k = 0; k < outputs; ++k) {

@@ -34,9 +34,9 @@ class InferTest : public testing::Test {
  protected:
   InferTest() {
     environment_.input_folder = "models";
-    environment_.open_model = [this](const std::string& path, int threads) {
-      opened_ = path + " " + std::to_string(threads);
-      if (path == "models/none")
+    environment_.open_model = [this](const ModelRequest& request) {
+      opened_ = request;
+      if (request.path == "models/none")
         return Result<std::unique_ptr<Executor>>(
             fail(Code::kNotFound, "models/none: no such file"));
       return Result<std::unique_ptr<Executor>>(std::make_unique<Adder>(&runs_));
@@ -51,7 +51,7 @@ class InferTest : public testing::Test {
   }
   Environment environment_;
   PacketMaker maker_;
-  std::string opened_;
+  ModelRequest opened_;
   int runs_ = 0;
 };
 
@@ -59,11 +59,28 @@ constexpr const char* kAll = "model = 'm'\nconstants = { k = 100 }\ncarry = 'out
 
 TEST_F(InferTest, FeedsConstantsAndCarriesState) {
   NodeRunner infer(kInfer, std::string(kAll) + "threads = 3", environment_);
-  EXPECT_EQ(opened_, "models/m 3");
+  EXPECT_EQ(opened_.path, "models/m");
+  EXPECT_EQ(opened_.threads, 3);
   ASSERT_TRUE(infer.run({window(1, 0)}).ok());
   EXPECT_EQ(infer.output<Tensors>().runs[0][0].f32()[0], 101);
   ASSERT_TRUE(infer.run({window(2, 1)}).ok());
   EXPECT_EQ(infer.output<Tensors>().runs[0][0].f32()[0], 203);
+}
+
+TEST_F(InferTest, SizesOfFreeDimensionsReachTheEngine) {
+  NodeRunner infer(kInfer,
+                   std::string(kAll) + "shapes = { in = [1, -1] }\nbounds = { N = 8, 'in[1]' = 9 }",
+                   environment_);
+  using Shapes = std::vector<std::pair<std::string, std::vector<std::int64_t>>>;
+  using Bounds = std::vector<std::pair<std::string, std::int64_t>>;
+  EXPECT_EQ(opened_.shapes, (Shapes{{"in", {1, -1}}}));
+  EXPECT_EQ(opened_.bounds, (Bounds{{"N", 8}, {"in[1]", 9}}));
+  for (const char* wrong :
+       {"shapes = { in = 3 }", "shapes = { in = ['a'] }", "bounds = { N = 1.5 }"}) {
+    const auto made = make_node(kInfer, std::string(kAll) + wrong, environment_);
+    ASSERT_FALSE(made.ok()) << wrong;
+    EXPECT_NE(made.error().message.find("whole number"), std::string::npos) << made.error().message;
+  }
 }
 
 TEST_F(InferTest, EveryPassesTheOthersOver) {

@@ -55,6 +55,7 @@ class LetterboxStep final : public Node {
     tiles.source_height = image.height;
     tiles.crops.clear();
     if (inputs[0].seq % every_ == 0) fit(image, tiles);
+    else out.pass_over();
     out.emit(inputs[0]);
     return {};
   }

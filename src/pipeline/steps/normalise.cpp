@@ -60,6 +60,7 @@ class NormaliseStep final : public Node {
     tensors.source_height = tiles.source_height;
     tensors.crops = tiles.crops;
     tensors.resize(int(tiles.crops.size()), 1);
+    if (tiles.crops.empty()) out.pass_over();
     const std::int64_t w = tiles.width, h = tiles.height;
     const std::size_t pixels = std::size_t(w * h);
     for (std::size_t i = 0; i < tiles.crops.size(); ++i) {

@@ -120,6 +120,7 @@ class SsdDecodeStep final : public Node {
 
   Status process(std::span<const Packet> inputs, Emitter& out) override {
     const auto& in = inputs[0].as<Tensors>();
+    if (in.run_count == 0) out.pass_over();
     std::vector<Candidate> candidates;
     for (int tile = 0; tile < in.run_count; ++tile) TRY(decode(in, tile, candidates));
     mark_cut(in.crops, candidates);

@@ -87,6 +87,8 @@ class TileStep final : public Node {
     if (inputs[0].seq % every_ == 0) {
       TRY(place_crops(image, tiles));
       cut(image, tiles);
+    } else {
+      out.pass_over();
     }
     out.emit(inputs[0]);
     return {};

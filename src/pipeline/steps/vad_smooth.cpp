@@ -152,9 +152,8 @@ const NodeType kVadSmooth{
     .name = "vad_smooth",
     .group = "step",
     .doc =
-        "Makes segments of speech from probabilities. Events: `speech_start`, and `speech_end` "
-        "with "
-        "the length in seconds.",
+        "Makes segments of speech from probabilities. Events: `speech_start` with the probability, "
+        "and `speech_end` with the seconds of speech, without the padding.",
     .options = kOptions,
     .inputs = kInputs,
     .output = PayloadKind::kEvents,

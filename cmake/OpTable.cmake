@@ -1,7 +1,7 @@
 # Generates the operator tables of src/ops: every *.cpp there that defines `const OpDef def` is an
 # operator, in the namespace that bears its file's name. The tables are sorted by operator name.
 # POLDER_OPS=conv,relu keeps only these files.
-file(GLOB op_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/ops/*.cpp)
+file(GLOB op_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/ops/*.cpp)
 list(FILTER op_files EXCLUDE REGEX "_test\\.cpp$")
 set(op_entries "")
 set(POLDER_OPS_SKIPPED "")

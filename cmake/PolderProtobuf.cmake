@@ -9,7 +9,7 @@ function(polder_onnx_schema)
                         "(packages protobuf-compiler libprotobuf-dev libonnx-dev)")
   endif()
   # In a folder of its own: Debian's headers have an onnx/onnx.pb.h too, for the full library.
-  set(out ${CMAKE_BINARY_DIR}/generated/proto)
+  set(out ${PROJECT_BINARY_DIR}/generated/proto)
   file(MAKE_DIRECTORY ${out})
   add_custom_command(OUTPUT ${out}/onnx.pb.cc ${out}/onnx.pb.h
     COMMAND ${PROTOC} --cpp_out=${out} -I ${ONNX_PROTO_FOLDER}/onnx

@@ -9,7 +9,7 @@ if(CMAKE_INTERPROCEDURAL_OPTIMIZATION)
 endif()
 add_library(polder_flags INTERFACE)
 target_include_directories(polder_flags INTERFACE
-  ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
+  ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_BINARY_DIR}/generated)
 # The flow warnings that are switched off see phantoms in g++ 12's own std::string and std::vector
 # under -O3; the sanitizers judge these things.
 target_compile_options(polder_flags INTERFACE
@@ -37,7 +37,7 @@ target_link_libraries(polder_flags INTERFACE Threads::Threads)
 
 function(polder_room name)
   cmake_parse_arguments(ROOM "EXCEPTIONS" "" "DEPS;LIBS;SKIP" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
@@ -65,7 +65,7 @@ function(polder_room name)
     if(NOT POLDER_HOST AND NOT ROOM_EXCEPTIONS)
       target_compile_options(${name}_test PRIVATE -fno-exceptions)
     endif()
-    target_compile_definitions(${name}_test PRIVATE POLDER_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    target_compile_definitions(${name}_test PRIVATE POLDER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   endif()
 endfunction()

@@ -7,11 +7,11 @@ endif()
 
 function(polder_flatbuffer target schema)
   get_filename_component(stem ${schema} NAME_WE)
-  set(header ${CMAKE_BINARY_DIR}/generated/${stem}_generated.h)
+  set(header ${PROJECT_BINARY_DIR}/generated/${stem}_generated.h)
   add_custom_command(OUTPUT ${header}
-    COMMAND ${FLATC} --cpp --scoped-enums --cpp-std c++17 ${ARGN} -o ${CMAKE_BINARY_DIR}/generated
-            ${CMAKE_SOURCE_DIR}/${schema}
-    DEPENDS ${CMAKE_SOURCE_DIR}/${schema} COMMENT "Generating ${stem}_generated.h" VERBATIM)
+    COMMAND ${FLATC} --cpp --scoped-enums --cpp-std c++17 ${ARGN} -o ${PROJECT_BINARY_DIR}/generated
+            ${PROJECT_SOURCE_DIR}/${schema}
+    DEPENDS ${PROJECT_SOURCE_DIR}/${schema} COMMENT "Generating ${stem}_generated.h" VERBATIM)
   add_custom_target(${stem}_schema DEPENDS ${header})
   add_dependencies(${target} ${stem}_schema)
 endfunction()

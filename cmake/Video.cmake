@@ -7,7 +7,7 @@ endif()
 if(LIBAV_FOUND)
   add_library(polder_video_libav MODULE plugins/video_libav.cpp)
   set_target_properties(polder_video_libav PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
-                        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+                        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
   target_link_libraries(polder_video_libav PRIVATE polder_flags PkgConfig::LIBAV)
 else()
   message(STATUS "No video plug-in: libav is missing or this is a cross build")

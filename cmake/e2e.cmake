@@ -4,27 +4,27 @@ if(NOT POLDER_HOST OR NOT POLDER_TESTS OR CMAKE_CROSSCOMPILING)
 endif()
 
 # What it must refuse; the seeds of the fuzz targets are its small models.
-add_test(NAME bad_input COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/bad_input_test.py
-         $<TARGET_FILE:polder> ${CMAKE_BINARY_DIR}/seeds ${CMAKE_SOURCE_DIR}/models)
+add_test(NAME bad_input COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/bad_input_test.py
+         $<TARGET_FILE:polder> ${PROJECT_BINARY_DIR}/seeds ${PROJECT_SOURCE_DIR}/models)
 set_tests_properties(bad_input PROPERTIES FIXTURES_REQUIRED fuzz_seeds)
 
 # What it prints of a model.
-add_test(NAME inspect COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/inspect_test.py
+add_test(NAME inspect COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/inspect_test.py
          $<TARGET_FILE:polder>)
 
-add_test(NAME examples COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/examples_test.py
-         $<TARGET_FILE:polder> ${CMAKE_SOURCE_DIR}/models)
+add_test(NAME examples COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/examples_test.py
+         $<TARGET_FILE:polder> ${PROJECT_SOURCE_DIR}/models)
 
 # What is installed serves a program of a user; sanitizers would have to be that program's too.
 if(NOT POLDER_SANITIZE AND TARGET polder_video_libav)
-  add_test(NAME install COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/e2e/install_test.py
-           ${CMAKE_BINARY_DIR})
+  add_test(NAME install COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/install_test.py
+           ${PROJECT_BINARY_DIR})
 endif()
 
 # page_test(NAME PAGE ARGUMENT...): PAGE is what polder prints when given the arguments.
 function(page_test name page)
   add_test(NAME ${name} COMMAND sh -c "page=$1; shift; \"$@\" | diff \"$page\" -" page_test
-           ${CMAKE_SOURCE_DIR}/${page} $<TARGET_FILE:polder> ${ARGN})
+           ${PROJECT_SOURCE_DIR}/${page} $<TARGET_FILE:polder> ${ARGN})
 endfunction()
 page_test(tflite_operators_page docs/tflite-operators.md operators)
 page_test(pipeline_page docs/guide/pipeline.md play --reference)

@@ -8,10 +8,13 @@ include(CMakePackageConfigHelpers)
 
 # One shared library of the rooms behind the public headers; it exports what these declare, and so
 # holds what nothing else in it asks for: all of the room `sdk`, and the names of error codes.
-set(exports ${CMAKE_SOURCE_DIR}/cmake/libpolder.map)
+set(exports ${PROJECT_SOURCE_DIR}/cmake/libpolder.map)
 add_library(libpolder SHARED src/base/error.cpp)
 target_link_libraries(libpolder PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,polder_sdk>)
-target_include_directories(libpolder INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+add_library(polder::polder ALIAS libpolder)
+target_include_directories(libpolder INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(libpolder INTERFACE cxx_std_20)
 target_link_options(libpolder PRIVATE -Wl,--version-script=${exports} -Wl,--gc-sections)
 set_target_properties(libpolder PROPERTIES OUTPUT_NAME polder EXPORT_NAME polder
@@ -22,13 +25,13 @@ set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/polder)
 install(TARGETS libpolder EXPORT polder)
 install(DIRECTORY include/polder TYPE INCLUDE)
 install(EXPORT polder NAMESPACE polder:: FILE polderConfig.cmake DESTINATION ${package_folder})
-write_basic_package_version_file(${CMAKE_BINARY_DIR}/generated/polderConfigVersion.cmake
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/generated/polderConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/generated/polderConfigVersion.cmake
+install(FILES ${PROJECT_BINARY_DIR}/generated/polderConfigVersion.cmake
         DESTINATION ${package_folder})
 file(RELATIVE_PATH up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/polder.pc.in generated/polder.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/generated/polder.pc
+install(FILES ${PROJECT_BINARY_DIR}/generated/polder.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES LICENSE docs/licences.md TYPE DOC)
 if(TARGET polder)

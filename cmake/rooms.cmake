@@ -11,15 +11,15 @@ polder_room(kernel DEPS base)
 target_compile_options(polder_kernel PRIVATE -O3 -ffp-contract=fast)
 include(OpTable)
 polder_room(ops DEPS graph kernel base SKIP ${POLDER_OPS_SKIPPED})
-target_sources(polder_ops PRIVATE ${CMAKE_BINARY_DIR}/generated/ops_table.cpp)
+target_sources(polder_ops PRIVATE ${PROJECT_BINARY_DIR}/generated/ops_table.cpp)
 # Small files with the same headers, each in a namespace of its own: together they compile in a
 # third of the time.
 set_target_properties(polder_ops PROPERTIES UNITY_BUILD ${POLDER_UNITY} UNITY_BUILD_BATCH_SIZE 10)
 if(POLDER_HOST)
-  target_sources(polder_ops PRIVATE ${CMAKE_BINARY_DIR}/generated/tools_table.cpp)
+  target_sources(polder_ops PRIVATE ${PROJECT_BINARY_DIR}/generated/tools_table.cpp)
 elseif(POLDER_TESTS)
   # Tests walk the samples, which are in the host half; what ships does not hold it.
-  target_sources(ops_test PRIVATE ${CMAKE_BINARY_DIR}/generated/tools_table.cpp)
+  target_sources(ops_test PRIVATE ${PROJECT_BINARY_DIR}/generated/tools_table.cpp)
 endif()
 polder_room(runtime DEPS ops graph kernel platform base)
 polder_flatbuffer(polder_runtime src/runtime/plan.fbs --gen-object-api)

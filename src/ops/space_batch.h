@@ -3,6 +3,8 @@
 // rest...].
 #pragma once
 
+#include <cmath>
+
 #include "ops/axes.h"
 #include "ops/rules.h"
 #include "ops/strided.h"
@@ -73,6 +75,11 @@ inline Status finish_blocks(ImportContext& node, std::string_view op) {
   TRY_VALUE(const std::vector<double> pairs, constant_reals(node, 2));
   if (pairs.size() != 2 * blocks.size()) {
     return fail(Code::kInvalid, "{} blocks, {} crops or pads", blocks.size(), pairs.size());
+  }
+  constexpr double kMost = 1 << 30;
+  for (const double x : pairs) {
+    if (!(std::abs(x) <= kMost) || x != std::floor(x))
+      return fail(Code::kInvalid, "input 2 holds {}; whole numbers up to 2^30 expected", x);
   }
   std::vector<std::int64_t> begins, ends;
   for (std::size_t i = 0; i < blocks.size(); ++i) {

@@ -80,7 +80,7 @@ Graph graph_of(const ops::OpDef& def, const ops::Sample& sample, bool free) {
     node.inputs.push_back(graph.add_value(name, input.type, dims));
     graph.inputs.push_back(node.inputs.back());
   }
-  for (int i = 0; i < sample.outputs; ++i)
+  for (std::size_t i = 0; i < sample.outputs(); ++i)
     node.outputs.push_back(graph.add_value(fmt::format("out{}", i)));
   graph.outputs = node.outputs;
   graph.nodes.push_back(std::move(node));

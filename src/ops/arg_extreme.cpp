@@ -60,13 +60,16 @@ Status arg_from_tflite(ImportContext& node, std::string_view op) {
 
 std::vector<Sample> arg_samples() {
   const SampleInput ties = {DataType::kI32, {3, 4}, {1, 2, 2, 0, 3, 3, 3, 3, 0, 5, 0, 5}};
-  return {
-      {"first axis", {{.shape = {5, 3, 4}}}},
-      {"no keep", {{.shape = {2, 7}}}, {{"axis", std::int64_t(-1)}, {"keepdims", std::int64_t(0)}}},
-      {"ties", {ties}, {{"axis", std::int64_t(1)}}},
-      {"last of ties",
-       {ties},
-       {{"axis", std::int64_t(1)}, {"select_last_index", std::int64_t(1)}}}};
+  return {{"first axis", {{.shape = {5, 3, 4}}}, {}, {{1, 3, 4}}},
+          {"no keep",
+           {{.shape = {2, 7}}},
+           {{"axis", std::int64_t(-1)}, {"keepdims", std::int64_t(0)}},
+           {{2}}},
+          {"ties", {ties}, {{"axis", std::int64_t(1)}}, {{3, 1}}},
+          {"last of ties",
+           {ties},
+           {{"axis", std::int64_t(1)}, {"select_last_index", std::int64_t(1)}},
+           {{3, 1}}}};
 }
 
 }  // namespace polder::ops

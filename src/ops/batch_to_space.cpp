@@ -46,7 +46,9 @@ Status reference(const RunContext& run) {
 Status from_tflite(ImportContext& node) { return finish_blocks(node, "BatchToSpace"); }
 constexpr TfliteRule kTflite[] = {{"BATCH_TO_SPACE_ND", from_tflite}};
 
-std::vector<Sample> samples() { return block_samples(8, 3, 5); }
+std::vector<Sample> samples() {
+  return block_samples(8, 3, 5, {{2, 6, 10, 3}, {4, 4, 3, 2}, {4, 4}});
+}
 
 }  // namespace
 

@@ -56,9 +56,9 @@ Status reference(const RunContext& run) {
 
 std::vector<Sample> samples() {
   const SampleInput conditions = {DataType::kBool, {3}, {0, 1, 1}};
-  return {{"rows", {{.shape = {4, 2}}, conditions}, {{"axis", std::int64_t(0)}}},
-          {"columns", {{.shape = {2, 3}}, conditions}, {{"axis", std::int64_t(-1)}}},
-          {"flat", {{DataType::kI64, {2, 3}, {}, false, 0, 9}, conditions}}};
+  return {{"rows", {{.shape = {4, 2}}, conditions}, {{"axis", std::int64_t(0)}}, {{2, 2}}},
+          {"columns", {{.shape = {2, 3}}, conditions}, {{"axis", std::int64_t(-1)}}, {{2, 2}}},
+          {"flat", {{DataType::kI64, {2, 3}, {}, false, 0, 9}, conditions}, {}, {{2}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Compress"}};

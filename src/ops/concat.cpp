@@ -93,14 +93,16 @@ Status pack(ImportContext& node) {
 }
 
 std::vector<Sample> samples() {
-  return {{"rows", {{.shape = {2, 5}}, {.shape = {3, 5}}}, {{"axis", std::int64_t(0)}}},
+  return {{"rows", {{.shape = {2, 5}}, {.shape = {3, 5}}}, {{"axis", std::int64_t(0)}}, {{5, 5}}},
           {"channels",
            {{.shape = {2, 3, 4, 5}}, {.shape = {2, 3, 4, 1}}, {.shape = {2, 3, 4, 16}}},
-           {{"axis", std::int64_t(-1)}}},
+           {{"axis", std::int64_t(-1)}},
+           {{2, 3, 4, 22}}},
           {"empty part", {{.shape = {2, 3}}, {.shape = {2, 0}}}, {{"axis", std::int64_t(1)}}},
           {"i64",
            {{DataType::kI64, {2}, {1, 2}, true}, {DataType::kI64, {1}, {3}, true}},
-           {{"axis", std::int64_t(0)}}},
+           {{"axis", std::int64_t(0)}},
+           {{3}}},
           {"one", {{DataType::kF16, {4, 2}}}, {{"axis", std::int64_t(1)}}}};
 }
 

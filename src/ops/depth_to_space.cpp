@@ -68,8 +68,12 @@ Status from_tflite(ImportContext& node) {
 
 std::vector<Sample> samples() {
   const SampleInput x = {.shape = {2, 3, 5, 12}};
-  return {{"dcr", {x}, {{"blocksize", std::int64_t(2)}}},
-          {"crd", {x}, {{"blocksize", std::int64_t(2)}, {"mode", "CRD"}}}};
+  return {{"dcr", {x}, {{"blocksize", std::int64_t(2)}}, {{2, 6, 10, 3}}, Known::kShapes},
+          {"crd",
+           {x},
+           {{"blocksize", std::int64_t(2)}, {"mode", "CRD"}},
+           {{2, 6, 10, 3}},
+           Known::kShapes}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"DepthToSpace", from_onnx}};

@@ -52,7 +52,9 @@ std::vector<Sample> samples() {
       {"no zero point", {{DataType::kU8, {5}, {}, false, 0, 255}, {.shape = {1}, .values = {0.1}}}},
       {"per axis",
        {x, {.shape = {3}, .values = {0.5, 0.1, 2}}, {DataType::kI8, {3}, {1, 0, -7}}},
-       {{"axis", std::int64_t(1)}}}};
+       {{"axis", std::int64_t(1)}},
+       {},
+       Known::kShapes}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"DequantizeLinear"}};

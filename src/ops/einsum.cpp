@@ -211,12 +211,17 @@ Status reference(const RunContext& run) {
 
 std::vector<Sample> samples() {
   const auto equation = [](const char* text) { return Attrs{{"equation", text}}; };
-  return {
-      {"matrices", {{.shape = {2, 3, 4}}, {.shape = {2, 4, 5}}}, equation("bij, bjk -> bik")},
-      {"diagonal", {{.shape = {3, 4, 4}}}, equation("...ii->...i")},
-      {"sum", {{DataType::kI32, {3, 4}, {}, false, -9, 9}}, equation("ij->i")},
-      {"implicit", {{.shape = {3, 4}}, {.shape = {4, 2}}}, equation("ij,jk")},
-      {"broadcast", {{.shape = {2, 3, 4}}, {.shape = {1, 4, 5}}}, equation("...ij,...jk->...ik")}};
+  return {{"matrices",
+           {{.shape = {2, 3, 4}}, {.shape = {2, 4, 5}}},
+           equation("bij, bjk -> bik"),
+           {{2, 3, 5}}},
+          {"diagonal", {{.shape = {3, 4, 4}}}, equation("...ii->...i"), {{3, 4}}},
+          {"sum", {{DataType::kI32, {3, 4}, {}, false, -9, 9}}, equation("ij->i"), {{3}}},
+          {"implicit", {{.shape = {3, 4}}, {.shape = {4, 2}}}, equation("ij,jk"), {{3, 2}}},
+          {"broadcast",
+           {{.shape = {2, 3, 4}}, {.shape = {1, 4, 5}}},
+           equation("...ij,...jk->...ik"),
+           {{2, 3, 5}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Einsum"}};

@@ -67,11 +67,12 @@ std::vector<Sample> samples() {
     const std::int64_t rank = std::int64_t(dims.size());
     return SampleInput{DataType::kI64, {rank}, std::move(dims)};
   };
-  return {{"both ways", {{.shape = {3, 1, 5}}, shape({2, 1, 4, 1})}},
-          {"scalar", {{DataType::kU8, {}, {7}}, shape({3, 2})}},
-          {"unchanged", {{.shape = {2, 3}}, shape({1})}},
-          {"f16", {{DataType::kF16, {2, 1}}, shape({2, 33})}},
-          {"empty", {{.shape = {1}}, shape({0})}}};
+  return {
+      {"both ways", {{.shape = {3, 1, 5}}, shape({2, 1, 4, 1})}, {}, {{2, 3, 4, 5}}, Known::kAll},
+      {"scalar", {{DataType::kU8, {}, {7}}, shape({3, 2})}, {}, {{3, 2}}, Known::kAll},
+      {"unchanged", {{.shape = {2, 3}}, shape({1})}, {}, {{2, 3}}, Known::kAll},
+      {"f16", {{DataType::kF16, {2, 1}}, shape({2, 33})}, {}, {{2, 33}}, Known::kAll},
+      {"empty", {{.shape = {1}}, shape({0})}, {}, {{0}}, Known::kAll}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Expand"}, {"ConstantOfShape", constant_of_shape}};

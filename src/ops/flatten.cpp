@@ -25,9 +25,9 @@ Status infer(InferContext& context) {
 }
 
 std::vector<Sample> samples() {
-  return {{"default", {{.shape = {2, 3, 5}}}},
-          {"all rows", {{.shape = {2, 3}}}, {{"axis", std::int64_t(2)}}},
-          {"negative", {{.shape = {2, 3, 5}}}, {{"axis", std::int64_t(-1)}}}};
+  return {{"default", {{.shape = {2, 3, 5}}}, {}, {{2, 15}}},
+          {"all rows", {{.shape = {2, 3}}}, {{"axis", std::int64_t(2)}}, {{6, 1}}},
+          {"negative", {{.shape = {2, 3, 5}}}, {{"axis", std::int64_t(-1)}}, {{6, 5}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Flatten"}};

@@ -89,15 +89,17 @@ std::vector<Sample> samples() {
   const auto at = [](Shape shape, std::vector<double> v) {
     return SampleInput{DataType::kI64, shape, std::move(v)};
   };
-  return {{"rows", {{.shape = {5, 3}}, at({2, 2}, {0, -1, 4, 2})}},
-          {"scalar", {{.shape = {4, 6}}, at({}, {-2})}, {{"axis", std::int64_t(1)}}},
+  return {{"rows", {{.shape = {5, 3}}, at({2, 2}, {0, -1, 4, 2})}, {}, {{2, 2, 3}}},
+          {"scalar", {{.shape = {4, 6}}, at({}, {-2})}, {{"axis", std::int64_t(1)}}, {{4}}},
           {"columns",
            {{.shape = {2, 3, 5}}, {DataType::kI32, {3}, {4, 0, 1}}},
-           {{"axis", std::int64_t(-1)}}},
+           {{"axis", std::int64_t(-1)}},
+           {{2, 3, 3}}},
           {"batch",
            {{.shape = {2, 3, 5}}, at({2, 2}, {0, 2, 1, 1})},
-           {{"axis", std::int64_t(1)}, {"batch_dims", std::int64_t(1)}}},
-          {"ints", {{DataType::kI64, {4}, {7, 8, 9, 10}, true}, at({2}, {3, 0})}}};
+           {{"axis", std::int64_t(1)}, {"batch_dims", std::int64_t(1)}},
+           {{2, 2, 5}}},
+          {"ints", {{DataType::kI64, {4}, {7, 8, 9, 10}, true}, at({2}, {3, 0})}, {}, {{2}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Gather"}};

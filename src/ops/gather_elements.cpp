@@ -43,10 +43,12 @@ Status reference(const RunContext& run) {
 }
 
 std::vector<Sample> samples() {
-  return {{"rows", {{.shape = {3, 3}}, {DataType::kI64, {2, 3}, {1, 2, 0, 2, 0, -1}}}},
-          {"columns",
-           {{DataType::kF16, {2, 3}}, {DataType::kI32, {2, 2}, {0, -1, 2, 1}}},
-           {{"axis", std::int64_t(1)}}}};
+  return {
+      {"rows", {{.shape = {3, 3}}, {DataType::kI64, {2, 3}, {1, 2, 0, 2, 0, -1}}}, {}, {{2, 3}}},
+      {"columns",
+       {{DataType::kF16, {2, 3}}, {DataType::kI32, {2, 2}, {0, -1, 2, 1}}},
+       {{"axis", std::int64_t(1)}},
+       {{2, 2}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"GatherElements"}};

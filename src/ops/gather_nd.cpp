@@ -66,12 +66,18 @@ Status reference(const RunContext& run) {
 }
 
 std::vector<Sample> samples() {
-  return {{"elements", {{.shape = {2, 3}}, {DataType::kI64, {3, 2}, {0, 1, 1, -1, 0, 0}}}},
-          {"rows", {{.shape = {4, 5}}, {DataType::kI64, {2, 1}, {3, 0}}}},
-          {"batch",
-           {{.shape = {2, 3, 4}}, {DataType::kI64, {2, 1}, {1, 2}}},
-           {{"batch_dims", std::int64_t(1)}}},
-          {"whole", {{.shape = {2, 2}}, {DataType::kI64, {3, 0}}}}};
+  return {
+      {"elements",
+       {{.shape = {2, 3}}, {DataType::kI64, {3, 2}, {0, 1, 1, -1, 0, 0}}},
+       {},
+       {{3}},
+       Known::kShapes},
+      {"rows", {{.shape = {4, 5}}, {DataType::kI64, {2, 1}, {3, 0}}}, {}, {{2, 5}}},
+      {"batch",
+       {{.shape = {2, 3, 4}}, {DataType::kI64, {2, 1}, {1, 2}}},
+       {{"batch_dims", std::int64_t(1)}},
+       {{2, 4}}},
+      {"whole", {{.shape = {2, 2}}, {DataType::kI64, {3, 0}}}, {}, {{3, 2, 2}}, Known::kShapes}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"GatherND"}};

@@ -174,12 +174,14 @@ std::vector<Sample> samples() {
     for (const char* padding : {"zeros", "border", "reflection"}) {
       all.push_back({fmt::format("{}, {}", mode, padding),
                      {x, grid},
-                     {{"mode", mode}, {"padding_mode", padding}}});
+                     {{"mode", mode}, {"padding_mode", padding}},
+                     {{2, 3, 6, 3}}});
     }
   }
   all.push_back({"one pixel, corners aligned",
                  {{.shape = {2, 1, 1, 3}}, grid},
-                 {{"padding_mode", "reflection"}, {"align_corners", std::int64_t(1)}}});
+                 {{"padding_mode", "reflection"}, {"align_corners", std::int64_t(1)}},
+                 {{2, 3, 6, 3}}});
   return all;
 }
 

@@ -114,7 +114,10 @@ Choice choose(const NodeInfo& node) {
 }
 
 std::vector<Sample> samples() {
-  return {{"all outputs", {{.shape = {3, 4, 17}}, {.shape = {17}}, {.shape = {17}}}, {}, 3},
+  return {{"all outputs",
+           {{.shape = {3, 4, 17}}, {.shape = {17}}, {.shape = {17}}},
+           {},
+           {{3, 4, 17}, {3, 4, 1}, {3, 4, 1}}},
           {"two axes",
            {{.shape = {3, 4, 5}}, {.shape = {4, 5}}},
            {{"axis", std::int64_t(1)}, {"epsilon", 0.1}}},

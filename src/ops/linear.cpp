@@ -174,19 +174,25 @@ Status from_tflite(ImportContext& node) {
 std::vector<Sample> samples() {
   const auto fixed = [](Shape shape) { return SampleInput{.shape = shape, .constant = true}; };
   const SampleInput absent{.type = DataType::kNone};
-  return {{"one row", {{.shape = {1, 67}}, fixed({35, 67}), fixed({35})}},
+  return {{"one row", {{.shape = {1, 67}}, fixed({35, 67}), fixed({35})}, {}, {{1, 35}}},
           {"rows, relu",
            {{.shape = {13, 32}}, fixed({48, 32}), fixed({48})},
-           {{"activation", "clamp"}}},
+           {{"activation", "clamp"}},
+           {{13, 48}}},
           {"leading axes, residual, gelu",
            {{.shape = {2, 3, 20}}, fixed({17, 20}), fixed({17}), {.shape = {2, 3, 17}}},
-           {{"activation", "gelu"}}},
+           {{"activation", "gelu"}},
+           {{2, 3, 17}}},
           {"no bias, tanh, then residual",
            {{.shape = {5, 9}}, fixed({4, 9}), absent, {.shape = {5, 4}}},
-           {{"activation", "tanh"}, {"residual_after", std::int64_t(1)}}},
-          {"a vector", {{.shape = {24}}, fixed({3, 24})}},
-          {"weights of the run", {{.shape = {7, 19}}, {.shape = {21, 19}}, {.shape = {21}}}},
-          {"f64", {{DataType::kF64, {3, 5}}, {DataType::kF64, {2, 5}}}}};
+           {{"activation", "tanh"}, {"residual_after", std::int64_t(1)}},
+           {{5, 4}}},
+          {"a vector", {{.shape = {24}}, fixed({3, 24})}, {}, {{3}}},
+          {"weights of the run",
+           {{.shape = {7, 19}}, {.shape = {21, 19}}, {.shape = {21}}},
+           {},
+           {{7, 21}}},
+          {"f64", {{DataType::kF64, {3, 5}}, {DataType::kF64, {2, 5}}}, {}, {{3, 2}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Gemm", from_onnx_gemm}};

@@ -171,7 +171,7 @@ std::vector<Sample> samples() {
                   {.shape = {1, 2, 3}},
                   fixed({1, 9})},
                  {},
-                 3});
+                 {{3, 1, 2, 3}, {1, 2, 3}, {1, 2, 3}}});
   all.push_back({"input forget, other activations",
                  {{.shape = {3, 2, 4}}, fixed({1, 12, 4}), fixed({1, 12, 3})},
                  {{"input_forget", std::int64_t(1)},
@@ -179,7 +179,7 @@ std::vector<Sample> samples() {
                   {"activation_g", "softsign"},
                   {"alphas", std::vector<double>{0.2, 0, 0}},
                   {"betas", std::vector<double>{0.5, 0, 0}}},
-                 3});
+                 {{3, 1, 2, 3}, {1, 2, 3}, {1, 2, 3}}});
   return all;
 }
 

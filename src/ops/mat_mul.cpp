@@ -206,22 +206,26 @@ Status from_tflite(ImportContext& node) {
 std::vector<Sample> samples() {
   constexpr std::int64_t kOne = 1;
   return {
-      {"2-D", {{.shape = {7, 19}}, {.shape = {19, 33}}}},
+      {"2-D", {{.shape = {7, 19}}, {.shape = {19, 33}}}, {}, {{7, 33}}},
       {"both transposed",
        {{.shape = {19, 6}}, {.shape = {21, 19}}},
-       {{"transpose_a", kOne}, {"transpose_b", kOne}}},
-      {"a batch", {{.shape = {2, 3, 5, 8}}, {.shape = {2, 3, 8, 9}}}},
-      {"broadcast batches", {{.shape = {2, 1, 5, 4}}, {.shape = {3, 4, 17}}}},
+       {{"transpose_a", kOne}, {"transpose_b", kOne}},
+       {{6, 21}}},
+      {"a batch", {{.shape = {2, 3, 5, 8}}, {.shape = {2, 3, 8, 9}}}, {}, {{2, 3, 5, 9}}},
+      {"broadcast batches", {{.shape = {2, 1, 5, 4}}, {.shape = {3, 4, 17}}}, {}, {{2, 3, 5, 17}}},
       {"a batch times a matrix, bias, residual, relu",
        {{.shape = {3, 5, 4}}, {.shape = {4, 6}}, {.shape = {6}}, {.shape = {3, 5, 6}}},
-       {{"activation", "clamp"}}},
-      {"vector times matrix", {{.shape = {11}}, {.shape = {11, 5}}}},
-      {"batch times vector", {{.shape = {2, 4, 11}}, {.shape = {11}}}},
-      {"vector times vector", {{.shape = {40}}, {.shape = {40}}}},
-      {"nothing to sum", {{.shape = {3, 0}}, {.shape = {0, 4}}}},
-      {"f64", {{DataType::kF64, {3, 4}}, {DataType::kF64, {4, 5}}}},
+       {{"activation", "clamp"}},
+       {{3, 5, 6}}},
+      {"vector times matrix", {{.shape = {11}}, {.shape = {11, 5}}}, {}, {{5}}},
+      {"batch times vector", {{.shape = {2, 4, 11}}, {.shape = {11}}}, {}, {{2, 4}}},
+      {"vector times vector", {{.shape = {40}}, {.shape = {40}}}, {}, {Shape{}}},
+      {"nothing to sum", {{.shape = {3, 0}}, {.shape = {0, 4}}}, {}, {{3, 4}}},
+      {"f64", {{DataType::kF64, {3, 4}}, {DataType::kF64, {4, 5}}}, {}, {{3, 5}}},
       {"i32",
-       {{DataType::kI32, {3, 4}, {}, false, -9, 9}, {DataType::kI32, {4, 5}, {}, false, -9, 9}}}};
+       {{DataType::kI32, {3, 4}, {}, false, -9, 9}, {DataType::kI32, {4, 5}, {}, false, -9, 9}},
+       {},
+       {{3, 5}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"MatMul", from_onnx},

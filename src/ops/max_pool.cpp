@@ -97,7 +97,7 @@ std::vector<Sample> samples() {
   std::vector<Sample> all = pool_samples();
   using Ints = std::vector<std::int64_t>;
   const Attrs attrs = {{"kernel_shape", Ints{3, 2}}, {"pads", Ints{1, 0, 1, 1}}};
-  all.push_back({"indices", {{.shape = {2, 5, 6, 3}}}, attrs, 2});
+  all.push_back({"indices", {{.shape = {2, 5, 6, 3}}}, attrs, {{2, 5, 6, 3}, {2, 5, 6, 3}}});
   all.push_back({"u8", {{DataType::kU8, {1, 6, 5, 3}, {}, false, 0, 255}}, attrs});
   return all;
 }

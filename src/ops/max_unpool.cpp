@@ -121,8 +121,11 @@ std::vector<Sample> samples() {
   const Attrs attrs = {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}};
   const SampleInput x = {.shape = {1, 1, 2, 2}},
                     indices = {DataType::kI64, {1, 1, 2, 2}, {5, 7, 13, 15}};
-  return {{"as pooled", {x, indices}, attrs},
-          {"into a larger shape", {x, indices, {DataType::kI64, {4}, {1, 1, 5, 5}, true}}, attrs}};
+  return {{"as pooled", {x, indices}, attrs, {{1, 1, 4, 4}}},
+          {"into a larger shape",
+           {x, indices, {DataType::kI64, {4}, {1, 1, 5, 5}, true}},
+           attrs,
+           {{1, 1, 5, 5}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"MaxUnpool"}};

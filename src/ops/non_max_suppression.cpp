@@ -128,15 +128,16 @@ std::vector<Sample> samples() {
   const SampleInput scores = {.shape = {1, 1, 6}, .values = {0.9, 0.75, 0.6, 0.95, 0.5, 0.3}};
   const auto real = [](double x) { return SampleInput{.shape = {1}, .values = {x}}; };
   const SampleInput three = {DataType::kI64, {1}, {3}};
-  return {{"by overlap", {boxes, scores, three, real(0.5), real(0)}},
-          {"by score", {boxes, scores, three, real(0.5), real(0.4)}},
-          {"none", {boxes, scores}},
+  return {{"by overlap", {boxes, scores, three, real(0.5), real(0)}, {}, {{3, 3}}},
+          {"by score", {boxes, scores, three, real(0.5), real(0.4)}, {}, {{2, 3}}},
+          {"none", {boxes, scores}, {}, {{0, 3}}},
           {"random",
            {{.shape = {2, 20, 4}, .low = 0, .high = 1},
             {.shape = {2, 3, 20}, .low = 0, .high = 1},
             {DataType::kI64, {}, {5}},
             real(0.3)},
-           {{"center_point_box", std::int64_t(1)}}}};
+           {{"center_point_box", std::int64_t(1)}},
+           {{30, 3}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"NonMaxSuppression"}};

@@ -53,10 +53,11 @@ Status from_tflite(ImportContext& node) {
 }
 
 std::vector<Sample> samples() {
-  return {{"i32", {{DataType::kI32, {3, 4}, {}, false, -1, 2}}},
-          {"bool", {{DataType::kBool, {2, 3, 5}}}},
-          {"none", {{.shape = {2, 2}, .values = {0, 0, 0, 0}}}},
-          {"scalar", {{.shape = {}, .values = {3}}}}};
+  return {
+      {"i32", {{DataType::kI32, {3, 4}, {0, 1, 0, -1, 0, 0, 0, 2, 3, 0, 0, -4}}}, {}, {{2, 5}}},
+      {"bool", {{DataType::kBool, {2, 2, 3}, {1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0}}}, {}, {{3, 4}}},
+      {"none", {{.shape = {2, 2}, .values = {0, 0, 0, 0}}}, {}, {{2, 0}}},
+      {"scalar", {{.shape = {}, .values = {3}}}, {}, {{1, 1}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"NonZero"}};

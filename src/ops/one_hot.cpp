@@ -86,13 +86,17 @@ Status from_tflite(ImportContext& node) {
 std::vector<Sample> samples() {
   const SampleInput at = {DataType::kI64, {2, 3}, {0, 3, -1, 9, 2, -9}};
   const SampleInput depth = {DataType::kI64, {}, {4}, true};
-  return {{"last", {at, depth, {.shape = {2}, .values = {-1, 5}}}},
-          {"first", {at, depth, {DataType::kI32, {2}, {0, 1}}}, {{"axis", std::int64_t(0)}}},
+  return {{"last", {at, depth, {.shape = {2}, .values = {-1, 5}}}, {}, {{2, 3, 4}}},
+          {"first",
+           {at, depth, {DataType::kI32, {2}, {0, 1}}},
+           {{"axis", std::int64_t(0)}},
+           {{4, 2, 3}}},
           {"float indices",
            {{.shape = {2}, .values = {1, 2}},
             {.shape = {1}, .values = {3}, .constant = true},
             {DataType::kU8, {2}, {0, 255}}},
-           {{"axis", std::int64_t(1)}}}};
+           {{"axis", std::int64_t(1)}},
+           {{2, 3}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"OneHot"}};

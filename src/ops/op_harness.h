@@ -18,16 +18,12 @@ struct HeldTensor {
   TensorView view;
   Bytes memory;
 };
-// Every byte is `mark` at first: a kernel that leaves out what the reference leaves out, too, is
-// found by different marks for both.
-HeldTensor hold(DataType type, const Shape& shape, std::byte mark = std::byte(0xa5));
+// Every byte is `mark` at first; the default is NaN to all that reads it as a real number.
+HeldTensor hold(DataType type, const Shape& shape, std::byte mark = std::byte(0xff));
 bool guard_intact(const HeldTensor& tensor);
 // Any number as an element of the tensor, and back; for every type, also f16 and bf16.
 void put(const TensorView& view, std::int64_t i, double x);
 double get(const TensorView& view, std::int64_t i);
-
-// What of a sample's inputs inference may know before the run.
-enum class Known { kAll, kShapes, kRanks };
 
 // One node and its inputs.
 struct Case {
@@ -46,8 +42,12 @@ struct Ran {
   std::vector<Dims> inferred;  // by the inference that precedes a run
   std::string kernel;          // name of the choice
 };
+// What a kernel is chosen for, and its workspace planned: the extents of the run, or their bounds
+// as infer_case left them in the graph of a case of which less is known.
+enum class ChosenFor { kExtents, kBounds };
 // Infers with everything known, as a session does, and runs: the reference without `isa`, else the
 // kernel that is chosen for it. The outputs' views have the shapes that the run gave them.
-Result<Ran> run_case(Case& test, std::optional<kernel::Isa> isa, Parallel& parallel);
+Result<Ran> run_case(Case& test, std::optional<kernel::Isa> isa, Parallel& parallel,
+                     ChosenFor chosen_for = ChosenFor::kExtents);
 
 }  // namespace polder::ops

@@ -14,7 +14,8 @@ namespace polder::ops {
 namespace {
 constexpr std::size_t kGuardBytes = 64;  // on either side; keeps the alignment
 constexpr std::byte kGuard{0xa5};
-constexpr std::byte kReferenceMark{0xa5}, kKernelMark{0x5a};
+// An element that neither run writes, or only one of them, differs between the two.
+constexpr std::byte kReferenceMark{0xff}, kKernelMark{0x5a};
 
 // The session's view of the node: constants packed for the chosen kernel, everything known.
 struct Host final : InferContext::Host {
@@ -105,7 +106,8 @@ Case make_case(const OpDef& def, const Sample& sample, Known known) {
       }
     }
   }
-  for (int i = 0; i < sample.outputs; ++i) node.outputs.push_back(test.graph.add_value("out"));
+  for (std::size_t i = 0; i < sample.outputs(); ++i)
+    node.outputs.push_back(test.graph.add_value("out"));
   test.graph.outputs = node.outputs;
   test.graph.nodes.push_back(std::move(node));
   return test;
@@ -132,7 +134,8 @@ Status pack_inputs(const Choice& choice, std::vector<TensorView>& views,
 }
 }  // namespace
 
-Result<Ran> run_case(Case& test, std::optional<kernel::Isa> isa, Parallel& parallel) {
+Result<Ran> run_case(Case& test, std::optional<kernel::Isa> isa, Parallel& parallel,
+                     ChosenFor chosen_for) {
   const OpDef& def = *test.def;
   const Node& node = test.graph.nodes[0];
   alignas(std::max_align_t) std::byte params[kMaxParamsBytes] = {};
@@ -151,6 +154,13 @@ Result<Ran> run_case(Case& test, std::optional<kernel::Isa> isa, Parallel& paral
     ran.inferred.push_back(info.dims);
     ran.outputs.push_back(hold(info.type, info.dims.bounds(), isa ? kKernelMark : kReferenceMark));
     outputs.push_back(ran.outputs.back().view);
+  }
+  if (chosen_for == ChosenFor::kBounds) {
+    for (std::size_t i = 0; i < in_infos.size(); ++i) {
+      if (node.inputs[i] != kNoValue) in_infos[i] = info_of(test.graph[node.inputs[i]]);
+    }
+    for (std::size_t i = 0; i < out_infos.size(); ++i)
+      out_infos[i] = info_of(test.graph[node.outputs[i]]);
   }
   // What only the run knows is no reason for a kernel.
   for (std::size_t i = 0; i < in_infos.size(); ++i) {

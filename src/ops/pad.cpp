@@ -263,22 +263,29 @@ Status from_tflite_mirror(ImportContext& node) {
 
 std::vector<Sample> samples() {
   const auto with = [](const char* mode, SampleInput in) {
+    Shape padded = in.shape;
+    padded[1] += 3;
+    padded[2] += 2;
     return Sample{
         mode,
         {std::move(in)},
-        {{"mode", mode}, {"axes", Ints{1, 2}}, {"begins", Ints{1, 2}}, {"ends", Ints{2, 0}}}};
+        {{"mode", mode}, {"axes", Ints{1, 2}}, {"begins", Ints{1, 2}}, {"ends", Ints{2, 0}}},
+        {padded}};
   };
-  return {
-      with("constant", {.shape = {2, 4, 5, 3}}),
-      with("reflect", {.shape = {2, 4, 5}}),
-      with("edge", {DataType::kI8, {2, 4, 5}, {}, false, -128, 127}),
-      with("symmetric", {DataType::kF16, {1, 4, 5, 2}}),
-      with("wrap", {DataType::kI64, {2, 4, 5}, {}, false, -9, 9}),
-      {"crop",
-       {{.shape = {6, 5}}},
-       {{"begins", Ints{-2, 1}}, {"ends", Ints{-1, -1}}, {"value", 2.5}}},
-      {"inputs",
-       {{.shape = {2, 3}}, {DataType::kI64, {4}, {0, 1, 2, 0}}, {.shape = {}, .values = {1.5}}}}};
+  return {with("constant", {.shape = {2, 4, 5, 3}}),
+          with("reflect", {.shape = {2, 4, 5}}),
+          with("edge", {DataType::kI8, {2, 4, 5}, {}, false, -128, 127}),
+          with("symmetric", {DataType::kF16, {1, 4, 5, 2}}),
+          with("wrap", {DataType::kI64, {2, 4, 5}, {}, false, -9, 9}),
+          {"crop",
+           {{.shape = {6, 5}}},
+           {{"begins", Ints{-2, 1}}, {"ends", Ints{-1, -1}}, {"value", 2.5}},
+           {{3, 5}}},
+          {"inputs",
+           {{.shape = {2, 3}}, {DataType::kI64, {4}, {0, 1, 2, 0}}, {.shape = {}, .values = {1.5}}},
+           {},
+           {{4, 4}},
+           Known::kAll}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Pad", from_onnx}};

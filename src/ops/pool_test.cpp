@@ -10,8 +10,8 @@ using Ints = std::vector<std::int64_t>;
 
 const std::vector<double> kGrid = {1, 5, 2, 8, 3, 9, 4, 7, 6};  // 3 x 3
 
-Sample grid(Attrs attrs, int outputs = 1) {
-  return {"grid", {input_of({1, 3, 3, 1}, kGrid)}, std::move(attrs), outputs};
+Sample grid(Attrs attrs, std::vector<Shape> shapes = {{1, 2, 2, 1}}) {
+  return {"grid", {input_of({1, 3, 3, 1}, kGrid)}, std::move(attrs), std::move(shapes)};
 }
 
 TEST(MaxPool, TakesTheLargest) {
@@ -19,17 +19,18 @@ TEST(MaxPool, TakesTheLargest) {
 }
 
 TEST(MaxPool, IndicesCountAsAsked) {
+  const std::vector<Shape> both = {{1, 2, 2, 1}, {1, 2, 2, 1}};
   Attrs attrs = {{"kernel_shape", Ints{2, 2}}};
-  expect_near(run_values("MaxPool", grid(attrs, 2)).at(1), {3, 5, 3, 5});
+  expect_near(run_values("MaxPool", grid(attrs, both)).at(1), {3, 5, 3, 5});
   attrs.set("column_major", std::int64_t(1));
-  expect_near(run_values("MaxPool", grid(attrs, 2)).at(1), {1, 7, 1, 7});
+  expect_near(run_values("MaxPool", grid(attrs, both)).at(1), {1, 7, 1, 7});
 }
 
 TEST(MaxPool, IndicesCountChannelsAndImages) {
   const Sample sample = {"two images of two channels",
                          {input_of({2, 2, 2}, {1, 9, 2, 3, 5, 6, 7, 8})},
                          {{"kernel_shape", Ints{2}}},
-                         2};
+                         {{2, 1, 2}, {2, 1, 2}}};
   const auto got = run_values("MaxPool", sample);
   expect_near(got.at(0), {2, 9, 7, 8});
   // As [image, channel, position]: 1 = (0, 0, 1), 2 = (0, 1, 0), 5 = (1, 0, 1), 7 = (1, 1, 1).

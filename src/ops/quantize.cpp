@@ -64,7 +64,9 @@ std::vector<Sample> samples() {
             {DataType::kU8, {}, {128}}}},
           {"per axis",
            {x, {.shape = {4}, .values = {0.5, 0.1, 2, 1}}, {DataType::kI16, {4}, {1, 0, -7, 0}}},
-           {{"axis", std::int64_t(-1)}}}};
+           {{"axis", std::int64_t(-1)}},
+           {},
+           Known::kShapes}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"QuantizeLinear"},

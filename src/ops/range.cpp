@@ -77,10 +77,13 @@ std::vector<Sample> samples() {
   const auto numbers = [](DataType type, double start, double limit, double delta) {
     return std::vector<SampleInput>{{type, {}, {start}}, {type, {}, {limit}}, {type, {}, {delta}}};
   };
-  return {{"f32", numbers(DataType::kF32, 0.5, 3, 0.75)},
-          {"down", numbers(DataType::kI32, 10, 4, -2)},
-          {"to_the_last_of_i32", numbers(DataType::kI32, -2147483648.0, 2147483647, 2147483647)},
-          {"none", numbers(DataType::kI64, 3, 3, 1)}};
+  return {{"f32", numbers(DataType::kF32, 0.5, 3, 0.75), {}, {{4}}},
+          {"down", numbers(DataType::kI32, 10, 4, -2), {}, {{3}}},
+          {"to_the_last_of_i32",
+           numbers(DataType::kI32, -2147483648.0, 2147483647, 2147483647),
+           {},
+           {{3}}},
+          {"none", numbers(DataType::kI64, 3, 3, 1), {}, {{0}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Range"}};

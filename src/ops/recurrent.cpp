@@ -281,6 +281,12 @@ std::vector<Sample> recurrent_samples(std::int64_t gates, int outputs) {
   const SampleInput absent{.type = DataType::kNone};
   const SampleInput lengths{DataType::kI32, {3}, {5, 2, 0}};
   const std::int64_t g = gates;
+  const auto made = [&](Shape y) {
+    const Shape state = {y[1], y[2], y[3]};
+    std::vector<Shape> shapes(std::size_t(outputs), state);
+    shapes[0] = y;
+    return shapes;
+  };
   return {
       {"one step, one row",
        {{.shape = {1, 1, 19}},
@@ -290,11 +296,11 @@ std::vector<Sample> recurrent_samples(std::int64_t gates, int outputs) {
         absent,
         {.shape = {1, 1, 17}}},
        {},
-       outputs},
+       made({1, 1, 1, 17})},
       {"steps, no bias",
        {{.shape = {6, 2, 5}}, fixed({1, g * 8, 5}), fixed({1, g * 8, 8})},
        {},
-       outputs},
+       made({6, 1, 2, 8})},
       {"reverse with lengths",
        {{.shape = {5, 3, 4}},
         fixed({1, g * 6, 4}),
@@ -303,19 +309,20 @@ std::vector<Sample> recurrent_samples(std::int64_t gates, int outputs) {
         lengths,
         {.shape = {1, 3, 6}}},
        {{"direction", "reverse"}},
-       outputs},
+       made({5, 1, 3, 6})},
       {"both directions",
        {{.shape = {4, 2, 7}}, fixed({2, g * 5, 7}), fixed({2, g * 5, 5}), fixed({2, 2 * g * 5})},
        {{"direction", "bidirectional"}},
-       outputs},
+       made({4, 2, 2, 5})},
       {"clipped",
        {{.shape = {3, 1, 4}}, fixed({1, g * 3, 4}), fixed({1, g * 3, 3})},
        {{"clip", 0.2}},
-       outputs},
+       made({3, 1, 1, 3})},
       {"weights of the run",
        {{.shape = {3, 2, 4}}, {.shape = {1, g * 3, 4}}, {.shape = {1, g * 3, 3}}},
        {},
-       outputs}};
+       made({3, 1, 2, 3}),
+       Known::kShapes}};
 }
 
 }  // namespace polder::ops

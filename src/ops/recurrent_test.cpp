@@ -42,7 +42,7 @@ TEST(Lstm, FollowsItsEquations) {
                           input_of({1, 1, 1}, {-0.5}),
                           fixed({1, 3}, {p, p + 3})},
                          {},
-                         3};
+                         {{3, 1, 1, 1}, {1, 1, 1}, {1, 1, 1}}};
   expect_output("LSTM", sample, y);
   const auto got = run_values("LSTM", sample, kernel::best_isa());
   expect_near(got.at(1), {h});
@@ -71,7 +71,7 @@ TEST(Gru, FollowsItsEquations) {
                             {.type = DataType::kNone},
                             input_of({1, 1, 1}, {0.25})},
                            {{"linear_before_reset", std::int64_t(linear)}},
-                           2};
+                           {{3, 1, 1, 1}, {1, 1, 1}}};
     expect_output("GRU", sample, y);
   }
 }
@@ -85,7 +85,7 @@ TEST(Rnn, FollowsItsEquation) {
                  {input_of({3, 1, 1}, kX), fixed({1, 1, 1}, {0.5}), fixed({1, 1, 1}, {-0.75}),
                   fixed({1, 2}, {0.1, 0.2})},
                  {},
-                 2},
+                 {{3, 1, 1, 1}, {1, 1, 1}}},
                 y);
 }
 
@@ -102,7 +102,7 @@ TEST(Rnn, ReverseBeginsWhereEachRowEnds) {
                         {.type = DataType::kNone},
                         {DataType::kI32, {2}, std::move(lengths)}},
                        {{"direction", direction}},
-                       2},
+                       {{steps, 1, 2, 1}, {1, 2, 1}}},
                       kernel::best_isa());
   };
   const auto reverse = run({1, 4, 2, 5, 3, 9}, {3, 2}, "reverse");

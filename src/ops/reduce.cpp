@@ -90,15 +90,17 @@ std::vector<Sample> reduce_samples(double low, bool with_integers) {
   const SampleInput cube = {.shape = {3, 4, 5}, .low = low, .high = 2};
   const SampleInput image = {.shape = {2, 7, 6, 17}, .low = low, .high = 2};
   std::vector<Sample> samples = {
-      {"all", {cube}},
-      {"last", {cube}, {{"axes", Ints{-1}}, {"keepdims", std::int64_t(0)}}},
-      {"first", {cube}, {{"axes", Ints{0}}}},
-      {"outer and inner", {cube}, {{"axes", Ints{0, 2}}}},
-      {"spatial", {image}, {{"axes", Ints{1, 2}}, {"keepdims", std::int64_t(0)}}},
+      {"all", {cube}, {}, {{1, 1, 1}}},
+      {"last", {cube}, {{"axes", Ints{-1}}, {"keepdims", std::int64_t(0)}}, {{3, 4}}},
+      {"first", {cube}, {{"axes", Ints{0}}}, {{1, 4, 5}}},
+      {"outer and inner", {cube}, {{"axes", Ints{0, 2}}}, {{1, 4, 1}}},
+      {"spatial", {image}, {{"axes", Ints{1, 2}}, {"keepdims", std::int64_t(0)}}, {{2, 17}}},
       {"none", {cube}, {{"noop_with_empty_axes", std::int64_t(1)}}}};
   if (with_integers) {
-    samples.push_back({"i32", {{DataType::kI32, {3, 4}, {}, false, -9, 9}}, {{"axes", Ints{1}}}});
-    samples.push_back({"u8", {{DataType::kU8, {3, 4}, {}, false, 0, 9}}, {{"axes", Ints{0}}}});
+    samples.push_back(
+        {"i32", {{DataType::kI32, {3, 4}, {}, false, -9, 9}}, {{"axes", Ints{1}}}, {{3, 1}}});
+    samples.push_back(
+        {"u8", {{DataType::kU8, {3, 4}, {}, false, 0, 9}}, {{"axes", Ints{0}}}, {{1, 4}}});
   }
   return samples;
 }

@@ -101,11 +101,12 @@ SampleInput shape_of(std::vector<double> dims) {
 }
 
 std::vector<Sample> samples() {
-  return {{"flat", {{.shape = {2, 3, 5}}, shape_of({-1})}},
-          {"zero and rest", {{.shape = {2, 3, 4}}, shape_of({0, -1, 2})}},
-          {"scalar", {{.shape = {1, 1}}, shape_of({})}},
-          {"empty", {{.shape = {0, 3}}, shape_of({3, 0})}, {{"allowzero", std::int64_t(1)}}},
-          {"u8", {{DataType::kU8, {6}, {}, false, 0, 255}, shape_of({3, 2})}}};
+  return {
+      {"flat", {{.shape = {2, 3, 5}}, shape_of({-1})}, {}, {{30}}},
+      {"zero and rest", {{.shape = {2, 3, 4}}, shape_of({0, -1, 2})}, {}, {{2, 6, 2}}},
+      {"scalar", {{.shape = {1, 1}}, shape_of({})}, {}, {Shape{}}},
+      {"empty", {{.shape = {0, 3}}, shape_of({3, 0})}, {{"allowzero", std::int64_t(1)}}, {{3, 0}}},
+      {"u8", {{DataType::kU8, {6}, {}, false, 0, 255}, shape_of({3, 2})}, {}, {{3, 2}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Reshape"}};

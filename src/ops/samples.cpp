@@ -7,7 +7,7 @@ std::vector<Sample> arithmetic_samples() {
   return {{"same shape", {{.shape = {2, 3, 5}}, {.shape = {2, 3, 5}}}},
           {"scalar", {{.shape = {7, 9}}, {.shape = {}}}},
           {"last axis", {{.shape = {4, 17}}, {.shape = {17}}}},
-          {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}},
+          {"both broadcast", {{.shape = {3, 1, 5}}, {.shape = {1, 4, 1}}}, {}, {{3, 4, 5}}},
           {"i64", {integers, integers}}};
 }
 

@@ -73,7 +73,9 @@ std::vector<Sample> samples() {
        {{DataType::kI64, {3, 3}, {}, false, -9, 9},
         {DataType::kI32, {3, 2}, {0, 0, 0, 0, 2, 1}},
         {DataType::kI64, {3}, {5, 6, 7}}},
-       {{"reduction", "add"}}}};
+       {{"reduction", "add"}},
+       {},
+       Known::kShapes}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"ScatterND"}};

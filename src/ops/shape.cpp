@@ -52,9 +52,13 @@ Status from_tflite(ImportContext& node) {
 }
 
 std::vector<Sample> samples() {
-  return {{"all", {{.shape = {2, 3, 5}}}},
-          {"part", {{.shape = {2, 3, 5}}}, {{"start", std::int64_t(-2)}, {"end", std::int64_t(9)}}},
-          {"none", {{.shape = {2, 3}}}, {{"start", std::int64_t(2)}, {"end", std::int64_t(1)}}}};
+  return {
+      {"all", {{.shape = {2, 3, 5}}}, {}, {{3}}},
+      {"part",
+       {{.shape = {2, 3, 5}}},
+       {{"start", std::int64_t(-2)}, {"end", std::int64_t(9)}},
+       {{2}}},
+      {"none", {{.shape = {2, 3}}}, {{"start", std::int64_t(2)}, {"end", std::int64_t(1)}}, {{0}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Shape"}};

@@ -18,7 +18,7 @@ Status reference(const RunContext& run) {
   return {};
 }
 
-std::vector<Sample> samples() { return {{"f32", {{.shape = {2, 3, 5}}}}}; }
+std::vector<Sample> samples() { return {{"f32", {{.shape = {2, 3, 5}}}, {}, {Shape{}}}}; }
 
 constexpr OnnxRule kOnnx[] = {{"Size"}};
 

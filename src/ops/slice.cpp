@@ -304,19 +304,24 @@ std::vector<Sample> samples() {
     const std::int64_t count = std::int64_t(v.size());
     return SampleInput{DataType::kI64, {count}, std::move(v)};
   };
-  return {
-      {"front axes", {{.shape = {5, 6, 3}}}, {{"starts", Ints{1, -3}}, {"ends", Ints{4, 99}}}},
-      {"channels",
-       {{.shape = {2, 3, 9}}},
-       {{"starts", Ints{2}}, {"ends", Ints{8}}, {"axes", Ints{-1}}, {"steps", Ints{2}}}},
-      {"backwards",
-       {{.shape = {7, 4}}},
-       {{"starts", Ints{-1}}, {"ends", Ints{kToFront}}, {"axes", Ints{0}}, {"steps", Ints{-2}}}},
-      {"empty", {{.shape = {4}}}, {{"starts", Ints{3}}, {"ends", Ints{1}}}},
-      {"inputs", {{.shape = {6, 5}}, ints({1, 0}), ints({5, -1})}},
-      {"f16",
-       {{DataType::kF16, {3, 5}}},
-       {{"starts", Ints{1}}, {"ends", Ints{3}}, {"axes", Ints{1}}}}};
+  return {{"front axes",
+           {{.shape = {5, 6, 3}}},
+           {{"starts", Ints{1, -3}}, {"ends", Ints{4, 99}}},
+           {{3, 3, 3}}},
+          {"channels",
+           {{.shape = {2, 3, 9}}},
+           {{"starts", Ints{2}}, {"ends", Ints{8}}, {"axes", Ints{-1}}, {"steps", Ints{2}}},
+           {{2, 3, 3}}},
+          {"backwards",
+           {{.shape = {7, 4}}},
+           {{"starts", Ints{-1}}, {"ends", Ints{kToFront}}, {"axes", Ints{0}}, {"steps", Ints{-2}}},
+           {{4, 4}}},
+          {"empty", {{.shape = {4}}}, {{"starts", Ints{3}}, {"ends", Ints{1}}}, {{0}}},
+          {"inputs", {{.shape = {6, 5}}, ints({1, 0}), ints({5, -1})}, {}, {{4, 4}}},
+          {"f16",
+           {{DataType::kF16, {3, 5}}},
+           {{"starts", Ints{1}}, {"ends", Ints{3}}, {"axes", Ints{1}}},
+           {{3, 2}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Slice", from_onnx}};

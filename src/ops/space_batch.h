@@ -89,18 +89,22 @@ inline Status finish_blocks(ImportContext& node, std::string_view op) {
   return node.finish(op, {node.in(0)}, {{"blocks", blocks}, {"begins", begins}, {"ends", ends}});
 }
 
+// `shapes` of the outputs.
 inline std::vector<Sample> block_samples(std::int64_t batch, std::int64_t height,
-                                         std::int64_t width) {
+                                         std::int64_t width, const Shape (&shapes)[3]) {
   using Ints = std::vector<std::int64_t>;
   return {{"square",
            {{.shape = {batch, height, width, 3}}},
-           {{"blocks", Ints{2, 2}}, {"begins", Ints{0, 0}}, {"ends", Ints{0, 0}}}},
+           {{"blocks", Ints{2, 2}}, {"begins", Ints{0, 0}}, {"ends", Ints{0, 0}}},
+           {shapes[0]}},
           {"ends",
            {{.shape = {batch, height, width, 2}}},
-           {{"blocks", Ints{2, 1}}, {"begins", Ints{1, 0}}, {"ends", Ints{1, 2}}}},
+           {{"blocks", Ints{2, 1}}, {"begins", Ints{1, 0}}, {"ends", Ints{1, 2}}},
+           {shapes[1]}},
           {"one axis",
            {{DataType::kU8, {batch, height}, {}, false, 0, 255}},
-           {{"blocks", Ints{2}}, {"begins", Ints{0}}, {"ends", Ints{2}}}}};
+           {{"blocks", Ints{2}}, {"begins", Ints{0}}, {"ends", Ints{2}}},
+           {shapes[2]}}};
 }
 
 }  // namespace polder::ops

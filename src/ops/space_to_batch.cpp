@@ -48,7 +48,9 @@ Status reference(const RunContext& run) {
 Status from_tflite(ImportContext& node) { return finish_blocks(node, "SpaceToBatch"); }
 constexpr TfliteRule kTflite[] = {{"SPACE_TO_BATCH_ND", from_tflite}};
 
-std::vector<Sample> samples() { return block_samples(2, 4, 6); }
+std::vector<Sample> samples() {
+  return block_samples(2, 4, 6, {{8, 2, 3, 3}, {4, 3, 8, 2}, {4, 3}});
+}
 
 }  // namespace
 

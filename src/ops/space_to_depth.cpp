@@ -60,8 +60,9 @@ Status from_tflite(ImportContext& node) {
 }
 
 std::vector<Sample> samples() {
-  return {{"two", {{.shape = {2, 4, 6, 3}}}, {{"blocksize", std::int64_t(2)}}},
-          {"three", {{DataType::kU8, {1, 3, 6, 1}}}, {{"blocksize", std::int64_t(3)}}}};
+  return {
+      {"two", {{.shape = {2, 4, 6, 3}}}, {{"blocksize", std::int64_t(2)}}, {{2, 2, 3, 12}}},
+      {"three", {{DataType::kU8, {1, 3, 6, 1}}}, {{"blocksize", std::int64_t(3)}}, {{1, 1, 2, 9}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"SpaceToDepth", from_onnx}};

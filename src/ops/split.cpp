@@ -147,12 +147,16 @@ Status unpack(ImportContext& node) {
 }
 
 std::vector<Sample> samples() {
-  return {{"equal", {{.shape = {2, 6, 5}}}, {{"axis", std::int64_t(1)}}, 3},
-          {"channels", {{.shape = {2, 3, 8}}}, {{"axis", std::int64_t(-1)}}, 2},
-          {"sizes",
-           {{.shape = {7, 3}}},
-           {{"axis", std::int64_t(0)}, {"sizes", std::vector<std::int64_t>{2, 0, 5}}},
-           3}};
+  return {
+      {"equal",
+       {{.shape = {2, 6, 5}}},
+       {{"axis", std::int64_t(1)}},
+       {{2, 2, 5}, {2, 2, 5}, {2, 2, 5}}},
+      {"channels", {{.shape = {2, 3, 8}}}, {{"axis", std::int64_t(-1)}}, {{2, 3, 4}, {2, 3, 4}}},
+      {"sizes",
+       {{.shape = {7, 3}}},
+       {{"axis", std::int64_t(0)}, {"sizes", std::vector<std::int64_t>{2, 0, 5}}},
+       {{2, 3}, {0, 3}, {5, 3}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Split", from_onnx}};

@@ -57,9 +57,9 @@ Status from_tflite(ImportContext& node) {
 
 std::vector<Sample> samples() {
   using Ints = std::vector<std::int64_t>;
-  return {{"all", {{.shape = {1, 3, 1, 5}}}},
-          {"named", {{.shape = {1, 3, 1, 5}}}, {{"axes", Ints{-2}}}},
-          {"i64", {{DataType::kI64, {1}, {7}}}, {{"axes", Ints{0}}}}};
+  return {{"all", {{.shape = {1, 3, 1, 5}}}, {}, {{3, 5}}, Known::kShapes},
+          {"named", {{.shape = {1, 3, 1, 5}}}, {{"axes", Ints{-2}}}, {{1, 3, 5}}},
+          {"i64", {{DataType::kI64, {1}, {7}}}, {{"axes", Ints{0}}}, {Shape{}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Squeeze", from_onnx}};

@@ -59,9 +59,9 @@ std::vector<Sample> samples() {
     const std::int64_t count = std::int64_t(v.size());
     return SampleInput{DataType::kI64, {count}, std::move(v)};
   };
-  return {{"f32", {{.shape = {2, 3, 5}}, repeats({2, 1, 3})}},
-          {"u8", {{DataType::kU8, {4}, {}, false, 0, 255}, repeats({5})}},
-          {"none", {{.shape = {2, 3}}, repeats({1, 0})}}};
+  return {{"f32", {{.shape = {2, 3, 5}}, repeats({2, 1, 3})}, {}, {{4, 3, 15}}, Known::kAll},
+          {"u8", {{DataType::kU8, {4}, {}, false, 0, 255}, repeats({5})}, {}, {{20}}, Known::kAll},
+          {"none", {{.shape = {2, 3}}, repeats({1, 0})}, {}, {{2, 0}}, Known::kAll}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Tile"}};

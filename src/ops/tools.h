@@ -82,12 +82,18 @@ struct SampleInput {
   bool constant = false;
   double low = -1, high = 1;
 };
+// What inference may know of a node's inputs: elements, or shapes, or of these only the ranks (and
+// which extents are 1). Constants are known in any case.
+enum class Known { kAll, kShapes, kRanks };
 // A node to test and to time.
 struct Sample {
   std::string name;
   std::vector<SampleInput> inputs;
   Attrs attrs = {};
-  int outputs = 1;
+  // Of each output, by the operator's definition. None: one output, shaped as input 0.
+  std::vector<Shape> shapes = {};
+  Known needs = Known::kRanks;  // the least that must be known to infer the outputs
+  std::size_t outputs() const { return shapes.empty() ? 1 : shapes.size(); }
 };
 
 // How an operator commutes with a transposition of its inputs: what the layout pass may do.

@@ -113,14 +113,16 @@ Status from_tflite(ImportContext& node) {
 
 std::vector<Sample> samples() {
   const SampleInput k = {DataType::kI64, {1}, {3}};
-  return {
-      {"last", {{.shape = {4, 9}}, k}, {}, 2},
-      {"smallest",
-       {{.shape = {5, 2, 3}}, k},
-       {{"axis", std::int64_t(0)}, {"largest", std::int64_t(0)}},
-       2},
-      {"ties", {{DataType::kI32, {7}, {1, 2, 2, 1, 2, 0, 1}}, {DataType::kI64, {1}, {5}}}, {}, 2},
-      {"none", {{.shape = {2, 3}}, {DataType::kI64, {1}, {0}}}, {}, 2}};
+  return {{"last", {{.shape = {4, 9}}, k}, {}, {{4, 3}, {4, 3}}},
+          {"smallest",
+           {{.shape = {5, 2, 3}}, k},
+           {{"axis", std::int64_t(0)}, {"largest", std::int64_t(0)}},
+           {{3, 2, 3}, {3, 2, 3}}},
+          {"ties",
+           {{DataType::kI32, {7}, {1, 2, 2, 1, 2, 0, 1}}, {DataType::kI64, {1}, {5}}},
+           {},
+           {{5}, {5}}},
+          {"none", {{.shape = {2, 3}}, {DataType::kI64, {1}, {0}}}, {}, {{2, 0}, {2, 0}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"TopK", from_onnx}};

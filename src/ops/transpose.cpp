@@ -83,10 +83,14 @@ Status from_tflite(ImportContext& node) {
 
 std::vector<Sample> samples() {
   using Ints = std::vector<std::int64_t>;
-  return {{"to channels last", {{.shape = {2, 5, 7, 3}}}, {{"perm", Ints{0, 2, 3, 1}}}},
-          {"to channels first", {{.shape = {1, 17, 6, 9}}}, {{"perm", Ints{0, 3, 1, 2}}}},
-          {"reversed", {{.shape = {2, 3, 4}}}},
-          {"u8", {{DataType::kU8, {5, 6}, {}, false, 0, 255}}, {{"perm", Ints{1, 0}}}}};
+  return {
+      {"to channels last", {{.shape = {2, 5, 7, 3}}}, {{"perm", Ints{0, 2, 3, 1}}}, {{2, 7, 3, 5}}},
+      {"to channels first",
+       {{.shape = {1, 17, 6, 9}}},
+       {{"perm", Ints{0, 3, 1, 2}}},
+       {{1, 9, 17, 6}}},
+      {"reversed", {{.shape = {2, 3, 4}}}, {}, {{4, 3, 2}}},
+      {"u8", {{DataType::kU8, {5, 6}, {}, false, 0, 255}}, {{"perm", Ints{1, 0}}}, {{6, 5}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Transpose"}};

@@ -137,12 +137,16 @@ Status reference(const RunContext& run) {
 
 std::vector<Sample> samples() {
   const SampleInput x = {.shape = {6}, .values = {2, 1, 1, 3, 4, 3}};
-  return {{"sorted", {x}, {}, 4},
-          {"by appearance", {x}, {{"sorted", std::int64_t(0)}}, 4},
-          {"rows", {{DataType::kI64, {3, 2}, {1, 0, 1, 0, 0, 2}}}, {{"axis", std::int64_t(0)}}, 4},
+  return {{"sorted", {x}, {}, {{4}, {4}, {6}, {4}}},
+          {"by appearance", {x}, {{"sorted", std::int64_t(0)}}, {{4}, {4}, {6}, {4}}},
+          {"rows",
+           {{DataType::kI64, {3, 2}, {1, 0, 1, 0, 0, 2}}},
+           {{"axis", std::int64_t(0)}},
+           {{2, 2}, {2}, {3}, {2}}},
           {"columns",
            {{DataType::kI32, {2, 4}, {1, 0, 1, 2, 3, 1, 3, 0}}},
-           {{"axis", std::int64_t(-1)}}}};
+           {{"axis", std::int64_t(-1)}},
+           {{2, 3}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Unique"}};

@@ -43,8 +43,8 @@ Status from_tflite(ImportContext& node) {
 
 std::vector<Sample> samples() {
   using Ints = std::vector<std::int64_t>;
-  return {{"two", {{.shape = {3, 5}}}, {{"axes", Ints{-1, 0}}}},
-          {"scalar", {{DataType::kI64, {}, {7}}}, {{"axes", Ints{0}}}}};
+  return {{"two", {{.shape = {3, 5}}}, {{"axes", Ints{-1, 0}}}, {{1, 3, 5, 1}}},
+          {"scalar", {{DataType::kI64, {}, {7}}}, {{"axes", Ints{0}}}, {{1}}}};
 }
 
 constexpr OnnxRule kOnnx[] = {{"Unsqueeze", from_onnx}};

@@ -72,7 +72,9 @@ std::vector<Sample> samples() {
           {"broadcast",
            {{DataType::kBool, {4, 1}},
             {DataType::kI64, {3, 1, 5}, {}, false, -9, 9},
-            {DataType::kI64, {}, {7}}}},
+            {DataType::kI64, {}, {7}}},
+           {},
+           {{3, 4, 5}}},
           {"f16", {{DataType::kBool, {6}}, {DataType::kF16, {6}}, {DataType::kF16, {1}}}}};
 }
 

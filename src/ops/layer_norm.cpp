@@ -1,5 +1,6 @@
 // LayerNorm: (x - mean) / sqrt(variance + epsilon) * scale + bias over all dimensions from
-// attribute "axis" on. Further outputs: the mean and 1 / sqrt(variance + epsilon).
+// attribute "axis" on. Further outputs: the mean and 1 / sqrt(variance + epsilon). ONNX's
+// GroupNormalization is one of these, too.
 #include <cmath>
 
 #include "kernel/table.h"
@@ -124,7 +125,7 @@ std::vector<Sample> samples() {
           {"f64", {{DataType::kF64, {2, 9}}, {DataType::kF64, {9}}}}};
 }
 
-// Whether input `i` has the very dimensions that are normalised; ONNX lets it broadcast to them.
+// Whether input `i` has the very dimensions that are normalised; ONNX lets it broadcast to x.
 bool is_full(const ImportContext& node, int i, int axis) {
   if (!node.has(i)) return true;
   const Dims &x = node.value(node.in(0)).dims, &own = node.value(node.in(i)).dims;
@@ -135,23 +136,79 @@ bool is_full(const ImportContext& node, int i, int axis) {
   return true;
 }
 
+// Makes output 0: y * scale + bias, of which either may be absent. Both broadcast to y, never y to
+// them.
+Status finish_scaled(ImportContext& node, ValueId y, ValueId scale, ValueId bias) {
+  const Dims dims = node.value(y).dims;
+  for (const ValueId id : {scale, bias}) {
+    if (id == kNoValue) continue;
+    const Dims& own = node.value(id).dims;
+    bool fits = own.rank() <= dims.rank();
+    for (int k = 1; fits && k <= own.rank(); ++k)
+      fits = !own[own.rank() - k].known() || own[own.rank() - k].bound <= 1 ||
+             !dims[dims.rank() - k].is(1);
+    if (!fits)
+      return fail(Code::kInvalid, "a scale or bias {} does not broadcast to {}", own.text(),
+                  dims.text());
+  }
+  node.outputs.resize(1);
+  if (bias == kNoValue) return node.finish("Mul", {y, scale});
+  if (scale != kNoValue) {
+    TRY_VALUE(y, node.emit("Mul", {y, scale}));
+  }
+  return node.finish("Add", {y, bias});
+}
+
 Status from_onnx(ImportContext& node) {
   TRY_VALUE(const int axis, normal_axis(node.attrs.integer("axis", -1), node.rank(0)));
   if (is_full(node, 1, axis) && is_full(node, 2, axis))
     return node.finish("LayerNorm", node.inputs, node.attrs);
   std::vector<ValueId> outputs = node.outputs;
-  ValueId y = node.graph.add_value(node.node_name + "/normalised");
+  const ValueId y = node.graph.add_value(node.node_name + "/normalised");
   outputs[0] = y;
   TRY(node.finish("LayerNorm", {node.in(0)}, node.attrs, outputs));
-  node.outputs.resize(1);
-  if (!node.has(2)) return node.finish("Mul", {y, node.in(1)});
-  if (node.has(1)) {
-    TRY_VALUE(y, node.emit("Mul", {y, node.in(1)}));
-  }
-  return node.finish("Add", {y, node.in(2)});
+  return finish_scaled(node, y, node.in(1), node.in(2));
 }
 
-constexpr OnnxRule kOnnx[] = {{"LayerNormalization", from_onnx}};
+// Input `i` as [channels, 1, ...]. It has an element for each channel; before operator set 21 one
+// for each group.
+Result<ValueId> for_each_channel(ImportContext& node, int i, std::int64_t groups) {
+  const std::int64_t channels = node.value(node.in(0)).dims[1].bound;
+  const std::int64_t expected = node.version < 21 ? groups : channels;
+  const Dims& dims = node.value(node.in(i)).dims;
+  if (dims.rank() != 1 || !dims[0].is(expected))
+    return fail(Code::kInvalid, "input {} is {}; [{}] expected", i, dims.text(), expected);
+  TRY_VALUE(ValueId v, node.emit("Reshape", {node.in(i), node.ints({expected, 1})}));
+  TRY_VALUE(v, node.emit("Expand", {v, node.ints({expected, channels / expected})}));
+  std::vector<std::int64_t> shape(std::size_t(node.rank(0) - 1), 1);
+  shape[0] = channels;
+  return node.emit("Reshape", {v, node.ints(shape)});
+}
+
+// GroupNormalization of [N, C, ...]: LayerNorm of [N, groups, the rest].
+Status from_onnx_group(ImportContext& node) {
+  if (!node.has(1) || !node.has(2)) return fail(Code::kInvalid, "a scale and a bias expected");
+  if (node.rank(0) < 2)
+    return fail(Code::kInvalid, "input 0 has rank {}; at least 2 expected", node.rank(0));
+  const Dim channels = node.value(node.in(0)).dims[1];
+  const std::int64_t groups = node.attrs.integer("num_groups", 0);
+  if (!channels.known() || groups < 1 || channels.bound < 1 || channels.bound % groups != 0)
+    return fail(Code::kInvalid,
+                "attribute 'num_groups' is {}; a divisor of the channels of {} expected", groups,
+                node.value(node.in(0)).dims.text());
+  TRY_VALUE(const ValueId scale, for_each_channel(node, 1, groups));
+  TRY_VALUE(const ValueId bias, for_each_channel(node, 2, groups));
+  TRY_VALUE(const ValueId shape, node.emit("Shape", {node.in(0)}));
+  TRY_VALUE(ValueId y, node.emit("Reshape", {node.in(0), node.ints({0, groups, -1})}));
+  Attrs attrs = {{"epsilon", node.attrs.real("epsilon", 1e-5)},
+                 {"stash_type", node.attrs.integer("stash_type", 1)}};
+  TRY_VALUE(y, node.emit("LayerNorm", {y}, std::move(attrs)));
+  TRY_VALUE(y, node.emit("Reshape", {y, shape}));
+  return finish_scaled(node, y, scale, bias);
+}
+
+constexpr OnnxRule kOnnx[] = {{"LayerNormalization", from_onnx},
+                              {"GroupNormalization", from_onnx_group}};
 
 }  // namespace
 

@@ -19,6 +19,10 @@ Status infer(InferContext& context) { return infer_binary(context, kNumericAndHa
 std::vector<Sample> samples() {
   std::vector<Sample> all = arithmetic_samples();
   all.push_back({"f16", {{DataType::kF16, {3, 5}}, {DataType::kF16, {5}}}});
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const SampleInput a = {.shape = {19}, .values = {nan, 1, nan}},
+                    b = {.shape = {19}, .values = {1, nan, nan}};
+  all.push_back({"nan", {a, b}});
   return all;
 }
 

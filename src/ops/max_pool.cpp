@@ -98,6 +98,8 @@ std::vector<Sample> samples() {
   using Ints = std::vector<std::int64_t>;
   const Attrs attrs = {{"kernel_shape", Ints{3, 2}}, {"pads", Ints{1, 0, 1, 1}}};
   all.push_back({"indices", {{.shape = {2, 5, 6, 3}}}, attrs, {{2, 5, 6, 3}, {2, 5, 6, 3}}});
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  all.push_back({"nan", {{.shape = {1, 5, 6, 3}, .values = {nan, 1, 2, 3, nan}}}, attrs});
   all.push_back({"u8", {{DataType::kU8, {1, 6, 5, 3}, {}, false, 0, 255}}, attrs});
   return all;
 }

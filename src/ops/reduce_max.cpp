@@ -20,7 +20,15 @@ struct Function {
   }
 };
 
-std::vector<Sample> samples() { return reduce_samples(-2, true); }
+std::vector<Sample> samples() {
+  std::vector<Sample> all = reduce_samples(-2, true);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  all.push_back({"nan",
+                 {{.shape = {3, 19}, .values = {nan, 1, nan}}},
+                 {{"axes", std::vector<std::int64_t>{0}}},
+                 {{1, 19}}});
+  return all;
+}
 
 Status from_onnx(ImportContext& node) { return reduce_from_onnx(node, "ReduceMax"); }
 constexpr OnnxRule kOnnx[] = {{"ReduceMax", from_onnx}};

@@ -156,10 +156,12 @@ Result<Attrs> onnx_attrs(const ImportContext& node, bool old) {
   attrs.set("cubic_a", node.attrs.real("cubic_coeff_a", -0.75));
   attrs.set("exclude_outside", node.attrs.integer("exclude_outside", 0));
   attrs.set("extrapolation_value", node.attrs.real("extrapolation_value", 0));
-  if (node.attrs.integer("antialias", 0) ||
-      node.attrs.text("keep_aspect_ratio_policy", "stretch") != "stretch") {
-    return fail(Code::kUnsupported, "Resize with antialias or keep_aspect_ratio_policy");
-  }
+  if (node.attrs.integer("antialias", 0) != 0)
+    return fail(Code::kUnsupported, "attribute 'antialias': smoothing does not run");
+  if (const auto policy = node.attrs.text("keep_aspect_ratio_policy", "stretch");
+      policy != "stretch")
+    return fail(Code::kUnsupported, "attribute 'keep_aspect_ratio_policy' is '{}'; 'stretch' runs",
+                policy);
   return attrs;
 }
 

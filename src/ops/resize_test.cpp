@@ -82,5 +82,22 @@ TEST(Resize, SizesOfTheRunDecideTheShape) {
   expect_output("Resize", sample, {3, 3, 5, 5});
 }
 
+TEST(Resize, OfNothingNeedsNoWorkspace) {
+  const OpDef& resize = *find_op("Resize");
+  const Sample sample = {"empty",
+                         {{.shape = {0, 4}}},
+                         {{"sizes", Ints{0, std::int64_t(1) << 30}}, {"mode", "linear"}},
+                         {{0, std::int64_t(1) << 30}}};
+  Case test = make_case(resize, sample, Known::kShapes);
+  ASSERT_TRUE(infer_case(test).ok());
+  const ValueInfo in = info_of(test.graph[0]), out = info_of(test.graph[1]);
+  alignas(std::max_align_t) std::byte params[kMaxParamsBytes] = {};
+  ASSERT_TRUE(resize.parse(sample.attrs, params).ok());
+  const NodeInfo node{{&in, 1}, {&out, 1}, params, kernel::kernels_for(kernel::best_isa())};
+  EXPECT_EQ(choose_kernel(resize, node).workspace_bytes, 0u);
+  EXPECT_EQ(resize.reference_workspace(node), 0u);
+  expect_output("Resize", sample, {});
+}
+
 }  // namespace
 }  // namespace polder::ops

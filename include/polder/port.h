@@ -14,6 +14,9 @@ struct Port {
   DataType type = DataType::kNone;
   Shape shape;
   Shape bounds;
+
+  // The extents, and of free ones the bound: "[1,3,?<=640,?<=640]".
+  std::string extents_text() const;
 };
 
 }  // namespace polder

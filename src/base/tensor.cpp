@@ -1,3 +1,4 @@
+#include <polder/port.h>
 #include <polder/tensor.h>
 
 #include <algorithm>
@@ -60,6 +61,15 @@ std::string Shape::text() const {
   for (int axis = 0; axis < rank_; ++axis) {
     if (axis) text += ',';
     text += std::to_string(dims_[axis]);
+  }
+  return text + "]";
+}
+
+std::string Port::extents_text() const {
+  std::string text = "[";
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (axis) text += ',';
+    text += shape[axis] < 0 ? "?<=" + std::to_string(bounds[axis]) : std::to_string(shape[axis]);
   }
   return text + "]";
 }

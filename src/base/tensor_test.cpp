@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <polder/port.h>
 #include <polder/tensor.h>
 
 namespace polder {
@@ -8,6 +9,11 @@ TEST(Shape, ElementsAndText) {
   EXPECT_EQ(Shape{}.elements(), 1);
   EXPECT_EQ(Shape({2, 0, 4}).elements(), 0);
   EXPECT_EQ(Shape({1, 3}).text(), "[1,3]");
+}
+
+TEST(Port, FreeExtentsShowTheirBounds) {
+  const Port port{"x", DataType::kF32, {1, -1, 3}, {1, 640, 3}};
+  EXPECT_EQ(port.extents_text(), "[1,?<=640,3]");
 }
 
 TEST(Shape, HugeProductsSaturate) {

@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <fmt/format.h>
+
 namespace polder {
 unsigned code_point(std::string_view sequence) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
@@ -93,6 +95,14 @@ std::string html_text(std::string_view text) {
     }
   }
   return out;
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  const double n = double(bytes);
+  if (n >= 1e9) return fmt::format("{:.2f} GB", n * 1e-9);
+  if (n >= 1e6) return fmt::format("{:.1f} MB", n * 1e-6);
+  if (n >= 1e3) return fmt::format("{:.1f} kB", n * 1e-3);
+  return fmt::format("{} bytes", bytes);
 }
 
 }  // namespace polder

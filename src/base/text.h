@@ -4,6 +4,7 @@
 #include <polder/error.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -34,5 +35,8 @@ Error fit_to_show(Error error);
 // one_line(), with the characters escaped that mean something in HTML: for its text, and for
 // attributes in double quotation marks.
 std::string html_text(std::string_view text);
+
+// A number of bytes to read: "19.9 MB", in powers of 1000.
+std::string bytes_text(std::uint64_t bytes);
 
 }  // namespace polder

@@ -126,7 +126,8 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
       continue;
     }
     const std::size_t equals = word.find('=');
-    const std::string_view name = word.substr(0, equals);
+    const std::string_view given = word.substr(0, equals);
+    const std::string_view name = given == "-o" ? "--output" : given;
     const Option* option = find_option(options, name);
     if (!option) return unknown_option(name, options);
     std::string value;
@@ -214,7 +215,8 @@ std::string help_of(const Command& command) {
   if (!command.options.empty()) text += "\noptions:\n";
   for (const Option& option : command.options) {
     const std::string left =
-        fmt::format("{}{}{}", option.name, option.value.empty() ? "" : " ", option.value);
+        fmt::format("{}{}{}{}", option.name == "--output" ? "-o, " : "", option.name,
+                    option.value.empty() ? "" : " ", option.value);
     text += left.size() <= 24 ? fmt::format("  {:<26}{}", left, option.help)
                               : fmt::format("  {}\n{:28}{}", left, "", option.help);
     text += option.repeats ? "; may be repeated\n" : "\n";

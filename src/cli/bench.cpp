@@ -85,10 +85,10 @@ void print_text(const BenchReport& report, bool plan) {
                time_text(report.open_plan->first_us));
   }
   fmt::print("{:<12} {}\n", "first run", time_text(report.result.first_run_us));
-  fmt::print("{:<12} {:.1f} kB arena; peak RSS {:.2f} MB, {:.2f} MB above an empty process\n",
-             "memory", double(report.arena_bytes.value_or(0)) / 1e3,
-             double(report.footprint->peak_rss_bytes) / 1e6,
-             double(report.footprint->rss_above_empty_bytes) / 1e6);
+  fmt::print("{:<12} {} arena; peak RSS {}, {} above an empty process\n", "memory",
+             bytes_text(report.arena_bytes.value_or(0)),
+             bytes_text(report.footprint->peak_rss_bytes),
+             bytes_text(report.footprint->rss_above_empty_bytes));
 }
 
 Result<int> run(const Args& args) {

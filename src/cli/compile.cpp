@@ -44,9 +44,9 @@ Result<int> run(const Args& args) {
     std::printf("%s\n",
                 result.dump(2, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
   } else {
-    std::printf("%s: %s, %.1f kB (%.1f kB constants), arena %.1f kB\n", one_line(output).c_str(),
-                std::string(kernel::isa_name(compile.target)).c_str(), double(bytes) / 1e3,
-                double(compiled->constants.view.size()) / 1e3, double(compiled->arena_bytes) / 1e3);
+    fmt::print("{}: {}, {} ({} constants), arena {}\n", one_line(output),
+               kernel::isa_name(compile.target), bytes_text(bytes),
+               bytes_text(compiled->constants.view.size()), bytes_text(compiled->arena_bytes));
   }
   return 0;
 }

@@ -59,7 +59,7 @@ Result<PictureAxes> picture_axes(const Port& port) {
   return fail(Code::kInvalid,
               "a picture fits [1,H,W,C] or [1,C,H,W] with C of 1 or 3, and input '{}' is {}: give "
               "it an .npy",
-              port.name, port.shape.text());
+              port.name, port.extents_text());
 }
 
 // The part of the picture to show, and the part of the tensor to show it in.
@@ -144,7 +144,7 @@ Result<OwnedTensor> picture_input(const pipeline::Image& image, const Port& port
   if (std::max(shape[axes.width], shape[axes.height]) > pipeline::kMaxImageSide ||
       std::min(shape[axes.width], shape[axes.height]) < 1)
     return fail(Code::kInvalid, "input '{}' {} is no size for a picture", port.name,
-                port.shape.text());
+                port.extents_text());
   const Pixels pixels =
       fit_pixels(image, int(shape[axes.width]), int(shape[axes.height]), options.fit);
   std::span<std::byte> elements;
@@ -183,7 +183,7 @@ Result<OwnedTensor> wave_input(const pipeline::Wav& wav, const Port& port, doubl
     return fail(Code::kInvalid,
                 "a recording fits f32 [samples] or [1,samples], and input '{}' is {} {}: give it "
                 "an .npy",
-                port.name, type_name(port.type), port.shape.text());
+                port.name, type_name(port.type), port.extents_text());
   const double duration_s = double(wav.frames()) / wav.sample_rate_hz;
   if (from_s >= duration_s)
     return fail(Code::kInvalid, "--from {} s is after its end: it lasts {:.3f} s", from_s,

@@ -23,7 +23,7 @@ constexpr Option kOptions[] = {
 void print_ports(const char* title, std::span<const Port> ports) {
   for (const Port& port : ports) {
     fmt::print("{:<9} {} {} {}\n", title, one_line(port.name), type_name(port.type),
-               port.shape.text());
+               port.extents_text());
   }
 }
 
@@ -64,10 +64,10 @@ void print_text(const ModelSummary& summary, bool nodes) {
   print_ports("input", summary.inputs);
   print_ports("output", summary.outputs);
   fmt::print("{:<9} {}\n", "target", summary.isa);
-  fmt::print("{:<9} {:.3f} M in {:.1f} kB\n", "params", summary.parameters / 1e6,
-             double(summary.constant_bytes) / 1e3);
+  fmt::print("{:<9} {:.3f} M in {}\n", "params", summary.parameters / 1e6,
+             bytes_text(summary.constant_bytes));
   fmt::print("{:<9} {:.2f} M multiply-accumulates\n", "work", summary.macs / 1e6);
-  fmt::print("{:<9} {:.1f} kB arena, {} tensors\n", "memory", double(summary.arena_bytes) / 1e3,
+  fmt::print("{:<9} {} arena, {} tensors\n", "memory", bytes_text(summary.arena_bytes),
              summary.arena_tensors);
   OperatorRows rows, within;
   add_rows(summary.nodes, rows, within);

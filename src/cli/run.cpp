@@ -116,7 +116,7 @@ Status read_inputs(const Args& args, const Session& session, std::vector<OwnedTe
   for (std::size_t i = 0; i < ports.size(); ++i) {
     if (files[i].empty()) {
       return fail(Code::kInvalid, "input '{}' {} {} is not given: --input {}=FILE, or {}=zeros",
-                  ports[i].name, type_name(ports[i].type), ports[i].shape.text(), ports[i].name,
+                  ports[i].name, type_name(ports[i].type), ports[i].extents_text(), ports[i].name,
                   ports[i].name);
     }
     TRY_VALUE(OwnedTensor tensor, given_tensor(args.positional()[0], files[i], ports[i], options));

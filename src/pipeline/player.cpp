@@ -1,6 +1,7 @@
 #include "pipeline/player.h"
 
 #include "base/fail.h"
+#include "base/text.h"
 
 namespace polder::pipeline {
 namespace {
@@ -16,14 +17,6 @@ Result<Graph> load(const PlayOptions& options) {
   TRY_VALUE(TomlValue document, parse_toml(text, options.file));
   for (const std::string& setting : options.settings) TRY(override_setting(document, setting));
   return load_graph(document, options.file);
-}
-
-std::string bytes_text(std::uint64_t bytes) {
-  const double n = double(bytes);
-  if (n >= 1e9) return fmt::format("{:.2f} GB", n * 1e-9);
-  if (n >= 1e6) return fmt::format("{:.1f} MB", n * 1e-6);
-  if (n >= 1e3) return fmt::format("{:.1f} kB", n * 1e-3);
-  return fmt::format("{} bytes", bytes);
 }
 
 std::string node_row(const NodeStats& node) {

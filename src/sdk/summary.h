@@ -14,7 +14,7 @@ struct NodeSummary {
   // Multiply-accumulates of one run at the bounds. Of an If: its larger branch. Of a Loop or Scan:
   // its body as often as the node says, and once where only the run decides.
   double macs = 0;
-  std::vector<int> inputs, outputs;
+  std::vector<int> inputs, outputs;              // tensors; -1 for one left out
   std::vector<std::vector<NodeSummary>> bodies;  // the nodes within, counted for one run of them
 };
 // A tensor of the arena, or the arena of a body, and the nodes from which to which it is alive.
@@ -26,6 +26,7 @@ struct TensorSummary {
 struct ModelSummary {
   std::string path, isa;
   std::vector<Port> inputs, outputs;
+  std::vector<int> input_tensors, output_tensors;  // of the ports, as nodes number them
   // Of the graph and the bodies within, what several share counted once.
   double parameters = 0;  // elements of constants of floating point
   std::size_t constant_bytes = 0;
@@ -40,7 +41,7 @@ struct ModelSummary {
 double macs_of(const std::vector<NodeSummary>& nodes);
 ModelSummary summarise(const Session& session, const std::string& path);
 std::string summary_json(const ModelSummary& summary);
-// A page that stands alone: the nodes in order, and the arena over time.
+// A page that stands alone: the graph drawn beside its nodes, and the arena over time.
 std::string summary_page(const ModelSummary& summary);
 
 }  // namespace polder

@@ -110,6 +110,15 @@ class Inspect(unittest.TestCase):
                          [["Linear", "ReduceSum"]] * 2)
         self.assertEqual([body[0]["macs"] for body in choice["bodies"]], [2 * 3 * 4, 2 * 3 * 5])
 
+    def test_the_page_draws_the_graph(self):
+        page = self.scratch / "page.html"
+        self.polder("inspect", choice_model(), "--html", str(page))
+        text = page.read_text()
+        # Two inputs, an output, the If and the two nodes of each of its branches.
+        self.assertEqual(text.count("<circle"), 2 + 1 + 1 + 2 * 2)
+        # Into the If its condition and x, out of it y; within each branch one product.
+        self.assertEqual(text.count("<path"), 2 + 1 + 2 * 1)
+
     def test_a_loop_counts_as_often_as_it_runs(self):
         summary = json.loads(self.polder("inspect", loop_model(), "--json"))
         self.assertEqual((summary["parameters"], summary["macs"]), (9, 5 * 2 * 3 * 3))

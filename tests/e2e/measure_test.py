@@ -26,7 +26,7 @@ class Measure(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.scratch = pathlib.Path(cls.folder.name)
         cls.plan = cls.scratch / "model.plan"
-        polder("compile", MODEL, "--output", cls.plan)
+        polder("compile", MODEL, "-o", cls.plan)
 
     @classmethod
     def tearDownClass(cls):

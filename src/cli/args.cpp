@@ -26,6 +26,13 @@ const Option* find_option(std::span<const Option> options, std::string_view name
   return found == options.end() ? nullptr : &*found;
 }
 
+// What -o stands for: --output, --output-dir or --out, of which a command has at most one.
+bool is_output(std::string_view name) { return name.starts_with("--out"); }
+std::string_view output_option(std::span<const Option> options) {
+  const auto found = std::ranges::find_if(options, is_output, &Option::name);
+  return found == options.end() ? "-o" : found->name;
+}
+
 Error unknown_option(std::string_view name, std::span<const Option> options) {
   std::vector<std::string_view> names;
   for (const Option& option : options) names.push_back(option.name);
@@ -127,9 +134,9 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
     }
     const std::size_t equals = word.find('=');
     const std::string_view given = word.substr(0, equals);
-    const std::string_view name = given == "-o" ? "--output" : given;
+    const std::string_view name = given == "-o" ? output_option(options) : given;
     const Option* option = find_option(options, name);
-    if (!option) return unknown_option(name, options);
+    if (!option) return unknown_option(given, options);
     std::string value;
     if (option->value.empty()) {
       if (equals != word.npos) return fail(Code::kInvalid, "'{}' takes no value", name);
@@ -215,7 +222,7 @@ std::string help_of(const Command& command) {
   if (!command.options.empty()) text += "\noptions:\n";
   for (const Option& option : command.options) {
     const std::string left =
-        fmt::format("{}{}{}{}", option.name == "--output" ? "-o, " : "", option.name,
+        fmt::format("{}{}{}{}", is_output(option.name) ? "-o, " : "", option.name,
                     option.value.empty() ? "" : " ", option.value);
     text += left.size() <= 24 ? fmt::format("  {:<26}{}", left, option.help)
                               : fmt::format("  {}\n{:28}{}", left, "", option.help);

@@ -22,8 +22,8 @@ struct Option {
 class Args {
  public:
   // Errors: kInvalid for an unknown option (naming the nearest), a missing value, too few or too
-  // many positional arguments. "--name value" and "--name=value" both work; "-o" is --output; "--"
-  // ends options.
+  // many positional arguments. "--name value" and "--name=value" both work; "-o" is the one that
+  // begins with --out; "--" ends options.
   static Result<Args> parse(std::span<char* const> argv, std::span<const Option> options,
                             int min_positional, int max_positional);
 

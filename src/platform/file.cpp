@@ -22,7 +22,8 @@ Result<std::size_t> regular_size(int fd, const std::string& path) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return os_error(path, "stat", errno);
   if (!S_ISREG(info.st_mode))
-    return fail(Code::kInvalid, "{}: a regular file is expected, this is something else", path);
+    return fail(Code::kInvalid, "{}: a regular file is expected, this is a {}", path,
+                S_ISDIR(info.st_mode) ? "folder" : "device or a pipe");
   return std::size_t(info.st_size);
 }
 

@@ -42,12 +42,16 @@ Status decode_png(std::string_view bytes, std::string_view name, Image& image) {
   spng_set_chunk_limits(png.get(), 1 << 20, 1 << 24);
   spng_set_png_buffer(png.get(), bytes.data(), bytes.size());
   spng_ihdr header{};
+  const auto damaged = [&](int code) {
+    return fail(Code::kCorrupt, "{}: damaged PNG: {}", name,
+                code == SPNG_IO_EOF ? "it ends too early" : spng_strerror(code));
+  };
   int code = spng_get_ihdr(png.get(), &header);
-  if (code) return fail(Code::kCorrupt, "{}: {}", name, spng_strerror(code));
+  if (code) return damaged(code);
   TRY(check_size(name, header.width, header.height));
   image.resize(int(header.width), int(header.height));
   code = spng_decode_image(png.get(), image.pixels.data(), image.pixels.size(), SPNG_FMT_RGB8, 0);
-  if (code) return fail(Code::kCorrupt, "{}: {}", name, spng_strerror(code));
+  if (code) return damaged(code);
   return {};
 }
 

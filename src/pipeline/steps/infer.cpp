@@ -89,6 +89,7 @@ class InferStep final : public Node {
     auto opened = environment.open_model(request);
     if (!opened.ok()) return std::move(opened).error().at(settings.place("model"));
     step->executor_ = std::move(opened).value();
+    step->place_ = settings.place("model");
     step->every_ = std::uint64_t(settings.integer("every"));
     step->kept_.resize(step->executor_->inputs().size());
     step->fed_.assign(step->executor_->inputs().size(), true);
@@ -197,7 +198,23 @@ class InferStep final : public Node {
     return {};
   }
 
+  // Whether what comes has the extents that the model takes.
+  static bool fits(const Shape& given, const Port& port) {
+    if (given.rank() != port.shape.rank()) return false;
+    for (int axis = 0; axis < given.rank(); ++axis) {
+      if (port.shape[axis] < 0 ? given[axis] > port.bounds[axis] : given[axis] != port.shape[axis])
+        return false;
+    }
+    return true;
+  }
+
   Status run(const Tensor& tensor) {
+    const Port& port = executor_->inputs()[std::size_t(feed_)];
+    if (const Shape given = tensor.view().shape; !fits(given, port))
+      return fail(Code::kInvalid,
+                  "{}: input '{}' takes {}, and {} comes: set 'size' (tile, letterbox), 'layout' "
+                  "(normalise) or 'context' (audio_window) to suit",
+                  place_, port.name, port.extents_text(), given.text());
     views_.clear();
     for (std::size_t i = 0; i < kept_.size(); ++i)
       views_.push_back(int(i) == feed_ ? tensor.view() : kept_[i].tensor.view());
@@ -214,6 +231,7 @@ class InferStep final : public Node {
   }
 
   std::unique_ptr<Executor> executor_;
+  std::string place_;
   std::uint64_t every_ = 1;
   std::vector<KeptInput> kept_;  // by input
   std::vector<bool> fed_;

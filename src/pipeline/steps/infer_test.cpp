@@ -92,6 +92,19 @@ TEST_F(InferTest, EveryPassesTheOthersOver) {
   EXPECT_EQ(runs_, 3);
 }
 
+TEST_F(InferTest, OtherExtentsNameThePlaceAndBothSizes) {
+  NodeRunner infer(kInfer, kAll, environment_);
+  auto& tensors = maker_.make<Tensors>(0, 0);
+  tensors.resize(1, 1);
+  tensors.runs[0][0].reset(DataType::kF32, Shape{1, 2});
+  const Status status = infer.run({maker_.packet()});
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.error().message.find("input 'in' takes [1,1], and [1,2] comes"),
+            std::string::npos)
+      << status.error().message;
+  EXPECT_EQ(runs_, 0);
+}
+
 TEST_F(InferTest, ErrorsNameWhatIsMissing) {
   const auto message = [&](std::string_view toml) {
     const auto made = make_node(kInfer, toml, environment_);

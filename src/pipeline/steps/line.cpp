@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/fail.h"
+#include "pipeline/steps/outline.h"
 #include "pipeline/steps/steps.h"
 
 namespace polder::pipeline {
@@ -69,11 +70,13 @@ class LineStep final : public Node {
     outline->push_back(
         {step->name_, {{float(from[0]), float(from[1])}, {float(to[0]), float(to[1])}}, false});
     step->outlines_ = std::move(outline);
+    step->place_ = settings.place("from");
     return std::unique_ptr<Node>(std::move(step));
   }
 
   Status process(std::span<const Packet> inputs, Emitter& out) override {
     const auto& tracks = inputs[0].as<Tracks>();
+    TRY(expect_in_picture((*outlines_)[0], tracks, place_));
     auto& events = out.acquire<Events>();
     events.items.clear();
     events.outlines = outlines_;
@@ -151,6 +154,7 @@ class LineStep final : public Node {
   int in_side_ = 1;
   bool centre_ = false;
   std::shared_ptr<const std::vector<Outline>> outlines_;
+  std::string place_;  // where the file says so
   std::map<std::int64_t, Place> places_;
   std::uint64_t in_ = 0, out_ = 0;
 };

@@ -134,6 +134,7 @@ class CrossTest : public TrackTest {
   std::string feet(NodeRunner& node, const std::vector<std::pair<std::int64_t, Rect>>& places) {
     auto& tracks = maker_.make<Tracks>(seq_, std::int64_t(seq_) * 100'000);
     ++seq_;
+    tracks.source_width = 320, tracks.source_height = 240;
     for (const auto& [id, box] : places) {
       Track track;
       track.id = id;
@@ -184,6 +185,22 @@ TEST_F(CrossTest, BeyondTheEndsIsNoCrossing) {
 TEST_F(CrossTest, LineRefusesAPoint) {
   EXPECT_FALSE(make_node(kLine, "from = [1, 1]\nto = [1, 1]").ok());
   EXPECT_FALSE(make_node(kLine, "from = [1]\nto = [1, 1]").ok());
+}
+
+TEST_F(CrossTest, WhatNothingCanCrossIsRefused) {
+  const auto refused = [&](const NodeType& type, std::string_view toml) {
+    NodeRunner node(type, toml);
+    auto& tracks = maker_.make<Tracks>(0, 0);
+    tracks.source_width = 320, tracks.source_height = 240;
+    const Status status = node.run({maker_.packet()});
+    return status.ok() ? "" : status.error().message;
+  };
+  const std::string beside = "lies outside the picture of 320x240 pixels";
+  EXPECT_NE(refused(kLine, "from = [400, 0]\nto = [400, 200]").find(beside), std::string::npos);
+  EXPECT_NE(refused(kZone, "polygon = [[0, -9], [9, -9], [9, -1]]").find(beside),
+            std::string::npos);
+  EXPECT_EQ(refused(kLine, "from = [300, 0]\nto = [400, 200]"), "");
+  EXPECT_EQ(refused(kZone, "polygon = [[-9, -9], [900, -9], [9, 900]]"), "");
 }
 
 TEST_F(CrossTest, ZoneEntersDwellsLeavesAndLoses) {

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "base/fail.h"
+#include "pipeline/steps/outline.h"
 #include "pipeline/steps/steps.h"
 
 namespace polder::pipeline {
@@ -60,11 +61,13 @@ class ZoneStep final : public Node {
     for (const auto& [x, y] : step->corners_)
       outlines->back().points.emplace_back(float(x), float(y));
     step->outlines_ = std::move(outlines);
+    step->place_ = settings.place("polygon");
     return std::unique_ptr<Node>(std::move(step));
   }
 
   Status process(std::span<const Packet> inputs, Emitter& out) override {
     const auto& tracks = inputs[0].as<Tracks>();
+    TRY(expect_in_picture((*outlines_)[0], tracks, place_));
     auto& events = out.acquire<Events>();
     events.items.clear();
     events.outlines = outlines_;
@@ -159,6 +162,7 @@ class ZoneStep final : public Node {
   int min_packets_ = 1;
   std::int64_t dwell_us_ = 0, lost_us_ = 0;
   std::shared_ptr<const std::vector<Outline>> outlines_;
+  std::string place_;  // where the file says so
   std::map<std::int64_t, Visitor> visitors_;
   std::int64_t inside_ = 0, entered_ = 0;
 };

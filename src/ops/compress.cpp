@@ -73,6 +73,7 @@ extern const OpDef def = {
     .params_bytes = sizeof(Params),
     .infer = infer,
     .reference = reference,
+    .finds_extents = true,
 };
 extern const OpTools tools = {.onnx = kOnnx, .samples = samples};
 

@@ -153,6 +153,7 @@ extern const OpDef def = {
     .infer = infer,
     .reference = reference,
     .reference_workspace = workspace,
+    .finds_extents = true,
 };
 extern const OpTools tools = {.onnx = kOnnx, .samples = samples};
 

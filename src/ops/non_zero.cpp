@@ -70,6 +70,7 @@ extern const OpDef def = {
     .parse = parser<NoParams, no_attributes>,
     .infer = infer,
     .reference = reference,
+    .finds_extents = true,
 };
 extern const OpTools tools = {.onnx = kOnnx, .tflite = kTflite, .samples = samples};
 

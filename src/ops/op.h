@@ -225,6 +225,8 @@ struct OpDef {
   std::uint64_t optional_outputs = 0;
   int bodies = 0;             // number of bodies: If 2, Loop 1
   bool deterministic = true;  // false: never folded, never shared
+  // The kernel finds extents that infer cannot tell even in a run: how many elements are not zero.
+  bool finds_extents = false;
 };
 
 inline bool may_lack(const OpDef& def, int output) {

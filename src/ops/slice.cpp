@@ -123,6 +123,8 @@ Status infer(InferContext& context) {
   if (p.start_count < 0) {
     TRY(context.expect_type(1, kIndexTypes));
     TRY(context.expect_type(2, {context.type(1)}));
+    TRY(context.expect_rank(1, 1, 1));
+    TRY(context.expect_rank(2, 1, 1));
   }
   Range ranges[kMaxRank];
   TRY(read_ranges(p, in.rank(), ranges, [&](int i, IntList& out) { return context.ints(i, out); }));
@@ -157,6 +159,7 @@ Result<StridedCopy> plan_copy(const RunContext& run) {
   std::int64_t offset = 0;
   for (int axis = 0; axis < in.shape.rank() && copy.dims.elements() > 0; ++axis) {
     if (!ranges[axis].given) continue;
+    if (ranges[axis].open) return fail(Code::kInvalid, "more starts or ends than axes");
     offset += first_of(ranges[axis], in.shape[axis]) * copy.strides[std::size_t(axis)];
     // One element needs no stride, and a step may be as large as a number can be.
     if (copy.dims[axis] == 1) copy.strides[std::size_t(axis)] = 0;

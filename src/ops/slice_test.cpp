@@ -40,5 +40,21 @@ TEST(Slice, OfNothing) {
   }
 }
 
+// Positions that infer could not read, and the kernel would.
+TEST(Slice, PositionsAreOneList) {
+  const SampleInput column = {DataType::kI64, {2, 1}, {1, 0}},
+                    list = {DataType::kI64, {2}, {5, -1}};
+  for (const bool starts : {true, false}) {
+    Case test =
+        make_case(*find_op("Slice"),
+                  {"column", {{.shape = {6, 5}}, starts ? column : list, starts ? list : column}},
+                  Known::kShapes);
+    const Status status = infer_case(test);
+    ASSERT_FALSE(status.ok());
+    EXPECT_NE(status.error().message.find("has rank 2; 1 expected"), std::string::npos)
+        << status.error().message;
+  }
+}
+
 }  // namespace
 }  // namespace polder::ops

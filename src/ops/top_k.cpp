@@ -26,6 +26,7 @@ Status infer(InferContext& context) {
   TRY(context.expect_type(0, kNumeric));
   TRY(context.expect_type(1, kIndexTypes));
   TRY(context.expect_rank(0, 1, kMaxRank));
+  TRY(context.expect_rank(1, 0, 1));
   Dims dims = context.dims(0);
   TRY_VALUE(const int axis, normal_axis(context.params<Params>().axis, dims.rank()));
   IntList k;

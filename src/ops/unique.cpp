@@ -162,6 +162,7 @@ extern const OpDef def = {
     .reference = reference,
     .reference_workspace = workspace,
     .optional_outputs = 0b1111,
+    .finds_extents = true,
 };
 extern const OpTools tools = {.onnx = kOnnx, .samples = samples};
 

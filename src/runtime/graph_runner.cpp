@@ -161,6 +161,13 @@ Status GraphRunner::infer_now(Node& node) {
       return fail(Code::kInvalid, "output {} is {} {} in this run; {} {} was planned", i,
                   type_name(out[i].type), dims.text(), type_name(tensor.type), tensor.dims.text());
     }
+    // A kernel that reads its extents from an input would find others than are planned here.
+    if (!dims.known() && node.bodies.empty() && !node.def->finds_extents)
+      return fail(
+          Code::kInvalid,
+          "output {} is {} even in this run: what decides it is no list of at most {} whole "
+          "numbers",
+          i, dims.text(), IntList::kCapacity);
     bool fits = true;
     for (int axis = 0; axis < dims.rank(); ++axis) {
       // What bodies make is held to the room for it as it is copied.

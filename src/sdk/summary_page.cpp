@@ -147,7 +147,7 @@ class GraphDrawing {
 
   static std::vector<int> without_repeats(std::vector<int> ids) {
     std::ranges::sort(ids);
-    ids.erase(std::ranges::unique(ids).begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
     return ids;
   }
 

@@ -88,6 +88,7 @@ class Writer {
   explicit Writer(const CompileOptions& options) : options_(options) {}
 
   Result<CompiledPlan> write(Graph& graph) {
+    model_ = &graph;
     if (auto main = add_graph(graph); !main) return std::move(main).error();
     graph = Graph();
     std::vector<Offset<plan::Operator>> operators;
@@ -150,8 +151,12 @@ class Writer {
     plan.values.resize(graph.values.size());
     for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
       for (Graph& body : graph.nodes[n].bodies) {
-        TRY_VALUE(const std::size_t body_index, add_graph(body));
-        plan.nodes[n].bodies.push_back(body_index);
+        auto body_index = add_graph(body);
+        if (!body_index)
+          return std::move(body_index)
+              .error()
+              .at(fmt::format("node '{}' ({})", graph.nodes[n].name, graph.nodes[n].op));
+        plan.nodes[n].bodies.push_back(*body_index);
       }
     }
     TRY(choose(graph, plan));
@@ -211,26 +216,45 @@ class Writer {
     return std::size_t(value.dims.max_elements()) * size_of(value.type);
   }
 
-  Status check_bounds(const Graph& graph, const Value& value) const {
+  // The inputs of the model that are whole numbers: what only a run knows, and may decide a size.
+  // `'n', 'm'`; empty where there is none.
+  static std::string whole_number_inputs(const Graph& model) {
+    std::string names;
+    for (const ValueId id : model.inputs) {
+      const Value& value = model[id];
+      if ((value.type == DataType::kI64 || value.type == DataType::kI32) && value.dims.rank() <= 1)
+        names += fmt::format("{}'{}'", names.empty() ? "" : ", ", value.name);
+    }
+    return names;
+  }
+
+  Status check_bounds(const Value& value) const {
     bool unbounded = value.dims.max_elements() > kMaxElements;
     for (const Dim& dim : value.dims)
       unbounded = unbounded || (!dim.known() && dim.bound >= kUnbounded);
     if (!unbounded && bytes_of(value) <= kMaxArenaBytes) return {};
     std::string free_inputs;
-    for (const ValueId id : graph.inputs) {
-      if (graph[id].dims.known()) continue;
-      free_inputs += fmt::format("{}'{}' {}", free_inputs.empty() ? "" : ", ", graph[id].name,
-                                 graph[id].dims.text());
+    for (const ValueId id : model_->inputs) {
+      const Value& input = (*model_)[id];
+      if (input.dims.known()) continue;
+      free_inputs +=
+          fmt::format("{}'{}' {}", free_inputs.empty() ? "" : ", ", input.name, input.dims.text());
     }
-    if (free_inputs.empty()) {
-      return fail(Code::kExhausted, "'{}' {} {} has no usable bound: more than 2^36 bytes",
-                  value.name, type_name(value.type), value.dims.text());
+    if (!free_inputs.empty()) {
+      return fail(
+          Code::kInvalid,
+          "the size of '{}' has no bound: inputs {} have free dimensions; give their sizes "
+          "(shapes; --shape NAME=1,3,480,640) or upper bounds (bounds; --bound NAME=1,3,960,960)",
+          value.name, free_inputs);
     }
-    return fail(
-        Code::kInvalid,
-        "the size of '{}' has no bound: inputs {} have free dimensions; give their sizes "
-        "(shapes; --shape NAME=1,3,480,640) or upper bounds (bounds; --bound NAME=1,3,960,960)",
-        value.name, free_inputs);
+    const std::string deciding = whole_number_inputs(*model_);
+    return fail(Code::kExhausted, "'{}' {} {} has no usable bound: more than 2^36 bytes{}",
+                value.name, type_name(value.type), value.dims.text(),
+                deciding.empty() || value.dims.known()
+                    ? ""
+                    : fmt::format("; only a run knows {}: fix what decides the size (bind; --bind "
+                                  "NAME=VALUE)",
+                                  deciding));
   }
 
   // Where each value lives, and from when to when.
@@ -244,7 +268,7 @@ class Writer {
     for (const ValueId id : graph.outputs) last[std::size_t(id)] = steps;
     for (const ValueId id : graph.inputs) {
       plan.values[std::size_t(id)].storage = plan::Storage::Input;
-      TRY(check_bounds(graph, graph[id]));
+      TRY(check_bounds(graph[id]));
     }
     for (std::size_t v = 0; v < graph.values.size(); ++v) {
       if (!graph.values[v].is_constant()) continue;
@@ -258,7 +282,8 @@ class Writer {
       for (std::size_t i = 0; i < node.outputs.size(); ++i) {
         const ValueId id = node.outputs[i];
         if (id == kNoValue) continue;
-        TRY(check_bounds(graph, graph[id]));
+        if (Status status = check_bounds(graph[id]); !status)
+          return std::move(status).error().at(fmt::format("node '{}' ({})", node.name, node.op));
         ValuePlan& value = plan.values[std::size_t(id)];
         value.storage = plan::Storage::Arena;
         value.bytes = bytes_of(graph[id]);
@@ -408,6 +433,7 @@ class Writer {
   }
 
   const CompileOptions& options_;
+  const Graph* model_ = nullptr;  // the main graph, while writing
   flatbuffers::FlatBufferBuilder builder_{1 << 14};
   Constants constants_;
   std::vector<const ops::OpDef*> operators_;

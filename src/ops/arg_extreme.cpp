@@ -50,11 +50,10 @@ Status run_arg(const RunContext& run, bool largest) {
 }
 
 Status arg_from_tflite(ImportContext& node, std::string_view op) {
-  TRY_VALUE(const double axis, constant_real(node, 1));
+  TRY_VALUE(const std::int64_t axis, constant_int(node, 1));
   const bool wide = node.attrs.text("output_type", "INT32") == "INT64";
-  TRY_VALUE(
-      const ValueId at,
-      node.emit(op, {node.in(0)}, {{"axis", std::int64_t(axis)}, {"keepdims", std::int64_t(0)}}));
+  TRY_VALUE(const ValueId at,
+            node.emit(op, {node.in(0)}, {{"axis", axis}, {"keepdims", std::int64_t(0)}}));
   return finish_cast(node, at, wide ? DataType::kI64 : DataType::kI32);
 }
 

@@ -54,9 +54,8 @@ Status reference(const RunContext& run) {
 
 // Both formats give the axis as input 1.
 Status import(ImportContext& node) {
-  TRY_VALUE(const double axis, constant_real(node, 1));
-  if (!(std::abs(axis) <= kMaxRank)) return fail(Code::kInvalid, "axis {}", axis);
-  node.attrs.set("axis", std::int64_t(axis));
+  TRY_VALUE(const std::int64_t axis, constant_int(node, 1));
+  node.attrs.set("axis", axis);
   return node.finish("CumSum", {node.in(0)}, node.attrs);
 }
 

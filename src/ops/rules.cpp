@@ -45,6 +45,12 @@ Result<double> constant_real(const ImportContext& node, int i) {
   return fail(Code::kInvalid, "input {} has {} elements; 1 expected", i, reals.size());
 }
 
+Result<std::int64_t> constant_int(const ImportContext& node, int i) {
+  TRY_VALUE(const std::vector<std::int64_t> ints, node.constant_ints(i));
+  if (ints.size() == 1) return ints[0];
+  return fail(Code::kInvalid, "input {} has {} elements; 1 expected", i, ints.size());
+}
+
 Status finish_chain(ImportContext& node, std::string_view op) {
   if (node.inputs.empty()) return fail(Code::kInvalid, "no inputs; at least 1 expected");
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {

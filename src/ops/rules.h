@@ -13,6 +13,7 @@ ValueId constant_scalar(ImportContext& node, DataType type, double x);
 Result<std::vector<double>> constant_reals(const ImportContext& node, int i);
 // The only element of constant input `i`.
 Result<double> constant_real(const ImportContext& node, int i);
+Result<std::int64_t> constant_int(const ImportContext& node, int i);
 
 // Finishes with `op` over all inputs, two at a time from the left; one input is passed through.
 Status finish_chain(ImportContext& node, std::string_view op);

@@ -29,6 +29,8 @@ find_library(SPNG spng REQUIRED)
 polder_room(pipeline DEPS runtime kernel platform base LIBS ${TURBOJPEG} ${SPNG})
 polder_embed(polder_pipeline src/pipeline/sinks/report.html kReportHtml pipeline_report_html.h)
 include(Video)
+find_library(CRYPTO crypto REQUIRED)
+polder_room(trust DEPS platform base LIBS ${CRYPTO})
 
 if(POLDER_HOST)
   polder_onnx_schema()
@@ -38,7 +40,7 @@ if(POLDER_HOST)
   polder_room(measure DEPS runtime platform base)
   # nlohmann-json throws; what is written here comes from us, so nothing is there to catch.
   polder_room(sdk EXCEPTIONS DEPS compile import runtime ops graph platform base)
-  polder_room(cli EXCEPTIONS DEPS sdk pipeline measure compile import runtime ops graph kernel
+  polder_room(cli EXCEPTIONS DEPS sdk trust pipeline measure compile import runtime ops graph kernel
               platform base)
   add_executable(polder src/apps/polder.cpp)
   target_link_libraries(polder PRIVATE polder_cli)

@@ -18,7 +18,7 @@ VECTOR = {"kernel", "platform"}
 # What an include starts with, the rooms that own it, why. Tests may use anything: none ships.
 OWNED = [
     ("toml++/", {"base"}, "TOML is read in one adapter"),
-    ("nlohmann/", {"base", "measure", "pipeline", "cli", "sdk"},
+    ("nlohmann/", {"base", "measure", "pipeline", "trust", "cli", "sdk"},
      "JSON is for what people and tools read"),
     ("google/protobuf", HOST_FORMATS, "protobuf is for ONNX, on the host"),
     ("onnx", HOST_FORMATS, "ONNX is a host format"),

@@ -316,4 +316,12 @@ Status Object::only(std::initializer_list<std::string_view> names) const {
   return {};
 }
 
+Json::Members Object::except(std::initializer_list<std::string_view> names) const {
+  Json::Members rest;
+  for (const auto& [name, value] : *members_) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) rest.emplace(name, value);
+  }
+  return rest;
+}
+
 }  // namespace polder::trust

@@ -96,6 +96,8 @@ class Object {
                                          std::size_t max_bytes = 4096) const;
   // Errors: kCorrupt for a member that is not among `names`, with the nearest of them.
   Status only(std::initializer_list<std::string_view> names) const;
+  // The members that are not among `names`.
+  Json::Members except(std::initializer_list<std::string_view> names) const;
   std::string place(std::string_view name) const { return where_ + "." + std::string(name); }
 
  private:

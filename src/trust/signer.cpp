@@ -1,0 +1,72 @@
+#include "trust/signer.h"
+
+#include "base/fail.h"
+#include "platform/private_file.h"
+#include "trust/evp_key.h"
+#include "trust/key_file.h"
+#include "trust/key_uri.h"
+
+namespace polder::trust {
+
+namespace {
+
+constexpr unsigned kRsaBits = 3072;
+
+Result<OwnedKey> generated(Scheme scheme) {
+  OwnedKey key;
+  switch (scheme) {
+    case Scheme::kEd25519: key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")); break;
+    case Scheme::kEcdsaP256: key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")); break;
+    case Scheme::kRsaPss:
+      key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t(kRsaBits)));
+      break;
+  }
+  if (!key) return fail(Code::kIo, "cannot make a key: {}", openssl_reason());
+  return key;
+}
+
+Result<PublicKey> create_file(const std::string& path, Scheme scheme, PassphraseSource& source) {
+  TRY_VALUE(const std::optional<Secret> passphrase, source.chosen(path));
+  TRY_VALUE(const OwnedKey key, generated(scheme));
+  TRY_VALUE(const Secret pem, write_private_key(key.get(), passphrase));
+  TRY_VALUE(PublicKey half, public_half(key.get(), path));
+  TRY(create_private_file(path, pem.view()));
+  return half;
+}
+
+Error not_yet(std::string_view what) {
+  return fail(Code::kUnavailable, "{}: this build has no support for it", what);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Signer>> open_signer(const std::string& uri, PassphraseSource& passphrase) {
+  TRY_VALUE(const KeyUri place, KeyUri::parse(uri));
+  if (place.place != KeyPlace::kFile) return not_yet(uri);
+  TRY_VALUE(OwnedKey key, read_private_key(place.path, passphrase));
+  return evp_signer(std::move(key), {}, place.path);
+}
+
+Result<std::unique_ptr<Decrypter>> open_decrypter(const std::string& uri,
+                                                  PassphraseSource& passphrase) {
+  TRY_VALUE(const KeyUri place, KeyUri::parse(uri));
+  if (place.place != KeyPlace::kFile) return not_yet(uri);
+  TRY_VALUE(OwnedKey key, read_private_key(place.path, passphrase));
+  return evp_decrypter(std::move(key), {}, place.path);
+}
+
+Result<PublicKey> create_key(const std::string& uri, Scheme scheme, PassphraseSource& passphrase) {
+  TRY_VALUE(const KeyUri place, KeyUri::parse(uri));
+  if (place.place != KeyPlace::kFile) return not_yet(uri);
+  return create_file(place.path, scheme, passphrase);
+}
+
+Status change_passphrase(const std::string& path, PassphraseSource& before,
+                         PassphraseSource& after) {
+  TRY_VALUE(const OwnedKey key, read_private_key(path, before));
+  TRY_VALUE(const std::optional<Secret> passphrase, after.chosen(path));
+  TRY_VALUE(const Secret pem, write_private_key(key.get(), passphrase));
+  return replace_private_file(path, pem.view());
+}
+
+}  // namespace polder::trust

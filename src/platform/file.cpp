@@ -52,6 +52,27 @@ Result<std::string> read_file(const std::string& path, std::size_t cap_bytes) {
   return bytes;
 }
 
+Result<std::uint64_t> stream_file(const std::string& path, std::uint64_t cap_bytes,
+                                  const std::function<Status(std::string_view piece)>& sink) {
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (fd.get() < 0) return os_error(path, "open", errno);
+  if (auto size = regular_size(fd.get(), path); !size) return std::move(size).error();
+  std::string buffer(256 << 10, '\0');
+  std::uint64_t total = 0;
+  while (true) {
+    const ssize_t got = ::read(fd.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return os_error(path, "read", errno);
+    if (got == 0) return total;
+    total += std::uint64_t(got);
+    if (total > cap_bytes) {
+      return fail(Code::kExhausted, "{}: more than the {} bytes that are accepted here", path,
+                  cap_bytes);
+    }
+    TRY(sink(std::string_view(buffer).substr(0, std::size_t(got))));
+  }
+}
+
 Result<std::string> resolve_within(const std::string& folder, const std::string& relative) {
   namespace fs = std::filesystem;
   const auto outside = [&] {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -17,6 +18,12 @@ namespace polder {
 
 // The whole file. Errors: kNotFound, kExhausted above `cap_bytes`, kIo; each names the path.
 Result<std::string> read_file(const std::string& path, std::size_t cap_bytes);
+
+// Hands the file to `sink` piece by piece, in order; its size is returned. For files that are too
+// large to be held. Errors: kNotFound, kInvalid for what is no regular file, kExhausted above
+// `cap_bytes`, kIo, and the sink's, which ends it.
+Result<std::uint64_t> stream_file(const std::string& path, std::uint64_t cap_bytes,
+                                  const std::function<Status(std::string_view piece)>& sink);
 
 // The path of `relative` inside `folder` with every symbolic link resolved. Errors: kDenied when it
 // is absolute or leads out of the folder (".." or a link); kNotFound.

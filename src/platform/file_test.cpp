@@ -54,6 +54,20 @@ TEST_F(FileTest, ErrorsNameThePath) {
   EXPECT_FALSE(write_file_atomic(folder_ + "/no/such/folder", "x").ok());
 }
 
+TEST_F(FileTest, StreamsInPieces) {
+  const std::string path = folder_ + "/long", bytes(1'000'000, 'x');
+  ASSERT_TRUE(write_file_atomic(path, bytes).ok());
+  std::string got;
+  const auto take = [&](std::string_view piece) { return got += piece, Status(); };
+  EXPECT_EQ(stream_file(path, bytes.size(), take).value(), bytes.size());
+  EXPECT_EQ(got, bytes);
+  EXPECT_EQ(stream_file(path, bytes.size() - 1, take).error().code, Code::kExhausted);
+  EXPECT_EQ(stream_file(folder_, 10, take).error().code, Code::kInvalid);
+  EXPECT_EQ(stream_file(folder_ + "/none", 10, take).error().code, Code::kNotFound);
+  const auto refuse = [](std::string_view) -> Status { return Error{Code::kDenied, "no"}; };
+  EXPECT_EQ(stream_file(path, bytes.size(), refuse).error().code, Code::kDenied);
+}
+
 TEST_F(FileTest, ListsByName) {
   for (const char* name : {"/b", "/a", "/c"})
     ASSERT_TRUE(write_file_atomic(folder_ + name, "").ok());

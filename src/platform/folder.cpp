@@ -1,0 +1,108 @@
+#include "platform/folder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "base/fail.h"
+#include "platform/os_error.h"
+
+namespace polder {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+EntryKind kind_of(const fs::file_status& status) {
+  switch (status.type()) {
+    case fs::file_type::regular: return EntryKind::kFile;
+    case fs::file_type::directory: return EntryKind::kFolder;
+    case fs::file_type::symlink: return EntryKind::kLink;
+    default: return EntryKind::kOther;
+  }
+}
+
+class Walk {
+ public:
+  Walk(fs::path root, std::size_t max_count) : root_(std::move(root)), max_count_(max_count) {}
+
+  // Entries of root/`below` and of the folders in it.
+  Status add(const std::string& below, int depth) {
+    if (depth > kMaxFolderDepth) {
+      return fail(Code::kExhausted, "{}: folders more than {} deep", (root_ / below).string(),
+                  kMaxFolderDepth);
+    }
+    TRY_VALUE(std::vector<FolderEntry> here, entries_of(below));
+    for (FolderEntry& entry : here) {
+      const std::string path = entry.path;
+      const bool is_folder = entry.kind == EntryKind::kFolder;
+      entries_.push_back(std::move(entry));
+      if (is_folder) TRY(add(path, depth + 1));
+    }
+    return {};
+  }
+  std::vector<FolderEntry> take() { return std::move(entries_); }
+
+ private:
+  Result<std::vector<FolderEntry>> entries_of(const std::string& below) {
+    std::vector<FolderEntry> here;
+    std::error_code error;
+    fs::directory_iterator entry(root_ / below, error), end;
+    for (; !error && entry != end; entry.increment(error)) {
+      if (++count_ > max_count_) {
+        return fail(Code::kExhausted, "{}: more than {} entries", root_.string(), max_count_);
+      }
+      const std::string name = entry->path().filename().string();
+      FolderEntry found{below.empty() ? name : below + "/" + name,
+                        kind_of(entry->symlink_status(error))};
+      if (!error && found.kind == EntryKind::kFile) found.bytes = entry->file_size(error);
+      if (error) return os_error(entry->path().string(), "stat", error.value());
+      here.push_back(std::move(found));
+    }
+    if (error) return os_error((root_ / below).string(), "list", error.value());
+    std::sort(here.begin(), here.end(),
+              [](const FolderEntry& a, const FolderEntry& b) { return a.path < b.path; });
+    return here;
+  }
+
+  fs::path root_;
+  std::size_t max_count_, count_ = 0;
+  std::vector<FolderEntry> entries_;
+};
+
+}  // namespace
+
+Result<std::string> path_below(const std::string& folder, const std::string& path) {
+  std::error_code error;
+  const fs::path base = fs::canonical(folder, error);
+  if (error) return os_error(folder, "open", error.value());
+  const fs::path whole = fs::weakly_canonical(fs::absolute(path, error), error);
+  if (error) return os_error(path, "open", error.value());
+  const auto [in_base, in_whole] =
+      std::mismatch(base.begin(), base.end(), whole.begin(), whole.end());
+  if (in_base != base.end() || in_whole == whole.end()) return std::string();
+  return whole.lexically_relative(base).string();
+}
+
+Result<EntryKind> entry_kind(const std::string& path) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (status.type() == fs::file_type::not_found) return os_error(path, "open", ENOENT);
+  if (error) return os_error(path, "stat", error.value());
+  return kind_of(status);
+}
+
+Result<std::vector<FolderEntry>> walk_folder(const std::string& folder, std::size_t max_count) {
+  std::error_code error;
+  const fs::file_status status = fs::status(folder, error);
+  if (status.type() == fs::file_type::not_found) return os_error(folder, "open", ENOENT);
+  if (error) return os_error(folder, "stat", error.value());
+  if (status.type() != fs::file_type::directory) {
+    return fail(Code::kInvalid, "{}: a folder is expected, this is none", folder);
+  }
+  Walk walk(folder, max_count);
+  TRY(walk.add("", 1));
+  return walk.take();
+}
+
+}  // namespace polder

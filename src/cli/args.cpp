@@ -1,21 +1,12 @@
-// Command-line arguments: parsing, help, completion, and the choice of the command.
+// Command-line arguments: parsing.
 #include "cli/args.h"
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
 #include <charconv>
-#include <csignal>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
-
-#include <polder/model.h>
-#include <nlohmann/json.hpp>
 
 #include "base/fail.h"
-#include "base/text.h"
-#include "platform/memory.h"
 
 namespace polder::cli {
 
@@ -26,8 +17,6 @@ const Option* find_option(std::span<const Option> options, std::string_view name
   return found == options.end() ? nullptr : &*found;
 }
 
-// What -o stands for: --output, --output-dir or --out, of which a command has at most one.
-bool is_output(std::string_view name) { return name.starts_with("--out"); }
 std::string_view output_option(std::span<const Option> options) {
   const auto found = std::ranges::find_if(options, is_output, &Option::name);
   return found == options.end() ? "-o" : found->name;
@@ -41,82 +30,9 @@ Error unknown_option(std::string_view name, std::span<const Option> options) {
               near.empty() ? std::string() : fmt::format("; did you mean '{}'?", near));
 }
 
-std::string general_help() {
-  std::string text =
-      "usage: polder COMMAND [ARGUMENTS]\n\nMakes AI models small, fast and measurable on "
-      "devices.\n\n";
-  for (const Command* command : commands())
-    text += fmt::format("  {:<12}{}.\n", command->name,
-                        command->summary.substr(0, command->summary.find('.')));
-  text +=
-      "\n'polder COMMAND --help' tells more, with an example. 'polder --version' prints the "
-      "version.\n"
-      "'polder completion bash' prints completion for your shell: source <(polder completion "
-      "bash)\n";
-  return text;
-}
-
-std::string bash_completion() {
-  std::string names, cases;
-  for (const Command* command : commands()) {
-    names += fmt::format("{} ", command->name);
-    std::string options = "--help";
-    for (const Option& option : command->options) options += fmt::format(" {}", option.name);
-    cases += fmt::format("    {}) words=\"{}\" ;;\n", command->name, options);
-  }
-  return fmt::format(
-      "_polder() {{\n  local words word=${{COMP_WORDS[COMP_CWORD]}}\n  if [ \"$COMP_CWORD\" = 1 ]; "
-      "then\n"
-      "    COMPREPLY=($(compgen -W \"{}--help --version\" -- \"$word\")); return\n  fi\n"
-      "  case ${{COMP_WORDS[1]}} in\n{}  esac\n"
-      "  case $word in\n    -*) COMPREPLY=($(compgen -W \"$words\" -- \"$word\")) ;;\n"
-      "    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n  esac\n}}\ncomplete -o filenames -F "
-      "_polder polder\n",
-      names, cases);
-}
-void print_error(const Error& error, bool json) {
-  if (json) {
-    const nlohmann::ordered_json object = {
-        {"error", {{"code", code_name(error.code)}, {"message", error.message}}}};
-    std::printf("%s\n",
-                object.dump(2, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
-  }
-  std::fprintf(stderr, "polder: %s\n", one_line(error.message).c_str());
-}
-
-// What was printed is out, or the command has failed: stdout may be a file on a full disk.
-int flushed(int status) {
-  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
-  std::fprintf(stderr, "polder: cannot write the result to stdout: %s\n", std::strerror(errno));
-  return 1;
-}
-
-int run_command(const Command& command, int argc, char** argv) {
-  const std::span<char* const> rest(argv + 1, std::size_t(argc - 1));
-  for (const char* word : rest) {
-    if (std::strcmp(word, "--") == 0) break;
-    if (std::strcmp(word, "--help") == 0 || std::strcmp(word, "-h") == 0) {
-      std::fputs(help_of(command).c_str(), stdout);
-      return flushed(0);
-    }
-  }
-  auto args = Args::parse(rest, command.options, command.min_positional, command.max_positional);
-  if (!args) {
-    std::fprintf(stderr, "polder %.*s: %s\n'polder %.*s --help' shows how to use it\n",
-                 int(command.name.size()), command.name.data(),
-                 one_line(args.error().message).c_str(), int(command.name.size()),
-                 command.name.data());
-    return 2;
-  }
-  // Models and recordings take memory as they ask for.
-  const std::string subject = args->positional().empty() ? "" : args->positional()[0];
-  Result<int> status = within_memory(subject, [&] { return command.run(*args); });
-  if (status) return flushed(*status);
-  print_error(status.error(), args->has("--json"));
-  return 1;
-}
-
 }  // namespace
+
+bool is_output(std::string_view option) { return option.starts_with("--out"); }
 
 Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> options,
                          int min_positional, int max_positional) {
@@ -216,27 +132,6 @@ Result<double> Args::real(std::string_view option, double fallback, double min, 
   return number;
 }
 
-std::string help_of(const Command& command) {
-  std::string text = fmt::format("usage: polder {} {}{}\n\n{}\n", command.name, command.arguments,
-                                 command.options.empty() ? "" : " [OPTIONS]", command.summary);
-  if (!command.options.empty()) text += "\noptions:\n";
-  for (const Option& option : command.options) {
-    const std::string left =
-        fmt::format("{}{}{}{}", is_output(option.name) ? "-o, " : "", option.name,
-                    option.value.empty() ? "" : " ", option.value);
-    text += left.size() <= 24 ? fmt::format("  {:<26}{}", left, option.help)
-                              : fmt::format("  {}\n{:28}{}", left, "", option.help);
-    text += option.repeats ? "; may be repeated\n" : "\n";
-  }
-  if (std::ranges::any_of(command.options, [](const Option& option) {
-        return !option.value.empty() && !option.repeats;
-      }))
-    text +=
-        "\nAn option that is not given is taken from the environment: --some-option from "
-        "POLDER_SOME_OPTION.\n";
-  return text + fmt::format("\nexample:\n{}\n", command.example);
-}
-
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
@@ -259,52 +154,6 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
     }
   }
   return best;
-}
-
-int main_of(int argc, char** argv) {
-  // A file that may not grow is an error of write(), like a full disk, not the end of the process.
-  std::signal(SIGXFSZ, SIG_IGN);
-  if (argc < 2) {
-    std::fputs(general_help().c_str(), stderr);
-    return 2;
-  }
-  const std::string_view name = argv[1];
-  if (name == "help" && argc == 3) {  // as --help of the command
-    char help[] = "--help";
-    char* words[] = {argv[0], argv[2], help};
-    return main_of(3, words);
-  }
-  if (name == "--help" || name == "-h" || name == "help") {
-    std::fputs(general_help().c_str(), stdout);
-    return flushed(0);
-  }
-  if (name == "--version") {
-    std::printf("polder %s\n", version());
-    return flushed(0);
-  }
-  if (name == "completion") {
-    const std::string_view shell = argc == 3 ? argv[2] : "";
-    if (shell == "bash") {
-      std::fputs(bash_completion().c_str(), stdout);
-      return flushed(0);
-    }
-    const bool asked = shell == "--help" || shell == "-h";
-    std::fputs(
-        "usage: polder completion bash\n\nPrints completion for bash (zsh: after "
-        "'autoload bashcompinit && bashcompinit').\n\nexample:\n"
-        "  source <(polder completion bash)\n",
-        asked ? stdout : stderr);
-    return asked ? flushed(0) : 2;
-  }
-  std::vector<std::string_view> names;
-  for (const Command* command : commands()) {
-    if (command->name == name) return run_command(*command, argc - 1, argv + 1);
-    names.push_back(command->name);
-  }
-  const std::string_view near = nearest(name, names);
-  std::fprintf(stderr, "polder: no command '%s'%s\n'polder --help' lists the commands\n", argv[1],
-               near.empty() ? "" : fmt::format("; did you mean '{}'?", near).c_str());
-  return 2;
 }
 
 }  // namespace polder::cli

@@ -1,4 +1,5 @@
-// Command-line arguments: an option table that parses, and prints its own help and completion.
+// Commands and their arguments: an option table that parses, and prints its own help and
+// completion.
 #pragma once
 
 #include <polder/error.h>
@@ -43,9 +44,9 @@ class Args {
   std::vector<std::string> positional_;
 };
 
-// A sub-command.
+// A sub-command: polder VERB, or polder NOUN VERB.
 struct Command {
-  std::string_view name;
+  std::string_view name;       // "inspect", or "keys create" of the noun "keys"
   std::string_view summary;    // its first sentence is what the list of commands shows
   std::string_view arguments;  // "MODEL [PLAN]"
   std::string_view example;    // one or more lines
@@ -55,11 +56,22 @@ struct Command {
   Result<int> (*run)(const Args& args) = nullptr;
 };
 
-// All commands, in the order of the help.
+// What several commands are about: those whose names begin with it and a space.
+struct Noun {
+  std::string_view name;     // "keys"
+  std::string_view summary;  // one sentence
+};
+
+// All commands and nouns, in the order of the help.
 std::span<const Command* const> commands();
+std::span<const Noun> nouns();
 std::string help_of(const Command& command);
+// Its commands, one a line.
+std::string help_of(const Noun& noun);
 // The candidate with the smallest edit distance, or "" when none is near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+// What -o stands for: --output, --output-dir or --out, of which a command has at most one.
+bool is_output(std::string_view option);
 // Runs `polder ARGV...`; returns the exit status: 0 done, 1 failed, 2 usage.
 int main_of(int argc, char** argv);
 

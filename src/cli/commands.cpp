@@ -1,12 +1,20 @@
-// The list of commands, in the order of the help.
+// The lists of commands and nouns, in the order of the help.
 #include "cli/commands.h"
 
 namespace polder::cli {
 
 std::span<const Command* const> commands() {
-  static constexpr const Command* kCommands[] = {&kInspect, &kCompile, &kRun,      &kBench,
-                                                 &kProfile, &kPlay,    &kOperators};
+  static constexpr const Command* kCommands[] = {
+      &kInspect,        &kCompile,   &kRun,        &kBench,    &kProfile,
+      &kPlay,           &kOperators, &kKeysCreate, &kKeysShow, &kKeysPublic,
+      &kKeysPassphrase, &kKeysSign,  &kKeysVerify};
   return kCommands;
+}
+
+std::span<const Noun> nouns() {
+  static constexpr Noun kNouns[] = {
+      {"keys", "Makes and shows keys that sign: in files, on PKCS#11 tokens, in a TPM."}};
+  return kNouns;
 }
 
 }  // namespace polder::cli

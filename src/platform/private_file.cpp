@@ -32,10 +32,6 @@ std::string quoted(const std::string& path) {
 }
 
 Status check_private(const struct stat& info, const std::string& path) {
-  if (!S_ISREG(info.st_mode)) {
-    return fail(Code::kInvalid, "{}: a regular file is expected, this is a {}", path,
-                S_ISDIR(info.st_mode) ? "folder" : "device or a pipe");
-  }
   if ((info.st_mode & kOthers) != 0) {
     return fail(Code::kDenied,
                 "{}: others than its owner have access to this file (mode {:04o}), and it holds a "
@@ -103,15 +99,17 @@ Error taken(const std::string& path) {
               "{}: is there already, and a key is never overwritten; choose another name", path);
 }
 
-}  // namespace
-
-Result<std::size_t> read_private_file(const std::string& path, std::span<char> into) {
+Result<std::size_t> read_into(const std::string& path, std::span<char> into, bool is_private) {
   // Without blocking: a pipe that nobody writes to is refused like any other.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) return os_error(path, "open", errno);
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return os_error(path, "stat", errno);
-  TRY(check_private(info, path));
+  if (!S_ISREG(info.st_mode)) {
+    return fail(Code::kInvalid, "{}: a regular file is expected, this is a {}", path,
+                S_ISDIR(info.st_mode) ? "folder" : "device or a pipe");
+  }
+  if (is_private) TRY(check_private(info, path));
   if (std::size_t(info.st_size) > into.size()) {
     return fail(Code::kExhausted, "{}: {} bytes; at most {} are accepted here", path, info.st_size,
                 into.size());
@@ -125,6 +123,16 @@ Result<std::size_t> read_private_file(const std::string& path, std::span<char> i
     filled += std::size_t(got);
   }
   return filled;
+}
+
+}  // namespace
+
+Result<std::size_t> read_private_file(const std::string& path, std::span<char> into) {
+  return read_into(path, into, true);
+}
+
+Result<std::size_t> read_file_into(const std::string& path, std::span<char> into) {
+  return read_into(path, into, false);
 }
 
 Status create_private_file(const std::string& path, std::string_view bytes) {

@@ -16,6 +16,9 @@ namespace polder {
 // when it is no regular file; kIo.
 Result<std::size_t> read_private_file(const std::string& path, std::span<char> into);
 
+// The same of a file that anybody may read.
+Result<std::size_t> read_file_into(const std::string& path, std::span<char> into);
+
 // Makes a file of mode 0600, complete or not at all. Errors: kDenied when the name is taken, by
 // whatever it is: nothing is ever overwritten; kExhausted; kIo.
 Status create_private_file(const std::string& path, std::string_view bytes);

@@ -7,9 +7,9 @@
 
 namespace polder::trust {
 
-Result<std::optional<Secret>> GivenPassphrase::handed_over() {
+Result<std::optional<Secret>> GivenPassphrase::handed_over(bool again) {
   if (options_.descriptor.has_value()) {
-    TRY_VALUE(Secret line, next_line());
+    TRY_VALUE(Secret line, next_line(again));
     return std::optional<Secret>(std::move(line));
   }
   const char* value = input_.environment(options_.variable);
@@ -21,7 +21,7 @@ Result<std::optional<Secret>> GivenPassphrase::handed_over() {
   return std::optional<Secret>(Secret::copy(value));
 }
 
-Result<Secret> GivenPassphrase::next_line() {
+Result<Secret> GivenPassphrase::next_line(bool again) {
   Secret line(kMaxPassphraseBytes);
   const auto size = input_.read_line(*options_.descriptor, line.span());
   if (size.ok()) {
@@ -33,7 +33,7 @@ Result<Secret> GivenPassphrase::next_line() {
     last_line_ = Secret::copy(line.view());
     return line;
   }
-  if (size.error().code == Code::kNotFound && !last_line_.empty())
+  if (size.error().code == Code::kNotFound && again && !last_line_.empty())
     return Secret::copy(last_line_.view());
   return Error(size.error()).at(options_.descriptor_option);
 }
@@ -47,7 +47,7 @@ Result<Secret> GivenPassphrase::ask(const std::string& prompt, std::string_view 
 }
 
 Result<Secret> GivenPassphrase::existing(std::string_view what) {
-  TRY_VALUE(std::optional<Secret> given, handed_over());
+  TRY_VALUE(std::optional<Secret> given, handed_over(true));
   if (given.has_value()) return std::move(*given);
   if (!input_.has_terminal()) {
     return fail(Code::kDenied,
@@ -60,7 +60,7 @@ Result<Secret> GivenPassphrase::existing(std::string_view what) {
 
 Result<std::optional<Secret>> GivenPassphrase::chosen(std::string_view what) {
   if (options_.none) return std::optional<Secret>();
-  TRY_VALUE(std::optional<Secret> given, handed_over());
+  TRY_VALUE(std::optional<Secret> given, handed_over(false));
   if (given.has_value()) return given;
   if (!input_.has_terminal()) {
     return fail(Code::kDenied,

@@ -35,8 +35,8 @@ struct PassphraseOptions {
 };
 
 // The descriptor if one is given, else the variable if it is set, else the terminal. A descriptor
-// gives a line to each key in turn; its last line serves all others. What is chosen on the terminal
-// is asked for twice. Borrows `input`.
+// gives a line to each key in turn; its last line serves all other keys that are there. What is
+// chosen on the terminal is asked for twice. Borrows `input`.
 class GivenPassphrase final : public PassphraseSource {
  public:
   GivenPassphrase(SecretInput& input, PassphraseOptions options)
@@ -46,8 +46,8 @@ class GivenPassphrase final : public PassphraseSource {
 
  private:
   // Nothing when neither a descriptor nor the variable is given.
-  Result<std::optional<Secret>> handed_over();
-  Result<Secret> next_line();
+  Result<std::optional<Secret>> handed_over(bool again);
+  Result<Secret> next_line(bool again);
   Result<Secret> ask(const std::string& prompt, std::string_view what);
 
   SecretInput& input_;

@@ -47,6 +47,22 @@ Result<std::unique_ptr<Signer>> open_signer(const std::string& uri, PassphraseSo
   return evp_signer(std::move(key), {}, place.path);
 }
 
+Result<OpenedPublicKey> open_public_key(const std::string& uri, PassphraseSource& passphrase) {
+  TRY_VALUE(const KeyUri place, KeyUri::parse(uri));
+  if (place.place == KeyPlace::kFile) {
+    Secret text(kMaxKeyFileBytes);
+    TRY_VALUE(const std::size_t size, read_file_into(place.path, text.span()));
+    text.shrink(size);
+    if (text.view().find("-----BEGIN PUBLIC KEY-----") != text.view().npos) {
+      auto key = PublicKey::from_pem(text.view());
+      if (!key) return std::move(key).error().at(place.path);
+      return OpenedPublicKey{std::move(*key), false};
+    }
+  }
+  TRY_VALUE(const auto signer, open_signer(uri, passphrase));
+  return OpenedPublicKey{signer->public_key(), true};
+}
+
 Result<std::unique_ptr<Decrypter>> open_decrypter(const std::string& uri,
                                                   PassphraseSource& passphrase) {
   TRY_VALUE(const KeyUri place, KeyUri::parse(uri));
@@ -61,12 +77,22 @@ Result<PublicKey> create_key(const std::string& uri, Scheme scheme, PassphraseSo
   return create_file(place.path, scheme, passphrase);
 }
 
-Status change_passphrase(const std::string& path, PassphraseSource& before,
-                         PassphraseSource& after) {
+Result<PublicKey> change_passphrase(const std::string& uri, PassphraseSource& before,
+                                    PassphraseSource& after) {
+  TRY_VALUE(const KeyUri place, KeyUri::parse(uri));
+  if (place.place != KeyPlace::kFile) {
+    return fail(Code::kUnsupported,
+                "'{}': the passphrase of a file is changed here; the PIN of a token or a TPM with "
+                "the vendor's tool",
+                uri);
+  }
+  const std::string& path = place.path;
   TRY_VALUE(const OwnedKey key, read_private_key(path, before));
   TRY_VALUE(const std::optional<Secret> passphrase, after.chosen(path));
   TRY_VALUE(const Secret pem, write_private_key(key.get(), passphrase));
-  return replace_private_file(path, pem.view());
+  TRY_VALUE(PublicKey half, public_half(key.get(), path));
+  TRY(replace_private_file(path, pem.view()));
+  return half;
 }
 
 }  // namespace polder::trust

@@ -27,6 +27,15 @@ namespace polder::trust {
 // key; kUnavailable without the library, token or TPM, naming the package to install.
 Result<std::unique_ptr<Signer>> open_signer(const std::string& uri, PassphraseSource& passphrase);
 
+struct OpenedPublicKey {
+  PublicKey key;
+  bool from_private = false;
+};
+
+// The public key of a PEM file that holds one (which anybody may read), or of the private key that
+// a URI names. Errors: as open_signer().
+Result<OpenedPublicKey> open_public_key(const std::string& uri, PassphraseSource& passphrase);
+
 // Makes a private key of a scheme at a place where none is, and returns its public half. RSA keys
 // have 3,072 bits. In a file it is encrypted with a passphrase unless passphrase.chosen() says
 // otherwise; on a token and in a TPM it is made there and never leaves it. Errors: kDenied when
@@ -34,8 +43,8 @@ Result<std::unique_ptr<Signer>> open_signer(const std::string& uri, PassphraseSo
 Result<PublicKey> create_key(const std::string& uri, Scheme scheme, PassphraseSource& passphrase);
 
 // Encrypts the key of a file anew: asks `before` for its passphrase, if it has one, and `after` for
-// the one to come. The file is replaced only when the new one is complete.
-Status change_passphrase(const std::string& path, PassphraseSource& before,
-                         PassphraseSource& after);
+// the one to come. The file is replaced only when the new one is complete. Returns the public half.
+Result<PublicKey> change_passphrase(const std::string& uri, PassphraseSource& before,
+                                    PassphraseSource& after);
 
 }  // namespace polder::trust

@@ -1,0 +1,76 @@
+// polder keys create: makes a private key in a file, on a token or in the TPM.
+#include <cstdio>
+
+#include "base/fail.h"
+#include "cli/commands.h"
+#include "cli/keys/describe.h"
+#include "cli/passphrase.h"
+#include "trust/signer.h"
+
+namespace polder::cli {
+
+namespace {
+
+constexpr Option kOptions[] = {
+    {"--type", "TYPE", "ed25519, p256 or rsa (default: ed25519 in a file, else p256)"},
+    {"--output", "FILE", "the file to make, of mode 0600; never one that is there"},
+    {"--pkcs11", "URI", "makes it on this token: pkcs11:token=NAME;object=KEY"},
+    {"--tpm", "HANDLE", "makes it in the TPM, under this persistent handle: 0x81000001"},
+    POLDER_PASSPHRASE_OPTION,
+    POLDER_NO_PASSPHRASE_OPTION,
+    {"--json", "", "prints the public key and its identifiers as JSON"}};
+
+// Where the key is to be, as a URI.
+Result<std::string> place_of(const Args& args) {
+  const int count = args.has("--output") + args.has("--pkcs11") + args.has("--tpm");
+  if (count != 1)
+    return fail(Code::kInvalid,
+                "one of --output FILE, --pkcs11 URI and --tpm HANDLE says where the "
+                "key is to be; {} given",
+                count);
+  if (args.has("--output")) return "file:" + args.text("--output");
+  if (args.has("--tpm")) return "tpm:" + args.text("--tpm");
+  std::string uri = args.text("--pkcs11");
+  if (!uri.starts_with("pkcs11:"))
+    return fail(Code::kInvalid, "--pkcs11: pkcs11:token=NAME;object=KEY is expected, '{}' given",
+                uri);
+  return uri;
+}
+
+Result<trust::Scheme> scheme_of(const Args& args) {
+  const std::string type = args.text("--type", args.has("--output") ? "ed25519" : "p256");
+  if (type == "ed25519") return trust::Scheme::kEd25519;
+  if (type == "p256") return trust::Scheme::kEcdsaP256;
+  if (type == "rsa") return trust::Scheme::kRsaPss;
+  return fail(Code::kInvalid, "--type: ed25519, p256 or rsa is expected, '{}' given", type);
+}
+
+Result<int> run(const Args& args) {
+  TRY_VALUE(const std::string uri, place_of(args));
+  TRY_VALUE(const trust::Scheme scheme, scheme_of(args));
+  TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
+  TRY_VALUE(const trust::PublicKey key, trust::create_key(uri, scheme, passphrase.source()));
+  print_key(key, uri, true, args.has("--json"));
+  return 0;
+}
+
+}  // namespace
+
+const Command kKeysCreate = {
+    .name = "keys create",
+    .summary =
+        "Makes a private key in a file, on a PKCS#11 token or in the TPM. A file is encrypted "
+        "with "
+        "a\npassphrase, which is asked for; on a token and in a TPM the key is made there and "
+        "never "
+        "leaves it.\nAn RSA key has 3,072 bits.",
+    .arguments = "",
+    .example =
+        "  polder keys create --output root-1.pem\n"
+        "  polder keys create --type p256 --output device.pem --no-passphrase\n"
+        "  polder keys create --pkcs11 'pkcs11:token=release;object=targets-1'\n"
+        "  polder keys create --tpm 0x81000001",
+    .options = kOptions,
+    .run = run};
+
+}  // namespace polder::cli

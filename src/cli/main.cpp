@@ -1,0 +1,238 @@
+// The polder command: help, completion, and the choice of the sub-command.
+#include <polder/model.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "cli/args.h"
+#include "platform/memory.h"
+
+namespace polder::cli {
+
+namespace {
+
+std::string_view first_sentence(std::string_view summary) {
+  return summary.substr(0, summary.find('.'));
+}
+
+// "create" of "keys create" when `noun` is "keys"; empty when it is none of the noun's.
+std::string_view verb_of(const Command& command, std::string_view noun) {
+  const std::string_view name = command.name;
+  const bool own = name.size() > noun.size() && name.starts_with(noun) && name[noun.size()] == ' ';
+  return own ? name.substr(noun.size() + 1) : std::string_view();
+}
+
+bool is_flat(const Command& command) { return command.name.find(' ') == command.name.npos; }
+
+bool is_help(std::string_view word) { return word == "--help" || word == "-h"; }
+
+std::string general_help() {
+  std::string text =
+      "usage: polder COMMAND [ARGUMENTS]\n\nMakes AI models small, fast and measurable on "
+      "devices.\n\n";
+  for (const Command* command : commands()) {
+    if (is_flat(*command))
+      text += fmt::format("  {:<12}{}.\n", command->name, first_sentence(command->summary));
+  }
+  for (const Noun& noun : nouns())
+    text += fmt::format("  {:<12}{}.\n", noun.name, first_sentence(noun.summary));
+  text +=
+      "\n'polder COMMAND --help' tells more, with an example. 'polder --version' prints the "
+      "version.\n"
+      "'polder completion bash' prints completion for your shell: source <(polder completion "
+      "bash)\n";
+  return text;
+}
+
+// One branch of the shell's case: the options of a command.
+std::string completion_case(const Command& command) {
+  std::string options = "--help";
+  for (const Option& option : command.options) options += fmt::format(" {}", option.name);
+  return fmt::format("    \"{}\") words=\"{}\" ;;\n", command.name, options);
+}
+
+std::string bash_completion() {
+  std::string names, verbs, noun_names, cases;
+  for (const Command* command : commands()) {
+    if (is_flat(*command)) names += fmt::format("{} ", command->name);
+    cases += completion_case(*command);
+  }
+  for (const Noun& noun : nouns()) {
+    names += fmt::format("{} ", noun.name);
+    noun_names += fmt::format("{}{}", noun_names.empty() ? "" : "|", noun.name);
+    std::string own;
+    for (const Command* command : commands()) {
+      const std::string_view verb = verb_of(*command, noun.name);
+      if (!verb.empty()) own += fmt::format("{} ", verb);
+    }
+    verbs += fmt::format("    {}) verbs=\"{}--help\" ;;\n", noun.name, own);
+  }
+  return fmt::format(
+      "_polder() {{\n"
+      "  local words verbs command=${{COMP_WORDS[1]}} word=${{COMP_WORDS[COMP_CWORD]}}\n"
+      "  if [ \"$COMP_CWORD\" = 1 ]; then\n"
+      "    COMPREPLY=($(compgen -W \"{}--help --version\" -- \"$word\")); return\n  fi\n"
+      "  case $command in\n{}  esac\n"
+      "  if [ -n \"$verbs\" ]; then\n"
+      "    if [ \"$COMP_CWORD\" = 2 ]; then\n"
+      "      COMPREPLY=($(compgen -W \"$verbs\" -- \"$word\")); return\n    fi\n"
+      "    command=\"$command ${{COMP_WORDS[2]}}\"\n  fi\n"
+      "  case $command in\n{}  esac\n"
+      "  case $word in\n    -*) COMPREPLY=($(compgen -W \"$words\" -- \"$word\")) ;;\n"
+      "    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n  esac\n}}\ncomplete -o filenames -F "
+      "_polder polder\n",
+      names, verbs, cases);
+}
+
+void print_error(const Error& error, bool json) {
+  if (json) {
+    const nlohmann::ordered_json object = {
+        {"error", {{"code", code_name(error.code)}, {"message", error.message}}}};
+    std::printf("%s\n",
+                object.dump(2, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
+  }
+  std::fprintf(stderr, "polder: %s\n", one_line(error.message).c_str());
+}
+
+// What was printed is out, or the command has failed: stdout may be a file on a full disk.
+int flushed(int status) {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
+  std::fprintf(stderr, "polder: cannot write the result to stdout: %s\n", std::strerror(errno));
+  return 1;
+}
+
+// What was asked for goes to stdout; usage that was not, to stderr. Returns the exit status.
+int print_text(const std::string& text, bool asked) {
+  std::fputs(text.c_str(), asked ? stdout : stderr);
+  return asked ? flushed(0) : 2;
+}
+
+// `rest`: what follows the command's name.
+int run_command(const Command& command, std::span<char* const> rest) {
+  for (const char* word : rest) {
+    if (std::strcmp(word, "--") == 0) break;
+    if (is_help(word)) return print_text(help_of(command), true);
+  }
+  auto args = Args::parse(rest, command.options, command.min_positional, command.max_positional);
+  if (!args) {
+    fmt::print(stderr, "polder {0}: {1}\n'polder {0} --help' shows how to use it\n", command.name,
+               one_line(args.error().message));
+    return 2;
+  }
+  // Models and recordings take memory as they ask for.
+  const std::string subject = args->positional().empty() ? "" : args->positional()[0];
+  Result<int> status = within_memory(subject, [&] { return command.run(*args); });
+  if (status) return flushed(*status);
+  print_error(status.error(), args->has("--json"));
+  return 1;
+}
+
+int run_completion(std::span<char* const> rest) {
+  const std::string_view shell = rest.size() == 1 ? rest[0] : "";
+  if (shell == "bash") return print_text(bash_completion(), true);
+  return print_text(
+      "usage: polder completion bash\n\nPrints completion for bash (zsh: after "
+      "'autoload bashcompinit && bashcompinit').\n\nexample:\n"
+      "  source <(polder completion bash)\n",
+      is_help(shell));
+}
+
+// Says that there is no such command and which is near; returns the exit status.
+int unknown(std::string_view prefix, std::string_view word,
+            std::span<const std::string_view> names) {
+  const std::string_view near = nearest(word, names);
+  fmt::print(stderr, "polder: no command '{0}{1}'{2}\n'polder {0}--help' lists the commands\n",
+             prefix, one_line(word),
+             near.empty() ? "" : fmt::format("; did you mean '{}{}'?", prefix, near));
+  return 2;
+}
+
+// `rest`: what follows the noun.
+int run_noun(const Noun& noun, std::span<char* const> rest) {
+  const std::string_view word = rest.empty() ? "" : rest[0];
+  if (rest.empty() || is_help(word)) return print_text(help_of(noun), !rest.empty());
+  std::vector<std::string_view> verbs;
+  for (const Command* command : commands()) {
+    const std::string_view verb = verb_of(*command, noun.name);
+    if (verb.empty()) continue;
+    if (verb == word) return run_command(*command, rest.subspan(1));
+    verbs.push_back(verb);
+  }
+  return unknown(fmt::format("{} ", noun.name), word, verbs);
+}
+
+int run_words(std::span<char* const> words) {
+  const std::string_view name = words[0];
+  const std::span<char* const> rest = words.subspan(1);
+  std::vector<std::string_view> names;
+  for (const Command* command : commands()) {
+    if (!is_flat(*command)) continue;
+    if (command->name == name) return run_command(*command, rest);
+    names.push_back(command->name);
+  }
+  for (const Noun& noun : nouns()) {
+    if (noun.name == name) return run_noun(noun, rest);
+    names.push_back(noun.name);
+  }
+  if (name == "completion") return run_completion(rest);
+  return unknown("", name, names);
+}
+
+}  // namespace
+
+std::string help_of(const Noun& noun) {
+  std::string text =
+      fmt::format("usage: polder {} COMMAND [ARGUMENTS]\n\n{}\n\n", noun.name, noun.summary);
+  for (const Command* command : commands()) {
+    const std::string_view verb = verb_of(*command, noun.name);
+    if (!verb.empty()) text += fmt::format("  {:<12}{}.\n", verb, first_sentence(command->summary));
+  }
+  return text +
+         fmt::format("\n'polder {} COMMAND --help' tells more, with an example.\n", noun.name);
+}
+
+std::string help_of(const Command& command) {
+  std::string text = fmt::format("usage: polder {}{}{}{}\n\n{}\n", command.name,
+                                 command.arguments.empty() ? "" : " ", command.arguments,
+                                 command.options.empty() ? "" : " [OPTIONS]", command.summary);
+  if (!command.options.empty()) text += "\noptions:\n";
+  for (const Option& option : command.options) {
+    const std::string left =
+        fmt::format("{}{}{}{}", is_output(option.name) ? "-o, " : "", option.name,
+                    option.value.empty() ? "" : " ", option.value);
+    text += left.size() <= 24 ? fmt::format("  {:<26}{}", left, option.help)
+                              : fmt::format("  {}\n{:28}{}", left, "", option.help);
+    text += option.repeats ? "; may be repeated\n" : "\n";
+  }
+  if (std::ranges::any_of(command.options, [](const Option& option) {
+        return !option.value.empty() && !option.repeats;
+      }))
+    text +=
+        "\nAn option that is not given is taken from the environment: --some-option from "
+        "POLDER_SOME_OPTION.\n";
+  return text + fmt::format("\nexample:\n{}\n", command.example);
+}
+
+int main_of(int argc, char** argv) {
+  // A file that may not grow is an error of write(), like a full disk, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  if (argc < 2) return print_text(general_help(), false);
+  std::vector<char*> words(argv + 1, argv + argc);
+  char help[] = "--help";
+  if (std::strcmp(words[0], "help") == 0) {  // as --help of the command
+    words.erase(words.begin());
+    words.push_back(help);
+  }
+  const std::string_view name = words[0];
+  if (is_help(name)) return print_text(general_help(), true);
+  if (name == "--version") return print_text(fmt::format("polder {}\n", version()), true);
+  return run_words(words);
+}
+
+}  // namespace polder::cli

@@ -1,7 +1,8 @@
-# polder_room(NAME [EXCEPTIONS] [DEPS room...] [LIBS library...])
+# polder_room(NAME [EXCEPTIONS] [FOLDER folder] [DEPS room...] [LIBS library...])
 #
 # Makes library polder_NAME of src/NAME/**/*.cpp and, of the *_test.cpp files beside them, the
-# program NAME_test. Device rooms compile without exceptions; EXCEPTIONS marks a room whose
+# program NAME_test. FOLDER: another folder of src/, for a part of a room with libraries that not
+# every program is to carry. Device rooms compile without exceptions; EXCEPTIONS marks a room whose
 # libraries throw (each throw is caught in one adapter).
 if(CMAKE_INTERPROCEDURAL_OPTIMIZATION)
   message(FATAL_ERROR "Exceptions of the standard library pass through the rooms compiled without "
@@ -36,8 +37,11 @@ find_package(Threads REQUIRED)
 target_link_libraries(polder_flags INTERFACE Threads::Threads)
 
 function(polder_room name)
-  cmake_parse_arguments(ROOM "EXCEPTIONS" "" "DEPS;LIBS;SKIP" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  cmake_parse_arguments(ROOM "EXCEPTIONS" "FOLDER" "DEPS;LIBS;SKIP" ${ARGN})
+  if(NOT ROOM_FOLDER)
+    set(ROOM_FOLDER ${name})
+  endif()
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${ROOM_FOLDER}/*.cpp)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")

@@ -2,9 +2,18 @@
 find_package(fmt REQUIRED)
 
 polder_room(base LIBS fmt::fmt)
-polder_room(platform DEPS base)
+polder_room(platform DEPS base SKIP /platform/net/)
 # The adapter of the standard library's `new`.
 set_source_files_properties(src/platform/memory.cpp PROPERTIES COMPILE_OPTIONS -fexceptions)
+# The network, apart: only programs that use it carry its libraries.
+find_library(CRYPTO crypto REQUIRED)
+find_library(SSL ssl REQUIRED)
+find_library(HTTPLIB cpp-httplib REQUIRED)
+polder_room(net FOLDER platform/net DEPS platform base LIBS ${HTTPLIB} ${SSL} ${CRYPTO})
+# The adapter of cpp-httplib, which throws; the definitions are those that Debian built it with.
+set_source_files_properties(src/platform/net/message.cpp PROPERTIES COMPILE_OPTIONS -fexceptions
+  COMPILE_DEFINITIONS
+  "CPPHTTPLIB_OPENSSL_SUPPORT;CPPHTTPLIB_ZLIB_SUPPORT;CPPHTTPLIB_BROTLI_SUPPORT")
 polder_room(graph DEPS base)
 polder_room(kernel DEPS base)
 # Vector code: -O2 of g++ 12 halves its speed, and a * b + c must become one instruction.
@@ -29,7 +38,6 @@ find_library(SPNG spng REQUIRED)
 polder_room(pipeline DEPS runtime kernel platform base LIBS ${TURBOJPEG} ${SPNG})
 polder_embed(polder_pipeline src/pipeline/sinks/report.html kReportHtml pipeline_report_html.h)
 include(Video)
-find_library(CRYPTO crypto REQUIRED)
 polder_room(trust DEPS platform base LIBS ${CRYPTO})
 
 if(POLDER_HOST)

@@ -26,6 +26,7 @@ OWNED = [
     ("flatbuffers/", HOST_FORMATS | {"compile", "runtime"}, "FlatBuffers is for models and plans"),
     ("boost/", {"hub"}, "Boost throws and compiles slowly"),
     ("openssl/", {"trust", "hub", "platform"}, "cryptography is kept in one place"),
+    ("httplib.h", {"platform"}, "HTTP is spoken in one adapter"),
     ("sqlite3.h", {"hub"}, "the database is the hub's"),
     ("libpq-fe.h", {"hub"}, "the database is the hub's"),
     ("libav", LIBAV, "libav is a plug-in, loaded at run time"),

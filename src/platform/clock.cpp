@@ -18,4 +18,10 @@ void SystemClock::sleep_until_us(std::int64_t time_us) {
   }
 }
 
+std::int64_t SystemWallClock::now_s() const {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return std::int64_t(now.tv_sec);
+}
+
 }  // namespace polder

@@ -1,4 +1,4 @@
-// Time behind an interface: monotonic for the machine, manual for tests and replays.
+// Time behind interfaces, monotonic and of day: the machine's, and manual for tests and replays.
 #pragma once
 
 #include <atomic>
@@ -35,6 +35,31 @@ class ManualClock final : public Clock {
 
  private:
   std::atomic<std::int64_t> now_us_{0};
+};
+
+// The time of day, in seconds since 1970, UTC. It may be wrong and may jump either way: for
+// certificates and expiry dates, never for time-outs. Thread-safe.
+class WallClock {
+ public:
+  virtual ~WallClock() = default;
+  virtual std::int64_t now_s() const = 0;
+};
+
+// CLOCK_REALTIME.
+class SystemWallClock final : public WallClock {
+ public:
+  std::int64_t now_s() const override;
+};
+
+// The fake: what it is set to.
+class ManualWallClock final : public WallClock {
+ public:
+  explicit ManualWallClock(std::int64_t now_s = 0) : now_s_(now_s) {}
+  std::int64_t now_s() const override { return now_s_.load(); }
+  void set_s(std::int64_t now_s) { now_s_ = now_s; }
+
+ private:
+  std::atomic<std::int64_t> now_s_;
 };
 
 // CLOCK_MONOTONIC in nanoseconds, for measuring.

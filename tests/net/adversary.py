@@ -8,6 +8,7 @@ Prints its port, serves until its standard input ends. Paths:
     /file/N[?etag]      N bytes, byte i is i % 251; ranges are honoured; keeps the connection
     /whole/N            the same, ignores ranges
     /cut/N/M            announces N bytes, ends after M
+    /unframed/N         N bytes without a length
     /chunked/N          N bytes in chunks
     /chunked-cut/N      N bytes in chunks, ends without the last chunk
     /endless            chunks for ever           /endless-plain  bytes for ever, no length
@@ -24,6 +25,8 @@ Prints its port, serves until its standard input ends. Paths:
     /two-lengths, /bad-length, /both, /gzip, /early-hints, /no-content, /not-modified
     /more/N/M           announces N bytes, sends M more after them
     /count              how many connections there were
+    /resumed            whether TLS resumed a session
+    /agent              the headers of the request
     /echo               POST: the body; how it came is in its headers
     /drop-second        answers the first request of a connection, ends it at the second
 """
@@ -109,6 +112,9 @@ class Peer:
         for at in range(0, len(data), 1000):
             part = data[at:at + 1000]
             self.send(b"%x\r\n%s\r\n" % (len(part), part))
+
+    def do_unframed(self, size):
+        self.send(HEAD + b"\r\n" + pattern(0, int(size)))
 
     def do_chunked(self, size):
         self.chunks(pattern(0, int(size)))
@@ -226,6 +232,9 @@ class Peer:
     def do_count(self):
         return self.body(b"%d" % connections)
 
+    def do_resumed(self):
+        return self.body(str(self.sock.session_reused).encode())
+
     def do_echo(self):
         return self.body(self.data, extra=b"X-Method: %s\r\n" % self.method.encode())
 
@@ -243,8 +252,8 @@ def serve(sock, context):
         if context:
             sock = context.wrap_socket(sock, server_side=True)
         Peer(sock).serve()
-    except (OSError, ssl.SSLError):
-        pass  # the client has gone, as some tests want
+    except (OSError, ssl.SSLError, ValueError):
+        pass  # the client has gone or speaks no HTTP, as some tests want
     finally:
         sock.close()
 

@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "base/text.h"
+#include "platform/http_status.h"
 #include "platform/net/connection.h"
 #include "platform/net/message.h"
 #include "platform/url.h"
@@ -73,30 +74,6 @@ std::int64_t retry_after(std::string_view text, const WallClock& wall) {
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-// What a status other than success means.
-Error status_error(int status) {
-  const auto error = [&](Code code, std::string_view what) {
-    return fail(code, "the server answers {} ({})", status, what);
-  };
-  switch (status) {
-    case 400: return error(Code::kInvalid, "bad request");
-    case 401: return error(Code::kDenied, "who we are is not known or not enough");
-    case 403: return error(Code::kDenied, "forbidden");
-    case 404: return error(Code::kNotFound, "not found");
-    case 407: return error(Code::kDenied, "a proxy wants a password");
-    case 408: return error(Code::kTimeout, "it waited too long for the request");
-    case 410: return error(Code::kNotFound, "gone");
-    case 416: return error(Code::kInvalid, "the file has no such part");
-    case 429: return error(Code::kUnavailable, "too many requests; try again later");
-    case 503: return error(Code::kUnavailable, "not available now; try again later");
-    default: break;
-  }
-  if (status >= 500 && status < 600)
-    return error(Code::kUnavailable, "it has a fault; try again later");
-  if (status >= 400 && status < 500) return error(Code::kInvalid, "the request is refused");
-  return error(Code::kCorrupt, "200 or 206 is expected");
 }
 
 // Takes one body for the caller, within what was asked for.
@@ -267,7 +244,7 @@ Result<HttpReply> Client::run(std::string_view method, const HttpRequest& reques
     const bool success = method == "POST"
                              ? head.status / 100 == 2
                              : head.status == 200 || (head.status == 206 && transfer.wants_part());
-    if (!success) return status_error(head.status).at(url.shown());
+    if (!success) return http_status_error(head.status).at(url.shown());
     if (auto whole = transfer.finish(); !whole.ok())
       return std::move(whole).error().at(url.shown());
     return transfer.reply();

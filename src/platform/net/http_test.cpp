@@ -102,6 +102,11 @@ TEST_F(Http, Chunks) {
   EXPECT_FALSE(body_.started.total_bytes.has_value());
 }
 
+TEST_F(Http, WithoutALengthTheEndOfTheConnectionIsTheEnd) {
+  ASSERT_TRUE(get("/unframed/5000").ok());
+  EXPECT_EQ(body_.text, pattern(0, 5000));
+}
+
 TEST_F(Http, Part) {
   auto reply = get("/file/1000", 100, 50);
   ASSERT_TRUE(reply.ok()) << reply.error().message;

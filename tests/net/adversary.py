@@ -247,15 +247,33 @@ class Peer:
         return self.body(b"first")
 
 
+def shake_hands(sock, context):
+    """The socket with TLS; None when the handshake fails. The client is told why: a socket that is
+    closed while there is something to read resets the connection, and what was said is lost."""
+    sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+    try:
+        sock.do_handshake()
+        return sock
+    except ssl.SSLError:
+        plain = socket.socket(fileno=sock.detach())
+        plain.shutdown(socket.SHUT_WR)
+        while plain.recv(4096):
+            pass
+        plain.close()
+        return None
+
+
 def serve(sock, context):
     try:
         if context:
-            sock = context.wrap_socket(sock, server_side=True)
-        Peer(sock).serve()
-    except (OSError, ssl.SSLError, ValueError):
+            sock = shake_hands(sock, context)
+        if sock:
+            Peer(sock).serve()
+    except (OSError, ValueError):
         pass  # the client has gone or speaks no HTTP, as some tests want
     finally:
-        sock.close()
+        if sock:
+            sock.close()
 
 
 def accept(listener, context):

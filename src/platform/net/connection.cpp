@@ -100,10 +100,30 @@ Status Connection::after(int result) {
     case SSL_ERROR_WANT_READ: return wait(POLLIN);
     case SSL_ERROR_WANT_WRITE: return wait(POLLOUT);
     case SSL_ERROR_ZERO_RETURN: return fail(Code::kUnavailable, "the server ended the connection");
-    case SSL_ERROR_SYSCALL: SSL_set_quiet_shutdown(ssl_.get(), 1); return cut(number);
-    default: break;
+    case SSL_ERROR_SYSCALL: return why_cut(number);
+    default: return why_refused();
   }
-  // After such an error OpenSSL wants nothing more of this connection.
+}
+
+// In TLS 1.3 a server refuses a client after the client's side of the handshake is done: what it
+// says may wait to be read while our writing already fails.
+Status Connection::why_cut(int number) {
+  SSL_set_quiet_shutdown(ssl_.get(), 1);
+  if (number == EPIPE || number == ECONNRESET) {
+    char byte;
+    ERR_clear_error();
+    const int got = SSL_peek(ssl_.get(), &byte, 1);
+    if (got <= 0 && SSL_get_error(ssl_.get(), got) == SSL_ERROR_SSL &&
+        ERR_GET_REASON(ERR_peek_error()) >= SSL_AD_REASON_OFFSET)
+      return why_refused();
+  }
+  ERR_clear_error();
+  return cut(number);
+}
+
+// What OpenSSL found wrong.
+Status Connection::why_refused() {
+  // After such an error it wants nothing more of this connection.
   SSL_set_quiet_shutdown(ssl_.get(), 1);
   const int reason = ERR_GET_REASON(ERR_peek_error());
   if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)

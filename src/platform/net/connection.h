@@ -45,6 +45,8 @@ class Connection final : public ByteStream {
   Status shake_hands();
   // What a result of OpenSSL's below 1 means: an error, or ok when it is worth another try.
   Status after(int result);
+  Status why_cut(int number);
+  Status why_refused();
 
   Descriptor fd_;
   OwnedSsl ssl_;

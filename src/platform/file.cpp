@@ -113,6 +113,15 @@ Result<std::vector<std::string>> list_folder(const std::string& path, std::size_
   return out;
 }
 
+Status remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return os_error(path, "remove", errno);
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const Descriptor parent(
+      ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (parent.get() >= 0) ::fsync(parent.get());
+  return {};
+}
+
 Status make_folders(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

@@ -33,6 +33,9 @@ Result<std::string> resolve_within(const std::string& folder, const std::string&
 // left behind. Errors: kExhausted (disk full), kDenied, kIo.
 Status write_file_atomic(const std::string& path, std::string_view bytes);
 
+// The name is gone, for good once this returns; fine if it was not there. Errors: kDenied, kIo.
+Status remove_file(const std::string& path);
+
 // Paths of the entries of a folder, "folder/name", in the order of their names. Errors: kExhausted
 // above `max_count`.
 Result<std::vector<std::string>> list_folder(const std::string& path, std::size_t max_count);

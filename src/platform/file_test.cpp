@@ -68,6 +68,15 @@ TEST_F(FileTest, StreamsInPieces) {
   EXPECT_EQ(stream_file(path, bytes.size(), refuse).error().code, Code::kDenied);
 }
 
+TEST_F(FileTest, RemovesAndIsFineWithoutTheFile) {
+  const std::string path = folder_ + "/gone";
+  ASSERT_TRUE(write_file_atomic(path, "x"));
+  EXPECT_TRUE(remove_file(path));
+  EXPECT_EQ(read_file(path, 10).error().code, Code::kNotFound);
+  EXPECT_TRUE(remove_file(path));
+  EXPECT_FALSE(remove_file(folder_));  // a folder is no file
+}
+
 TEST_F(FileTest, ListsByName) {
   for (const char* name : {"/b", "/a", "/c"})
     ASSERT_TRUE(write_file_atomic(folder_ + name, "").ok());

@@ -32,29 +32,40 @@ int hex_value(char digit) {
 Sha256 sha256(std::string_view bytes) { return digest<Sha256>(EVP_sha256(), bytes); }
 Sha512 sha512(std::string_view bytes) { return digest<Sha512>(EVP_sha512(), bytes); }
 
-struct Sha256Stream::Impl {
+template <class Digest>
+struct DigestStream<Digest>::Impl {
   OwnedDigest context{EVP_MD_CTX_new()};
 };
 
-Sha256Stream::Sha256Stream() : impl_(std::make_unique<Impl>()) {
+template <class Digest>
+DigestStream<Digest>::DigestStream() : impl_(std::make_unique<Impl>()) {
   POLDER_CHECK(impl_->context != nullptr);
-  POLDER_CHECK(EVP_DigestInit_ex(impl_->context.get(), EVP_sha256(), nullptr) == 1);
+  const EVP_MD* kind = sizeof(Digest) == sizeof(Sha256) ? EVP_sha256() : EVP_sha512();
+  POLDER_CHECK(EVP_DigestInit_ex(impl_->context.get(), kind, nullptr) == 1);
 }
-Sha256Stream::Sha256Stream(Sha256Stream&&) noexcept = default;
-Sha256Stream& Sha256Stream::operator=(Sha256Stream&&) noexcept = default;
-Sha256Stream::~Sha256Stream() = default;
+template <class Digest>
+DigestStream<Digest>::DigestStream(DigestStream&&) noexcept = default;
+template <class Digest>
+DigestStream<Digest>& DigestStream<Digest>::operator=(DigestStream&&) noexcept = default;
+template <class Digest>
+DigestStream<Digest>::~DigestStream() = default;
 
-void Sha256Stream::update(std::string_view bytes) {
+template <class Digest>
+void DigestStream<Digest>::update(std::string_view bytes) {
   POLDER_CHECK(EVP_DigestUpdate(impl_->context.get(), bytes.data(), bytes.size()) == 1);
 }
 
-Sha256 Sha256Stream::finish() {
-  Sha256 result;
+template <class Digest>
+Digest DigestStream<Digest>::finish() {
+  Digest result;
   unsigned size = 0;
   POLDER_CHECK(EVP_DigestFinal_ex(impl_->context.get(), result.data(), &size) == 1);
   POLDER_CHECK(size == result.size());
   return result;
 }
+
+template class DigestStream<Sha256>;
+template class DigestStream<Sha512>;
 
 std::string hex(std::span<const std::uint8_t> bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";

@@ -20,20 +20,23 @@ Sha256 sha256(std::string_view bytes);
 Sha512 sha512(std::string_view bytes);
 
 // A digest of data that comes in pieces. Not thread-safe.
-class Sha256Stream {
+template <class Digest>
+class DigestStream {
  public:
-  Sha256Stream();
-  Sha256Stream(Sha256Stream&&) noexcept;
-  Sha256Stream& operator=(Sha256Stream&&) noexcept;
-  ~Sha256Stream();
+  DigestStream();
+  DigestStream(DigestStream&&) noexcept;
+  DigestStream& operator=(DigestStream&&) noexcept;
+  ~DigestStream();
   void update(std::string_view bytes);
   // The digest of all updates; the stream may not be used after it.
-  Sha256 finish();
+  Digest finish();
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+using Sha256Stream = DigestStream<Sha256>;
+using Sha512Stream = DigestStream<Sha512>;
 
 // Lower-case hexadecimal digits.
 std::string hex(std::span<const std::uint8_t> bytes);

@@ -12,7 +12,8 @@ namespace polder::trust::tuf {
 constexpr std::size_t kMaxRootBytes = 512u << 10;
 constexpr std::size_t kMaxTimestampBytes = 64u << 10;
 constexpr std::size_t kMaxSnapshotBytes = 4u << 20;
-constexpr std::size_t kMaxTargetsBytes = 8u << 20;
+constexpr std::size_t kMaxTargetsBytes = 4u << 20;
+constexpr std::size_t kMaxLoadedBytes = 16u << 20;  // of all targets files in one update
 
 // Versions and lengths: what a double holds exactly, so that all clients read the same.
 constexpr std::int64_t kMaxInteger = (std::int64_t(1) << 53) - 1;
@@ -30,8 +31,9 @@ constexpr int kMaxSuccinctBits = 14;          // 2^14 bins, as many as kMaxRoles
 constexpr std::size_t kMaxNameBytes = 1024;       // of a role, target, pattern or key id
 constexpr std::size_t kMaxFieldBytes = 16 << 10;  // of a public key or signature, as text
 
-// The client: root files in one update (the specification's Y), roles in one search for a target.
-constexpr int kMaxRootRotations = 1024;
+// The client: root files in one update (the specification's Y; the next update goes on), roles in
+// one search for a target.
+constexpr int kMaxRootRotations = 256;
 constexpr int kMaxVisitedRoles = 64;
 
 }  // namespace polder::trust::tuf

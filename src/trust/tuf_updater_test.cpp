@@ -1,0 +1,167 @@
+#include "trust/tuf_updater.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "trust/tuf_folder.h"
+#include "trust/tuf_testing.h"
+
+namespace polder::trust::tuf {
+namespace {
+
+using Names = std::vector<std::string>;
+
+TEST(TufUpdater, AsksForNoMoreThanItNeeds) {
+  TestRepository repository;
+  TestClient client(repository);
+  EXPECT_EQ(client.install(repository.files, "people/model.plan").value(), "release 1 of people");
+  const std::string target = "targets/people/" + hex(sha256("release 1 of people")) + ".model.plan";
+  EXPECT_EQ(repository.files.asked, (Names{"2.root.json", "timestamp.json", "1.snapshot.json",
+                                           "1.targets.json", "1.people.json", target}));
+  // Byte for byte what was served.
+  for (const char* role : {"snapshot", "targets", "people"}) {
+    EXPECT_EQ(client.store.files.at(stored_name(role)),
+              repository.files.files.at(fmt::format("1.{}.json", role)));
+  }
+  repository.files.asked.clear();
+  EXPECT_TRUE(client.install(repository.files, "people/model.plan"));
+  EXPECT_EQ(repository.files.asked, (Names{"2.root.json", "timestamp.json", target}));
+  EXPECT_EQ(client.install(repository.files, "people/none").error().code, Code::kNotFound);
+}
+
+TEST(TufUpdater, NamesAreEncoded) {
+  EXPECT_EQ(percent_encoded("a b/?#%\xc3\xa9"), "a%20b%2F%3F%23%25%C3%A9");
+  EXPECT_EQ(percent_encoded("a/b c", "/"), "a/b%20c");
+  EXPECT_EQ(stored_name("../delegatedrole"), "..%2Fdelegatedrole.json");
+  EXPECT_EQ(stored_name(std::string(1000, '?')).size(), 64u + 5);
+  Target target{"people/a b.plan", "people", {.length = 1, .hashes = {{"sha512", "ab"}}}};
+  EXPECT_EQ(target_name(target, true).value(), "people/ab.a%20b.plan");
+  EXPECT_EQ(target_name(target, false).value(), "people/a%20b.plan");
+  for (const char* path : {"", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a/.", "a\\b"}) {
+    target.path = path;
+    EXPECT_EQ(target_name(target, true).error().code, Code::kDenied) << path;
+    EXPECT_EQ(target_name(target, false).error().code, Code::kDenied) << path;
+  }
+  target.path = "a";
+  target.file.hashes = {{"md5", "00"}};
+  EXPECT_EQ(target_name(target, true).error().code, Code::kCorrupt);
+}
+
+TEST(TufUpdater, WithoutConsistentSnapshotsNamesArePlain) {
+  TestRepository repository;
+  repository.root.consistent_snapshot = false;
+  repository.publish_root();
+  auto& files = repository.files.files;
+  for (const char* role : {"snapshot", "targets", "people"}) {
+    files[fmt::format("{}.json", role)] = files.at(fmt::format("1.{}.json", role));
+  }
+  files["targets/people/model.plan"] = "release 1 of people";
+  TestClient client(repository);
+  EXPECT_EQ(client.install(repository.files, "people/model.plan").value(), "release 1 of people");
+  EXPECT_EQ(repository.files.asked,
+            (Names{"2.root.json", "3.root.json", "timestamp.json", "snapshot.json", "targets.json",
+                   "people.json", "targets/people/model.plan"}));
+}
+
+TEST(TufUpdater, ADamagedStoreIsFetchedAnew) {
+  TestRepository repository;
+  for (const char* role : {"timestamp", "snapshot", "targets", "people"}) {
+    TestClient client(repository);
+    ASSERT_TRUE(client.install(repository.files, "people/model.plan"));
+    client.store.files[stored_name(role)] = "{";
+    EXPECT_TRUE(client.install(repository.files, "people/model.plan")) << role;
+    EXPECT_GT(client.store.files.at(stored_name(role)).size(), 1u) << role;
+  }
+}
+
+TEST(TufUpdater, AFullDiskEndsTheUpdateAndTheNextGoesOn) {
+  TestRepository repository;
+  TestClient client(repository);
+  ASSERT_TRUE(client.install(repository.files, "people/model.plan"));
+  repository.release("release 2");
+  repository.bump();
+  repository.publish_root();
+  repository.publish();
+  for (int writes = 0; writes < 5; ++writes) {
+    TestClient other = client;
+    other.store.writes_left = writes;
+    EXPECT_EQ(other.install(repository.files, "people/model.plan").error().code, Code::kExhausted);
+    other.store.writes_left = 5;
+    EXPECT_EQ(other.install(repository.files, "people/model.plan").value(), "release 2 of people");
+  }
+}
+
+TEST(TufUpdater, FollowsManyRootsAndThenWaits) {
+  TestRepository repository(1);
+  TestClient client(repository);
+  for (int i = 0; i < kMaxRootRotations + 5; ++i) repository.publish_root();
+  ASSERT_TRUE(client.install(repository.files, "base.plan"));
+  const auto stored = parse_metadata<Root>(client.store.files.at("root.json"), "root.json");
+  EXPECT_EQ(stored->body.version, kMaxRootRotations + 1);
+  ASSERT_TRUE(client.install(repository.files, "base.plan"));  // the next update goes on
+  EXPECT_EQ(parse_metadata<Root>(client.store.files.at("root.json"), "")->body.version,
+            repository.root.version);
+}
+
+TEST(TufUpdater, AnErrorOfTheNetworkIsNoEndOfTheRoots) {
+  struct Broken final : Fetcher {
+    Result<std::string> fetch_metadata(const std::string& name, std::size_t) override {
+      return fail(Code::kUnavailable, "{}: no route", name);
+    }
+    Status fetch_target(const std::string&, std::int64_t, const Sink&) override { return {}; }
+  } broken;
+  TestRepository repository;
+  TestClient client(repository);
+  const auto result = client.install(broken, "base.plan");
+  EXPECT_EQ(result.error().message, "2.root.json: no route");
+}
+
+TEST(TufUpdater, TheSinksErrorEndsTheDownload) {
+  TestRepository repository;
+  TestClient client(repository);
+  Updater updater(repository.files, client.store, kTestNowS);
+  ASSERT_TRUE(updater.refresh());
+  const Target target = updater.find("base.plan").value();
+  const Status result = updater.download(
+      target, [](std::string_view) -> Status { return fail(Code::kExhausted, "disk full"); });
+  EXPECT_EQ(result.error().message, "disk full");
+}
+
+TEST(TufTargetCheck, HoldsPiecesAgainstTheList) {
+  Target target{"a",
+                "targets",
+                {.length = 6,
+                 .hashes = {{"sha256", hex(sha256("abcdef"))}, {"sha512", hex(sha512("abcdef"))}}}};
+  const auto check = [&](std::initializer_list<const char*> pieces) -> Status {
+    TRY_VALUE(TargetCheck started, TargetCheck::start(target));
+    for (const char* piece : pieces) TRY(started.update(piece));
+    return started.finish();
+  };
+  EXPECT_TRUE(check({"abc", "", "def"}));
+  EXPECT_EQ(check({"abc", "de"}).error().message, "target 'a': 6 bytes expected, 5 found");
+  EXPECT_EQ(check({"abc", "defg"}).error().message, "target 'a': 6 bytes expected, more found");
+  EXPECT_FALSE(check({"abcdeg"}));
+  target.file.hashes["sha512"] = hex(sha512("other"));
+  EXPECT_FALSE(check({"abcdef"}));
+  target.file.hashes = {{"md5", "00"}};
+  EXPECT_EQ(check({}).error().code, Code::kCorrupt);
+}
+
+TEST(TufFolder, KeepsFiles) {
+  char name[] = "/tmp/polder_tuf_XXXXXX";
+  ASSERT_NE(mkdtemp(name), nullptr);
+  FolderStore store(name);
+  EXPECT_EQ(store.read("root.json", 10).error().code, Code::kNotFound);
+  ASSERT_TRUE(store.replace("root.json", "12345678"));
+  EXPECT_EQ(store.read("root.json", 10).value(), "12345678");
+  EXPECT_EQ(store.read("root.json", 7).error().code, Code::kExhausted);
+  ASSERT_TRUE(store.remove("root.json"));
+  EXPECT_TRUE(store.remove("root.json"));
+  EXPECT_EQ(store.read("root.json", 10).error().code, Code::kNotFound);
+  std::filesystem::remove_all(name);
+}
+
+}  // namespace
+}  // namespace polder::trust::tuf

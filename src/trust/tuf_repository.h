@@ -1,0 +1,173 @@
+// The releaser's side of TUF (specification 1.0.34): a folder that holds a repository, in which
+// changes are staged, signed key by key and published as static files for any web server.
+//
+//   TRY_VALUE(Repository repository, Repository::create("repo", keys, profile("static"), now_s));
+//   TRY(repository.add_file("people/1.0.0/manifest.json", "manifest.json", now_s));
+//   TRY(repository.sign(root_1));       // each holder of a key in turn, offline
+//   TRY(repository.sign(root_2));
+//   TRY(repository.sign(targets_key));
+//   TRY(repository.publish(online_keys, now_s));
+//
+// The folder:
+//   repository.toml       the profile: how long each role's metadata hold
+//   staged/ROLE.json      what was changed and is not published; carried to whoever signs it
+//   metadata/             N.ROLE.json and timestamp.json: what clients fetch
+//   targets/              files under the names of consistent snapshots, DIGEST.NAME
+//   blobs/                content-addressed files that targets name
+// Signing needs repository.toml, staged/ and metadata/ alone.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "trust/tuf_metadata.h"
+
+namespace polder::trust::tuf {
+
+// From this number of targets on a role's targets are in hash bins.
+constexpr std::size_t kTargetsBeforeBins = 1000;
+
+// How long metadata hold from when they are made, in days.
+struct Profile {
+  std::string name;
+  std::int64_t root_days = 365, targets_days = 180, snapshot_days = 7, timestamp_days = 1;
+};
+// "hub": snapshot and timestamp are made anew all the time by a server that holds their keys.
+// "static": the releaser holds those two as well; they hold as long as releases may be apart.
+// Errors: kInvalid for another name.
+Result<Profile> profile(std::string_view name);
+
+// Who signs for a role.
+struct Trust {
+  std::vector<PublicKey> keys;
+  int threshold = 1;
+};
+struct TopLevelTrust {
+  Trust root, targets, snapshot, timestamp;
+};
+
+// One staged file, and what it lacks.
+struct Staged {
+  std::string role;
+  std::int64_t version = 0;
+  int signatures = 0, threshold = 1;  // of root: of the one published before, or its own if none
+  // The keys that may still sign: their ids.
+  std::vector<std::string> open_keys;
+  bool complete = false;
+};
+
+// What one role has, for showing.
+struct RoleState {
+  std::string role;
+  std::int64_t version = 0, expires_s = 0;
+  int threshold = 1, keys = 0;
+  std::size_t targets = 0;
+  std::size_t bytes = 0;
+};
+
+// For one thread of one process at a time.
+class Repository {
+ public:
+  // A folder that is empty or not there. Root and targets are staged, not signed. Errors: kDenied
+  // when something is there; kInvalid for thresholds that the keys cannot reach.
+  static Result<Repository> create(const std::string& folder, const TopLevelTrust& trust,
+                                   const Profile& profile, std::int64_t now_s);
+  // Errors: kNotFound, kCorrupt, naming the file.
+  static Result<Repository> open(const std::string& folder);
+
+  const std::string& folder() const { return folder_; }
+  const Profile& profile() const { return profile_; }
+
+  // Copies the file to targets/ and stages the role that is to sign it: `role`, or the delegated
+  // role whose patterns cover the path, or the top level's. A target of the same path is replaced;
+  // the same content changes nothing. Errors: kInvalid for a path with empty parts, "." or "..",
+  // or that the role is not trusted for.
+  Status add_file(const std::string& path, const std::string& file, std::int64_t now_s,
+                  std::string_view role = {});
+  Status add_bytes(const std::string& path, std::string_view bytes, std::int64_t now_s,
+                   std::string_view role = {});
+  // Copies a file to blobs/sha256/, by its digest, and returns that.
+  Result<std::string> add_blob(const std::string& file);
+  // Errors: kNotFound.
+  Status remove_target(const std::string& path, std::int64_t now_s);
+
+  // Trusts a role below the top level's targets for paths, or changes whom it trusts. A new role
+  // is staged empty.
+  Status delegate(const std::string& role, const Trust& trust, std::vector<std::string> paths,
+                  bool terminating, std::int64_t now_s);
+  // Changes who signs for a role: "root", "targets", "snapshot", "timestamp" or a delegated one.
+  // Errors: kNotFound for a key to remove that the role has not; kInvalid when too few would be
+  // left.
+  Status rotate(const std::string& role, std::span<const PublicKey> add,
+                std::span<const std::string> remove_ids, std::optional<int> threshold,
+                std::int64_t now_s);
+  // Stages a role as it is, with a new expiry.
+  Status renew(const std::string& role, std::int64_t now_s);
+  // Forgets what is staged.
+  Status discard();
+
+  // Signs every staged file that the key may sign; returns their roles. Errors: kDenied when there
+  // is none, saying whose keys are missing.
+  Result<std::vector<std::string>> sign(Signer& signer);
+  // Publishes all that is staged, with new snapshot and timestamp metadata signed by these keys
+  // (each used where it may sign). Nothing staged: snapshot where it is due, and timestamp. Clients
+  // see all of it or nothing: timestamp.json is replaced last. Errors: kDenied below a threshold,
+  // naming role and keys; then nothing was published.
+  Status publish(std::span<Signer* const> signers, std::int64_t now_s);
+
+  Result<std::vector<Staged>> staged() const;
+  // Of what is published.
+  Result<std::vector<RoleState>> roles() const;
+  // Published and staged targets, with the role that holds each.
+  Result<std::map<std::string, std::string>> targets() const;
+  // The bytes of a target, staged or published. Errors: kNotFound, kCorrupt.
+  Result<std::string> read_target(const std::string& path, std::size_t cap_bytes) const;
+
+ private:
+  Repository(std::string folder, Profile profile)
+      : folder_(std::move(folder)), profile_(std::move(profile)) {}
+
+  std::string staged_path(std::string_view role) const;
+  std::string published_path(std::string_view role, std::int64_t version) const;
+  // The newest version that metadata/ has, 0 for none.
+  Result<std::int64_t> published_version(std::string_view role) const;
+  // Staged, or else published.
+  template <class Body>
+  Result<Metadata<Body>> current(std::string_view role) const;
+  template <class Body>
+  Result<Metadata<Body>> published(std::string_view role) const;
+  bool is_staged(std::string_view role) const;
+  template <class Body>
+  Status stage(std::string_view role, Body body, std::int64_t now_s);
+  // Who signs for a role with what is staged counted in, and the metadata that say so, each read
+  // once.
+  struct Signers {
+    Keys keys;
+    RoleKeys role;
+  };
+  struct Delegators {
+    std::optional<Metadata<Root>> root;
+    std::map<std::string, Metadata<Targets>, std::less<>> targets;
+  };
+  Result<Signers> signers_of(std::string_view role, Delegators& delegators) const;
+  // Of root, those of the published root as well.
+  Result<std::vector<Signers>> all_signers_of(std::string_view role, Delegators& delegators) const;
+  Result<std::vector<std::string>> staged_roles() const;
+  Result<std::string> role_for(const std::string& path, std::string_view wanted) const;
+  Status split_into_bins(const std::string& role, std::int64_t now_s);
+  Status record(const std::string& path, const TargetFile& target, std::int64_t now_s,
+                std::string_view role);
+  Result<Snapshot> next_snapshot(bool& changed, std::int64_t now_s) const;
+
+  std::string folder_;
+  Profile profile_;
+};
+
+}  // namespace polder::trust::tuf

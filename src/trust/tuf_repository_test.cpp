@@ -1,0 +1,210 @@
+#include "trust/tuf_repository.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "platform/file.h"
+#include "trust/digest.h"
+#include "trust/testing.h"
+
+namespace polder::trust::tuf {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kNow = 1'800'000'000;
+
+class RepositoryTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    scratch_ =
+        fs::temp_directory_path() / ("tuf_repository_test_" + std::to_string(::getpid()) + "_" +
+                                     testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(scratch_);
+    fs::create_directories(scratch_);
+    folder_ = scratch_ / "repo";
+  }
+  void TearDown() override { fs::remove_all(scratch_); }
+
+  TopLevelTrust trust() {
+    return {.root = {{root1_.public_key(), root2_.public_key(), root3_.public_key()}, 2},
+            .targets = {{targets_.public_key()}, 1},
+            .snapshot = {{online_.public_key()}, 1},
+            .timestamp = {{online_.public_key()}, 1}};
+  }
+  Repository make() {
+    return Repository::create(folder_, trust(), profile("static").value(), kNow).value();
+  }
+  Status publish(Repository& repository) {
+    Signer* online[] = {&online_};
+    return repository.publish(online, kNow);
+  }
+  // A repository with its first version out.
+  Repository published() {
+    Repository repository = make();
+    EXPECT_TRUE(repository.sign(root1_));
+    EXPECT_TRUE(repository.sign(root2_));
+    EXPECT_TRUE(repository.sign(targets_));
+    auto status = publish(repository);
+    EXPECT_TRUE(status) << status.error().message;
+    return repository;
+  }
+  template <class Body>
+  Metadata<Body> read(const std::string& name) {
+    const std::string path = folder_ + "/metadata/" + name;
+    return parse_metadata<Body>(read_file(path, 1u << 24).value(), path).value();
+  }
+
+  TestSigner root1_{"root 1"}, root2_{"root 2"}, root3_{"root 3"}, root4_{"root 4"};
+  TestSigner targets_{"targets"}, online_{"online"}, family_{"family"}, other_{"other"};
+  fs::path scratch_;
+  std::string folder_;
+};
+
+TEST_F(RepositoryTest, PublishesWhatEnoughKeysHaveSigned) {
+  Repository repository = make();
+  ASSERT_EQ(repository.staged()->size(), 2u);
+  EXPECT_EQ(publish(repository).error().code, Code::kDenied);
+  EXPECT_EQ(repository.sign(other_).error().code, Code::kDenied);
+  EXPECT_EQ(repository.sign(root1_).value(), std::vector<std::string>{"root"});
+  EXPECT_EQ(repository.sign(root1_).value(), std::vector<std::string>{"root"});  // counts once
+  EXPECT_EQ(repository.sign(targets_).value(), std::vector<std::string>{"targets"});
+  const Status refused = publish(repository);
+  EXPECT_NE(refused.error().message.find("role 'root' version 1: 1 of 2 signatures"),
+            std::string::npos)
+      << refused.error().message;
+  EXPECT_TRUE(fs::is_empty(folder_ + "/metadata"));
+  EXPECT_TRUE(repository.sign(root3_));
+  ASSERT_TRUE(publish(repository));
+  EXPECT_TRUE(repository.staged()->empty());
+  const auto root = read<Root>("1.root.json");
+  for (const char* role : {"root", "targets", "snapshot", "timestamp"}) {
+    EXPECT_TRUE(root.body.roles.contains(role));
+  }
+  EXPECT_TRUE(root.envelope.check(root.body.keys, root.body.roles.at("root"), "root"));
+  const auto timestamp = read<Timestamp>("timestamp.json");
+  EXPECT_TRUE(timestamp.envelope.check(root.body.keys, root.body.roles.at("timestamp"), "t"));
+  EXPECT_EQ(timestamp.body.snapshot.version, 1);
+  EXPECT_EQ(timestamp.body.expires_s, kNow + 180 * kDayS);
+  const std::string snapshot = read_file(folder_ + "/metadata/1.snapshot.json", 1 << 20).value();
+  EXPECT_EQ(timestamp.body.snapshot.hashes.at("sha256"), hex(sha256(snapshot)));
+}
+
+TEST_F(RepositoryTest, AddsTargetsUnderTheirDigests) {
+  Repository repository = published();
+  ASSERT_TRUE(repository.add_bytes("people/1.0.0/manifest.json", "hello", kNow));
+  EXPECT_EQ(publish(repository).error().code, Code::kDenied);  // not signed
+  ASSERT_TRUE(repository.sign(targets_));
+  ASSERT_TRUE(publish(repository));
+  EXPECT_EQ(read<Targets>("2.targets.json").body.targets.at("people/1.0.0/manifest.json").length,
+            5);
+  EXPECT_TRUE(
+      fs::exists(folder_ + "/targets/people/1.0.0/" + hex(sha256("hello")) + ".manifest.json"));
+  EXPECT_EQ(repository.read_target("people/1.0.0/manifest.json", 100).value(), "hello");
+  // The same again stages nothing; a publication then makes a new timestamp alone.
+  ASSERT_TRUE(repository.add_bytes("people/1.0.0/manifest.json", "hello", kNow));
+  EXPECT_TRUE(repository.staged()->empty());
+  ASSERT_TRUE(publish(repository));
+  EXPECT_EQ(read<Timestamp>("timestamp.json").body.version, 3);
+  EXPECT_EQ(read<Timestamp>("timestamp.json").body.snapshot.version, 2);
+  for (const char* bad : {"", "/a", "a//b", "../a", "a/..", "a/./b", "a\nb", "a\\b", "a/"}) {
+    EXPECT_EQ(repository.add_bytes(bad, "x", kNow).error().code, Code::kInvalid) << bad;
+  }
+}
+
+TEST_F(RepositoryTest, RolesSignForTheirPathsAlone) {
+  Repository repository = published();
+  const Trust trust{{family_.public_key()}, 1};
+  ASSERT_TRUE(repository.delegate("people", trust, {"people/*/*"}, true, kNow));
+  ASSERT_TRUE(repository.add_bytes("people/1.0.0/manifest.json", "hello", kNow));
+  EXPECT_EQ(repository.targets()->at("people/1.0.0/manifest.json"), "people");
+  EXPECT_EQ(repository.add_bytes("cars/1/m", "x", kNow, "people").error().code, Code::kInvalid);
+  EXPECT_EQ(repository.add_bytes("cars/1/m", "x", kNow, "cars").error().code, Code::kNotFound);
+  ASSERT_TRUE(repository.add_bytes("cars/1/m", "x", kNow));
+  EXPECT_EQ(repository.targets()->at("cars/1/m"), "targets");
+  EXPECT_EQ(repository.sign(family_).value(), std::vector<std::string>{"people"});
+  EXPECT_EQ(repository.sign(targets_).value(), std::vector<std::string>{"targets"});
+  ASSERT_TRUE(publish(repository));
+  EXPECT_EQ(read<Snapshot>("2.snapshot.json").body.meta.at("people.json").version, 1);
+  EXPECT_FALSE(repository.delegate("people", trust, {}, true, kNow));
+  EXPECT_FALSE(repository.delegate("root", trust, {"*"}, true, kNow));
+  EXPECT_FALSE(repository.delegate("../x", trust, {"*"}, true, kNow));
+  EXPECT_FALSE(repository.delegate("people", {{family_.public_key()}, 2}, {"*"}, true, kNow));
+}
+
+TEST_F(RepositoryTest, ANewRootNeedsTheOldKeysAndTheNew) {
+  Repository repository = published();
+  const PublicKey add[] = {root4_.public_key()};
+  const std::string remove[] = {root1_.public_key().id(), root2_.public_key().id()};
+  ASSERT_TRUE(repository.rotate("root", add, remove, std::nullopt, kNow));
+  ASSERT_TRUE(repository.sign(root3_));
+  ASSERT_TRUE(repository.sign(root4_));
+  EXPECT_EQ(publish(repository).error().code, Code::kDenied);  // one of the old keys
+  ASSERT_TRUE(repository.sign(root1_));
+  ASSERT_TRUE(publish(repository));
+  EXPECT_EQ(read<Root>("2.root.json").body.keys.size(), 4u);
+  EXPECT_EQ(repository.rotate("root", {}, std::vector<std::string>{"ab"}, std::nullopt, kNow)
+                .error()
+                .code,
+            Code::kNotFound);
+  EXPECT_EQ(repository.rotate("root", {}, {}, 3, kNow).error().code, Code::kInvalid);
+  ASSERT_TRUE(repository.discard());
+}
+
+TEST_F(RepositoryTest, AThousandTargetsAndMoreLieInBins) {
+  Repository repository = published();
+  const auto name = [](int i) { return "people/" + std::to_string(i) + "/manifest.json"; };
+  // Staged by hand: a thousand files would take long.
+  std::string bytes;
+  {
+    Targets full = read<Targets>("1.targets.json").body;
+    full.version = 2;
+    for (int i = 0; i < int(kTargetsBeforeBins); ++i) {
+      full.targets[name(i)] = {.length = 1, .hashes = {{"sha256", hex(sha256("x"))}}};
+    }
+    bytes = sign_metadata(to_json(full), {}).value();
+  }
+  ASSERT_TRUE(write_file_atomic(folder_ + "/staged/targets.json", bytes));
+  ASSERT_TRUE(repository.add_bytes(name(1000), "hello", kNow));
+  const auto all = repository.targets().value();
+  EXPECT_EQ(all.size(), 1001u);
+  EXPECT_EQ(all.at(name(1000)), "targets.bin-" + hex(sha256(name(1000))).substr(0, 2));
+  EXPECT_EQ(repository.staged()->size(), 257u);
+  ASSERT_TRUE(repository.sign(targets_));
+  ASSERT_TRUE(publish(repository));
+  EXPECT_EQ(repository.read_target(name(1000), 100).value(), "hello");
+  // The next goes to its bin without touching the rest.
+  ASSERT_TRUE(repository.add_bytes(name(1001), "there", kNow));
+  ASSERT_EQ(repository.staged()->size(), 1u);
+  // A family that is delegated later comes before the bins.
+  ASSERT_TRUE(repository.delegate("cars", {{family_.public_key()}, 1}, {"cars/*/*"}, true, kNow));
+  ASSERT_TRUE(repository.add_bytes("cars/1/manifest.json", "car", kNow));
+  EXPECT_EQ(repository.targets()->at("cars/1/manifest.json"), "cars");
+}
+
+TEST_F(RepositoryTest, RefusesFoldersThatAreNone) {
+  EXPECT_EQ(Repository::open(scratch_ / "nothing").error().code, Code::kNotFound);
+  make();
+  EXPECT_EQ(Repository::create(folder_, trust(), profile("hub").value(), kNow).error().code,
+            Code::kDenied);
+  ASSERT_TRUE(write_file_atomic(folder_ + "/repository.toml", "profile = \"hub\"\n"));
+  EXPECT_EQ(Repository::open(folder_).error().code, Code::kInvalid);
+  EXPECT_FALSE(profile("cloud"));
+  TopLevelTrust weak = trust();
+  weak.root.threshold = 4;
+  EXPECT_EQ(Repository::create(scratch_ / "weak", weak, profile("hub").value(), kNow).error().code,
+            Code::kInvalid);
+}
+
+TEST_F(RepositoryTest, NamesTheFileThatIsDamaged) {
+  Repository repository = published();
+  ASSERT_TRUE(write_file_atomic(folder_ + "/metadata/1.targets.json", "{"));
+  const Status status = repository.add_bytes("a", "x", kNow);
+  EXPECT_EQ(status.error().code, Code::kCorrupt);
+  EXPECT_NE(status.error().message.find("1.targets.json"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace polder::trust::tuf

@@ -61,6 +61,12 @@ else()
   polder_room(sdk DEPS runtime ops graph platform base SKIP /summary /tensor_file)
 endif()
 
+if(POLDER_HOST AND POLDER_TESTS)
+  # A test tool, not installed: docs/guide/tuf-conformance.md.
+  add_executable(polder-tuf-conformance src/apps/tuf_conformance.cpp)
+  target_link_libraries(polder-tuf-conformance PRIVATE polder_trust polder_net)
+endif()
+
 if(POLDER_TESTS)
   target_sources(sdk_test PRIVATE src/sdk/polder_c_test.c)
   set_source_files_properties(src/sdk/polder_c_test.c PROPERTIES

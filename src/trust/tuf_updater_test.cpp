@@ -5,7 +5,9 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "platform/http_fake.h"
 #include "trust/tuf_folder.h"
+#include "trust/tuf_http.h"
 #include "trust/tuf_testing.h"
 
 namespace polder::trust::tuf {
@@ -147,6 +149,25 @@ TEST(TufTargetCheck, HoldsPiecesAgainstTheList) {
   EXPECT_FALSE(check({"abcdef"}));
   target.file.hashes = {{"md5", "00"}};
   EXPECT_EQ(check({}).error().code, Code::kCorrupt);
+}
+
+TEST(TufHttp, FetchesFromAWebServer) {
+  TestRepository repository;
+  FakeHttp http;
+  for (const auto& [name, bytes] : repository.files.files) {
+    http.files["http://127.0.0.1:80/" + (name.starts_with("targets/") ? name : "md/" + name)] =
+        bytes;
+  }
+  HttpFetcher fetcher(http, "http://127.0.0.1:80/md", "http://127.0.0.1:80/targets/");
+  TestClient client(repository);
+  EXPECT_EQ(client.install(fetcher, "people/model.plan").value(), "release 1 of people");
+  EXPECT_EQ(http.requests[0], "http://127.0.0.1:80/md/2.root.json");
+  // The end of the roots is a missing file, not a server that is away.
+  http.faults.push_back({.kind = HttpFault::Kind::kUnreachable});
+  EXPECT_EQ(client.install(fetcher, "people/model.plan").error().code, Code::kUnavailable);
+  http.faults.push_back({.kind = HttpFault::Kind::kStatus, .at = 503});
+  EXPECT_EQ(client.install(fetcher, "people/model.plan").error().code, Code::kUnavailable);
+  EXPECT_TRUE(client.install(fetcher, "people/model.plan"));
 }
 
 TEST(TufFolder, KeepsFiles) {

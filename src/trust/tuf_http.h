@@ -1,0 +1,26 @@
+// A TUF repository on a web server.
+#pragma once
+
+#include <polder/error.h>
+
+#include <string>
+
+#include "platform/http.h"
+#include "trust/tuf_updater.h"
+
+namespace polder::trust::tuf {
+
+// Borrows the client. A base URL may end with '/' or without; the caps, deadlines and paces are the
+// client's.
+class HttpFetcher final : public Fetcher {
+ public:
+  HttpFetcher(HttpClient& client, std::string metadata_url, std::string target_url);
+  Result<std::string> fetch_metadata(const std::string& name, std::size_t cap_bytes) override;
+  Status fetch_target(const std::string& name, std::int64_t cap_bytes, const Sink& sink) override;
+
+ private:
+  HttpClient* client_;
+  std::string metadata_url_, target_url_;  // end with '/'
+};
+
+}  // namespace polder::trust::tuf

@@ -15,6 +15,10 @@ add_test(NAME inspect COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/i
 add_test(NAME examples COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/examples_test.py
          $<TARGET_FILE:polder> ${PROJECT_SOURCE_DIR}/models)
 
+# Private keys in files, on a token, in a TPM: real ones, which the test starts.
+add_test(NAME keys COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/keys_test.py
+         $<TARGET_FILE:polder> $<TARGET_FILE:trust_test>)
+
 # What is installed serves a program of a user; sanitizers would have to be that program's too.
 if(NOT POLDER_SANITIZE AND TARGET polder_video_libav)
   add_test(NAME install COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/install_test.py

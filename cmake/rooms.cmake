@@ -39,6 +39,10 @@ polder_room(pipeline DEPS runtime kernel platform base LIBS ${TURBOJPEG} ${SPNG}
 polder_embed(polder_pipeline src/pipeline/sinks/report.html kReportHtml pipeline_report_html.h)
 include(Video)
 polder_room(trust DEPS platform base LIBS ${CRYPTO})
+# Headers alone: the libraries of tokens and TPMs are loaded when a key is there.
+find_path(PKCS11_HEADERS p11-kit/pkcs11.h PATH_SUFFIXES p11-kit-1 REQUIRED)
+find_path(TSS2_HEADERS tss2/tss2_esys.h REQUIRED)
+target_include_directories(polder_trust SYSTEM PRIVATE ${PKCS11_HEADERS} ${TSS2_HEADERS})
 
 if(POLDER_HOST)
   polder_onnx_schema()

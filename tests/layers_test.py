@@ -27,6 +27,8 @@ OWNED = [
     ("boost/", {"hub"}, "Boost throws and compiles slowly"),
     ("openssl/", {"trust", "hub", "platform"}, "cryptography is kept in one place"),
     ("httplib.h", {"platform"}, "HTTP is spoken in one adapter"),
+    ("p11-kit/", {"trust"}, "tokens are spoken to in one place"),
+    ("tss2/", {"trust"}, "the TPM is spoken to in one place"),
     ("sqlite3.h", {"hub"}, "the database is the hub's"),
     ("libpq-fe.h", {"hub"}, "the database is the hub's"),
     ("libav", LIBAV, "libav is a plug-in, loaded at run time"),

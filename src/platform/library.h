@@ -15,6 +15,8 @@ class SharedLibrary {
   SharedLibrary(SharedLibrary&& other) noexcept;
   SharedLibrary& operator=(SharedLibrary&& other) noexcept;
   ~SharedLibrary();
+  // It stays loaded until the end of the process, whatever becomes of this.
+  void stay() { handle_ = nullptr; }
   // nullptr when there is no such symbol.
   void* symbol(const char* name) const;
 

@@ -80,6 +80,8 @@ Result<ProcessResult> run_process(const std::vector<std::string>& command, std::
   return result;
 }
 
+void set_default_environment(const char* name, const char* value) { ::setenv(name, value, 0); }
+
 Result<std::string> own_program() {
   char path[PATH_MAX];
   const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);

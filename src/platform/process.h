@@ -19,6 +19,10 @@ struct ProcessResult {
 // cannot be started, kExhausted when it prints more than `cap_bytes` (it is ended then).
 Result<ProcessResult> run_process(const std::vector<std::string>& command, std::size_t cap_bytes);
 
+// Sets a variable of the environment that is not set; for libraries that take settings from nowhere
+// else. Not while another thread reads the environment.
+void set_default_environment(const char* name, const char* value);
+
 // The path of the running program. Errors: kIo.
 Result<std::string> own_program();
 

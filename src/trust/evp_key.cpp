@@ -24,6 +24,15 @@ Result<PublicKey> public_half(EVP_PKEY* key, std::string_view where) {
 
 namespace {
 
+Error refused(const std::string& where, const char* action, const EvpContext& context) {
+  const std::string detail = openssl_detail();
+  // In the words of the TPM software stack.
+  if (detail.find("auth") != detail.npos) {
+    return fail(Code::kDenied, "{}: cannot {}: {} ({})", where, action, context.hint, detail);
+  }
+  return fail(Code::kIo, "{}: cannot {}: {}", where, action, detail);
+}
+
 class EvpSigner final : public Signer {
  public:
   EvpSigner(OwnedKey key, PublicKey half, EvpContext context, std::string where)
@@ -50,7 +59,7 @@ class EvpSigner final : public Signer {
     if (ready) signature.resize(size);
     if (!ready || EVP_DigestSign(digest.get(), bytes_of(signature), &size, bytes_of(message),
                                  message.size()) != 1) {
-      return fail(Code::kIo, "{}: cannot sign: {}", where_, openssl_reason());
+      return refused(where_, "sign", context_);
     }
     signature.resize(size);
     return signature;
@@ -87,7 +96,7 @@ class EvpDecrypter final : public Decrypter {
         EVP_PKEY_derive_set_peer(derivation.get(), KeyAccess::handle(ephemeral)) == 1 &&
         EVP_PKEY_derive(derivation.get(), shared.data(), &size) == 1;
     if (agreed && size == kSharedBytes) return shared;
-    return fail(Code::kIo, "{}: cannot agree on a secret: {}", where_, openssl_reason());
+    return refused(where_, "agree on a secret", context_);
   }
 
  private:

@@ -15,6 +15,7 @@ struct EvpContext {
   OSSL_LIB_CTX* library = nullptr;
   const char* properties = nullptr;
   std::shared_ptr<void> keeps;  // what must outlive the key
+  std::string hint;             // what to do when the key is refused to its user
 };
 
 // The public half of a private key.

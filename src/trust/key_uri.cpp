@@ -116,16 +116,20 @@ Result<KeyUri> KeyUri::parse(const std::string& uri) {
   }
   if (text.starts_with(kTpmScheme)) {
     result.place = KeyPlace::kTpm;
-    std::string_view digits = text.substr(kTpmScheme.size());
+    std::string_view query = text.substr(kTpmScheme.size());
+    std::string_view digits = take(query, '?');
+    result.tpm_passphrase = query == "pass";
     const bool prefixed = digits.starts_with("0x") || digits.starts_with("0X");
     if (prefixed) digits.remove_prefix(2);
     const auto [end, code] =
         std::from_chars(digits.data(), digits.data() + digits.size(), result.tpm_handle, 16);
-    if (!prefixed || code != std::errc() || end != digits.data() + digits.size() ||
-        result.tpm_handle < kFirstPersistent || result.tpm_handle > kLastPersistent) {
+    if (!prefixed || !(query.empty() || result.tpm_passphrase) || code != std::errc() ||
+        end != digits.data() + digits.size() || result.tpm_handle < kFirstPersistent ||
+        result.tpm_handle > kLastPersistent) {
       return bad(uri,
                  "a persistent handle of the TPM is expected, from tpm:0x81000000 to "
-                 "tpm:0x81ffffff");
+                 "tpm:0x81ffffff, with ?pass "
+                 "behind it when the key has a passphrase");
     }
     return result;
   }

@@ -1,5 +1,5 @@
 // Where a private key is, as people name it: file:PATH (or a plain path), pkcs11:... (RFC 7512) or
-// tpm:HANDLE.
+// tpm:HANDLE, and tpm:HANDLE?pass for a key with a passphrase.
 #pragma once
 
 #include <polder/error.h>
@@ -29,6 +29,7 @@ struct KeyUri {
   std::string path;              // kFile
   Pkcs11Uri pkcs11;              // kPkcs11
   std::uint32_t tpm_handle = 0;  // kTpm: persistent, 0x81000000 to 0x81ffffff
+  bool tpm_passphrase = false;   // kTpm: the key has one, which a TPM does not tell
 
   // Errors: kInvalid.
   static Result<KeyUri> parse(const std::string& uri);

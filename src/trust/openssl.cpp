@@ -12,6 +12,15 @@ std::string openssl_reason() {
   return reason != nullptr ? reason : "no reason given";
 }
 
+std::string openssl_detail() {
+  const char* data = nullptr;
+  int flags = 0;
+  ERR_peek_error_all(nullptr, nullptr, nullptr, &data, &flags);
+  const std::string added = data != nullptr && (flags & ERR_TXT_STRING) != 0 ? data : "";
+  const std::string reason = openssl_reason();
+  return added.empty() ? reason : reason + ": " + added;
+}
+
 std::string text_of(BIO* bio) {
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio, &data);

@@ -32,6 +32,9 @@ using OwnedBio = Owned<BIO, BIO_free_all>;
 // The oldest error that OpenSSL has queued, in its words; clears the queue.
 std::string openssl_reason();
 
+// The same with what the provider added to it.
+std::string openssl_detail();
+
 inline const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }

@@ -5,6 +5,8 @@
 #include "trust/evp_key.h"
 #include "trust/key_file.h"
 #include "trust/key_uri.h"
+#include "trust/pkcs11.h"
+#include "trust/tpm.h"
 
 namespace polder::trust {
 
@@ -34,15 +36,13 @@ Result<PublicKey> create_file(const std::string& path, Scheme scheme, Passphrase
   return half;
 }
 
-Error not_yet(std::string_view what) {
-  return fail(Code::kUnavailable, "{}: this build has no support for it", what);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Signer>> open_signer(const std::string& uri, PassphraseSource& passphrase) {
   TRY_VALUE(const KeyUri place, KeyUri::parse(uri));
-  if (place.place != KeyPlace::kFile) return not_yet(uri);
+  PassphraseSource* tpm_source = place.tpm_passphrase ? &passphrase : nullptr;
+  if (place.place == KeyPlace::kPkcs11) return open_pkcs11(place.pkcs11, uri, passphrase);
+  if (place.place == KeyPlace::kTpm) return open_tpm(place.tpm_handle, uri, tpm_source);
   TRY_VALUE(OwnedKey key, read_private_key(place.path, passphrase));
   return evp_signer(std::move(key), {}, place.path);
 }
@@ -66,14 +66,21 @@ Result<OpenedPublicKey> open_public_key(const std::string& uri, PassphraseSource
 Result<std::unique_ptr<Decrypter>> open_decrypter(const std::string& uri,
                                                   PassphraseSource& passphrase) {
   TRY_VALUE(const KeyUri place, KeyUri::parse(uri));
-  if (place.place != KeyPlace::kFile) return not_yet(uri);
+  PassphraseSource* tpm_source = place.tpm_passphrase ? &passphrase : nullptr;
+  if (place.place == KeyPlace::kTpm) return open_tpm_decrypter(place.tpm_handle, uri, tpm_source);
+  if (place.place == KeyPlace::kPkcs11) {
+    return fail(Code::kUnsupported,
+                "'{}': what is sealed is opened with a key in a file or in the TPM: tpm:HANDLE",
+                uri);
+  }
   TRY_VALUE(OwnedKey key, read_private_key(place.path, passphrase));
   return evp_decrypter(std::move(key), {}, place.path);
 }
 
 Result<PublicKey> create_key(const std::string& uri, Scheme scheme, PassphraseSource& passphrase) {
   TRY_VALUE(const KeyUri place, KeyUri::parse(uri));
-  if (place.place != KeyPlace::kFile) return not_yet(uri);
+  if (place.place == KeyPlace::kPkcs11) return create_pkcs11(place.pkcs11, uri, scheme, passphrase);
+  if (place.place == KeyPlace::kTpm) return create_tpm(place.tpm_handle, uri, scheme, passphrase);
   return create_file(place.path, scheme, passphrase);
 }
 

@@ -9,6 +9,7 @@
 //   file:PATH or a plain path     PKCS#8 in PEM; Ed25519, ECDSA P-256, RSA-PSS
 //   pkcs11:token=T;object=K       RFC 7512, with ?module-path=FILE; ECDSA P-256, RSA-PSS
 //   tpm:0x81000001                a persistent handle of the TPM 2.0; ECDSA P-256
+//   tpm:0x81000001?pass           the same of a key with a passphrase
 #pragma once
 
 #include <polder/error.h>

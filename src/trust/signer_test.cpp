@@ -189,5 +189,16 @@ TEST_F(SignerTest, TwoDecryptersAgree) {
   EXPECT_EQ(open_decrypter(path("c.pem"), none).error().code, Code::kUnsupported);
 }
 
+// Run by tests/e2e/keys_test.py, which starts a TPM and makes the key.
+TEST_F(SignerTest, DISABLED_AgreesInTheTpm) {
+  NoPassphrase none;
+  auto device = open_decrypter("tpm:0x81000001", none).value();
+  const PublicKey ephemeral = create_key(path("e.pem"), Scheme::kEcdsaP256, none).value();
+  auto releaser = open_decrypter(path("e.pem"), none).value();
+  const Secret shared = device->agree(ephemeral).value();
+  EXPECT_EQ(shared.size(), 32u);
+  EXPECT_EQ(shared.view(), releaser->agree(device->public_key()).value().view());
+}
+
 }  // namespace
 }  // namespace polder::trust

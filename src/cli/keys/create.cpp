@@ -50,7 +50,9 @@ Result<int> run(const Args& args) {
   TRY_VALUE(const trust::Scheme scheme, scheme_of(args));
   TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
   TRY_VALUE(const trust::PublicKey key, trust::create_key(uri, scheme, passphrase.source()));
-  print_key(key, uri, true, args.has("--json"));
+  // A TPM does not tell whether a key has a passphrase; its name does.
+  const bool asks = args.has("--tpm") && !args.has("--no-passphrase") && !uri.ends_with("?pass");
+  print_key(key, asks ? uri + "?pass" : uri, true, args.has("--json"));
   return 0;
 }
 
@@ -69,7 +71,7 @@ const Command kKeysCreate = {
         "  polder keys create --output root-1.pem\n"
         "  polder keys create --type p256 --output device.pem --no-passphrase\n"
         "  polder keys create --pkcs11 'pkcs11:token=release;object=targets-1'\n"
-        "  polder keys create --tpm 0x81000001",
+        "  polder keys create --tpm 0x81000001 --no-passphrase",
     .options = kOptions,
     .run = run};
 

@@ -19,6 +19,10 @@ add_test(NAME examples COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/
 add_test(NAME keys COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/keys_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:trust_test>)
 
+# A repository of releases, from its first key to a copy that is not whole.
+add_test(NAME repo COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/repo_test.py
+         $<TARGET_FILE:polder>)
+
 # What is installed serves a program of a user; sanitizers would have to be that program's too.
 if(NOT POLDER_SANITIZE AND TARGET polder_video_libav)
   add_test(NAME install COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/install_test.py

@@ -18,5 +18,16 @@ extern const Command kKeysPublic;
 extern const Command kKeysPassphrase;
 extern const Command kKeysSign;
 extern const Command kKeysVerify;
+extern const Command kRepoInit;
+extern const Command kRepoAdd;
+extern const Command kRepoRemove;
+extern const Command kRepoDelegate;
+extern const Command kRepoRotate;
+extern const Command kRepoRenew;
+extern const Command kRepoSign;
+extern const Command kRepoPublish;
+extern const Command kRepoDiscard;
+extern const Command kRepoShow;
+extern const Command kRepoVerify;
 
 }  // namespace polder::cli

@@ -1,4 +1,5 @@
-// Trusted metadata in a folder of the file system.
+// TUF on file systems: trusted metadata in a folder, and a repository in one (a USB stick, a
+// share).
 #pragma once
 
 #include <polder/error.h>
@@ -20,6 +21,18 @@ class FolderStore final : public MetadataStore {
 
  private:
   std::string folder_;
+};
+
+// A repository's folders as its releaser publishes them: metadata/ and targets/.
+class FolderFetcher final : public Fetcher {
+ public:
+  FolderFetcher(std::string metadata_folder, std::string targets_folder)
+      : metadata_folder_(std::move(metadata_folder)), targets_folder_(std::move(targets_folder)) {}
+  Result<std::string> fetch_metadata(const std::string& name, std::size_t cap_bytes) override;
+  Status fetch_target(const std::string& name, std::int64_t cap_bytes, const Sink& sink) override;
+
+ private:
+  std::string metadata_folder_, targets_folder_;
 };
 
 }  // namespace polder::trust::tuf

@@ -1,0 +1,133 @@
+#include "cli/repo/common.h"
+
+#include <charconv>
+#include <cstdlib>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "cli/passphrase.h"
+#include "platform/clock.h"
+#include "platform/file.h"
+
+namespace polder::cli {
+
+namespace {
+
+constexpr std::size_t kMaxPemBytes = 64 * 1024;
+
+}  // namespace
+
+Result<std::vector<trust::PublicKey>> public_keys(const Args& args, std::string_view option) {
+  std::vector<trust::PublicKey> keys;
+  for (const std::string& path : args.all(option)) {
+    TRY_VALUE(const std::string pem, read_file(path, kMaxPemBytes));
+    auto key = trust::PublicKey::from_pem(pem);
+    if (!key) {
+      return fail(key.error().code, "{}: {}; 'polder keys public KEY --output FILE' writes one",
+                  path, key.error().message);
+    }
+    keys.push_back(*std::move(key));
+  }
+  return keys;
+}
+
+Result<trust::tuf::Trust> trust_of(const Args& args, std::string_view keys_option,
+                                   std::string_view threshold_option, int fallback) {
+  trust::tuf::Trust trust;
+  TRY_VALUE(trust.keys, public_keys(args, keys_option));
+  if (trust.keys.empty()) {
+    return fail(Code::kInvalid, "{}: at least one public key in PEM is needed", keys_option);
+  }
+  TRY_VALUE(const std::int64_t threshold, args.integer(threshold_option, fallback, 1, 256));
+  trust.threshold = int(threshold);
+  return trust;
+}
+
+Result<GivenSigners> GivenSigners::of(const Args& args) {
+  GivenSigners result;
+  TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
+  for (const std::string& uri : args.all("--key")) {
+    TRY_VALUE(auto signer, trust::open_signer(uri, passphrase.source()));
+    result.signers_.push_back(std::move(signer));
+  }
+  return result;
+}
+
+std::vector<trust::Signer*> GivenSigners::pointers() const {
+  std::vector<trust::Signer*> pointers;
+  pointers.reserve(signers_.size());
+  for (const auto& signer : signers_) pointers.push_back(signer.get());
+  return pointers;
+}
+
+Result<std::int64_t> signing_time() {
+  const char* given = std::getenv("SOURCE_DATE_EPOCH");
+  if (given == nullptr) return SystemWallClock().now_s();
+  const std::string_view text = given;
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds < 0) {
+    return fail(Code::kInvalid, "SOURCE_DATE_EPOCH: seconds since 1970 expected, '{}' found",
+                clipped(text));
+  }
+  return seconds;
+}
+
+trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged) {
+  trust::Json::Array list;
+  for (const trust::tuf::Staged& file : staged) {
+    trust::Json::Array open;
+    for (const std::string& id : file.open_keys) open.emplace_back(id);
+    list.emplace_back(trust::Json::Members{{"role", file.role},
+                                           {"version", file.version},
+                                           {"signatures", file.signatures},
+                                           {"threshold", file.threshold},
+                                           {"complete", file.complete},
+                                           {"open_keys", std::move(open)}});
+  }
+  return list;
+}
+
+void print_staged(const std::vector<trust::tuf::Staged>& staged) {
+  constexpr std::size_t kShown = 12;  // hash bins come by the hundred
+  if (staged.empty()) {
+    fmt::print("nothing is staged\n");
+    return;
+  }
+  std::size_t shown = 0, complete = 0;
+  for (const trust::tuf::Staged& file : staged) {
+    complete += file.complete;
+    if (file.complete && shown >= kShown) continue;
+    if (shown++ >= 2 * kShown) continue;
+    fmt::print("  staged {} version {}: {} of {} signatures", file.role, file.version,
+               file.signatures, file.threshold);
+    if (!file.complete) {
+      fmt::print("; sign with {} of: {}", file.threshold - file.signatures,
+                 fmt::join(file.open_keys, ", "));
+    }
+    fmt::print("\n");
+  }
+  if (staged.size() > shown) fmt::print("  ... {} files in all\n", staged.size());
+  const bool all = complete == staged.size();
+  fmt::print("{}\n", all ? "complete: 'polder repo publish' makes it public"
+                         : "not complete: 'polder repo sign' adds signatures, then 'polder repo "
+                           "publish'");
+}
+
+Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args) {
+  TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
+  for (trust::Signer* signer : signers.pointers()) {
+    TRY_VALUE([[maybe_unused]] const auto roles, repository.sign(*signer));
+  }
+  TRY_VALUE(const auto staged, repository.staged());
+  if (args.has("--json")) {
+    fmt::print("{}", trust::Json(trust::Json::Members{{"repository", repository.folder()},
+                                                      {"staged", staged_json(staged)}})
+                         .pretty());
+  } else {
+    print_staged(staged);
+  }
+  return 0;
+}
+
+}  // namespace polder::cli

@@ -1,0 +1,48 @@
+// What the commands on repositories share: keys as they are given, and what is staged.
+#pragma once
+
+#include <polder/error.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/args.h"
+#include "trust/json.h"
+#include "trust/signer.h"
+#include "trust/tuf_repository.h"
+
+namespace polder::cli {
+
+#define POLDER_REPO_SIGN_OPTION \
+  { "--key", "KEY", "signs with this private key at once: FILE, pkcs11:... or tpm:HANDLE", true }
+
+// Public keys of PEM files, as an option that repeats gives them. Errors name the file.
+Result<std::vector<trust::PublicKey>> public_keys(const Args& args, std::string_view option);
+// The same, and how many of them are to sign.
+Result<trust::tuf::Trust> trust_of(const Args& args, std::string_view keys_option,
+                                   std::string_view threshold_option, int fallback);
+
+// The private keys that --key names.
+class GivenSigners {
+ public:
+  // Errors: those of open_signer().
+  static Result<GivenSigners> of(const Args& args);
+  std::vector<trust::Signer*> pointers() const;
+
+ private:
+  std::vector<std::unique_ptr<trust::Signer>> signers_;
+};
+
+// Seconds since 1970, or what SOURCE_DATE_EPOCH says, so that a repository can be made again to the
+// byte. Errors: kInvalid.
+Result<std::int64_t> signing_time();
+
+// After a change: signs with the keys that are given, and prints what is staged and whose
+// signatures it lacks. Returns the exit status.
+Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args);
+// What is staged, as JSON and for people.
+trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged);
+void print_staged(const std::vector<trust::tuf::Staged>& staged);
+
+}  // namespace polder::cli

@@ -1,0 +1,128 @@
+// polder repo show and verify: what is in a repository, and whether devices will take it.
+#include "base/fail.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/repo/common.h"
+#include "platform/file.h"
+#include "trust/tuf_verify.h"
+
+namespace polder::cli {
+
+namespace {
+
+using trust::Json;
+
+constexpr Option kShowOptions[] = {{"--json", "", "prints the same as JSON"}};
+
+std::string days_left(std::int64_t expires_s, std::int64_t now_s) {
+  const std::int64_t days = (expires_s - now_s) / trust::tuf::kDayS;
+  return expires_s <= now_s ? "expired" : fmt::format("{} days left", days);
+}
+
+Result<int> show(const Args& args) {
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(const std::int64_t now_s, signing_time());
+  TRY_VALUE(const auto staged, repository.staged());
+  TRY_VALUE(const auto targets, repository.targets());
+  std::vector<trust::tuf::RoleState> roles;
+  auto published = repository.roles();
+  if (published) roles = *std::move(published);
+  else if (published.error().code != Code::kNotFound) return std::move(published).error();
+  if (args.has("--json")) {
+    Json::Array role_list;
+    for (const auto& role : roles) {
+      role_list.emplace_back(Json::Members{{"role", role.role},
+                                           {"version", role.version},
+                                           {"expires", trust::tuf::time_text(role.expires_s)},
+                                           {"threshold", role.threshold},
+                                           {"keys", role.keys},
+                                           {"targets", std::int64_t(role.targets)}});
+    }
+    Json::Members target_list;
+    for (const auto& [path, role] : targets) target_list[path] = role;
+    fmt::print("{}", Json(Json::Members{{"repository", repository.folder()},
+                                        {"profile", repository.profile().name},
+                                        {"roles", std::move(role_list)},
+                                        {"targets", std::move(target_list)},
+                                        {"staged", staged_json(staged)}})
+                         .pretty());
+    return 0;
+  }
+  fmt::print("{}: profile {}, {} target(s)\n", one_line(repository.folder()),
+             repository.profile().name, targets.size());
+  if (roles.empty()) fmt::print("nothing is published yet\n");
+  for (const auto& role : roles) {
+    fmt::print("  {:<24} version {:>5}  {} of {} keys  {:>6} targets  until {} ({})\n", role.role,
+               role.version, role.threshold, role.keys, role.targets,
+               trust::tuf::time_text(role.expires_s), days_left(role.expires_s, now_s));
+  }
+  if (!staged.empty()) print_staged(staged);
+  return 0;
+}
+
+constexpr Option kVerifyOptions[] = {
+    {"--root", "FILE", "the root that devices trust (default: metadata/1.root.json of the folder)"},
+    {"--json", "", "prints the same as JSON"}};
+
+Result<int> verify(const Args& args) {
+  const std::string& folder = args.positional()[0];
+  const std::string root = args.text("--root", folder + "/metadata/1.root.json");
+  TRY_VALUE(const std::string root_bytes, read_file(root, trust::tuf::kMaxRootBytes));
+  TRY_VALUE(const std::int64_t now_s, signing_time());
+  TRY_VALUE(const auto found, trust::tuf::verify_repository(folder, root_bytes, now_s));
+  if (args.has("--json")) {
+    Json::Array roles, problems;
+    for (const auto& role : found.roles) {
+      roles.emplace_back(Json::Members{{"role", role.role},
+                                       {"version", role.version},
+                                       {"expires", trust::tuf::time_text(role.expires_s)},
+                                       {"targets", std::int64_t(role.targets)}});
+    }
+    for (const std::string& problem : found.problems) problems.emplace_back(problem);
+    fmt::print("{}", Json(Json::Members{{"repository", folder},
+                                        {"good", found.problems.empty()},
+                                        {"roles", std::move(roles)},
+                                        {"targets", std::int64_t(found.targets)},
+                                        {"blobs", std::int64_t(found.blobs)},
+                                        {"bytes", std::int64_t(found.bytes)},
+                                        {"problems", std::move(problems)}})
+                         .pretty());
+  } else {
+    for (const auto& role : found.roles) {
+      fmt::print("  {:<24} version {:>5}  {:>6} targets  {}\n", one_line(role.role), role.version,
+                 role.targets, days_left(role.expires_s, now_s));
+    }
+    for (const std::string& problem : found.problems) fmt::print("  {}\n", one_line(problem));
+    fmt::print("{}: {} targets and {} blobs, {}: {}\n", one_line(folder), found.targets,
+               found.blobs, bytes_text(found.bytes),
+               found.problems.empty() ? "good" : "not good; devices would refuse it");
+  }
+  return found.problems.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+const Command kRepoShow = {
+    .name = "repo show",
+    .summary = "Shows a repository: roles, versions, how long they hold, what is staged.",
+    .arguments = "FOLDER",
+    .example = "  polder repo show repo",
+    .options = kShowOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = show};
+
+const Command kRepoVerify = {
+    .name = "repo verify",
+    .summary =
+        "Holds a published repository to all that a device holds it to. Every signature from the "
+        "root on,\nevery expiry, every target and blob: a copy on a stick or a server is whole "
+        "when this says good.",
+    .arguments = "FOLDER",
+    .example = "  polder repo verify /media/stick/repo --root root.json",
+    .options = kVerifyOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = verify};
+
+}  // namespace polder::cli

@@ -1,0 +1,96 @@
+// polder repo sign, publish and discard: what is staged becomes public, or is forgotten.
+#include "base/fail.h"
+#include "cli/commands.h"
+#include "cli/passphrase.h"
+#include "cli/repo/common.h"
+
+namespace polder::cli {
+
+namespace {
+
+constexpr Option kSignOptions[] = {
+    {"--key", "KEY", "the private key: FILE, pkcs11:... or tpm:HANDLE; may be given again", true},
+    POLDER_PASSPHRASE_OPTION,
+    {"--json", "", "prints what is staged as JSON"}};
+
+Result<int> sign(const Args& args) {
+  if (!args.has("--key")) return fail(Code::kInvalid, "--key names the key that is to sign");
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  return finish_staging(repository, args);
+}
+
+constexpr Option kPublishOptions[] = {
+    {"--key", "KEY", "a private key of snapshot and timestamp; may be given again", true},
+    POLDER_PASSPHRASE_OPTION,
+    {"--json", "", "prints the roles as JSON"}};
+
+Result<int> publish(const Args& args) {
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
+  TRY_VALUE(const std::int64_t now_s, signing_time());
+  TRY(repository.publish(signers.pointers(), now_s));
+  TRY_VALUE(const auto roles, repository.roles());
+  if (args.has("--json")) {
+    trust::Json::Members versions;
+    for (const trust::tuf::RoleState& role : roles) versions[role.role] = role.version;
+    fmt::print("{}", trust::Json(trust::Json::Members{{"repository", repository.folder()},
+                                                      {"versions", std::move(versions)}})
+                         .pretty());
+    return 0;
+  }
+  for (const trust::tuf::RoleState& role : roles) {
+    if (role.role != "timestamp") continue;
+    fmt::print("published: timestamp version {}, good until {}; {} roles\n", role.version,
+               trust::tuf::time_text(role.expires_s), roles.size());
+  }
+  return 0;
+}
+
+constexpr Option kDiscardOptions[] = {{"--json", "", "prints what is staged as JSON"}};
+
+Result<int> discard(const Args& args) {
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY(repository.discard());
+  return finish_staging(repository, args);
+}
+
+}  // namespace
+
+const Command kRepoSign = {
+    .name = "repo sign",
+    .summary =
+        "Signs what is staged with a key, on whichever machine has it. It needs repository.toml, "
+        "staged/\nand metadata/ of the folder alone: carry these to an offline machine, and "
+        "staged/ back.",
+    .arguments = "FOLDER",
+    .example =
+        "  polder repo sign repo --key root-1.pem\n"
+        "  polder repo sign repo --key 'pkcs11:token=release;object=targets-1'",
+    .options = kSignOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = sign};
+
+const Command kRepoPublish = {
+    .name = "repo publish",
+    .summary =
+        "Makes what is staged public, with a new snapshot and timestamp. Nothing staged: a new "
+        "timestamp.\nAll is checked before the first file is written, and clients see all of it or "
+        "nothing. Any web server\nor a USB stick can serve metadata/, targets/ and blobs/.",
+    .arguments = "FOLDER",
+    .example = "  polder repo publish repo --key online.pem",
+    .options = kPublishOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = publish};
+
+const Command kRepoDiscard = {.name = "repo discard",
+                              .summary = "Forgets what is staged.",
+                              .arguments = "FOLDER",
+                              .example = "  polder repo discard repo",
+                              .options = kDiscardOptions,
+                              .min_positional = 1,
+                              .max_positional = 1,
+                              .run = discard};
+
+}  // namespace polder::cli

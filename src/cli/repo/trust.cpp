@@ -1,0 +1,105 @@
+// polder repo delegate, rotate and renew: who signs for what, and for how long.
+#include "base/fail.h"
+#include "cli/commands.h"
+#include "cli/passphrase.h"
+#include "cli/repo/common.h"
+
+namespace polder::cli {
+
+namespace {
+
+constexpr Option kDelegateOptions[] = {
+    {"--role-key", "PUB.pem", "a public key of the role; give it once a key", true},
+    {"--threshold", "N", "how many of them must sign (default: 1)"},
+    {"--path", "PATTERN", "targets that it signs, such as 'people/*/*'; '*' stops at '/'", true},
+    {"--go-on", "", "a target that the role does not list is looked for in the roles after it"},
+    POLDER_REPO_SIGN_OPTION,
+    POLDER_PASSPHRASE_OPTION,
+    {"--json", "", "prints what is staged as JSON"}};
+
+Result<int> delegate(const Args& args) {
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(const trust::tuf::Trust trust, trust_of(args, "--role-key", "--threshold", 1));
+  TRY_VALUE(const std::int64_t now_s, signing_time());
+  TRY(repository.delegate(args.positional()[1], trust, args.all("--path"), !args.has("--go-on"),
+                          now_s));
+  return finish_staging(repository, args);
+}
+
+constexpr Option kRotateOptions[] = {
+    {"--add", "PUB.pem", "a public key that is to sign as well", true},
+    {"--remove", "KEYID", "the id of a key that is to sign no more", true},
+    {"--threshold", "N", "how many keys must sign from now on"},
+    POLDER_REPO_SIGN_OPTION,
+    POLDER_PASSPHRASE_OPTION,
+    {"--json", "", "prints what is staged as JSON"}};
+
+Result<int> rotate(const Args& args) {
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(const auto add, public_keys(args, "--add"));
+  std::optional<int> threshold;
+  if (args.has("--threshold")) {
+    TRY_VALUE(const std::int64_t given, args.integer("--threshold", 1, 1, 256));
+    threshold = int(given);
+  }
+  const std::vector<std::string> remove = args.all("--remove");
+  if (add.empty() && remove.empty() && !threshold) {
+    return fail(Code::kInvalid, "nothing to change: give --add, --remove or --threshold");
+  }
+  TRY_VALUE(const std::int64_t now_s, signing_time());
+  TRY(repository.rotate(args.positional()[1], add, remove, threshold, now_s));
+  return finish_staging(repository, args);
+}
+
+constexpr Option kRenewOptions[] = {POLDER_REPO_SIGN_OPTION,
+                                    POLDER_PASSPHRASE_OPTION,
+                                    {"--json", "", "prints what is staged as JSON"}};
+
+Result<int> renew(const Args& args) {
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(const std::int64_t now_s, signing_time());
+  TRY(repository.renew(args.positional()[1], now_s));
+  return finish_staging(repository, args);
+}
+
+}  // namespace
+
+const Command kRepoDelegate = {
+    .name = "repo delegate",
+    .summary =
+        "Trusts a role with some targets, as the releases of a model family. Its keys can sign "
+        "nothing\nelse. Of a role that is there keys, threshold and paths are replaced.",
+    .arguments = "FOLDER ROLE",
+    .example =
+        "  polder repo delegate repo people --role-key family.pub.pem --path 'people/*/*' --key "
+        "t.pem",
+    .options = kDelegateOptions,
+    .min_positional = 2,
+    .max_positional = 2,
+    .run = delegate};
+
+const Command kRepoRotate = {
+    .name = "repo rotate",
+    .summary =
+        "Changes who signs for a role: root, targets, snapshot, timestamp or a delegated one. A "
+        "new root\nneeds signatures of the old keys and of the new, so that devices follow.",
+    .arguments = "FOLDER ROLE",
+    .example =
+        "  polder repo rotate repo timestamp --add new.pub.pem --remove 3fa1... --key r1.pem --key "
+        "r2.pem",
+    .options = kRotateOptions,
+    .min_positional = 2,
+    .max_positional = 2,
+    .run = rotate};
+
+const Command kRepoRenew = {
+    .name = "repo renew",
+    .summary = "Stages root, targets or a delegated role as it is, to be signed before it expires.",
+    .arguments = "FOLDER ROLE",
+    .example = "  polder repo renew repo targets --key t.pem",
+    .options = kRenewOptions,
+    .min_positional = 2,
+    .max_positional = 2,
+    .run = renew};
+
+}  // namespace polder::cli

@@ -1,0 +1,160 @@
+#include "trust/tuf_verify.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "platform/file.h"
+#include "platform/folder.h"
+#include "trust/file_digest.h"
+#include "trust/tuf_folder.h"
+#include "trust/tuf_updater.h"
+
+namespace polder::trust::tuf {
+
+namespace {
+
+constexpr std::size_t kMaxEntries = 1u << 22;
+constexpr std::size_t kMaxProblems = 100;  // told of
+constexpr std::uint64_t kMaxBlobBytes = std::uint64_t(1) << 40;
+
+// Keeps what the client stores in memory: nothing of it is needed afterwards.
+class ForgetfulStore final : public MetadataStore {
+ public:
+  explicit ForgetfulStore(std::string_view root) : files_{{"root.json", std::string(root)}} {}
+  Result<std::string> read(const std::string& name, std::size_t) override {
+    const auto found = files_.find(name);
+    if (found == files_.end()) return fail(Code::kNotFound, "{}: not stored", name);
+    return found->second;
+  }
+  Status replace(const std::string& name, std::string_view bytes) override {
+    if (name == "root.json") files_[name] = std::string(bytes);
+    return {};
+  }
+  Status remove(const std::string&) override { return {}; }
+
+ private:
+  std::map<std::string, std::string> files_;
+};
+
+class Walk {
+ public:
+  Walk(const std::string& folder, std::string_view root_bytes, std::int64_t now_s)
+      : folder_(folder),
+        fetcher_(folder + "/metadata", folder + "/targets"),
+        store_(root_bytes),
+        updater_(fetcher_, store_, now_s),
+        now_s_(now_s) {}
+
+  Result<Verification> run() {
+    if (auto status = updater_.refresh(); !status) {
+      problem(std::move(status).error().message);
+      return std::move(result_);
+    }
+    const TrustedSet& trusted = updater_.trusted();
+    add("root", trusted.root());
+    add("timestamp", *trusted.timestamp());
+    add("snapshot", *trusted.snapshot());
+    check_role("targets", *trusted.targets());
+    TRY(check_blobs());
+    return std::move(result_);
+  }
+
+ private:
+  void problem(std::string what) {
+    if (result_.problems.size() < kMaxProblems) result_.problems.push_back(std::move(what));
+  }
+  void add(std::string_view role, const Common& body, std::size_t targets = 0) {
+    result_.roles.push_back({std::string(role), body.version, body.expires_s, targets});
+  }
+
+  // The role's own targets, then those of the roles that it delegates to.
+  void check_role(const std::string& role, const Targets& body) {
+    add(role, body, body.targets.size());
+    for (const auto& [path, file] : body.targets) {
+      ++result_.targets;
+      const Status status = updater_.download({path, role, file}, [&](std::string_view bytes) {
+        result_.bytes += bytes.size();
+        return Status();
+      });
+      if (!status) problem(status.error().message);
+    }
+    if (!body.delegations) return;
+    for (const DelegatedRole& delegated : body.delegations->roles) {
+      check_delegated(role, delegated, *body.delegations);
+    }
+  }
+
+  // By hand, for the client looks only where a target may be.
+  void check_delegated(const std::string& delegator, const DelegatedRole& role,
+                       const Delegations& delegations) {
+    const std::string where = role.name + ".json";
+    const auto meta = updater_.trusted().meta_of(role.name);
+    if (!meta) return problem(meta.error().message);
+    const std::string file = fmt::format("{}.{}", meta->version, where);
+    const auto bytes = fetcher_.fetch_metadata(file, kMaxTargetsBytes);
+    if (!bytes) return problem(bytes.error().message);
+    if (auto status = check_bytes(*bytes, meta->length, meta->hashes, file); !status) {
+      return problem(status.error().message);
+    }
+    const auto metadata = parse_metadata<Targets>(*bytes, file);
+    if (!metadata) return problem(metadata.error().message);
+    if (auto status = metadata->envelope.check(delegations.keys, role, file); !status) {
+      return problem(status.error().message);
+    }
+    if (metadata->body.version != meta->version) {
+      return problem(fmt::format("{}: version {} expected, {} found", file, meta->version,
+                                 metadata->body.version));
+    }
+    if (metadata->body.expires_s <= now_s_) {
+      return problem(fmt::format("{}: expired on {}", file, time_text(metadata->body.expires_s)));
+    }
+    for (const auto& [path, target] : metadata->body.targets) {
+      if (!role.covers(path)) {
+        problem(fmt::format("{}: target '{}' is none that '{}' trusts it with; devices ignore it",
+                            file, clipped(path), delegator));
+      }
+    }
+    check_role(role.name, metadata->body);
+  }
+
+  Status check_blobs() {
+    const std::string blobs = folder_ + "/blobs";
+    if (!entry_kind(blobs)) return {};
+    TRY_VALUE(const auto entries, walk_folder(blobs, kMaxEntries));
+    for (const FolderEntry& entry : entries) {
+      if (entry.kind == EntryKind::kFolder) continue;
+      const std::string name = entry.path.substr(entry.path.rfind('/') + 1);
+      const std::string place = blobs + "/" + entry.path;
+      const auto digest = digest_file(place, kMaxBlobBytes);
+      ++result_.blobs;
+      if (!digest) {
+        problem(digest.error().message);
+      } else if (hex(digest->sha256) != name ||
+                 entry.path != fmt::format("sha256/{}/{}", name.substr(0, 2), name)) {
+        problem(fmt::format("{}: is not what its name says; copy it again", place));
+      } else {
+        result_.bytes += digest->bytes;
+      }
+    }
+    return {};
+  }
+
+  const std::string& folder_;
+  FolderFetcher fetcher_;
+  ForgetfulStore store_;
+  Updater updater_;
+  std::int64_t now_s_;
+  Verification result_;
+};
+
+}  // namespace
+
+Result<Verification> verify_repository(const std::string& folder, std::string_view root_bytes,
+                                       std::int64_t now_s) {
+  return Walk(folder, root_bytes, now_s).run();
+}
+
+}  // namespace polder::trust::tuf

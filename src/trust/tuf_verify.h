@@ -1,0 +1,35 @@
+// The whole of a repository held to what a device holds it to: every role, every target, every
+// blob, from a root that devices trust.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "trust/tuf_metadata.h"
+
+namespace polder::trust::tuf {
+
+struct VerifiedRole {
+  std::string role;
+  std::int64_t version = 0, expires_s = 0;
+  std::size_t targets = 0;
+};
+
+struct Verification {
+  std::vector<VerifiedRole> roles;  // top level first, delegated ones in the order of their names
+  std::size_t targets = 0, blobs = 0;
+  std::uint64_t bytes = 0;            // of targets and blobs
+  std::vector<std::string> problems;  // what is wrong, each naming its file; empty: nothing is
+};
+
+// `root_bytes`: the root that devices trust; of metadata/ it need not be the first. Metadata that
+// cannot be trusted end the walk; files that are missing or damaged are all told of. Errors: kIo,
+// kDenied when the folder cannot be read at all.
+Result<Verification> verify_repository(const std::string& folder, std::string_view root_bytes,
+                                       std::int64_t now_s);
+
+}  // namespace polder::trust::tuf

@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""A TUF repository from the command line: made, signed by several people, published, damaged.
+
+    repo_test.py POLDER
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+POLDER = pathlib.Path(sys.argv[1]).resolve()
+ENVIRONMENT = {**os.environ, "SOURCE_DATE_EPOCH": "1800000000"}
+KEYS = ["root-1", "root-2", "root-3", "targets", "online", "family", "other"]
+
+
+class Repository(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.keys = pathlib.Path(cls.folder.name)
+        for name in KEYS:
+            for command in (["keys", "create", "--output", f"{name}.pem", "--no-passphrase"],
+                            ["keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem"]):
+                subprocess.run([POLDER, *command], cwd=cls.keys, check=True, capture_output=True)
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = pathlib.Path(scratch.name)
+        self.repo = self.scratch / "repo"
+
+    def polder(self, *words, status=0, environment=None):
+        """Runs a command in the folder of the keys; its output, and error."""
+        done = subprocess.run([POLDER, *map(str, words)], cwd=self.keys, capture_output=True,
+                              text=True, env=environment or ENVIRONMENT, timeout=60)
+        self.assertEqual(done.returncode, status, done.stderr + done.stdout)
+        if status:
+            self.assertNotIn("internal error", done.stderr)
+            self.assertEqual(done.stdout if "verify" not in words else "", "")
+        return done.stdout if status == 0 or "verify" in words else done.stderr
+
+    def init(self, repo=None):
+        self.polder("repo", "init", repo or self.repo, "--root-key", "root-1.pub.pem", "--root-key",
+                    "root-2.pub.pem", "--root-key", "root-3.pub.pem", "--targets-key",
+                    "targets.pub.pem", "--timestamp-key", "online.pub.pem")
+
+    def publish(self):
+        self.polder("repo", "publish", self.repo, "--key", "online.pem")
+
+    def published(self):
+        self.init()
+        self.polder("repo", "sign", self.repo, "--key", "root-1.pem", "--key", "root-3.pem",
+                    "--key", "targets.pem")
+        self.publish()
+
+    def key_id(self, name):
+        return json.loads(self.polder("keys", "show", f"{name}.pub.pem", "--json"))["keyid"]
+
+    def test_the_life_of_a_repository(self):
+        self.init()
+        refused = self.polder("repo", "publish", self.repo, "--key", "online.pem", status=1)
+        self.assertIn("0 of 2 signatures", refused)
+        self.assertIn(self.key_id("root-2"), refused)
+        # The holder of a key has what is to be signed, and nothing else.
+        stick = self.scratch / "stick"
+        stick.mkdir()
+        for name in ("repository.toml", "staged", "metadata"):
+            source = self.repo / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, stick / name)
+        self.polder("repo", "sign", stick, "--key", "root-1.pem")
+        self.polder("repo", "sign", stick, "--key", "root-2.pem")
+        shutil.rmtree(self.repo / "staged")
+        shutil.copytree(stick / "staged", self.repo / "staged")
+        self.polder("repo", "sign", self.repo, "--key", "targets.pem")
+        self.publish()
+        self.polder("repo", "delegate", self.repo, "people", "--role-key", "family.pub.pem",
+                    "--path", "people/*/*", "--key", "targets.pem")
+        manifest = self.scratch / "manifest.json"
+        manifest.write_text("{}")
+        self.polder("repo", "add", self.repo, manifest, "--target", "people/1.0.0/manifest.json",
+                    "--key", "family.pem")
+        self.publish()
+        shown = json.loads(self.polder("repo", "show", self.repo, "--json"))
+        self.assertEqual(shown["targets"], {"people/1.0.0/manifest.json": "people"})
+        self.assertEqual(shown["staged"], [])
+        verified = json.loads(self.polder("repo", "verify", self.repo, "--json"))
+        self.assertTrue(verified["good"])
+        self.assertEqual(verified["targets"], 1)
+        # Root-1 is lost: the two others replace it.
+        self.polder("repo", "rotate", self.repo, "root", "--add", "other.pub.pem", "--remove",
+                    self.key_id("root-1"), "--key", "root-2.pem", "--key", "root-3.pem")
+        self.publish()
+        self.polder("repo", "remove", self.repo, "people/1.0.0/manifest.json", "--key",
+                    "family.pem")
+        self.publish()
+        verified = json.loads(self.polder("repo", "verify", self.repo, "--json"))
+        self.assertEqual((verified["good"], verified["targets"]), (True, 0))
+
+    def test_the_same_steps_give_the_same_bytes(self):
+        other = self.scratch / "other"
+        self.init()
+        self.init(other)
+        for name in ("staged/root.json", "staged/targets.json", "repository.toml"):
+            self.assertEqual((self.repo / name).read_bytes(), (other / name).read_bytes())
+
+    def test_whoever_may_not_sign_is_told(self):
+        self.published()
+        manifest = self.scratch / "m"
+        manifest.write_text("{}")
+        refused = self.polder("repo", "add", self.repo, manifest, "--key", "other.pem", status=1)
+        self.assertIn("signs for none of the staged roles: targets", refused)
+        refused = self.polder("repo", "publish", self.repo, "--key", "online.pem", status=1)
+        self.assertIn("role 'targets' version 2: 0 of 1", refused)
+        self.polder("repo", "discard", self.repo)
+        refused = self.polder("repo", "publish", self.repo, "--key", "other.pem", status=1)
+        self.assertIn(self.key_id("online"), refused)
+        self.publish()
+
+    def test_a_copy_that_is_not_whole_is_told_of(self):
+        self.published()
+        manifest = self.scratch / "m.json"
+        manifest.write_text("{}")
+        self.polder("repo", "add", self.repo, manifest, "--key", "targets.pem")
+        self.publish()
+        files = sorted(path for name in ("metadata", "targets")
+                       for path in (self.repo / name).rglob("*") if path.is_file())
+        needed = 0
+        for path in files:
+            kept = path.read_bytes()
+            for damaged in (None, kept[:-1], b"", kept[:-3] + b"\x00" + kept[-2:]):
+                path.unlink()
+                if damaged is not None:
+                    path.write_bytes(damaged)
+                done = subprocess.run([POLDER, "repo", "verify", self.repo], env=ENVIRONMENT,
+                                      capture_output=True, text=True, timeout=60)
+                # Old versions are no longer needed, nor is a root that begins the chain elsewhere.
+                old = path.name in ("1.targets.json", "1.snapshot.json")
+                self.assertEqual(done.returncode, 0 if old else 1, (path, damaged, done.stdout))
+                needed += not old
+                path.write_bytes(kept)
+        self.assertEqual(needed, 5 * 4)
+        self.polder("repo", "verify", self.repo)
+
+    def test_expired_metadata_are_told_of(self):
+        self.published()
+        later = {**ENVIRONMENT, "SOURCE_DATE_EPOCH": str(1800000000 + 181 * 86400)}
+        self.assertIn("expired", self.polder("repo", "verify", self.repo, status=1,
+                                             environment=later))
+        done = subprocess.run([POLDER, "repo", "publish", self.repo, "--key", "online.pem"],
+                              cwd=self.keys, env=later, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 0)
+        self.polder("repo", "verify", self.repo, environment=later)
+
+    def test_bad_input(self):
+        self.assertIn("no repository is here", self.polder("repo", "show", self.scratch, status=1))
+        self.init()
+        self.assertIn("is not empty", self.polder(
+            "repo", "init", self.repo, "--root-key", "root-1.pub.pem", "--root-threshold", 1,
+            "--targets-key", "targets.pub.pem", "--timestamp-key", "online.pub.pem", status=1))
+        self.assertIn("2 of 1 keys", self.polder(
+            "repo", "init", self.scratch / "new", "--root-key", "root-1.pub.pem", "--targets-key",
+            "targets.pub.pem", "--timestamp-key", "online.pub.pem", status=1))
+        self.assertFalse((self.scratch / "new").exists())
+        self.assertIn("root-1.pem", self.polder(
+            "repo", "init", self.scratch / "new", "--root-key", "root-1.pem", "--targets-key",
+            "targets.pub.pem", "--timestamp-key", "online.pub.pem", status=1))
+        for path in ("../up", "/abs", "a//b", "a/../b"):
+            self.assertIn("target", self.polder("repo", "add", self.repo, "targets.pub.pem",
+                                                "--target", path, status=1))
+        (self.repo / "staged" / "targets.json").write_text('{"signed": 5}')
+        self.assertIn("staged/targets.json", self.polder("repo", "show", self.repo, status=1))
+        (self.repo / "repository.toml").write_text('profile = "hub"\nroot_dayz = 4\n')
+        self.assertIn("root_dayz", self.polder("repo", "show", self.repo, status=1))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

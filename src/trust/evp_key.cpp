@@ -62,7 +62,10 @@ class EvpSigner final : public Signer {
       return refused(where_, "sign", context_);
     }
     signature.resize(size);
-    return signature;
+    // A damaged key, or a fault while it was used, must give nothing away.
+    if (public_.verify(message, signature).ok()) return signature;
+    return fail(Code::kCorrupt, "{}: its signature does not fit its public half: it is damaged",
+                where_);
   }
 
  private:

@@ -151,11 +151,11 @@ class TestRepository {
     role.key_ids.clear();
     signers_[name].clear();
     for (int i = 0; i < kKeys; ++i) {
-      auto signer = std::make_shared<TestSigner>(std::string_view(fmt::format("{} {}", seed, i)));
+      const std::shared_ptr<TestSigner> signer = signer_of(fmt::format("{} {}", seed, i));
       const std::string id = signer->public_key().id();
       keys.emplace(id, to_key(signer->public_key()));
       role.key_ids.push_back(id);
-      signers_[name].push_back(std::move(signer));
+      signers_[name].push_back(signer);
     }
   }
   void rotate(const std::string& role) {
@@ -225,6 +225,13 @@ class TestRepository {
   }
 
  private:
+  // Made once: a test run needs the same keys thousands of times.
+  static std::shared_ptr<TestSigner> signer_of(const std::string& seed) {
+    static std::map<std::string, std::shared_ptr<TestSigner>> all;
+    auto& signer = all[seed];
+    if (!signer) signer = std::make_shared<TestSigner>(std::string_view(seed));
+    return signer;
+  }
   static void add(Envelope& envelope, Signer& signer, std::string_view key_id = {}) {
     POLDER_CHECK(envelope.add_signature(signer, key_id).ok());
   }
@@ -232,7 +239,7 @@ class TestRepository {
     for (int i = 0; i < forgery.stolen; ++i) add(envelope, *signers[std::size_t(i)]);
     for (int i = forgery.stolen; i < kKeys; ++i) {
       const std::string id = signers[std::size_t(i)]->public_key().id();
-      TestSigner own(std::string_view(fmt::format("attacker {}", i)));
+      TestSigner& own = *signer_of(fmt::format("attacker {}", i));
       if (forgery.padding == Forgery::Padding::kOwnKeys) add(envelope, own);
       if (forgery.padding == Forgery::Padding::kOtherIds) {
         add(envelope, forgery.stolen > 0 ? *signers[0] : own, id);

@@ -6,9 +6,11 @@ gone at the end; nothing of the machine's own tokens or bus is touched.
     tokens.py COMMAND...   runs COMMAND with both: tpm:HANDLE works, and
                            pkcs11:token=polder has PIN 5678
 """
+import ctypes
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,11 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow own="*"/>
 <allow eavesdrop="true"/></policy></busconfig>
 """
+
+
+def end_with_parent():
+    """In a child: it ends when the test does, also when that is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def missing_programs(*names):
@@ -94,7 +101,7 @@ class Tpm:
         environment = {**os.environ, **getattr(self, "environment", {})}
         self.processes.append(subprocess.Popen(
             command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env=environment))
+            env=environment, preexec_fn=end_with_parent))
         log.close()
 
     def wait(self, ready, name):

@@ -11,6 +11,17 @@ namespace polder::trust {
 
 namespace {
 
+// Looked up once: OpenSSL 3 otherwise searches its providers for every digest.
+const EVP_MD* fetched(const char* name) {
+  EVP_MD* kind = EVP_MD_fetch(nullptr, name, nullptr);  // kept until the process ends
+  POLDER_CHECK(kind != nullptr);
+  return kind;
+}
+const EVP_MD* kind_sha256() {
+  static const EVP_MD* const kind = fetched("SHA256");
+  return kind;
+}
+
 template <class Digest>
 Digest digest(const EVP_MD* kind, std::string_view bytes) {
   Digest result;
@@ -29,7 +40,7 @@ int hex_value(char digit) {
 
 }  // namespace
 
-Sha256 sha256(std::string_view bytes) { return digest<Sha256>(EVP_sha256(), bytes); }
+Sha256 sha256(std::string_view bytes) { return digest<Sha256>(kind_sha256(), bytes); }
 Sha512 sha512(std::string_view bytes) { return digest<Sha512>(EVP_sha512(), bytes); }
 
 template <class Digest>
@@ -40,7 +51,7 @@ struct DigestStream<Digest>::Impl {
 template <class Digest>
 DigestStream<Digest>::DigestStream() : impl_(std::make_unique<Impl>()) {
   POLDER_CHECK(impl_->context != nullptr);
-  const EVP_MD* kind = sizeof(Digest) == sizeof(Sha256) ? EVP_sha256() : EVP_sha512();
+  const EVP_MD* kind = sizeof(Digest) == sizeof(Sha256) ? kind_sha256() : EVP_sha512();
   POLDER_CHECK(EVP_DigestInit_ex(impl_->context.get(), kind, nullptr) == 1);
 }
 template <class Digest>

@@ -1,0 +1,168 @@
+#include "trust/audit_proof.h"
+
+#include <algorithm>
+
+#include "base/fail.h"
+#include "trust/audit_log.h"
+#include "trust/merkle.h"
+
+namespace polder::trust {
+
+namespace {
+
+constexpr std::string_view kInclusion = "polder-audit-inclusion-1";
+constexpr std::string_view kConsistency = "polder-audit-consistency-1";
+
+Result<Checkpoint> parse_note(std::string_view note, std::string_view where) {
+  TRY_VALUE(const Note parsed, Note::parse(note, where));
+  return Checkpoint::parse(parsed.text, where);
+}
+
+Json hashes_json(const std::vector<Sha256>& hashes) {
+  Json::Array list;
+  for (const Sha256& hash : hashes) {
+    list.emplace_back(base64({reinterpret_cast<const char*>(hash.data()), hash.size()}));
+  }
+  return list;
+}
+
+Result<std::vector<Sha256>> hashes_of(const Object& proof) {
+  TRY_VALUE(const auto texts, proof.texts("hashes", kMaxProofHashes, 64));
+  std::vector<Sha256> hashes;
+  for (const std::string& text : texts) {
+    const auto bytes = from_base64(text);
+    Sha256 hash;
+    if (!bytes || bytes->size() != hash.size()) {
+      return fail(Code::kCorrupt, "{}[{}]: base64 of 32 bytes expected", proof.place("hashes"),
+                  hashes.size());
+    }
+    std::copy(bytes->begin(), bytes->end(), hash.begin());
+    hashes.push_back(hash);
+  }
+  return hashes;
+}
+
+struct Walked {
+  std::vector<Sha256> hashes;
+  std::string entry;
+};
+
+// The roots of these ranges of the log up to `checkpoint`, and the line of entry `wanted`.
+Result<Walked> prove(const ReadableFile& log, const Checkpoint& checkpoint,
+                     std::vector<LeafRange> ranges, std::uint64_t wanted) {
+  ProofBuilder builder(std::move(ranges));
+  Frontier tree;
+  LogReader reader(log);
+  std::string entry;
+  while (tree.size() < checkpoint.size) {
+    TRY_VALUE(const auto line, reader.next());
+    if (!line) {
+      return fail(Code::kCorrupt, "{}: {} entries, but the checkpoint is of {}", log.path(),
+                  tree.size(), checkpoint.size);
+    }
+    if (tree.size() == wanted) entry = *line;
+    const Sha256 leaf = leaf_hash(*line);
+    tree.add(leaf);
+    builder.add(leaf);
+  }
+  if (tree.root() != checkpoint.root) {
+    return fail(Code::kCorrupt,
+                "{}: the log is not what the checkpoint of {} entries says: verify it, and against "
+                "which checkpoint it breaks",
+                log.path(), checkpoint.size);
+  }
+  return Walked{builder.proof(), std::move(entry)};
+}
+
+Result<Proven> check_inclusion(const Object& proof, std::span<const PublicKey> keys) {
+  TRY(proof.only({"checkpoint", "entry", "format", "hashes"}));
+  TRY_VALUE(const std::string note, proof.text("checkpoint", kMaxNoteBytes));
+  TRY_VALUE(const std::string line, proof.text("entry", kMaxEntryBytes));
+  TRY_VALUE(const auto hashes, hashes_of(proof));
+  TRY_VALUE(Checkpoint checkpoint, open_checkpoint(note, keys, proof.place("checkpoint")));
+  TRY_VALUE(Entry entry, Entry::parse(line, proof.place("entry")));
+  TRY(verify_inclusion(leaf_hash(line), entry.sequence, checkpoint.size, hashes, checkpoint.root));
+  return Proven{std::move(checkpoint), std::move(entry), {}};
+}
+
+Result<Proven> check_consistency(const Object& proof, std::span<const PublicKey> keys) {
+  TRY(proof.only({"new", "old", "format", "hashes"}));
+  TRY_VALUE(const std::string old_note, proof.text("old", kMaxNoteBytes));
+  TRY_VALUE(const std::string new_note, proof.text("new", kMaxNoteBytes));
+  TRY_VALUE(const auto hashes, hashes_of(proof));
+  TRY_VALUE(Checkpoint older, open_checkpoint(old_note, keys, proof.place("old")));
+  TRY_VALUE(Checkpoint newer, open_checkpoint(new_note, keys, proof.place("new")));
+  if (older.origin != newer.origin) {
+    return fail(Code::kDenied, "{}: two logs: '{}' and '{}'", proof.where(), older.origin,
+                newer.origin);
+  }
+  TRY(verify_consistency(older.size, newer.size, older.root, newer.root, hashes));
+  return Proven{std::move(newer), {}, std::move(older)};
+}
+
+}  // namespace
+
+Result<Json> prove_entry(const ReadableFile& log, std::uint64_t sequence, std::string_view note) {
+  TRY_VALUE(const Checkpoint checkpoint, parse_note(note, "the checkpoint"));
+  if (sequence >= checkpoint.size) {
+    return fail(Code::kInvalid,
+                "the checkpoint covers the entries 0 to {}, not {}: sign a newer checkpoint first",
+                std::int64_t(checkpoint.size) - 1, sequence);
+  }
+  TRY_VALUE(Walked walked,
+            prove(log, checkpoint, inclusion_ranges(sequence, checkpoint.size), sequence));
+  Json::Members proof;
+  proof.emplace("format", kInclusion);
+  proof.emplace("checkpoint", note);
+  proof.emplace("entry", walked.entry);
+  proof.emplace("hashes", hashes_json(walked.hashes));
+  return Json(std::move(proof));
+}
+
+Result<Json> prove_growth(const ReadableFile& log, std::string_view old_note,
+                          std::string_view new_note) {
+  TRY_VALUE(const Checkpoint older, parse_note(old_note, "the older checkpoint"));
+  TRY_VALUE(const Checkpoint newer, parse_note(new_note, "the newer checkpoint"));
+  if (older.size == 0 || older.size > newer.size || older.origin != newer.origin) {
+    return fail(Code::kInvalid,
+                "an older and a newer checkpoint of one log expected: {} entries of '{}' and {} of "
+                "'{}' given",
+                older.size, older.origin, newer.size, newer.origin);
+  }
+  // That the log is the older one's too is what the proof shows, or does not.
+  TRY_VALUE(const Walked walked,
+            prove(log, newer, consistency_ranges(older.size, newer.size), UINT64_MAX));
+  if (!verify_consistency(older.size, newer.size, older.root, newer.root, walked.hashes).ok()) {
+    return fail(Code::kCorrupt,
+                "{}: the log of {} entries does not begin with the {} that were signed before: "
+                "it was rewritten",
+                log.path(), newer.size, older.size);
+  }
+  Json::Members proof;
+  proof.emplace("format", kConsistency);
+  proof.emplace("old", old_note);
+  proof.emplace("new", new_note);
+  proof.emplace("hashes", hashes_json(walked.hashes));
+  return Json(std::move(proof));
+}
+
+Result<Proven> check_proof(std::string_view json, std::span<const PublicKey> keys,
+                           std::string_view where) {
+  if (json.size() > kMaxProofBytes) {
+    return fail(Code::kExhausted, "{}: {} bytes; a proof has {} at most", where, json.size(),
+                kMaxProofBytes);
+  }
+  TRY_VALUE(const Json document, Json::parse(json, where));
+  TRY_VALUE(const Object proof, Object::of(document, std::string(where)));
+  TRY_VALUE(const std::string format, proof.text("format", 64));
+  if (format != kInclusion && format != kConsistency) {
+    return fail(Code::kIncompatible, "{}: '{}' or '{}' expected", proof.place("format"), kInclusion,
+                kConsistency);
+  }
+  auto proven =
+      format == kInclusion ? check_inclusion(proof, keys) : check_consistency(proof, keys);
+  if (!proven && proven.error().code == Code::kDenied) return std::move(proven).error().at(where);
+  return proven;
+}
+
+}  // namespace polder::trust

@@ -5,6 +5,7 @@
 """
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -23,6 +24,22 @@ find_package(polder 0.1 REQUIRED)
 add_executable(classify {source})
 target_link_libraries(classify polder::polder)
 """
+
+
+def declared_functions(header):
+    """The functions that a public header declares and the library must hold: "f", "Shape::text"."""
+    text = re.sub(r"//[^\n]*|/\*.*?\*/|= \{\}", "", header, flags=re.S)
+    text = re.sub(r"^ *private:.*?^};", "};", text, flags=re.S | re.M)
+    scope = ""
+    for found in re.finditer(r"^(?:class|struct)[^;{]*?(\w+) \{|^(};)"
+                             r"|^ {0,2}(?:[^\s;{}()][^;{}()]*[ *&])?(~?\w+|operator=+)"
+                             r"\([^;{}]*\)(?! = default)[^;{}]*;",
+                             text, flags=re.M):
+        opened, closed, function = found.groups()
+        if function:
+            yield scope + function
+        else:
+            scope = "" if closed else opened + "::"
 
 
 def run(*command, **options):
@@ -73,6 +90,15 @@ class Install(unittest.TestCase):
         self.assertEqual([name for name in names
                           if not name.startswith(("polder_", "polder::"))], [])
         self.assertIn("polder::code_name(polder::Code)", names)
+
+    def test_all_of_the_interface_is_exported(self):
+        symbols = run("nm", "-DC", "--defined-only", self.library_folder() / "libpolder.so")
+        exported = {re.split(r"\[abi|\(", line.split(maxsplit=2)[2])[0].removeprefix("polder::")
+                    for line in symbols.splitlines()}
+        declared = {function for header in (self.prefix / "include" / "polder").iterdir()
+                    for function in declared_functions(header.read_text())}
+        self.assertLessEqual({"polder_run", "size_of", "Model::open", "Shape::text"}, declared)
+        self.assertEqual(declared - exported, set())
 
     def test_the_command_finds_its_plugin(self):
         program = self.prefix / "bin" / "polder"

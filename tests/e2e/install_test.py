@@ -61,6 +61,9 @@ class Install(unittest.TestCase):
         cls.model = cls.scratch / "model.onnx"
         cls.model.write_bytes(onnx_model(onnx_input("x", [1, 4]), onnx_node("Abs", ["x"], ["y"]),
                                          onnx_output("y")))
+        cls.free = cls.scratch / "free.onnx"
+        cls.free.write_bytes(onnx_model(onnx_input("x", [1, -1]), onnx_node("Abs", ["x"], ["y"]),
+                                        onnx_output("y")))
 
     def library_folder(self):
         return next(self.prefix.rglob("libpolder.so")).parent
@@ -80,8 +83,12 @@ class Install(unittest.TestCase):
         flags = shlex.split(run("pkg-config", "--cflags", "--libs", "polder", env=environment))
         program = self.scratch / "classify_c"
         run("cc", "-std=c11", EXAMPLES / "classify.c", "-o", program, *flags)
-        printed = run(program, self.model, env=dict(os.environ, LD_LIBRARY_PATH=str(libraries)))
-        self.assertEqual(printed, "class 0, score 0.5\n")
+        plan = self.scratch / "free.plan"
+        run(self.prefix / "bin" / "polder", "compile", self.free, "--bound", "x[1]=4", "--output",
+            plan)
+        for model in self.model, plan:
+            printed = run(program, model, env=dict(os.environ, LD_LIBRARY_PATH=str(libraries)))
+            self.assertEqual(printed, "class 0, score 0.5\n")
 
     def test_only_the_interface_is_exported(self):
         symbols = run("nm", "-DC", "--defined-only", self.library_folder() / "libpolder.so")

@@ -3,6 +3,7 @@
 
     install_test.py BUILD_FOLDER
 """
+import json
 import os
 import pathlib
 import re
@@ -15,7 +16,8 @@ import unittest
 from onnx_bytes import onnx_input, onnx_model, onnx_node, onnx_output
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
-EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples" / "embed"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples" / "embed"
 
 PROJECT = """
 cmake_minimum_required(VERSION 3.25)
@@ -89,6 +91,28 @@ class Install(unittest.TestCase):
         for model in self.model, plan:
             printed = run(program, model, env=dict(os.environ, LD_LIBRARY_PATH=str(libraries)))
             self.assertEqual(printed, "class 0, score 0.5\n")
+
+    def test_from_source_it_is_optimised(self):
+        source = self.scratch / "from_source"
+        source.mkdir()
+        (source / "CMakeLists.txt").write_text(
+            f"cmake_minimum_required(VERSION 3.25)\nproject(user CXX)\n"
+            f"add_subdirectory({ROOT} polder)\n")
+        environment = {name: value for name, value in os.environ.items()
+                       if name != "CMAKE_BUILD_TYPE"}
+        printed = run("cmake", "-S", source, "-B", source / "build", env=environment)
+        self.assertIn("built as Release", printed)
+        commands = json.loads((source / "build" / "compile_commands.json").read_text())
+        self.assertGreater(len(commands), 100)
+        self.assertEqual([command["file"] for command in commands
+                          if " -O3 " not in command["command"]], [])
+
+    def test_older_c_plus_plus_is_told_what_to_do(self):
+        for header in "model.h", "tensor.h":
+            done = subprocess.run(["c++", "-std=c++17", "-fsyntax-only", "-x", "c++", "-",
+                                   f"-I{self.prefix / 'include'}"], capture_output=True, text=True,
+                                  input=f"#include <polder/{header}>\n")
+            self.assertIn("-std=c++20", done.stderr)
 
     def test_only_the_interface_is_exported(self):
         symbols = run("nm", "-DC", "--defined-only", self.library_folder() / "libpolder.so")

@@ -189,30 +189,6 @@ Status read_resources(const Object& predicate, SignedModel& model) {
               clipped(std::string(*twice)));
 }
 
-Result<SignedModel> read_statement(std::string_view payload, std::string_view where) {
-  TRY_VALUE(const Json json, Json::parse(payload, fmt::format("{}: statement", where)));
-  TRY_VALUE(const Object statement, Object::of(json, fmt::format("{}: statement", where)));
-  TRY(expect_text(statement, "_type", kStatementType));
-  TRY(expect_text(statement, "predicateType", kPredicateType));
-  TRY_VALUE(const Json::Array* subjects, statement.array("subject", 1));
-  if (subjects->empty()) {
-    return fail(Code::kCorrupt, "{}: one subject expected, none found", statement.place("subject"));
-  }
-  TRY_VALUE(const Object subject, Object::of(subjects->front(), statement.place("subject[0]")));
-  SignedModel model;
-  TRY_VALUE(model.name, subject.text("name"));
-  TRY_VALUE(const Object digests, subject.object("digest"));
-  TRY_VALUE(const Sha256 root, read_sha256(digests, "sha256"));
-  TRY_VALUE(const Object predicate, statement.object("predicate"));
-  TRY(read_serialization(predicate, model));
-  TRY(read_resources(predicate, model));
-  if (root != root_digest(model.files)) {
-    return fail(Code::kCorrupt, "{}: the files listed do not add up to it",
-                digests.place("sha256"));
-  }
-  return model;
-}
-
 // The hint in the bundle, if it has one, is this key's.
 Status check_material(const Object& bundle, const PublicKey& key, std::string_view where) {
   TRY_VALUE(const Object material, bundle.object("verificationMaterial"));
@@ -294,6 +270,30 @@ Result<std::vector<std::string>> with_signature(std::vector<std::string> ignored
 
 }  // namespace
 
+Result<SignedModel> parse_statement(std::string_view payload, std::string_view where) {
+  TRY_VALUE(const Json json, Json::parse(payload, fmt::format("{}: statement", where)));
+  TRY_VALUE(const Object statement, Object::of(json, fmt::format("{}: statement", where)));
+  TRY(expect_text(statement, "_type", kStatementType));
+  TRY(expect_text(statement, "predicateType", kPredicateType));
+  TRY_VALUE(const Json::Array* subjects, statement.array("subject", 1));
+  if (subjects->empty()) {
+    return fail(Code::kCorrupt, "{}: one subject expected, none found", statement.place("subject"));
+  }
+  TRY_VALUE(const Object subject, Object::of(subjects->front(), statement.place("subject[0]")));
+  SignedModel model;
+  TRY_VALUE(model.name, subject.text("name"));
+  TRY_VALUE(const Object digests, subject.object("digest"));
+  TRY_VALUE(const Sha256 root, read_sha256(digests, "sha256"));
+  TRY_VALUE(const Object predicate, statement.object("predicate"));
+  TRY(read_serialization(predicate, model));
+  TRY(read_resources(predicate, model));
+  if (root != root_digest(model.files)) {
+    return fail(Code::kCorrupt, "{}: the files listed do not add up to it",
+                digests.place("sha256"));
+  }
+  return model;
+}
+
 Result<SignedModel> hash_model(const std::string& path, std::span<const std::string> ignored) {
   SignedModel model{last_part(path), {}, {ignored.begin(), ignored.end()}};
   std::sort(model.ignored.begin(), model.ignored.end());
@@ -352,7 +352,7 @@ Result<SignedModel> verify_bundle(std::string_view bundle, const PublicKey& key,
   TRY(expect_text(object, "mediaType", kBundleType));
   TRY(check_material(object, key, where));
   TRY_VALUE(const std::string payload, open_envelope(object, key, where));
-  return read_statement(payload, where);
+  return parse_statement(payload, where);
 }
 
 Result<SignedModel> verify_model(const std::string& path, const std::string& signature_path,

@@ -60,6 +60,9 @@ Result<std::string> sign_model(const SignedModel& model, Signer& signer);
 Result<SignedModel> verify_bundle(std::string_view bundle, const PublicKey& key,
                                   std::string_view where);
 
+// What an in-toto statement says; verify_bundle() is the way to one that can be trusted.
+Result<SignedModel> parse_statement(std::string_view payload, std::string_view where);
+
 // Checks the signature, and that the model has exactly the files that it lists. Errors: as
 // verify_bundle() and hash_model(); kDenied naming the first file that differs, is missing or is
 // not signed.

@@ -45,9 +45,6 @@ class VideoFileSource final : public Node {
       return fail(Code::kCorrupt, "{}: {}", source->path_, source->error_.data());
     source->start_ = std::uint64_t(settings.integer("start"));
     source->limit_ = std::uint64_t(settings.integer("frames"));
-    source->start_place_ = settings.place("start");
-    if (source->info_.frames > 0 && source->start_ >= std::uint64_t(source->info_.frames))
-      return source->start_is_late(std::uint64_t(source->info_.frames));
     return std::unique_ptr<Node>(std::move(source));
   }
 
@@ -77,21 +74,14 @@ class VideoFileSource final : public Node {
   Traffic traffic() const override { return traffic_; }
 
  private:
-  Error start_is_late(std::uint64_t frames) const {
-    return fail(Code::kInvalid, "{}: start is {}, the video {} has {} frames", start_place_, start_,
-                path_, frames);
-  }
-
-  // Containers may count a frame or two that the decoder merges; more missing means a broken file.
+  // Containers may count a frame or two that the decoder merges; more missing means a cut file.
   Status at_end(Emitter& out) const {
     const auto stated = std::uint64_t(info_.frames);
     if (stated > next_ + 2)
       return fail(Code::kCorrupt,
-                  "{}: only {} of {} frames are there; the file is damaged or cut short. "
-                  "What could be read has been processed",
+                  "{}: the video ends after {} of {} frames; the file is cut short. "
+                  "What came before it has been processed",
                   path_, next_, stated);
-    if (next_ == 0) return fail(Code::kCorrupt, "{}: the video has no frames", path_);
-    if (next_ <= start_) return start_is_late(next_);
     out.end();
     return {};
   }
@@ -99,7 +89,7 @@ class VideoFileSource final : public Node {
   std::shared_ptr<const PolderVideoPlugin> plugin_;
   std::unique_ptr<PolderVideoReader, void (*)(PolderVideoReader*)> reader_{nullptr, nullptr};
   PolderVideoInfo info_{};
-  std::string path_, start_place_;
+  std::string path_;
   std::uint64_t next_ = 0, start_ = 0, limit_ = 0;
   Traffic traffic_;
   std::array<char, 512> error_{};
@@ -110,11 +100,7 @@ class VideoFileSource final : public Node {
 const NodeType kVideoFile{
     .name = "video_file",
     .group = "source",
-    .doc =
-        "Frames of a video file. Needs the video plug-in. A file that lacks frames is an error "
-        "where "
-        "its container says how many or how long (AVI, MP4, Matroska, WebM); a cut of an MPEG-TS "
-        "file cannot be seen.",
+    .doc = "Frames of a video file. Needs the video plug-in.",
     .options = kOptions,
     .inputs = {},
     .output = PayloadKind::kImage,

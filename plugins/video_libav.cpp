@@ -55,6 +55,7 @@ struct PolderVideoReader {
   Frame frame{av_frame_alloc()};
   int stream = -1, width = 0, height = 0;
   int64_t encoded_bytes = 0, first_us = AV_NOPTS_VALUE, last_us = -1, frame_us = 0;
+  int64_t stated_end_us = 0, end_us = 0;  // of the longest stream, stated (0: not) and read
   bool flushing = false;
 };
 
@@ -104,6 +105,24 @@ int open_decoder(PolderVideoReader& reader, std::string& problem) {
   return 0;
 }
 
+// Matroska does not count frames, but its header holds the length. Other formats have libav guess a
+// length from what is there, which tells nothing about what is missing.
+int64_t stated_end(const AVFormatContext& input) {
+  const bool is_matroska = std::strstr(input.iformat->name, "matroska") != nullptr;
+  return is_matroska && input.duration_estimation_method == AVFMT_DURATION_FROM_STREAM
+             ? std::max<int64_t>(input.duration, 0)
+             : 0;
+}
+
+void note_end(PolderVideoReader& reader) {
+  const AVPacket& packet = *reader.packet;
+  const int64_t begin = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
+  if (begin == AV_NOPTS_VALUE) return;
+  const AVRational base = reader.input->streams[packet.stream_index]->time_base;
+  reader.end_us =
+      std::max(reader.end_us, av_rescale_q(begin + packet.duration, base, kMicroseconds));
+}
+
 PolderVideoReader* reader_open(const char* path, PolderVideoInfo* info, char* error, size_t size) {
   av_log_set_level(AV_LOG_QUIET);
   auto reader = std::make_unique<PolderVideoReader>();
@@ -121,6 +140,7 @@ PolderVideoReader* reader_open(const char* path, PolderVideoInfo* info, char* er
   info->height = reader->height;
   info->frame_rate = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
   info->frames = std::max<int64_t>(stream->nb_frames, 0);
+  if (info->frames == 0) reader->stated_end_us = stated_end(*input);
   reader->frame_us = info->frame_rate > 0 ? int64_t(1e6 / info->frame_rate) : 40'000;
   return reader.release();
 }
@@ -136,6 +156,7 @@ int feed(PolderVideoReader& reader) {
     if (code < 0) return code;
     const bool ours = reader.packet->stream_index == reader.stream;
     reader.encoded_bytes += reader.packet->size;
+    note_end(reader);
     if (ours) code = avcodec_send_packet(reader.codec.get(), reader.packet.get());
     av_packet_unref(reader.packet.get());
     if (ours) return code;
@@ -170,7 +191,13 @@ int reader_read(PolderVideoReader* reader, uint8_t* rgb, int stride, PolderVideo
                 char* error, size_t size) {
   for (;;) {
     int code = avcodec_receive_frame(reader->codec.get(), reader->frame.get());
-    if (code == AVERROR_EOF) return 0;
+    if (code == AVERROR_EOF) {
+      if (reader->stated_end_us <= reader->end_us + 2 * reader->frame_us) return 0;
+      char text[96];
+      std::snprintf(text, sizeof(text), "the file is cut short: it ends at %.1f s of %.1f s",
+                    double(reader->end_us) * 1e-6, double(reader->stated_end_us) * 1e-6);
+      return tell(error, size, text), -1;
+    }
     if (code == AVERROR(EAGAIN)) {
       code = feed(*reader);
       if (code >= 0) continue;

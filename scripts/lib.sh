@@ -40,3 +40,23 @@ reason() {
     grep -m1 -E '^npm (ERR!|error)' "$1" || tail -n 1 "$1")
   printf '%s' "${line:-no message}"
 }
+
+# python_venv VENV REQUIREMENTS: a virtual environment with exactly what the file pins by version
+# and SHA-256. There already, from the same file: done at once, and 1 is returned.
+python_venv() {
+  local venv=$1 requirements=$2 python=/usr/bin/python3 log=$1/install.log
+  local stamp=$venv/installed.sha256
+  if [[ -f $stamp ]] && sha256sum --check --status "$stamp" && "$venv/bin/python" -c ''; then
+    return 1
+  fi
+  "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null ||
+    die "$python is not Python 3.11, for which packages are pinned: run scripts/setup test"
+  rm -rf "$venv"
+  "$python" -m venv "$venv" >/dev/null ||
+    die "cannot make $venv: is python3-venv installed? Run scripts/setup test"
+  say "${0##*/}: installing what $requirements pins into $venv"
+  retry "$log" "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+    --require-hashes --only-binary :all: --requirement "$requirements" ||
+    die "cannot install into $venv: $(reason "$log") (log: $log)"
+  sha256sum "$requirements" >"$stamp"
+}

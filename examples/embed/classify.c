@@ -7,13 +7,14 @@ int main(int argc, char** argv) {
   polder_model* model;
   polder_tensor input, scores;
   size_t count = 1, best = 0;
-  if (argc != 2 || polder_open(argv[1], NULL, &model) || polder_input(model, 0, &input, NULL))
+  if (argc != 2 || polder_open(argv[1], NULL, &model) || polder_input_bounds(model, 0, &input))
     return fprintf(stderr, "usage: classify MODEL; %s\n", polder_last_error()), 1;
 
   for (int i = 0; i < input.rank; ++i) count *= (size_t)input.dims[i];
   float* image = malloc(count * sizeof *image);
+  if (image == NULL) return fprintf(stderr, "no memory for the image\n"), 1;
   for (size_t i = 0; i < count; ++i) image[i] = 0.5f;
-  input.data = image;
+  input.data = image, input.type = POLDER_F32;
   if (polder_run(model, &input, 1) || polder_result(model, 0, &scores))
     return fprintf(stderr, "%s\n", polder_last_error()), 1;
 

@@ -1,6 +1,10 @@
 // Errors as values. Everything in Polder that can fail on input returns Result<T>; nothing throws.
 #pragma once
 
+#if __cplusplus < 202002L
+#error "Polder's C++ headers need C++20 (-std=c++20); C has polder/polder.h"
+#endif
+
 #include <cstdint>
 #include <cstdlib>
 #include <memory>

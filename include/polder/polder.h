@@ -82,6 +82,9 @@ int polder_output_count(const polder_model* model);
 /* Describe a port; `name` (may be NULL) gets a text that lives as long as the model. */
 int polder_input(const polder_model* model, int index, polder_tensor* port, const char** name);
 int polder_output(const polder_model* model, int index, polder_tensor* port, const char** name);
+/* The same with free dimensions at their bounds: the largest tensor that there is memory for. */
+int polder_input_bounds(const polder_model* model, int index, polder_tensor* port);
+int polder_output_bounds(const polder_model* model, int index, polder_tensor* port);
 
 /* Runs once. `inputs` are `count`, as many as the model has, in the order of the ports; their data
  * is dense, stays the caller's and is not changed. It must not be the data of a result of this

@@ -1,6 +1,10 @@
 // Element types, concrete shapes and views of tensors, as they pass in and out of a session.
 #pragma once
 
+#if __cplusplus < 202002L
+#error "Polder's C++ headers need C++20 (-std=c++20); C has polder/polder.h"
+#endif
+
 #include <array>
 #include <cstddef>
 #include <cstdint>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 
 #include "base/fail.h"
 
@@ -304,6 +305,20 @@ Status check_outputs_are_read(std::span<const RawNode> nodes, std::string_view f
   return {};
 }
 
+// Two sinks of one file: the last to finish would replace what the other wrote.
+Status check_outputs_differ(std::span<const RawNode> nodes) {
+  std::map<std::string, const RawNode*> writers;
+  for (const RawNode& node : nodes) {
+    if (!node.type->stores) continue;
+    const std::string path = plain_path(node.settings.string("path"));
+    const auto [other, is_new] = writers.emplace(path, &node);
+    if (!is_new)
+      return fail(Code::kInvalid, "{}: '{}' and '{}' both write {}; give each a path of its own",
+                  node.settings.place("path"), other->second->name, node.name, path);
+  }
+  return {};
+}
+
 NodeSpec spec_of(RawNode& node, bool raw) {
   NodeSpec spec;
   spec.name = node.name;
@@ -386,6 +401,7 @@ Result<Graph> load_graph(const TomlValue& document, std::string_view file) {
   TRY(connect(nodes));
   TRY_VALUE(const std::vector<int> order, sort_nodes(nodes, file));
   TRY(check_outputs_are_read(nodes, file));
+  TRY(check_outputs_differ(nodes));
 
   Graph graph;
   graph.file = file;

@@ -130,6 +130,17 @@ TEST(Graph, RefusesWhatCannotRun) {
   EXPECT_NE(message("node = 3\n[pipeline]\nname = \"x\"").find("[[node]]"), std::string::npos);
 }
 
+TEST(Graph, RefusesTwoSinksOfOneFile) {
+  const std::string second =
+      "[[node]]\nname = \"log\"\ntype = \"json_lines\"\ninputs = [\"speech\"]\npath = ";
+  EXPECT_EQ(message(kGood + second + "\"a.jsonl\""), "");
+  for (const char* same : {"\"events.jsonl\"", "\".//./events.jsonl\""}) {
+    EXPECT_NE(message(kGood + second + same).find("'events' and 'log' both write events.jsonl"),
+              std::string::npos)
+        << same;
+  }
+}
+
 TEST(Graph, RefusesACycle) {
   const std::string text = R"([pipeline]
 name = "x"

@@ -1,11 +1,26 @@
 #include "pipeline/node.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 
 namespace polder::pipeline {
 
 std::string path_in(const std::string& folder, const std::string& path) {
   return path.starts_with('/') ? path : folder + "/" + path;
+}
+
+std::string plain_path(std::string_view path) {
+  std::string plain = path.starts_with('/') ? "/" : "";
+  while (!path.empty()) {
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view part = path.substr(0, slash);
+    path.remove_prefix(std::min(slash + 1, path.size()));
+    if (part.empty() || part == ".") continue;
+    if (!plain.empty() && plain.back() != '/') plain += '/';
+    plain += part;
+  }
+  return plain;
 }
 
 Result<std::string> output_path(const Environment& environment, const Settings& settings,

@@ -38,10 +38,11 @@ class Emitter {
     packet_.payload = std::move(payload);
     emitted_ = true;
   }
-  // A source: emits the acquired payload as packet `seq`, captured at `t_capture_us`.
-  void emit(std::uint64_t seq, std::int64_t t_capture_us) {
+  // A source: emits the acquired payload as packet `seq`, captured from `t_capture_us` on.
+  void emit(std::uint64_t seq, std::int64_t t_capture_us, std::int64_t duration_us = 0) {
     packet_.seq = seq;
     packet_.t_capture_us = t_capture_us;
+    packet_.duration_us = duration_us;
     emitted_ = true;
   }
   // A source: nothing more will come.
@@ -104,6 +105,8 @@ struct Environment {
 
 // `path` as a path from the working folder: itself when absolute, else below `folder`.
 std::string path_in(const std::string& folder, const std::string& path);
+// Without empty and "." parts: "./a//b" is "a/b".
+std::string plain_path(std::string_view path);
 // An output path: relative and without "..", so that a pipeline writes below its output folder
 // only.
 Result<std::string> output_path(const Environment& environment, const Settings& settings,

@@ -86,6 +86,7 @@ struct Packet {
   std::uint32_t stream = 0;       // which source
   std::uint64_t seq = 0;          // counts the source's packets from 0
   std::int64_t t_capture_us = 0;  // when the sensor saw it; rises strictly within a stream
+  std::int64_t duration_us = 0;   // of the samples in it; 0: it shows one moment
   std::int64_t t_arrival_us = 0;  // when it entered the pipeline
   std::int64_t deadline_us = 0;   // when its result is of no more use; 0: never
   Privacy privacy = Privacy::kDerived;

@@ -12,6 +12,18 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// The disk, with the folders that a path asks for.
+class FolderStore final : public FileStore {
+ public:
+  Result<std::unique_ptr<OutputFile>> create(const std::string& path) override {
+    TRY(make_folders(folder_of(path)));
+    return disk_.create(path);
+  }
+
+ private:
+  DiskStore disk_;
+};
+
 Result<Graph> load(const PlayOptions& options) {
   TRY_VALUE(const std::string text, read_file(options.file, kMaxTomlBytes));
   TRY_VALUE(TomlValue document, parse_toml(text, options.file));
@@ -36,14 +48,13 @@ Result<RunStats> play(const PlayOptions& options) {
   if (options.threads < 1 || options.threads > kMaxPlayThreads)
     return fail(Code::kInvalid, "{} threads; expected 1 to {}", options.threads, kMaxPlayThreads);
   TRY_VALUE(const Graph graph, load(options));
-  DiskStore disk;
+  FolderStore disk;
   Environment environment;
   environment.input_folder = folder_of(options.file);
   environment.output_folder = options.output_folder;
   environment.files = options.files ? options.files : &disk;
   environment.open_model = options.open_model;
   environment.plugin_folder = options.plugin_folder;
-  if (!options.files) TRY(make_folders(options.output_folder));
 
   std::vector<std::unique_ptr<Node>> nodes;
   for (const NodeSpec& spec : graph.nodes) {

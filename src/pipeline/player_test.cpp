@@ -245,6 +245,13 @@ TEST_F(PlayerTest, AFailedRunLeavesTheOutputFolderEmpty) {
   EXPECT_TRUE(outputs().empty());
 }
 
+TEST_F(PlayerTest, OutputsMayLieInFoldersOfTheirOwn) {
+  options_.settings = {"events.path=sub/dir/e.jsonl"};
+  const auto stats = run(kPipeline);
+  ASSERT_TRUE(stats.ok()) << stats.error().message;
+  EXPECT_FALSE(output("sub/dir/e.jsonl").empty());
+}
+
 TEST_F(PlayerTest, ErrorsBeforeTheRun) {
   options_.settings = {"infer.model=other"};
   EXPECT_NE(run(kPipeline).error().message.find("node 'infer'"), std::string::npos);
@@ -327,10 +334,22 @@ TEST_F(PlayerTest, AVideoThatEndsInTheMiddleKeepsWhatCameBefore) {
   const auto stats = run(std::string(kPipeline) + kVideoSink);
   ASSERT_TRUE(stats.ok()) << stats.error().message;
   ASSERT_EQ(stats->problems.size(), 1u);
-  EXPECT_NE(stats->problems[0].find("of 24 frames; the file is cut short"), std::string::npos)
+  EXPECT_NE(stats->problems[0].find("of 24 frames are there; the file is damaged or cut short"),
+            std::string::npos)
       << stats->problems[0];
   EXPECT_GT(stats->frames, 8u);
   EXPECT_EQ(outputs().size(), 3u);
+}
+
+TEST_F(PlayerTest, AStartBehindTheLastFrameIsAnError) {
+  ASSERT_TRUE(write_file_atomic(folder_ + "/v.avi", avi()).ok());
+  options_.settings = kFromVideo;
+  options_.settings.emplace_back("camera.start=24");
+  const auto stats = run(kPipeline);
+  ASSERT_FALSE(stats.ok());
+  EXPECT_NE(stats.error().message.find("start is 24, the video"), std::string::npos);
+  EXPECT_NE(stats.error().message.find("v.avi has 24 frames"), std::string::npos);
+  EXPECT_TRUE(outputs().empty());
 }
 
 TEST_F(PlayerTest, WhatIsNoVideoIsOneError) {

@@ -164,13 +164,13 @@ int count_ports(const char* function, const polder_model* model, Ports ports) {
 }
 
 Status describe_port(const char* function, const polder_model* model, Ports list, int index,
-                     polder_tensor* port, const char** name) {
+                     Shape Port::*shape, polder_tensor* port, const char** name) {
   TRY(expect_given(function, "model", model));
   TRY(expect_given(function, "port", port));
   const std::span<const Port> ports = (model->model.*list)();
   TRY(expect_index(function, index, ports.size()));
   const Port& described = ports[std::size_t(index)];
-  describe(described.shape, described.type, nullptr, port);
+  describe(described.*shape, described.type, nullptr, port);
   if (name) *name = described.name.c_str();
   return {};
 }
@@ -218,13 +218,29 @@ int polder_output_count(const polder_model* model) {
 }
 
 int polder_input(const polder_model* model, int index, polder_tensor* port, const char** name) {
-  return code_of(
-      [&] { return describe_port("polder_input", model, &Model::inputs, index, port, name); });
+  return code_of([&] {
+    return describe_port("polder_input", model, &Model::inputs, index, &Port::shape, port, name);
+  });
 }
 
 int polder_output(const polder_model* model, int index, polder_tensor* port, const char** name) {
-  return code_of(
-      [&] { return describe_port("polder_output", model, &Model::outputs, index, port, name); });
+  return code_of([&] {
+    return describe_port("polder_output", model, &Model::outputs, index, &Port::shape, port, name);
+  });
+}
+
+int polder_input_bounds(const polder_model* model, int index, polder_tensor* port) {
+  return code_of([&] {
+    return describe_port("polder_input_bounds", model, &Model::inputs, index, &Port::bounds, port,
+                         nullptr);
+  });
+}
+
+int polder_output_bounds(const polder_model* model, int index, polder_tensor* port) {
+  return code_of([&] {
+    return describe_port("polder_output_bounds", model, &Model::outputs, index, &Port::bounds, port,
+                         nullptr);
+  });
 }
 
 int polder_run(polder_model* model, const polder_tensor* inputs, int count) {

@@ -87,6 +87,8 @@ TEST_F(CInterface, NullIsRefusedByEveryFunction) {
   expect_refused(polder_input(model_, 0, nullptr, nullptr), Code::kInvalid, "polder_input: port");
   expect_refused(polder_output(nullptr, 0, &port, nullptr), Code::kInvalid, "polder_output: model");
   expect_refused(polder_output(model_, 0, nullptr, nullptr), Code::kInvalid, "polder_output: port");
+  expect_refused(polder_input_bounds(nullptr, 0, &port), Code::kInvalid, "input_bounds: model");
+  expect_refused(polder_output_bounds(model_, 1, &port), Code::kInvalid, "output_bounds: no index");
   expect_refused(polder_run(nullptr, &input_, 1), Code::kInvalid, "polder_run: model");
   expect_refused(polder_run(model_, nullptr, 1), Code::kInvalid, "polder_run: inputs");
   expect_refused(polder_result(nullptr, 0, &port), Code::kInvalid, "polder_result: model");
@@ -175,6 +177,13 @@ TEST_F(CInterface, OpensAsTheOptionsSay) {
   options.input_count = 1;
   options.bound_count = 1;
   EXPECT_EQ(rows_of_x(), -1);
+  polder_tensor most{};
+  ASSERT_EQ(polder_input_bounds(model_, 0, &most), 0) << polder_last_error();
+  EXPECT_EQ(most.dims[0], 4);
+  EXPECT_EQ(most.dims[1], 4);
+  EXPECT_EQ(most.type, POLDER_F32);
+  ASSERT_EQ(polder_output_bounds(model_, 0, &most), 0) << polder_last_error();
+  EXPECT_EQ(most.dims[0], 4);
   input_.data = x_;
   input_.dims[0] = 5;
   expect_refused(polder_run(model_, &input_, 1), Code::kInvalid, "<=4,4] expected");

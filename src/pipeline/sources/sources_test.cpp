@@ -96,6 +96,7 @@ TEST_F(SourceTest, WavBlocksAreFilledUpAndTimed) {
   EXPECT_EQ(source.output<Audio>().samples.size(), 512u);
   ASSERT_TRUE(source.run({}).ok());
   EXPECT_EQ(source.packet().t_capture_us, 32000);
+  EXPECT_EQ(source.packet().duration_us, 11750);  // of the 188 samples that are there
   EXPECT_NE(source.output<Audio>().samples[187], 0);
   EXPECT_EQ(source.output<Audio>().samples[188], 0);
   ASSERT_TRUE(source.run({}).ok());
@@ -110,6 +111,13 @@ TEST_F(SourceTest, CutWavKeepsWhatIsThereAndFailsAtTheEnd) {
   const Status end = source.run({});
   ASSERT_FALSE(end.ok());
   EXPECT_NE(end.error().message.find("cut short"), std::string::npos);
+}
+
+TEST_F(SourceTest, WavWithoutASampleIsRefused) {
+  write("a.wav", wav_bytes(1, 16, 1, ""));
+  const auto made = make_node(kWavFile, "path = 'a.wav'", environment_);
+  ASSERT_FALSE(made.ok());
+  EXPECT_NE(made.error().message.find("a.wav: the file holds no samples"), std::string::npos);
 }
 
 TEST_F(SourceTest, WavOfAnotherRateIsRefused) {

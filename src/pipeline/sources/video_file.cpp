@@ -45,6 +45,9 @@ class VideoFileSource final : public Node {
       return fail(Code::kCorrupt, "{}: {}", source->path_, source->error_.data());
     source->start_ = std::uint64_t(settings.integer("start"));
     source->limit_ = std::uint64_t(settings.integer("frames"));
+    source->start_place_ = settings.place("start");
+    if (source->info_.frames > 0 && source->start_ >= std::uint64_t(source->info_.frames))
+      return source->start_is_late(std::uint64_t(source->info_.frames));
     return std::unique_ptr<Node>(std::move(source));
   }
 
@@ -74,14 +77,21 @@ class VideoFileSource final : public Node {
   Traffic traffic() const override { return traffic_; }
 
  private:
-  // Containers may count a frame or two that the decoder merges; more missing means a cut file.
+  Error start_is_late(std::uint64_t frames) const {
+    return fail(Code::kInvalid, "{}: start is {}, the video {} has {} frames", start_place_, start_,
+                path_, frames);
+  }
+
+  // Containers may count a frame or two that the decoder merges; more missing means a broken file.
   Status at_end(Emitter& out) const {
     const auto stated = std::uint64_t(info_.frames);
     if (stated > next_ + 2)
       return fail(Code::kCorrupt,
-                  "{}: the video ends after {} of {} frames; the file is cut short. "
-                  "What came before it has been processed",
+                  "{}: only {} of {} frames are there; the file is damaged or cut short. "
+                  "What could be read has been processed",
                   path_, next_, stated);
+    if (next_ == 0) return fail(Code::kCorrupt, "{}: the video has no frames", path_);
+    if (next_ <= start_) return start_is_late(next_);
     out.end();
     return {};
   }
@@ -89,7 +99,7 @@ class VideoFileSource final : public Node {
   std::shared_ptr<const PolderVideoPlugin> plugin_;
   std::unique_ptr<PolderVideoReader, void (*)(PolderVideoReader*)> reader_{nullptr, nullptr};
   PolderVideoInfo info_{};
-  std::string path_;
+  std::string path_, start_place_;
   std::uint64_t next_ = 0, start_ = 0, limit_ = 0;
   Traffic traffic_;
   std::array<char, 512> error_{};
@@ -100,7 +110,11 @@ class VideoFileSource final : public Node {
 const NodeType kVideoFile{
     .name = "video_file",
     .group = "source",
-    .doc = "Frames of a video file. Needs the video plug-in.",
+    .doc =
+        "Frames of a video file. Needs the video plug-in. A file that lacks frames is an error "
+        "where "
+        "its container says how many or how long (AVI, MP4, Matroska, WebM); a cut of an MPEG-TS "
+        "file cannot be seen.",
     .options = kOptions,
     .inputs = {},
     .output = PayloadKind::kImage,

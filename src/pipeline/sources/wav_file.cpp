@@ -40,6 +40,10 @@ class WavFileSource final : public Node {
       return fail(Code::kInvalid, "{}: {} Hz; {} Hz are expected ({}); resample the file",
                   source->path_, source->wav_.sample_rate_hz, wanted,
                   settings.place("sample_rate_hz"));
+    if (source->wav_.frames() == 0)
+      return fail(Code::kCorrupt, "{}: the file {}", source->path_,
+                  source->wav_.cut_short ? "is cut short: it ends before the first sample"
+                                         : "holds no samples");
     source->block_ = std::uint64_t(settings.integer("block"));
     return std::unique_ptr<Node>(std::move(source));
   }
@@ -61,7 +65,10 @@ class WavFileSource final : public Node {
     for (std::uint64_t i = 0; i < count; ++i) audio.samples[i] = wav_.mono(begin + i);
     traffic_.encoded_bytes += count * wav_.frame_bytes();
     traffic_.decoded_bytes += count * sizeof(float);
-    out.emit(next_, std::int64_t(double(begin) * 1e6 / wav_.sample_rate_hz));
+    const auto time_of = [&](std::uint64_t sample) {
+      return std::int64_t(double(sample) * 1e6 / wav_.sample_rate_hz);
+    };
+    out.emit(next_, time_of(begin), time_of(begin + count) - time_of(begin));
     ++next_;
     return {};
   }

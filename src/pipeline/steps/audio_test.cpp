@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "pipeline/steps/steps.h"
 #include "pipeline/testing.h"
 
@@ -20,8 +22,8 @@ TEST(AudioWindow, CarriesTheEndOfTheBlockBefore) {
 
 class VadTest : public testing::Test {
  protected:
-  // Feeds probabilities 10 ms apart; returns the events as "speech_start@0.05".
-  std::string feed(const std::vector<float>& probabilities) {
+  // Feeds probabilities 10 ms apart; returns the events as "start@50".
+  std::string feed(const std::vector<float>& probabilities, std::int64_t duration_us = 10'000) {
     NodeRunner vad(kVadSmooth, "min_speech_ms = 30\nmin_silence_ms = 20\npad_ms = 0");
     std::string text;
     const auto note = [&] {
@@ -36,7 +38,9 @@ class VadTest : public testing::Test {
       tensors.resize(1, 1);
       tensors.runs[0][0].reset(DataType::kF32, Shape{1, 1});
       tensors.runs[0][0].f32()[0] = probabilities[i];
-      EXPECT_TRUE(vad.run({maker.packet()}).ok());
+      Packet packet = maker.packet();
+      packet.duration_us = i + 1 < probabilities.size() ? 10'000 : duration_us;
+      EXPECT_TRUE(vad.run({packet}).ok());
       note();
     }
     EXPECT_TRUE(vad.finish().ok());
@@ -60,7 +64,23 @@ TEST_F(VadTest, BetweenTheThresholdsNothingChanges) {
 }
 
 TEST_F(VadTest, SpeechAtTheEndIsClosed) {
-  EXPECT_EQ(feed({0.9F, 0.9F, 0.9F, 0.9F, 0.9F}), "start@0 end@40");
+  EXPECT_EQ(feed({0.9F, 0.9F, 0.9F, 0.9F, 0.9F}), "start@0 end@50");
+  EXPECT_EQ(feed({0.9F, 0.9F, 0.9F, 0.9F, 0.9F}, 4'000), "start@0 end@44");
+  EXPECT_EQ(feed({0, 0.9F, 0.9F, 0.9F}), "start@10 end@40");
+  EXPECT_EQ(feed({0, 0.9F, 0.9F, 0.9F}, 9'000), "");
+  EXPECT_EQ(feed({0.9F, 0.9F, 0.9F, 0.9F, 0.1F}), "start@0 end@40");
+}
+
+TEST_F(VadTest, AProbabilityThatIsNoNumberIsAnError) {
+  NodeRunner vad(kVadSmooth, "");
+  PacketMaker maker;
+  auto& tensors = maker.make<Tensors>(7, 0);
+  tensors.resize(1, 1);
+  tensors.runs[0][0].reset(DataType::kF32, Shape{1, 1});
+  tensors.runs[0][0].f32()[0] = std::numeric_limits<float>::infinity();
+  const Status status = vad.run({maker.packet()});
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.error().message.find("inf as the probability of packet 7"), std::string::npos);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Probabilities of speech to segments: hysteresis, least lengths and padding, as in silero-vad.
 #include <algorithm>
+#include <cmath>
 
 #include "base/fail.h"
 #include "pipeline/steps/steps.h"
@@ -77,7 +78,11 @@ class VadSmoothStep final : public Node {
       if (output_ >= run.size() || run[output_].type != DataType::kF32 || run[output_].data.empty())
         return fail(Code::kInvalid, "{}: output {} of the model must be f32 with one probability",
                     place_, output_);
-      follow(run[output_].f32()[0], inputs[0].t_capture_us, events);
+      probability_ = run[output_].f32()[0];
+      if (!std::isfinite(probability_))
+        return fail(Code::kInvalid, "{}: the model gives {} as the probability of packet {}",
+                    place_, probability_, last_.seq);
+      follow(events);
     }
     events.counters = counters();
     out.emit(inputs[0]);
@@ -85,13 +90,14 @@ class VadSmoothStep final : public Node {
   }
 
   Status finish(Emitter& out) override {
-    if (!announced_) return {};
+    if (begin_us_ < 0) return {};
     auto& events = out.acquire<Events>();
     events.items.clear();
     events.outlines.reset();
-    last_.t_capture_us += 1;
-    end(silent_since_us_ >= 0 ? silent_since_us_ : last_.t_capture_us, events);
+    announce(events);
+    if (announced_) end(events);
     events.counters = counters();
+    last_.t_capture_us += 1;  // times rise strictly
     out.emit(last_);
     return {};
   }
@@ -101,29 +107,35 @@ class VadSmoothStep final : public Node {
   }
 
  private:
-  void follow(float probability, std::int64_t now_us, Events& events) {
-    if (probability >= on_) {
+  std::int64_t now_us() const { return last_.t_capture_us + last_.duration_us; }
+  std::int64_t speech_end_us() const { return silent_since_us_ >= 0 ? silent_since_us_ : now_us(); }
+
+  void follow(Events& events) {
+    if (probability_ >= on_) {
       silent_since_us_ = -1;
-      if (begin_us_ < 0) begin_us_ = now_us;
+      if (begin_us_ < 0) begin_us_ = last_.t_capture_us;
     }
     if (begin_us_ < 0) return;
-    if (probability < off_ && silent_since_us_ < 0) silent_since_us_ = now_us;
-    const std::int64_t speech_end_us = silent_since_us_ >= 0 ? silent_since_us_ : now_us;
-    if (!announced_ && speech_end_us - begin_us_ >= min_speech_us_) {
-      announced_ = true;
-      add("speech_start", std::max<std::int64_t>(begin_us_ - pad_us_, 0), probability, events);
-    }
-    if (silent_since_us_ >= 0 && now_us - silent_since_us_ >= min_silence_us_) {
-      if (announced_) end(silent_since_us_, events);
+    if (probability_ < off_ && silent_since_us_ < 0) silent_since_us_ = last_.t_capture_us;
+    announce(events);
+    if (silent_since_us_ >= 0 && now_us() - silent_since_us_ >= min_silence_us_) {
+      if (announced_) end(events);
       begin_us_ = silent_since_us_ = -1;
       announced_ = false;
     }
   }
 
-  void end(std::int64_t end_us, Events& events) {
+  void announce(Events& events) {
+    if (announced_ || speech_end_us() - begin_us_ < min_speech_us_) return;
+    announced_ = true;
+    add("speech_start", std::max<std::int64_t>(begin_us_ - pad_us_, 0), probability_, events);
+  }
+
+  void end(Events& events) {
     ++segments_;
-    speech_us_ += end_us - begin_us_;
-    add("speech_end", end_us + pad_us_, double(end_us - begin_us_) * 1e-6, events);
+    const std::int64_t length_us = speech_end_us() - begin_us_;
+    speech_us_ += length_us;
+    add("speech_end", speech_end_us() + pad_us_, double(length_us) * 1e-6, events);
   }
 
   void add(const char* kind, std::int64_t t_us, double value, Events& events) {
@@ -138,6 +150,7 @@ class VadSmoothStep final : public Node {
   std::int64_t min_speech_us_ = 0, min_silence_us_ = 0, pad_us_ = 0;
   std::string place_;
   Packet last_;  // header only
+  float probability_ = 0;
   std::int64_t begin_us_ = -1, silent_since_us_ = -1;
   bool announced_ = false;
   std::uint64_t segments_ = 0;

@@ -70,8 +70,9 @@ Result<int> run(const Args& args) {
 
   ProfileReport report = report_of(summary, profiler);
   report.threads = options.open.threads;
-  report.run_us = result->latency.p50_us;
-  report.peak_gflops = kernel::peak_gflops(session.isa());
+  report.run_us = profiler.run_us();
+  report.between_us = profiler.between_us();
+  report.set_peak(kernel::peak_gflops(session.isa()));
   if (args.has("--trace"))
     TRY(write_file_atomic(args.text("--trace"), chrome_trace(report, profiler)));
   if (args.has("--html")) TRY(write_file_atomic(args.text("--html"), profile_html(report)));

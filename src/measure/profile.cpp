@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "base/check.h"
@@ -46,21 +47,54 @@ void Profiler::after(int node) {
   if (node == nodes_ - 1) ++runs_;
 }
 
-std::vector<std::int64_t> Profiler::durations_ns(int node) const {
-  std::vector<std::int64_t> durations;
-  durations.reserve(std::size_t(runs_));
-  for (int run = 0; run < runs_; ++run)
-    durations.push_back(end_ns(run, node) - start_ns(run, node));
-  std::sort(durations.begin(), durations.end());
-  return durations;
+template <class F>
+double Profiler::median_us_of(F ns_of_run) const {
+  std::vector<std::int64_t> found;
+  for (int run = 0; run < runs_; ++run) found.push_back(ns_of_run(run));
+  return summarize(found).p50_us;
 }
 
 double Profiler::median_us(int node) const {
-  return runs_ == 0 ? 0 : double(percentile_ns(durations_ns(node), 50)) * 1e-3;
+  return median_us_of([=, this](int run) { return end_ns(run, node) - start_ns(run, node); });
 }
 
 double Profiler::min_us(int node) const {
-  return runs_ == 0 ? 0 : double(durations_ns(node).front()) * 1e-3;
+  std::int64_t least_ns = runs_ == 0 ? 0 : std::numeric_limits<std::int64_t>::max();
+  for (int run = 0; run < runs_; ++run)
+    least_ns = std::min(least_ns, end_ns(run, node) - start_ns(run, node));
+  return double(least_ns) * 1e-3;
+}
+
+std::int64_t Profiler::run_ns(int run) const {
+  return nodes_ == 0 ? 0 : end_ns(run, nodes_ - 1) - start_ns(run, 0);
+}
+
+std::int64_t Profiler::between_ns(int run) const {
+  std::int64_t left_ns = run_ns(run);
+  for (int node = 0; node < nodes_; ++node) left_ns -= end_ns(run, node) - start_ns(run, node);
+  return left_ns;
+}
+
+double Profiler::run_us() const {
+  return median_us_of([this](int run) { return run_ns(run); });
+}
+
+double Profiler::between_us() const {
+  return median_us_of([this](int run) { return between_ns(run); });
+}
+
+void ProfileReport::set_peak(double measured_gflops) {
+  peak_gflops = measured_gflops;
+  if (measured_gflops <= 0) return;
+  for (const ProfiledNode& node : nodes)
+    peak_gflops = std::max(peak_gflops, node.gflops() / threads);
+  peak_of_node = peak_gflops > measured_gflops;
+}
+
+std::string ProfileReport::peak_text() const {
+  return fmt::format(
+      "peak of one core {:.1f} GFLOP/s, {}", peak_gflops,
+      peak_of_node ? "which the fastest node reached: more than was measured" : "measured");
 }
 
 double ProfileReport::nodes_us() const {
@@ -94,8 +128,7 @@ std::string profile_table(const ProfileReport& report) {
   std::string text =
       fmt::format("{}: {}, {} thread{}, {} runs\n", one_line(report.model), report.isa,
                   report.threads, report.threads == 1 ? "" : "s", report.runs);
-  text += fmt::format("{}; peak of one core {:.1f} GFLOP/s, measured\n\n", report.machine,
-                      report.peak_gflops);
+  text += fmt::format("{}; {}\n\n", report.machine, report.peak_text());
   text += fmt::format("{:<22} {:<20} {:>5} {:>12} {:>7} {:>9} {:>8}\n", "operator", "kernel",
                       "nodes", "time us", "share", "GFLOP/s", "of peak");
   const double total_us = report.nodes_us();
@@ -106,18 +139,20 @@ std::string profile_table(const ProfileReport& report) {
                         row.nodes, row.median_us, percent(row.median_us, total_us), rate(gflops),
                         share(peak > 0 ? gflops / peak : 0));
   }
-  text += fmt::format("\nnodes {:.1f} us; whole run {:.1f} us, of which {:.1f}% between nodes\n",
-                      total_us, report.run_us,
-                      std::max(0.0, percent(report.run_us - total_us, report.run_us)));
+  text += fmt::format(
+      "\nmedians: nodes {:.1f} us, whole run {:.1f} us, of which {:.1f}% between nodes\n", total_us,
+      report.run_us, percent(report.between_us, report.run_us));
+  if (report.run_us - report.between_us > 1.25 * total_us)
+    text += "other work interrupts the runs: quiet the machine, or trust the medians of nodes\n";
   return text;
 }
 
 std::string profile_json(const ProfileReport& report) {
-  std::string text =
-      fmt::format(R"({{"model":{},"isa":{},"machine":{},"threads":{},"runs":{},"run_us":{:.3f},)"
-                  R"("peak_gflops":{:.3f},"nodes":[)",
-                  json_quote(report.model), json_quote(report.isa), json_quote(report.machine),
-                  report.threads, report.runs, report.run_us, report.peak_gflops);
+  std::string text = fmt::format(
+      R"({{"model":{},"isa":{},"machine":{},"threads":{},"runs":{},"run_us":{:.3f},)"
+      R"("between_us":{:.3f},"peak_gflops":{:.3f},"peak_of_node":{},"nodes":[)",
+      json_quote(report.model), json_quote(report.isa), json_quote(report.machine), report.threads,
+      report.runs, report.run_us, report.between_us, report.peak_gflops, report.peak_of_node);
   for (std::size_t i = 0; i < report.nodes.size(); ++i)
     text += (i ? "," : "") + node_json(report, report.nodes[i]);
   return text + "]}\n";

@@ -24,6 +24,10 @@ class Profiler final : public RunObserver {
   // Over the runs.
   double median_us(int node) const;
   double min_us(int node) const;
+  // From the start of a run's first node to the end of its last, and what of that was spent in no
+  // node: medians over the runs.
+  double run_us() const;
+  double between_us() const;
 
  private:
   struct Span {
@@ -32,7 +36,10 @@ class Profiler final : public RunObserver {
   const Span& span(int run, int node) const {
     return spans_[std::size_t(run) * std::size_t(nodes_) + std::size_t(node)];
   }
-  std::vector<std::int64_t> durations_ns(int node) const;
+  template <class F>
+  double median_us_of(F ns_of_run) const;
+  std::int64_t run_ns(int run) const;
+  std::int64_t between_ns(int run) const;
 
   int nodes_, max_runs_, runs_ = 0;
   std::vector<Span> spans_;  // of run 0, then of run 1, ...
@@ -52,11 +59,16 @@ struct ProfileReport {
   std::string model, isa, machine;
   int threads = 1;
   int runs = 0;
-  double run_us = 0;                // median of whole runs, watched
-  double peak_gflops = 0;           // of one core, measured; 0: not measured
-  std::vector<ProfiledNode> nodes;  // in order of execution
+  double run_us = 0, between_us = 0;  // as the profiler says
+  double peak_gflops = 0;             // of one core; 0: not measured
+  bool peak_of_node = false;          // a node was faster than what was measured as the peak
+  std::vector<ProfiledNode> nodes;    // in order of execution
 
   double nodes_us() const;  // the sum of the nodes' medians
+  // Takes `measured` as the peak, or the rate of the fastest node where that is higher.
+  void set_peak(double measured_gflops);
+  // "peak of one core 98.2 GFLOP/s, measured"
+  std::string peak_text() const;
   // Share of the peak of all threads' cores, 0 to 1; 0 where there is nothing to compare.
   double share_of_peak(const ProfiledNode& node) const;
 };

@@ -65,7 +65,7 @@ std::string profile_html(const ProfileReport& report) {
       "<meta name=\"viewport\" content=\"width=device-width\"><title>Profile of {0}</title>"
       "<style>{1}</style>\n<h1>Profile of {0}</h1><p class=facts>{2}; {3}, {4} thread(s), {5} "
       "runs; "
-      "a run takes {6:.1f} µs, its nodes {7:.1f} µs; one core's peak is {8:.1f} GFLOP/s, measured."
+      "a run takes {6:.1f} µs, of which {11:.1f} µs between nodes, the nodes {7:.1f} µs; {8}."
       "</p>\n<h2>By operator</h2><table><tr><th>operator<th>kernel<th class=n>nodes"
       "<th class=n>time, µs<th class=n>share<th class=n>GFLOP/s<th></tr>\n{9}</table>\n"
       "<h2>Node by node</h2><p class=facts>In order of execution; the light part of a bar is the "
@@ -73,8 +73,8 @@ std::string profile_html(const ProfileReport& report) {
       "<th class=n>time, µs<th class=n>GFLOP/s<th class=n>% of "
       "peak<th></tr>\n{10}</table></html>\n",
       html_text(report.model), kStyle, html_text(report.machine), html_text(report.isa),
-      report.threads, report.runs, report.run_us, report.nodes_us(), report.peak_gflops,
-      operator_rows(report), node_rows(report));
+      report.threads, report.runs, report.run_us, report.nodes_us(), report.peak_text(),
+      operator_rows(report), node_rows(report), report.between_us);
 }
 
 }  // namespace polder

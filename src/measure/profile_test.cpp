@@ -15,6 +15,7 @@ ProfileReport report_of_three() {
   report.machine = "machine";
   report.runs = 4;
   report.run_us = 200;
+  report.between_us = 20;
   report.peak_gflops = 100;
   report.nodes = {{"a", "conv", "direct", "[1,2]", 1e6, 50, 40},
                   {"b", "add", "binary", "[1,2]", 0, 20, 10},
@@ -40,6 +41,38 @@ TEST(Profiler, NotesEachNodeOfEachRun) {
 }
 
 TEST(Profiler, WithoutRunsThereIsNoTime) { EXPECT_EQ(Profiler(3, 1).median_us(2), 0); }
+
+// A run that was interrupted makes the median of neither what is between nodes nor a node longer.
+TEST(Profiler, WhatIsBetweenNodesIsTakenWithinEachRun) {
+  const auto sleep_ms = [](int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); };
+  Profiler profiler(3, 3);
+  for (int run = 0; run < 3; ++run) {
+    for (int node = 0; node < 3; ++node) {
+      profiler.before(node);
+      sleep_ms(node == run ? 50 : 1);  // another node in each run
+      profiler.after(node);
+      if (node == 0) sleep_ms(5);
+    }
+  }
+  EXPECT_GE(profiler.run_us(), 50'000 + 2'000 + 5'000);
+  EXPECT_GE(profiler.between_us(), 5'000);
+  EXPECT_LT(profiler.between_us(), profiler.run_us() - 52'000 + 1);
+  EXPECT_EQ(Profiler(3, 1).between_us(), 0);
+}
+
+TEST(Profile, NoShareOfThePeakIsAboveOne) {
+  ProfileReport report = report_of_three();  // its fastest node: 60 GFLOP/s
+  report.set_peak(100);
+  EXPECT_EQ(report.peak_text(), "peak of one core 100.0 GFLOP/s, measured");
+  report.set_peak(30);
+  EXPECT_DOUBLE_EQ(report.peak_gflops, 60);
+  EXPECT_DOUBLE_EQ(report.share_of_peak(report.nodes[2]), 1);
+  EXPECT_NE(profile_table(report).find("60.0 GFLOP/s, which the fastest node reached"),
+            std::string::npos);
+  report.threads = 4;
+  report.set_peak(30);
+  EXPECT_DOUBLE_EQ(report.peak_gflops, 30);
+}
 
 TEST(Profile, RatesUseTheFastestRun) {
   const ProfileReport report = report_of_three();

@@ -1,0 +1,326 @@
+#include "platform/child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+
+#include "base/fail.h"
+#include "platform/clock.h"
+#include "platform/confine.h"
+#include "platform/descriptor.h"
+
+namespace polder {
+namespace {
+
+constexpr int kChannelFd = 3, kReportFd = 4;  // in a child
+constexpr int kFailed = 127;                  // the exit status of a child that did not get far
+
+// Polls until `deadline`; what poll() said.
+int poll_until(int fd, short events, std::int64_t deadline_ns) {
+  for (;;) {
+    const std::int64_t left_ms = (deadline_ns - monotonic_ns() + 999'999) / 1'000'000;
+    pollfd at{fd, events, 0};
+    const int ready = ::poll(&at, 1, int(std::clamp<std::int64_t>(left_ms, 0, INT_MAX)));
+    if (ready > 0 || (ready < 0 && errno != EINTR)) return ready;
+    if (monotonic_ns() >= deadline_ns) return 0;
+  }
+}
+std::int64_t deadline_of(std::int64_t timeout_ms) {
+  constexpr std::int64_t kMaxMs = 86'400'000;
+  return monotonic_ns() + std::clamp<std::int64_t>(timeout_ms, 0, kMaxMs) * 1'000'000;
+}
+
+Status send_on(int fd, std::string_view message) {
+  if (message.empty() || message.size() > kMaxMessageBytes)
+    return fail(Code::kExhausted, "a message of {} bytes; 1 to {} are sent", message.size(),
+                kMaxMessageBytes);
+  for (;;) {
+    const ssize_t sent = ::send(fd, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) return {};
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN)
+      return fail(Code::kTimeout, "the other process does not take what was sent to it");
+    return fail(Code::kUnavailable, "the other process has gone: {}", std::strerror(errno));
+  }
+}
+
+Result<std::optional<std::string>> receive_on(int fd, std::int64_t timeout_ms) {
+  const std::int64_t deadline_ns = deadline_of(timeout_ms);
+  std::string message(kMaxMessageBytes, 0);
+  for (;;) {
+    const ssize_t got = ::recv(fd, message.data(), message.size(), MSG_DONTWAIT | MSG_TRUNC);
+    if (got > ssize_t(message.size()))
+      return fail(Code::kExhausted, "a message of {} bytes; at most {} are taken", got,
+                  kMaxMessageBytes);
+    if (got > 0) {
+      message.resize(std::size_t(got));
+      message.shrink_to_fit();
+      return std::optional<std::string>(std::move(message));
+    }
+    if (got == 0) return fail(Code::kUnavailable, "the other process has gone");
+    if (errno == EAGAIN) {
+      if (poll_until(fd, POLLIN, deadline_ns) == 0) return std::optional<std::string>();
+    } else if (errno != EINTR) {
+      return fail(Code::kUnavailable, "the other process has gone: {}", std::strerror(errno));
+    }
+  }
+}
+
+class InheritedChannel final : public Channel {
+ public:
+  explicit InheritedChannel(Descriptor fd) : fd_(std::move(fd)) {}
+  Status send(std::string_view message) override { return send_on(fd_.get(), message); }
+  Result<std::optional<std::string>> receive(std::int64_t timeout_ms) override {
+    return receive_on(fd_.get(), timeout_ms);
+  }
+
+ private:
+  Descriptor fd_;
+};
+
+// What a child says of itself before it becomes another program.
+struct Report {
+  enum Step : int { kOwnNetwork, kFolder, kLimits, kDescriptors, kFilter, kProgram } step;
+  int error;
+};
+
+// Everything that a child needs between fork() and exec, made before: there it may not allocate.
+struct Plan {
+  explicit Plan(const ChildOptions& options) : folder(options.folder.c_str()) {
+    for (const std::string& word : options.command)
+      arguments.push_back(const_cast<char*>(word.c_str()));
+    for (const std::string& word : options.environment)
+      environment.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    environment.push_back(nullptr);
+    const auto limit = [&](int resource, std::uint64_t value) {
+      if (value > 0) limits.emplace_back(resource, rlimit{value, value});
+    };
+    limit(RLIMIT_AS, options.memory_bytes);
+    limit(RLIMIT_CPU, options.cpu_s);
+    limit(RLIMIT_FSIZE, options.file_bytes);
+    limit(RLIMIT_NOFILE, std::max<std::uint64_t>(options.open_files, kReportFd + 1));
+    limits.emplace_back(RLIMIT_CORE, rlimit{0, 0});
+    deny_network = options.deny_network;
+    if (deny_network) filter = network_filter();
+  }
+  const char* folder;
+  std::vector<char*> arguments, environment;
+  std::vector<std::pair<int, rlimit>> limits;
+  std::vector<sock_filter> filter;
+  bool deny_network;
+  int channel = -1, report = -1, input = -1;  // descriptors, all above kReportFd
+  pid_t parent = 0;
+};
+
+// From here to the exec only calls that are safe after fork() in a process with threads.
+
+void tell(int fd, Report::Step step, int error) {
+  const Report report{step, error};
+  while (::write(fd, &report, sizeof report) < 0 && errno == EINTR) {
+  }
+}
+
+[[noreturn]] void give_up(int fd, Report::Step step) {
+  tell(fd, step, errno);
+  ::_exit(kFailed);
+}
+
+void reset_signals() {
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+bool make_own_network() {
+  // The second needs no privilege, where the kernel allows it at all.
+  return ::unshare(CLONE_NEWNET) == 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+}
+
+// Closes everything above the descriptors of a child.
+void close_others() {
+  if (::syscall(SYS_close_range, unsigned(kReportFd + 1), ~0U, 0) == 0) return;
+  const long most = ::sysconf(_SC_OPEN_MAX);  // a kernel before 5.9
+  for (int fd = kReportFd + 1; fd < most; ++fd) ::close(fd);
+}
+
+[[noreturn]] void become(const Plan& plan) {
+  ::setsid();
+  reset_signals();
+  ::umask(077);
+  if (plan.deny_network && make_own_network()) tell(plan.report, Report::kOwnNetwork, 0);
+  // After that, which forgets it.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != plan.parent) ::_exit(kFailed);  // it ended meanwhile
+  if (::chdir(plan.folder) != 0) give_up(plan.report, Report::kFolder);
+  if (::dup2(plan.input, STDIN_FILENO) < 0 || ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
+      ::dup2(plan.channel, kChannelFd) < 0 || ::dup2(plan.report, kReportFd) < 0 ||
+      ::fcntl(kReportFd, F_SETFD, FD_CLOEXEC) < 0)
+    give_up(plan.report, Report::kDescriptors);
+  close_others();
+  for (const auto& [resource, limit] : plan.limits)
+    if (::setrlimit(__rlimit_resource_t(resource), &limit) != 0)
+      give_up(kReportFd, Report::kLimits);
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up(kReportFd, Report::kFilter);
+  if (plan.deny_network && (errno = install_filter(plan.filter)) != 0)
+    give_up(kReportFd, Report::kFilter);
+  ::execve(plan.arguments[0], plan.arguments.data(), plan.environment.data());
+  give_up(kReportFd, Report::kProgram);
+}
+
+class SystemChild final : public ChildProcess {
+ public:
+  SystemChild(pid_t pid, Descriptor channel) : pid_(pid), channel_(std::move(channel)) {}
+  ~SystemChild() override {
+    if (is_over_) return;
+    kill();
+    reap(true);
+  }
+
+  // Reads what the child says until it has become the program; 0 or what went wrong.
+  Status started(int report_fd, const std::string& program) {
+    Report report{};
+    for (;;) {
+      const ssize_t got = ::read(report_fd, &report, sizeof report);
+      if (got < 0 && errno == EINTR) continue;
+      if (got != ssize_t(sizeof report)) break;
+      if (report.step != Report::kOwnNetwork) return why(report, program);
+      own_network_ = true;
+    }
+    pidfd_ = Descriptor(int(::syscall(SYS_pidfd_open, pid_, 0)));
+    if (pidfd_.get() < 0)
+      return fail(Code::kUnsupported, "this kernel does not watch processes (pidfd): {}",
+                  std::strerror(errno));
+    return {};
+  }
+
+  Status send(std::string_view message) override { return send_on(channel_.get(), message); }
+  Result<std::optional<std::string>> receive(std::int64_t timeout_ms) override {
+    return receive_on(channel_.get(), timeout_ms);
+  }
+  Result<std::optional<ChildExit>> wait(std::int64_t timeout_ms) override {
+    if (!is_over_) {
+      const int ready = poll_until(pidfd_.get(), POLLIN, deadline_of(timeout_ms));
+      if (ready < 0) return fail(Code::kIo, "cannot wait for a process: {}", std::strerror(errno));
+      if (ready == 0) return std::optional<ChildExit>();
+      // What it started in its group ends with it.
+      ::kill(-pid_, SIGKILL);
+      reap(false);
+    }
+    return std::optional<ChildExit>(exit_);
+  }
+  void kill() override {
+    if (is_over_) return;  // the number may be another's by now
+    ::kill(-pid_, SIGKILL);
+    ::kill(pid_, SIGKILL);  // before its setsid() there is no group
+  }
+  int pid() const override { return int(pid_); }
+  bool has_own_network() const override { return own_network_; }
+
+ private:
+  static Status why(const Report& report, const std::string& program) {
+    const char* reason = std::strerror(report.error);
+    switch (report.step) {
+      case Report::kProgram: {
+        const bool missing = report.error == ENOENT || report.error == ENOTDIR;
+        const Code code = missing                  ? Code::kNotFound
+                          : report.error == EACCES ? Code::kDenied
+                                                   : Code::kUnavailable;
+        return fail(code, "{}: cannot start it: {}", program, reason);
+      }
+      case Report::kFolder: return fail(Code::kNotFound, "{}: its folder: {}", program, reason);
+      case Report::kLimits: return fail(Code::kDenied, "{}: its limits: {}", program, reason);
+      case Report::kFilter:
+        return fail(Code::kUnsupported, "{}: this kernel does not confine processes (seccomp): {}",
+                    program, reason);
+      default: return fail(Code::kUnavailable, "{}: its descriptors: {}", program, reason);
+    }
+  }
+
+  void reap(bool killed) {
+    int status = 0;
+    rusage used{};
+    while (::wait4(pid_, &status, 0, &used) < 0 && errno == EINTR) {
+    }
+    is_over_ = true;
+    if (killed) return;
+    if (WIFSIGNALED(status)) exit_.signal = WTERMSIG(status);
+    else exit_.status = WEXITSTATUS(status);
+    const auto micros = [](const timeval& time) {
+      return std::int64_t(time.tv_sec) * 1'000'000 + time.tv_usec;
+    };
+    exit_.cpu_us = micros(used.ru_utime) + micros(used.ru_stime);
+    exit_.max_resident_bytes = std::uint64_t(used.ru_maxrss) * 1024;
+  }
+
+  const pid_t pid_;
+  Descriptor channel_, pidfd_{-1};
+  bool is_over_ = false, own_network_ = false;
+  ChildExit exit_;
+};
+
+// A duplicate above the numbers that a child uses, so that none is overwritten before its turn.
+Descriptor above(const Descriptor& fd) {
+  return Descriptor(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kReportFd + 1));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ChildProcess>> SystemProcesses::start(const ChildOptions& options) {
+  if (options.command.empty() || options.command[0].find('/') == std::string::npos)
+    return fail(Code::kInvalid, "a command begins with the path of a program");
+  const auto failed = [&](std::string_view what) {
+    return fail(Code::kUnavailable, "{}: {}: {}", options.command[0], what, std::strerror(errno));
+  };
+  int pair[2], pipe[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    return failed("no channel");
+  Descriptor ours(pair[0]), theirs(pair[1]);
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return failed("no pipe");
+  Descriptor report_in(pipe[0]), report_out(pipe[1]);
+  Descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  Descriptor channel = above(theirs), report = above(report_out), input = above(null);
+  if (channel.get() < 0 || report.get() < 0 || input.get() < 0) return failed("no descriptor");
+
+  Plan plan(options);
+  plan.channel = channel.get();
+  plan.report = report.get();
+  plan.input = input.get();
+  plan.parent = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid < 0) return failed("no process");
+  if (pid == 0) become(plan);
+  auto child = std::make_unique<SystemChild>(pid, std::move(ours));
+  // Ours must be closed for the end of the report to be seen.
+  report = Descriptor(-1);
+  report_out = Descriptor(-1);
+  TRY(child->started(report_in.get(), options.command[0]));
+  return std::unique_ptr<ChildProcess>(std::move(child));
+}
+
+Result<std::unique_ptr<Channel>> open_channel() {
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(kChannelFd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET)
+    return fail(Code::kUnavailable,
+                "no supervisor's channel at descriptor {}; this is started by polderd", kChannelFd);
+  ::fcntl(kChannelFd, F_SETFD, FD_CLOEXEC);
+  return std::unique_ptr<Channel>(std::make_unique<InheritedChannel>(Descriptor(kChannelFd)));
+}
+
+}  // namespace polder

@@ -1,6 +1,8 @@
 // Runs a model on each tile, or on each window of audio, through whatever Executor was injected.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/fail.h"
 #include "pipeline/steps/steps.h"
@@ -149,6 +151,10 @@ class InferStep final : public Node {
 
   Status keep(int input, const std::string& place) {
     const Port& port = executor_->inputs()[std::size_t(input)];
+    if (!fed_[std::size_t(input)])
+      return fail(Code::kInvalid,
+                  "{}: input '{}' is named a second time in 'constants' and 'carry'", place,
+                  port.name);
     Shape shape = port.shape;
     for (int axis = 0; axis < shape.rank(); ++axis)
       if (shape[axis] < 0) shape[axis] = 1;
@@ -160,6 +166,33 @@ class InferStep final : public Node {
     return {};
   }
 
+  static Status fill(Tensor& tensor, const TomlValue& value, std::string_view name,
+                     const std::string& place) {
+    const auto count = std::size_t(tensor.shape.elements());
+    const bool is_whole = value.kind == TomlKind::kInteger;
+    const auto refuse = [&](std::string_view wanted) {
+      return fail(Code::kInvalid, "{}: input '{}' is {}; its constant must be {}", place, name,
+                  type_name(tensor.type), wanted);
+    };
+    if (tensor.type == DataType::kI64) {
+      if (!is_whole) return refuse("a whole number");
+      std::fill_n(reinterpret_cast<std::int64_t*>(tensor.data.data()), count, value.integer);
+    } else if (tensor.type == DataType::kI32) {
+      const auto number = std::int32_t(value.integer);
+      if (!is_whole || number != value.integer) return refuse("a whole number of 32 bits");
+      std::fill_n(reinterpret_cast<std::int32_t*>(tensor.data.data()), count, number);
+    } else if (tensor.type == DataType::kF32) {
+      const bool is_number = is_whole || value.kind == TomlKind::kFloat;
+      if (!is_number || !(std::abs(value.number) <= std::numeric_limits<float>::max()))
+        return refuse("a number");
+      std::fill_n(tensor.f32(), count, float(value.number));
+    } else {
+      return fail(Code::kUnsupported, "{}: input '{}' is {}; constants are f32, i32 or i64", place,
+                  name, type_name(tensor.type));
+    }
+    return {};
+  }
+
   Status keep_constants(const Settings& settings) {
     const TomlValue* constants = settings.find("constants");
     if (!constants) return {};
@@ -168,16 +201,7 @@ class InferStep final : public Node {
       TRY_VALUE(const int input, find_port(executor_->inputs(), name, place, "input"));
       TRY(keep(input, place));
       Tensor& tensor = kept_[std::size_t(input)].tensor;
-      const auto count = std::size_t(tensor.shape.elements());
-      if (tensor.type == DataType::kI64)
-        std::fill_n(reinterpret_cast<std::int64_t*>(tensor.data.data()), count, value.integer);
-      else if (tensor.type == DataType::kI32)
-        std::fill_n(reinterpret_cast<std::int32_t*>(tensor.data.data()), count,
-                    std::int32_t(value.integer));
-      else if (tensor.type == DataType::kF32) std::fill_n(tensor.f32(), count, float(value.number));
-      else
-        return fail(Code::kUnsupported, "{}: input '{}' is {}; constants are f32, i32 or i64",
-                    place, name, type_name(tensor.type));
+      TRY(fill(tensor, value, name, place));
     }
     return {};
   }
@@ -193,7 +217,14 @@ class InferStep final : public Node {
       TRY_VALUE(const int input,
                 find_port(executor_->inputs(), pair.substr(colon + 1), place, "input"));
       TRY(keep(input, place));
-      kept_[std::size_t(input)].from_output = output;
+      KeptInput& kept = kept_[std::size_t(input)];
+      kept.from_output = output;
+      const Port& from = executor_->outputs()[std::size_t(output)];
+      const bool is_free = std::ranges::find(from.shape, -1) != from.shape.end();
+      if (from.type != kept.tensor.type || (!is_free && !(from.shape == kept.tensor.shape)))
+        return fail(Code::kInvalid, "{}: \"{}\": the output is {} {}, the input {} {}", place, pair,
+                    type_name(from.type), from.shape.text(), type_name(kept.tensor.type),
+                    kept.tensor.shape.text());
     }
     return {};
   }
@@ -222,9 +253,10 @@ class InferStep final : public Node {
     for (KeptInput& kept : kept_) {
       if (kept.from_output < 0) continue;
       const TensorView left = executor_->output(kept.from_output);
-      if (left.bytes() != kept.tensor.data.size())
-        return fail(Code::kInvalid, "carried output {} is {}, the input is {}", kept.from_output,
-                    left.shape.text(), kept.tensor.shape.text());
+      if (left.type != kept.tensor.type || !(left.shape == kept.tensor.shape))
+        return fail(Code::kInvalid, "{}: carried output '{}' is {}, the input is {}", place_,
+                    executor_->outputs()[std::size_t(kept.from_output)].name, left.shape.text(),
+                    kept.tensor.shape.text());
       std::memcpy(kept.tensor.data.data(), left.data, left.bytes());
     }
     return {};

@@ -105,6 +105,42 @@ TEST_F(InferTest, OtherExtentsNameThePlaceAndBothSizes) {
   EXPECT_EQ(runs_, 0);
 }
 
+TEST_F(InferTest, ConstantsMustSuitTheirInput) {
+  for (const char* wrong : {"'x'", "true", "[1]", "16000.7", "{ a = 1 }"}) {
+    const auto made = make_node(
+        kInfer, fmt::format("model = 'm'\nconstants = {{ k = {} }}\ncarry = 'out:state'", wrong),
+        environment_);
+    ASSERT_FALSE(made.ok()) << wrong;
+    EXPECT_NE(made.error().message.find(
+                  "test.toml:2: infer: input 'k' is i64; its constant must be a whole number"),
+              std::string::npos)
+        << made.error().message;
+  }
+  for (const char* wrong : {"'x'", "1e99", "nan"})
+    EXPECT_FALSE(make_node(kInfer,
+                           fmt::format("model = 'm'\nconstants = {{ k = 1, state = {} }}", wrong),
+                           environment_)
+                     .ok())
+        << wrong;
+  EXPECT_TRUE(
+      make_node(kInfer, "model = 'm'\nconstants = { k = 1, state = 2 }", environment_).ok());
+}
+
+TEST_F(InferTest, AnInputIsKeptOnce) {
+  for (const char* wrong : {"constants = { k = 1 }\ncarry = ['out:state', 'out:state']",
+                            "constants = { k = 1, state = 0 }\ncarry = 'out:state'"}) {
+    const auto made = make_node(kInfer, std::string("model = 'm'\n") + wrong, environment_);
+    ASSERT_FALSE(made.ok()) << wrong;
+    EXPECT_NE(made.error().message.find("input 'state' is named a second time"), std::string::npos)
+        << made.error().message;
+  }
+  const auto other =
+      make_node(kInfer, "model = 'm'\nconstants = { state = 1 }\ncarry = 'out:k'", environment_);
+  ASSERT_FALSE(other.ok());
+  EXPECT_NE(other.error().message.find("the output is f32 [1,1], the input i64"), std::string::npos)
+      << other.error().message;
+}
+
 TEST_F(InferTest, ErrorsNameWhatIsMissing) {
   const auto message = [&](std::string_view toml) {
     const auto made = make_node(kInfer, toml, environment_);

@@ -64,6 +64,9 @@ class TileStep final : public Node {
     if (!area.empty() && area.size() != 4)
       return fail(Code::kInvalid, "{}: 'area' must be [x, y, width, height]",
                   settings.place("area"));
+    if (!area.empty() && (area[2] < 1 || area[3] < 1))
+      return fail(Code::kInvalid, "{}: 'area' is {}x{} pixels; at least 1x1 is expected",
+                  settings.place("area"), area[2], area[3]);
     step->width_ = int(size[0]);
     step->height_ = int(size[1]);
     step->columns_ = int(settings.integer("columns"));

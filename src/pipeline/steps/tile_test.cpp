@@ -61,6 +61,9 @@ TEST(Tile, RefusesGapsAndAreasOutside) {
   NodeRunner outside(kTile, "size = [10, 10]\narea = [50, 0, 60, 60]");
   EXPECT_FALSE(outside.run({ramp(maker, 100, 60)}).ok());
   EXPECT_FALSE(make_node(kTile, "size = [10]").ok());
+  const auto empty = make_node(kTile, "size = [10, 10]\narea = [100, 100, 0, 0]");
+  ASSERT_FALSE(empty.ok());
+  EXPECT_NE(empty.error().message.find("'area' is 0x0 pixels"), std::string::npos);
 }
 
 TEST(Letterbox, KeepsProportionsAndMapsBack) {

@@ -1,5 +1,7 @@
 #include "pipeline/player.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 #include "base/text.h"
 
@@ -85,10 +87,12 @@ std::string summary_text(const RunStats& stats) {
   for (const Counter& counter : stats.counters)
     out += fmt::format("  {:<20} {}\n", counter.name, counter.value);
   const Traffic& traffic = stats.traffic;
-  if (traffic.encoded_bytes > 0)
+  const bool writes_lines =
+      std::ranges::find(stats.nodes, "json_lines", &NodeStats::type) != stats.nodes.end();
+  if (traffic.encoded_bytes > 0 && writes_lines)
     out += fmt::format(
-        "  {:<20} {} of events instead of {} of recording ({} decoded): {:.3f}% saved\n", "traffic",
-        bytes_text(traffic.event_bytes), bytes_text(traffic.encoded_bytes),
+        "  {:<20} {} of JSON lines instead of {} of recording ({} decoded): {:.3f}% saved\n",
+        "traffic", bytes_text(traffic.event_bytes), bytes_text(traffic.encoded_bytes),
         bytes_text(traffic.decoded_bytes), 100 * stats.traffic_saved());
   return out;
 }

@@ -98,7 +98,7 @@ class Run {
   std::int64_t epoch_us_ = 0, last_progress_us_ = 0;
   std::int64_t begin_ns_ = 0, end_ns_ = 0;
   std::uint64_t frames_ = 0;
-  std::int64_t last_capture_us_ = 0;
+  std::int64_t first_capture_us_ = INT64_MAX, last_capture_us_ = INT64_MIN;
   bool done_ = false;
   Status failure_;
   std::vector<std::string> problems_;
@@ -217,6 +217,7 @@ void Run::deliver(NodeRun& node, std::int64_t now_us) {
     packet.t_arrival_us = options_.realtime || drops_ ? now_us : packet.t_capture_us;
     if (node.spec->deadline_us) packet.deadline_us = packet.t_arrival_us + node.spec->deadline_us;
     ++frames_;
+    first_capture_us_ = std::min(first_capture_us_, packet.t_capture_us);
     last_capture_us_ = std::max(last_capture_us_, packet.t_capture_us);
     report_progress();
   }
@@ -386,7 +387,7 @@ RunStats Run::stats() const {
   stats.pipeline = graph_.name;
   stats.frames = frames_;
   stats.wall_s = double(end_ns_ - begin_ns_) * 1e-9;
-  stats.stream_s = double(last_capture_us_) * 1e-6;
+  if (frames_ > 0) stats.stream_s = double(last_capture_us_ - first_capture_us_) * 1e-6;
   stats.threads = options_.threads;
   stats.problems = problems_;
   if (options_.realtime) {

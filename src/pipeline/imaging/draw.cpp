@@ -41,6 +41,9 @@ constexpr Glyph kGlyphs[] = {
 };
 constexpr const char* kUnknown = "######...##...##...##...##...######";
 
+// Of the bytes of a UTF-8 character, all but the first.
+bool continues_character(char byte) { return (std::uint8_t(byte) & 0xC0U) == 0x80U; }
+
 const char* rows_of(char sign) {
   if (sign >= 'a' && sign <= 'z') sign = char(sign - 'a' + 'A');
   const auto* found = std::ranges::find(kGlyphs, sign, &Glyph::sign);
@@ -115,6 +118,7 @@ void fill_box(Image& image, const Rect& box, Colour colour, float opacity) {
 
 void draw_text(Image& image, int x, int y, std::string_view text, int scale, Colour colour) {
   for (const char sign : text) {
+    if (continues_character(sign)) continue;
     const char* rows = rows_of(sign);
     for (int dot = 0; dot < 35; ++dot)
       if (rows[dot] == '#') {
@@ -125,6 +129,9 @@ void draw_text(Image& image, int x, int y, std::string_view text, int scale, Col
   }
 }
 
-int text_width(std::string_view text, int scale) { return int(text.size()) * 6 * scale; }
+int text_width(std::string_view text, int scale) {
+  return int(text.size() - std::size_t(std::ranges::count_if(text, continues_character))) * 6 *
+         scale;
+}
 
 }  // namespace polder::pipeline

@@ -20,7 +20,7 @@ void draw_line(Image& image, float x0, float y0, float x1, float y1, int thickne
 void draw_box(Image& image, const Rect& box, int thickness, Colour colour);
 void fill_box(Image& image, const Rect& box, Colour colour, float opacity);
 // Upper-left corner at x, y; `scale` image pixels to a dot of the 5 × 7 font. Capitals, digits and
-// common signs; small letters are drawn as capitals, others as a box.
+// common signs; small letters are drawn as capitals, other characters (UTF-8) as one box each.
 void draw_text(Image& image, int x, int y, std::string_view text, int scale, Colour colour);
 int text_width(std::string_view text, int scale);
 inline constexpr int kTextDots = 7;  // height of the font

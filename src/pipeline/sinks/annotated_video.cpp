@@ -24,7 +24,7 @@ constexpr Option kOptions[] = {
      .unit = "frames a second",
      .min = 0.1,
      .max = 240,
-     .doc = "Nominal; the times of the frames are those of their capture."},
+     .doc = "Nominal; the frames are as far apart as when they were captured."},
     {.name = "quality",
      .type = OptionType::kInteger,
      .fallback = "26",
@@ -58,9 +58,15 @@ class AnnotatedVideoSink final : public Node {
 
   Status process(std::span<const Packet> inputs, Emitter&) override {
     const auto& image = inputs[0].as<Image>();
-    if (!writer_) TRY(open(image));
+    if (!writer_) {
+      TRY(open(image));
+      first_us_ = inputs[0].t_capture_us;
+    }
     if (image.width < format_.width || image.height < format_.height)
-      return fail(Code::kInvalid, "{}: the pictures become smaller in the middle", path_);
+      return fail(Code::kInvalid,
+                  "{}: frame {} is {}x{}, the first was {}x{}, and a video has one size; give "
+                  "pictures of one size or take this sink out",
+                  path_, inputs[0].seq, image.width, image.height, format_.width, format_.height);
     canvas_.width = image.width;
     canvas_.height = image.height;
     canvas_.stride = image.stride;
@@ -68,8 +74,9 @@ class AnnotatedVideoSink final : public Node {
     for (const Packet& packet : inputs.subspan(2)) draw_outlines(packet.as<Events>());
     draw_tracks(inputs[1].as<Tracks>());
     draw_counters(inputs.subspan(2), inputs[0].t_capture_us);
-    const int code = plugin_->write(writer_.get(), canvas_.pixels.data(), canvas_.stride,
-                                    inputs[0].t_capture_us, error_.data(), error_.size());
+    const int code =
+        plugin_->write(writer_.get(), canvas_.pixels.data(), canvas_.stride,
+                       inputs[0].t_capture_us - first_us_, error_.data(), error_.size());
     return code == 0 ? Status() : problem();
   }
 
@@ -175,6 +182,7 @@ class AnnotatedVideoSink final : public Node {
   Status file_problem_;
   std::array<char, 512> error_{};
   std::size_t trail_ = 0;
+  std::int64_t first_us_ = 0;  // the video starts at 0
   Image canvas_;
   std::map<std::int64_t, std::deque<std::pair<float, float>>> trails_;
 };

@@ -56,7 +56,7 @@ class Series {
     values.resize((values.size() + 1) / 2);
   }
   void thin() {
-    step_s_ = step_s_ > 0 ? step_s_ * 2 : 2 * t_s_.back() / double(t_s_.size());
+    step_s_ = step_s_ > 0 ? step_s_ * 2 : 2 * (t_s_.back() - t_s_.front()) / double(t_s_.size());
     halve(t_s_);
     for (auto& [name, values] : lines_) halve(values);
   }

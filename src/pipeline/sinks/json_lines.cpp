@@ -62,19 +62,18 @@ class JsonLinesSink final : public Node {
 
   Status finish(Emitter&) override { return flush(); }
   Status commit() override { return file_->commit(); }
-  Traffic traffic() const override { return {.event_bytes = event_bytes_}; }
+  Traffic traffic() const override { return {.event_bytes = written_bytes_}; }
 
  private:
   Status flush() {
     TRY(file_->write(text_));
+    written_bytes_ += text_.size();
     text_.clear();
     return {};
   }
 
   void write_events(const Packet& packet) {
-    const std::size_t before = text_.size();
     for (const Event& event : packet.as<Events>().items) text_ += event_line(event);
-    event_bytes_ += text_.size() - before;
   }
 
   void write_tracks(const Packet& packet) {
@@ -104,7 +103,7 @@ class JsonLinesSink final : public Node {
 
   std::unique_ptr<OutputFile> file_;
   std::string text_;
-  std::uint64_t event_bytes_ = 0;
+  std::uint64_t written_bytes_ = 0;
 };
 
 constexpr InputPort kInputs[] = {

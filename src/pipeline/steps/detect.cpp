@@ -1,6 +1,7 @@
 #include "pipeline/steps/detect.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/fail.h"
 
@@ -28,6 +29,26 @@ bool is_duplicate(const Candidate& kept, const Candidate& other, float max_iou) 
   if (iou(kept.detection.box, other.detection.box) > max_iou) return true;
   return kept.tile != other.tile && (kept.cut || other.cut) &&
          overlap_of_smaller(kept.detection.box, other.detection.box) > kCoveredShare;
+}
+
+void fill_detections(std::span<const Candidate> kept, const Tensors& in,
+                     const DetectOptions& options, Detections& out) {
+  out.measured = in.run_count > 0;
+  out.source_width = in.source_width;
+  out.source_height = in.source_height;
+  out.labels = options.labels;
+  out.items.clear();
+  for (const Candidate& candidate : kept) {
+    Detection detection = candidate.detection;
+    Rect& box = detection.box;
+    const float right = std::min(box.right(), float(in.source_width));
+    const float bottom = std::min(box.bottom(), float(in.source_height));
+    box.x = std::max(box.x, 0.0F);
+    box.y = std::max(box.y, 0.0F);
+    box.w = right - box.x;
+    box.h = bottom - box.y;
+    if (box.w > 0 && box.h > 0) out.items.push_back(detection);
+  }
 }
 
 }  // namespace
@@ -101,24 +122,21 @@ void mark_cut(std::span<const Crop> crops, std::span<Candidate> candidates) {
   }
 }
 
-void fill_detections(std::span<const Candidate> kept, const Tensors& in,
-                     const DetectOptions& options, Detections& out) {
-  out.measured = in.run_count > 0;
-  out.source_width = in.source_width;
-  out.source_height = in.source_height;
-  out.labels = options.labels;
-  out.items.clear();
-  for (const Candidate& candidate : kept) {
-    Detection detection = candidate.detection;
-    Rect& box = detection.box;
-    const float right = std::min(box.right(), float(in.source_width));
-    const float bottom = std::min(box.bottom(), float(in.source_height));
-    box.x = std::max(box.x, 0.0F);
-    box.y = std::max(box.y, 0.0F);
-    box.w = right - box.x;
-    box.h = bottom - box.y;
-    if (box.w > 0 && box.h > 0) out.items.push_back(detection);
-  }
+Status detect(const Packet& packet, const DetectOptions& options, const DecodeTile& decode,
+              Emitter& out) {
+  const auto& in = packet.as<Tensors>();
+  if (in.run_count == 0) out.pass_over();
+  std::vector<Candidate> candidates;
+  for (int tile = 0; tile < in.run_count; ++tile) TRY(decode(in, tile, candidates));
+  std::erase_if(candidates, [](const Candidate& candidate) {
+    const auto& [box, score, label] = candidate.detection;
+    return !std::isfinite(box.x + box.y + box.w + box.h + score);
+  });
+  mark_cut(in.crops, candidates);
+  const auto kept = suppress(std::move(candidates), options.max_iou, options.max_count);
+  fill_detections(kept, in, options, out.acquire<Detections>());
+  out.emit(packet);
+  return {};
 }
 
 }  // namespace polder::pipeline

@@ -4,6 +4,7 @@
 #include <polder/error.h>
 
 #include <array>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -71,8 +72,13 @@ inline constexpr Option kMaxDetectionsOption = {.name = "max_detections",
                                                 .max = 1000,
                                                 .doc = "Kept for one packet, best first."};
 
-// Fills the payload's items from the kept candidates, clipped to the source.
-void fill_detections(std::span<const Candidate> kept, const Tensors& in,
-                     const DetectOptions& options, Detections& out);
+// Appends what a model found in one tile.
+using DecodeTile =
+    std::function<Status(const Tensors& in, int tile, std::vector<Candidate>& found)>;
+
+// Decodes every tile of the packet, suppresses duplicates and emits what is left, clipped to the
+// source. Boxes and scores that are not finite go.
+Status detect(const Packet& packet, const DetectOptions& options, const DecodeTile& decode,
+              Emitter& out);
 
 }  // namespace polder::pipeline

@@ -1,7 +1,13 @@
 #include "pipeline/steps/detect.h"
 
-#include <cmath>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/fail.h"
 #include "pipeline/steps/steps.h"
 #include "pipeline/testing.h"
 
@@ -126,6 +132,35 @@ TEST(YoloDecode, BothLayoutsGiveTheSameBoxes) {
   const Detection b = decode8.output<Detections>().items[0];
   EXPECT_FLOAT_EQ(b.box.y, a.box.y);
   EXPECT_FLOAT_EQ(b.score, a.score);
+}
+
+TEST_F(SsdTest, WhatIsNotFiniteGoes) {
+  NodeRunner decode(kSsdDecode, std::string(kToml) + "sigmoid = false");
+  ASSERT_TRUE(decode.run({outputs(4, std::numeric_limits<float>::infinity(), 2)}).ok());
+  EXPECT_TRUE(decode.output<Detections>().items.empty());
+}
+
+TEST(YoloDecode, AChoiceOfClassesAddsNothing) {
+  char name[] = "/tmp/polder_labels_XXXXXX";
+  const int file = mkstemp(name);
+  ASSERT_GE(file, 0);
+  ASSERT_EQ(write(file, "a\nb\n", 4), 4);
+  close(file);
+  PacketMaker maker;
+  const float row[7] = {10, 20, 4, 8, 1, 0.6F, 0.9F};  // a cat that is more of a dog
+  auto& tensors = maker.make<Tensors>(0, 0);
+  tensors.source_width = tensors.source_height = 100;
+  tensors.crops = {{}};
+  tensors.resize(1, 1);
+  tensors.runs[0][0].reset(DataType::kF32, Shape{1, 1, 7});
+  std::ranges::copy(row, tensors.runs[0][0].f32());
+  for (const char* wanted : {"a", "b"}) {
+    NodeRunner decode(kYoloDecode,
+                      fmt::format("layout = 'v5'\nlabels = '{}'\nclasses = '{}'", name, wanted));
+    ASSERT_TRUE(decode.run({maker.packet()}).ok());
+    EXPECT_EQ(decode.output<Detections>().items.size(), *wanted == 'b' ? 1u : 0u);
+  }
+  unlink(name);
 }
 
 TEST(YoloDecode, WrongShapeIsAnError) {

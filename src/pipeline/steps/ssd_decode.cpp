@@ -119,15 +119,10 @@ class SsdDecodeStep final : public Node {
   }
 
   Status process(std::span<const Packet> inputs, Emitter& out) override {
-    const auto& in = inputs[0].as<Tensors>();
-    if (in.run_count == 0) out.pass_over();
-    std::vector<Candidate> candidates;
-    for (int tile = 0; tile < in.run_count; ++tile) TRY(decode(in, tile, candidates));
-    mark_cut(in.crops, candidates);
-    const auto kept = suppress(std::move(candidates), options_.max_iou, options_.max_count);
-    fill_detections(kept, in, options_, out.acquire<Detections>());
-    out.emit(inputs[0]);
-    return {};
+    const auto decode_tile = [this](const Tensors& in, int tile, std::vector<Candidate>& found) {
+      return decode(in, tile, found);
+    };
+    return detect(inputs[0], options_, decode_tile, out);
   }
 
  private:
@@ -163,15 +158,14 @@ class SsdDecodeStep final : public Node {
       int best = -1;
       float best_score = least;
       for (int c = first_class_; c < classes; ++c)
-        if (row[c] >= best_score && options_.wants(c)) {
+        if (row[c] >= best_score) {
           best = c;
           best_score = row[c];
         }
-      if (best < 0) continue;
+      if (best < 0 || !options_.wants(best)) continue;
       const float score = sigmoid_ ? 1 / (1 + std::exp(-best_score)) : best_score;
       const Rect box = to_source(boxes + i * 4, anchors_[i], in, in.crops[std::size_t(tile)]);
-      if (std::isfinite(box.x + box.y + box.w + box.h))
-        candidates.push_back({{box, score, best}, tile, false});
+      candidates.push_back({{box, score, best}, tile, false});
     }
     return {};
   }

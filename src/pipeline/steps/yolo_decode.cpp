@@ -1,7 +1,5 @@
 // YOLO heads to boxes: v5 rows of [x, y, w, h, objectness, classes…], v8 columns of [x, y, w, h,
 // classes…].
-#include <cmath>
-
 #include "base/fail.h"
 #include "pipeline/steps/detect.h"
 #include "pipeline/steps/steps.h"
@@ -36,15 +34,10 @@ class YoloDecodeStep final : public Node {
   }
 
   Status process(std::span<const Packet> inputs, Emitter& out) override {
-    const auto& in = inputs[0].as<Tensors>();
-    if (in.run_count == 0) out.pass_over();
-    std::vector<Candidate> candidates;
-    for (int tile = 0; tile < in.run_count; ++tile) TRY(decode(in, tile, candidates));
-    mark_cut(in.crops, candidates);
-    const auto kept = suppress(std::move(candidates), options_.max_iou, options_.max_count);
-    fill_detections(kept, in, options_, out.acquire<Detections>());
-    out.emit(inputs[0]);
-    return {};
+    const auto decode_tile = [this](const Tensors& in, int tile, std::vector<Candidate>& found) {
+      return decode(in, tile, found);
+    };
+    return detect(inputs[0], options_, decode_tile, out);
   }
 
  private:
@@ -69,18 +62,17 @@ class YoloDecodeStep final : public Node {
       float best_score = options_.threshold;
       for (int c = 0; c < classes; ++c) {
         const float score = object * at(fixed + c);
-        if (score >= best_score && options_.wants(c)) {
+        if (score >= best_score) {
           best = c;
           best_score = score;
         }
       }
-      if (best < 0) continue;
+      if (best < 0 || !options_.wants(best)) continue;
       const Crop& crop = in.crops[std::size_t(tile)];
       const Rect box{crop.offset_x + crop.scale_x * (at(0) - at(2) / 2),
                      crop.offset_y + crop.scale_y * (at(1) - at(3) / 2), crop.scale_x * at(2),
                      crop.scale_y * at(3)};
-      if (std::isfinite(box.x + box.y + box.w + box.h))
-        candidates.push_back({{box, best_score, best}, tile, false});
+      candidates.push_back({{box, best_score, best}, tile, false});
     }
     return {};
   }

@@ -41,7 +41,7 @@ using Drops = std::array<std::uint64_t, kDropReasons>;
 struct Traffic {
   std::uint64_t encoded_bytes = 0;  // as the sensor or file delivers them, compressed
   std::uint64_t decoded_bytes = 0;  // pixels or samples
-  std::uint64_t event_bytes = 0;    // events written
+  std::uint64_t event_bytes = 0;    // written by json_lines sinks
 };
 
 struct NodeStats {

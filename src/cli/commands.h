@@ -29,5 +29,7 @@ extern const Command kRepoPublish;
 extern const Command kRepoDiscard;
 extern const Command kRepoShow;
 extern const Command kRepoVerify;
+extern const Command kReleaseSign;
+extern const Command kReleaseVerify;
 
 }  // namespace polder::cli

@@ -1,0 +1,66 @@
+// polder release sign: signs a model in the OpenSSF model-signing format.
+#include <cstdio>
+
+#include "base/fail.h"
+#include "cli/commands.h"
+#include "cli/passphrase.h"
+#include "platform/file.h"
+#include "platform/folder.h"
+#include "trust/model_signing.h"
+#include "trust/signer.h"
+
+namespace polder::cli {
+
+namespace {
+
+constexpr Option kOptions[] = {
+    {"--key", "KEY", "the private key, ECDSA P-256: FILE, pkcs11:... or tpm:HANDLE"},
+    {"--signature", "FILE", "where the signature goes (default: MODEL/model.sig, or MODEL.sig)"},
+    POLDER_PASSPHRASE_OPTION,
+    {"--json", "", "prints what was signed as JSON"}};
+
+Result<int> run(const Args& args) {
+  const std::string& model = args.positional()[0];
+  if (!args.has("--key")) {
+    return fail(Code::kInvalid,
+                "which key is to sign? --key KEY; 'polder keys create --type p256' makes one");
+  }
+  TRY_VALUE(const EntryKind kind, entry_kind(model));
+  const std::string beside = model + (kind == EntryKind::kFolder ? "/model.sig" : ".sig");
+  const std::string path = args.text("--signature", beside);
+  TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
+  TRY_VALUE(const auto signer, trust::open_signer(args.text("--key"), passphrase.source()));
+  TRY_VALUE(const std::string bundle, trust::sign_model(model, path, *signer));
+  // A token or TPM that errs must not be believed.
+  TRY_VALUE(const trust::SignedModel signed_model,
+            trust::verify_bundle(bundle, signer->public_key(), path));
+  TRY(write_file_atomic(path, bundle));
+  if (args.has("--json")) {
+    const trust::Json::Members result{{"signature", path},
+                                      {"keyid", signer->public_key().id()},
+                                      {"files", std::int64_t(signed_model.files.size())}};
+    fmt::print("{}\n", trust::Json(result).pretty());
+  } else {
+    fmt::print("{}: {} file{} signed\n", path, signed_model.files.size(),
+               signed_model.files.size() == 1 ? "" : "s");
+  }
+  return 0;
+}
+
+}  // namespace
+
+const Command kReleaseSign = {
+    .name = "release sign",
+    .summary =
+        "Signs a model, a file or a folder, in the OpenSSF model-signing format.\nThe signature "
+        "lists every file with its SHA-256; model-signing and Sigstore's verifiers read it.",
+    .arguments = "MODEL",
+    .example =
+        "  polder release sign people.onnx --key release.pem\n"
+        "  model_signing verify key people.onnx --signature people.onnx.sig --public_key r.pub.pem",
+    .options = kOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = run};
+
+}  // namespace polder::cli

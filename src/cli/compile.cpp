@@ -55,7 +55,9 @@ Result<int> run(const Args& args) {
 
 const Command kCompile = {
     .name = "compile",
-    .summary = "Compiles an ONNX or TFLite model into a plan that opens in microseconds.",
+    .summary =
+        "Compiles an ONNX or TFLite model into a plan. That opens in microseconds, a large "
+        "one in\nmilliseconds.",
     .arguments = "MODEL",
     .example =
         "  polder compile models/ssd_mobilenet_v2.tflite --output ssd.plan\n"

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
-#include "platform/file.h"
+#include "cli/output_file.h"
 #include "sdk/summary.h"
 
 namespace polder::cli {
@@ -116,7 +116,7 @@ Result<int> run(const Args& args) {
   }
   const auto session = std::move(*opened);
   const ModelSummary summary = summarise(*session, path);
-  if (args.has("--html")) TRY(write_file_atomic(args.text("--html"), summary_page(summary)));
+  if (args.has("--html")) TRY(write_output(args.text("--html"), summary_page(summary)));
   if (args.has("--json")) fmt::print("{}\n", summary_json(summary));
   else print_text(summary, args.has("--nodes"));
   return 0;

@@ -214,8 +214,8 @@ std::string help_of(const Command& command) {
         return !option.value.empty() && !option.repeats;
       }))
     text +=
-        "\nAn option that is not given is taken from the environment: --some-option from "
-        "POLDER_SOME_OPTION.\n";
+        "\nAn option with a value that is not given is taken from the environment: --some-option N "
+        "from\nPOLDER_SOME_OPTION=N.\n";
   return text + fmt::format("\nexample:\n{}\n", command.example);
 }
 

@@ -7,10 +7,10 @@
 #include "base/fail.h"
 #include "cli/commands.h"
 #include "cli/model_options.h"
+#include "cli/output_file.h"
 #include "cli/subject.h"
 #include "kernel/peak.h"
 #include "measure/machine.h"
-#include "platform/file.h"
 #include "sdk/summary.h"
 
 namespace polder::cli {
@@ -73,9 +73,8 @@ Result<int> run(const Args& args) {
   report.run_us = profiler.run_us();
   report.between_us = profiler.between_us();
   report.set_peak(kernel::peak_gflops(session.isa()));
-  if (args.has("--trace"))
-    TRY(write_file_atomic(args.text("--trace"), chrome_trace(report, profiler)));
-  if (args.has("--html")) TRY(write_file_atomic(args.text("--html"), profile_html(report)));
+  if (args.has("--trace")) TRY(write_output(args.text("--trace"), chrome_trace(report, profiler)));
+  if (args.has("--html")) TRY(write_output(args.text("--html"), profile_html(report)));
   fmt::print("{}", args.has("--json") ? profile_json(report) : profile_table(report));
   return 0;
 }

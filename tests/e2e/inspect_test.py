@@ -67,7 +67,8 @@ class Inspect(unittest.TestCase):
         path.write_bytes(model)
         done = subprocess.run([POLDER, command, str(path), *options], capture_output=True,
                               timeout=60, cwd=self.scratch)
-        self.assertEqual((done.returncode, done.stderr), (0, b""), done)
+        told = f"polder: wrote {options[-1]}\n" if "--html" in options else ""
+        self.assertEqual((done.returncode, done.stderr.decode()), (0, told), done)
         return done.stdout.decode()
 
     def expect_harmless(self, text):

@@ -7,7 +7,7 @@
 
 #include "base/fail.h"
 #include "pipeline/imaging/decode.h"
-#include "pipeline/imaging/resize.h"
+#include "pipeline/imaging/fit.h"
 #include "pipeline/sources/wav.h"
 #include "platform/file.h"
 #include "sdk/tensor_file.h"
@@ -62,46 +62,6 @@ Result<PictureAxes> picture_axes(const Port& port) {
               port.name, port.extents_text());
 }
 
-// The part of the picture to show, and the part of the tensor to show it in.
-struct Placement {
-  pipeline::Rect from;
-  int left = 0, top = 0, width = 0, height = 0;
-};
-
-Placement place(const pipeline::Image& image, int width, int height, PictureOptions::Fit fit) {
-  const double x = double(width) / image.width, y = double(height) / image.height;
-  Placement placed{{0, 0, float(image.width), float(image.height)}, 0, 0, width, height};
-  if (fit == PictureOptions::Fit::kCrop) {
-    const double shown_width = width / std::max(x, y), shown_height = height / std::max(x, y);
-    placed.from = {float((image.width - shown_width) / 2), float((image.height - shown_height) / 2),
-                   float((image.width + shown_width) / 2),
-                   float((image.height + shown_height) / 2)};
-  } else if (fit == PictureOptions::Fit::kLetterbox) {
-    placed.width = std::clamp(int(std::lround(image.width * std::min(x, y))), 1, width);
-    placed.height = std::clamp(int(std::lround(image.height * std::min(x, y))), 1, height);
-    placed.left = (width - placed.width) / 2;
-    placed.top = (height - placed.height) / 2;
-  }
-  return placed;
-}
-
-struct Pixels {
-  int width = 0, height = 0;
-  std::vector<std::uint8_t> rgb;
-};
-
-Pixels fit_pixels(const pipeline::Image& image, int width, int height, PictureOptions::Fit fit) {
-  constexpr std::uint8_t kBorder = 114;  // as detectors are trained with
-  Pixels pixels{width, height, {}};
-  pixels.rgb.assign(std::size_t(width) * std::size_t(height) * 3, kBorder);
-  const Placement placed = place(image, width, height, fit);
-  const std::size_t start =
-      (std::size_t(placed.top) * std::size_t(width) + std::size_t(placed.left)) * 3;
-  pipeline::Resizer().resize(image, placed.from, placed.width, placed.height,
-                             pixels.rgb.data() + start, width * 3);
-  return pixels;
-}
-
 // Value of channel `c` of a pixel, 0..255; one channel is luma (ITU-R BT.601).
 double channel_of(const std::uint8_t* rgb, std::int64_t c, std::int64_t channels, bool bgr) {
   if (channels == 1) return std::lround(0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]);
@@ -109,14 +69,14 @@ double channel_of(const std::uint8_t* rgb, std::int64_t c, std::int64_t channels
 }
 
 template <class T, class Convert>
-void fill(const Pixels& pixels, const PictureAxes& axes, const Shape& shape, bool bgr, T* out,
-          Convert convert) {
+void fill(const std::vector<std::uint8_t>& rgb, const PictureAxes& axes, const Shape& shape,
+          bool bgr, T* out, Convert convert) {
   const std::int64_t channels = shape[axes.channel];
   const bool last = axes.channel == shape.rank() - 1;
-  const std::int64_t count = std::int64_t(pixels.width) * pixels.height;
+  const std::int64_t count = shape[axes.width] * shape[axes.height];
   for (std::int64_t c = 0; c < channels; ++c) {
     for (std::int64_t i = 0; i < count; ++i) {
-      const double pixel = channel_of(pixels.rgb.data() + i * 3, c, channels, bgr);
+      const double pixel = channel_of(rgb.data() + i * 3, c, channels, bgr);
       out[last ? i * channels + c : c * count + i] = T(convert(pixel, std::size_t(c)));
     }
   }
@@ -145,8 +105,10 @@ Result<OwnedTensor> picture_input(const pipeline::Image& image, const Port& port
       std::min(shape[axes.width], shape[axes.height]) < 1)
     return fail(Code::kInvalid, "input '{}' {} is no size for a picture", port.name,
                 port.extents_text());
-  const Pixels pixels =
-      fit_pixels(image, int(shape[axes.width]), int(shape[axes.height]), options.fit);
+  std::vector<std::uint8_t> pixels;
+  pipeline::Resizer resizer;
+  pipeline::fit_picture(image, int(shape[axes.width]), int(shape[axes.height]), options.fit,
+                        pipeline::kBorderGrey, resizer, pixels);
   std::span<std::byte> elements;
   TRY_VALUE(OwnedTensor tensor, make_tensor(port.type, shape, &elements));
   std::byte* out = elements.data();
@@ -211,8 +173,8 @@ Result<InputOptions> input_options(const Args& args) {
   InputOptions options;
   PictureOptions& picture = options.picture;
   const std::string fit = args.text("--fit", "stretch"), colours = args.text("--colours", "rgb");
-  if (fit == "crop") picture.fit = PictureOptions::Fit::kCrop;
-  else if (fit == "letterbox") picture.fit = PictureOptions::Fit::kLetterbox;
+  if (fit == "crop") picture.fit = pipeline::Fit::kCrop;
+  else if (fit == "letterbox") picture.fit = pipeline::Fit::kLetterbox;
   else if (fit != "stretch")
     return fail(Code::kInvalid, "--fit {}: expected stretch, crop or letterbox", fit);
   if (colours != "rgb" && colours != "bgr")

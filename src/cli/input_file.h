@@ -7,12 +7,13 @@
 
 #include "cli/args.h"
 #include "import/options.h"
+#include "pipeline/imaging/fit.h"
 
 namespace polder::cli {
 
 // How pictures become tensors.
 struct PictureOptions {
-  enum class Fit { kStretch, kCrop, kLetterbox } fit = Fit::kStretch;
+  pipeline::Fit fit = pipeline::Fit::kStretch;
   bool given = false;  // a mean or a scale was: only float inputs take one
   std::array<double, 3> mean{0, 0, 0};
   std::array<double, 3> scale{1.0 / 255, 1.0 / 255, 1.0 / 255};

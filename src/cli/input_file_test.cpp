@@ -97,21 +97,29 @@ TEST_F(InputFile, IntegersTakeThePixel) {
   EXPECT_EQ(read_input(path, port({4, 8, 3}, DataType::kU8), options).error().code, Code::kInvalid);
 }
 
+// A line across the picture: 64 wide, black and then coloured at the middle.
 TEST_F(InputFile, PicturesFitInThreeWays) {
   const std::string path = picture(64, 32);
   InputOptions options;
   options.picture.scale = {1, 1, 1};
-  options.picture.fit = PictureOptions::Fit::kCrop;  // the middle: black, then coloured
-  const auto crop = read_input(path, port({1, 8, 8, 3}), options);
-  ASSERT_TRUE(crop) << crop.error().message;
-  EXPECT_NEAR(at<float>(*crop, 0), 0, 4);
-  EXPECT_NEAR(at<float>(*crop, 7 * 3), 200, 4);
-  options.picture.fit = PictureOptions::Fit::kLetterbox;  // borders above and below
-  const auto box = read_input(path, port({1, 8, 8, 3}), options);
-  ASSERT_TRUE(box) << box.error().message;
-  EXPECT_EQ(at<float>(*box, 0), 114);
-  EXPECT_NEAR(at<float>(*box, (4 * 8 + 7) * 3), 200, 4);
-  EXPECT_EQ(at<float>(*box, 7 * 8 * 3), 114);
+  const auto line = [&](pipeline::Fit fit, int row) {
+    options.picture.fit = fit;
+    const auto tensor = read_input(path, port({1, 8, 8, 3}), options);
+    EXPECT_TRUE(tensor) << tensor.error().message;
+    std::vector<float> values;
+    for (int x = 0; tensor && x < 8; ++x) values.push_back(at<float>(*tensor, (row * 8 + x) * 3));
+    return values;
+  };
+  const auto expect_half = [](const std::vector<float>& values) {
+    ASSERT_EQ(values.size(), 8u);
+    for (std::size_t x = 0; x < 8; ++x) EXPECT_NEAR(values[x], x < 4 ? 0 : 200, 4) << x;
+  };
+  for (int row = 0; row < 8; ++row) {
+    expect_half(line(pipeline::Fit::kStretch, row));
+    expect_half(line(pipeline::Fit::kCrop, row));
+    if (row >= 2 && row < 6) expect_half(line(pipeline::Fit::kLetterbox, row));
+    else EXPECT_EQ(line(pipeline::Fit::kLetterbox, row), std::vector<float>(8, 114));
+  }
 }
 
 TEST_F(InputFile, RecordingsStartWhereAskedAndEndInSilence) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
+
 namespace polder::pipeline {
 
 void Resizer::make_taps(float offset, float extent, int limit, int count, std::vector<Tap>& taps) {
@@ -18,8 +20,23 @@ void Resizer::make_taps(float offset, float extent, int limit, int count, std::v
   }
 }
 
+namespace {
+
+// Rounding of a region's ends: a float has steps of 2^-10 at the largest sides.
+constexpr float kRounding = 1.0F / 256;
+
+// False for NaN.
+bool lies_inside(const Rect& region, const Image& image) {
+  return region.x >= 0 && region.y >= 0 && region.w > 0 && region.h > 0 &&
+         region.right() <= float(image.width) + kRounding &&
+         region.bottom() <= float(image.height) + kRounding;
+}
+
+}  // namespace
+
 void Resizer::resize(const Image& image, const Rect& region, int width, int height,
                      std::uint8_t* out, int out_stride) {
+  POLDER_CHECK(width > 0 && height > 0 && lies_inside(region, image));
   make_taps(region.x, region.w, image.width, width, columns_);
   make_taps(region.y, region.h, image.height, height, rows_);
   const int first = columns_.front().at;

@@ -13,9 +13,8 @@ namespace polder::pipeline {
 class Resizer {
  public:
   // Writes `width` × `height` RGB pixels to `out`, rows `out_stride` bytes apart: output pixel
-  // centres map to `region` of `image`, which must lie inside the image and be at least 1 × 1. Two
-  // taps in each direction (half-pixel centres, edges repeated), as TensorFlow's and OpenCV's
-  // bilinear.
+  // centres map to `region` of `image`, which must lie inside the image and not be empty. Two taps
+  // in each direction (half-pixel centres, edges repeated), as TensorFlow's and OpenCV's bilinear.
   void resize(const Image& image, const Rect& region, int width, int height, std::uint8_t* out,
               int out_stride);
 

@@ -1,9 +1,6 @@
 // Fits the whole image into the model's input, in its own proportions, with borders.
-#include <algorithm>
-#include <cmath>
-
 #include "base/fail.h"
-#include "pipeline/imaging/resize.h"
+#include "pipeline/imaging/fit.h"
 #include "pipeline/steps/steps.h"
 
 namespace polder::pipeline {
@@ -62,17 +59,11 @@ class LetterboxStep final : public Node {
 
  private:
   void fit(const Image& image, Tiles& tiles) {
-    const float scale =
-        std::min(float(width_) / float(image.width), float(height_) / float(image.height));
-    const int w = std::clamp(int(std::lround(float(image.width) * scale)), 1, width_);
-    const int h = std::clamp(int(std::lround(float(image.height) * scale)), 1, height_);
-    const int left = (width_ - w) / 2, top = (height_ - h) / 2;
-    tiles.pixels.assign(std::size_t(width_) * std::size_t(height_) * 3, border_);
-    const Rect region{0, 0, float(image.width), float(image.height)};
-    resizer_.resize(image, region, w, h, tiles.pixels.data() + (top * width_ + left) * 3,
-                    width_ * 3);
-    const float sx = region.w / float(w), sy = region.h / float(h);
-    tiles.crops.push_back({sx, sy, -float(left) * sx, -float(top) * sy, region});
+    const Placement placed =
+        fit_picture(image, width_, height_, Fit::kLetterbox, border_, resizer_, tiles.pixels);
+    const Rect& region = placed.from;
+    const float sx = region.w / float(placed.width), sy = region.h / float(placed.height);
+    tiles.crops.push_back({sx, sy, -float(placed.left) * sx, -float(placed.top) * sy, region});
   }
 
   int width_ = 0, height_ = 0;

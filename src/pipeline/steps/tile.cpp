@@ -1,5 +1,6 @@
 // Cuts overlapping tiles out of an image: a detector with a small input finds small objects far
 // better in tiles than in the whole frame. The mapping back to source pixels travels along.
+#include <algorithm>
 #include <cmath>
 
 #include "base/fail.h"
@@ -118,7 +119,7 @@ class TileStep final : public Node {
     for (int row = 0; row < rows_; ++row)
       for (int column = 0; column < columns_; ++column) {
         const auto spread = [](float free, int i, int n) {
-          return n > 1 ? std::round(free * float(i) / float(n - 1)) : std::round(free / 2);
+          return std::min(std::round(n > 1 ? free * float(i) / float(n - 1) : free / 2), free);
         };
         const Rect region{area.x + spread(area.w - part.w, column, columns_),
                           area.y + spread(area.h - part.h, row, rows_), part.w, part.h};

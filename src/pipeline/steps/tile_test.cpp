@@ -1,3 +1,4 @@
+#include "pipeline/imaging/fit.h"
 #include "pipeline/steps/steps.h"
 #include "pipeline/testing.h"
 
@@ -52,6 +53,17 @@ TEST(Tile, EveryPassesTheOthersOver) {
   EXPECT_EQ(tile.output<Tiles>().crops.size(), 1u);
 }
 
+// 21 of 21.6 pixels: the second tile ends where the picture does, not at a whole pixel beyond.
+TEST(Tile, TheLastEndsAtTheEdge) {
+  for (int width = 30; width < 60; ++width) {
+    NodeRunner tile(kTile, "size = [30, 29]\ncolumns = 2");
+    PacketMaker maker;
+    ASSERT_TRUE(tile.run({ramp(maker, width, 30)}).ok()) << width;
+    const Rect& last = tile.output<Tiles>().crops[1].region;
+    EXPECT_LE(last.right(), float(width) + 0.001F);
+  }
+}
+
 TEST(Tile, RefusesGapsAndAreasOutside) {
   NodeRunner gaps(kTile, "size = [10, 10]\ntile = [40, 60]\ncolumns = 2");
   PacketMaker maker;
@@ -64,6 +76,7 @@ TEST(Tile, RefusesGapsAndAreasOutside) {
   const auto empty = make_node(kTile, "size = [10, 10]\narea = [100, 100, 0, 0]");
   ASSERT_FALSE(empty.ok());
   EXPECT_NE(empty.error().message.find("'area' is 0x0 pixels"), std::string::npos);
+  EXPECT_FALSE(make_node(kTile, "size = [10, 10]\narea = [0, 0, 10, 0.5]").ok());
 }
 
 TEST(Letterbox, KeepsProportionsAndMapsBack) {
@@ -77,6 +90,13 @@ TEST(Letterbox, KeepsProportionsAndMapsBack) {
   EXPECT_EQ(tiles.pixels[0], 9);                             // border
   EXPECT_EQ(tiles.pixels[std::size_t(10 * 40 * 3 + 2)], 7);  // picture
   EXPECT_EQ(tiles.pixels[std::size_t(30 * 40 * 3)], 9);
+}
+
+TEST(Letterbox, BordersAreGreyAsDetectorsKnowThem) {
+  NodeRunner letterbox(kLetterbox, "size = [8, 8]");
+  PacketMaker maker;
+  ASSERT_TRUE(letterbox.run({ramp(maker, 80, 40)}).ok());
+  EXPECT_EQ(letterbox.output<Tiles>().pixels[0], kBorderGrey);
 }
 
 TEST(Normalise, SubtractsScalesAndOrders) {

@@ -10,6 +10,11 @@ add_test(NAME onnx_conformance
          COMMAND onnx_conformance --require 450 --must-pass ${folder}/must_pass.txt
                  --markdown ${PROJECT_BINARY_DIR}/onnx-operators.md)
 set_tests_properties(onnx_conformance PROPERTIES SKIP_RETURN_CODE 77 FIXTURES_SETUP onnx_page)
+# With the kernels of the machines that have no AVX-512, too.
+add_test(NAME onnx_conformance_v3
+         COMMAND onnx_conformance --target x86-64-v3 --require 450
+                 --must-pass ${folder}/must_pass.txt)
+set_tests_properties(onnx_conformance_v3 PROPERTIES SKIP_RETURN_CODE 77)
 # The page in docs is what the cases say today.
 if(EXISTS /usr/share/libonnx-testdata/data)
   add_test(NAME onnx_page

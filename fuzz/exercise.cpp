@@ -189,7 +189,10 @@ Bytes exact_copy(std::span<const std::byte> bytes) {
 
 void open_and_run(Plan plan, std::uint32_t seed) {
   const Plan kept = plan;
-  const auto opened = Session::open(std::move(plan));
+  SessionOptions options;  // a plan for the plainest kernels runs these
+  if (plan.program().target() == std::uint8_t(kernel::Isa::kGeneric))
+    options.isa = kernel::Isa::kGeneric;
+  const auto opened = Session::open(std::move(plan), options);
   if (!opened.ok()) return;
   Session& session = **opened;
   const ModelSummary summary = summarise(session, "model");

@@ -22,10 +22,12 @@
 namespace polder {
 
 // How a model is opened or compiled. A plan is compiled already: shapes, bounds and bindings are
-// refused for it, `target` and `without` have no meaning.
+// refused for it, `without` has no meaning.
 struct OpenOptions {
   int threads = 1;  // 1 to 256, the calling one included
-  // "x86-64-v3", "x86-64-v4", "arm64" or "generic"; empty: the best that this machine runs.
+  // The instruction set whose kernels run the model, and the least that a plan compiled with it
+  // needs: "x86-64-v3", "x86-64-v4", "arm64" or "generic"; empty: the best that this machine has.
+  // kIncompatible when a plan needs more, kUnsupported when the machine has less.
   std::string target;
   // Extents of inputs by name; -1 keeps what the model says.
   std::vector<std::pair<std::string, std::vector<std::int64_t>>> shapes;

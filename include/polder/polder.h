@@ -51,19 +51,21 @@ typedef struct polder_named_input {
   polder_tensor tensor;
 } polder_named_input;
 
-/* The largest extent of a free dimension, by its name in the model or as "input[axis]". */
+/* The largest extent of a free dimension, by its name in the model or as "input[axis]"; "input"
+ * will do for one of rank 1. */
 typedef struct polder_bound {
   const char* dimension;
   int64_t most;
 } polder_bound;
 
 /* How a model is opened. `polder_options options = {.size = sizeof options}` holds the defaults;
- * a plan is compiled already: `inputs` and `bounds` are refused for it, `target` has no meaning. */
+ * a plan is compiled already: `inputs` and `bounds` are refused for it. */
 typedef struct polder_options {
   size_t size; /* sizeof(polder_options): later versions append members; 0 in them is the default */
   int32_t threads;        /* 1 to 256, the calling one included; 0: 1 */
   int32_t input_count;    /* of `inputs` */
-  const char* target;     /* "generic", "x86-64-v3", "x86-64-v4", "arm64"; NULL: the best here */
+  const char* target;     /* whose kernels run it, at least what a plan was compiled for: "generic",
+                             "x86-64-v3", "x86-64-v4", "arm64"; NULL: the best here */
   int64_t max_iterations; /* of all loops of one run, which fails above; 0: 2^24 */
   const polder_named_input* inputs;
   const polder_bound* bounds;

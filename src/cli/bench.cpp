@@ -60,7 +60,7 @@ Result<OpenTimes> plan_open_times(const std::string& model, const OpenOptions& o
                                   const LoadOptions& opens) {
   TRY_VALUE(const TemporaryFile plan, TemporaryFile::create(".plan"));
   TRY(compile_file(model, plan.path(), options));
-  const OpenOptions plan_options{.threads = options.threads};
+  const OpenOptions plan_options{.threads = options.threads, .target = options.target};
   ModelSubject subject(plan.path(), plan_options);
   return bench_open(subject, opens);
 }

@@ -63,7 +63,8 @@ void print_nodes(const std::vector<NodeSummary>& nodes, const std::string& place
 void print_text(const ModelSummary& summary, bool nodes) {
   print_ports("input", summary.inputs);
   print_ports("output", summary.outputs);
-  fmt::print("{:<9} {}\n", "target", summary.isa);
+  fmt::print("{:<9} {}\n", "target", summary.target);
+  fmt::print("{:<9} {}\n", "runs with", summary.isa);
   fmt::print("{:<9} {:.3f} M in {}\n", "params", summary.parameters / 1e6,
              bytes_text(summary.constant_bytes));
   fmt::print("{:<9} {:.2f} M multiply-accumulates\n", "work", summary.macs / 1e6);

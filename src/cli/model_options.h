@@ -10,16 +10,18 @@
 
 namespace polder::cli {
 
-#define POLDER_MODEL_OPTIONS                                                                   \
-  {"--shape", "NAME=D,D,...", "extents of an input; -1 keeps what the model says", true},      \
-      {"--bound", "NAME=N",                                                                    \
-       "largest extent of a free dimension: its name, or input[axis]; or of all of an input: " \
-       "NAME=D,D,...",                                                                         \
-       true},                                                                                  \
-      {"--bind", "NAME=VALUE", "fixes an input: a number, numbers with commas, or FILE.npy",   \
-       true},                                                                                  \
-      {"--target", "ISA", "generic, x86-64-v3, x86-64-v4 or arm64 (default: this machine)"}, { \
-    "--without", "PASS", "leaves out an optimisation pass", true                               \
+#define POLDER_MODEL_OPTIONS                                                                    \
+  {"--shape", "NAME=D,D,...", "extents of an input; -1 keeps what the model says", true},       \
+      {"--bound", "NAME=N",                                                                     \
+       "largest extent of a free dimension: its name, or input[axis]; or of all of an input: "  \
+       "NAME=D,D,...",                                                                          \
+       true},                                                                                   \
+      {"--bind", "NAME=VALUE", "fixes an input: a number, numbers with commas, or FILE.npy",    \
+       true},                                                                                   \
+      {"--target", "ISA",                                                                       \
+       "whose kernels to run: generic, x86-64-v3, x86-64-v4 or arm64 (default: this machine)"}, \
+  {                                                                                             \
+    "--without", "PASS", "leaves out an optimisation pass", true                                \
   }
 
 // Of the commands that run it.

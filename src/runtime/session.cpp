@@ -14,7 +14,8 @@ namespace polder {
 
 namespace {
 
-// The plan's target must be the same architecture and no more than the CPU has.
+// The plan's target is the least that it needs: the same architecture, no more than the CPU has and
+// no more than is asked for.
 Result<kernel::Isa> choose_isa(std::uint8_t target_number, std::optional<kernel::Isa> asked) {
   using kernel::Isa;
   if (target_number > std::uint8_t(Isa::kArm64Neon)) {
@@ -29,10 +30,15 @@ Result<kernel::Isa> choose_isa(std::uint8_t target_number, std::optional<kernel:
                 kernel::isa_name(target), kernel::isa_name(kernel::best_isa()),
                 kernel::isa_name(kernel::best_isa()));
   }
-  const Isa isa = asked.value_or(target == Isa::kGeneric ? Isa::kGeneric : kernel::best_isa());
+  const Isa isa = asked.value_or(kernel::best_isa());
   if (!kernel::kernels_for(isa) || !kernel::cpu_supports(isa)) {
-    return fail(Code::kUnsupported, "instruction set {} is not available on this machine",
-                kernel::isa_name(isa));
+    return fail(Code::kUnsupported, "asked to run with {}; this machine runs up to {}",
+                kernel::isa_name(isa), kernel::isa_name(kernel::best_isa()));
+  }
+  if (isa < target) {
+    return fail(Code::kIncompatible,
+                "made for {} and asked to run with {}: compile with --target {}",
+                kernel::isa_name(target), kernel::isa_name(isa), kernel::isa_name(isa));
   }
   return isa;
 }
@@ -136,6 +142,8 @@ TensorView Session::output(int index) const {
   if (!has_results_ || index < 0 || std::size_t(index) >= outputs_.size()) return {};
   return main_->output(index);
 }
+
+kernel::Isa Session::target() const { return kernel::Isa(plan_.program().target()); }
 
 void Session::observe(RunObserver* observer) { main_->observe(observer); }
 

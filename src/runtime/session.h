@@ -27,7 +27,7 @@ inline constexpr std::int64_t kMaxIterations = std::int64_t(1) << 24;
 
 struct SessionOptions {
   int threads = 1;
-  // The instruction set to use instead of the best; the plan's target must be no higher.
+  // The instruction set to run instead of the best; the plan's target must be no higher.
   std::optional<kernel::Isa> isa = {};
   // Runs every operator by its reference implementation: slow, for tests. Only for plans whose
   // constants are not packed (CompileOptions::pack = false).
@@ -67,7 +67,9 @@ class Session final : public Executor {
   TensorView output(int index) const override;
 
   std::size_t arena_bytes() const { return arena_bytes_; }
+  // The kernels that it runs, and the least that its plan needs.
   kernel::Isa isa() const { return isa_; }
+  kernel::Isa target() const;
   // The main graph's nodes, in order of execution.
   std::vector<NodeReport> nodes() const;
   // The main graph as it was loaded, its bodies within: for inspection (runtime/graph_runner.h).

@@ -24,8 +24,20 @@ Result<File> map_model(const std::string& path) {
   return std::make_shared<const MappedFile>(std::move(file));
 }
 
-SessionOptions session_options(const OpenOptions& options) {
-  return {.threads = options.threads, .max_iterations = options.max_iterations};
+Result<std::optional<kernel::Isa>> target_of(const OpenOptions& options) {
+  if (options.target.empty()) return std::optional<kernel::Isa>();
+  const auto isa = kernel::isa_from_name(options.target);
+  if (isa) return isa;
+  return fail(Code::kInvalid,
+              "no target is called '{}'; there are generic, x86-64-v3, x86-64-v4 and arm64",
+              options.target);
+}
+
+Result<std::unique_ptr<Session>> start(Plan plan, const OpenOptions& options) {
+  TRY_VALUE(const auto isa, target_of(options));
+  return Session::open(
+      std::move(plan),
+      {.threads = options.threads, .isa = isa, .max_iterations = options.max_iterations});
 }
 
 Result<std::unique_ptr<Session>> open_plan(File file, const OpenOptions& options,
@@ -39,7 +51,7 @@ Result<std::unique_ptr<Session>> open_plan(File file, const OpenOptions& options
   const auto bytes = file->bytes();
   auto plan = Plan::from_bytes(std::move(file), bytes);
   if (!plan) return std::move(plan).error().at(path);
-  auto session = Session::open(std::move(*plan), session_options(options));
+  auto session = start(std::move(*plan), options);
   if (!session) return std::move(session).error().at(path);
   return session;
 }
@@ -66,15 +78,8 @@ Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOpt
 Result<compile::CompileOptions> compile_options(const std::string& path,
                                                 const OpenOptions& options) {
   compile::CompileOptions compile;
-  if (!options.target.empty()) {
-    const auto isa = kernel::isa_from_name(options.target);
-    if (!isa) {
-      return fail(Code::kInvalid,
-                  "no target is called '{}'; there are generic, x86-64-v3, x86-64-v4 and arm64",
-                  options.target);
-    }
-    compile.target = *isa;
-  }
+  TRY_VALUE(const auto target, target_of(options));
+  compile.target = target.value_or(compile.target);
   compile.without = options.without;
   compile.source = path.substr(path.find_last_of('/') + 1);
   return compile;
@@ -117,7 +122,7 @@ Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOpt
   if (!compiled) return std::move(compiled).error().at(path);
   TRY_VALUE(Plan loaded, compiled->load());
   *compiled = {};
-  auto opened = Session::open(std::move(loaded), session_options(options));
+  auto opened = start(std::move(loaded), options);
   if (!opened) return std::move(opened).error().at(path);
   return opened;
 }

@@ -148,6 +148,7 @@ double macs_of(const std::vector<NodeSummary>& nodes) {
 ModelSummary summarise(const Session& session, const std::string& path) {
   ModelSummary summary;
   summary.path = path;
+  summary.target = kernel::isa_name(session.target());
   summary.isa = kernel::isa_name(session.isa());
   summary.inputs.assign(session.inputs().begin(), session.inputs().end());
   summary.outputs.assign(session.outputs().begin(), session.outputs().end());
@@ -170,7 +171,8 @@ std::string summary_json(const ModelSummary& summary) {
                       {"last_node", tensor.last}});
   }
   const Json object = {{"model", summary.path},
-                       {"target", summary.isa},
+                       {"target", summary.target},
+                       {"isa", summary.isa},
                        {"inputs", ports_json(summary.inputs, summary.input_tensors)},
                        {"outputs", ports_json(summary.outputs, summary.output_tensors)},
                        {"parameters", summary.parameters},

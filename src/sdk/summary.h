@@ -24,7 +24,8 @@ struct TensorSummary {
   int first = 0, last = 0;
 };
 struct ModelSummary {
-  std::string path, isa;
+  std::string path;
+  std::string target, isa;  // the least that it needs, and the kernels that run it here
   std::vector<Port> inputs, outputs;
   std::vector<int> input_tensors, output_tensors;  // of the ports, as nodes number them
   // Of the graph and the bodies within, what several share counted once.

@@ -274,19 +274,21 @@ std::string summary_page(const ModelSummary& summary) {
       "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\"><title>{0}</title><style>{1}</style><h1>{0}</h1><dl>{2}{3}"
       "<dt>parameters</dt><dd>{4:.3f} M in {5}</dd><dt>work</dt><dd>{6:.2f} M "
-      "multiply-accumulates</dd><dt>arena</dt><dd>{7}, {8} tensors</dd><dt>target</dt><dd>{9}</dd>"
+      "multiply-accumulates</dd><dt>arena</dt><dd>{7}, {8} tensors</dd><dt>target</dt><dd>{9}, run "
+      "here with {10}</dd>"
       "</dl><h2>Memory over time</h2><p>Each block is a tensor in the arena: from left to right "
       "the "
       "nodes, from bottom to top the address. Darker where one takes the "
       "place of another. Point at one to see its name.</p><div "
-      "class=\"wide\">{10}</div><h2>Graph</h2><p>Nodes in order of execution; the lines are "
+      "class=\"wide\">{11}</div><h2>Graph</h2><p>Nodes in order of execution; the lines are "
       "tensors. "
       "Constants are not drawn. What runs inside a node follows it; an If counts as its larger "
-      "branch, a Loop as its runs where the model says how many.</p>{11}</html>\n",
+      "branch, a Loop as its runs where the model says how many.</p>{12}</html>\n",
       html_text(summary.path), kStyle, ports_html("input", summary.inputs),
       ports_html("output", summary.outputs), summary.parameters / 1e6,
       bytes_text(summary.constant_bytes), summary.macs / 1e6, bytes_text(summary.arena_bytes),
-      summary.arena_tensors, summary.isa, memory_svg(summary), GraphDrawing(summary).html());
+      summary.arena_tensors, summary.target, summary.isa, memory_svg(summary),
+      GraphDrawing(summary).html());
 }
 
 }  // namespace polder

@@ -10,7 +10,6 @@
 #include "compile/compile.h"
 #include "import/onnx.h"
 #include "platform/file.h"
-#include "runtime/session.h"
 
 namespace polder::conformance {
 namespace {
@@ -96,14 +95,17 @@ bool asks_for_more(const Error& error) {
 }
 
 Result<std::unique_ptr<Session>> open_model(const std::string& path, const Model& model,
-                                            const Data& data, bool reference, int& bound) {
+                                            const Data& data, const SessionOptions& how,
+                                            int& bound) {
   for (int eagerness = 0;; ++eagerness) {
     const auto attempt = [&]() -> Result<std::unique_ptr<Session>> {
       TRY_VALUE(Graph graph, import_onnx(path, options_for(model, data, eagerness, bound)));
       TRY_VALUE(const auto plan,
-                compile::compile(std::move(graph), {.pack = !reference, .source = path}));
+                compile::compile(std::move(graph), {.target = how.isa.value_or(kernel::best_isa()),
+                                                    .pack = !how.reference,
+                                                    .source = path}));
       TRY_VALUE(Plan loaded, plan.load());
-      return Session::open(std::move(loaded), {.reference = reference});
+      return Session::open(std::move(loaded), how);
     };
     auto session = attempt();
     if (session.ok() || eagerness == 4 || !asks_for_more(session.error())) return session;
@@ -197,7 +199,7 @@ Status run_data(Session& session, const Model& model, const Data& data) {
   return {};
 }
 
-Status run_all(const Case& test, const Model& model, bool reference, Verdict& verdict) {
+Status run_all(const Case& test, const Model& model, const SessionOptions& how, Verdict& verdict) {
   const std::string path = test.folder + "/model.onnx";
   for (int set = 0;; ++set) {
     const std::string folder = fmt::format("{}/test_data_set_{}", test.folder, set);
@@ -209,7 +211,7 @@ Status run_all(const Case& test, const Model& model, bool reference, Verdict& ve
     auto inputs = read_tensors(folder, "input");
     auto outputs = read_tensors(folder, "output");
     if (inputs.ok()) data.inputs = std::move(*inputs);
-    auto session = open_model(path, model, data, reference, verdict.bound);
+    auto session = open_model(path, model, data, how, verdict.bound);
     if (!session.ok()) return std::move(session).error();
     if (!inputs.ok()) return std::move(inputs).error();
     if (!outputs.ok()) return std::move(outputs).error();
@@ -241,7 +243,7 @@ std::vector<Case> find_cases(const std::string& data) {
   return cases;
 }
 
-Verdict run_case(const Case& test, bool reference) {
+Verdict run_case(const Case& test, const SessionOptions& how) {
   Verdict verdict;
   auto model = read_model(test.folder + "/model.onnx");
   if (!model.ok()) {
@@ -251,7 +253,7 @@ Verdict run_case(const Case& test, bool reference) {
   }
   verdict.op = model->op;
   verdict.type = model->type;
-  const Status status = run_all(test, *model, reference, verdict);
+  const Status status = run_all(test, *model, how, verdict);
   if (status.ok()) {
     verdict.outcome = Outcome::kPassed;
     return verdict;

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "runtime/session.h"
+
 namespace polder::conformance {
 
 enum class Outcome : std::uint8_t { kPassed, kFailed, kUnsupported, kCrashed };
@@ -27,7 +29,6 @@ struct Verdict {
 std::vector<Case> find_cases(const std::string& data);
 
 // Runs it. Inputs whose values decide shapes are bound when the model does not compile otherwise.
-// With `reference`, every operator runs by its reference.
-Verdict run_case(const Case& test, bool reference);
+Verdict run_case(const Case& test, const SessionOptions& how);
 
 }  // namespace polder::conformance

@@ -25,6 +25,7 @@ constexpr std::string_view kUsage =
     "Runs the test cases that come with ONNX (Debian's package libonnx-testdata).\n\n"
     "  --data FOLDER     where they are (/usr/share/libonnx-testdata/data)\n"
     "  --only REGEX      only cases whose SUITE/NAME contains a match\n"
+    "  --target ISA      the kernels to run: skipped where this machine has not got them\n"
     "  --reference       every operator by its reference implementation\n"
     "  --list-failed     a line for each case that did not pass\n"
     "  --json            all results on stdout\n"
@@ -38,7 +39,8 @@ struct Arguments {
   std::string data = "/usr/share/libonnx-testdata/data";
   std::string only, markdown, must_pass;
   int require = -1;
-  bool list_failed = false, as_json = false, reference = false;
+  bool list_failed = false, as_json = false;
+  SessionOptions session;
 };
 
 // Writes one verdict as a length and fields that end in zero bytes.
@@ -68,11 +70,11 @@ bool parse(const std::string& text, int& index, Verdict& verdict) {
   return true;
 }
 
-[[noreturn]] void run_batch(std::span<CaseResult> results, std::size_t first, bool reference,
-                            int fd) {
+[[noreturn]] void run_batch(std::span<CaseResult> results, std::size_t first,
+                            const SessionOptions& session, int fd) {
   for (std::size_t i = first; i < results.size(); ++i) {
     ::alarm(kCaseSeconds);
-    const Verdict verdict = run_case(results[i].test, reference);
+    const Verdict verdict = run_case(results[i].test, session);
     ::alarm(0);
     send(fd, int(i), verdict);
   }
@@ -80,7 +82,8 @@ bool parse(const std::string& text, int& index, Verdict& verdict) {
 }
 
 // Runs cases from `first` on in a child; returns the case to go on with.
-std::size_t run_until_crash(std::span<CaseResult> results, std::size_t first, bool reference) {
+std::size_t run_until_crash(std::span<CaseResult> results, std::size_t first,
+                            const SessionOptions& session) {
   int pipes[2];
   if (::pipe(pipes) != 0) std::exit(1);
   std::fflush(nullptr);
@@ -88,7 +91,7 @@ std::size_t run_until_crash(std::span<CaseResult> results, std::size_t first, bo
   if (child < 0) std::exit(1);
   if (child == 0) {
     ::close(pipes[0]);
-    run_batch(results, first, reference, pipes[1]);
+    run_batch(results, first, session, pipes[1]);
   }
   ::close(pipes[1]);
   std::string text;
@@ -118,10 +121,10 @@ std::size_t run_until_crash(std::span<CaseResult> results, std::size_t first, bo
   return next + 1;
 }
 
-void run(std::vector<CaseResult>& results, bool reference) {
+void run(std::vector<CaseResult>& results, const SessionOptions& session) {
   const bool terminal = ::isatty(STDERR_FILENO);
   for (std::size_t next = 0; next < results.size();) {
-    next = run_until_crash(results, next, reference);
+    next = run_until_crash(results, next, session);
     if (terminal) fmt::print(stderr, "\r{} of {} cases", next, results.size());
   }
   if (terminal) fmt::print(stderr, "\n");
@@ -214,16 +217,18 @@ bool read_arguments(int count, char** words, Arguments& arguments) {
                         : word == "--markdown"  ? &arguments.markdown
                         : word == "--must-pass" ? &arguments.must_pass
                                                 : nullptr;
-    if (text || word == "--require") {
+    if (text || word == "--require" || word == "--target") {
       if (++i == count) return false;
       if (text) *text = words[i];
+      else if (word == "--target") arguments.session.isa = kernel::isa_from_name(words[i]);
       else arguments.require = std::atoi(words[i]);
+      if (word == "--target" && !arguments.session.isa) return false;
     } else if (word == "--list-failed") {
       arguments.list_failed = true;
     } else if (word == "--json") {
       arguments.as_json = true;
     } else if (word == "--reference") {
-      arguments.reference = true;
+      arguments.session.reference = true;
     } else {
       return false;
     }
@@ -237,6 +242,10 @@ int main(int count, char** words) {
     fmt::print(stderr, "{}", kUsage);
     return 2;
   }
+  if (const auto isa = arguments.session.isa; isa && !kernel::cpu_supports(*isa)) {
+    fmt::print(stderr, "this machine does not run {}\n", kernel::isa_name(*isa));
+    return kSkipped;
+  }
   std::vector<CaseResult> results;
   const std::regex only(arguments.only);
   for (Case& test : find_cases(arguments.data)) {
@@ -248,7 +257,7 @@ int main(int count, char** words) {
                arguments.data);
     return arguments.only.empty() ? kSkipped : 1;
   }
-  run(results, arguments.reference);
+  run(results, arguments.session);
   if (arguments.as_json) {
     fmt::print("{}", json(results));
   } else {

@@ -139,6 +139,35 @@ class Inspect(unittest.TestCase):
         places = [line.split()[0] for line in text.split("\n") if line[:9].strip()[:1].isdigit()]
         self.assertEqual(places, ["0", "0.0.0", "0.0.1", "0.1.0", "0.1.1"], text)
 
+    def test_the_target_is_what_runs(self):
+        def isas(*words):
+            done = subprocess.run([POLDER, *words, "--json"], capture_output=True, timeout=60,
+                                  cwd=self.scratch)
+            self.assertEqual(done.returncode, 0, done)
+            found = json.loads(done.stdout)
+            return found.get("target"), found["isa"]
+
+        self.polder("inspect", evil_model())
+        target, best = isas("inspect", "model.onnx")
+        self.assertEqual(target, best)
+        generic = ("--target", "generic")
+        self.assertEqual(isas("inspect", "model.onnx", *generic), ("generic", "generic"))
+        for command in "bench", "profile":
+            self.assertEqual(isas(command, "model.onnx", "--min-ms", "1", *generic)[1], "generic")
+        self.polder("compile", evil_model(), *generic, "--output", "least.plan")
+        self.assertEqual(isas("inspect", "least.plan"), ("generic", best))
+        self.assertEqual(isas("inspect", "least.plan", *generic), ("generic", "generic"))
+        text = subprocess.run([POLDER, "inspect", "least.plan"], capture_output=True, text=True,
+                              cwd=self.scratch, check=True).stdout
+        self.assertIn("target    generic\n", text)
+        self.assertIn(f"runs with {best}\n", text)
+        if best != "generic":
+            self.polder("compile", evil_model(), "--output", "best.plan")
+            done = subprocess.run([POLDER, "inspect", "best.plan", *generic], capture_output=True,
+                                  text=True, cwd=self.scratch)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"made for {best} and asked to run with generic", done.stderr)
+
     def test_open_sizes_leave_something_to_see(self):
         model = self.scratch / "model.onnx"
         model.write_bytes(onnx_model(onnx_input("x", [-1, 4]), onnx_node("Abs", ["x"], ["y"]),

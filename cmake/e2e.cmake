@@ -8,6 +8,10 @@ add_test(NAME bad_input COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e
          $<TARGET_FILE:polder> ${PROJECT_BINARY_DIR}/seeds ${PROJECT_SOURCE_DIR}/models)
 set_tests_properties(bad_input PROPERTIES FIXTURES_REQUIRED fuzz_seeds)
 
+# Wrong values of options.
+add_test(NAME usage COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/usage_test.py
+         $<TARGET_FILE:polder>)
+
 # What it prints of a model.
 add_test(NAME inspect COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/inspect_test.py
          $<TARGET_FILE:polder>)

@@ -5,7 +5,9 @@
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
+#include <optional>
 
+#include "base/check.h"
 #include "base/fail.h"
 
 namespace polder::cli {
@@ -28,6 +30,13 @@ Error unknown_option(std::string_view name, std::span<const Option> options) {
   const std::string_view near = nearest(name, names);
   return fail(Code::kInvalid, "unknown option '{}'{}", name,
               near.empty() ? std::string() : fmt::format("; did you mean '{}'?", near));
+}
+
+std::optional<std::int64_t> whole_number(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
 }
 
 }  // namespace
@@ -66,6 +75,9 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
     args.given_.emplace_back(name, std::move(value));
   }
   args.take_environment(options);
+  for (const auto& [name, value] : args.given_) {
+    if (const Check check = find_option(options, name)->check) TRY(check(name, value));
+  }
   const int count = int(args.positional_.size());
   if (count < min_positional)
     return fail(Code::kInvalid, "{} of {} arguments given", count, min_positional);
@@ -107,29 +119,40 @@ std::vector<std::string> Args::all(std::string_view option) const {
   return values;
 }
 
-Result<std::int64_t> Args::integer(std::string_view option, std::int64_t fallback, std::int64_t min,
-                                   std::int64_t max) const {
+std::int64_t Args::integer(std::string_view option, std::int64_t fallback) const {
   if (!has(option)) return fallback;
-  const std::string value = text(option);
-  std::int64_t number = 0;
-  const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (code != std::errc() || end != value.data() + value.size() || number < min || number > max) {
-    return fail(Code::kInvalid, "{}: a whole number from {} to {} expected, '{}' given", option,
-                min, max, value);
-  }
-  return number;
+  const auto number = whole_number(text(option));
+  POLDER_CHECK(number);  // the option's table lacks its check
+  return *number;
 }
 
-Result<double> Args::real(std::string_view option, double fallback, double min, double max) const {
-  if (!has(option)) return fallback;
-  const std::string value = text(option);
+double Args::real(std::string_view option, double fallback) const {
+  return has(option) ? std::strtod(text(option).c_str(), nullptr) : fallback;
+}
+
+Status check_whole(std::string_view option, const std::string& value, std::int64_t min,
+                   std::int64_t max) {
+  const auto number = whole_number(value);
+  if (number && *number >= min && *number <= max) return {};
+  return fail(Code::kInvalid, "{}: a whole number from {} to {} expected, '{}' given", option, min,
+              max, value);
+}
+
+Status check_real(std::string_view option, const std::string& value, double min, double max) {
   char* end = nullptr;
   const double number = std::strtod(value.c_str(), &end);
-  if (value.empty() || *end || !(number >= min && number <= max)) {
-    return fail(Code::kInvalid, "{}: a number from {} to {} expected, '{}' given", option, min, max,
-                value);
-  }
-  return number;
+  if (!value.empty() && !*end && number >= min && number <= max) return {};
+  return fail(Code::kInvalid, "{}: a number from {} to {} expected, '{}' given", option, min, max,
+              value);
+}
+
+Status check_one_of(std::string_view option, const std::string& value,
+                    std::span<const std::string_view> known) {
+  if (std::ranges::find(known, value) != known.end()) return {};
+  std::string list;
+  for (std::size_t i = 0; i < known.size(); ++i)
+    list += fmt::format("{}{}", i == 0 ? "" : i + 1 == known.size() ? " or " : ", ", known[i]);
+  return fail(Code::kInvalid, "{}: {} expected, '{}' given", option, list, value);
 }
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {

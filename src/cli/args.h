@@ -4,6 +4,7 @@
 
 #include <polder/error.h>
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,20 +12,39 @@
 
 namespace polder::cli {
 
+// Whether a value can be what an option takes, without a look at any file. Errors name the option.
+using Check = Status (*)(std::string_view option, const std::string& value);
+
 struct Option {
   std::string_view name;   // "--threads"
   std::string_view value;  // what follows it: "N"; empty for a switch
   std::string_view help;
   bool repeats = false;
+  Check check = nullptr;  // of each value given; null: any text
 };
+
+Status check_whole(std::string_view option, const std::string& value, std::int64_t min,
+                   std::int64_t max);
+Status check_real(std::string_view option, const std::string& value, double min, double max);
+Status check_one_of(std::string_view option, const std::string& value,
+                    std::span<const std::string_view> known);
+// Checks for tables: whole<1, 256>.
+template <std::int64_t min, std::int64_t max>
+Status whole(std::string_view option, const std::string& value) {
+  return check_whole(option, value, min, max);
+}
+template <int min, int max>
+Status real(std::string_view option, const std::string& value) {
+  return check_real(option, value, min, max);
+}
 
 // What a command was given. An option with a value that is not given and does not repeat is taken
 // from the environment: --output-dir from POLDER_OUTPUT_DIR.
 class Args {
  public:
-  // Errors: kInvalid for an unknown option (naming the nearest), a missing value, too few or too
-  // many positional arguments. "--name value" and "--name=value" both work; "-o" is the one that
-  // begins with --out; "--" ends options.
+  // Errors: kInvalid for an unknown option (naming the nearest), a missing value or one that its
+  // check refuses, too few or too many positional arguments. "--name value" and "--name=value" both
+  // work; "-o" is the one that begins with --out; "--" ends options.
   static Result<Args> parse(std::span<char* const> argv, std::span<const Option> options,
                             int min_positional, int max_positional);
 
@@ -32,9 +52,9 @@ class Args {
   // The last value given, or `fallback`.
   std::string text(std::string_view option, std::string_view fallback = "") const;
   std::vector<std::string> all(std::string_view option) const;
-  Result<std::int64_t> integer(std::string_view option, std::int64_t fallback, std::int64_t min,
-                               std::int64_t max) const;
-  Result<double> real(std::string_view option, double fallback, double min, double max) const;
+  // Of options that are checked as numbers.
+  std::int64_t integer(std::string_view option, std::int64_t fallback) const;
+  double real(std::string_view option, double fallback) const;
   std::span<const std::string> positional() const { return positional_; }
 
  private:
@@ -52,7 +72,8 @@ struct Command {
   std::string_view example;    // one or more lines
   std::span<const Option> options;
   int min_positional = 0, max_positional = 0;
-  // Prints its result on stdout and returns the exit status; an error is printed by the caller.
+  // Prints its result on stdout and returns the exit status; an error is printed by the caller,
+  // which then returns 1. What is wrong before any file is read is usage: the options' checks.
   Result<int> (*run)(const Args& args) = nullptr;
 };
 

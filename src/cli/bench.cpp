@@ -16,13 +16,19 @@ namespace polder::cli {
 
 namespace {
 
+Status check_footprint(std::string_view option, const std::string& value) {
+  constexpr std::string_view kKnown[] = {"model", "empty"};
+  return check_one_of(option, value, kKnown);
+}
+
 constexpr Option kOptions[] = {
     POLDER_RUN_OPTIONS,
-    {"--min-ms", "N", "runs for at least this long (default 1000)"},
+    {"--min-ms", "N", "runs for at least this long (default 1000)", false, whole<1, 600'000>},
     POLDER_MODEL_OPTIONS,
     {"--json", "", "prints the result as JSON"},
     {"--footprint", "model|empty",
-     "only prints this process's peak memory in bytes, after a few runs or after nothing"}};
+     "only prints this process's peak memory in bytes, after a few runs or after nothing", false,
+     check_footprint}};
 
 // `polder bench` again with the same options, to measure memory in a process of its own.
 Result<std::vector<std::string>> child_command(const Args& args, std::string_view footprint) {
@@ -42,12 +48,6 @@ Result<Footprint> footprint_of(const Args& args) {
   TRY_VALUE(const std::vector<std::string> model, child_command(args, "model"));
   TRY_VALUE(const std::vector<std::string> empty, child_command(args, "empty"));
   return measure_footprint(model, empty);
-}
-
-Status print_own_footprint(const std::string& kind, ModelSubject& subject) {
-  if (kind == "model") return print_footprint(&subject);
-  if (kind == "empty") return print_footprint(nullptr);
-  return fail(Code::kInvalid, "--footprint: 'model' or 'empty' expected, '{}' given", kind);
 }
 
 Result<bool> holds_plan(const std::string& path) {
@@ -96,12 +96,12 @@ Result<int> run(const Args& args) {
   TRY_VALUE(const ModelOptions options, model_options(args));
   ModelSubject subject(path, options.open);
   if (args.has("--footprint")) {
-    TRY(print_own_footprint(args.text("--footprint"), subject));
+    TRY(print_footprint(args.text("--footprint") == "model" ? &subject : nullptr));
     return 0;
   }
 
   BenchOptions bench_options;
-  TRY_VALUE(bench_options.load.min_duration_ms, args.integer("--min-ms", 1000, 1, 600'000));
+  bench_options.load.min_duration_ms = args.integer("--min-ms", 1000);
   TRY_VALUE(const bool plan, holds_plan(path));
   BenchReport report{.model = path,
                      .runtime = fmt::format("polder {}", version()),

@@ -19,11 +19,7 @@ namespace {
 // --- Options ---
 
 // One number for all channels, or one for each.
-Status read_channels(const Args& args, std::string_view option, PictureOptions& picture,
-                     std::array<double, 3>& values) {
-  if (!args.has(option)) return {};
-  picture.given = true;
-  const std::string text = args.text(option);
+Result<std::array<double, 3>> parse_channels(std::string_view option, const std::string& text) {
   std::vector<double> found;
   for (const char* at = text.c_str();;) {
     char* end = nullptr;
@@ -36,9 +32,17 @@ Status read_channels(const Args& args, std::string_view option, PictureOptions& 
     if (*end == '\0') break;
     at = end + 1;
   }
-  if (found.size() != 1 && found.size() != 3)
-    return fail(Code::kInvalid, "{} {}: expected one number, or three with commas", option, text);
-  for (std::size_t c = 0; c < 3; ++c) values[c] = found[found.size() == 3 ? c : 0];
+  if (found.size() == 1) found.resize(3, found[0]);
+  if (found.size() == 3) return std::array<double, 3>{found[0], found[1], found[2]};
+  return fail(Code::kInvalid, "{}: one number, or three with commas, expected, '{}' given", option,
+              text);
+}
+
+Status read_channels(const Args& args, std::string_view option, PictureOptions& picture,
+                     std::array<double, 3>& values) {
+  if (!args.has(option)) return {};
+  picture.given = true;
+  TRY_VALUE(values, parse_channels(option, args.text(option)));
   return {};
 }
 
@@ -169,20 +173,31 @@ bool is_picture(std::string_view bytes) {
 
 }  // namespace
 
+Status check_fit(std::string_view option, const std::string& value) {
+  constexpr std::string_view kKnown[] = {"stretch", "crop", "letterbox"};
+  return check_one_of(option, value, kKnown);
+}
+
+Status check_colours(std::string_view option, const std::string& value) {
+  constexpr std::string_view kKnown[] = {"rgb", "bgr"};
+  return check_one_of(option, value, kKnown);
+}
+
+Status check_channels(std::string_view option, const std::string& value) {
+  const auto channels = parse_channels(option, value);
+  return channels ? Status() : Status(channels.error());
+}
+
 Result<InputOptions> input_options(const Args& args) {
   InputOptions options;
   PictureOptions& picture = options.picture;
-  const std::string fit = args.text("--fit", "stretch"), colours = args.text("--colours", "rgb");
+  const std::string fit = args.text("--fit");
   if (fit == "crop") picture.fit = pipeline::Fit::kCrop;
-  else if (fit == "letterbox") picture.fit = pipeline::Fit::kLetterbox;
-  else if (fit != "stretch")
-    return fail(Code::kInvalid, "--fit {}: expected stretch, crop or letterbox", fit);
-  if (colours != "rgb" && colours != "bgr")
-    return fail(Code::kInvalid, "--colours {}: expected rgb or bgr", colours);
-  picture.bgr = colours == "bgr";
+  if (fit == "letterbox") picture.fit = pipeline::Fit::kLetterbox;
+  picture.bgr = args.text("--colours") == "bgr";
   TRY(read_channels(args, "--mean", picture, picture.mean));
   TRY(read_channels(args, "--scale", picture, picture.scale));
-  TRY_VALUE(options.from_s, args.real("--from", 0, 0, 1e6));
+  options.from_s = args.real("--from", 0);
   return options;
 }
 

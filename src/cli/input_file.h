@@ -25,12 +25,20 @@ struct InputOptions {
   double from_s = 0;  // where a recording starts
 };
 
-#define POLDER_INPUT_OPTIONS                                                                       \
-  {"--fit", "HOW", "a picture to the input's size: stretch, crop or letterbox (default stretch)"}, \
-      {"--mean", "M[,M,M]", "subtracted from a pixel of 0..255, for float inputs (default 0)"},    \
-      {"--scale", "S[,S,S]", "multiplied after that, for float inputs (default 1/255)"},           \
-      {"--colours", "ORDER", "rgb or bgr (default rgb)"}, {                                        \
-    "--from", "SECONDS", "where to start in a .wav (default 0)"                                    \
+// Of the values of these options, before any file is read.
+Status check_fit(std::string_view option, const std::string& value);
+Status check_colours(std::string_view option, const std::string& value);
+Status check_channels(std::string_view option, const std::string& value);
+
+#define POLDER_INPUT_OPTIONS                                                                      \
+  {"--fit", "HOW", "a picture to the input's size: stretch, crop or letterbox (default stretch)", \
+   false, check_fit},                                                                             \
+      {"--mean", "M[,M,M]", "subtracted from a pixel of 0..255, for float inputs (default 0)",    \
+       false, check_channels},                                                                    \
+      {"--scale", "S[,S,S]", "multiplied after that, for float inputs (default 1/255)", false,    \
+       check_channels},                                                                           \
+      {"--colours", "ORDER", "rgb or bgr (default rgb)", false, check_colours}, {                 \
+    "--from", "SECONDS", "where to start in a .wav (default 0)", false, real<0, 1'000'000>        \
   }
 
 Result<InputOptions> input_options(const Args& args);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 
 #include "base/fail.h"
 
@@ -37,8 +36,7 @@ Result<std::vector<std::int64_t>> integers(std::string_view option, std::string_
 }
 
 // A number is a scalar, numbers with commas are a vector; whole ones are i64, others f32.
-Result<OwnedTensor> parse_value(const std::string& text) {
-  if (text.ends_with(".npy")) return read_npy(text);
+Result<OwnedTensor> parse_numbers(const std::string& text) {
   const auto count = std::int64_t(std::count(text.begin(), text.end(), ',')) + 1;
   const Shape shape = count == 1 ? Shape{} : Shape{count};
   if (auto whole = integers("--bind", text); whole) {
@@ -56,30 +54,69 @@ Result<OwnedTensor> parse_value(const std::string& text) {
   return OwnedTensor{DataType::kF32, shape, Bytes::copy_of(std::as_bytes(std::span(reals)))};
 }
 
+using Extents = std::pair<std::string, std::vector<std::int64_t>>;
+
+Result<Extents> parse_extents(std::string_view option, const std::string& text) {
+  TRY_VALUE(auto entry, split(option, text));
+  TRY_VALUE(auto extents, integers(option, entry.second));
+  return Extents(std::move(entry.first), std::move(extents));
+}
+
+template <class T>
+Status status_of(const Result<T>& result) {
+  return result ? Status() : Status(result.error());
+}
+
 }  // namespace
+
+Status check_shape(std::string_view option, const std::string& value) {
+  return status_of(parse_extents(option, value));
+}
+
+Status check_bound(std::string_view option, const std::string& value) {
+  return status_of(parse_extents(option, value));
+}
+
+Status check_binding(std::string_view option, const std::string& value) {
+  TRY_VALUE(const auto entry, split(option, value));
+  return entry.second.ends_with(".npy") ? Status() : status_of(parse_numbers(entry.second));
+}
+
+Status check_target(std::string_view option, const std::string& value) {
+  std::vector<std::string_view> names;
+  for (const kernel::Isa isa : kernel::kAllIsas) names.push_back(kernel::isa_name(isa));
+  return check_one_of(option, value, names);
+}
+
+Status check_pass(std::string_view option, const std::string& value) {
+  std::vector<std::string_view> names;
+  for (const compile::Pass& pass : compile::passes()) names.push_back(pass.name);
+  return check_one_of(option, value, names);
+}
 
 Result<ModelOptions> model_options(const Args& args) {
   ModelOptions options;
   for (const std::string& text : args.all("--shape")) {
-    TRY_VALUE(const auto entry, split("--shape", text));
-    TRY_VALUE(auto extents, integers("--shape", entry.second));
-    options.open.shapes.emplace_back(entry.first, std::move(extents));
+    TRY_VALUE(auto entry, parse_extents("--shape", text));
+    options.open.shapes.push_back(std::move(entry));
   }
   for (const std::string& text : args.all("--bound")) {
-    TRY_VALUE(const auto entry, split("--bound", text));
-    TRY_VALUE(const auto extents, integers("--bound", entry.second));
+    TRY_VALUE(const auto entry, parse_extents("--bound", text));
+    const auto& [name, extents] = entry;
     if (extents.size() == 1) {
-      options.open.bounds.emplace_back(entry.first, extents[0]);
+      options.open.bounds.emplace_back(name, extents[0]);
       continue;
     }
     // All extents of an input at once.
     for (std::size_t axis = 0; axis < extents.size(); ++axis) {
-      options.open.bounds.emplace_back(fmt::format("{}[{}]", entry.first, axis), extents[axis]);
+      options.open.bounds.emplace_back(fmt::format("{}[{}]", name, axis), extents[axis]);
     }
   }
   for (const std::string& text : args.all("--bind")) {
     TRY_VALUE(const auto entry, split("--bind", text));
-    TRY_VALUE(OwnedTensor value, parse_value(entry.second));
+    const std::string& text_of_value = entry.second;
+    TRY_VALUE(OwnedTensor value, text_of_value.ends_with(".npy") ? read_npy(text_of_value)
+                                                                 : parse_numbers(text_of_value));
     options.bound.push_back(std::move(value));
     const OwnedTensor& kept = options.bound.back();
     options.open.bindings.emplace_back(
@@ -88,11 +125,8 @@ Result<ModelOptions> model_options(const Args& args) {
   }
   options.open.target = args.text("--target");
   options.open.without = args.all("--without");
-  TRY_VALUE(const auto threads, args.integer("--threads", 1, 1, 256));
-  options.open.threads = int(threads);
-  TRY_VALUE(options.open.max_iterations,
-            args.integer("--max-iterations", options.open.max_iterations, 1,
-                         std::numeric_limits<std::int64_t>::max()));
+  options.open.threads = int(args.integer("--threads", 1));
+  options.open.max_iterations = args.integer("--max-iterations", options.open.max_iterations);
   return options;
 }
 

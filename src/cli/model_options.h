@@ -10,24 +10,34 @@
 
 namespace polder::cli {
 
-#define POLDER_MODEL_OPTIONS                                                                    \
-  {"--shape", "NAME=D,D,...", "extents of an input; -1 keeps what the model says", true},       \
-      {"--bound", "NAME=N",                                                                     \
-       "largest extent of a free dimension: its name, or input[axis]; or of all of an input: "  \
-       "NAME=D,D,...",                                                                          \
-       true},                                                                                   \
-      {"--bind", "NAME=VALUE", "fixes an input: a number, numbers with commas, or FILE.npy",    \
-       true},                                                                                   \
-      {"--target", "ISA",                                                                       \
-       "whose kernels to run: generic, x86-64-v3, x86-64-v4 or arm64 (default: this machine)"}, \
-  {                                                                                             \
-    "--without", "PASS", "leaves out an optimisation pass", true                                \
+// Of the values of these options, before any file is read.
+Status check_shape(std::string_view option, const std::string& value);
+Status check_bound(std::string_view option, const std::string& value);
+Status check_binding(std::string_view option, const std::string& value);
+Status check_target(std::string_view option, const std::string& value);
+Status check_pass(std::string_view option, const std::string& value);
+
+#define POLDER_MODEL_OPTIONS                                                                       \
+  {"--shape", "NAME=D,D,...", "extents of an input; -1 keeps what the model says", true,           \
+   check_shape},                                                                                   \
+      {"--bound", "NAME=N",                                                                        \
+       "largest extent of a free dimension: its name, or input[axis]; or of all of an input: "     \
+       "NAME=D,D,...",                                                                             \
+       true, check_bound},                                                                         \
+      {"--bind", "NAME=VALUE", "fixes an input: a number, numbers with commas, or FILE.npy", true, \
+       check_binding},                                                                             \
+      {"--target", "ISA",                                                                          \
+       "whose kernels to run: generic, x86-64-v3, x86-64-v4 or arm64 (default: this machine)",     \
+       false, check_target},                                                                       \
+  {                                                                                                \
+    "--without", "PASS", "leaves out an optimisation pass", true, check_pass                       \
   }
 
 // Of the commands that run it.
-#define POLDER_RUN_OPTIONS                                                \
-  {"--threads", "N", "threads, 1 to 256 (default 1)"}, {                  \
-    "--max-iterations", "N", "of all loops of one run (default 16777216)" \
+#define POLDER_RUN_OPTIONS                                                        \
+  {"--threads", "N", "threads, 1 to 256 (default 1)", false, whole<1, 256>}, {    \
+    "--max-iterations", "N", "of all loops of one run (default 16777216)", false, \
+        whole<1, INT64_MAX>                                                       \
   }
 
 // Options of a model, and the tensors that its bindings borrow.

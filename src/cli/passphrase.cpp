@@ -11,10 +11,9 @@ SecretInput& system_input() {
   return input;
 }
 
-Result<std::optional<int>> descriptor_of(const Args& args) {
-  if (!args.has("--passphrase-fd")) return std::optional<int>();
-  TRY_VALUE(const std::int64_t number, args.integer("--passphrase-fd", 0, 0, 65535));
-  return std::optional<int>(int(number));
+std::optional<int> descriptor_of(const Args& args) {
+  if (!args.has("--passphrase-fd")) return std::nullopt;
+  return int(args.integer("--passphrase-fd", 0));
 }
 
 }  // namespace
@@ -26,13 +25,13 @@ Result<CommandPassphrase> CommandPassphrase::of(const Args& args, const char* va
   trust::PassphraseOptions options;
   options.variable = variable;
   options.none = args.has("--no-passphrase");
-  TRY_VALUE(options.descriptor, descriptor_of(args));
+  options.descriptor = descriptor_of(args);
   return CommandPassphrase(options);
 }
 
 Result<CommandPassphrase> CommandPassphrase::before(const Args& args) {
   trust::PassphraseOptions options;
-  TRY_VALUE(options.descriptor, descriptor_of(args));
+  options.descriptor = descriptor_of(args);
   return CommandPassphrase(options);
 }
 

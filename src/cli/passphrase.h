@@ -10,7 +10,8 @@ namespace polder::cli {
   {                                                                                        \
     "--passphrase-fd", "N",                                                                \
         "reads passphrases or PINs from file descriptor N, a line for each key (default: " \
-        "POLDER_PASSPHRASE, or a prompt)"                                                  \
+        "POLDER_PASSPHRASE, or a prompt)",                                                 \
+        false, whole<0, 65535>                                                             \
   }
 // Of commands that make a key.
 #define POLDER_NO_PASSPHRASE_OPTION \

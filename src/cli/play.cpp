@@ -15,10 +15,16 @@
 namespace polder::cli {
 namespace {
 
+Status check_set(std::string_view, const std::string& value) {
+  const auto given = pipeline::parse_override(value);
+  return given ? Status() : Status(given.error());
+}
+
 constexpr Option kOptions[] = {
     {"--out", "DIR", "where outputs go (default out)"},
-    {"--threads", "N", "threads, 1 to 64 (default: one per CPU, at most 4)"},
-    {"--set", "NODE.KEY=VALUE", "overrides a setting of the file", true},
+    {"--threads", "N", "threads, 1 to 64 (default: one per CPU, at most 4)", false,
+     whole<1, pipeline::kMaxPlayThreads>},
+    {"--set", "NODE.KEY=VALUE", "overrides a setting of the file", true, check_set},
     {"--realtime", "", "frames come at the recording's speed, and edges drop what is late"},
     {"--json", "", "prints the summary as JSON"},
     {"--reference", "", "prints all node types and their settings as Markdown"}};
@@ -36,13 +42,11 @@ Result<std::unique_ptr<Executor>> open_model(const pipeline::ModelRequest& reque
   return std::unique_ptr<Executor>(std::move(*session));
 }
 
-Result<pipeline::PlayOptions> play_options(const Args& args) {
+pipeline::PlayOptions play_options(const Args& args) {
   pipeline::PlayOptions options;
   options.file = args.positional()[0];
   options.output_folder = args.text("--out", "out");
-  TRY_VALUE(const std::int64_t threads,
-            args.integer("--threads", std::min(usable_cores(), 4), 1, pipeline::kMaxPlayThreads));
-  options.threads = int(threads);
+  options.threads = int(args.integer("--threads", std::min(usable_cores(), 4)));
   options.settings = args.all("--set");
   options.realtime = args.has("--realtime");
   options.open_model = open_model;
@@ -83,7 +87,7 @@ Result<int> run(const Args& args) {
     std::fputs("polder play: which pipeline? Name its TOML file\n", stderr);
     return 2;
   }
-  TRY_VALUE(pipeline::PlayOptions options, play_options(args));
+  pipeline::PlayOptions options = play_options(args);
   const bool terminal = stderr_is_terminal();
   if (terminal) options.on_progress = show_progress;
   stop_on_signals();

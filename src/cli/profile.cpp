@@ -22,7 +22,8 @@ constexpr std::int64_t kMostSpans = 4'000'000;  // 64 MB: long models are watche
 
 constexpr Option kOptions[] = {
     POLDER_RUN_OPTIONS,
-    {"--min-ms", "N", "watches runs for at least this long (default 500)"},
+    {"--min-ms", "N", "watches runs for at least this long (default 500)", false,
+     whole<1, 600'000>},
     {"--trace", "FILE", "writes one run in Chrome's trace format (chrome://tracing, Perfetto)"},
     {"--html", "FILE", "writes the profile as a page"},
     POLDER_MODEL_OPTIONS,
@@ -60,7 +61,7 @@ Result<int> run(const Args& args) {
   LoadOptions load{.warmup_runs = 0, .min_runs = 1};
   load.max_runs =
       std::clamp<std::int64_t>(kMostSpans / std::max<std::int64_t>(nodes, 1), 1, kMostRuns);
-  TRY_VALUE(load.min_duration_ms, args.integer("--min-ms", 500, 1, 600'000));
+  load.min_duration_ms = args.integer("--min-ms", 500);
   for (int i = 0; i < 3; ++i) TRY(subject.run());
   Profiler profiler(int(nodes), int(load.max_runs));
   session.observe(&profiler);

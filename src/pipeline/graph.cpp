@@ -362,32 +362,35 @@ Status read_edges(const TomlValue& document, std::span<const RawNode> nodes,
 
 }  // namespace
 
-Status override_setting(TomlValue& document, std::string_view assignment) {
+Result<Override> parse_override(std::string_view assignment) {
   const std::size_t equals = assignment.find('=');
   const std::size_t dot = assignment.substr(0, equals).rfind('.');
   if (equals == std::string_view::npos || dot == std::string_view::npos || dot == 0)
     return fail(Code::kInvalid, "--set {}: expected node.key=value, such as detect.threshold=0.4",
                 assignment);
-  const std::string_view name = assignment.substr(0, dot);
-  const std::string_view key = assignment.substr(dot + 1, equals - dot - 1);
-  const std::string_view text = assignment.substr(equals + 1);
+  return Override{assignment.substr(0, dot), assignment.substr(dot + 1, equals - dot - 1),
+                  assignment.substr(equals + 1)};
+}
+
+Status override_setting(TomlValue& document, std::string_view assignment) {
+  TRY_VALUE(const Override given, parse_override(assignment));
   TomlValue value;
-  if (auto parsed = parse_toml(fmt::format("v = {}", text), "--set"); parsed.ok()) {
+  if (auto parsed = parse_toml(fmt::format("v = {}", given.value), "--set"); parsed.ok()) {
     value = std::move(parsed->members.at(0).second);
   } else {
     value.kind = TomlKind::kString;
-    value.string = text;
+    value.string = given.value;
   }
   TomlValue* nodes = document.find("node");
   for (TomlValue& node : nodes ? nodes->items : document.items) {
     const TomlValue* node_name = node.find("name");
-    if (!node_name || node_name->string != name) continue;
+    if (!node_name || node_name->string != given.node) continue;
     value.line = node.line;
-    if (TomlValue* old = node.find(key)) *old = std::move(value);
-    else node.members.push_back({std::string(key), std::move(value)});
+    if (TomlValue* old = node.find(given.key)) *old = std::move(value);
+    else node.members.push_back({std::string(given.key), std::move(value)});
     return {};
   }
-  return fail(Code::kInvalid, "--set {}: there is no node '{}'", assignment, name);
+  return fail(Code::kInvalid, "--set {}: there is no node '{}'", assignment, given.node);
 }
 
 Result<Graph> load_graph(const TomlValue& document, std::string_view file) {

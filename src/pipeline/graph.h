@@ -50,6 +50,11 @@ struct Graph {
   std::vector<EdgeSpec> edges;  // by consumer, then by port
 };
 
+// "node.key=value" in its parts, which are parts of it. Errors: kInvalid.
+struct Override {
+  std::string_view node, key, value;
+};
+Result<Override> parse_override(std::string_view assignment);
 // Replaces or adds "node.key=value" in the document; the value is TOML, or else taken as a string.
 Status override_setting(TomlValue& document, std::string_view assignment);
 

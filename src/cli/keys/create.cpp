@@ -11,10 +11,23 @@ namespace polder::cli {
 
 namespace {
 
+Status check_type(std::string_view option, const std::string& value) {
+  constexpr std::string_view kKnown[] = {"ed25519", "p256", "rsa"};
+  return check_one_of(option, value, kKnown);
+}
+
+Status check_pkcs11(std::string_view option, const std::string& value) {
+  if (value.starts_with("pkcs11:")) return {};
+  return fail(Code::kInvalid, "{}: pkcs11:token=NAME;object=KEY is expected, '{}' given", option,
+              value);
+}
+
 constexpr Option kOptions[] = {
-    {"--type", "TYPE", "ed25519, p256 or rsa (default: ed25519 in a file, else p256)"},
+    {"--type", "TYPE", "ed25519, p256 or rsa (default: ed25519 in a file, else p256)", false,
+     check_type},
     {"--output", "FILE", "the file to make, of mode 0600; never one that is there"},
-    {"--pkcs11", "URI", "makes it on this token: pkcs11:token=NAME;object=KEY"},
+    {"--pkcs11", "URI", "makes it on this token: pkcs11:token=NAME;object=KEY", false,
+     check_pkcs11},
     {"--tpm", "HANDLE", "makes it in the TPM, under this persistent handle: 0x81000001"},
     POLDER_PASSPHRASE_OPTION,
     POLDER_NO_PASSPHRASE_OPTION,
@@ -30,24 +43,19 @@ Result<std::string> place_of(const Args& args) {
                 count);
   if (args.has("--output")) return "file:" + args.text("--output");
   if (args.has("--tpm")) return "tpm:" + args.text("--tpm");
-  std::string uri = args.text("--pkcs11");
-  if (!uri.starts_with("pkcs11:"))
-    return fail(Code::kInvalid, "--pkcs11: pkcs11:token=NAME;object=KEY is expected, '{}' given",
-                uri);
-  return uri;
+  return args.text("--pkcs11");
 }
 
-Result<trust::Scheme> scheme_of(const Args& args) {
+trust::Scheme scheme_of(const Args& args) {
   const std::string type = args.text("--type", args.has("--output") ? "ed25519" : "p256");
   if (type == "ed25519") return trust::Scheme::kEd25519;
   if (type == "p256") return trust::Scheme::kEcdsaP256;
-  if (type == "rsa") return trust::Scheme::kRsaPss;
-  return fail(Code::kInvalid, "--type: ed25519, p256 or rsa is expected, '{}' given", type);
+  return trust::Scheme::kRsaPss;
 }
 
 Result<int> run(const Args& args) {
   TRY_VALUE(const std::string uri, place_of(args));
-  TRY_VALUE(const trust::Scheme scheme, scheme_of(args));
+  const trust::Scheme scheme = scheme_of(args);
   TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
   TRY_VALUE(const trust::PublicKey key, trust::create_key(uri, scheme, passphrase.source()));
   // A TPM does not tell whether a key has a passphrase; its name does.

@@ -12,7 +12,8 @@ namespace {
 constexpr Option kOptions[] = {
     {"--passphrase-fd", "N",
      "reads the old passphrase and, from the next line, the new one from file descriptor N "
-     "(default: POLDER_PASSPHRASE and POLDER_NEW_PASSPHRASE, or prompts)"},
+     "(default: POLDER_PASSPHRASE and POLDER_NEW_PASSPHRASE, or prompts)",
+     false, whole<0, 65535>},
     {"--no-passphrase", "", "the key is no longer encrypted: whoever reads the file has it"},
     {"--json", "", "prints what keys show prints, as JSON"}};
 

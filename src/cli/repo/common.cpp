@@ -38,8 +38,7 @@ Result<trust::tuf::Trust> trust_of(const Args& args, std::string_view keys_optio
   if (trust.keys.empty()) {
     return fail(Code::kInvalid, "{}: at least one public key in PEM is needed", keys_option);
   }
-  TRY_VALUE(const std::int64_t threshold, args.integer(threshold_option, fallback, 1, 256));
-  trust.threshold = int(threshold);
+  trust.threshold = int(args.integer(threshold_option, fallback));
   return trust;
 }
 

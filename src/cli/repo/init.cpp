@@ -8,17 +8,23 @@ namespace polder::cli {
 
 namespace {
 
+Status check_profile(std::string_view option, const std::string& value) {
+  constexpr std::string_view kKnown[] = {"hub", "static"};
+  return check_one_of(option, value, kKnown);
+}
+
 constexpr Option kOptions[] = {
     {"--root-key", "PUB.pem", "a public key of root; give it once a key", true},
-    {"--root-threshold", "N", "how many of them must sign (default: 2)"},
+    {"--root-threshold", "N", "how many of them must sign (default: 2)", false, whole<1, 256>},
     {"--targets-key", "PUB.pem", "a public key that signs releases, offline", true},
-    {"--targets-threshold", "N", "how many of them must sign (default: 1)"},
+    {"--targets-threshold", "N", "how many of them must sign (default: 1)", false, whole<1, 256>},
     {"--snapshot-key", "PUB.pem", "a public key of snapshot (default: those of timestamp)", true},
     {"--timestamp-key", "PUB.pem", "a public key of timestamp, of the hub or of the releaser",
      true},
     {"--profile", "NAME",
      "hub: timestamps hold a day; static: the releaser makes them, they hold half a year (default: "
-     "static)"},
+     "static)",
+     false, check_profile},
     POLDER_REPO_SIGN_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};

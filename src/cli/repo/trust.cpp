@@ -10,7 +10,7 @@ namespace {
 
 constexpr Option kDelegateOptions[] = {
     {"--role-key", "PUB.pem", "a public key of the role; give it once a key", true},
-    {"--threshold", "N", "how many of them must sign (default: 1)"},
+    {"--threshold", "N", "how many of them must sign (default: 1)", false, whole<1, 256>},
     {"--path", "PATTERN", "targets that it signs, such as 'people/*/*'; '*' stops at '/'", true},
     {"--go-on", "", "a target that the role does not list is looked for in the roles after it"},
     POLDER_REPO_SIGN_OPTION,
@@ -29,7 +29,7 @@ Result<int> delegate(const Args& args) {
 constexpr Option kRotateOptions[] = {
     {"--add", "PUB.pem", "a public key that is to sign as well", true},
     {"--remove", "KEYID", "the id of a key that is to sign no more", true},
-    {"--threshold", "N", "how many keys must sign from now on"},
+    {"--threshold", "N", "how many keys must sign from now on", false, whole<1, 256>},
     POLDER_REPO_SIGN_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
@@ -38,10 +38,7 @@ Result<int> rotate(const Args& args) {
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const auto add, public_keys(args, "--add"));
   std::optional<int> threshold;
-  if (args.has("--threshold")) {
-    TRY_VALUE(const std::int64_t given, args.integer("--threshold", 1, 1, 256));
-    threshold = int(given);
-  }
+  if (args.has("--threshold")) threshold = int(args.integer("--threshold", 1));
   const std::vector<std::string> remove = args.all("--remove");
   if (add.empty() && remove.empty() && !threshold) {
     return fail(Code::kInvalid, "nothing to change: give --add, --remove or --threshold");

@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+"""Values that are wrong before any file is read are wrong usage: status 2, and the option's name.
+
+    usage_test.py POLDER
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+POLDER = pathlib.Path(sys.argv[1]).resolve()
+ABSENT = "/nonexistent/model"  # never looked at
+NUMBERS = ["", "abc", "0", "-1", "1.5", "1 ", "99999999999999999999"]
+EXTENTS = ["", "foo", "=1", "x=", "x=a", "x=1,", "x=1.5", "x=99999999999999999999"]
+
+THRESHOLDS = ["", "abc", "0", "-1", "1.5", "257"]
+
+# The wrong values of each option, whatever the command or of one; none where any text may be right.
+WRONG = {
+    "--threads": NUMBERS + ["257"],
+    "play --threads": NUMBERS + ["65"],
+    "--min-ms": NUMBERS + ["600001"],
+    "--max-iterations": NUMBERS,
+    "--passphrase-fd": ["", "abc", "-1", "1.5", "65536"],
+    "--from": ["", "abc", "-1", "nan", "inf", "1e7"],
+    "--target": ["", "foo", "x86-64-v2", "arm"],
+    "--without": ["", "foo", "fold,simplify"],
+    "--shape": EXTENTS,
+    "--bound": EXTENTS,
+    "--bind": ["", "foo", "=1", "x=", "x=a", "x=1,", "x=1,b"],
+    "--fit": ["", "foo"],
+    "--colours": ["", "foo"],
+    "--mean": ["", "foo", "1,2", "1,2,3,4", "1,,2", "nan"],
+    "--scale": ["", "foo", "1,2", "1,2,3,4", "1,,2", "inf"],
+    "--footprint": ["", "foo"],
+    "--set": ["", "foo", "a.b", "a=b", ".b=c"],
+    "--type": ["", "foo", "ed448"],
+    "--pkcs11": ["", "foo"],
+    "--input": [], "--output": [], "--output-dir": [], "--out": [], "--html": [], "--trace": [],
+    "--tpm": [], "--key": [], "--root-key": [], "--targets-key": [], "--snapshot-key": [],
+    "--timestamp-key": [], "--role-key": [], "--role": [], "--path": [], "--root": [], "--add": [],
+    "--remove": [], "repo add --target": [],
+    "--threshold": THRESHOLDS, "--root-threshold": THRESHOLDS, "--targets-threshold": THRESHOLDS,
+    "--profile": ["", "foo"],
+}
+
+
+def polder(*words, **environment):
+    return subprocess.run([POLDER, *words], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, env=os.environ | environment)
+
+
+def commands():
+    """Each command with the options that take a value, and how many arguments it wants."""
+    cases = re.findall(r'^    "(.+)"\) words=', polder("completion", "bash").stdout, re.M)
+    for name in cases:
+        text = polder(*name.split(), "--help").stdout
+        options = re.findall(r"^  (?:-o, )?(--[a-z0-9-]+) \S", text, re.M)
+        usage = text.split("\n")[0].removeprefix(f"usage: polder {name}").replace("[OPTIONS]", "")
+        yield name.split(), options, len(re.findall(r"(?<!\[)\b[A-Z]\S*", usage))
+
+
+class Usage(unittest.TestCase):
+    def expect_usage(self, done, option):
+        self.assertEqual((done.returncode, done.stdout), (2, ""), done)
+        self.assertIn(f"{option}", done.stderr)
+        self.assertIn("--help' shows how to use it", done.stderr)
+
+    def test_wrong_values(self):
+        found = set()
+        for words, options, count in commands():
+            for option in options:
+                own = f"{' '.join(words)} {option}"
+                entry = own if own in WRONG else option
+                found.add(entry)
+                self.assertIn(entry, WRONG, "say here which values of it are wrong")
+                for value in WRONG[entry]:
+                    with self.subTest(command=words, option=option, value=value):
+                        self.expect_usage(polder(*words, *[ABSENT] * count, option, value), option)
+        self.assertEqual(set(WRONG) - found, set(), "options that no command has")
+
+    def test_values_of_the_environment(self):
+        self.expect_usage(polder("run", ABSENT, POLDER_THREADS="0"), "--threads")
+        self.expect_usage(polder("inspect", ABSENT, POLDER_TARGET="foo"), "--target")
+
+    def test_what_files_decide_is_a_failure(self):
+        done = polder("run", ABSENT, "--threads", "256", "--fit", "crop", "--mean", "1,2,3",
+                      "--shape", "x=1,-1", "--bound", "n=4", "--bind", "y=2.5", "--from", "1.5",
+                      "--without", "fold", "--target", "generic")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(ABSENT, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

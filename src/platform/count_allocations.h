@@ -1,17 +1,16 @@
-// Replaces malloc by one that counts, in the program of the one test file that includes this.
-// Sanitizers have an allocator of their own: POLDER_SANITIZED is defined, and nothing is counted.
+// Replaces malloc, its relatives and mmap by ones that count, in the program of the one test file
+// that includes this. Under sanitizers nothing is counted.
 #pragma once
 
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define POLDER_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define POLDER_SANITIZED 1
-#endif
-#endif
+#include "platform/sanitized.h"
 
 namespace {
 std::atomic<long> g_allocations{0};
@@ -23,6 +22,7 @@ extern "C" {
 void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);
 void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
 void* malloc(std::size_t size) {
   ++g_allocations;
   return __libc_malloc(size);
@@ -34,6 +34,19 @@ void* calloc(std::size_t count, std::size_t size) {
 void* realloc(void* old, std::size_t size) {
   ++g_allocations;
   return __libc_realloc(old, size);
+}
+void* memalign(std::size_t alignment, std::size_t size) {
+  ++g_allocations;
+  return __libc_memalign(alignment, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) { return memalign(alignment, size); }
+int posix_memalign(void** block, std::size_t alignment, std::size_t size) {
+  *block = memalign(alignment, size);
+  return *block ? 0 : ENOMEM;
+}
+void* mmap(void* at, std::size_t size, int protection, int flags, int fd, off_t offset) noexcept {
+  ++g_allocations;
+  return reinterpret_cast<void*>(::syscall(SYS_mmap, at, size, protection, flags, fd, offset));
 }
 }
 #endif

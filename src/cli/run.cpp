@@ -96,6 +96,8 @@ Result<std::vector<std::string>> input_files(const Args& args, std::span<const P
     if (index >= ports.size())
       return fail(Code::kInvalid, "--input {}: one too many; the model has {} input{}", text,
                   ports.size(), ports.size() == 1 ? "" : "s");
+    if (!files[index].empty())
+      return fail(Code::kInvalid, "--input {}: input '{}' is given twice", text, ports[index].name);
     files[index] = has_name ? text.substr(named->name.size() + 1) : text;
   }
   return files;
@@ -157,8 +159,17 @@ Status write_outputs(const Session& session, const std::string& folder) {
   std::vector<std::string> names = output_names(session);
   for (std::string& name : names) name = file_name(name);
   names = distinct(std::move(names));
-  for (std::size_t i = 0; i < names.size(); ++i)
-    TRY(write_npy(folder + "/" + names[i] + ".npy", session.output(int(i))));
+  // All are written before any appears: a disk that fills leaves none.
+  DiskStore disk;
+  std::vector<std::unique_ptr<OutputFile>> files;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string path = folder + "/" + names[i] + ".npy";
+    TRY_VALUE(const std::string bytes, npy_bytes(session.output(int(i)), path));
+    TRY_VALUE(auto file, disk.create(path));
+    TRY(file->write(bytes));
+    files.push_back(std::move(file));
+  }
+  for (const auto& file : files) TRY(file->commit());
   return {};
 }
 

@@ -99,7 +99,7 @@ Result<OwnedTensor> read_npy(const std::string& path) {
   return tensor;
 }
 
-Status write_npy(const std::string& path, const TensorView& tensor) {
+Result<std::string> npy_bytes(const TensorView& tensor, const std::string& path) {
   std::string_view descr;
   for (const TypeCode& code : kTypes) {
     if (code.type == tensor.type) descr = code.descr;
@@ -119,7 +119,7 @@ Status write_npy(const std::string& path, const TensorView& tensor) {
   bytes += char(header.size() >> 8);
   bytes += header;
   bytes.append(static_cast<const char*>(tensor.data), tensor.bytes());
-  return write_file_atomic(path, bytes);
+  return bytes;
 }
 
 }  // namespace polder

@@ -15,8 +15,8 @@ namespace polder {
 Result<OwnedTensor> read_npy(const std::string& path);
 // From memory; for fuzzing.
 Result<OwnedTensor> parse_npy(std::string_view bytes);
-// Writes version 1.0, all or nothing.
-Status write_npy(const std::string& path, const TensorView& tensor);
+// A file of version 1.0. Errors, which name `path`: kUnsupported.
+Result<std::string> npy_bytes(const TensorView& tensor, const std::string& path);
 
 // Bytes that a tensor file may have.
 inline constexpr std::size_t kMaxTensorFileBytes = std::size_t(2) << 30;

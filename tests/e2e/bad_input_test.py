@@ -205,6 +205,9 @@ class Inputs(Scratch):
         self.refused("run", model, names=["'x'", "--input"])
         good = self.file("good.npy", npy((2, 3)))
         self.refused("run", model, "--input", good, "--input", good, names=["1 input"])
+        for first in good, f"x={good}":
+            self.refused("run", model, "--input", first, "--input", "x=zeros",
+                         names=["'x' is given twice"])
         self.refused("run", model, "--input", self.scratch / "none.npy", names=["none.npy"])
 
 
@@ -333,6 +336,16 @@ class RealFullDisk(FullDisk):
 
 
 class OtherOutputs(Scratch):
+    def test_all_outputs_or_none(self):
+        """The disk takes the first output and not the second."""
+        model = self.file("two.onnx", onnx_model(
+            onnx_input("x", (2, 300)), onnx_node("ReduceSum", ["x"], ["s"], name="n1"),
+            onnx_node("Abs", ["x"], ["y"]), onnx_output("s"), onnx_output("y")))
+        words = ("run", model, "--input", "zeros", "--output-dir", self.out)
+        self.refused(*words, limit=1000, names=["y.npy", "File too large"])
+        self.assertEqual(self.run_polder(*words).returncode, 0)
+        self.assertEqual(sorted(path.name for path in self.out.iterdir()), ["s.npy", "y.npy"])
+
     def test_what_was_there_stays(self):
         plan = self.scratch / "good.plan"
         plan.write_text("old")

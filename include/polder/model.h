@@ -31,7 +31,8 @@ struct OpenOptions {
   std::string target;
   // Extents of inputs by name; -1 keeps what the model says.
   std::vector<std::pair<std::string, std::vector<std::int64_t>>> shapes;
-  // The largest extent of a free dimension, by its name in the model or as "input[axis]".
+  // The largest extent of a free dimension, by its name in the model or as "input[axis]"; "input"
+  // will do for one of rank 1.
   std::vector<std::pair<std::string, std::int64_t>> bounds;
   // Inputs whose values are fixed now; they are then no inputs any more. Copied.
   std::vector<std::pair<std::string, TensorView>> bindings;

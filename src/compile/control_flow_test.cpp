@@ -297,6 +297,29 @@ TEST(ControlFlow, MemoryForWhatAnEndlessLoopCollectsIsRefused) {
       << compiled.error().message;
 }
 
+// A Range of what only a run knows: every scalar behind the node is offered, no other.
+TEST(ControlFlow, ASizeThatScalarsDecideNamesThem) {
+  Graph graph;
+  const ValueId start = graph.add_value("start", kF32, {}),
+                limit = graph.add_value("limit", kF32, {}),
+                delta = graph.add_value("delta", kF32, {}),
+                other = graph.add_value("other", kF32, {});
+  const ValueId twice = graph.add_value("twice"), y = graph.add_value("y"),
+                z = graph.add_value("z");
+  graph.inputs = {start, limit, delta, other};
+  graph.outputs = {y, z};
+  graph.nodes = {{"Abs", "other", {}, {other}, {z}, {}},
+                 {"Add", "twice", {}, {limit, limit}, {twice}, {}},
+                 {"Range", "range", {}, {start, twice, delta}, {y}, {}}};
+  ASSERT_TRUE(ops::infer_graph(graph));
+  const auto compiled = compile(std::move(graph));
+  ASSERT_FALSE(compiled);
+  const std::string& message = compiled.error().message;
+  EXPECT_NE(message.find("'range' (Range)"), std::string::npos) << message;
+  EXPECT_NE(message.find("'start', 'limit', 'delta': fix"), std::string::npos) << message;
+  EXPECT_NE(message.find("--bind NAME=VALUE"), std::string::npos) << message;
+}
+
 // Runs f on a thread with a stack such as devices have.
 void run_on_small_stack(std::size_t stack_bytes, const std::function<void()>& f) {
   pthread_attr_t attributes;

@@ -216,45 +216,64 @@ class Writer {
     return std::size_t(value.dims.max_elements()) * size_of(value.type);
   }
 
-  // The inputs of the model that are whole numbers: what only a run knows, and may decide a size.
-  // `'n', 'm'`; empty where there is none.
-  static std::string whole_number_inputs(const Graph& model) {
+  // The inputs of the model that node `n` of `graph` depends on; any may be behind one in a body.
+  std::vector<ValueId> inputs_behind(const Graph& graph, int n) const {
+    if (&graph != model_ || n < 0) return model_->inputs;
+    std::vector<bool> read(graph.values.size());
+    for (int i = n; i >= 0; --i) {
+      const Node& node = graph.nodes[std::size_t(i)];
+      const auto is_read = [&](ValueId id) { return id != kNoValue && read[std::size_t(id)]; };
+      if (i < n && std::ranges::none_of(node.outputs, is_read)) continue;
+      for (const ValueId id : node.inputs)
+        if (id != kNoValue) read[std::size_t(id)] = true;
+    }
+    std::vector<ValueId> inputs = model_->inputs;
+    std::erase_if(inputs, [&](ValueId id) { return !read[std::size_t(id)]; });
+    return inputs;
+  }
+
+  // Those that are one number or a list of whole ones: only a run knows them, and they may decide a
+  // size. `'n', 'm'`; empty where there is none.
+  std::string deciding_inputs(std::span<const ValueId> inputs) const {
     std::string names;
-    for (const ValueId id : model.inputs) {
-      const Value& value = model[id];
-      if ((value.type == DataType::kI64 || value.type == DataType::kI32) && value.dims.rank() <= 1)
+    for (const ValueId id : inputs) {
+      const Value& value = (*model_)[id];
+      const bool whole = value.type == DataType::kI64 || value.type == DataType::kI32;
+      if (value.dims.rank() == 0 || (whole && value.dims.rank() == 1))
         names += fmt::format("{}'{}'", names.empty() ? "" : ", ", value.name);
     }
     return names;
   }
 
-  Status check_bounds(const Value& value) const {
+  // Whether `value` has a size to plan for. Node `n` makes it; -1: it is an input.
+  Status check_bounds(const Value& value, const Graph& graph, int n) const {
     bool unbounded = value.dims.max_elements() > kMaxElements;
     for (const Dim& dim : value.dims)
       unbounded = unbounded || (!dim.known() && dim.bound >= kUnbounded);
     if (!unbounded && bytes_of(value) <= kMaxArenaBytes) return {};
+    const std::vector<ValueId> inputs = inputs_behind(graph, n);
     std::string free_inputs;
-    for (const ValueId id : model_->inputs) {
+    for (const ValueId id : inputs) {
       const Value& input = (*model_)[id];
       if (input.dims.known()) continue;
       free_inputs +=
           fmt::format("{}'{}' {}", free_inputs.empty() ? "" : ", ", input.name, input.dims.text());
     }
-    if (!free_inputs.empty()) {
-      return fail(
-          Code::kInvalid,
-          "the size of '{}' has no bound: inputs {} have free dimensions; give their sizes "
-          "(shapes; --shape NAME=1,3,480,640) or upper bounds (bounds; --bound NAME=1,3,960,960)",
-          value.name, free_inputs);
+    std::string advice;
+    if (const std::string deciding = deciding_inputs(inputs);
+        !deciding.empty() && !value.dims.known()) {
+      advice = fmt::format(
+          "; only a run knows {}: fix what decides the size (bind; --bind NAME=VALUE)", deciding);
     }
-    const std::string deciding = whole_number_inputs(*model_);
-    return fail(Code::kExhausted, "'{}' {} {} has no usable bound: more than 2^36 bytes{}",
-                value.name, type_name(value.type), value.dims.text(),
-                deciding.empty() || value.dims.known()
-                    ? ""
-                    : fmt::format("; only a run knows {}: fix what decides the size (bind; --bind "
-                                  "NAME=VALUE)",
-                                  deciding));
+    if (free_inputs.empty()) {
+      return fail(Code::kExhausted, "'{}' {} {} has no usable bound: more than 2^36 bytes{}",
+                  value.name, type_name(value.type), value.dims.text(), advice);
+    }
+    return fail(
+        Code::kInvalid,
+        "the size of '{}' has no bound: inputs {} have free dimensions; give their sizes "
+        "(shapes; --shape NAME=1,3,480,640) or upper bounds (bounds; --bound NAME=1,3,960,960){}",
+        value.name, free_inputs, advice);
   }
 
   // Where each value lives, and from when to when.
@@ -268,7 +287,7 @@ class Writer {
     for (const ValueId id : graph.outputs) last[std::size_t(id)] = steps;
     for (const ValueId id : graph.inputs) {
       plan.values[std::size_t(id)].storage = plan::Storage::Input;
-      TRY(check_bounds(graph[id]));
+      TRY(check_bounds(graph[id], graph, -1));
     }
     for (std::size_t v = 0; v < graph.values.size(); ++v) {
       if (!graph.values[v].is_constant()) continue;
@@ -282,7 +301,7 @@ class Writer {
       for (std::size_t i = 0; i < node.outputs.size(); ++i) {
         const ValueId id = node.outputs[i];
         if (id == kNoValue) continue;
-        if (Status status = check_bounds(graph[id]); !status)
+        if (Status status = check_bounds(graph[id], graph, n); !status)
           return std::move(status).error().at(fmt::format("node '{}' ({})", node.name, node.op));
         ValuePlan& value = plan.values[std::size_t(id)];
         value.storage = plan::Storage::Arena;

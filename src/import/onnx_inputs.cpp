@@ -45,6 +45,7 @@ OptionNames OnnxInputs::names() const {
     // A model that does not say its shape has the dimensions that are given.
     const auto* given = find(options_.shapes, input.name());
     const int rank = std::max(shape_of(input).dim_size(), given ? int(given->size()) : 0);
+    if (rank == 1) names.vectors.insert(input.name());
     for (int axis = 0; axis < rank; ++axis) {
       if (const std::string& name = name_of(input, axis); !name.empty())
         names.dimensions.insert(name);
@@ -72,7 +73,7 @@ Status OnnxInputs::check_sizes() const {
 Status OnnxInputs::check_options() {
   TRY(check_sizes());
   if (!options_.shapes.empty() || !options_.bounds.empty() || !options_.bindings.empty())
-    TRY(polder::check_options(options_, names()));
+    TRY(polder::resolve_options(options_, names()));
   for (const auto& input : model_.input()) {
     const auto* given = find(options_.shapes, input.name());
     if (!given) continue;

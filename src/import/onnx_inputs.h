@@ -32,7 +32,7 @@ class OnnxInputs {
   Result<Dims> dims_of(const onnx::ValueInfoProto& input);
   Dim free_dim(const onnx::ValueInfoProto& input, int axis);
 
-  const ImportOptions& options_;
+  ImportOptions options_;
   const onnx::GraphProto& model_;
   Graph& graph_;
   std::unordered_set<std::string_view> initializers_;

@@ -59,6 +59,23 @@ TEST(Onnx, ShapesAndBoundsSettleFreeDimensions) {
                {.shapes = {{"x", {1, 4}}, {"x", {2, 4}}}});
 }
 
+// "v" is its only dimension, unless the model calls another one so.
+TEST(Onnx, ABoundMayNameAVector) {
+  Builder b;
+  b.input("v", {-1});
+  b.input("m", {-1, "w"});
+  b.input("w", {-1});
+  add_node(b.graph(), "Abs", {"v"}, {"y"});
+  b.output("y");
+  const auto graph = import_bytes(b.bytes(), {.bounds = {{"v", 6}, {"w", 7}}});
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  EXPECT_EQ((*graph)[graph->inputs[0]].dims[0].bound, 6);
+  EXPECT_EQ((*graph)[graph->inputs[1]].dims[1].bound, 7);
+  EXPECT_EQ((*graph)[graph->inputs[2]].dims[0].bound, kUnbounded);
+  expect_error(b.bytes(), Code::kInvalid, {"'m'"}, {.bounds = {{"m", 6}}});
+  expect_error(b.bytes(), Code::kInvalid, {"'v[0]'", "twice"}, {.bounds = {{"v", 6}, {"v[0]", 7}}});
+}
+
 TEST(Onnx, BindingMakesAnInputConstant) {
   Builder b;
   b.input("x", {2}, TensorProto::INT32);

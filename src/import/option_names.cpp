@@ -31,7 +31,7 @@ std::string dimension_name(std::string_view input, int axis) {
   return fmt::format("{}[{}]", input, axis);
 }
 
-Status check_options(const ImportOptions& options, const OptionNames& names) {
+Status resolve_options(ImportOptions& options, const OptionNames& names) {
   std::set<std::string> shapes, bindings, bounds;
   for (const auto& [name, extents] : options.shapes) {
     TRY(check_name("a shape", name, names.inputs, shapes));
@@ -44,7 +44,9 @@ Status check_options(const ImportOptions& options, const OptionNames& names) {
   }
   for (const auto& [name, tensor] : options.bindings)
     TRY(check_name("a binding", name, names.inputs, bindings));
-  for (const auto& [name, bound] : options.bounds) {
+  for (auto& [name, bound] : options.bounds) {
+    if (!names.dimensions.contains(name) && names.vectors.contains(name))
+      name = dimension_name(name, 0);
     TRY(check_name("a bound", name, names.dimensions, bounds));
     if (bound >= 0 && bound <= kMaxElements) continue;
     return fail(Code::kInvalid, "the bound of '{}' is {}; 0 to 2^40 expected", clipped(name),

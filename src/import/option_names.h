@@ -13,14 +13,16 @@ namespace polder {
 struct OptionNames {
   std::set<std::string> inputs;
   std::set<std::string> dimensions;  // by the model's own names, and by input and axis: "image[2]"
+  // Of rank 1: where no dimension has its name, it stands for its only one.
+  std::set<std::string> vectors;
 };
 
 // How options name a dimension: "image[2]".
 std::string dimension_name(std::string_view input, int axis);
 
-// kInvalid when an option names what the model does not have, names it twice, or gives a number
-// that no extent can be.
-Status check_options(const ImportOptions& options, const OptionNames& names);
+// Bounds that name an input of rank 1 name its dimension from then on. kInvalid when an option
+// names what the model does not have, names it twice, or gives a number that no extent can be.
+Status resolve_options(ImportOptions& options, const OptionNames& names);
 
 // The bound that the options give for a dimension; kUnbounded when they give none.
 std::int64_t bound_of(const ImportOptions& options, std::string_view dimension);

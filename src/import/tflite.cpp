@@ -241,6 +241,7 @@ class Importer {
     for (const ValueId id : graph_.inputs) {
       const Value& input = graph_[id];
       names.inputs.insert(input.name);
+      if (input.dims.rank() == 1) names.vectors.insert(input.name);
       for (int axis = 0; axis < input.dims.rank(); ++axis)
         names.dimensions.insert(dimension_name(input.name, axis));
     }
@@ -249,7 +250,7 @@ class Importer {
 
   Status apply_options() {
     if (options_.shapes.empty() && options_.bounds.empty() && options_.bindings.empty()) return {};
-    TRY(check_options(options_, option_names()));
+    TRY(resolve_options(options_, option_names()));
     for (const ValueId id : graph_.inputs) TRY(apply_bounds(id));
     for (const auto& [name, extents] : options_.shapes) TRY(apply_shape(name, extents));
     for (const auto& [name, tensor] : options_.bindings) {
@@ -509,7 +510,7 @@ class Importer {
   const tflite::Model& model_;
   std::shared_ptr<const void> owner_;
   std::span<const std::byte> file_;
-  const ImportOptions& options_;
+  ImportOptions options_;
   Graph graph_;
   std::vector<const tflite::Tensor*> sources_;  // by value, for the first values of the graph
   std::vector<bool> made_;

@@ -1,4 +1,6 @@
-// ReduceMean: the arithmetic mean; of integers truncated towards zero.
+// ReduceMean: the arithmetic mean; of integers truncated towards zero. ONNX leaves the mean of
+// nothing open: here it is NaN, as in NumPy, PyTorch and ONNX's own reference, so that a missing
+// value is seen (ONNX Runtime gives 0). Integers have no NaN: 0.
 #include "ops/reduce.h"
 
 namespace polder::ops::reduce_mean {

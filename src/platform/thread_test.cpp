@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "platform/fail_threads.h"
 #include "platform/testing.h"
 
 namespace polder {
@@ -39,6 +40,26 @@ TEST(ThreadGroup, WhatCannotBeStartedIsAnError) {
   EXPECT_TRUE(group.start(3, count_up, &counter).ok());
   group.join();
   EXPECT_EQ(counter, 3);
+}
+
+// Those before it have been started: they run to their end.
+TEST(ThreadGroup, FailingInTheMiddleLeavesTheOthersToJoin) {
+#ifdef POLDER_SANITIZED
+  GTEST_SKIP() << "sanitizers must see each thread";
+#endif
+  std::atomic<int> counter{0};
+  {
+    ThreadGroup group;
+    g_threads_left = 1;
+    const Status status = group.start(3, count_up, &counter);
+    g_threads_left = 1 << 30;
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, Code::kExhausted);
+    EXPECT_NE(status.error().message.find("thread 3 of 4 cannot be started"), std::string::npos)
+        << status.error().message;
+    EXPECT_EQ(group.size(), 1);
+  }
+  EXPECT_EQ(counter, 1);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "platform/fail_threads.h"
 #include "platform/testing.h"
 
 namespace polder {
@@ -41,6 +42,18 @@ TEST(ThreadPool, ThreadsThatCannotBeStartedAreAnError) {
   ASSERT_FALSE(pool.ok());
   EXPECT_EQ(pool.error().code, Code::kExhausted);
   EXPECT_NE(pool.error().message.find("of 3"), std::string::npos) << pool.error().message;
+}
+
+// A worker that waits is told to end; the test ends, too.
+TEST(ThreadPool, FailingAtTheSecondWorkerEndsTheFirst) {
+#ifdef POLDER_SANITIZED
+  GTEST_SKIP() << "sanitizers must see each thread";
+#endif
+  g_threads_left = 1;
+  const auto pool = ThreadPool::start(3);
+  g_threads_left = 1 << 30;
+  ASSERT_FALSE(pool.ok());
+  EXPECT_NE(pool.error().message.find("thread 3 of 3"), std::string::npos) << pool.error().message;
 }
 
 }  // namespace polder

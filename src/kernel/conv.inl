@@ -96,39 +96,52 @@ void gather_pointers(const ConvGroup& g, const Taps& taps, std::int64_t row, std
   }
 }
 
-// One pointer per line of taps; `copies` holds what crosses an edge, `line` elements each.
-void gather_lines(const ConvGroup& g, std::int64_t row, std::int64_t rows, int line,
+// A line of taps whose first one is pixel `left` of a line of the input, as the zeros outside of it
+// would have it.
+__attribute__((noinline)) void copy_taps(const ConvArgs& args, const float* in, int left, int line, float* copy) {
+  const int channels = line / args.kernel_w;
+  const int first = std::clamp(-left, 0, args.kernel_w) * channels;
+  const int last = std::clamp(args.in_w - left, 0, args.kernel_w) * channels;
+  for (int j = 0; j < line; ++j) {
+    copy[j] = j >= first && j < last ? in[std::int64_t(left) * channels + j] : 0.0f;
+  }
+}
+
+// One pointer per line of taps; `copies` holds what crosses an edge, `line` elements each. Pixels of
+// one line of output are done together, line of taps by line of taps.
+__attribute__((noinline)) void gather_lines(const ConvGroup& g, std::int64_t row, std::int64_t rows, int line,
                   const float** pointers, float* copies) {
   const ConvArgs& args = *g.args;
-  const int channels = g.channels;
-  Pixel p = pixel_at(args, row);
-  for (std::int64_t i = 0; i < rows; ++i, next_pixel(args, p)) {
+  for (const std::int64_t end = row + rows; row < end;) {
+    const Pixel p = pixel_at(args, row);
+    const int count = int(std::min<std::int64_t>(args.out_w - p.x, end - row));
     const int left = p.x * args.stride_w - args.pad_left;
-    const bool whole = left >= 0 && left + args.kernel_w <= args.in_w;
-    const float* image = image_of(g, p.b);
     for (int ky = 0; ky < args.kernel_h; ++ky) {
       const int y = p.y * args.stride_h - args.pad_top + ky * args.dilation_h;
-      const std::int64_t from = (std::int64_t(y) * args.in_w + left) * channels;
+      const float** to = pointers + ky;
       if (unsigned(y) >= unsigned(args.in_h)) {
-        *pointers++ = kZeros;
-      } else if (whole) {
-        *pointers++ = image + from;
-      } else {
-        *pointers++ = copies;
-        const int first = std::clamp(-left, 0, args.kernel_w) * channels;
-        const int last = std::clamp(args.in_w - left, 0, args.kernel_w) * channels;
-        for (int j = 0; j < line; ++j) {
-          *copies++ = j >= first && j < last ? image[from + j] : 0.0f;
+        for (int i = 0; i < count; ++i) to[i * args.kernel_h] = kZeros;
+        continue;
+      }
+      const float* in = image_of(g, p.b) + std::int64_t(y) * args.in_w * g.channels;
+      for (int i = 0, x = left; i < count; ++i, x += args.stride_w, to += args.kernel_h) {
+        if (x >= 0 && x + args.kernel_w <= args.in_w) {
+          *to = in + std::int64_t(x) * g.channels;
+          continue;
         }
+        copy_taps(args, in, x, line, copies);
+        *to = copies;
+        copies += line;
       }
     }
+    pointers += std::int64_t(count) * args.kernel_h;
+    row += count;
   }
 }
 
 Strip conv_strip(const ConvGroup& g) {
   Strip s{};
   s.a_step = 1;
-  s.b_step = kPanelWidth;
   s.panel_stride = g.depth * kPanelWidth;
   s.first = s.last = true;
   return s;

@@ -39,7 +39,7 @@ POLDER_INLINE void depthwise_vector(const DepthwiseStrip& s, int x, std::int64_t
   constexpr int kColumns = (T - 1) * Stride + Width;
   const float* weights = taps_of(s.weights, c, Width * Width);
   const float* const* in = s.in + x * Stride;
-  const V bias = !s.bias ? V{} : Whole ? load(s.bias + c) : load_part(s.bias + c, count);
+  const V bias = s.bias ? load_lanes<Whole>(s.bias + c, count) : V{};
   V sum[T];
   POLDER_UNROLL for (int t = 0; t < T; ++t) sum[t] = bias;
 
@@ -47,7 +47,7 @@ POLDER_INLINE void depthwise_vector(const DepthwiseStrip& s, int x, std::int64_t
     V w[Width];
     POLDER_UNROLL for (int kx = 0; kx < Width; ++kx) w[kx] = load(weights + kx * kPanelWidth);
     POLDER_UNROLL for (int i = 0; i < kColumns; ++i) {
-      const V value = Whole ? load(in[i] + c) : load_part(in[i] + c, count);
+      const V value = load_lanes<Whole>(in[i] + c, count);
       POLDER_UNROLL for (int t = 0; t < T; ++t) {
         const int kx = i - t * Stride;
         if (kx >= 0 && kx < Width) sum[t] += value * w[kx];
@@ -57,9 +57,7 @@ POLDER_INLINE void depthwise_vector(const DepthwiseStrip& s, int x, std::int64_t
   const V lo = splat(s.lo), hi = splat(s.hi);
   float* out = s.out + x * s.out_stride + (c - s.first);
   POLDER_UNROLL for (int t = 0; t < T; ++t, out += s.out_stride) {
-    const V result = vclamp(lo, hi, sum[t]);
-    if (Whole) store(out, result);
-    else store_part(out, result, count);
+    store_lanes<Whole>(out, vclamp(lo, hi, sum[t]), count);
   }
 }
 
@@ -75,9 +73,11 @@ __attribute__((noinline)) void depthwise_tile(const DepthwiseStrip& s, int x) {
 using DepthwiseTile = void (*)(const DepthwiseStrip&, int);
 
 template <int Width, int Stride, int... T>
-constexpr DepthwiseTile depthwise_tile_of(int pixels, std::integer_sequence<int, T...>) {
-  constexpr DepthwiseTile kTiles[] = {depthwise_tile<Width, Stride, T + 1>...};
-  return kTiles[pixels - 1];
+constexpr DepthwiseTile kDepthwiseTiles[] = {depthwise_tile<Width, Stride, T + 1>...};
+
+template <int Width, int Stride, int... T>
+POLDER_INLINE DepthwiseTile depthwise_tile_of(int pixels, std::integer_sequence<int, T...>) {
+  return kDepthwiseTiles<Width, Stride, T...>[pixels - 1];
 }
 
 template <int Width, int Stride>
@@ -159,12 +159,13 @@ void gather_columns(const DepthwiseArgs& args, const float* image, int top, int 
                     const float** in) {
   for (int ky = 0; ky < args.kernel_h; ++ky) {
     const int y = top + ky * args.dilation_h;
-    const bool row_inside = unsigned(y) < unsigned(args.in_h);
-    const std::int64_t row = std::int64_t(y) * args.in_w;
-    for (int x = left; x < left + columns; ++x) {
-      const bool inside = row_inside && unsigned(x) < unsigned(args.in_w);
-      *in++ = inside ? image + (row + x) * args.in_stride : kZeros;
-    }
+    const bool inside = unsigned(y) < unsigned(args.in_h);
+    const int first = inside ? std::clamp(-left, 0, columns) : columns;
+    const int last = inside ? std::clamp(args.in_w - left, first, columns) : columns;
+    const std::int64_t from = std::int64_t(y) * args.in_w + left;
+    for (int x = 0; x < first; ++x) *in++ = kZeros;
+    for (int x = first; x < last; ++x) *in++ = image + (from + x) * args.in_stride;
+    for (int x = last; x < columns; ++x) *in++ = kZeros;
   }
 }
 

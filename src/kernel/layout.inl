@@ -40,12 +40,22 @@ void copy_rows(const CopyArgs& args, Range units, bool runs) {
   }
 }
 
+// As below, of `Columns` dense columns: pictures.
+template <int Columns, class T>
+POLDER_INLINE void interleave(const T* __restrict in, std::int64_t in_stride, T* __restrict out,
+                              std::int64_t rows) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    POLDER_UNROLL for (int j = 0; j < Columns; ++j) out[i * Columns + j] = in[i + j * in_stride];
+  }
+}
+
 // out[i * out_stride + j] = in[i + j * in_stride] for i < rows, j < columns, in square blocks, so
 // that both sides stay within few cache lines.
 template <class T>
 void transpose_block(const T* in, std::int64_t in_stride, T* out, std::int64_t out_stride,
                      std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t kBlock = 8;
+  if (columns == 3 && out_stride == 3) return interleave<3>(in, in_stride, out, rows);
   for (std::int64_t j = 0; j < columns; j += kBlock) {
     const std::int64_t last = std::min(j + kBlock, columns);
     std::int64_t i = 0;
@@ -76,14 +86,15 @@ void copy_transposed(const CopyArgs& args, Range units, int fast) {
   std::int64_t out_stride = 1;
   for (int d = last; d > fast; --d) out_stride *= args.dims[d];
   const std::int64_t blocks = (args.dims[fast] + kTransposeBlock - 1) / kTransposeBlock;
-  for (std::int64_t unit = units.first; unit < units.last; ++unit) {
-    const std::int64_t row = unit / blocks;
-    const Range part = range_of(unit % blocks, kTransposeBlock, args.dims[fast]);
-    const T* in = static_cast<const T*>(args.in) + copy_offset(args, row, fast) + part.first;
-    T* out = static_cast<T*>(args.out) + transposed_offset(args, row, fast) +
-             part.first * out_stride;
-    transpose_block(in, args.strides[last], out, out_stride, part.last - part.first,
-                    args.dims[last]);
+  for (std::int64_t unit = units.first; unit < units.last;) {
+    const std::int64_t row = unit / blocks, row_end = std::min(units.last, (row + 1) * blocks);
+    const T* in = static_cast<const T*>(args.in) + copy_offset(args, row, fast);
+    T* out = static_cast<T*>(args.out) + transposed_offset(args, row, fast);
+    for (; unit < row_end; ++unit) {
+      const Range part = range_of(unit - row * blocks, kTransposeBlock, args.dims[fast]);
+      transpose_block(in + part.first, args.strides[last], out + part.first * out_stride,
+                      out_stride, part.last - part.first, args.dims[last]);
+    }
   }
 }
 

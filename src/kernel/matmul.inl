@@ -44,7 +44,6 @@ void matmul_strip(const MatMulArgs& args, const Sink& sink, std::int64_t row, st
   s.segments = 1;
   s.a_step = args.k > 1 ? args.a_k_stride : 1;
   s.b = packed;
-  s.b_step = kPanelWidth;
   s.panel_stride = kMatMulDepth * kPanelWidth;
   for (std::int64_t i = 0; i < rows; i += step) {
     s.rows = std::min(step, rows - i);

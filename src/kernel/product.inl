@@ -12,9 +12,9 @@ struct Strip {
   const int* lengths;
   int segments;
   std::int64_t a_step;
-  // Operand B: element [k][j] is at b[j / 16 * panel_stride + k * b_step + j % 16].
+  // Operand B: element [k][j] is at b[j / 16 * panel_stride + k * 16 + j % 16].
   const float* b;
-  std::int64_t b_step, panel_stride;
+  std::int64_t panel_stride;
   std::int64_t rows;
   std::int64_t columns;  // outputs that exist, at most NV vectors
   // Sums kept between two passes over parts of k: [rows][NV vectors]; unused when first and last.
@@ -63,12 +63,12 @@ __attribute__((noinline)) void finish_columns(const Strip& s, std::int64_t row, 
     POLDER_UNROLL for (int j = 0; j < NV; ++j) { body; }        \
   }
 
-template <int R, int NV>
-POLDER_INLINE void finish_tile(const Strip& s, std::int64_t row, V (&sum)[R][NV]) {
-  if (s.columns < NV * kLanes) {
-    float sums[R * NV * kLanes];
-    POLDER_EACH_SUM(store(sums + (i * NV + j) * kLanes, sum[i][j]))
-    return finish_columns(s, row, R, sums, NV * kLanes);
+// `Whole`: all columns of the tile exist.
+template <bool Whole, int R, int NV>
+POLDER_INLINE void finish_sums(const Strip& s, std::int64_t row, V (&sum)[R][NV]) {
+  std::int64_t count[NV];
+  POLDER_UNROLL for (int j = 0; j < NV; ++j) {
+    count[j] = std::clamp<std::int64_t>(s.columns - j * kLanes, 0, kLanes);
   }
   if (s.alpha != 1) {
     const V alpha = splat(s.alpha);
@@ -76,22 +76,33 @@ POLDER_INLINE void finish_tile(const Strip& s, std::int64_t row, V (&sum)[R][NV]
   }
   if (s.bias) {
     V bias[NV];
-    POLDER_UNROLL for (int j = 0; j < NV; ++j) bias[j] = load(s.bias + j * kLanes);
+    POLDER_UNROLL for (int j = 0; j < NV; ++j) {
+      bias[j] = load_lanes<Whole>(s.bias + j * kLanes, count[j]);
+    }
     POLDER_EACH_SUM(sum[i][j] += bias[j])
   }
   const float* residual = advance(s.residual, row * s.residual_stride);
   if (residual && !s.residual_after) {
-    POLDER_EACH_SUM(sum[i][j] += load(residual + i * s.residual_stride + j * kLanes))
+    POLDER_EACH_SUM(sum[i][j] += load_lanes<Whole>(residual + i * s.residual_stride + j * kLanes, count[j]))
   }
   if (s.clamp) {
     const V lo = splat(s.lo), hi = splat(s.hi);
     POLDER_EACH_SUM(sum[i][j] = vmin(hi, vmax(lo, sum[i][j])))
   }
   if (residual && s.residual_after) {
-    POLDER_EACH_SUM(sum[i][j] += load(residual + i * s.residual_stride + j * kLanes))
+    POLDER_EACH_SUM(sum[i][j] += load_lanes<Whole>(residual + i * s.residual_stride + j * kLanes, count[j]))
   }
   float* out = s.out + row * s.out_stride;
-  POLDER_EACH_SUM(store(out + i * s.out_stride + j * kLanes, sum[i][j]))
+  POLDER_EACH_SUM(store_lanes<Whole>(out + i * s.out_stride + j * kLanes, sum[i][j], count[j]))
+}
+
+template <int R, int NV>
+POLDER_INLINE void finish_tile(const Strip& s, std::int64_t row, V (&sum)[R][NV]) {
+  if (s.columns >= NV * kLanes) return finish_sums<true>(s, row, sum);
+  if constexpr (kMasks) return finish_sums<false>(s, row, sum);
+  float sums[R * NV * kLanes];
+  POLDER_EACH_SUM(store(sums + (i * NV + j) * kLanes, sum[i][j]))
+  finish_columns(s, row, R, sums, NV * kLanes);
 }
 
 template <int R, int NV>
@@ -104,12 +115,12 @@ __attribute__((noinline)) void tile(const Strip& s, std::int64_t row) {
     POLDER_EACH_SUM(sum[i][j] = load(partial + (i * NV + j) * kLanes))
   }
   const float* b = s.b;
-  const std::int64_t b_step = s.b_step, a_step = s.a_step, panel_stride = s.panel_stride;
+  const std::int64_t a_step = s.a_step, panel_stride = s.panel_stride;
   for (int segment = 0; segment < s.segments; ++segment) {
     const float* a[R];
     POLDER_UNROLL for (int i = 0; i < R; ++i) a[i] = s.a[(row + i) * s.segments + segment];
     const std::int64_t end = s.lengths[segment] * a_step;
-    for (std::int64_t k = 0; k != end; k += a_step, b += b_step) {
+    for (std::int64_t k = 0; k != end; k += a_step, b += kPanelWidth) {
       V weights[NV];
       POLDER_UNROLL for (int j = 0; j < NV; ++j) {
         weights[j] = load(b + j * kLanes / kPanelWidth * panel_stride + j * kLanes % kPanelWidth);
@@ -129,9 +140,11 @@ __attribute__((noinline)) void tile(const Strip& s, std::int64_t row) {
 using Tile = void (*)(const Strip&, std::int64_t);
 
 template <int NV, int... R>
-constexpr Tile tile_of(int rows, std::integer_sequence<int, R...>) {
-  constexpr Tile kTiles[] = {tile<R + 1, NV>...};
-  return kTiles[rows - 1];
+constexpr Tile kTiles[] = {tile<R + 1, NV>...};
+
+template <int NV, int... R>
+POLDER_INLINE Tile tile_of(int rows, std::integer_sequence<int, R...>) {
+  return kTiles<NV, R...>[rows - 1];
 }
 
 // As few tiles as can be, of nearly equal rows: a small last tile would not keep the multipliers
@@ -336,7 +349,6 @@ void product_rows(const float* a, std::int64_t a_stride, int depth, const float*
   s.lengths = &depth;
   s.segments = 1;
   s.a_step = 1;
-  s.b_step = kPanelWidth;
   s.panel_stride = std::int64_t(depth) * kPanelWidth;
   s.first = s.last = true;
   const std::int64_t step = block_rows(depth);

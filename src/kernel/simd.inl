@@ -1,7 +1,8 @@
 // What every kernel body builds on: loads, stores, splats and partial vectors. Each instruction
 // set's file defines, before including this: kLanes, V (a vector of kLanes f32), I (of int32), and
 // vmax, vmin (the second operand where either is NaN), vsqrt, vfloor, vceil, vround (ties to even),
-// to_int (to nearest), half_load, half_store.
+// to_int (to nearest), half_load, half_store; and where the hardware masks lanes, POLDER_MASKS, kMasks
+// (true), load_part and store_part.
 
 #define POLDER_UNROLL _Pragma("GCC unroll 32")
 #define POLDER_INLINE inline __attribute__((always_inline))
@@ -12,7 +13,10 @@ POLDER_INLINE V load(const float* p) { return *reinterpret_cast<const UnalignedV
 POLDER_INLINE void store(float* p, V v) { *reinterpret_cast<UnalignedV*>(p) = v; }
 POLDER_INLINE V splat(float x) { return x - V{}; }  // x - 0 is x even for -0
 
-// The ends of rows. Out of line: they are rare, and would otherwise be most of the code.
+// The ends of rows.
+#if !defined(POLDER_MASKS)
+constexpr bool kMasks = false;
+// Out of line: they are rare, and would otherwise be most of the code.
 __attribute__((noinline)) V load_part(const float* p, std::int64_t count) {
   float lanes[kLanes] = {};
   for (std::int64_t i = 0; i < count; ++i) lanes[i] = p[i];
@@ -22,6 +26,18 @@ __attribute__((noinline)) void store_part(float* p, V v, std::int64_t count) {
   float lanes[kLanes];
   store(lanes, v);
   for (std::int64_t i = 0; i < count; ++i) p[i] = lanes[i];
+}
+#endif
+
+// All of a vector, or its first `count` lanes.
+template <bool Whole>
+POLDER_INLINE V load_lanes(const float* p, std::int64_t count) {
+  return Whole ? load(p) : load_part(p, count);
+}
+template <bool Whole>
+POLDER_INLINE void store_lanes(float* p, V v, std::int64_t count) {
+  if (Whole) store(p, v);
+  else store_part(p, v, count);
 }
 
 POLDER_INLINE I bits(V v) { return reinterpret_cast<I>(v); }

@@ -46,6 +46,19 @@ inline void half_store(std::uint16_t* p, V v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
 }
 
+// The first `count` lanes; the others are not touched, in memory neither.
+#define POLDER_MASKS
+constexpr bool kMasks = true;
+inline __mmask16 first_lanes(std::int64_t count) {
+  return __mmask16(_bzhi_u32(0xffff, unsigned(count)));
+}
+inline V load_part(const float* p, std::int64_t count) {
+  return _mm512_maskz_loadu_ps(first_lanes(count), p);
+}
+inline void store_part(float* p, V v, std::int64_t count) {
+  _mm512_mask_storeu_ps(p, first_lanes(count), v);
+}
+
 #include "kernel/body.inl"
 
 }  // namespace

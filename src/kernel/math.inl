@@ -10,6 +10,13 @@ constexpr float kLn2Low = -2.12194440e-4f;
 // 2^n for n in [-126, 127]
 POLDER_INLINE V exp2_int(I n) { return from_bits((n + 127) << 23); }
 
+#if !defined(POLDER_AVX512)
+// x 2^n for n in [-252, 254]: two factors, so that subnormal and infinite results come out right.
+POLDER_INLINE V scaled(V x, I n) { return x * exp2_int(n >> 1) * exp2_int(n - (n >> 1)); }
+// 1 / x for x in [1, 2], 1 ulp
+POLDER_INLINE V inverse(V x) { return 1.0f / x; }
+#endif
+
 // exp(r) - 1 for |r| <= ln(2) / 2: r + r^2 P(r), 3e-9
 POLDER_INLINE V expm1_reduced(V r) {
   V p = splat(0.00138144649f) * r + splat(0.008368780384f);
@@ -28,8 +35,7 @@ POLDER_INLINE V exp_reduce(V x, I* n) {
 POLDER_INLINE V vexp(V x) {
   I n;
   const V r = exp_reduce(vclamp(splat(-104), splat(89), x), &n);
-  const I half = n >> 1;  // two factors, so that subnormal and infinite results come out right
-  return (expm1_reduced(r) + 1.0f) * exp2_int(half) * exp2_int(n - half);
+  return scaled(expm1_reduced(r) + 1.0f, n);
 }
 
 // exp(x) - 1, accurate near 0; overflows at 88.
@@ -77,7 +83,7 @@ template <int N>
 POLDER_INLINE void vsigmoids(const V (&x)[N], V (&y)[N]) {
   V k[N], r[N], p[N];
   I n[N];
-  POLDER_EACH(r[j] = vmax(splat(-104), -vabs(x[j])))
+  POLDER_EACH(r[j] = vmax(splat(-104), with_sign_of(x[j], splat(-0.0f))))  // -|x|
   POLDER_EACH(n[j] = to_int(r[j] * splat(kLog2E)))
   POLDER_EACH(k[j] = to_float(n[j]))
   POLDER_EACH(r[j] = r[j] - k[j] * splat(kLn2High))
@@ -86,9 +92,10 @@ POLDER_INLINE void vsigmoids(const V (&x)[N], V (&y)[N]) {
   POLDER_EACH(p[j] = p[j] * r[j] + splat(0.04166839424f))
   POLDER_EACH(p[j] = p[j] * r[j] + splat(0.1666652011f))
   POLDER_EACH(p[j] = p[j] * r[j] + splat(0.4999999341f))
-  POLDER_EACH(p[j] = p[j] * (r[j] * r[j]) + r[j] + 1.0f)
-  POLDER_EACH(p[j] = p[j] * exp2_int(n[j] >> 1) * exp2_int(n[j] - (n[j] >> 1)))
-  POLDER_EACH(r[j] = 1.0f / (p[j] + 1.0f))
+  POLDER_EACH(p[j] = p[j] * r[j] + 1.0f)
+  POLDER_EACH(p[j] = p[j] * r[j] + 1.0f)
+  POLDER_EACH(p[j] = scaled(p[j], n[j]))
+  POLDER_EACH(r[j] = inverse(p[j] + 1.0f))
   POLDER_EACH(y[j] = x[j] < V{} ? p[j] * r[j] : r[j])
 }
 #undef POLDER_EACH

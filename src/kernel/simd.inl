@@ -1,8 +1,8 @@
 // What every kernel body builds on: loads, stores, splats and partial vectors. Each instruction
 // set's file defines, before including this: kLanes, V (a vector of kLanes f32), I (of int32), and
 // vmax, vmin (the second operand where either is NaN), vsqrt, vfloor, vceil, vround (ties to even),
-// to_int (to nearest), half_load, half_store; and where the hardware masks lanes, POLDER_MASKS, kMasks
-// (true), load_part and store_part.
+// to_int (to nearest), half_load, half_store. One that defines POLDER_AVX512 also has its own masked
+// loads and stores, scaled() and inverse().
 
 #define POLDER_UNROLL _Pragma("GCC unroll 32")
 #define POLDER_INLINE inline __attribute__((always_inline))
@@ -14,7 +14,7 @@ POLDER_INLINE void store(float* p, V v) { *reinterpret_cast<UnalignedV*>(p) = v;
 POLDER_INLINE V splat(float x) { return x - V{}; }  // x - 0 is x even for -0
 
 // The ends of rows.
-#if !defined(POLDER_MASKS)
+#if !defined(POLDER_AVX512)
 constexpr bool kMasks = false;
 // Out of line: they are rare, and would otherwise be most of the code.
 __attribute__((noinline)) V load_part(const float* p, std::int64_t count) {

@@ -46,8 +46,8 @@ inline void half_store(std::uint16_t* p, V v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
 }
 
-// The first `count` lanes; the others are not touched, in memory neither.
-#define POLDER_MASKS
+// What the bodies otherwise build from the rest.
+#define POLDER_AVX512
 constexpr bool kMasks = true;
 inline __mmask16 first_lanes(std::int64_t count) {
   return __mmask16(_bzhi_u32(0xffff, unsigned(count)));
@@ -57,6 +57,13 @@ inline V load_part(const float* p, std::int64_t count) {
 }
 inline void store_part(float* p, V v, std::int64_t count) {
   _mm512_mask_storeu_ps(p, first_lanes(count), v);
+}
+inline V scaled(V x, I n) { return _mm512_scalef_ps(x, __builtin_convertvector(n, V)); }
+// A division keeps one of the two ports busy for 16 cycles; an estimate of 14 bits and a step of
+// Newton's do not.
+inline V inverse(V x) {
+  const V estimate = _mm512_rcp14_ps(x);
+  return estimate + estimate * (1.0f - x * estimate);
 }
 
 #include "kernel/body.inl"

@@ -15,6 +15,7 @@ typedef std::int32_t I __attribute__((vector_size(16)));
 
 // Tiles of 6 x 16: 24 sums, 4 vectors of weights, the rest for broadcasts, of 32 registers.
 constexpr int kTileVectors = 4, kWideTileVectors = 4, kMaxTileVectors = 4;
+constexpr bool kFetchAhead = false;
 constexpr int tile_rows(int) { return 6; }
 
 // The second operand where either is NaN, as the bodies expect (FMAX would also give a NaN from the

@@ -3,6 +3,7 @@
 //   kTileVectors       vectors of outputs in a usual tile
 //   kWideTileVectors   vectors in the tile that takes an odd end, or kTileVectors
 //   kMaxTileVectors    the larger of the two
+//   kFetchAhead        tiles of kTileVectors fetch the weights that come next
 //   tile_rows(vectors) rows of a whole tile
 #include "kernel/simd.inl"
 #include "kernel/math.inl"

@@ -96,9 +96,10 @@ void gather_pointers(const ConvGroup& g, const Taps& taps, std::int64_t row, std
   }
 }
 
-// A line of taps whose first one is pixel `left` of a line of the input, as the zeros outside of it
-// would have it.
-__attribute__((noinline)) void copy_taps(const ConvArgs& args, const float* in, int left, int line, float* copy) {
+// The line of taps whose first one is pixel `left` of line `in` of the input, with the zeros outside.
+// Out of line, as the next: inside of their callers the compiler runs out of registers.
+__attribute__((noinline)) void copy_taps(const ConvArgs& args, const float* in, int left, int line,
+                                         float* copy) {
   const int channels = line / args.kernel_w;
   const int first = std::clamp(-left, 0, args.kernel_w) * channels;
   const int last = std::clamp(args.in_w - left, 0, args.kernel_w) * channels;
@@ -107,10 +108,11 @@ __attribute__((noinline)) void copy_taps(const ConvArgs& args, const float* in, 
   }
 }
 
-// One pointer per line of taps; `copies` holds what crosses an edge, `line` elements each. Pixels of
-// one line of output are done together, line of taps by line of taps.
-__attribute__((noinline)) void gather_lines(const ConvGroup& g, std::int64_t row, std::int64_t rows, int line,
-                  const float** pointers, float* copies) {
+// One pointer per line of taps; `copies` holds what crosses an edge, `line` elements each. The pixels
+// of a line of output are done together, line of taps by line of taps.
+__attribute__((noinline)) void gather_lines(const ConvGroup& g, std::int64_t row,
+                                            std::int64_t rows, int line, const float** pointers,
+                                            float* copies) {
   const ConvArgs& args = *g.args;
   for (const std::int64_t end = row + rows; row < end;) {
     const Pixel p = pixel_at(args, row);
@@ -144,6 +146,7 @@ Strip conv_strip(const ConvGroup& g) {
   s.a_step = 1;
   s.panel_stride = g.depth * kPanelWidth;
   s.first = s.last = true;
+  s.fetch = g.outputs * g.depth > kCached;
   return s;
 }
 
@@ -218,7 +221,9 @@ void conv_pointers(const ConvGroup& g, Range rows, std::int64_t first, std::int6
   s.lengths = lengths;
   s.segments = segments;
   const std::int64_t fit = kMaxPointers / segments / kMinBlockRows * kMinBlockRows;
-  const std::int64_t step = std::min(fit, block_rows(g.depth));
+  // Patches overlap: of each, only what the one before did not have counts.
+  const std::int64_t fresh = std::int64_t(g.args->stride_h) * g.args->stride_w * g.channels;
+  const std::int64_t step = std::min(fit, block_rows(std::min(g.depth, fresh)));
   for (std::int64_t row = rows.first; row < rows.last; row += step) {
     s.rows = std::min(step, rows.last - row);
     gather_pointers(g, {0, taps, chunks}, row, s.rows, pointers);

@@ -14,6 +14,7 @@ typedef std::int32_t I __attribute__((vector_size(16)));
 
 // Tiles of 4 x 8: eight sums, as SSE2 has 16 registers.
 constexpr int kTileVectors = 2, kWideTileVectors = 2, kMaxTileVectors = 2;
+constexpr bool kFetchAhead = false;
 constexpr int tile_rows(int) { return 4; }
 
 inline V vmax(V a, V b) { return a > b ? a : b; }

@@ -15,6 +15,8 @@ struct Strip {
   // Operand B: element [k][j] is at b[j / 16 * panel_stride + k * 16 + j % 16].
   const float* b;
   std::int64_t panel_stride;
+  // The panels behind these will be read next and are not in a cache; only where a_step is 1.
+  bool fetch;
   std::int64_t rows;
   std::int64_t columns;  // outputs that exist, at most NV vectors
   // Sums kept between two passes over parts of k: [rows][NV vectors]; unused when first and last.
@@ -81,16 +83,17 @@ POLDER_INLINE void finish_sums(const Strip& s, std::int64_t row, V (&sum)[R][NV]
     }
     POLDER_EACH_SUM(sum[i][j] += bias[j])
   }
-  const float* residual = advance(s.residual, row * s.residual_stride);
+  const std::int64_t stride = s.residual_stride;
+  const float* residual = advance(s.residual, row * stride);
   if (residual && !s.residual_after) {
-    POLDER_EACH_SUM(sum[i][j] += load_lanes<Whole>(residual + i * s.residual_stride + j * kLanes, count[j]))
+    POLDER_EACH_SUM(sum[i][j] += load_lanes<Whole>(residual + i * stride + j * kLanes, count[j]))
   }
   if (s.clamp) {
     const V lo = splat(s.lo), hi = splat(s.hi);
     POLDER_EACH_SUM(sum[i][j] = vmin(hi, vmax(lo, sum[i][j])))
   }
   if (residual && s.residual_after) {
-    POLDER_EACH_SUM(sum[i][j] += load_lanes<Whole>(residual + i * s.residual_stride + j * kLanes, count[j]))
+    POLDER_EACH_SUM(sum[i][j] += load_lanes<Whole>(residual + i * stride + j * kLanes, count[j]))
   }
   float* out = s.out + row * s.out_stride;
   POLDER_EACH_SUM(store_lanes<Whole>(out + i * s.out_stride + j * kLanes, sum[i][j], count[j]))
@@ -105,8 +108,16 @@ POLDER_INLINE void finish_tile(const Strip& s, std::int64_t row, V (&sum)[R][NV]
   finish_columns(s, row, R, sums, NV * kLanes);
 }
 
-template <int R, int NV>
-__attribute__((noinline)) void tile(const Strip& s, std::int64_t row) {
+// Weights that a tile fetches into the second-level cache while it multiplies: `lines` cache lines
+// before every kFetchSteps of k.
+struct Ahead {
+  const float* weights;
+  int lines;
+};
+constexpr int kFetchSteps = 8;
+
+template <int R, int NV, bool Fetch>
+__attribute__((noinline)) void tile(const Strip& s, std::int64_t row, Ahead ahead) {
   V sum[R][NV];
   float* partial = advance(s.partial, row * (NV * kLanes));
   if (s.first) {
@@ -115,19 +126,25 @@ __attribute__((noinline)) void tile(const Strip& s, std::int64_t row) {
     POLDER_EACH_SUM(sum[i][j] = load(partial + (i * NV + j) * kLanes))
   }
   const float* b = s.b;
-  const std::int64_t a_step = s.a_step, panel_stride = s.panel_stride;
+  const std::int64_t a_step = Fetch ? 1 : s.a_step, panel_stride = s.panel_stride;
   for (int segment = 0; segment < s.segments; ++segment) {
     const float* a[R];
     POLDER_UNROLL for (int i = 0; i < R; ++i) a[i] = s.a[(row + i) * s.segments + segment];
     const std::int64_t end = s.lengths[segment] * a_step;
-    for (std::int64_t k = 0; k != end; k += a_step, b += kPanelWidth) {
-      V weights[NV];
-      POLDER_UNROLL for (int j = 0; j < NV; ++j) {
-        weights[j] = load(b + j * kLanes / kPanelWidth * panel_stride + j * kLanes % kPanelWidth);
+    for (std::int64_t k = 0; k != end;) {
+      const std::int64_t stop = Fetch ? std::min(end, k + kFetchSteps * a_step) : end;
+      for (int i = 0; Fetch && i < ahead.lines; ++i, ahead.weights += kPanelWidth) {
+        __builtin_prefetch(ahead.weights, 0, 2);
       }
-      POLDER_UNROLL for (int i = 0; i < R; ++i) {
-        const V x = splat(a[i][k]);
-        POLDER_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] += x * weights[j];
+      for (; k != stop; k += a_step, b += kPanelWidth) {
+        V weights[NV];
+        POLDER_UNROLL for (int j = 0; j < NV; ++j) {
+          weights[j] = load(b + j * kLanes / kPanelWidth * panel_stride + j * kLanes % kPanelWidth);
+        }
+        POLDER_UNROLL for (int i = 0; i < R; ++i) {
+          const V x = splat(a[i][k]);
+          POLDER_UNROLL for (int j = 0; j < NV; ++j) sum[i][j] += x * weights[j];
+        }
       }
     }
   }
@@ -137,27 +154,40 @@ __attribute__((noinline)) void tile(const Strip& s, std::int64_t row) {
 
 #undef POLDER_EACH_SUM
 
-using Tile = void (*)(const Strip&, std::int64_t);
+using Tile = void (*)(const Strip&, std::int64_t, Ahead);
 
-template <int NV, int... R>
-constexpr Tile kTiles[] = {tile<R + 1, NV>...};
+template <int NV, bool Fetch, int... R>
+constexpr Tile kTiles[] = {tile<R + 1, NV, Fetch>...};
 
-template <int NV, int... R>
+template <int NV, bool Fetch, int... R>
 POLDER_INLINE Tile tile_of(int rows, std::integer_sequence<int, R...>) {
-  return kTiles<NV, R...>[rows - 1];
+  return kTiles<NV, Fetch, R...>[rows - 1];
 }
 
 // As few tiles as can be, of nearly equal rows: a small last tile would not keep the multipliers
-// busy.
-template <int NV>
-void run_strip(const Strip& s) {
-  constexpr int kRows = tile_rows(NV);
+// busy. Together they fetch the weights that come next: multiplying takes longer than reading from
+// memory, if both go on all the time.
+template <int NV, bool Fetch>
+void run_tiles(const Strip& s) {
+  constexpr int kRows = tile_rows(NV), kPanels = NV * kLanes / kPanelWidth;
+  const std::int64_t tiles = (s.rows + kRows - 1) / kRows;
+  const int lines = int((kPanels * kFetchSteps + tiles - 1) / tiles);
   std::int64_t row = 0;
-  for (std::int64_t tiles = (s.rows + kRows - 1) / kRows; tiles > 0; --tiles) {
-    const int rows = int((s.rows - row + tiles - 1) / tiles);
-    tile_of<NV>(rows, std::make_integer_sequence<int, kRows>{})(s, row);
+  for (std::int64_t i = 0; i < tiles; ++i) {
+    const int rows = int((s.rows - row + tiles - i - 1) / (tiles - i));
+    const Ahead ahead{s.b + kPanels * s.panel_stride + i * lines * s.panel_stride / kFetchSteps,
+                      i * lines < kPanels * kFetchSteps ? lines : 0};
+    tile_of<NV, Fetch>(rows, std::make_integer_sequence<int, kRows>{})(s, row, ahead);
     row += rows;
   }
+}
+
+template <int NV>
+void run_strip(const Strip& s) {
+  if constexpr (kFetchAhead && NV == kTileVectors) {
+    if (s.fetch) return run_tiles<NV, true>(s);
+  }
+  run_tiles<NV, false>(s);
 }
 
 void run_strip(const Strip& s, int vectors) {
@@ -329,14 +359,14 @@ void gemv(const float* a, std::int64_t k, const float* weights, const Sink& sink
   }
 }
 
+constexpr std::int64_t kCached = 65536;   // weights that may be there still from the run before
 constexpr std::int64_t kBlockRows = 252;  // a multiple of every tile's rows
 constexpr std::int64_t kMaxPointers = 2304;
 constexpr std::int64_t kMinBlockRows = 12;
 
-// Rows whose operand, of `depth` elements each, stays in the second-level cache while the panels
-// pass by.
-POLDER_INLINE std::int64_t block_rows(std::int64_t depth) {
-  const std::int64_t fit = 98304 / depth / kMinBlockRows * kMinBlockRows;
+// Rows whose operand, of `elements` each, stays in the second-level cache while the panels pass by.
+POLDER_INLINE std::int64_t block_rows(std::int64_t elements) {
+  const std::int64_t fit = 98304 / elements / kMinBlockRows * kMinBlockRows;
   return std::clamp(fit, 2 * kMinBlockRows, kBlockRows);
 }
 
@@ -351,6 +381,7 @@ void product_rows(const float* a, std::int64_t a_stride, int depth, const float*
   s.a_step = 1;
   s.panel_stride = std::int64_t(depth) * kPanelWidth;
   s.first = s.last = true;
+  s.fetch = sink.columns * depth > kCached;
   const std::int64_t step = block_rows(depth);
   for (std::int64_t row = rows.first; row < rows.last; row += step) {
     s.rows = std::min(step, rows.last - row);

@@ -1,8 +1,8 @@
 // What every kernel body builds on: loads, stores, splats and partial vectors. Each instruction
 // set's file defines, before including this: kLanes, V (a vector of kLanes f32), I (of int32), and
 // vmax, vmin (the second operand where either is NaN), vsqrt, vfloor, vceil, vround (ties to even),
-// to_int (to nearest), half_load, half_store. One that defines POLDER_AVX512 also has its own masked
-// loads and stores, scaled() and inverse().
+// to_int (to nearest), half_load, half_store. One that defines POLDER_AVX512 has its own load_part,
+// store_part, scaled and inverse.
 
 #define POLDER_UNROLL _Pragma("GCC unroll 32")
 #define POLDER_INLINE inline __attribute__((always_inline))

@@ -23,6 +23,7 @@ typedef std::int32_t I __attribute__((vector_size(32)));
 // Tiles of 6 x 16: 12 sums, 2 vectors of weights, 1 broadcast of 16 registers; 4 x 24 where the
 // outputs end in half a panel.
 constexpr int kTileVectors = 2, kWideTileVectors = 3, kMaxTileVectors = 3;
+constexpr bool kFetchAhead = false;
 constexpr int tile_rows(int vectors) { return vectors == 3 ? 4 : 6; }
 
 inline V vmax(V a, V b) { return _mm256_max_ps(a, b); }

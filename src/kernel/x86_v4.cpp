@@ -28,6 +28,7 @@ typedef std::int32_t I __attribute__((vector_size(64)));
 // Tiles of 12 x 32 over two panels: 24 sums of 32 registers; more rows than that would want more
 // pointers than there are registers.
 constexpr int kTileVectors = 2, kWideTileVectors = 2, kMaxTileVectors = 2;
+constexpr bool kFetchAhead = true;
 constexpr int tile_rows(int) { return 12; }
 
 inline V vmax(V a, V b) { return _mm512_max_ps(a, b); }

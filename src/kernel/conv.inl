@@ -96,7 +96,7 @@ void gather_pointers(const ConvGroup& g, const Taps& taps, std::int64_t row, std
   }
 }
 
-// The line of taps whose first one is pixel `left` of line `in` of the input, with the zeros outside.
+// The line of taps whose first is pixel `left` of line `in` of the input, with the zeros outside.
 // Out of line, as the next: inside of their callers the compiler runs out of registers.
 __attribute__((noinline)) void copy_taps(const ConvArgs& args, const float* in, int left, int line,
                                          float* copy) {
@@ -108,8 +108,8 @@ __attribute__((noinline)) void copy_taps(const ConvArgs& args, const float* in, 
   }
 }
 
-// One pointer per line of taps; `copies` holds what crosses an edge, `line` elements each. The pixels
-// of a line of output are done together, line of taps by line of taps.
+// One pointer per line of taps; `copies` holds what crosses an edge, `line` elements each. The
+// pixels of a line of output are done together, line of taps by line of taps.
 __attribute__((noinline)) void gather_lines(const ConvGroup& g, std::int64_t row,
                                             std::int64_t rows, int line, const float** pointers,
                                             float* copies) {

@@ -42,6 +42,7 @@ WRONG = {
     "--tpm": [], "--key": [], "--root-key": [], "--targets-key": [], "--snapshot-key": [],
     "--timestamp-key": [], "--role-key": [], "--role": [], "--path": [], "--root": [], "--add": [],
     "--remove": [], "repo add --target": [],
+    "--signature": [], "--public-key": [],
     "--threshold": THRESHOLDS, "--root-threshold": THRESHOLDS, "--targets-threshold": THRESHOLDS,
     "--profile": ["", "foo"],
 }

@@ -68,59 +68,99 @@ class DiskReadable final : public ReadableFile {
   std::uint64_t size_;
 };
 
-class DiskAppend final : public AppendFile {
+// What append() and truncate() promise, over a file that writes, cuts off and syncs.
+class GrowingFile : public AppendFile {
  public:
-  DiskAppend(Descriptor fd, std::string path, std::uint64_t size)
-      : fd_(std::move(fd)), path_(std::move(path)), size_(size) {}
+  GrowingFile(std::string path, std::uint64_t size) : path_(std::move(path)), size_(size) {}
   const std::string& path() const override { return path_; }
   std::uint64_t size() const override { return size_; }
-  Status read(std::uint64_t offset, std::span<char> into) const override {
-    return read_at(fd_.get(), path_, size_, offset, into);
-  }
 
   Status append(std::string_view bytes) override {
     if (broken_) return broken();
-    Status status = write_all(bytes);
+    Status status = put(size_, bytes);
+    if (status.ok()) status = sync();
     if (status.ok()) {
       size_ += bytes.size();
       return status;
     }
     // Part of it may be there: the next append must not follow that.
-    if (::ftruncate(fd_.get(), off_t(size_)) != 0 || ::fsync(fd_.get()) != 0) broken_ = true;
+    if (!cut(size_).ok() || !sync().ok()) broken_ = true;
     return status;
   }
 
   Status truncate(std::uint64_t size) override {
     if (broken_) return broken();
     POLDER_CHECK(size <= size_);
-    if (::ftruncate(fd_.get(), off_t(size)) != 0) return os_error(path_, "cut off", errno);
-    size_ = size;
-    if (::fsync(fd_.get()) != 0) return os_error(path_, "write", errno);
-    return {};
+    Status status = cut(size);
+    if (status.ok()) status = sync();
+    if (status.ok()) size_ = size;
+    else broken_ = true;
+    return status;
   }
 
  private:
-  Status write_all(std::string_view bytes) {
-    std::uint64_t offset = size_;
-    while (!bytes.empty()) {
-      const ssize_t written = ::pwrite(fd_.get(), bytes.data(), bytes.size(), off_t(offset));
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return os_error(path_, "write", errno);
-      offset += std::uint64_t(written);
-      bytes.remove_prefix(std::size_t(written));
-    }
-    if (::fsync(fd_.get()) != 0) return os_error(path_, "write", errno);
-    return {};
-  }
+  virtual Status put(std::uint64_t offset, std::string_view bytes) = 0;
+  virtual Status cut(std::uint64_t size) = 0;
+  virtual Status sync() = 0;
   Error broken() const {
     return fail(Code::kIo, "{}: an earlier write failed and could not be undone; open it again",
                 path_);
   }
 
-  Descriptor fd_;
   std::string path_;
   std::uint64_t size_;
   bool broken_ = false;
+};
+
+class DiskAppend final : public GrowingFile {
+ public:
+  DiskAppend(Descriptor fd, std::string path, std::uint64_t size)
+      : GrowingFile(std::move(path), size), fd_(std::move(fd)) {}
+  Status read(std::uint64_t offset, std::span<char> into) const override {
+    return read_at(fd_.get(), path(), size(), offset, into);
+  }
+
+ private:
+  Status put(std::uint64_t offset, std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t written = ::pwrite(fd_.get(), bytes.data(), bytes.size(), off_t(offset));
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return os_error(path(), "write", errno);
+      offset += std::uint64_t(written);
+      bytes.remove_prefix(std::size_t(written));
+    }
+    return {};
+  }
+  Status cut(std::uint64_t size) override {
+    if (::ftruncate(fd_.get(), off_t(size)) != 0) return os_error(path(), "cut off", errno);
+    return {};
+  }
+  Status sync() override {
+    if (::fsync(fd_.get()) != 0) return os_error(path(), "write", errno);
+    return {};
+  }
+
+  Descriptor fd_;
+};
+
+class StoredAppend final : public GrowingFile {
+ public:
+  StoredAppend(std::unique_ptr<StoredFile> file, std::string path, std::uint64_t size)
+      : GrowingFile(std::move(path), size), file_(std::move(file)) {}
+  Status read(std::uint64_t offset, std::span<char> into) const override {
+    TRY_VALUE(const std::size_t got, file_->read(offset, into));
+    if (got < into.size()) return ends_before(path(), offset + into.size(), offset + got);
+    return {};
+  }
+
+ private:
+  Status put(std::uint64_t offset, std::string_view bytes) override {
+    return file_->write(offset, bytes);
+  }
+  Status cut(std::uint64_t size) override { return file_->truncate(size); }
+  Status sync() override { return file_->sync(); }
+
+  std::unique_ptr<StoredFile> file_;
 };
 
 // So that the name of a new file outlasts a power cut as its bytes do.
@@ -154,6 +194,19 @@ Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) {
   if (made) TRY(keep_name(path));
   TRY_VALUE(const std::uint64_t size, size_of_file(fd.get(), path));
   return std::unique_ptr<AppendFile>(std::make_unique<DiskAppend>(std::move(fd), path, size));
+}
+
+Result<std::unique_ptr<AppendFile>> open_append(Storage& storage, const std::string& name) {
+  auto file = storage.open(name);
+  if (!file.ok()) {
+    if (file.error().code != Code::kNotFound) return std::move(file).error();
+    file = storage.create(name);
+    if (!file.ok()) return std::move(file).error();
+    TRY((*file)->sync());
+    TRY(storage.sync(storage_folder(name)));
+  }
+  TRY_VALUE(const std::uint64_t size, (*file)->size());
+  return std::unique_ptr<AppendFile>(std::make_unique<StoredAppend>(std::move(*file), name, size));
 }
 
 Status MemoryAppendFile::read(std::uint64_t offset, std::span<char> into) const {

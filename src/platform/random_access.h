@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "platform/storage.h"
+
 namespace polder {
 
 // Not thread-safe.
@@ -38,6 +40,9 @@ Result<std::unique_ptr<ReadableFile>> open_readable(const std::string& path);
 // Opens a file for one writer, or makes an empty one of mode 0600. Errors: kUnavailable while
 // another process or object has it open so; kInvalid; kDenied; kIo.
 Result<std::unique_ptr<AppendFile>> open_append(const std::string& path);
+
+// The same in a storage, whose lock the caller holds.
+Result<std::unique_ptr<AppendFile>> open_append(Storage& storage, const std::string& name);
 
 // The fake: bytes in memory, on a disk that takes `capacity_bytes` and may fail on command.
 class MemoryAppendFile final : public AppendFile {

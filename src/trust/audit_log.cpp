@@ -166,6 +166,12 @@ Result<AuditLog> AuditLog::open(const std::string& path, const Start& start) {
   return over(std::move(log), std::move(checkpoints), start);
 }
 
+Result<AuditLog> AuditLog::open(Storage& storage, const std::string& name, const Start& start) {
+  TRY_VALUE(auto log, open_append(storage, name));
+  TRY_VALUE(auto checkpoints, open_append(storage, checkpoints_path(name)));
+  return over(std::move(log), std::move(checkpoints), start);
+}
+
 Result<AuditLog> AuditLog::over(std::unique_ptr<AppendFile> log,
                                 std::unique_ptr<AppendFile> checkpoints, const Start& start) {
   AuditLog result;
@@ -176,17 +182,17 @@ Result<AuditLog> AuditLog::over(std::unique_ptr<AppendFile> log,
 }
 
 Status AuditLog::load(const Start& start) {
-  if (!is_note_name(start.origin)) {
-    return fail(Code::kInvalid,
-                "'{}' cannot name a log: letters, digits and punctuation without spaces or '+' "
-                "expected, such as example.com/audit",
-                clipped(start.origin));
-  }
   TRY_VALUE(const CheckpointList list, read_checkpoints(*checkpoints_));
   std::vector<Checkpoint> said;
   for (const SignedCheckpoint& item : list.items) said.push_back(item.checkpoint);
   TRY_VALUE(Walk walk, walk_log(*log_, std::move(said)));
-  if (walk.report.entries > 0 && walk.report.origin != start.origin) {
+  if (walk.report.entries == 0 && !is_note_name(start.origin)) {
+    return fail(Code::kInvalid,
+                "{}: a new log needs a name of letters, digits and punctuation without spaces or "
+                "'+', such as example.com/audit; '{}' given",
+                log_->path(), clipped(start.origin));
+  }
+  if (walk.report.entries > 0 && !start.origin.empty() && walk.report.origin != start.origin) {
     return fail(Code::kInvalid, "{}: the log of '{}', not of '{}'", log_->path(),
                 clipped(walk.report.origin), clipped(start.origin));
   }
@@ -195,7 +201,7 @@ Status AuditLog::load(const Start& start) {
   if (list.torn_bytes > 0) TRY(checkpoints_->truncate(checkpoints_->size() - list.torn_bytes));
   torn_bytes_ = walk.report.torn_bytes + list.torn_bytes;
   tree_ = std::move(walk.tree);
-  origin_ = start.origin;
+  origin_ = walk.report.entries > 0 ? walk.report.origin : start.origin;
   if (!list.items.empty()) last_note_ = list.items.back().note;
   if (tree_.size() > 0) return {};
   auto first = append({start.time_s, start.actor, Act::kLogCreated, start.origin});

@@ -89,7 +89,7 @@ class AuditLog {
  public:
   // For a new log: its name, and who begins it when.
   struct Start {
-    std::string origin;
+    std::string origin;  // empty: whatever a log that exists is called
     std::string actor;
     std::int64_t time_s = 0;
   };
@@ -97,6 +97,8 @@ class AuditLog {
   // kCorrupt when it breaks its own format or one of its checkpoints; kUnavailable while another
   // program writes to it.
   static Result<AuditLog> open(const std::string& path, const Start& start);
+  // The same in a storage, whose lock the caller holds.
+  static Result<AuditLog> open(Storage& storage, const std::string& name, const Start& start);
   static Result<AuditLog> over(std::unique_ptr<AppendFile> log,
                                std::unique_ptr<AppendFile> checkpoints, const Start& start);
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "platform/file.h"
+#include "platform/storage_fake.h"
 #include "platform/temporary.h"
 #include "trust/audit_proof.h"
 #include "trust/testing.h"
@@ -151,7 +152,6 @@ TEST(AuditLog, RefusesWhatItCannotKeep) {
   files.log->capacity_bytes = UINT64_MAX;
   EXPECT_EQ(log.append(record_of(1)).value(), 1u);
   EXPECT_TRUE(verify_log(*files.log, {}));
-  Fixture other;
   auto wrong = AuditLog::over(std::make_unique<MemoryAppendFile>(files.log->bytes),
                               std::make_unique<MemoryAppendFile>(), {"example.com/b", "anna", 0});
   EXPECT_EQ(wrong.error().code, Code::kInvalid);
@@ -200,6 +200,71 @@ TEST(AuditLog, RecoversFromAPowerCutAtEveryByte) {
     ++cuts;
   }
   EXPECT_GT(cuts, 1000);
+}
+
+// The disk keeps any sectors of what was not synced, in any order: whatever append() and
+// checkpoint() had returned is there, nothing else is, and the log goes on.
+TEST(AuditLog, RecoversFromEveryCrashState) {
+  TestSigner signer("log");
+  FakeStorage disk;
+  std::vector<std::pair<std::size_t, std::uint64_t>> done;  // steps, entries that must be there
+  {
+    AuditLog log = AuditLog::open(disk, "audit.log", kStart).value();
+    for (int i = 1; i < 12; ++i) {
+      done.emplace_back(disk.steps(), log.size());
+      Record record = record_of(i);
+      record.details["text"] = std::string(std::size_t(i) * 379 % 2500, 'x');  // several sectors
+      ASSERT_TRUE(log.append(record));
+      if (i % 3 == 0) {
+        done.emplace_back(disk.steps(), log.size());
+        ASSERT_TRUE(log.checkpoint(signer));
+      }
+    }
+  }
+  const std::uint64_t crashes =
+      for_each_crash(disk, 40, 1, [&](FakeStorage& after, std::size_t step, std::uint64_t choice) {
+        std::uint64_t promised = 0;
+        for (const auto& [steps, entries] : done) {
+          if (steps <= step) promised = entries;
+        }
+        auto log = AuditLog::open(after, "audit.log", kStart);
+        EXPECT_TRUE(log.ok()) << step << "/" << choice << ": "
+                              << (log.ok() ? "" : log.error().message);
+        if (!log.ok()) return false;
+        EXPECT_GE(log->size(), promised) << step << "/" << choice;
+        EXPECT_TRUE(log->append(record_of(99)));
+        EXPECT_TRUE(log->checkpoint(signer));
+        return !testing::Test::HasFailure();
+      });
+  std::printf("  %llu crash states\n", static_cast<unsigned long long>(crashes));
+  EXPECT_GT(crashes, 1000u);
+}
+
+// Every call fails once, in every way: the entry is there or not, and the log goes on.
+TEST(AuditLog, SurvivesEveryFault) {
+  TestSigner signer("log");
+  for (const StorageFault fault : {StorageFault::kFull, StorageFault::kIo, StorageFault::kShort}) {
+    for (std::uint64_t call = 0;; ++call) {
+      FakeStorage disk;
+      disk.fail_at(call, fault);
+      std::uint64_t kept = 0;
+      if (auto log = AuditLog::open(disk, "audit.log", kStart); log.ok()) {
+        for (int i = 0; i < 3; ++i) {
+          (void)log->append(record_of(i));
+          (void)log->checkpoint(signer);
+        }
+        kept = log->size();
+      }
+      const bool all_done = disk.calls() <= call;
+      disk.fault_of = nullptr;
+      auto again = AuditLog::open(disk, "audit.log", kStart);
+      ASSERT_TRUE(again.ok()) << again.error().message;
+      EXPECT_GE(again->size(), kept);
+      EXPECT_TRUE(again->append(record_of(9)));
+      EXPECT_TRUE(again->checkpoint(signer));
+      if (all_done) break;
+    }
+  }
 }
 
 // Nothing that is changed below a checkpoint passes: every bit of every byte, every entry dropped,

@@ -1,19 +1,13 @@
 #include "trust/sealed_file.h"
 
 #include <gtest/gtest.h>
-#include <openssl/ec.h>
 
 #include <random>
 
-#include "trust/evp_key.h"
 #include "trust/testing.h"
 
 namespace polder::trust {
 namespace {
-
-std::unique_ptr<Decrypter> new_device() {
-  return evp_decrypter(OwnedKey(EVP_EC_gen("P-256")), {}, "a device's key").value();
-}
 
 std::string random_bytes(std::size_t size, unsigned seed = 1) {
   std::mt19937 random(seed);

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "trust/digest.h"
+#include "trust/evp_key.h"
 #include "trust/key.h"
 #include "trust/openssl.h"
 
@@ -58,5 +59,10 @@ class TestSigner final : public Signer {
   OwnedKey key_;
   PublicKey public_key_;
 };
+
+// The decryption key of a new device.
+inline std::unique_ptr<Decrypter> new_device() {
+  return evp_decrypter(OwnedKey(EVP_EC_gen("P-256")), {}, "a device's key").value();
+}
 
 }  // namespace polder::trust

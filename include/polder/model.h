@@ -13,6 +13,7 @@
 #include <polder/error.h>
 #include <polder/port.h>
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
@@ -51,6 +52,11 @@ class Model {
   // what to do. A build for devices opens plans only (kUnsupported otherwise). Where memory ran out
   // (kExhausted), what was taken may stay taken until the program ends.
   static Result<Model> open(const std::string& path, const OpenOptions& options = {});
+  // A plan that is in memory, such as one that was sealed. Its bytes are used in place: aligned to
+  // 64 bytes, unchanged as long as the model lives, kept alive by `owner`, which may be empty when
+  // the caller sees to that. Errors: kInvalid for bytes that are not so aligned; as open().
+  static Result<Model> open_plan(std::shared_ptr<const void> owner,
+                                 std::span<const std::byte> bytes, const OpenOptions& options = {});
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
   ~Model();

@@ -23,6 +23,13 @@ Result<Model> Model::open(const std::string& path, const OpenOptions& options) {
   return Model(std::make_unique<Impl>(Impl{std::move(*session)}));
 }
 
+Result<Model> Model::open_plan(std::shared_ptr<const void> owner, std::span<const std::byte> bytes,
+                               const OpenOptions& options) {
+  auto session = open_plan_session(std::move(owner), bytes, options);
+  if (!session) return fit_to_show(std::move(session).error());
+  return Model(std::make_unique<Impl>(Impl{std::move(*session)}));
+}
+
 std::span<const Port> Model::inputs() const { return impl_->session->inputs(); }
 std::span<const Port> Model::outputs() const { return impl_->session->outputs(); }
 Status Model::run(std::span<const TensorView> inputs) {

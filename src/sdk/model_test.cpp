@@ -52,6 +52,36 @@ TEST_F(ModelTest, OpensAndRunsAPlan) {
   expect_works(moved);
 }
 
+TEST_F(ModelTest, OpensAPlanInMemory) {
+  const std::vector<std::byte> plan = handmade::file_of(handmade::difference());
+  auto memory = std::shared_ptr<std::byte>(
+      static_cast<std::byte*>(std::aligned_alloc(64, plan.size() / 64 * 64 + 128)), std::free);
+  std::copy(plan.begin(), plan.end(), memory.get());
+  const std::weak_ptr<std::byte> alive = memory;
+  {
+    auto model = Model::open_plan(memory, {memory.get(), plan.size()}, {.threads = 2});
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    memory.reset();
+    expect_works(*model);
+    EXPECT_FALSE(alive.expired());
+  }
+  EXPECT_TRUE(alive.expired());
+}
+
+TEST_F(ModelTest, RefusesMemoryThatIsNoPlan) {
+  alignas(64) std::byte bytes[256] = {};
+  EXPECT_EQ(Model::open_plan(nullptr, bytes).error().code, Code::kCorrupt);
+  EXPECT_EQ(Model::open_plan(nullptr, {}).error().code, Code::kCorrupt);
+  EXPECT_EQ(Model::open_plan(nullptr, std::span(bytes).subspan(8)).error().code, Code::kInvalid);
+  const std::vector<std::byte> plan = handmade::file_of(handmade::difference());
+  auto* copy = static_cast<std::byte*>(std::aligned_alloc(64, plan.size() / 64 * 64 + 128));
+  std::copy(plan.begin(), plan.end(), copy);
+  EXPECT_EQ(Model::open_plan(nullptr, {copy, plan.size()}, {.bounds = {{"n", 3}}}).error().code,
+            Code::kInvalid);
+  EXPECT_EQ(Model::open_plan(nullptr, {copy, plan.size() - 1}).error().code, Code::kCorrupt);
+  std::free(copy);
+}
+
 TEST_F(ModelTest, OutputsThatAreNotAreEmpty) {
   auto model = Model::open(path("a.plan"));
   ASSERT_TRUE(model.ok()) << model.error().message;

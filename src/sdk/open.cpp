@@ -40,16 +40,16 @@ Result<std::unique_ptr<Session>> start(Plan plan, const OpenOptions& options) {
       {.threads = options.threads, .isa = isa, .max_iterations = options.max_iterations});
 }
 
-Result<std::unique_ptr<Session>> open_plan(File file, const OpenOptions& options,
-                                           const std::string& path) {
+Result<std::unique_ptr<Session>> open_plan(std::shared_ptr<const void> owner,
+                                           std::span<const std::byte> bytes,
+                                           const OpenOptions& options, const std::string& path) {
   if (!options.shapes.empty() || !options.bounds.empty() || !options.bindings.empty()) {
     return fail(Code::kInvalid,
                 "{}: a plan's sizes and fixed inputs are those it was compiled with; leave out "
                 "shapes, bounds and bindings, or compile the model again with them",
                 path);
   }
-  const auto bytes = file->bytes();
-  auto plan = Plan::from_bytes(std::move(file), bytes);
+  auto plan = Plan::from_bytes(std::move(owner), bytes);
   if (!plan) return std::move(plan).error().at(path);
   auto session = start(std::move(*plan), options);
   if (!session) return std::move(session).error().at(path);
@@ -69,7 +69,7 @@ Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOpt
         "{}: not a plan; this build opens plans only: compile the model with 'polder compile'",
         path);
   }
-  return open_plan(std::move(file), options, path);
+  return open_plan(file, file->bytes(), options, path);
 }
 }  // namespace
 
@@ -114,7 +114,7 @@ namespace {
 
 Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOptions& options) {
   TRY_VALUE(File file, map_model(path));
-  if (is_plan(file->bytes())) return open_plan(std::move(file), options, path);
+  if (is_plan(file->bytes())) return open_plan(file, file->bytes(), options, path);
   file.reset();
   TRY_VALUE(const compile::CompileOptions compile, compile_options(path, options));
   TRY_VALUE(Graph graph, import_model(path, options));
@@ -146,6 +146,16 @@ Status compile_file(const std::string& model_path, const std::string& plan_path,
 #endif
 
 // Importing, compiling and opening take memory as the model asks for.
+Result<std::unique_ptr<Session>> open_plan_session(std::shared_ptr<const void> owner,
+                                                   std::span<const std::byte> bytes,
+                                                   const OpenOptions& options) {
+  const std::string where = "plan in memory";
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % kPlanAlignment != 0) {
+    return fail(Code::kInvalid, "{}: its bytes must be aligned to {}", where, kPlanAlignment);
+  }
+  return within_memory(where, [&] { return open_plan(owner, bytes, options, where); });
+}
+
 Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options) {
   return within_memory(path, [&] { return open_any(path, options); });
 }

@@ -16,6 +16,10 @@ namespace polder {
 
 // From a plan, ONNX or TFLite file to a session. Errors name the file.
 Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options);
+// From a plan in memory (Model::open_plan()). Errors name "plan in memory".
+Result<std::unique_ptr<Session>> open_plan_session(std::shared_ptr<const void> owner,
+                                                   std::span<const std::byte> bytes,
+                                                   const OpenOptions& options);
 
 #ifndef POLDER_DEVICE
 // An ONNX or TFLite file as a graph, by its content. kInvalid for a plan.

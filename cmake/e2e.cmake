@@ -27,6 +27,12 @@ add_test(NAME keys COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/keys
 add_test(NAME repo COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/repo_test.py
          $<TARGET_FILE:polder>)
 
+# An audit log and what is done to it; files sealed for devices.
+foreach(name audit seal)
+  add_test(NAME ${name} COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/${name}_test.py
+           $<TARGET_FILE:polder>)
+endforeach()
+
 # What is installed serves a program of a user; sanitizers would have to be that program's too.
 if(NOT POLDER_SANITIZE AND TARGET polder_video_libav)
   add_test(NAME install COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/install_test.py

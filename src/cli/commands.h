@@ -31,5 +31,13 @@ extern const Command kRepoShow;
 extern const Command kRepoVerify;
 extern const Command kReleaseSign;
 extern const Command kReleaseVerify;
+extern const Command kSeal;
+extern const Command kUnseal;
+extern const Command kAuditAdd;
+extern const Command kAuditShow;
+extern const Command kAuditCheckpoint;
+extern const Command kAuditVerify;
+extern const Command kAuditProve;
+extern const Command kAuditCheckProof;
 
 }  // namespace polder::cli

@@ -1,0 +1,56 @@
+#include "cli/audit/common.h"
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "cli/repo/common.h"
+#include "platform/file.h"
+
+namespace polder::cli {
+
+Result<std::string> read_note(const std::string& path) {
+  return read_file(path, trust::kMaxNoteBytes);
+}
+
+Result<std::string> last_note(const std::string& log_path) {
+  const std::string path = trust::checkpoints_path(log_path);
+  TRY_VALUE(const auto file, open_readable(path));
+  TRY_VALUE(trust::CheckpointList list, trust::read_checkpoints(*file));
+  if (list.items.empty()) {
+    return fail(Code::kNotFound, "{}: no checkpoint yet: polder audit checkpoint signs one", path);
+  }
+  return std::move(list.items.back().note);
+}
+
+Result<std::vector<trust::PublicKey>> audit_keys(const Args& args) {
+  TRY_VALUE(auto keys, public_keys(args, "--key"));
+  if (keys.empty()) {
+    return fail(Code::kInvalid,
+                "--key is missing: the public key that signs the log's checkpoints; without it "
+                "nothing here can be believed");
+  }
+  return keys;
+}
+
+trust::Json checkpoint_json(const trust::Checkpoint& checkpoint) {
+  return trust::Json::Members{{"origin", checkpoint.origin},
+                              {"size", std::int64_t(checkpoint.size)},
+                              {"root", trust::hex(checkpoint.root)}};
+}
+
+trust::Json entry_json(const trust::Entry& entry) {
+  return trust::Json::Members{{"sequence", std::int64_t(entry.sequence)},
+                              {"time", entry.time},
+                              {"actor", entry.actor},
+                              {"act", entry.act},
+                              {"object", entry.object},
+                              {"details", entry.details}};
+}
+
+std::string entry_text(const trust::Entry& entry) {
+  const std::string details =
+      entry.details.empty() ? "" : "  " + trust::Json(entry.details).compact();
+  return one_line(fmt::format("{:>6}  {}  {:<22} {}  by {}{}", entry.sequence, entry.time,
+                              entry.act, entry.object, entry.actor, details));
+}
+
+}  // namespace polder::cli

@@ -1,0 +1,31 @@
+// What the commands on audit logs share.
+#pragma once
+
+#include <polder/error.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cli/args.h"
+#include "trust/audit_log.h"
+
+namespace polder::cli {
+
+#define POLDER_AUDIT_KEY_OPTION \
+  { "--key", "PUB.pem", "a public key that signs the log's checkpoints (repeats)", true }
+
+// The signed note in a file. Errors name the file.
+Result<std::string> read_note(const std::string& path);
+// The last checkpoint beside the log. Errors: kNotFound when there is none.
+Result<std::string> last_note(const std::string& log_path);
+// The public keys of --key, of which there must be one at least.
+Result<std::vector<trust::PublicKey>> audit_keys(const Args& args);
+
+// {"origin", "size", "root"}
+trust::Json checkpoint_json(const trust::Checkpoint& checkpoint);
+trust::Json entry_json(const trust::Entry& entry);
+// On one line, fit for a terminal.
+std::string entry_text(const trust::Entry& entry);
+
+}  // namespace polder::cli

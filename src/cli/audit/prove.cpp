@@ -1,0 +1,110 @@
+// polder audit prove, polder audit check-proof: proofs for those who do not have the log.
+#include <cstdio>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "cli/audit/common.h"
+#include "cli/commands.h"
+#include "platform/file.h"
+#include "trust/audit_proof.h"
+
+namespace polder::cli {
+
+namespace {
+
+constexpr Option kProveOptions[] = {
+    {"--entry", "N", "proves that entry N is in the log"},
+    {"--since", "FILE", "proves that the log begins with what this older checkpoint covers"},
+    {"--checkpoint", "FILE", "against this checkpoint (default: the last beside the log)"},
+    {"--output", "FILE", "writes the proof there (default: stdout)"},
+    {"--json", "", "changes nothing: proofs are JSON"}};
+
+Result<std::string> proof_of(const Args& args) {
+  const std::string& path = args.positional()[0];
+  if (args.has("--entry") == args.has("--since")) {
+    return fail(Code::kInvalid, "either --entry N or --since CHECKPOINT is needed");
+  }
+  TRY_VALUE(const std::int64_t number, args.integer("--entry", 0, 0, INT64_MAX));
+  TRY_VALUE(const auto log, open_readable(path));
+  TRY_VALUE(const std::string note,
+            args.has("--checkpoint") ? read_note(args.text("--checkpoint")) : last_note(path));
+  if (args.has("--entry")) {
+    TRY_VALUE(const trust::Json proof, trust::prove_entry(*log, std::uint64_t(number), note));
+    return proof.pretty();
+  }
+  TRY_VALUE(const std::string older, read_note(args.text("--since")));
+  TRY_VALUE(const trust::Json proof, trust::prove_growth(*log, older, note));
+  return proof.pretty();
+}
+
+Result<int> prove(const Args& args) {
+  TRY_VALUE(const std::string proof, proof_of(args));
+  if (args.has("--output")) TRY(write_file_atomic(args.text("--output"), proof));
+  else fmt::print("{}", proof);
+  return 0;
+}
+
+constexpr Option kCheckOptions[] = {
+    POLDER_AUDIT_KEY_OPTION,
+    {"--checkpoint", "FILE", "the proof must be about this very checkpoint"},
+    {"--json", "", "prints what is proven as JSON"}};
+
+trust::Json proven_json(const trust::Proven& proven) {
+  trust::Json::Members json;
+  json.emplace("checkpoint", checkpoint_json(proven.checkpoint));
+  if (proven.older) json.emplace("older", checkpoint_json(*proven.older));
+  if (proven.entry) json.emplace("entry", entry_json(*proven.entry));
+  return json;
+}
+
+Result<int> check(const Args& args) {
+  const std::string& path = args.positional()[0];
+  TRY_VALUE(const auto keys, audit_keys(args));
+  TRY_VALUE(const std::string text, read_file(path, trust::kMaxProofBytes));
+  TRY_VALUE(const trust::Proven proven, trust::check_proof(text, keys, path));
+  if (args.has("--checkpoint")) {
+    const std::string kept = args.text("--checkpoint");
+    TRY_VALUE(const std::string note, read_note(kept));
+    TRY_VALUE(const trust::Checkpoint checkpoint, trust::open_checkpoint(note, keys, kept));
+    if (checkpoint != proven.checkpoint) {
+      return fail(Code::kDenied, "{}: about a checkpoint of {} entries, not the one of {} in {}",
+                  path, proven.checkpoint.size, checkpoint.size, kept);
+    }
+  }
+  if (args.has("--json")) {
+    fmt::print("{}", proven_json(proven).pretty());
+  } else if (proven.entry) {
+    fmt::print("in {}, {} entries:\n{}\n", one_line(proven.checkpoint.origin),
+               proven.checkpoint.size, entry_text(*proven.entry));
+  } else {
+    fmt::print("{}: the {} entries begin with the {} of the older checkpoint\n",
+               one_line(proven.checkpoint.origin), proven.checkpoint.size, proven.older->size);
+  }
+  return 0;
+}
+
+}  // namespace
+
+const Command kAuditProve = {
+    .name = "audit prove",
+    .summary =
+        "Proves that an entry is in an audit log (--entry), or that the log only grew (--since).\n"
+        "Who has the proof and the log's public key needs nothing else: polder audit check-proof.",
+    .arguments = "LOG",
+    .example = "  polder audit prove audit.log --entry 7 --output proof.json",
+    .options = kProveOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = prove};
+
+const Command kAuditCheckProof = {
+    .name = "audit check-proof",
+    .summary = "Checks what 'polder audit prove' wrote, without the log.",
+    .arguments = "PROOF",
+    .example = "  polder audit check-proof proof.json --key audit.pub.pem",
+    .options = kCheckOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = check};
+
+}  // namespace polder::cli

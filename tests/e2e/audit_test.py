@@ -1,0 +1,170 @@
+#!/usr/bin/python3
+"""Keeps an audit log as an operator does, tampers with it in every way that a file allows, and
+checks proofs with nothing but the public key.
+
+    audit_test.py POLDER
+"""
+import base64
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+POLDER = pathlib.Path(sys.argv[1]).resolve()
+
+
+def leaf_hash(entry):
+    return hashlib.sha256(b"\0" + entry).digest()
+
+
+def root_of(leaves):
+    """RFC 6962, section 2.1, as it stands there."""
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    return hashlib.sha256(b"\1" + root_of(leaves[:split]) + root_of(leaves[split:])).digest()
+
+
+class Audit(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.scratch = pathlib.Path(folder.name)
+        for name in ("audit", "thief"):
+            self.polder("keys", "create", "--output", f"{name}.pem", "--no-passphrase")
+            self.polder("keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem")
+        self.add("key ceremony", "--origin", "example.com/releases")
+        self.add("people 1.0", "--act", "release_signed", "--detail", "sha256=0123")
+        self.checkpoint("kept")
+        self.add("people 1.1", "--act", "release_signed")
+        self.add("root", "--act", "root_rotated")
+
+    def run_polder(self, *arguments):
+        return subprocess.run([POLDER, *map(str, arguments)], cwd=self.scratch, capture_output=True,
+                              text=True, stdin=subprocess.DEVNULL)
+
+    def polder(self, *arguments):
+        done = self.run_polder(*arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def refused(self, *arguments):
+        done = self.run_polder(*arguments)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        return done.stderr
+
+    def add(self, what, *arguments):
+        self.polder("audit", "add", "audit.log", "--actor", "anna", "--object", what, *arguments)
+
+    def checkpoint(self, output):
+        return self.polder("audit", "checkpoint", "audit.log", "--key", "audit.pem", "--output",
+                           output)
+
+    def verify(self, *arguments):
+        return ("audit", "verify", "audit.log", "--key", "audit.pub.pem", *arguments)
+
+    def test_a_log_is_verified(self):
+        report = json.loads(self.polder(*self.verify("--json")))
+        self.assertEqual((report["entries"], report["covered"]), (5, 3))
+        self.checkpoint("newer")
+        report = json.loads(self.polder(*self.verify("--checkpoint", "kept", "--json")))
+        self.assertEqual((report["entries"], report["covered"], report["checkpoints"]), (5, 5, 3))
+        lines = (self.scratch / "audit.log").read_bytes().splitlines()
+        self.assertEqual(root_of([leaf_hash(line) for line in lines]).hex(), report["root"])
+        note = (self.scratch / "newer").read_text().splitlines()
+        self.assertEqual(note[:2], ["example.com/releases", "5"])
+        self.assertEqual(base64.b64decode(note[2]).hex(), report["root"])
+        shown = json.loads(self.polder("audit", "show", "audit.log", "--json"))["entries"]
+        self.assertEqual([entry["act"] for entry in shown],
+                         ["log_created", "note", "release_signed", "release_signed",
+                          "root_rotated"])
+        self.assertIn("root_rotated", self.polder("audit", "show", "audit.log", "--last", "1"))
+
+    def test_every_byte_and_line_counts(self):
+        self.checkpoint("newer")
+        log = self.scratch / "audit.log"
+        good = log.read_bytes()
+        lines = good.splitlines(keepends=True)
+        changes = [good[:i] + bytes([good[i] ^ 1]) + good[i + 1:] for i in range(0, len(good), 23)]
+        changes += [b"".join(lines[:i] + lines[i + 1:]) for i in range(len(lines))]
+        changes += [b"".join(lines[:i] + [lines[i]] + lines[i:]) for i in range(len(lines))]
+        changes += [b"".join([lines[1], lines[0]] + lines[2:]), good[:-1], b""]
+        for changed in changes:
+            log.write_bytes(changed)
+            self.refused(*self.verify())
+        log.write_bytes(good.replace(b"people 1.1", b"people 1.7"))
+        self.assertIn("entries 3 to 4", self.refused(*self.verify()))
+        self.assertIn("changed", self.refused("audit", "add", "audit.log", "--actor", "a",
+                                              "--object", "x"))
+        log.write_bytes(good)
+        self.polder(*self.verify())
+
+    def test_a_checkpoint_elsewhere_catches_the_holder_of_the_key(self):
+        log, beside = self.scratch / "audit.log", self.scratch / "audit.log.checkpoints"
+        log.write_bytes(log.read_bytes().replace(b"people 1.0", b"people 9.0"))
+        beside.unlink()
+        self.assertIn("no checkpoint", self.refused(*self.verify()))
+        self.checkpoint("forged")
+        self.polder(*self.verify())
+        self.assertIn("entries 0 to 2", self.refused(*self.verify("--checkpoint", "kept")))
+        self.refused("audit", "prove", "audit.log", "--since", "kept")
+
+    def test_checkpoints_of_others_are_refused(self):
+        beside = self.scratch / "audit.log.checkpoints"
+        beside.unlink()
+        self.polder("audit", "checkpoint", "audit.log", "--key", "thief.pem")
+        self.assertIn("no signature", self.refused(*self.verify()))
+        self.add("more")
+        self.refused("audit", "checkpoint", "audit.log", "--key", "audit.pem")
+        self.polder("audit", "checkpoint", "audit.log", "--key", "audit.pem", "--earlier",
+                    "thief.pub.pem")
+        self.polder(*self.verify("--key", "thief.pub.pem"))
+
+    def test_a_power_cut_costs_what_was_being_written(self):
+        log = self.scratch / "audit.log"
+        log.write_bytes(log.read_bytes() + b'{"act":"note","act')
+        self.assertIn("interrupted", self.polder(*self.verify()))
+        done = self.run_polder("audit", "add", "audit.log", "--actor", "anna", "--object", "x")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("cut off 18 bytes", done.stderr)
+        self.assertNotIn("interrupted", self.polder(*self.verify()))
+
+    def test_proofs_need_the_public_key_alone(self):
+        self.checkpoint("newer")
+        self.polder("audit", "prove", "audit.log", "--entry", "3", "--output", "proof.json")
+        self.polder("audit", "prove", "audit.log", "--since", "kept", "--output", "growth.json")
+        self.refused("audit", "prove", "audit.log", "--entry", "3", "--checkpoint", "kept")
+        self.refused("audit", "prove", "audit.log", "--entry", "5")
+        for name in ("audit.log", "audit.log.checkpoints"):
+            (self.scratch / name).unlink()
+        check = ("audit", "check-proof", "proof.json", "--key", "audit.pub.pem")
+        proven = json.loads(self.polder(*check, "--checkpoint", "newer", "--json"))
+        self.assertEqual(proven["entry"]["object"], "people 1.1")
+        self.refused(*check, "--checkpoint", "kept")
+        self.refused("audit", "check-proof", "proof.json", "--key", "thief.pub.pem")
+        grown = json.loads(self.polder("audit", "check-proof", "growth.json", "--key",
+                                       "audit.pub.pem", "--json"))
+        self.assertEqual((grown["older"]["size"], grown["checkpoint"]["size"]), (3, 5))
+        proof = self.scratch / "proof.json"
+        proof.write_text(proof.read_text().replace("people 1.1", "people 1.2"))
+        self.assertIn("does not lead", self.refused(*check))
+
+    def test_bad_input_says_what_to_do(self):
+        self.assertIn("release_signed", self.refused("audit", "add", "audit.log", "--actor", "a",
+                                                     "--act", "relase_signed", "--object", "x"))
+        self.assertIn("--origin", self.refused("audit", "add", "other.log", "--actor", "a",
+                                               "--object", "x"))
+        self.assertFalse((self.scratch / "other.log").exists())
+        self.assertIn("--key", self.refused("audit", "verify", "audit.log"))
+        self.refused("audit", "checkpoint", "other.log", "--key", "audit.pem")
+        self.assertFalse((self.scratch / "other.log").exists())
+        self.assertIn("--entry", self.refused("audit", "prove", "audit.log"))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

@@ -4,6 +4,8 @@
 //               models of CORPUS/onnx
 //   OUT/tflite  models of one or a few operators each
 //   OUT/npy     a tensor of each type
+//   OUT/audit   a log, checkpoints and proofs
+//   OUT/sealed  sealed files and their keys
 //
 // Every folder of CORPUS has its counterpart in OUT, if only an empty one.
 #include <algorithm>
@@ -20,6 +22,7 @@
 #include "platform/file.h"
 #include "sdk/tensor_file.h"
 #include "tflite_seeds.h"
+#include "trust_seeds.h"
 
 namespace polder::fuzz {
 namespace {
@@ -89,8 +92,10 @@ int run(const std::string& corpus, const std::string& out) {
       write_sample_plans(out + "/plan") + write_onnx_plans(corpus + "/onnx", out + "/plan");
   const int models = write_tflite_seeds(out + "/tflite");
   const int tensors = write_tensors(out + "/npy");
-  std::printf("%d plans, %d TFLite models, %d tensors\n", plans, models, tensors);
-  return plans > 100 && models > 50 && tensors > 10 ? 0 : 1;
+  const int trust = write_audit_seeds(out + "/audit") + write_sealed_seeds(out + "/sealed");
+  std::printf("%d plans, %d TFLite models, %d tensors, %d of trust\n", plans, models, tensors,
+              trust);
+  return plans > 100 && models > 50 && tensors > 10 && trust == 10 ? 0 : 1;
 }
 
 }  // namespace

@@ -42,7 +42,11 @@ WRONG = {
     "--tpm": [], "--key": [], "--root-key": [], "--targets-key": [], "--snapshot-key": [],
     "--timestamp-key": [], "--role-key": [], "--role": [], "--path": [], "--root": [], "--add": [],
     "--remove": [], "repo add --target": [],
-    "--signature": [], "--public-key": [],
+    "--signature": [], "--public-key": [], "--earlier": [], "--actor": [], "--act": [],
+    "--object": [], "--detail": [], "--origin": [], "--since": [], "--checkpoint": [], "--to": [],
+    "--add-recipient": [],
+    "--entry": ["", "abc", "-1", "1.5", "99999999999999999999"],
+    "--last": ["", "abc", "-1", "0", "1000001"],
     "--threshold": THRESHOLDS, "--root-threshold": THRESHOLDS, "--targets-threshold": THRESHOLDS,
     "--profile": ["", "foo"],
 }

@@ -13,7 +13,7 @@ namespace polder::cli {
 namespace {
 
 constexpr Option kProveOptions[] = {
-    {"--entry", "N", "proves that entry N is in the log"},
+    {"--entry", "N", "proves that entry N is in the log", false, whole<0, INT64_MAX>},
     {"--since", "FILE", "proves that the log begins with what this older checkpoint covers"},
     {"--checkpoint", "FILE", "against this checkpoint (default: the last beside the log)"},
     {"--output", "FILE", "writes the proof there (default: stdout)"},
@@ -24,7 +24,7 @@ Result<std::string> proof_of(const Args& args) {
   if (args.has("--entry") == args.has("--since")) {
     return fail(Code::kInvalid, "either --entry N or --since CHECKPOINT is needed");
   }
-  TRY_VALUE(const std::int64_t number, args.integer("--entry", 0, 0, INT64_MAX));
+  const std::int64_t number = args.integer("--entry", 0);
   TRY_VALUE(const auto log, open_readable(path));
   TRY_VALUE(const std::string note,
             args.has("--checkpoint") ? read_note(args.text("--checkpoint")) : last_note(path));

@@ -10,11 +10,12 @@ namespace polder::cli {
 
 namespace {
 
-constexpr Option kOptions[] = {{"--last", "N", "only the last N entries"},
-                               {"--json", "", "prints the entries as JSON"}};
+constexpr Option kOptions[] = {
+    {"--last", "N", "only the last N entries", false, whole<1, 1'000'000>},
+    {"--json", "", "prints the entries as JSON"}};
 
 Result<int> run(const Args& args) {
-  TRY_VALUE(const std::int64_t last, args.integer("--last", 0, 1, 1'000'000));
+  const std::int64_t last = args.integer("--last", 0);
   TRY_VALUE(const auto log, open_readable(args.positional()[0]));
   trust::LogReader reader(*log);
   const bool json = args.has("--json");

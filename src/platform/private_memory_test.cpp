@@ -9,6 +9,8 @@
 #include <sstream>
 #include <string>
 
+#include "platform/sanitized.h"
+
 namespace polder {
 namespace {
 
@@ -37,7 +39,9 @@ TEST(PrivateMemory, IsNeitherDumpedNorInherited) {
   if (flags.empty()) GTEST_SKIP() << "this system does not tell the flags of mappings";
   EXPECT_NE(flags.find(" dd "), flags.npos) << flags;  // not dumped
   EXPECT_NE(flags.find(" dc "), flags.npos) << flags;  // not copied by fork
+#ifndef POLDER_SANITIZED                               // sanitizers leave mlock() out
   EXPECT_EQ(memory.locked(), flags.find(" lo ") != flags.npos) << flags;
+#endif
   EXPECT_NE(flags.find(" wr "), flags.npos) << flags;
   memory.make_read_only();
   EXPECT_EQ(flags_of(memory.bytes().data()).find(" wr "), std::string::npos);
@@ -45,6 +49,9 @@ TEST(PrivateMemory, IsNeitherDumpedNorInherited) {
 }
 
 TEST(PrivateMemory, SaysWhenItIsNotLocked) {
+#ifdef POLDER_SANITIZED
+  GTEST_SKIP() << "sanitizers leave mlock() out";
+#endif
   rlimit old{};
   ::getrlimit(RLIMIT_MEMLOCK, &old);
   const rlimit none{0, old.rlim_max};

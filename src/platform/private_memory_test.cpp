@@ -69,6 +69,7 @@ TEST(PrivateMemory, NothingAndTooMuch) {
   auto memory = PrivateMemory::allocate(10).value();
   PrivateMemory other = std::move(memory);
   EXPECT_EQ(other.bytes().size(), 10u);
+  // NOLINTNEXTLINE(bugprone-use-after-move,clang-analyzer-cplusplus.Move)
   EXPECT_TRUE(memory.bytes().empty());
 }
 

@@ -114,7 +114,7 @@ inputs = ["camera", "track", "line"]
 privacy = { raw = "allow: a drawing" }
 )";
 
-constexpr const char* kVideoSink = R"([[node]]
+[[maybe_unused]] constexpr const char* kVideoSink = R"([[node]]
 name = "video"
 type = "annotated_video"
 inputs = ["camera", "track", "line"]

@@ -64,7 +64,8 @@ void print_text(const ModelSummary& summary, bool nodes) {
   print_ports("input", summary.inputs);
   print_ports("output", summary.outputs);
   fmt::print("{:<9} {}\n", "target", summary.target);
-  fmt::print("{:<9} {}\n", "runs with", summary.isa);
+  fmt::print("{:<9} {}{}\n", "runs with", summary.isa,
+             summary.runs_here ? "" : ", not on this machine");
   fmt::print("{:<9} {:.3f} M in {}\n", "params", summary.parameters / 1e6,
              bytes_text(summary.constant_bytes));
   fmt::print("{:<9} {:.2f} M multiply-accumulates\n", "work", summary.macs / 1e6);
@@ -109,7 +110,7 @@ void print_imported(const Graph& graph) {
 Result<int> run(const Args& args) {
   TRY_VALUE(const ModelOptions options, model_options(args));
   const std::string& path = args.positional()[0];
-  auto opened = open_session(path, options.open);
+  auto opened = look_into(path, options.open);
   if (!opened) {
     const auto graph = import_model(path, options.open);
     if (graph && !args.has("--json")) print_imported(*graph);

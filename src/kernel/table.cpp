@@ -14,9 +14,11 @@ const Kernels* kernels_for(Isa isa) {
   return nullptr;
 }
 
+bool machine_runs(Isa isa) { return kernels_for(isa) && cpu_supports(isa); }
+
 Isa best_isa() {
   for (Isa isa : {Isa::kX86V4, Isa::kX86V3, Isa::kArm64Neon}) {
-    if (kernels_for(isa) && cpu_supports(isa)) return isa;
+    if (machine_runs(isa)) return isa;
   }
   return Isa::kGeneric;
 }

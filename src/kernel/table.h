@@ -34,7 +34,9 @@ std::string_view isa_name(Isa isa);
 std::optional<Isa> isa_from_name(std::string_view name);
 // Whether this CPU and its operating system can run it.
 bool cpu_supports(Isa isa);
-// The fastest that this CPU supports and this build holds.
+// The same, and this build holds it.
+bool machine_runs(Isa isa);
+// The fastest of these.
 Isa best_isa();
 
 template <class Args>

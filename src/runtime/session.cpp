@@ -14,28 +14,35 @@ namespace polder {
 
 namespace {
 
-// The plan's target is the least that it needs: the same architecture, no more than the CPU has and
-// no more than is asked for.
-Result<kernel::Isa> choose_isa(std::uint8_t target_number, std::optional<kernel::Isa> asked) {
-  using kernel::Isa;
+using kernel::Isa;
+
+// Whether a plan for `target` runs with the kernels of `isa`: of the same architecture, no less.
+bool serves(Isa isa, Isa target) {
+  return isa == target || target == Isa::kGeneric || (isa == Isa::kX86V4 && target == Isa::kX86V3);
+}
+
+// The plan's target is the least that it needs: no more than the CPU has, where it is to run here,
+// and no more than is asked for.
+Result<Isa> choose_isa(std::uint8_t target_number, std::optional<Isa> asked, bool runs) {
   if (target_number > std::uint8_t(Isa::kArm64Neon)) {
     return fail(Code::kIncompatible,
                 "made for instruction set number {}, which this build does not know",
                 target_number);
   }
   const Isa target = Isa(target_number);
-  if (!kernel::kernels_for(target) || !kernel::cpu_supports(target)) {
+  const bool can_run = kernel::machine_runs(target);
+  if (runs && !can_run) {
     return fail(Code::kIncompatible,
                 "made for {}; this machine runs up to {}: compile with --target {}",
                 kernel::isa_name(target), kernel::isa_name(kernel::best_isa()),
                 kernel::isa_name(kernel::best_isa()));
   }
-  const Isa isa = asked.value_or(kernel::best_isa());
-  if (!kernel::kernels_for(isa) || !kernel::cpu_supports(isa)) {
+  const Isa isa = asked.value_or(can_run ? kernel::best_isa() : target);
+  if (runs && !kernel::machine_runs(isa)) {
     return fail(Code::kUnsupported, "asked to run with {}; this machine runs up to {}",
                 kernel::isa_name(isa), kernel::isa_name(kernel::best_isa()));
   }
-  if (isa < target) {
+  if (!serves(isa, target)) {
     return fail(Code::kIncompatible,
                 "made for {} and asked to run with {}: compile with --target {}",
                 kernel::isa_name(target), kernel::isa_name(isa), kernel::isa_name(isa));
@@ -99,7 +106,7 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
   session->plan_ = std::move(plan);
   const plan::Program& program = session->plan_.program();
   if (program.graphs()->size() == 0) return fail(Code::kCorrupt, "no graph");
-  TRY_VALUE(session->isa_, choose_isa(program.target(), options.isa));
+  TRY_VALUE(session->isa_, choose_isa(program.target(), options.isa, options.runs));
   TRY_VALUE(auto operators, find_operators(program));
   TRY_VALUE(session->pool_, make_pool(options.threads));
   GraphRunner::Shared::Taken taken;
@@ -110,11 +117,7 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
   TRY_VALUE(session->main_, GraphRunner::load(shared, 0));
 
   session->arena_bytes_ = session->main_->arena_bytes();
-  session->arena_ = allocate_pages(session->arena_bytes_ + kPlanAlignment);
-  if (!session->arena_) {
-    return fail(Code::kExhausted, "out of memory: the arena needs {} bytes", session->arena_bytes_);
-  }
-  session->main_->bind_arena(session->arena_.get());
+  if (options.runs) TRY(session->take_arena());
   for (const int id : session->main_->inputs())
     session->inputs_.push_back(port_of(session->main_->tensors()[std::size_t(id)]));
   for (const int id : session->main_->outputs())
@@ -122,8 +125,17 @@ Result<std::unique_ptr<Session>> Session::open(Plan plan, const SessionOptions& 
   return session;
 }
 
+Status Session::take_arena() {
+  arena_ = allocate_pages(arena_bytes_ + kPlanAlignment);
+  if (!arena_)
+    return fail(Code::kExhausted, "out of memory: the arena needs {} bytes", arena_bytes_);
+  main_->bind_arena(arena_.get());
+  return {};
+}
+
 Status Session::run(std::span<const TensorView> inputs) {
   has_results_ = false;
+  if (!arena_) return fail(Code::kInvalid, "this session was opened to look at, not to run");
   const auto begin = reinterpret_cast<std::uintptr_t>(arena_.get());
   for (std::size_t i = 0; i < std::min(inputs.size(), inputs_.size()); ++i) {
     const auto data = reinterpret_cast<std::uintptr_t>(inputs[i].data);
@@ -143,7 +155,7 @@ TensorView Session::output(int index) const {
   return main_->output(index);
 }
 
-kernel::Isa Session::target() const { return kernel::Isa(plan_.program().target()); }
+Isa Session::target() const { return kernel::Isa(plan_.program().target()); }
 
 void Session::observe(RunObserver* observer) { main_->observe(observer); }
 

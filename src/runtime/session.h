@@ -35,6 +35,9 @@ struct SessionOptions {
   // The most iterations of Loop and Scan in one run(), all of them together, nested ones each time:
   // a loop without an end is an error (kExhausted) instead of a hang.
   std::int64_t max_iterations = kMaxIterations;
+  // False: only to look at, so that the plan may be for any machine. Nothing is set aside for runs,
+  // and run() fails.
+  bool runs = true;
 };
 
 // The iterations that all loops together may make in one run.
@@ -67,7 +70,8 @@ class Session final : public Executor {
   TensorView output(int index) const override;
 
   std::size_t arena_bytes() const { return arena_bytes_; }
-  // The kernels that it runs, and the least that its plan needs.
+  // The kernels that it runs, and the least that its plan needs. A session to look at has the
+  // plan's where this machine cannot run these.
   kernel::Isa isa() const { return isa_; }
   kernel::Isa target() const;
   // The main graph's nodes, in order of execution.
@@ -80,6 +84,7 @@ class Session final : public Executor {
  private:
   friend class GraphRunner;
   Session();
+  Status take_arena();
 
   Plan plan_;
   kernel::Isa isa_ = kernel::Isa::kGeneric;

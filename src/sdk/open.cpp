@@ -33,16 +33,18 @@ Result<std::optional<kernel::Isa>> target_of(const OpenOptions& options) {
               options.target);
 }
 
-Result<std::unique_ptr<Session>> start(Plan plan, const OpenOptions& options) {
+Result<std::unique_ptr<Session>> start(Plan plan, const OpenOptions& options, bool runs) {
   TRY_VALUE(const auto isa, target_of(options));
-  return Session::open(
-      std::move(plan),
-      {.threads = options.threads, .isa = isa, .max_iterations = options.max_iterations});
+  return Session::open(std::move(plan), {.threads = options.threads,
+                                         .isa = isa,
+                                         .max_iterations = options.max_iterations,
+                                         .runs = runs});
 }
 
 Result<std::unique_ptr<Session>> open_plan(std::shared_ptr<const void> owner,
                                            std::span<const std::byte> bytes,
-                                           const OpenOptions& options, const std::string& path) {
+                                           const OpenOptions& options, const std::string& path,
+                                           bool runs) {
   if (!options.shapes.empty() || !options.bounds.empty() || !options.bindings.empty()) {
     return fail(Code::kInvalid,
                 "{}: a plan's sizes and fixed inputs are those it was compiled with; leave out "
@@ -51,7 +53,7 @@ Result<std::unique_ptr<Session>> open_plan(std::shared_ptr<const void> owner,
   }
   auto plan = Plan::from_bytes(std::move(owner), bytes);
   if (!plan) return std::move(plan).error().at(path);
-  auto session = start(std::move(*plan), options);
+  auto session = start(std::move(*plan), options, runs);
   if (!session) return std::move(session).error().at(path);
   return session;
 }
@@ -61,7 +63,8 @@ Result<std::unique_ptr<Session>> open_plan(std::shared_ptr<const void> owner,
 #ifdef POLDER_DEVICE
 
 namespace {
-Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOptions& options) {
+Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOptions& options,
+                                          bool runs) {
   TRY_VALUE(File file, map_model(path));
   if (!is_plan(file->bytes())) {
     return fail(
@@ -69,7 +72,7 @@ Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOpt
         "{}: not a plan; this build opens plans only: compile the model with 'polder compile'",
         path);
   }
-  return open_plan(file, file->bytes(), options, path);
+  return open_plan(file, file->bytes(), options, path, runs);
 }
 }  // namespace
 
@@ -112,9 +115,10 @@ Result<Graph> import_model(const std::string& path, const OpenOptions& options) 
 
 namespace {
 
-Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOptions& options) {
+Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOptions& options,
+                                          bool runs) {
   TRY_VALUE(File file, map_model(path));
-  if (is_plan(file->bytes())) return open_plan(file, file->bytes(), options, path);
+  if (is_plan(file->bytes())) return open_plan(file, file->bytes(), options, path, runs);
   file.reset();
   TRY_VALUE(const compile::CompileOptions compile, compile_options(path, options));
   TRY_VALUE(Graph graph, import_model(path, options));
@@ -122,7 +126,7 @@ Result<std::unique_ptr<Session>> open_any(const std::string& path, const OpenOpt
   if (!compiled) return std::move(compiled).error().at(path);
   TRY_VALUE(Plan loaded, compiled->load());
   *compiled = {};
-  auto opened = start(std::move(loaded), options);
+  auto opened = start(std::move(loaded), options, runs);
   if (!opened) return std::move(opened).error().at(path);
   return opened;
 }
@@ -153,11 +157,15 @@ Result<std::unique_ptr<Session>> open_plan_session(std::shared_ptr<const void> o
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % kPlanAlignment != 0) {
     return fail(Code::kInvalid, "{}: its bytes must be aligned to {}", where, kPlanAlignment);
   }
-  return within_memory(where, [&] { return open_plan(owner, bytes, options, where); });
+  return within_memory(where, [&] { return open_plan(owner, bytes, options, where, true); });
 }
 
 Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options) {
-  return within_memory(path, [&] { return open_any(path, options); });
+  return within_memory(path, [&] { return open_any(path, options, true); });
+}
+
+Result<std::unique_ptr<Session>> look_into(const std::string& path, const OpenOptions& options) {
+  return within_memory(path, [&] { return open_any(path, options, false); });
 }
 
 }  // namespace polder

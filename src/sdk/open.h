@@ -16,6 +16,8 @@ namespace polder {
 
 // From a plan, ONNX or TFLite file to a session. Errors name the file.
 Result<std::unique_ptr<Session>> open_session(const std::string& path, const OpenOptions& options);
+// The same to look at only, whichever machine the plan or the target is for (SessionOptions::runs).
+Result<std::unique_ptr<Session>> look_into(const std::string& path, const OpenOptions& options);
 // From a plan in memory (Model::open_plan()). Errors name "plan in memory".
 Result<std::unique_ptr<Session>> open_plan_session(std::shared_ptr<const void> owner,
                                                    std::span<const std::byte> bytes,

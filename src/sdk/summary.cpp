@@ -150,6 +150,7 @@ ModelSummary summarise(const Session& session, const std::string& path) {
   summary.path = path;
   summary.target = kernel::isa_name(session.target());
   summary.isa = kernel::isa_name(session.isa());
+  summary.runs_here = kernel::machine_runs(session.isa());
   summary.inputs.assign(session.inputs().begin(), session.inputs().end());
   summary.outputs.assign(session.outputs().begin(), session.outputs().end());
   summary.input_tensors.assign(session.graph().inputs().begin(), session.graph().inputs().end());
@@ -173,6 +174,7 @@ std::string summary_json(const ModelSummary& summary) {
   const Json object = {{"model", summary.path},
                        {"target", summary.target},
                        {"isa", summary.isa},
+                       {"runs_here", summary.runs_here},
                        {"inputs", ports_json(summary.inputs, summary.input_tensors)},
                        {"outputs", ports_json(summary.outputs, summary.output_tensors)},
                        {"parameters", summary.parameters},

@@ -25,7 +25,8 @@ struct TensorSummary {
 };
 struct ModelSummary {
   std::string path;
-  std::string target, isa;  // the least that it needs, and the kernels that run it here
+  std::string target, isa;  // the least that it needs, and the kernels that run it
+  bool runs_here = true;    // whether this machine has these
   std::vector<Port> inputs, outputs;
   std::vector<int> input_tensors, output_tensors;  // of the ports, as nodes number them
   // Of the graph and the bodies within, what several share counted once.

@@ -275,7 +275,7 @@ std::string summary_page(const ModelSummary& summary) {
       "content=\"width=device-width\"><title>{0}</title><style>{1}</style><h1>{0}</h1><dl>{2}{3}"
       "<dt>parameters</dt><dd>{4:.3f} M in {5}</dd><dt>work</dt><dd>{6:.2f} M "
       "multiply-accumulates</dd><dt>arena</dt><dd>{7}, {8} tensors</dd><dt>target</dt><dd>{9}, run "
-      "here with {10}</dd>"
+      "with {10}</dd>"
       "</dl><h2>Memory over time</h2><p>Each block is a tensor in the arena: from left to right "
       "the "
       "nodes, from bottom to top the address. Darker where one takes the "
@@ -287,7 +287,8 @@ std::string summary_page(const ModelSummary& summary) {
       html_text(summary.path), kStyle, ports_html("input", summary.inputs),
       ports_html("output", summary.outputs), summary.parameters / 1e6,
       bytes_text(summary.constant_bytes), summary.macs / 1e6, bytes_text(summary.arena_bytes),
-      summary.arena_tensors, summary.target, summary.isa, memory_svg(summary),
+      summary.arena_tensors, summary.target,
+      summary.runs_here ? summary.isa : summary.isa + ", not on this machine", memory_svg(summary),
       GraphDrawing(summary).html());
 }
 

@@ -168,6 +168,31 @@ class Inspect(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"made for {best} and asked to run with generic", done.stderr)
 
+    def test_what_is_for_another_machine_can_be_looked_at(self):
+        self.polder("inspect", evil_model())
+        best = json.loads(self.polder("inspect", evil_model(), "--json"))["isa"]
+        for other in {"x86-64-v3", "x86-64-v4", "arm64"} - {best}:
+            if best == "x86-64-v4" and other == "x86-64-v3":
+                continue  # that runs here, too
+            self.polder("compile", evil_model(), "--target", other, "--output", "other.plan")
+            for what in ("model.onnx", "--target", other), ("other.plan",):
+                done = subprocess.run([POLDER, "inspect", *what, "--json"], capture_output=True,
+                                      text=True, cwd=self.scratch, check=False)
+                self.assertEqual(done.returncode, 0, done)
+                told = json.loads(done.stdout)
+                self.assertEqual([node["op"] for node in told["nodes"]], ["Abs", "Exp"])
+                self.assertEqual((told["target"], told["isa"], told["runs_here"]),
+                                 (other, other, False))
+            done = subprocess.run([POLDER, "inspect", "other.plan"], capture_output=True,
+                                  text=True, cwd=self.scratch, check=True)
+            self.assertIn(f"runs with {other}, not on this machine\n", done.stdout)
+            for words in (("inspect", "other.plan", "--target", "generic"),
+                          ("run", "other.plan", "--input", "zeros")):
+                done = subprocess.run([POLDER, *words], capture_output=True, text=True,
+                                      cwd=self.scratch, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"made for {other}", done.stderr)
+
     def test_open_sizes_leave_something_to_see(self):
         model = self.scratch / "model.onnx"
         model.write_bytes(onnx_model(onnx_input("x", [-1, 4]), onnx_node("Abs", ["x"], ["y"]),

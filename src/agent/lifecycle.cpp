@@ -1,0 +1,270 @@
+#include "agent/lifecycle.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/fail.h"
+#include "base/text.h"
+#include "trust/manifest.h"
+
+namespace polder::agent {
+
+namespace {
+
+using trust::Version;
+
+constexpr std::string_view kEventNames[kEventKinds] = {"start", "due",    "offer",   "nothing",
+                                                       "done",  "failed", "rejected"};
+
+// --- Attempts and bad releases -------------------------------------------------------------------
+
+std::int64_t wait_s(std::int64_t failures, std::uint64_t random, const Policy& policy) {
+  std::int64_t wait = policy.first_wait_s;
+  for (std::int64_t i = 1; i < failures && wait < policy.longest_wait_s; ++i) wait *= 2;
+  wait = std::clamp<std::int64_t>(wait, 1, std::max<std::int64_t>(policy.longest_wait_s, 1));
+  return wait - std::int64_t(random % std::uint64_t(wait / 2 + 1));
+}
+
+template <class T>
+void forget(std::vector<T>& items, const ReleaseId& release) {
+  std::erase_if(items, [&](const T& item) { return item.release.manifest == release.manifest; });
+}
+
+template <class T>
+void remember(std::vector<T>& items, T item, std::size_t cap) {
+  forget(items, item.release);
+  if (items.size() >= cap) items.erase(items.begin());
+  items.push_back(std::move(item));
+}
+
+std::int64_t fit_time(std::int64_t time_s) {
+  return std::clamp<std::int64_t>(time_s, 0, kMaxTimeS);
+}
+
+// At most kMaxReasonBytes, and nothing in it that JSON or a terminal would not take.
+std::string fit_reason(const std::string& reason) {
+  std::string text = one_line(reason);
+  if (text.size() <= kMaxReasonBytes) return text;
+  text.resize(kMaxReasonBytes - 3);
+  while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
+  if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xc0) text.pop_back();
+  return text + "...";
+}
+
+void count_failure(AgentState& state, const Event& event, const Policy& policy) {
+  const ReleaseId& release = state.update->release;
+  const Attempts* before = state.find_attempts(release.manifest);
+  const std::int64_t failures = std::min(before ? before->failures + 1 : 1, kMaxCount);
+  const std::int64_t until_s = fit_time(event.now_s) + wait_s(failures, event.random, policy);
+  remember(state.attempts, Attempts{release, failures, fit_time(until_s)}, kMaxAttempts);
+}
+
+void blame(AgentState& state, const Event& event) {
+  const Update& update = *state.update;
+  remember(state.bad,
+           BadRelease{update.release, update.retry, fit_time(event.now_s), update.reason},
+           kMaxBadReleases);
+  forget(state.attempts, update.release);
+}
+
+std::string reason_of(const AgentState& state, const Event& event) {
+  if (event.kind != EventKind::kStart) return fit_reason(event.reason);
+  return fmt::format("the agent was started {} times while it was in phase '{}'",
+                     state.update->tries + 1, phase_name(state.phase));
+}
+
+// --- Effects -------------------------------------------------------------------------------------
+
+void learn(AgentState& state, const Event& event, const Policy& policy) {
+  const std::int64_t time_s = fit_time(event.time_seen_s);
+  if (time_s >= state.time_seen_s + policy.time_step_s) state.time_seen_s = time_s;
+  for (const auto& [name, floor] : event.floors) {
+    if (!state.units.contains(name)) continue;
+    const auto [at, is_new] = state.floors.try_emplace(name, floor);
+    if (!is_new && at->second < floor) at->second = floor;
+  }
+}
+
+void begin(AgentState& state, const Offer& offer) {
+  const Slot active = state.units.at(offer.unit).active;
+  state.update = Update{.unit = offer.unit,
+                        .release = offer.release,
+                        .slot = other_slot(active),
+                        .before = active,
+                        .shadow = offer.shadow,
+                        .retry = std::clamp<std::int64_t>(offer.retry, 0, kMaxCount)};
+}
+
+void switch_slot(AgentState& state) {
+  state.updated().active = state.update->slot;
+  state.update->tries = 0;
+}
+
+void accept(AgentState& state) {
+  Unit& unit = state.updated();
+  const ReleaseId release = state.update->release;
+  if (unit.committed != release) unit.previous = unit.committed;
+  unit.committed = release;
+  forget(state.attempts, release);
+  forget(state.bad, release);
+}
+
+// A slot that was being filled, or whose release failed, holds nothing any more; one that was not
+// touched yet still holds the release of before.
+void give_up_slot(AgentState& state) {
+  Unit& unit = state.updated();
+  if (unit.in(state.update->slot) == state.update->release) unit.in(state.update->slot).reset();
+}
+
+void apply(Effect effect, AgentState& state, const Event& event, const Policy& policy) {
+  const bool is_failure = effect == Effect::kGiveUp || effect == Effect::kBlame ||
+                          effect == Effect::kGoBack || effect == Effect::kGoBackBlaming;
+  if (is_failure) {
+    state.update->reason = reason_of(state, event);
+    if (effect == Effect::kGoBack || effect == Effect::kGoBackBlaming)
+      state.updated().active = state.update->before;
+    give_up_slot(state);
+  }
+  switch (effect) {
+    case Effect::kNone: break;
+    case Effect::kLearn: learn(state, event, policy); break;
+    case Effect::kBegin: learn(state, event, policy), begin(state, *event.offer); break;
+    case Effect::kEmptySlot: state.updated().in(state.update->slot).reset(); break;
+    case Effect::kFillSlot:
+      state.updated().in(state.update->slot) = state.update->release;
+      state.update->tries = 0;
+      break;
+    case Effect::kSwitch: switch_slot(state); break;
+    case Effect::kCountTry: ++state.update->tries; break;
+    case Effect::kAccept: accept(state); break;
+    case Effect::kFinish: state.update.reset(); break;
+    case Effect::kGiveUp:
+    case Effect::kGoBack: count_failure(state, event, policy); break;
+    case Effect::kBlame:
+    case Effect::kGoBackBlaming: blame(state, event); break;
+  }
+}
+
+// --- Rows ----------------------------------------------------------------------------------------
+
+bool is_bad(const AgentState& state, const Offer& offer) {
+  const BadRelease* bad = state.find_bad(offer.release.manifest);
+  return bad && offer.retry <= bad->retry;
+}
+
+// With the floors that came with the offer.
+bool may_begin(const AgentState& state, const Event& event, const Policy& policy) {
+  if (!event.offer) return false;
+  AgentState learned = state;
+  learn(learned, event, policy);
+  const Offer& offer = *event.offer;
+  return may_install(learned, offer.unit, offer.release).ok() && !is_bad(learned, offer);
+}
+
+bool holds(When when, const AgentState& state, const Event& event, const Policy& policy) {
+  switch (when) {
+    case When::kAlways: return true;
+    case When::kMayInstall: return may_begin(state, event, policy);
+    case When::kShadowWanted: return state.update->shadow && state.updated().running();
+    case When::kTriesLeft:
+      return state.update->tries <
+             (state.updated().runtime ? policy.runtime_tries : policy.model_tries);
+  }
+  return false;
+}
+
+const Transition* find_row(const AgentState& state, const Event& event, const Policy& policy) {
+  const auto found = std::ranges::find_if(kTransitions, [&](const Transition& row) {
+    return row.from == state.phase && row.on == event.kind && holds(row.when, state, event, policy);
+  });
+  return found == std::end(kTransitions) ? nullptr : &*found;
+}
+
+// A check by itself is nothing to remember: begun again it does no harm.
+AgentState as_saved(AgentState state) {
+  if (state.phase == Phase::kCheck) state.phase = Phase::kIdle;
+  return state;
+}
+
+}  // namespace
+
+std::string_view event_name(EventKind kind) { return kEventNames[std::size_t(kind)]; }
+
+Step next(const AgentState& state, const Event& event, const Policy& policy) {
+  const Transition* row = find_row(state, event, policy);
+  if (!row) return {state, false, true};
+  Step step{state, false, false};
+  apply(row->effect, step.state, event, policy);
+  step.state.phase = row->to;
+  step.changed = as_saved(step.state) != as_saved(state);
+  return step;
+}
+
+Status may_install(const AgentState& state, const std::string& name, const ReleaseId& release) {
+  const auto found = state.units.find(name);
+  if (found == state.units.end() || release.model != name)
+    return fail(Code::kNotFound, "{}: this device has no unit '{}'", release.text(), clipped(name));
+  const Unit& unit = found->second;
+  if (const auto floor = state.floors.find(name);
+      floor != state.floors.end() && release.version < floor->second) {
+    return fail(Code::kDenied, "{}: below the floor {}, which only rises", release.text(),
+                floor->second.text());
+  }
+  if (!unit.committed || unit.committed->version < release.version) return {};
+  if (unit.previous == release) return {};
+  if (unit.committed == release)
+    return fail(Code::kDenied, "{}: is what this device runs", release.text());
+  return fail(Code::kDenied,
+              "{}: not above {}, which this device has committed; back it goes only to {}",
+              release.text(), unit.committed->version.text(),
+              unit.previous ? unit.previous->text() : "what it committed before, which is nothing");
+}
+
+bool is_waiting(const Attempts& attempts, std::int64_t now_s, const Policy& policy) {
+  return now_s < attempts.not_before_s && attempts.not_before_s - now_s <= policy.longest_wait_s;
+}
+
+std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
+                                  std::int64_t now_s, const Policy& policy,
+                                  std::vector<Refusal>& refusals) {
+  std::optional<Offer> chosen;
+  const auto refuse = [&](const Offer& offer, std::string reason) {
+    refusals.push_back({offer.unit, offer.release, std::move(reason)});
+  };
+  for (const Offer& offer : offers) {
+    const auto unit = state.units.find(offer.unit);
+    if (unit != state.units.end() && unit->second.committed == offer.release) continue;
+    const Attempts* attempts = state.find_attempts(offer.release.manifest);
+    if (const Status may = may_install(state, offer.unit, offer.release); !may.ok()) {
+      refuse(offer, may.error().message);
+    } else if (is_bad(state, offer)) {
+      refuse(offer,
+             fmt::format("{}: failed here: {}; a newer version, or an assignment with a "
+                         "higher 'retry', ends that",
+                         offer.release.text(), state.find_bad(offer.release.manifest)->reason));
+    } else if (attempts && is_waiting(*attempts, now_s, policy)) {
+      refuse(offer,
+             fmt::format("{}: could not be installed {} times; it is tried again in {} s",
+                         offer.release.text(), attempts->failures, attempts->not_before_s - now_s));
+    } else if (!chosen) {
+      chosen = offer;
+    }
+  }
+  return chosen;
+}
+
+Result<AgentState> with_units(AgentState state, std::span<const std::string> models,
+                              const std::string& runtime) {
+  const auto add = [&](const std::string& name, bool is_runtime) -> Status {
+    const auto [at, is_new] = state.units.try_emplace(name, Unit{.runtime = is_runtime});
+    if (at->second.runtime == is_runtime) return {};
+    return fail(Code::kInvalid, "'{}' is the name of a model and of the runtime: choose another",
+                clipped(name));
+  };
+  for (const std::string& name : models) TRY(add(name, false));
+  if (!runtime.empty()) TRY(add(runtime, true));
+  TRY(state.validate());
+  return state;
+}
+
+}  // namespace polder::agent

@@ -1,0 +1,211 @@
+// The life of an update as one table: in which phase, on which event, what comes next. No I/O and
+// no clock: events carry what happened and when.
+//
+//   const Step step = next(state, event, policy);
+//   if (step.changed) TRY(save_state(*storage, step.state));
+//   ...then do what kActions says of step.state.phase, and say how it went in the next event
+//
+// A state is saved before its action is done, and every action may be done twice, so after a power
+// cut the agent loads the state, says kStart, and does the action again. At any time the active
+// slot of a unit holds a whole release: the one that was committed last or, from kActivate to
+// kCommit, the one that is on trial, with the other in reach.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/state.h"
+
+namespace polder::agent {
+
+// A release that a unit may take.
+struct Offer {
+  std::string unit;
+  ReleaseId release;
+  bool shadow = false;
+  std::int64_t retry = 0;  // of the assignment; 0 where there is none
+};
+
+enum class EventKind : std::uint8_t {
+  kStart,     // the agent started; whatever was being done was cut off
+  kDue,       // it is time to look for releases
+  kOffer,     // there is one to install
+  kNothing,   // there is none
+  kDone,      // the phase's action is done
+  kFailed,    // it could not be done, which may not be the release's fault
+  kRejected,  // the release failed: a wrong result, a crash loop
+};
+inline constexpr int kEventKinds = 7;
+std::string_view event_name(EventKind kind);
+
+struct Event {
+  EventKind kind = EventKind::kStart;
+  std::int64_t now_s = 0;           // since 1970
+  std::uint64_t random = 0;         // for jitter
+  std::string reason = {};          // kFailed, kRejected
+  std::optional<Offer> offer = {};  // kOffer
+  // What a check learned: kOffer, kNothing. Only what rises is taken.
+  std::int64_t time_seen_s = 0;
+  std::map<std::string, trust::Version> floors = {};
+};
+
+struct Policy {
+  // After the n-th failure of a release it is left alone for a time that doubles, half of it by
+  // chance.
+  std::int64_t first_wait_s = 60, longest_wait_s = 24 * 3600;
+  // Starts of the agent during a trial before the release on trial is to blame: one that takes the
+  // machine down with it.
+  std::int64_t runtime_tries = 3, model_tries = 8;
+  // How exact time_seen_s is kept, so that it costs no write at each check.
+  std::int64_t time_step_s = 3600;
+};
+
+// What is remembered when a transition is made.
+enum class Effect : std::uint8_t {
+  kNone,
+  kLearn,      // time and floors
+  kBegin,      // an update, into the slot that is not active
+  kEmptySlot,  // that slot holds nothing from now on
+  kFillSlot,   // it holds the release
+  kSwitch,     // the slot is the active one
+  kCountTry,   // one more start during the trial
+  kAccept,     // the release is the committed one, the one before is the way back
+  kFinish,     // the update is over
+  kGiveUp,     // it failed; the release may be tried again later
+  kBlame,      // it failed; the release is bad
+  kGoBack,     // the slot before is the active one again; the release may be tried again later
+  kGoBackBlaming,
+};
+
+// When a row of the table holds.
+enum class When : std::uint8_t { kAlways, kMayInstall, kShadowWanted, kTriesLeft };
+
+struct Transition {
+  Phase from;
+  EventKind on;
+  When when;
+  Phase to;
+  Effect effect;
+};
+
+// The first row that fits holds; where none does the event is ignored: it comes too late, or would
+// begin a second update.
+inline constexpr Transition kTransitions[] = {
+    // clang-format off
+    // from             on                    when                 to                effect
+    {Phase::kIdle,     EventKind::kDue,      When::kAlways,       Phase::kCheck,    Effect::kNone},
+
+    {Phase::kCheck,    EventKind::kStart,    When::kAlways,       Phase::kIdle,     Effect::kNone},
+    {Phase::kCheck,    EventKind::kOffer,    When::kMayInstall,   Phase::kDownload, Effect::kBegin},
+    {Phase::kCheck,    EventKind::kOffer,    When::kAlways,       Phase::kIdle,     Effect::kLearn},
+    {Phase::kCheck,    EventKind::kNothing,  When::kAlways,       Phase::kIdle,     Effect::kLearn},
+    {Phase::kCheck,    EventKind::kFailed,   When::kAlways,       Phase::kIdle,     Effect::kNone},
+
+    {Phase::kDownload, EventKind::kDone,     When::kAlways,       Phase::kVerify,   Effect::kNone},
+    {Phase::kDownload, EventKind::kFailed,   When::kAlways,       Phase::kDiscard,  Effect::kGiveUp},
+    {Phase::kDownload, EventKind::kRejected, When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+
+    {Phase::kVerify,   EventKind::kDone,     When::kAlways,       Phase::kStage,    Effect::kEmptySlot},
+    {Phase::kVerify,   EventKind::kFailed,   When::kAlways,       Phase::kDiscard,  Effect::kGiveUp},
+    {Phase::kVerify,   EventKind::kRejected, When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+
+    {Phase::kStage,    EventKind::kDone,     When::kAlways,       Phase::kProbe,    Effect::kFillSlot},
+    {Phase::kStage,    EventKind::kFailed,   When::kAlways,       Phase::kDiscard,  Effect::kGiveUp},
+    {Phase::kStage,    EventKind::kRejected, When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+
+    {Phase::kProbe,    EventKind::kStart,    When::kTriesLeft,    Phase::kProbe,    Effect::kCountTry},
+    {Phase::kProbe,    EventKind::kStart,    When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+    {Phase::kProbe,    EventKind::kDone,     When::kShadowWanted, Phase::kShadow,   Effect::kNone},
+    {Phase::kProbe,    EventKind::kDone,     When::kAlways,       Phase::kActivate, Effect::kSwitch},
+    {Phase::kProbe,    EventKind::kFailed,   When::kAlways,       Phase::kDiscard,  Effect::kGiveUp},
+    {Phase::kProbe,    EventKind::kRejected, When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+
+    {Phase::kShadow,   EventKind::kStart,    When::kTriesLeft,    Phase::kShadow,   Effect::kCountTry},
+    {Phase::kShadow,   EventKind::kStart,    When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+    {Phase::kShadow,   EventKind::kDone,     When::kAlways,       Phase::kActivate, Effect::kSwitch},
+    {Phase::kShadow,   EventKind::kFailed,   When::kAlways,       Phase::kDiscard,  Effect::kGiveUp},
+    {Phase::kShadow,   EventKind::kRejected, When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+
+    {Phase::kActivate, EventKind::kStart,    When::kTriesLeft,    Phase::kActivate, Effect::kCountTry},
+    {Phase::kActivate, EventKind::kStart,    When::kAlways,       Phase::kRollBack, Effect::kGoBackBlaming},
+    {Phase::kActivate, EventKind::kDone,     When::kAlways,       Phase::kObserve,  Effect::kNone},
+    {Phase::kActivate, EventKind::kFailed,   When::kAlways,       Phase::kRollBack, Effect::kGoBack},
+    {Phase::kActivate, EventKind::kRejected, When::kAlways,       Phase::kRollBack, Effect::kGoBackBlaming},
+
+    {Phase::kObserve,  EventKind::kStart,    When::kTriesLeft,    Phase::kObserve,  Effect::kCountTry},
+    {Phase::kObserve,  EventKind::kStart,    When::kAlways,       Phase::kRollBack, Effect::kGoBackBlaming},
+    {Phase::kObserve,  EventKind::kDone,     When::kAlways,       Phase::kCommit,   Effect::kAccept},
+    {Phase::kObserve,  EventKind::kFailed,   When::kAlways,       Phase::kRollBack, Effect::kGoBack},
+    {Phase::kObserve,  EventKind::kRejected, When::kAlways,       Phase::kRollBack, Effect::kGoBackBlaming},
+
+    // What these three do is tidying up: the decision is saved, and a failure changes nothing.
+    {Phase::kCommit,   EventKind::kDone,     When::kAlways,       Phase::kIdle,     Effect::kFinish},
+    {Phase::kCommit,   EventKind::kFailed,   When::kAlways,       Phase::kIdle,     Effect::kFinish},
+    {Phase::kDiscard,  EventKind::kDone,     When::kAlways,       Phase::kIdle,     Effect::kFinish},
+    {Phase::kDiscard,  EventKind::kFailed,   When::kAlways,       Phase::kIdle,     Effect::kFinish},
+    {Phase::kRollBack, EventKind::kDone,     When::kAlways,       Phase::kIdle,     Effect::kFinish},
+    {Phase::kRollBack, EventKind::kFailed,   When::kAlways,       Phase::kIdle,     Effect::kFinish},
+    // clang-format on
+};
+
+// What is done in each phase, once its state is saved. Each may be done twice.
+struct PhaseAction {
+  Phase phase;
+  std::string_view what;
+};
+inline constexpr PhaseAction kActions[kPhases] = {
+    {Phase::kIdle, "waits until a check is due"},
+    {Phase::kCheck, "asks the repository what this device should run"},
+    {Phase::kDownload,
+     "fetches the blobs that are not there, and parts of them that are not there"},
+    {Phase::kVerify, "hashes every blob again as it is on the disk"},
+    {Phase::kStage, "empties the slot and fills it"},
+    {Phase::kProbe, "opens every model of the slot in a process of its own, runs the goldens"},
+    {Phase::kShadow, "runs the new release beside the old one"},
+    {Phase::kActivate, "starts the slot that is active now in place of the other"},
+    {Phase::kObserve, "watches it"},
+    {Phase::kCommit, "reports it, frees what nothing needs any more"},
+    {Phase::kDiscard, "empties the slot, if the state says that it holds nothing"},
+    {Phase::kRollBack, "starts the slot that is active again, empties the other"},
+};
+
+struct Step {
+  AgentState state;
+  bool changed = false;  // to be saved before anything else is done
+  bool ignored = false;  // no row of the table fits
+};
+
+// `state` must be valid; so is what comes out. The same for the same arguments.
+Step next(const AgentState& state, const Event& event, const Policy& policy);
+
+// Why a release may not be installed, whoever offers it: the floor; a version that is not above
+// what was committed and is not the one way back. Errors: kDenied; kNotFound for a unit that this
+// device does not have.
+Status may_install(const AgentState& state, const std::string& unit, const ReleaseId& release);
+
+struct Refusal {
+  std::string unit;
+  ReleaseId release;
+  std::string reason;
+};
+// The first of the offers that may be installed, is not what runs, is not bad and is not to be left
+// alone for a while. What is not chosen is added to `refusals`; what runs already is no refusal.
+std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
+                                  std::int64_t now_s, const Policy& policy,
+                                  std::vector<Refusal>& refusals);
+
+// When the release of such attempts may be tried again. A clock that was wrong then does not hold
+// it back for longer than the longest wait.
+bool is_waiting(const Attempts& attempts, std::int64_t now_s, const Policy& policy);
+
+// Adds the units that are not there yet. Errors: kInvalid for a name that is none, or that is of
+// the other kind; kExhausted above kMaxUnits.
+Result<AgentState> with_units(AgentState state, std::span<const std::string> models,
+                              const std::string& runtime);
+
+}  // namespace polder::agent

@@ -39,9 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!inner) return 0;
   const auto text = inner->canonical();
   if (!text) return 0;
-  const trust::Json::Members members{{"format", 1},
-                                     {"sha256", trust::hex(trust::sha256(*text))},
-                                     {"state", *inner}};
+  const trust::Json::Members members{
+      {"format", 1}, {"sha256", trust::hex(trust::sha256(*text))}, {"state", *inner}};
   agent::exercise(trust::Json(members).compact());
   return 0;
 }

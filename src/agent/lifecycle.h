@@ -95,63 +95,70 @@ struct Transition {
 
 // The first row that fits holds; where none does the event is ignored: it comes too late, or would
 // begin a second update.
+namespace table {
+using enum Phase;
+using enum EventKind;
+using enum When;
+using enum Effect;
 inline constexpr Transition kTransitions[] = {
     // clang-format off
-    // from             on                    when                 to                effect
-    {Phase::kIdle,     EventKind::kDue,      When::kAlways,       Phase::kCheck,    Effect::kNone},
+    // from     on         when           to         effect
+    {kIdle,     kDue,      kAlways,       kCheck,    kNone},
 
-    {Phase::kCheck,    EventKind::kStart,    When::kAlways,       Phase::kIdle,     Effect::kNone},
-    {Phase::kCheck,    EventKind::kOffer,    When::kMayInstall,   Phase::kDownload, Effect::kBegin},
-    {Phase::kCheck,    EventKind::kOffer,    When::kAlways,       Phase::kIdle,     Effect::kLearn},
-    {Phase::kCheck,    EventKind::kNothing,  When::kAlways,       Phase::kIdle,     Effect::kLearn},
-    {Phase::kCheck,    EventKind::kFailed,   When::kAlways,       Phase::kIdle,     Effect::kNone},
+    {kCheck,    kStart,    kAlways,       kIdle,     kNone},
+    {kCheck,    kOffer,    kMayInstall,   kDownload, kBegin},
+    {kCheck,    kOffer,    kAlways,       kIdle,     kLearn},
+    {kCheck,    kNothing,  kAlways,       kIdle,     kLearn},
+    {kCheck,    kFailed,   kAlways,       kIdle,     kNone},
 
-    {Phase::kDownload, EventKind::kDone,     When::kAlways,       Phase::kVerify,   Effect::kNone},
-    {Phase::kDownload, EventKind::kFailed,   When::kAlways,       Phase::kDiscard,  Effect::kGiveUp},
-    {Phase::kDownload, EventKind::kRejected, When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+    {kDownload, kDone,     kAlways,       kVerify,   kNone},
+    {kDownload, kFailed,   kAlways,       kDiscard,  kGiveUp},
+    {kDownload, kRejected, kAlways,       kDiscard,  kBlame},
 
-    {Phase::kVerify,   EventKind::kDone,     When::kAlways,       Phase::kStage,    Effect::kEmptySlot},
-    {Phase::kVerify,   EventKind::kFailed,   When::kAlways,       Phase::kDiscard,  Effect::kGiveUp},
-    {Phase::kVerify,   EventKind::kRejected, When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+    {kVerify,   kDone,     kAlways,       kStage,    kEmptySlot},
+    {kVerify,   kFailed,   kAlways,       kDiscard,  kGiveUp},
+    {kVerify,   kRejected, kAlways,       kDiscard,  kBlame},
 
-    {Phase::kStage,    EventKind::kDone,     When::kAlways,       Phase::kProbe,    Effect::kFillSlot},
-    {Phase::kStage,    EventKind::kFailed,   When::kAlways,       Phase::kDiscard,  Effect::kGiveUp},
-    {Phase::kStage,    EventKind::kRejected, When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+    {kStage,    kDone,     kAlways,       kProbe,    kFillSlot},
+    {kStage,    kFailed,   kAlways,       kDiscard,  kGiveUp},
+    {kStage,    kRejected, kAlways,       kDiscard,  kBlame},
 
-    {Phase::kProbe,    EventKind::kStart,    When::kTriesLeft,    Phase::kProbe,    Effect::kCountTry},
-    {Phase::kProbe,    EventKind::kStart,    When::kAlways,       Phase::kDiscard,  Effect::kBlame},
-    {Phase::kProbe,    EventKind::kDone,     When::kShadowWanted, Phase::kShadow,   Effect::kNone},
-    {Phase::kProbe,    EventKind::kDone,     When::kAlways,       Phase::kActivate, Effect::kSwitch},
-    {Phase::kProbe,    EventKind::kFailed,   When::kAlways,       Phase::kDiscard,  Effect::kGiveUp},
-    {Phase::kProbe,    EventKind::kRejected, When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+    {kProbe,    kStart,    kTriesLeft,    kProbe,    kCountTry},
+    {kProbe,    kStart,    kAlways,       kDiscard,  kBlame},
+    {kProbe,    kDone,     kShadowWanted, kShadow,   kNone},
+    {kProbe,    kDone,     kAlways,       kActivate, kSwitch},
+    {kProbe,    kFailed,   kAlways,       kDiscard,  kGiveUp},
+    {kProbe,    kRejected, kAlways,       kDiscard,  kBlame},
 
-    {Phase::kShadow,   EventKind::kStart,    When::kTriesLeft,    Phase::kShadow,   Effect::kCountTry},
-    {Phase::kShadow,   EventKind::kStart,    When::kAlways,       Phase::kDiscard,  Effect::kBlame},
-    {Phase::kShadow,   EventKind::kDone,     When::kAlways,       Phase::kActivate, Effect::kSwitch},
-    {Phase::kShadow,   EventKind::kFailed,   When::kAlways,       Phase::kDiscard,  Effect::kGiveUp},
-    {Phase::kShadow,   EventKind::kRejected, When::kAlways,       Phase::kDiscard,  Effect::kBlame},
+    {kShadow,   kStart,    kTriesLeft,    kShadow,   kCountTry},
+    {kShadow,   kStart,    kAlways,       kDiscard,  kBlame},
+    {kShadow,   kDone,     kAlways,       kActivate, kSwitch},
+    {kShadow,   kFailed,   kAlways,       kDiscard,  kGiveUp},
+    {kShadow,   kRejected, kAlways,       kDiscard,  kBlame},
 
-    {Phase::kActivate, EventKind::kStart,    When::kTriesLeft,    Phase::kActivate, Effect::kCountTry},
-    {Phase::kActivate, EventKind::kStart,    When::kAlways,       Phase::kRollBack, Effect::kGoBackBlaming},
-    {Phase::kActivate, EventKind::kDone,     When::kAlways,       Phase::kObserve,  Effect::kNone},
-    {Phase::kActivate, EventKind::kFailed,   When::kAlways,       Phase::kRollBack, Effect::kGoBack},
-    {Phase::kActivate, EventKind::kRejected, When::kAlways,       Phase::kRollBack, Effect::kGoBackBlaming},
+    {kActivate, kStart,    kTriesLeft,    kActivate, kCountTry},
+    {kActivate, kStart,    kAlways,       kRollBack, kGoBackBlaming},
+    {kActivate, kDone,     kAlways,       kObserve,  kNone},
+    {kActivate, kFailed,   kAlways,       kRollBack, kGoBack},
+    {kActivate, kRejected, kAlways,       kRollBack, kGoBackBlaming},
 
-    {Phase::kObserve,  EventKind::kStart,    When::kTriesLeft,    Phase::kObserve,  Effect::kCountTry},
-    {Phase::kObserve,  EventKind::kStart,    When::kAlways,       Phase::kRollBack, Effect::kGoBackBlaming},
-    {Phase::kObserve,  EventKind::kDone,     When::kAlways,       Phase::kCommit,   Effect::kAccept},
-    {Phase::kObserve,  EventKind::kFailed,   When::kAlways,       Phase::kRollBack, Effect::kGoBack},
-    {Phase::kObserve,  EventKind::kRejected, When::kAlways,       Phase::kRollBack, Effect::kGoBackBlaming},
+    {kObserve,  kStart,    kTriesLeft,    kObserve,  kCountTry},
+    {kObserve,  kStart,    kAlways,       kRollBack, kGoBackBlaming},
+    {kObserve,  kDone,     kAlways,       kCommit,   kAccept},
+    {kObserve,  kFailed,   kAlways,       kRollBack, kGoBack},
+    {kObserve,  kRejected, kAlways,       kRollBack, kGoBackBlaming},
 
     // What these three do is tidying up: the decision is saved, and a failure changes nothing.
-    {Phase::kCommit,   EventKind::kDone,     When::kAlways,       Phase::kIdle,     Effect::kFinish},
-    {Phase::kCommit,   EventKind::kFailed,   When::kAlways,       Phase::kIdle,     Effect::kFinish},
-    {Phase::kDiscard,  EventKind::kDone,     When::kAlways,       Phase::kIdle,     Effect::kFinish},
-    {Phase::kDiscard,  EventKind::kFailed,   When::kAlways,       Phase::kIdle,     Effect::kFinish},
-    {Phase::kRollBack, EventKind::kDone,     When::kAlways,       Phase::kIdle,     Effect::kFinish},
-    {Phase::kRollBack, EventKind::kFailed,   When::kAlways,       Phase::kIdle,     Effect::kFinish},
+    {kCommit,   kDone,     kAlways,       kIdle,     kFinish},
+    {kCommit,   kFailed,   kAlways,       kIdle,     kFinish},
+    {kDiscard,  kDone,     kAlways,       kIdle,     kFinish},
+    {kDiscard,  kFailed,   kAlways,       kIdle,     kFinish},
+    {kRollBack, kDone,     kAlways,       kIdle,     kFinish},
+    {kRollBack, kFailed,   kAlways,       kIdle,     kFinish},
     // clang-format on
 };
+}  // namespace table
+using table::kTransitions;
 
 // What is done in each phase, once its state is saved. Each may be done twice.
 struct PhaseAction {

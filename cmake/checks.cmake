@@ -16,6 +16,9 @@ foreach(check layers style)
   add_test(NAME ${check} COMMAND ${program} ${PROJECT_SOURCE_DIR})
   add_test(NAME ${check}_self COMMAND ${program} --self-test)
 endforeach()
+add_test(NAME security_doc
+         COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/security_doc_test.py
+                 ${PROJECT_SOURCE_DIR})
 add_test(NAME peak_self
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/peak_test.py --self-test)
 

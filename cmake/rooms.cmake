@@ -76,6 +76,14 @@ if(POLDER_HOST AND POLDER_TESTS)
 endif()
 
 if(POLDER_TESTS)
+  # A fleet of agents on a virtual clock; --agents and --days make it larger.
+  add_executable(fleet_sim tests/sim/fleet_sim.cpp)
+  target_link_libraries(fleet_sim PRIVATE polder_agent)
+  target_compile_options(fleet_sim PRIVATE -fno-exceptions)
+  add_test(NAME fleet_sim COMMAND fleet_sim)
+endif()
+
+if(POLDER_TESTS)
   target_sources(sdk_test PRIVATE src/sdk/polder_c_test.c)
   set_source_files_properties(src/sdk/polder_c_test.c PROPERTIES
     COMPILE_OPTIONS "-std=c11;-Wall;-Wextra;-pedantic-errors")

@@ -1,0 +1,215 @@
+#include "agent/blob_store.h"
+
+#include <algorithm>
+
+#include "agent/blob_download.h"
+#include "base/fail.h"
+#include "base/text.h"
+#include "trust/chunks.h"
+
+namespace polder::agent {
+
+namespace {
+
+using trust::ChunkIndex;
+using trust::Sha256;
+
+constexpr char kFolder[] = "blobs", kPartialFolder[] = "blobs/partial";
+
+// Of the file with that name; nothing when it is not there.
+Result<std::optional<std::uint64_t>> size_of(Storage& storage, const std::string& name) {
+  auto file = storage.open(name);
+  if (!file.ok() && file.error().code == Code::kNotFound) return std::optional<std::uint64_t>();
+  if (!file.ok()) return std::move(file).error();
+  TRY_VALUE(const std::uint64_t size, (*file)->size());
+  return std::optional(size);
+}
+
+// The digest that a name consists of.
+std::optional<Sha256> digest_of(std::string_view name) {
+  Sha256 digest{};
+  const auto bytes = trust::from_hex(name);
+  if (!bytes.ok() || bytes->size() != digest.size()) return {};
+  std::copy(bytes->begin(), bytes->end(), digest.begin());
+  return trust::hex(digest) == name ? std::optional(digest) : std::nullopt;
+}
+
+bool has_usable_index(const BlobRef& blob) {
+  return blob.index && blob.index_bytes <= kMaxIndexBytes;
+}
+
+BlobRef index_of(const BlobRef& blob) { return {*blob.index, blob.index_bytes, {}, 0}; }
+
+Result<ChunkIndex> read_index(Storage& storage, const BlobRef& blob) {
+  const std::string name = BlobStore::name(*blob.index);
+  TRY_VALUE(const std::string bytes, read_stored(storage, name, std::size_t(blob.index_bytes)));
+  TRY_VALUE(ChunkIndex index, ChunkIndex::parse(bytes, name));
+  if (index.file_bytes() == blob.bytes) return index;
+  return fail(Code::kCorrupt, "{}: of a file of {} bytes, the blob has {}", name,
+              index.file_bytes(), blob.bytes);
+}
+
+// The index, fetched if need be; nothing when the blob has to do without. Errors: those that the
+// blob would meet as well.
+Result<std::optional<ChunkIndex>> fetch_index(BlobStore& store, const BlobRef& blob,
+                                              BlobFetcher& fetcher, const FetchProgress& progress,
+                                              FetchCounts& counts) {
+  if (!has_usable_index(blob)) return std::optional<ChunkIndex>();
+  const Status fetched = store.fetch(index_of(blob), {}, fetcher, progress, &counts);
+  if (!fetched.ok()) {
+    const Code code = fetched.error().code;
+    if (code == Code::kNotFound || code == Code::kCorrupt) return std::optional<ChunkIndex>();
+    return fail(code, "{}", fetched.error().message);
+  }
+  auto index = read_index(store.storage(), blob);
+  if (!index.ok()) return std::optional<ChunkIndex>();
+  return std::optional(std::move(*index));
+}
+
+std::vector<ChunkSource> open_sources(BlobStore& store, std::span<const BlobRef> at_hand) {
+  std::vector<ChunkSource> sources;
+  std::uint64_t index_bytes = 0;
+  for (const BlobRef& blob : at_hand) {
+    if (!has_usable_index(blob) || index_bytes + blob.index_bytes > kMaxIndexBytes) continue;
+    auto file = store.storage().open(BlobStore::name(blob.sha256));
+    auto index = read_index(store.storage(), blob);
+    if (!file.ok() || !index.ok()) continue;
+    index_bytes += blob.index_bytes;
+    sources.push_back({std::move(*file), std::move(*index)});
+  }
+  return sources;
+}
+
+}  // namespace
+
+std::vector<BlobRef> needed_blobs(const trust::Manifest& manifest,
+                                  std::span<const trust::Artifact* const> chosen) {
+  std::vector<BlobRef> all;
+  std::set<Sha256> seen;
+  const auto add = [&](const Sha256& digest, bool with_index) {
+    const trust::Blob* blob = manifest.find_blob(digest);
+    if (blob == nullptr || !seen.insert(digest).second) return;
+    BlobRef ref{digest, std::uint64_t(blob->bytes), {}, 0};
+    if (const trust::Blob* index = blob->chunks ? manifest.find_blob(*blob->chunks) : nullptr;
+        index && with_index) {
+      ref.index = blob->chunks;
+      ref.index_bytes = std::uint64_t(index->bytes);
+    }
+    all.push_back(ref);
+  };
+  for (const trust::Artifact* artifact : chosen) add(artifact->blob, !artifact->sealed);
+  if (manifest.pipeline) {
+    add(manifest.pipeline->blob, true);
+    for (const auto& [name, digest] : manifest.pipeline->files) add(digest, true);
+  }
+  for (const trust::Golden& golden : manifest.goldens) {
+    const auto is_its = [&](const trust::Artifact* a) { return a->name == golden.artifact; };
+    if (std::none_of(chosen.begin(), chosen.end(), is_its)) continue;
+    for (const trust::GoldenTensor& tensor : golden.inputs) add(tensor.blob, true);
+    for (const trust::GoldenTensor& tensor : golden.outputs) add(tensor.blob, true);
+  }
+  return all;
+}
+
+Status check_room(Storage& storage, std::uint64_t needed_bytes, std::uint64_t margin_bytes) {
+  TRY_VALUE(const std::uint64_t free, storage.free_bytes());
+  if (free >= needed_bytes && free - needed_bytes >= margin_bytes) return {};
+  return fail(Code::kExhausted,
+              "{} are needed and {} must stay free; {} are free: free {} more on the device, or "
+              "give its data folder a larger disk",
+              bytes_text(needed_bytes), bytes_text(margin_bytes), bytes_text(free),
+              bytes_text(needed_bytes + margin_bytes - free));
+}
+
+std::string BlobStore::name(const Sha256& blob) {
+  return fmt::format("{}/{}", kFolder, trust::hex(blob));
+}
+
+Result<BlobStore> BlobStore::open(Storage& storage) {
+  TRY(storage.make_folder(kPartialFolder));
+  return BlobStore(storage);
+}
+
+Result<bool> BlobStore::has(const BlobRef& blob) {
+  TRY_VALUE(const auto size, size_of(*storage_, name(blob.sha256)));
+  return size == blob.bytes;
+}
+
+Status BlobStore::fetch(const BlobRef& blob, std::span<const BlobRef> at_hand, BlobFetcher& fetcher,
+                        const FetchProgress& progress, FetchCounts* counts) {
+  FetchCounts own;
+  FetchCounts& count = counts ? *counts : own;
+  TRY_VALUE(const bool is_there, has(blob));
+  if (is_there) return {};
+  if (blob.bytes > std::uint64_t(trust::kMaxBlobBytes)) {
+    return fail(Code::kExhausted, "{}: {} bytes; at most {} are accepted", name(blob.sha256),
+                blob.bytes, trust::kMaxBlobBytes);
+  }
+  TRY_VALUE(auto index, fetch_index(*this, blob, fetcher, progress, count));
+  if (index) {
+    BlobDownload download(*storage_, blob, &*index, progress, count);
+    Status done = download.run(open_sources(*this, at_hand), fetcher);
+    if (done.ok() || !download.is_wrong()) return done;
+    index.reset();
+  }
+  const std::uint64_t resumed_before = count.resumed_bytes;
+  BlobDownload download(*storage_, blob, nullptr, progress, count);
+  Status done = download.run({}, fetcher);
+  const bool was_resumed = count.resumed_bytes > resumed_before;
+  if (done.ok() || !download.is_wrong() || !was_resumed) return done;
+  // What was left of an earlier fetch may be to blame.
+  return BlobDownload(*storage_, blob, nullptr, progress, count).run({}, fetcher);
+}
+
+Status BlobStore::verify(const BlobRef& blob) {
+  TRY_VALUE(auto file, storage_->open(name(blob.sha256)));
+  Status checked = check_stored(*file, blob);
+  file.reset();
+  if (checked.ok() || checked.error().code != Code::kCorrupt) return checked;
+  TRY(storage_->remove(name(blob.sha256)));
+  TRY(storage_->sync(kFolder));
+  return checked;
+}
+
+Result<std::uint64_t> BlobStore::missing_bytes(std::span<const BlobRef> wanted) {
+  std::uint64_t sum = 0;
+  const auto add = [&](const BlobRef& blob) -> Status {
+    TRY_VALUE(const bool is_there, has(blob));
+    if (is_there) return {};
+    const std::string partial = fmt::format("{}/{}", kPartialFolder, trust::hex(blob.sha256));
+    TRY_VALUE(const auto size, size_of(*storage_, partial));
+    sum += blob.bytes - std::min(blob.bytes, size.value_or(0));
+    return {};
+  };
+  for (const BlobRef& blob : wanted) {
+    TRY(add(blob));
+    if (has_usable_index(blob)) TRY(add(index_of(blob)));
+  }
+  return sum;
+}
+
+Result<std::uint64_t> BlobStore::collect(const std::set<Sha256>& keep) {
+  TRY_VALUE(const std::uint64_t partial, collect_folder(kPartialFolder, keep));
+  TRY_VALUE(const std::uint64_t whole, collect_folder(kFolder, keep));
+  return partial + whole;
+}
+
+Result<std::uint64_t> BlobStore::collect_folder(const std::string& folder,
+                                                const std::set<Sha256>& keep) {
+  TRY_VALUE(const auto names, storage_->list(folder, kMaxStoredBlobs));
+  std::uint64_t freed = 0;
+  bool is_changed = false;
+  for (const std::string& entry : names) {
+    const auto digest = digest_of(entry);
+    if (!digest || keep.count(*digest) > 0) continue;
+    const std::string name = folder + "/" + entry;
+    TRY_VALUE(const auto size, size_of(*storage_, name));
+    TRY(storage_->remove(name));
+    freed += size.value_or(0);
+    is_changed = true;
+  }
+  if (is_changed) TRY(storage_->sync(folder));
+  return freed;
+}
+
+}  // namespace polder::agent

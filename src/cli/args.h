@@ -1,68 +1,26 @@
-// Commands and their arguments: an option table that parses, and prints its own help and
-// completion.
+// The commands of polder: their tables of options, and the help and completion that come from them.
 #pragma once
 
 #include <polder/error.h>
 
-#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "platform/command_line.h"
 
 namespace polder::cli {
 
-// Whether a value can be what an option takes, without a look at any file. Errors name the option.
-using Check = Status (*)(std::string_view option, const std::string& value);
-
-struct Option {
-  std::string_view name;   // "--threads"
-  std::string_view value;  // what follows it: "N"; empty for a switch
-  std::string_view help;
-  bool repeats = false;
-  Check check = nullptr;  // of each value given; null: any text
-};
-
-Status check_whole(std::string_view option, const std::string& value, std::int64_t min,
-                   std::int64_t max);
-Status check_real(std::string_view option, const std::string& value, double min, double max);
-Status check_one_of(std::string_view option, const std::string& value,
-                    std::span<const std::string_view> known);
-// Checks for tables: whole<1, 256>.
-template <std::int64_t min, std::int64_t max>
-Status whole(std::string_view option, const std::string& value) {
-  return check_whole(option, value, min, max);
-}
-template <int min, int max>
-Status real(std::string_view option, const std::string& value) {
-  return check_real(option, value, min, max);
-}
-
-// What a command was given. An option with a value that is not given and does not repeat is taken
-// from the environment: --output-dir from POLDER_OUTPUT_DIR.
-class Args {
- public:
-  // Errors: kInvalid for an unknown option (naming the nearest), a missing value or one that its
-  // check refuses, too few or too many positional arguments. "--name value" and "--name=value" both
-  // work; "-o" is the one that begins with --out; "--" ends options.
-  static Result<Args> parse(std::span<char* const> argv, std::span<const Option> options,
-                            int min_positional, int max_positional);
-
-  bool has(std::string_view option) const;
-  // The last value given, or `fallback`.
-  std::string text(std::string_view option, std::string_view fallback = "") const;
-  std::vector<std::string> all(std::string_view option) const;
-  // Of options that are checked as numbers.
-  std::int64_t integer(std::string_view option, std::int64_t fallback) const;
-  double real(std::string_view option, double fallback) const;
-  std::span<const std::string> positional() const { return positional_; }
-
- private:
-  void take_environment(std::span<const Option> options);
-
-  std::vector<std::pair<std::string, std::string>> given_;
-  std::vector<std::string> positional_;
-};
+using command_line::Args;
+using command_line::check_one_of;
+using command_line::check_real;
+using command_line::check_whole;
+using command_line::is_output;
+using command_line::nearest;
+using command_line::Option;
+using command_line::options_help;
+using command_line::real;
+using command_line::whole;
 
 // A sub-command: polder VERB, or polder NOUN VERB.
 struct Command {
@@ -89,10 +47,6 @@ std::span<const Noun> nouns();
 std::string help_of(const Command& command);
 // Its commands, one a line.
 std::string help_of(const Noun& noun);
-// The candidate with the smallest edit distance, or "" when none is near.
-std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
-// What -o stands for: --output, --output-dir or --out, of which a command has at most one.
-bool is_output(std::string_view option);
 // Runs `polder ARGV...`; returns the exit status: 0 done, 1 failed, 2 usage.
 int main_of(int argc, char** argv);
 

@@ -201,15 +201,7 @@ std::string help_of(const Command& command) {
   std::string text = fmt::format("usage: polder {}{}{}{}\n\n{}\n", command.name,
                                  command.arguments.empty() ? "" : " ", command.arguments,
                                  command.options.empty() ? "" : " [OPTIONS]", command.summary);
-  if (!command.options.empty()) text += "\noptions:\n";
-  for (const Option& option : command.options) {
-    const std::string left =
-        fmt::format("{}{}{}{}", is_output(option.name) ? "-o, " : "", option.name,
-                    option.value.empty() ? "" : " ", option.value);
-    text += left.size() <= 24 ? fmt::format("  {:<26}{}", left, option.help)
-                              : fmt::format("  {}\n{:28}{}", left, "", option.help);
-    text += option.repeats ? "; may be repeated\n" : "\n";
-  }
+  if (!command.options.empty()) text += "\noptions:\n" + options_help(command.options);
   if (std::ranges::any_of(command.options, [](const Option& option) {
         return !option.value.empty() && !option.repeats;
       }))

@@ -1,5 +1,4 @@
-// Command-line arguments: parsing.
-#include "cli/args.h"
+#include "platform/command_line.h"
 
 #include <algorithm>
 #include <cctype>
@@ -10,7 +9,7 @@
 #include "base/check.h"
 #include "base/fail.h"
 
-namespace polder::cli {
+namespace polder::command_line {
 
 namespace {
 
@@ -155,6 +154,19 @@ Status check_one_of(std::string_view option, const std::string& value,
   return fail(Code::kInvalid, "{}: {} expected, '{}' given", option, list, value);
 }
 
+std::string options_help(std::span<const Option> options) {
+  std::string text;
+  for (const Option& option : options) {
+    const std::string left =
+        fmt::format("{}{}{}{}", is_output(option.name) ? "-o, " : "", option.name,
+                    option.value.empty() ? "" : " ", option.value);
+    text += left.size() <= 24 ? fmt::format("  {:<26}{}", left, option.help)
+                              : fmt::format("  {}\n{:28}{}", left, "", option.help);
+    text += option.repeats ? "; may be repeated\n" : "\n";
+  }
+  return text;
+}
+
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
@@ -179,4 +191,4 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   return best;
 }
 
-}  // namespace polder::cli
+}  // namespace polder::command_line

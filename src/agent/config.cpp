@@ -1,0 +1,329 @@
+#include "agent/config.h"
+
+#include <algorithm>
+#include <set>
+
+#include "agent/state.h"
+#include "base/fail.h"
+#include "base/text.h"
+#include "base/toml.h"
+#include "platform/file.h"
+#include "platform/url.h"
+#include "trust/key_uri.h"
+#include "trust/manifest.h"
+
+namespace polder::agent {
+
+namespace {
+
+constexpr Option kTop[] = {
+    {.name = "device",
+     .required = true,
+     .doc =
+         "Name of this device: letters, digits, '.', '-' and '_', at most 64. Assignments and the "
+         "certificate request carry it."},
+    {.name = "folder",
+     .fallback = "\"/var/lib/polderd\"",
+     .doc = "Where everything is kept: state, releases, reports, identity."},
+    {.name = "models",
+     .type = OptionType::kStrings,
+     .required = true,
+     .doc = "Names of the models that this device runs. Nothing else is ever installed."},
+    {.name = "runtime",
+     .fallback = "\"\"",
+     .doc = "Name of the releases of `polderd` itself; empty: it is not updated from the "
+            "repository."},
+    {.name = "repository",
+     .fallback = "\"\"",
+     .doc = "Where releases come from: an `https://` or `http://` URL, or a folder (a USB stick, a "
+            "share). Empty: nowhere; what is installed runs."},
+    {.name = "root",
+     .fallback = "\"\"",
+     .doc = "The repository's `root.json` as it was handed over with the device. Read once, when "
+            "the agent trusts none yet."},
+    {.name = "pins",
+     .type = OptionType::kTable,
+     .doc = "`NAME = \"VERSION\"`: of this model no other version is installed."},
+    {.name = "updates", .type = OptionType::kTable, .doc = "See below."},
+    {.name = "network", .type = OptionType::kTable, .doc = "See below."},
+    {.name = "worker", .type = OptionType::kTable, .doc = "See below."},
+    {.name = "reports", .type = OptionType::kTable, .doc = "See below."},
+    {.name = "identity", .type = OptionType::kTable, .doc = "See below."},
+};
+
+constexpr Option kUpdates[] = {
+    {.name = "check_every_s",
+     .type = OptionType::kInteger,
+     .fallback = "1800",
+     .unit = "s",
+     .min = 1,
+     .max = 30 * 86400,
+     .doc = "How often the repository is asked; each time up to a quarter earlier by chance."},
+    {.name = "observe_s",
+     .type = OptionType::kInteger,
+     .fallback = "600",
+     .unit = "s",
+     .min = 1,
+     .max = 86400,
+     .doc = "How long a new release must run well before it is committed."},
+    {.name = "shadow_s",
+     .type = OptionType::kInteger,
+     .fallback = "600",
+     .unit = "s",
+     .min = 1,
+     .max = 86400,
+     .doc = "How long it runs beside the old one, where an assignment asks for that."},
+    {.name = "window",
+     .fallback = "\"\"",
+     .doc = "`HH:MM-HH:MM`, UTC: updates begin only then. Empty: at any time."},
+};
+
+constexpr Option kNetwork[] = {
+    {.name = "ca_file",
+     .fallback = "\"\"",
+     .doc = "Certificates (PEM) that a server's must come from; empty: the system's."},
+    {.name = "deadline_s",
+     .type = OptionType::kInteger,
+     .fallback = "3600",
+     .unit = "s",
+     .min = 1,
+     .max = 7 * 86400,
+     .doc = "Of one request, from beginning to end. What has come is kept for the next."},
+    {.name = "min_rate",
+     .type = OptionType::kInteger,
+     .fallback = "256",
+     .unit = "bytes/s",
+     .min = 0,
+     .max = 1e9,
+     .doc = "A server that is slower for 20 seconds is given up; 0: never."},
+};
+
+constexpr Option kWorker[] = {
+    {.name = "memory_mb",
+     .type = OptionType::kInteger,
+     .fallback = "1024",
+     .unit = "MB",
+     .min = 16,
+     .max = 1 << 20,
+     .doc = "Address space of a pipeline's process; beyond it an allocation fails."},
+    {.name = "threads",
+     .type = OptionType::kInteger,
+     .fallback = "1",
+     .min = 1,
+     .max = 256,
+     .doc = "Threads of a model."},
+    {.name = "heartbeat_timeout_s",
+     .type = OptionType::kInteger,
+     .fallback = "30",
+     .unit = "s",
+     .min = 1,
+     .max = 3600,
+     .doc = "A worker that is silent for so long hangs, and is ended."},
+    {.name = "crashes",
+     .type = OptionType::kInteger,
+     .fallback = "3",
+     .min = 1,
+     .max = 1000,
+     .doc = "So many ends of a worker within `crash_window_s` are a crash loop: a release on trial "
+            "is rolled back."},
+    {.name = "crash_window_s",
+     .type = OptionType::kInteger,
+     .fallback = "600",
+     .unit = "s",
+     .min = 1,
+     .max = 86400,
+     .doc = "See `crashes`."},
+};
+
+constexpr Option kReports[] = {
+    {.name = "megabytes",
+     .type = OptionType::kInteger,
+     .fallback = "16",
+     .unit = "MB",
+     .min = 1,
+     .max = 65536,
+     .doc = "Of reports that wait for delivery; above it metrics are dropped before alarms, and "
+            "what is dropped is counted."},
+};
+
+constexpr Option kIdentity[] = {
+    {.name = "key",
+     .fallback = "\"\"",
+     .doc = "The device's key: `file:PATH`, `pkcs11:token=T;object=K` or `tpm:0x81000002`. Empty: "
+            "a file in `folder`."},
+};
+
+struct Section {
+  std::string_view name;
+  std::span<const Option> options;
+};
+constexpr Section kSections[] = {{"updates", kUpdates},
+                                 {"network", kNetwork},
+                                 {"worker", kWorker},
+                                 {"reports", kReports},
+                                 {"identity", kIdentity}};
+
+// An empty table of such a section where the file has none.
+Result<Settings> section(const Settings& top, std::string_view name, std::string_view file) {
+  const auto found = std::ranges::find(kSections, name, &Section::name);
+  const TomlValue none;
+  const TomlValue* table = top.find(name);
+  if (table && table->kind != TomlKind::kTable)
+    return fail(Code::kInvalid, "{}: a table expected: [{}]", top.place(name), name);
+  return Settings::check(table ? *table : none, found->options, file, fmt::format("[{}]", name));
+}
+
+Result<int> minutes_of(std::string_view text, const std::string& place) {
+  const auto digit = [&](std::size_t i) { return text[i] >= '0' && text[i] <= '9'; };
+  if (text.size() == 5 && digit(0) && digit(1) && text[2] == ':' && digit(3) && digit(4)) {
+    const int hours = (text[0] - '0') * 10 + text[1] - '0';
+    const int minutes = (text[3] - '0') * 10 + text[4] - '0';
+    if (hours < 24 && minutes < 60) return hours * 60 + minutes;
+  }
+  return fail(Code::kInvalid, "{}: 'HH:MM-HH:MM' expected, such as '01:30-04:00', '{}' found",
+              place, clipped(text));
+}
+
+Result<std::optional<DayWindow>> read_window(const Settings& updates) {
+  const std::string& text = updates.string("window");
+  if (text.empty()) return std::optional<DayWindow>();
+  const std::string place = updates.place("window") + ": window";
+  const std::size_t dash = text.find('-');
+  if (dash == text.npos) return minutes_of("", place).error();
+  TRY_VALUE(const int from_min, minutes_of(std::string_view(text).substr(0, dash), place));
+  TRY_VALUE(const int to_min, minutes_of(std::string_view(text).substr(dash + 1), place));
+  if (from_min == to_min)
+    return fail(Code::kInvalid, "{}: it is empty; leave it out for the whole day", place);
+  return std::optional<DayWindow>({from_min, to_min});
+}
+
+Status read_pins(const Settings& top, Config& config) {
+  const TomlValue* table = top.find("pins");
+  if (!table) return {};
+  if (table->kind != TomlKind::kTable)
+    return fail(Code::kInvalid, "{}: a table expected: [pins]", top.place("pins"));
+  for (const auto& [name, value] : table->members) {
+    const std::string place = fmt::format("{}: pins.{}", top.place("pins"), clipped(name));
+    if (value.kind != TomlKind::kString)
+      return fail(Code::kInvalid, "{}: a version in quotes expected", place);
+    auto version = trust::Version::parse(value.string, place);
+    if (!version.ok()) return Error{Code::kInvalid, version.error().message};
+    const bool known =
+        std::ranges::find(config.models, name) != config.models.end() || name == config.runtime;
+    if (!known) return fail(Code::kInvalid, "{}: is among neither models nor runtime", place);
+    config.pins.emplace(name, std::move(*version));
+  }
+  return {};
+}
+
+Status check_names(const Settings& top, const Config& config) {
+  if (!is_device_id(config.device)) {
+    return fail(Code::kInvalid,
+                "{}: device: 1 to {} letters, digits, '.', '-' and '_' expected, '{}' found",
+                top.place("device"), kMaxDeviceIdBytes, clipped(config.device));
+  }
+  if (config.models.size() + 1 > kMaxUnits)
+    return fail(Code::kExhausted, "{}: models: {} of at most {}", top.place("models"),
+                config.models.size(), kMaxUnits - 1);
+  std::set<std::string_view> names;
+  for (const std::string& name : config.models) {
+    if (!trust::is_release_name(name) || !names.insert(name).second)
+      return fail(Code::kInvalid, "{}: models: '{}' is no name of a release, or there twice",
+                  top.place("models"), clipped(name));
+  }
+  if (!config.runtime.empty() &&
+      (!trust::is_release_name(config.runtime) || names.contains(config.runtime))) {
+    return fail(Code::kInvalid, "{}: runtime: '{}' is no name of a release, or that of a model",
+                top.place("runtime"), clipped(config.runtime));
+  }
+  return {};
+}
+
+Status check_places(const Settings& top, const Config& config) {
+  for (const auto& [name, path] : {std::pair{"folder", &config.folder}, {"root", &config.root}}) {
+    if (!path->empty() && path->front() != '/')
+      return fail(Code::kInvalid, "{}: {}: a path from '/' on expected, '{}' found",
+                  top.place(name), name, clipped(*path));
+  }
+  if (config.folder.empty()) return fail(Code::kInvalid, "{}: folder: empty", top.place("folder"));
+  if (config.repository.empty() || config.repository.front() == '/') return {};
+  if (const auto url = Url::parse(config.repository); !url.ok())
+    return fail(Code::kInvalid, "{}: repository: a URL or a path from '/' on expected: {}",
+                top.place("repository"), url.error().message);
+  return {};
+}
+
+Status read_sections(const Settings& top, std::string_view file, Config& config) {
+  TRY_VALUE(const Settings updates, section(top, "updates", file));
+  config.check_every_s = updates.integer("check_every_s");
+  config.observe_s = updates.integer("observe_s");
+  config.shadow_s = updates.integer("shadow_s");
+  TRY_VALUE(config.window, read_window(updates));
+  TRY_VALUE(const Settings network, section(top, "network", file));
+  config.ca_file = network.string("ca_file");
+  config.download_deadline_s = network.integer("deadline_s");
+  config.min_rate_bytes_s = network.integer("min_rate");
+  TRY_VALUE(const Settings worker, section(top, "worker", file));
+  config.worker = {.memory_bytes = worker.integer("memory_mb") << 20,
+                   .threads = worker.integer("threads"),
+                   .heartbeat_timeout_s = worker.integer("heartbeat_timeout_s"),
+                   .crashes = worker.integer("crashes"),
+                   .crash_window_s = worker.integer("crash_window_s")};
+  TRY_VALUE(const Settings reports, section(top, "reports", file));
+  config.report_bytes = reports.integer("megabytes") << 20;
+  TRY_VALUE(const Settings identity, section(top, "identity", file));
+  config.key = identity.string("key");
+  if (config.key.empty()) return {};
+  if (const auto uri = trust::KeyUri::parse(config.key); !uri.ok())
+    return fail(Code::kInvalid, "{}: key: {}", identity.place("key"), uri.error().message);
+  return {};
+}
+
+}  // namespace
+
+bool DayWindow::holds(std::int64_t now_s) const {
+  const std::int64_t day_s = 86'400;
+  const std::int64_t minute = ((now_s % day_s) + day_s) % day_s / 60;
+  if (from_min < to_min) return minute >= from_min && minute < to_min;
+  return minute >= from_min || minute < to_min;
+}
+
+bool Config::is_folder() const { return !repository.empty() && repository.front() == '/'; }
+
+std::string Config::key_uri() const {
+  return key.empty() ? "file:" + folder + "/identity/key.pem" : key;
+}
+
+bool is_device_id(std::string_view id) {
+  return id.size() <= kMaxDeviceIdBytes && trust::is_release_name(id);
+}
+
+Result<Config> parse_config(std::string_view text, std::string_view file) {
+  TRY_VALUE(const TomlValue table, parse_toml(text, file));
+  TRY_VALUE(const Settings top, Settings::check(table, kTop, file, "the top level"));
+  Config config{.device = top.string("device"),
+                .folder = top.string("folder"),
+                .models = top.strings("models"),
+                .runtime = top.string("runtime"),
+                .repository = top.string("repository"),
+                .root = top.string("root")};
+  TRY(check_names(top, config));
+  TRY(check_places(top, config));
+  TRY(read_pins(top, config));
+  TRY(read_sections(top, file, config));
+  return config;
+}
+
+Result<Config> read_config(const std::string& path) {
+  TRY_VALUE(const std::string text, read_file(path, kMaxTomlBytes));
+  return parse_config(text, path);
+}
+
+std::string config_reference() {
+  std::string page = options_markdown(kTop);
+  for (const Section& part : kSections)
+    page += fmt::format("\n### `[{}]`\n\n{}", part.name, options_markdown(part.options));
+  return page;
+}
+
+}  // namespace polder::agent

@@ -1,0 +1,78 @@
+// polderd.toml: what the owner of a device decides, above anything that a repository offers.
+//
+//   TRY_VALUE(const Config config, read_config("/etc/polderd/polderd.toml"));
+//
+// The keys are in the option tables of config.cpp, from which their reference comes too. An unknown
+// key is an error with its line and the nearest known one.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "trust/version.h"
+
+namespace polder::agent {
+
+inline constexpr std::size_t kMaxDeviceIdBytes = 64;
+
+// A part of each day, UTC: [from, to) in minutes; may go over midnight.
+struct DayWindow {
+  int from_min = 0, to_min = 0;
+  bool holds(std::int64_t now_s) const;
+  bool operator==(const DayWindow&) const = default;
+};
+
+struct WorkerConfig {
+  std::int64_t memory_bytes = 0;
+  std::int64_t threads = 1;
+  std::int64_t heartbeat_timeout_s = 0;
+  std::int64_t crashes = 0;  // in crash_window_s that make a crash loop
+  std::int64_t crash_window_s = 0;
+  bool operator==(const WorkerConfig&) const = default;
+};
+
+struct Config {
+  std::string device;  // its name: of a file, of a certificate
+  std::string folder;  // all that the agent keeps
+  std::vector<std::string> models;
+  std::string runtime;  // the name of polderd's own releases; empty: it is not updated
+  // Where releases come from: a URL, or a folder. Empty: nowhere, what is installed runs.
+  std::string repository;
+  std::string root;  // root.json of the repository, as it was handed over with the device
+  std::map<std::string, trust::Version> pins;  // no other version of these
+
+  std::int64_t check_every_s = 0;
+  std::int64_t observe_s = 0, shadow_s = 0;
+  std::optional<DayWindow> window;  // updates begin only then
+
+  std::string ca_file;  // empty: the system's
+  std::int64_t download_deadline_s = 0, min_rate_bytes_s = 0;
+
+  std::int64_t report_bytes = 0;  // the ring's cap
+  std::string key;                // URI (trust/signer.h); empty: a file in the folder
+
+  WorkerConfig worker;
+  bool operator==(const Config&) const = default;
+
+  bool is_folder() const;  // of the repository
+  // "file:FOLDER/identity/key.pem" where nothing is said.
+  std::string key_uri() const;
+};
+
+// `file` names it in errors. Errors: kCorrupt for bad TOML; kInvalid, with the line and what to do.
+Result<Config> parse_config(std::string_view text, std::string_view file);
+Result<Config> read_config(const std::string& path);
+
+// Letters, digits, '.', '-' and '_'; at most kMaxDeviceIdBytes; '.' and '-' not in front.
+bool is_device_id(std::string_view id);
+
+// The reference page: every key with its type, fallback and meaning.
+std::string config_reference();
+
+}  // namespace polder::agent

@@ -1,0 +1,114 @@
+#include "agent/config.h"
+
+#include <gtest/gtest.h>
+
+namespace polder::agent {
+namespace {
+
+constexpr char kFull[] = R"(device = "camera-17"
+folder = "/data/polderd"
+models = ["people-counting", "keywords"]
+runtime = "polderd"
+repository = "https://releases.example.com/fleet"
+root = "/etc/polderd/root.json"
+
+[pins]
+keywords = "1.2.0"
+
+[updates]
+check_every_s = 60
+observe_s = 5
+window = "22:30-04:00"
+
+[network]
+ca_file = "/etc/polderd/ca.pem"
+min_rate = 0
+
+[worker]
+memory_mb = 256
+crashes = 2
+
+[reports]
+megabytes = 4
+
+[identity]
+key = "tpm:0x81000002"
+)";
+
+TEST(Config, ReadsEveryKey) {
+  const auto config = parse_config(kFull, "polderd.toml");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  EXPECT_EQ(config->device, "camera-17");
+  EXPECT_EQ(config->models.size(), 2u);
+  EXPECT_EQ(config->pins.at("keywords").text(), "1.2.0");
+  EXPECT_EQ(config->check_every_s, 60);
+  EXPECT_EQ(config->shadow_s, 600);
+  EXPECT_EQ(config->worker.memory_bytes, 256 << 20);
+  EXPECT_EQ(config->worker.heartbeat_timeout_s, 30);
+  EXPECT_EQ(config->report_bytes, 4 << 20);
+  EXPECT_EQ(config->key_uri(), "tpm:0x81000002");
+  EXPECT_FALSE(config->is_folder());
+}
+
+TEST(Config, TheLeastThatIsNeeded) {
+  const auto config = parse_config("device = \"a\"\nmodels = \"m\"\n", "polderd.toml");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  EXPECT_EQ(config->folder, "/var/lib/polderd");
+  EXPECT_EQ(config->key_uri(), "file:/var/lib/polderd/identity/key.pem");
+  EXPECT_FALSE(config->window);
+}
+
+TEST(Config, ErrorsSayWhereAndWhat) {
+  struct Case {
+    const char *text, *message;
+  };
+  const std::string head = "device = \"a\"\nmodels = [\"m\"]\n";
+  const Case cases[] = {
+      {"folder_ = \"/x\"", "polderd.toml:3: "},
+      {"folder_ = \"/x\"", "'folder'"},
+      {"folder = \"data\"", "a path from '/' on"},
+      {"repository = \"ftp://x\"", "repository"},
+      {"runtime = \"m\"", "that of a model"},
+      {"[pins]\nother = \"1.0.0\"", "among neither"},
+      {"[pins]\nm = \"one\"", "pins.m"},
+      {"[updates]\nwindow = \"25:00-01:00\"", "HH:MM-HH:MM"},
+      {"[updates]\nwindow = \"2-3\"", "polderd.toml:4: "},
+      {"[updates]\nwindow = \"02:00-02:00\"", "empty"},
+      {"[updates]\nobserve = 5", "'observe_s'"},
+      {"[worker]\nmemory_mb = 1", "memory_mb"},
+      {"[identity]\nkey = \"tpm:zz\"", "polderd.toml:4: "},
+      {"updates = 3", "table"},
+  };
+  for (const Case& c : cases) {
+    const auto config = parse_config(head + c.text, "polderd.toml");
+    ASSERT_FALSE(config.ok()) << c.text;
+    EXPECT_NE(config.error().message.find(c.message), std::string::npos) << config.error().message;
+  }
+  EXPECT_FALSE(parse_config("models = [\"m\"]", "polderd.toml").ok());
+  EXPECT_FALSE(parse_config("device = \"a/b\"\nmodels = [\"m\"]", "polderd.toml").ok());
+  EXPECT_FALSE(parse_config("device = \"a\"\nmodels = [\"m\", \"m\"]", "polderd.toml").ok());
+  EXPECT_FALSE(parse_config("device = \"a\"\nmodels = [\"../m\"]", "polderd.toml").ok());
+}
+
+TEST(Config, WindowsGoOverMidnight) {
+  const DayWindow night{22 * 60 + 30, 4 * 60}, noon{12 * 60, 13 * 60};
+  const auto at = [](int hours, int minutes) {
+    return std::int64_t(20'000) * 86'400 + hours * 3600 + minutes * 60;
+  };
+  EXPECT_TRUE(night.holds(at(22, 30)));
+  EXPECT_TRUE(night.holds(at(3, 59)));
+  EXPECT_FALSE(night.holds(at(4, 0)));
+  EXPECT_FALSE(night.holds(at(22, 29)));
+  EXPECT_TRUE(noon.holds(at(12, 0)));
+  EXPECT_FALSE(noon.holds(at(13, 0)));
+  EXPECT_TRUE(night.holds(-1));
+}
+
+TEST(Config, TheReferenceHasEveryKey) {
+  const std::string page = config_reference();
+  for (const char* key : {"device", "pins", "check_every_s", "ca_file", "crash_window_s", "key"})
+    EXPECT_NE(page.find(key), std::string::npos) << key;
+}
+
+}  // namespace
+}  // namespace polder::agent

@@ -1,0 +1,80 @@
+// Command lines by option tables, for every program: what is unknown is named with what is near.
+//
+//   constexpr Option kOptions[] = {{"--threads", "N", "threads", false, whole<1, 256>}};
+//   TRY_VALUE(const Args args, Args::parse(words, kOptions, 0, 1));
+//   const std::int64_t threads = args.integer("--threads", 1);
+//
+// Options that are not given are taken from the environment, which is why this is here.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace polder::command_line {
+
+// Whether a value can be what an option takes, without a look at any file. Errors name the option.
+using Check = Status (*)(std::string_view option, const std::string& value);
+
+struct Option {
+  std::string_view name;   // "--threads"
+  std::string_view value;  // what follows it: "N"; empty for a switch
+  std::string_view help;
+  bool repeats = false;
+  Check check = nullptr;  // of each value given; null: any text
+};
+
+Status check_whole(std::string_view option, const std::string& value, std::int64_t min,
+                   std::int64_t max);
+Status check_real(std::string_view option, const std::string& value, double min, double max);
+Status check_one_of(std::string_view option, const std::string& value,
+                    std::span<const std::string_view> known);
+// Checks for tables: whole<1, 256>.
+template <std::int64_t min, std::int64_t max>
+Status whole(std::string_view option, const std::string& value) {
+  return check_whole(option, value, min, max);
+}
+template <int min, int max>
+Status real(std::string_view option, const std::string& value) {
+  return check_real(option, value, min, max);
+}
+
+// What a command was given. An option with a value that is not given and does not repeat is taken
+// from the environment: --output-dir from POLDER_OUTPUT_DIR.
+class Args {
+ public:
+  // Errors: kInvalid for an unknown option (naming the nearest), a missing value or one that its
+  // check refuses, too few or too many positional arguments. "--name value" and "--name=value" both
+  // work; "-o" is the one that begins with --out; "--" ends options.
+  static Result<Args> parse(std::span<char* const> argv, std::span<const Option> options,
+                            int min_positional, int max_positional);
+
+  bool has(std::string_view option) const;
+  // The last value given, or `fallback`.
+  std::string text(std::string_view option, std::string_view fallback = "") const;
+  std::vector<std::string> all(std::string_view option) const;
+  // Of options that are checked as numbers.
+  std::int64_t integer(std::string_view option, std::int64_t fallback) const;
+  double real(std::string_view option, double fallback) const;
+  std::span<const std::string> positional() const { return positional_; }
+
+ private:
+  void take_environment(std::span<const Option> options);
+
+  std::vector<std::pair<std::string, std::string>> given_;
+  std::vector<std::string> positional_;
+};
+
+// The table for the help: a line for each option.
+std::string options_help(std::span<const Option> options);
+// The candidate with the smallest edit distance, or "" when none is near.
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+// What -o stands for: --output, --output-dir or --out, of which a command has at most one.
+bool is_output(std::string_view option);
+
+}  // namespace polder::command_line

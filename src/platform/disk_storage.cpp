@@ -20,7 +20,7 @@
 namespace polder {
 namespace {
 
-constexpr mode_t kFileMode = 0600, kFolderMode = 0700;
+constexpr mode_t kFileMode = 0600, kProgramMode = 0700, kFolderMode = 0700;
 
 class DiskStoredFile final : public StoredFile {
  public:
@@ -158,6 +158,30 @@ Status DiskStorage::rename(const std::string& from, const std::string& to) {
   if (::renameat(source.get(), last_part(from).c_str(), target.get(), last_part(to).c_str()) != 0)
     return os_error(path(from), "rename", errno);
   return {};
+}
+
+Status DiskStorage::link(const std::string& from, const std::string& to) {
+  TRY(check_storage_name(from));
+  TRY(check_storage_name(to));
+  TRY_VALUE(const Descriptor source, open_folder(fd_, path_, storage_folder(from)));
+  TRY_VALUE(const Descriptor target, open_folder(fd_, path_, storage_folder(to)));
+  if (::linkat(source.get(), last_part(from).c_str(), target.get(), last_part(to).c_str(), 0) == 0)
+    return {};
+  // EPERM is what file systems without links say.
+  if (errno == EPERM || errno == EOPNOTSUPP || errno == EXDEV || errno == EMLINK)
+    return fail(Code::kUnsupported, "{}: cannot have a second name: {}", path(from),
+                std::strerror(errno));
+  return os_error(path(to), "link", errno);
+}
+
+Status DiskStorage::make_executable(const std::string& name) {
+  TRY(check_storage_name(name));
+  TRY_VALUE(const Descriptor folder, open_folder(fd_, path_, storage_folder(name)));
+  const Descriptor fd(::openat(folder.get(), last_part(name).c_str(),
+                               O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (fd.get() < 0) return os_error(path(name), "open", errno);
+  if (::fchmod(fd.get(), kProgramMode) != 0) return os_error(path(name), "change the mode", errno);
+  return sync_descriptor(fd.get(), path(name));
 }
 
 Status DiskStorage::remove(const std::string& name) {

@@ -9,8 +9,9 @@
 namespace polder {
 namespace {
 
-constexpr std::size_t kMaxParts = 4;
+constexpr std::size_t kMaxParts = 5;
 constexpr std::size_t kMaxPartBytes = 200;
+constexpr std::size_t kCopyBytes = 256u << 10;
 constexpr std::size_t kMaxCounterBytes = 64;
 constexpr std::string_view kCounterHead = "polder counter 1: ";
 
@@ -54,6 +55,18 @@ Result<std::string> read_stored(Storage& storage, const std::string& name, std::
   TRY_VALUE(const std::size_t got, file->read(0, bytes));
   bytes.resize(got);
   return bytes;
+}
+
+Status copy_stored(Storage& storage, const std::string& from, const std::string& to) {
+  TRY_VALUE(auto source, storage.open(from));
+  TRY_VALUE(auto copy, storage.create(to));
+  std::string piece(kCopyBytes, 0);
+  for (std::uint64_t at = 0;;) {
+    TRY_VALUE(const std::size_t got, source->read(at, piece));
+    if (got > 0) TRY(copy->write(at, std::string_view(piece).substr(0, got)));
+    at += got;
+    if (got < piece.size()) return copy->sync();
+  }
 }
 
 Status replace_stored(Storage& storage, const std::string& name, std::string_view bytes) {

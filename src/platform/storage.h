@@ -42,7 +42,7 @@ class StorageLock {
   virtual ~StorageLock() = default;
 };
 
-// Files in a folder and in its sub-folders. A name is a path below the folder: 1 to 4 parts of
+// Files in a folder and in its sub-folders. A name is a path below the folder: 1 to 5 parts of
 // letters, digits, '.', '_', '-', of at most 200 bytes each, that do not begin with '.'; another
 // name is kInvalid. Links are not followed. Errors name the file; kNotFound, kExhausted (disk full,
 // above a cap), kDenied, kIo. Not thread-safe.
@@ -56,6 +56,11 @@ class Storage {
   virtual Result<std::unique_ptr<StoredFile>> create(const std::string& name) = 0;
   // Replaces `to`, in one step. Durable after sync() of both folders.
   virtual Status rename(const std::string& from, const std::string& to) = 0;
+  // A second name of the same bytes, which must not be taken. Durable after sync(). kUnsupported
+  // where the file system has no such names, or no more for this file: copy_stored() then.
+  virtual Status link(const std::string& from, const std::string& to) = 0;
+  // For the file's owner, under all of its names. Durable when it returns.
+  virtual Status make_executable(const std::string& name) = 0;
   // Fine when it is not there. Durable after sync().
   virtual Status remove(const std::string& name) = 0;
   // With its parents; fine if it is there. Durable when it returns.
@@ -83,6 +88,9 @@ std::string storage_folder(const std::string& name);
 // The whole file. Errors: kExhausted above `cap_bytes`.
 Result<std::string> read_stored(Storage& storage, const std::string& name, std::size_t cap_bytes);
 
+// Copies the bytes piece by piece; they are synced, the name is durable after Storage::sync().
+Status copy_stored(Storage& storage, const std::string& from, const std::string& to);
+
 // Replaces the file: after a power cut at any moment it holds the old bytes or the new; after a
 // return without an error, the new. In between there is `name`.new, which may be left behind and is
 // overwritten by the next call.
@@ -103,6 +111,8 @@ class DiskStorage final : public Storage {
   Result<std::unique_ptr<StoredFile>> open(const std::string& name) override;
   Result<std::unique_ptr<StoredFile>> create(const std::string& name) override;
   Status rename(const std::string& from, const std::string& to) override;
+  Status link(const std::string& from, const std::string& to) override;
+  Status make_executable(const std::string& name) override;
   Status remove(const std::string& name) override;
   Status make_folder(const std::string& name) override;
   Status sync(const std::string& folder) override;

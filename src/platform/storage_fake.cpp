@@ -119,7 +119,9 @@ Status FakeStorage::check(const std::string& name) const {
 
 std::uint64_t FakeStorage::used_bytes() const {
   std::uint64_t sum = 0;
-  for (const auto& [name, node] : names_) sum += node->bytes.size();
+  std::set<std::uint64_t> seen;
+  for (const auto& [name, node] : names_)
+    if (seen.insert(node->id).second) sum += node->bytes.size();
   return sum;
 }
 
@@ -154,6 +156,27 @@ Status FakeStorage::rename(const std::string& from, const std::string& to) {
   names_[to] = names_[from];
   names_.erase(from);
   log_.push_back({Step::Kind::kRename, 0, 0, {}, from, to});
+  return {};
+}
+
+Status FakeStorage::link(const std::string& from, const std::string& to) {
+  TRY(check(from));
+  TRY(check(to));
+  const auto at = names_.find(from);
+  if (at == names_.end()) return os_error(from, "link", ENOENT);
+  if (names_.count(to) > 0) return os_error(to, "link", EEXIST);
+  if (!has_links) return fail(Code::kUnsupported, "{}: cannot have a second name", from);
+  TRY(turn(from, "link"));
+  const std::shared_ptr<Node> node = at->second;
+  names_[to] = node;
+  log_.push_back({Step::Kind::kLink, node->id, 0, {}, to, {}});
+  return {};
+}
+
+Status FakeStorage::make_executable(const std::string& name) {
+  TRY(check(name));
+  if (names_.count(name) == 0) return os_error(name, "open", ENOENT);
+  TRY(turn(name, "change the mode"));
   return {};
 }
 
@@ -354,9 +377,14 @@ std::unique_ptr<FakeStorage> FakeStorage::after_crash(std::size_t step, std::uin
   CrashReplay replay(*this, step, seed);
   auto out = std::make_unique<FakeStorage>(capacity_bytes_);
   out->next_node_ = next_node_;
+  out->has_links = has_links;
   out->folders_ = std::move(replay.folders_);
-  for (const auto& [name, node] : replay.names_)
-    out->names_[name] = std::make_shared<Node>(Node{node, replay.contents_[node]});
+  std::map<std::uint64_t, std::shared_ptr<Node>> nodes;
+  for (const auto& [name, id] : replay.names_) {
+    std::shared_ptr<Node>& node = nodes[id];
+    if (!node) node = std::make_shared<Node>(Node{id, replay.contents_[id]});
+    out->names_[name] = node;
+  }
   out->settle();
   return out;
 }

@@ -39,12 +39,15 @@ class FakeStorage final : public Storage {
   explicit FakeStorage(std::uint64_t capacity_bytes = std::uint64_t(1) << 40)
       : capacity_bytes_(capacity_bytes) {}
 
-  // Changing calls so far: create, write, truncate, reserve, sync, rename, remove, make_folder.
+  // Changing calls so far: create, write, truncate, reserve, sync, rename, link, make_executable,
+  // remove, make_folder.
   std::uint64_t calls() const { return calls_; }
   // Asked before each changing call with its number, from 0; empty: all is well.
   std::function<StorageFault(std::uint64_t call)> fault_of;
   // The n-th changing call from now on fails, and with `for_good` all after it.
   void fail_at(std::uint64_t n, StorageFault fault, bool for_good = false);
+  // Whether the file system has second names.
+  bool has_links = true;
   void set_capacity(std::uint64_t bytes) { capacity_bytes_ = bytes; }
 
   // Steps of the write log: a power cut may come after each of them.
@@ -60,6 +63,8 @@ class FakeStorage final : public Storage {
   Result<std::unique_ptr<StoredFile>> open(const std::string& name) override;
   Result<std::unique_ptr<StoredFile>> create(const std::string& name) override;
   Status rename(const std::string& from, const std::string& to) override;
+  Status link(const std::string& from, const std::string& to) override;
+  Status make_executable(const std::string& name) override;
   Status remove(const std::string& name) override;
   Status make_folder(const std::string& name) override;
   Status sync(const std::string& folder) override;

@@ -101,14 +101,34 @@ TEST_P(StorageTest, Folders) {
   EXPECT_EQ(code(storage_->sync("none")), Code::kNotFound);
 }
 
+TEST_P(StorageTest, SecondNames) {
+  ASSERT_TRUE(storage_->make_folder("f").ok());
+  ASSERT_TRUE(replace_stored(*storage_, "a", "text").ok());
+  ASSERT_TRUE(storage_->link("a", "f/b").ok());
+  EXPECT_EQ(code(storage_->link("a", "f/b")), Code::kIo);  // taken
+  EXPECT_EQ(code(storage_->link("none", "f/c")), Code::kNotFound);
+  ASSERT_TRUE((*storage_->open("f/b"))->write(0, "T").ok());
+  EXPECT_EQ(text("a"), "Text");
+  ASSERT_TRUE(storage_->remove("a").ok());
+  EXPECT_EQ(text("f/b"), "Text");
+  EXPECT_TRUE(storage_->make_executable("f/b").ok());
+  EXPECT_EQ(code(storage_->make_executable("a")), Code::kNotFound);
+  ASSERT_TRUE(copy_stored(*storage_, "f/b", "copy").ok());
+  EXPECT_EQ(text("copy"), "Text");
+  const std::string large(1'000'000, 'x');
+  ASSERT_TRUE(replace_stored(*storage_, "large", large).ok());
+  ASSERT_TRUE(copy_stored(*storage_, "large", "copy").ok());
+  EXPECT_EQ(read_stored(*storage_, "copy", large.size()).value(), large);
+}
+
 TEST_P(StorageTest, Names) {
   for (const std::string name : {"", "/", "/etc/passwd", "..", "../a", "a/../b", "a//b", "a/",
-                                 ".hidden", "a b", "a\n", "a/b/c/d/e", "\xc3\xa9"}) {
+                                 ".hidden", "a b", "a\n", "a/b/c/d/e/f", "\xc3\xa9"}) {
     EXPECT_EQ(storage_->open(name).error().code, Code::kInvalid) << name;
     EXPECT_EQ(code(storage_->rename("a", name)), Code::kInvalid) << name;
   }
   EXPECT_EQ(storage_->create(std::string(201, 'a')).error().code, Code::kInvalid);
-  EXPECT_TRUE(check_storage_name("a/b/c/d.json-1_2").ok());
+  EXPECT_TRUE(check_storage_name("a/b/c/d/e.json-1_2").ok());
 }
 
 TEST_P(StorageTest, Lock) {

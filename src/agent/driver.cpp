@@ -1,0 +1,277 @@
+#include "agent/driver.h"
+
+#include <algorithm>
+
+#include "base/fail.h"
+
+namespace polder::agent {
+
+namespace {
+
+constexpr std::int64_t kSecondUs = 1'000'000;
+constexpr std::int64_t kPollUs = 200'000;  // while a worker is watched
+constexpr std::int64_t kSaveAgainUs = 10 * kSecondUs;
+constexpr std::size_t kMaxRecorded = 1000;
+
+}  // namespace
+
+bool is_to_blame(Code code) {
+  return code == Code::kCorrupt || code == Code::kDenied || code == Code::kIncompatible ||
+         code == Code::kInvalid || code == Code::kUnsupported;
+}
+
+// The clock is believed unless it is before what was seen already.
+std::int64_t Driver::now_s() const {
+  return std::clamp(parts_.wall.now_s(), state_.time_seen_s, kMaxTimeS);
+}
+
+Turn Driver::until(std::int64_t us) const {
+  return {std::min(us, parts_.clock.now_us() + kSecondUs), is_own_restart_due()};
+}
+
+// --- Events --------------------------------------------------------------------------------------
+
+void Driver::record(trust::Act act, std::string object, std::string text) {
+  if (parts_.record) parts_.record({act, std::move(object), std::move(text)});
+}
+
+void Driver::record_change(const AgentState& before, const AgentState& after) {
+  if (before.phase == after.phase || !after.update) return;
+  const std::string release = after.update->release.text();
+  switch (after.phase) {
+    case Phase::kDownload: record(trust::Act::kNote, release, "update begun"); break;
+    case Phase::kActivate: record(trust::Act::kUpdateInstalled, release, "activated"); break;
+    case Phase::kCommit: record(trust::Act::kUpdateCommitted, release, "committed"); break;
+    case Phase::kDiscard: record(trust::Act::kUpdateFailed, release, after.update->reason); break;
+    case Phase::kRollBack:
+      record(trust::Act::kUpdateRolledBack, release, after.update->reason);
+      break;
+    default: break;
+  }
+}
+
+// Decides and saves. false: it could not be saved, so nothing has happened.
+bool Driver::tell(Event event) {
+  event.now_s = now_s();
+  event.random = parts_.random();
+  Step step = next(state_, event, policy_);
+  if (step.ignored) return true;
+  if (step.changed) {
+    if (const Status saved = save_state(parts_.storage, step.state); !saved.ok()) {
+      retry_us_ = parts_.clock.now_us() + kSaveAgainUs;
+      record(
+          trust::Act::kNote, kStateName,
+          fmt::format("the state cannot be saved, it is tried again: {}", saved.error().message));
+      return false;
+    }
+  }
+  const AgentState before = std::exchange(state_, std::move(step.state));
+  if (state_.phase != before.phase) observed_from_us_ = -1;
+  record_change(before, state_);
+  return true;
+}
+
+void Driver::tell_status(const Status& status, bool may_blame) {
+  if (status.ok()) {
+    tell({.kind = EventKind::kDone});
+  } else {
+    const bool blame = may_blame && is_to_blame(status.error().code);
+    tell({.kind = blame ? EventKind::kRejected : EventKind::kFailed,
+          .reason = status.error().message});
+  }
+}
+
+// --- Start ---------------------------------------------------------------------------------------
+
+Status Driver::start() {
+  std::string note;
+  TRY_VALUE(AgentState loaded, load_state(parts_.storage, &note));
+  if (!note.empty()) {
+    record(trust::Act::kNote, kStateName, "damaged; the state before it was taken: " + note);
+  }
+  TRY_VALUE(state_, with_units(std::move(loaded), config_.models, config_.runtime));
+  state_.boot = std::min(state_.boot + 1, kMaxCount);
+  if (const Status saved = save_state(parts_.storage, state_); !saved.ok()) {
+    record(trust::Act::kNote, kStateName,
+           fmt::format("the state cannot be saved: {}", saved.error().message));
+  }
+  if (!self_.was_counted) tell({.kind = EventKind::kStart});
+  run_active();
+  return {};
+}
+
+// Models run in workers; the runtime is this process.
+bool Driver::is_run_here(const std::string& unit) const {
+  return std::ranges::find(config_.models, unit) != config_.models.end();
+}
+
+void Driver::run_active() {
+  for (const auto& [name, unit] : state_.units) {
+    const ReleaseId* release = unit.running();
+    if (!release || !is_run_here(name)) continue;
+    // What is to be activated is started by that action.
+    if (state_.update && state_.update->unit == name && state_.phase == Phase::kActivate) continue;
+    if (const Status status = parts_.runner.run(name, unit.active, *release); !status.ok())
+      record(trust::Act::kWorkerFailed, release->text(), status.error().message);
+  }
+}
+
+// --- Turns ---------------------------------------------------------------------------------------
+
+bool Driver::is_own_restart_due() const {
+  const auto found = state_.units.find(config_.runtime);
+  return found != state_.units.end() && found->second.runtime && found->second.active != self_.slot;
+}
+
+Result<Turn> Driver::turn() {
+  parts_.runner.poll();
+  const std::int64_t now_us = parts_.clock.now_us();
+  if (now_us < retry_us_) return until(retry_us_);
+  if (is_own_restart_due()) return until(now_us);
+  if (state_.phase == Phase::kIdle) {
+    if (has_checked_ && now_us < next_check_us_) return until(next_check_us_);
+    tell({.kind = EventKind::kDue});
+    return until(now_us);
+  }
+  act();
+  const bool is_watching = state_.phase == Phase::kObserve || state_.phase == Phase::kShadow;
+  return until(is_watching ? parts_.clock.now_us() + kPollUs : now_us);
+}
+
+Result<Turn> Driver::turn_until_idle() {
+  check_now();
+  has_checked_ = false;
+  for (;;) {
+    TRY_VALUE(const Turn turn, this->turn());
+    if (turn.restart || (has_checked_ && state_.phase == Phase::kIdle)) return turn;
+    parts_.clock.sleep_until_us(turn.wake_us);
+  }
+}
+
+void Driver::act() {
+  switch (state_.phase) {
+    case Phase::kIdle: break;
+    case Phase::kCheck: check(); break;
+    case Phase::kDownload:
+      tell_status(parts_.releases.download(state_, [this] { return alive(); }));
+      break;
+    case Phase::kVerify: tell_status(parts_.releases.verify(state_)); break;
+    case Phase::kStage: tell_status(parts_.releases.stage(state_)); break;
+    case Phase::kProbe: probe(); break;
+    case Phase::kShadow: shadow(); break;
+    case Phase::kActivate: activate(); break;
+    case Phase::kObserve: observe(); break;
+    case Phase::kCommit:
+    case Phase::kDiscard:
+    case Phase::kRollBack: finish(); break;
+  }
+}
+
+Status Driver::alive() {
+  parts_.runner.poll();
+  return {};
+}
+
+// --- Actions -------------------------------------------------------------------------------------
+
+void Driver::check() {
+  const std::int64_t quarter_us = config_.check_every_s * kSecondUs / 4;
+  next_check_us_ = parts_.clock.now_us() + config_.check_every_s * kSecondUs -
+                   std::int64_t(parts_.random() % std::uint64_t(quarter_us + 1));
+  has_checked_ = true;
+  Result<CheckOutcome> found = parts_.releases.check(state_, now_s());
+  if (recorded_.size() > kMaxRecorded) recorded_.clear();
+  if (!found.ok()) {
+    check_error_ = found.error().message;
+    const Code code = found.error().code;
+    const bool is_refusal =
+        code == Code::kDenied || code == Code::kCorrupt || code == Code::kTimeout;
+    if (recorded_.insert(check_error_).second) {
+      record(is_refusal ? trust::Act::kMetadataRefused : trust::Act::kNote, "repository",
+             check_error_);
+    }
+    tell({.kind = EventKind::kFailed, .reason = check_error_});
+    return;
+  }
+  check_error_.clear();
+  refusals_ = std::move(found->refusals);
+  Event event{.kind = EventKind::kNothing,
+              .time_seen_s = found->time_seen_s,
+              .floors = std::move(found->floors)};
+  const bool may_begin = !config_.window || config_.window->holds(now_s());
+  if (may_begin) event.offer = choose_offer(state_, found->offers, now_s(), policy_, refusals_);
+  if (event.offer) event.kind = EventKind::kOffer;
+  for (const Refusal& refusal : refusals_) {
+    // Of those that are waited for the text changes with the time.
+    if (recorded_.insert(refusal.unit + trust::hex(refusal.release.manifest)).second)
+      record(trust::Act::kReleaseRefused, refusal.release.text(), refusal.reason);
+  }
+  tell(std::move(event));
+}
+
+void Driver::probe() {
+  const Update& update = *state_.update;
+  tell_status(
+      parts_.runner.probe(update.unit, update.slot, update.release, [this] { return alive(); }),
+      true);
+}
+
+void Driver::shadow() {
+  const Update& update = *state_.update;
+  const std::string unit = update.unit;
+  const Status status = parts_.runner.shadow(unit, update.slot, update.release);
+  const bool is_unsupported = !status.ok() && status.error().code == Code::kUnsupported;
+  if (!status.ok() && !is_unsupported) {
+    parts_.runner.end_shadow(unit);
+    return tell_status(status, true);
+  }
+  const std::int64_t now_us = parts_.clock.now_us();
+  if (observed_from_us_ < 0) observed_from_us_ = now_us;
+  if (!is_unsupported && now_us < observed_from_us_ + config_.shadow_s * kSecondUs) return;
+  parts_.runner.end_shadow(unit);
+  tell({.kind = EventKind::kDone});
+}
+
+void Driver::activate() {
+  const Update& update = *state_.update;
+  // Of the runtime: that this is the new one, and has come so far, is all there is to do.
+  if (state_.updated().runtime) return tell_status({});
+  tell_status(parts_.runner.run(update.unit, update.slot, update.release));
+}
+
+void Driver::observe() {
+  const std::int64_t now_us = parts_.clock.now_us();
+  const Update& update = *state_.update;
+  if (!state_.updated().runtime) {
+    const UnitHealth health = parts_.runner.health(update.unit);
+    if (health.health == Health::kFailed) {
+      tell({.kind = EventKind::kRejected, .reason = health.reason});
+      return;
+    }
+    // The time of observation begins with the first sign of life.
+    if (health.health == Health::kStarting && observed_from_us_ < 0) return;
+  }
+  if (observed_from_us_ < 0) observed_from_us_ = now_us;
+  if (now_us >= observed_from_us_ + config_.observe_s * kSecondUs) tell({.kind = EventKind::kDone});
+}
+
+// Of commit, discard and roll back: what is decided already is carried out, as far as it can be.
+void Driver::finish() {
+  const Update update = *state_.update;
+  const Unit& unit = state_.updated();
+  Status status;
+  if (state_.phase == Phase::kRollBack && is_run_here(update.unit)) {
+    if (unit.running()) status = parts_.runner.run(update.unit, unit.active, *unit.running());
+    else parts_.runner.stop(update.unit);
+  }
+  if (status.ok() && !unit.in(update.slot))
+    status = parts_.releases.clear(update.unit, update.slot);
+  if (status.ok()) status = parts_.releases.tidy(state_);
+  if (!status.ok()) record(trust::Act::kNote, update.release.text(), status.error().message);
+  // Whatever else there is to install is not kept waiting.
+  if (state_.phase == Phase::kCommit) next_check_us_ = 0;
+  tell({.kind = status.ok() ? EventKind::kDone : EventKind::kFailed,
+        .reason = status.ok() ? "" : status.error().message});
+}
+
+}  // namespace polder::agent

@@ -1,0 +1,172 @@
+// Does what the table of the life cycle says, one action at a time.
+//
+//   Driver driver(config, parts);
+//   TRY(driver.start());
+//   for (;;) {
+//     TRY_VALUE(const Turn turn, driver.turn());
+//     if (turn.restart) ...             // another polderd is to run
+//     clock.sleep_until_us(turn.wake_us);
+//   }
+//
+// Of each action: the state is saved, the action is done, what came of it is the next event. An
+// action that fails is an event too, so turn() fails only where nothing can be decided any more.
+// When a state cannot be saved (the disk is full) nothing is done and the same is tried again
+// later; what runs goes on.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/config.h"
+#include "agent/lifecycle.h"
+#include "platform/clock.h"
+#include "platform/storage.h"
+#include "trust/audit_entry.h"
+
+namespace polder::agent {
+
+// What a check of the repository came to.
+struct CheckOutcome {
+  std::vector<Offer> offers;      // signed, and fit for this device; the first is the best
+  std::vector<Refusal> refusals;  // what was offered and is not fit
+  std::int64_t time_seen_s = 0;   // that fresh metadata vouch for
+  std::map<std::string, trust::Version> floors;
+};
+
+// The repository, and what of it is on the device. Every call may be repeated, and its error is no
+// proof against the release: a copy of a repository may be damaged, or not be whole yet.
+class Releases {
+ public:
+  virtual ~Releases() = default;
+  // `now_s` is the time that is believed. Errors: kTimeout for metadata that have expired; kDenied,
+  // kCorrupt for such as are not to be trusted; kUnavailable.
+  virtual Result<CheckOutcome> check(const AgentState& state, std::int64_t now_s) = 0;
+  // `alive` is called now and then; an error ends the download, what has come stays.
+  virtual Status download(const AgentState& state, const std::function<Status()>& alive) = 0;
+  virtual Status verify(const AgentState& state) = 0;
+  virtual Status stage(const AgentState& state) = 0;
+  virtual Status clear(const std::string& unit, Slot slot) = 0;
+  // Frees what no slot of the state needs.
+  virtual Status tidy(const AgentState& state) = 0;
+};
+
+enum class Health : std::uint8_t { kStarting, kWell, kFailed };
+struct UnitHealth {
+  Health health = Health::kStarting;
+  std::string reason;  // kFailed
+};
+
+// The processes that run releases.
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  // Whether the staged release does what its manifest says. Errors: see is_to_blame().
+  virtual Status probe(const std::string& unit, Slot slot, const ReleaseId& release,
+                       const std::function<Status()>& alive) = 0;
+  // Runs the slot in place of what the unit ran before; fine when it runs already. It is restarted
+  // when it ends.
+  virtual Status run(const std::string& unit, Slot slot, const ReleaseId& release) = 0;
+  virtual void stop(const std::string& unit) = 0;
+  // The new release beside the old one, which goes on alone when this is not called again.
+  // kUnsupported where that is not possible: the phase is passed over.
+  virtual Status shadow(const std::string& unit, Slot slot, const ReleaseId& release) = 0;
+  virtual void end_shadow(const std::string& unit) = 0;
+  // Keeps everything going; to be called at least once a second.
+  virtual void poll() = 0;
+  virtual UnitHealth health(const std::string& unit) = 0;
+};
+
+// Whether an error of a probe is the release's own: it gives other results, cannot be opened, asks
+// for what it may not. Not what a busy or full machine does: kExhausted, kTimeout, kIo,
+// kUnavailable.
+bool is_to_blame(Code code);
+
+// What happens, for whoever keeps a record: the audit log, the reports, the journal.
+struct Occurrence {
+  trust::Act act = trust::Act::kNote;
+  std::string object;  // "people-counting 1.2.0"
+  std::string text;    // for people
+};
+
+struct DriverParts {
+  Storage& storage;
+  Releases& releases;
+  Runner& runner;
+  Clock& clock;
+  const WallClock& wall;
+  std::function<std::uint64_t()> random;
+  // May fail by itself; nothing depends on it.
+  std::function<void(const Occurrence&)> record;
+};
+
+// Which polderd this is.
+struct Self {
+  Slot slot = Slot::kNone;   // that it was started from; none: as it was installed
+  bool was_counted = false;  // whoever started it has said kStart already
+};
+
+struct Turn {
+  std::int64_t wake_us = 0;  // of the clock: when the next turn is due
+  bool restart = false;      // the active slot of the runtime is another than Self::slot
+};
+
+class Driver {
+ public:
+  Driver(Config config, Policy policy, DriverParts parts, Self self)
+      : config_(std::move(config)), policy_(policy), parts_(std::move(parts)), self_(self) {}
+
+  // Loads the state, adds the units of the configuration and starts what is active. Errors: those
+  // of load_state(); a state that cannot be saved does not stop what runs.
+  Status start();
+  // Does at most one action.
+  Result<Turn> turn();
+  // Asks for a check at once.
+  void check_now() { next_check_us_ = 0; }
+  // Turns until the agent is idle after a check (`polderd check --install`), or a restart is due.
+  Result<Turn> turn_until_idle();
+
+  const AgentState& state() const { return state_; }
+  const std::vector<Refusal>& refusals() const { return refusals_; }
+  // Of the last check; empty: it went well, or there was none.
+  const std::string& check_error() const { return check_error_; }
+  bool has_checked() const { return has_checked_; }
+
+ private:
+  std::int64_t now_s() const;
+  bool tell(Event event);
+  void tell_status(const Status& status, bool may_blame = false);
+  void record(trust::Act act, std::string object, std::string text);
+  void record_change(const AgentState& before, const AgentState& after);
+  bool is_run_here(const std::string& unit) const;
+  void run_active();
+  void act();
+  void check();
+  void probe();
+  void shadow();
+  void activate();
+  void observe();
+  void finish();
+  bool is_own_restart_due() const;
+  Status alive();
+  Turn until(std::int64_t us) const;
+
+  Config config_;
+  Policy policy_;
+  DriverParts parts_;
+  Self self_;
+  AgentState state_;
+  std::int64_t next_check_us_ = 0, retry_us_ = 0, observed_from_us_ = -1;
+  bool has_checked_ = false;
+  std::string check_error_;
+  std::vector<Refusal> refusals_;
+  std::set<std::string> recorded_;  // refusals and check errors: each once
+};
+
+}  // namespace polder::agent

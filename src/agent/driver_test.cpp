@@ -1,0 +1,354 @@
+#include "agent/driver.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/fail.h"
+#include "platform/storage_fake.h"
+
+namespace polder::agent {
+namespace {
+
+constexpr std::int64_t kNow = 1'800'000'000;
+constexpr std::int64_t kSecondUs = 1'000'000;
+
+ReleaseId release(const std::string& text, const std::string& model = "people") {
+  return {model, trust::Version::parse(text, "test").value(), trust::sha256(model + text)};
+}
+
+// A repository with one release at a time, and the slots, as the disk would have them.
+class FakeReleases final : public Releases {
+ public:
+  std::vector<Offer> offers;
+  Error check_error{Code::kIo, ""}, download_error{Code::kIo, ""}, stage_error{Code::kIo, ""};
+  std::map<std::pair<std::string, Slot>, ReleaseId> slots;
+  int checks = 0, downloads = 0, tidied = 0;
+
+  Result<CheckOutcome> check(const AgentState&, std::int64_t) override {
+    ++checks;
+    if (!check_error.message.empty()) return Error(check_error);
+    return CheckOutcome{.offers = offers, .time_seen_s = kNow};
+  }
+  Status download(const AgentState&, const std::function<Status()>& alive) override {
+    ++downloads;
+    TRY(alive());
+    return outcome(download_error);
+  }
+  Status verify(const AgentState&) override { return {}; }
+  Status stage(const AgentState& state) override {
+    TRY(clear(state.update->unit, state.update->slot));
+    TRY(outcome(stage_error));
+    slots.insert_or_assign({state.update->unit, state.update->slot}, state.update->release);
+    return {};
+  }
+  Status clear(const std::string& unit, Slot slot) override {
+    slots.erase({unit, slot});
+    return {};
+  }
+  Status tidy(const AgentState&) override {
+    ++tidied;
+    return {};
+  }
+
+ private:
+  static Status outcome(const Error& error) {
+    return error.message.empty() ? Status() : Status(Error(error));
+  }
+};
+
+class FakeRunner final : public Runner {
+ public:
+  Error probe_error{Code::kIo, ""};
+  std::string bad_version;  // its health is bad
+  std::map<std::string, ReleaseId> running;
+  bool shadowing = false;
+  int shadowed = 0, polls = 0;
+
+  Status probe(const std::string&, Slot, const ReleaseId&,
+               const std::function<Status()>& alive) override {
+    TRY(alive());
+    return probe_error.message.empty() ? Status() : Status(Error(probe_error));
+  }
+  Status run(const std::string& unit, Slot, const ReleaseId& id) override {
+    running.insert_or_assign(unit, id);
+    return {};
+  }
+  void stop(const std::string& unit) override { running.erase(unit); }
+  Status shadow(const std::string&, Slot, const ReleaseId&) override {
+    ++shadowed;
+    shadowing = true;
+    return {};
+  }
+  void end_shadow(const std::string&) override { shadowing = false; }
+  void poll() override { ++polls; }
+  UnitHealth health(const std::string& unit) override {
+    const auto found = running.find(unit);
+    if (found == running.end()) return {};
+    if (found->second.version.text() == bad_version) return {Health::kFailed, "it crashes"};
+    return {Health::kWell, ""};
+  }
+};
+
+class DriverTest : public testing::Test {
+ protected:
+  FakeStorage disk;
+  FakeReleases releases;
+  FakeRunner runner;
+  ManualClock clock;
+  ManualWallClock wall{kNow};
+  std::vector<Occurrence> occurred;
+  std::uint64_t seed = 1;
+  Config config =
+      parse_config("device = \"d\"\nmodels = [\"people\"]\nruntime = \"polderd\"\n", "test")
+          .value();
+
+  Driver driver(Self self = {}) {
+    return Driver(config, {},
+                  {disk, releases, runner, clock, wall, [this] { return seed++; },
+                   [this](const Occurrence& o) { occurred.push_back(o); }},
+                  self);
+  }
+  int count(trust::Act act) const {
+    return int(std::ranges::count(occurred, act, &Occurrence::act));
+  }
+  void settle(Driver& agent) {
+    const auto turn = agent.turn_until_idle();
+    ASSERT_TRUE(turn.ok());
+  }
+  void install(const std::string& version) {
+    releases.offers = {{"people", release(version)}};
+    Driver agent = driver();
+    ASSERT_TRUE(agent.start().ok());
+    settle(agent);
+    ASSERT_EQ(agent.state().units.at("people").committed, release(version));
+  }
+};
+
+TEST_F(DriverTest, InstallsAndRunsAfterARestart) {
+  install("1.0.0");
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  EXPECT_EQ(count(trust::Act::kUpdateInstalled), 1);
+  EXPECT_EQ(count(trust::Act::kUpdateCommitted), 1);
+  EXPECT_EQ(releases.tidied, 1);
+  runner.running.clear();
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  EXPECT_EQ(agent.state().boot, 2);
+  // Nothing new: nothing happens.
+  settle(agent);
+  EXPECT_EQ(releases.downloads, 1);
+}
+
+TEST_F(DriverTest, ABadReleaseIsRolledBackOnce) {
+  install("1.0.0");
+  runner.bad_version = "2.0.0";
+  releases.offers = {{"people", release("2.0.0")}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  EXPECT_EQ(count(trust::Act::kUpdateRolledBack), 1);
+  EXPECT_EQ(releases.slots.size(), 1u);
+  ASSERT_EQ(agent.state().bad.size(), 1u);
+  EXPECT_EQ(agent.state().bad[0].reason, "it crashes");
+  for (int i = 0; i < 3; ++i) settle(agent);
+  EXPECT_EQ(releases.downloads, 2);
+  EXPECT_EQ(count(trust::Act::kReleaseRefused), 1);
+  // It blocks no other.
+  releases.offers = {{"people", release("2.0.1")}};
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("2.0.1"));
+}
+
+TEST_F(DriverTest, AFirstReleaseThatIsBadLeavesNothingRunning) {
+  runner.bad_version = "1.0.0";
+  releases.offers = {{"people", release("1.0.0")}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_TRUE(runner.running.empty());
+  EXPECT_TRUE(releases.slots.empty());
+}
+
+TEST_F(DriverTest, OnlyTheProbeBlamesTheRelease) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0")}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  releases.download_error = {Code::kCorrupt, "half copied"};
+  settle(agent);
+  EXPECT_TRUE(agent.state().bad.empty());
+  EXPECT_EQ(agent.state().attempts.size(), 1u);
+  // Not again at once.
+  settle(agent);
+  EXPECT_EQ(releases.downloads, 2);
+  releases.download_error.message.clear();
+  wall.set_s(kNow + 3600);
+  runner.probe_error = {Code::kTimeout, "p99 12 ms, at most 10 ms"};
+  settle(agent);
+  EXPECT_TRUE(agent.state().bad.empty());
+  wall.set_s(kNow + 7200);
+  runner.probe_error = {Code::kCorrupt, "golden 'a': 0.1 expected, 0.2 found"};
+  settle(agent);
+  EXPECT_EQ(agent.state().bad.size(), 1u);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  EXPECT_EQ(count(trust::Act::kUpdateFailed), 3);
+}
+
+TEST_F(DriverTest, AnUnreachableRepositoryStopsNothing) {
+  install("1.0.0");
+  releases.check_error = {Code::kTimeout, "timestamp.json has expired"};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  settle(agent);
+  EXPECT_EQ(agent.check_error(), "timestamp.json has expired");
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  EXPECT_EQ(count(trust::Act::kMetadataRefused), 1);
+  releases.check_error.message.clear();
+  settle(agent);
+  EXPECT_EQ(agent.check_error(), "");
+}
+
+TEST_F(DriverTest, ShadowRunsForItsTime) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0"), true}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  const std::int64_t before_us = clock.now_us();
+  settle(agent);
+  EXPECT_GT(runner.shadowed, 100);
+  EXPECT_FALSE(runner.shadowing);
+  EXPECT_GE(clock.now_us() - before_us, (config.shadow_s + config.observe_s) * kSecondUs);
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+}
+
+TEST_F(DriverTest, AFullDiskWaitsAndGoesOn) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0")}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  bool full = true;
+  disk.fault_of = [&](std::uint64_t) { return full ? StorageFault::kFull : StorageFault::kNone; };
+  for (int i = 0; i < 5; ++i) {
+    const auto turn = agent.turn();
+    ASSERT_TRUE(turn.ok());
+    clock.sleep_until_us(turn->wake_us);
+  }
+  EXPECT_EQ(releases.downloads, 1);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  full = false;
+  clock.advance_us(20 * kSecondUs);
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+}
+
+TEST_F(DriverTest, AWindowHoldsUpdatesBack) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0")}};
+  const int minute = int(kNow % 86'400 / 60);
+  config.window = DayWindow{(minute + 60) % 1440, (minute + 120) % 1440};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  wall.set_s(kNow + 5400);
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+}
+
+TEST_F(DriverTest, AClockBeforeWhatWasSeenIsNotBelieved) {
+  install("1.0.0");
+  wall.set_s(0);
+  releases.offers = {{"people", release("2.0.0")}};
+  releases.download_error = {Code::kUnavailable, "no network"};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  ASSERT_EQ(agent.state().attempts.size(), 1u);
+  EXPECT_GT(agent.state().attempts[0].not_before_s, kNow);
+}
+
+// The polderd that was installed starts the new one, which commits itself.
+TEST_F(DriverTest, TheRuntimeRestartsIntoItsSlot) {
+  releases.offers = {{"polderd", release("1.0.0", "polderd")}};
+  Driver installed = driver();
+  ASSERT_TRUE(installed.start().ok());
+  auto turn = installed.turn_until_idle();
+  ASSERT_TRUE(turn.ok());
+  EXPECT_TRUE(turn->restart);
+  EXPECT_EQ(installed.state().phase, Phase::kActivate);
+
+  Driver renewed = driver({Slot::kA, true});
+  ASSERT_TRUE(renewed.start().ok());
+  turn = renewed.turn_until_idle();
+  EXPECT_FALSE(turn->restart);
+  EXPECT_EQ(renewed.state().units.at("polderd").committed, release("1.0.0", "polderd"));
+}
+
+TEST_F(DriverTest, ARuntimeThatDiesGivesWayToTheOneBefore) {
+  releases.offers = {{"polderd", release("1.0.0", "polderd")}};
+  {
+    Driver installed = driver();
+    ASSERT_TRUE(installed.start().ok());
+    ASSERT_TRUE(installed.turn_until_idle()->restart);
+  }
+  // Each start is counted before the new one gets its turn, which it does not survive.
+  for (int i = 0; i < 3; ++i) {
+    Driver launcher = driver();
+    ASSERT_TRUE(launcher.start().ok());
+    EXPECT_TRUE(launcher.turn()->restart) << i;
+  }
+  Driver launcher = driver();
+  ASSERT_TRUE(launcher.start().ok());
+  EXPECT_EQ(launcher.state().phase, Phase::kRollBack);
+  settle(launcher);
+  EXPECT_EQ(launcher.state().units.at("polderd").active, Slot::kNone);
+  EXPECT_EQ(launcher.state().bad.size(), 1u);
+  EXPECT_TRUE(releases.slots.empty());
+}
+
+// The power goes at every changing call to the disk in an update, again and again.
+TEST_F(DriverTest, PowerCutsAtEveryWriteOfTheState) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0", "people"), true}};
+  std::uint64_t cuts = 0;
+  for (std::uint64_t n = 0;; ++n) {
+    FakeReleases at = releases;
+    const auto copy = disk.after_crash(disk.steps(), 1);
+    bool is_cut = false;
+    {
+      Driver agent(config, {}, {*copy, at, runner, clock, wall, [this] { return seed++; }, {}}, {});
+      ASSERT_TRUE(agent.start().ok());
+      copy->fail_at(n, StorageFault::kPowerCut, true);
+      for (int i = 0; i < 20'000 && !is_cut; ++i) {
+        const auto turn = agent.turn();
+        clock.sleep_until_us(turn->wake_us);
+        is_cut = copy->fault_of && copy->fault_of(copy->calls()) == StorageFault::kPowerCut;
+        if (agent.state().units.at("people").committed == release("2.0.0")) break;
+      }
+    }
+    if (!is_cut) break;
+    ++cuts;
+    for (const std::uint64_t choice : {0u, 1u, 7u}) {
+      const auto after = copy->after_crash(copy->steps(), choice);
+      FakeReleases again = at;
+      Driver agent(config, {}, {*after, again, runner, clock, wall, [this] { return seed++; }, {}},
+                   {});
+      ASSERT_TRUE(agent.start().ok()) << n;
+      const Unit& unit = agent.state().units.at("people");
+      ASSERT_TRUE(unit.running());
+      EXPECT_EQ(again.slots.at({"people", unit.active}), *unit.running()) << n;
+      settle(agent);
+      EXPECT_EQ(agent.state().units.at("people").committed, release("2.0.0")) << n;
+    }
+  }
+  EXPECT_GT(cuts, 50u);
+  std::printf("%llu cuts\n", static_cast<unsigned long long>(cuts));
+}
+
+}  // namespace
+}  // namespace polder::agent

@@ -38,6 +38,7 @@ find_library(SPNG spng REQUIRED)
 polder_room(pipeline DEPS runtime kernel platform base LIBS ${TURBOJPEG} ${SPNG})
 polder_embed(polder_pipeline src/pipeline/sinks/report.html kReportHtml pipeline_report_html.h)
 include(Video)
+polder_room(telemetry DEPS platform base)
 polder_room(trust DEPS platform base LIBS ${CRYPTO})
 # Headers alone: the libraries of tokens and TPMs are loaded when a key is there.
 find_path(PKCS11_HEADERS p11-kit/pkcs11.h PATH_SUFFIXES p11-kit-1 REQUIRED)

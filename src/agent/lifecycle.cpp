@@ -41,16 +41,6 @@ std::int64_t fit_time(std::int64_t time_s) {
   return std::clamp<std::int64_t>(time_s, 0, kMaxTimeS);
 }
 
-// At most kMaxReasonBytes, and nothing in it that JSON or a terminal would not take.
-std::string fit_reason(const std::string& reason) {
-  std::string text = one_line(reason);
-  if (text.size() <= kMaxReasonBytes) return text;
-  text.resize(kMaxReasonBytes - 3);
-  while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
-  if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xc0) text.pop_back();
-  return text + "...";
-}
-
 void count_failure(AgentState& state, const Event& event, const Policy& policy) {
   const ReleaseId& release = state.update->release;
   const Attempts* before = state.find_attempts(release.manifest);

@@ -375,6 +375,16 @@ Result<AgentState> AgentState::parse(std::string_view bytes, std::string_view wh
   return state;
 }
 
+std::string fit_reason(const std::string& reason, std::size_t max_bytes) {
+  std::string text = one_line(reason);
+  if (text.size() <= max_bytes) return text;
+  text.resize(max_bytes - 3);
+  // Not in the middle of a character.
+  while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
+  if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xc0) text.pop_back();
+  return text + "...";
+}
+
 const BadRelease* AgentState::find_bad(const Sha256& manifest) const {
   const auto found = std::ranges::find(
       bad, manifest, [](const BadRelease& item) { return item.release.manifest; });

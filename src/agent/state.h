@@ -139,6 +139,9 @@ struct AgentState {
   bool operator==(const AgentState&) const = default;
 };
 
+// At most so many bytes (of at least 8), and nothing in it that JSON or a terminal would not take.
+std::string fit_reason(const std::string& reason, std::size_t max_bytes = kMaxReasonBytes);
+
 inline constexpr char kStateName[] = "state.json";
 inline constexpr char kStateBackupName[] = "state.backup.json";
 

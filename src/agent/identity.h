@@ -1,0 +1,34 @@
+// Who a device is: a key that was made on it and never leaves it.
+//
+//   TRY_VALUE(const Identity identity, create_identity(config, passphrase));
+//   TRY_VALUE(const std::string pem, identity_request(config, passphrase));  // for a certificate
+#pragma once
+
+#include <polder/error.h>
+
+#include <memory>
+#include <string>
+
+#include "agent/config.h"
+#include "trust/key.h"
+#include "trust/passphrase.h"
+
+namespace polder::agent {
+
+struct Identity {
+  std::string device;
+  std::string key_uri;
+  trust::PublicKey key;
+};
+
+// Makes the key where the configuration says: ECDSA P-256 in a file of mode 0600, on a token or in
+// the TPM. Errors: kDenied when there is one already; those of trust::create_key().
+Result<Identity> create_identity(const Config& config, trust::PassphraseSource& passphrase);
+// Errors: kNotFound, saying how to make one; those of trust::open_signer().
+Result<Identity> show_identity(const Config& config, trust::PassphraseSource& passphrase);
+// PKCS#10 in PEM, with the device's name.
+Result<std::string> identity_request(const Config& config, trust::PassphraseSource& passphrase);
+Result<std::unique_ptr<trust::Signer>> open_identity(const Config& config,
+                                                     trust::PassphraseSource& passphrase);
+
+}  // namespace polder::agent

@@ -1,0 +1,216 @@
+#include "agent/status.h"
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "trust/digest.h"
+#include "trust/tuf_metadata.h"
+
+namespace polder::agent {
+
+namespace {
+
+using trust::Json;
+using trust::Object;
+
+constexpr std::size_t kMaxLiveTextBytes = 1024;
+constexpr std::uint64_t kLowDiskBytes = 64u << 20;
+// Before it no program of ours was built: a clock that says so is not set.
+constexpr std::int64_t kFirstTimeS = 1'700'000'000;
+
+Json release_json(const std::optional<ReleaseId>& release) {
+  if (!release) return {};
+  return Json::Members{{"version", release->version.text()},
+                       {"manifest", trust::hex(release->manifest)}};
+}
+
+std::optional<ReleaseId> running(const Unit& unit) {
+  const ReleaseId* release = unit.running();
+  return release ? std::optional(*release) : std::nullopt;
+}
+
+std::string health_of(const std::string& unit, const std::optional<Live>& live) {
+  if (!live) return "unknown";
+  const auto found = live->health.find(unit);
+  return found == live->health.end() ? "unknown" : found->second;
+}
+
+Json update_json(const AgentState& state) {
+  if (!state.update) return {};
+  return Json::Members{{"unit", state.update->unit},
+                       {"version", state.update->release.version.text()},
+                       {"reason", state.update->reason}};
+}
+
+std::string clip_text(const std::string& text) { return fit_reason(text, kMaxLiveTextBytes); }
+
+}  // namespace
+
+Json Live::to_json() const {
+  Json::Array refused;
+  for (const std::string& text : refusals) {
+    if (refused.size() < kMaxLiveRefusals) refused.push_back(clip_text(text));
+  }
+  Json::Members units;
+  for (const auto& [name, text] : health) units.emplace(name, clip_text(text));
+  return Json::Members{{"checked_s", checked_s},
+                       {"check_error", clip_text(check_error)},
+                       {"refusals", std::move(refused)},
+                       {"health", std::move(units)}};
+}
+
+Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
+  TRY_VALUE(const Json document, Json::parse(bytes, where));
+  TRY_VALUE(const Object object, Object::of(document, std::string(where)));
+  Live live;
+  TRY_VALUE(live.checked_s, object.integer("checked_s", 0, kMaxTimeS));
+  TRY_VALUE(live.check_error, object.text("check_error", kMaxLiveTextBytes));
+  TRY_VALUE(live.refusals, object.texts("refusals", kMaxLiveRefusals, kMaxLiveTextBytes));
+  TRY_VALUE(const Object health, object.object("health"));
+  for (const auto& [name, value] : health.members()) {
+    TRY_VALUE(std::string text, health.text(name, kMaxLiveTextBytes));
+    live.health.emplace(name, std::move(text));
+  }
+  return live;
+}
+
+Json status_json(const Config& config, const AgentState& state, const std::optional<Live>& live) {
+  Json::Members units;
+  for (const auto& [name, unit] : state.units) {
+    const auto floor = state.floors.find(name);
+    units.emplace(
+        name,
+        Json::Members{{"kind", unit.runtime ? "runtime" : "model"},
+                      {"slot", slot_name(unit.active)},
+                      {"running", release_json(running(unit))},
+                      {"committed", release_json(unit.committed)},
+                      {"previous", release_json(unit.previous)},
+                      {"floor", floor == state.floors.end() ? Json() : Json(floor->second.text())},
+                      {"health", health_of(name, live)}});
+  }
+  Json::Array bad;
+  for (const BadRelease& item : state.bad) {
+    bad.push_back(Json::Members{{"release", item.release.text()},
+                                {"manifest", trust::hex(item.release.manifest)},
+                                {"reason", item.reason}});
+  }
+  return Json::Members{{"device", config.device},
+                       {"boot", state.boot},
+                       {"phase", phase_name(state.phase)},
+                       {"update", update_json(state)},
+                       {"units", std::move(units)},
+                       {"bad", std::move(bad)},
+                       {"live", live ? live->to_json() : Json()}};
+}
+
+std::string status_text(const Config& config, const AgentState& state,
+                        const std::optional<Live>& live) {
+  std::string text = fmt::format("{}: {}", config.device, phase_name(state.phase));
+  if (state.update) text += fmt::format(" of {}", state.update->release.text());
+  text += "\n";
+  for (const auto& [name, unit] : state.units) {
+    const ReleaseId* release = unit.running();
+    text += fmt::format("  {:<24} {:<12} slot {:<5}", name,
+                        release ? release->version.text() : std::string("none"),
+                        slot_name(unit.active));
+    if (unit.previous) text += fmt::format(" back to {}", unit.previous->version.text());
+    if (live && live->health.contains(name)) text += ", " + live->health.at(name);
+    text += "\n";
+  }
+  for (const BadRelease& item : state.bad)
+    text += fmt::format("  bad: {}: {}\n", item.release.text(), item.reason);
+  if (!live) return text;
+  if (!live->check_error.empty()) text += fmt::format("  last check: {}\n", live->check_error);
+  for (const std::string& refusal : live->refusals) text += fmt::format("  refused: {}\n", refusal);
+  return text;
+}
+
+// --- What is wrong and what to do ----------------------------------------------------------------
+
+namespace {
+
+void judge_status(std::vector<Finding>& out, const char* what, const Status& status,
+                  const char* good, const char* advice) {
+  if (status.ok()) out.push_back({Level::kGood, fmt::format("{}: {}", what, good), ""});
+  else out.push_back({Level::kWrong, fmt::format("{}: {}", what, status.error().message), advice});
+}
+
+void judge_clock(std::vector<Finding>& out, const Facts& facts, const AgentState& state) {
+  if (facts.now_s < kFirstTimeS) {
+    out.push_back({Level::kWarning, "clock: not set",
+                   "set it, or run a time service; until then the last time that was proven is "
+                   "taken"});
+  } else if (facts.now_s < state.time_seen_s) {
+    out.push_back({Level::kWarning, "clock: before the time that signed metadata have proven",
+                   "set it, or run a time service"});
+  } else {
+    out.push_back({Level::kGood, "clock: plausible", ""});
+  }
+}
+
+void judge_units(std::vector<Finding>& out, const Facts& facts, const AgentState& state) {
+  for (const std::string& name : facts.config.models) {
+    const auto unit = state.units.find(name);
+    const ReleaseId* release = unit == state.units.end() ? nullptr : unit->second.running();
+    if (!release) {
+      out.push_back({Level::kWarning, fmt::format("{}: no release is installed", name),
+                     "'polderd check' says what the repository has for this device"});
+      continue;
+    }
+    const std::string health = health_of(name, facts.live);
+    const bool fine = health == "well" || health == "starting" || health == "unknown";
+    out.push_back(
+        {fine ? Level::kGood : Level::kWrong,
+         fmt::format("{}: {}{}", name, release->version.text(), fine ? "" : ": " + health),
+         fine ? "" : "the log of polderd says more; a newer release replaces it"});
+  }
+  for (const BadRelease& bad : state.bad) {
+    out.push_back({Level::kWarning,
+                   fmt::format("{}: failed here: {}", bad.release.text(), bad.reason),
+                   "publish a newer version, or assign it again with a higher 'retry'"});
+  }
+  for (const Attempts& item : state.attempts) {
+    out.push_back(
+        {Level::kWarning,
+         fmt::format("{}: could not be installed {} times", item.release.text(), item.failures),
+         "it is tried again by itself; the log of polderd says why"});
+  }
+}
+
+}  // namespace
+
+std::vector<Finding> diagnose(const Facts& facts) {
+  std::vector<Finding> out;
+  out.push_back({facts.is_running ? Level::kGood : Level::kWarning,
+                 facts.is_running ? "polderd: running" : "polderd: not running",
+                 facts.is_running ? "" : "systemctl start polderd"});
+  judge_status(out, "identity", facts.identity, "the key is there and signs",
+               "'polderd identity create' makes one where there is none");
+  if (facts.config.repository.empty()) {
+    out.push_back({Level::kWarning, "repository: none", "set 'repository' in polderd.toml"});
+  } else {
+    judge_status(out, "root", facts.root, "trusted",
+                 "set 'root' in polderd.toml to the root.json that came with the device");
+    judge_status(out, "repository", facts.repository, "reachable",
+                 "see that the address is right, the network is up, the stick is plugged in");
+  }
+  if (facts.live && !facts.live->check_error.empty()) {
+    out.push_back({Level::kWarning, "last check: " + facts.live->check_error,
+                   "what is installed goes on; the releaser renews what has expired ('polder repo "
+                   "publish')"});
+  }
+  if (facts.free_bytes && *facts.free_bytes < kLowDiskBytes) {
+    out.push_back({Level::kWrong, "disk: " + bytes_text(*facts.free_bytes) + " free",
+                   "free some: below that nothing can be installed"});
+  }
+  if (!facts.state.ok()) {
+    out.push_back({Level::kWrong, facts.state.error().message,
+                   "keep a copy of the folder, remove state.json and state.backup.json: releases "
+                   "are then installed anew"});
+    return out;
+  }
+  judge_clock(out, facts, *facts.state);
+  judge_units(out, facts, *facts.state);
+  return out;
+}
+
+}  // namespace polder::agent

@@ -1,0 +1,68 @@
+// What the agent tells people: its state as text and as JSON, and what is wrong and what to do.
+//
+//   const trust::Json json = status_json(config, state, live);
+//   for (const Finding& finding : diagnose(facts)) ...
+//
+// status.json beside state.json holds what only the running agent knows (Live). It is written for
+// readers and read by none that decides anything.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/config.h"
+#include "agent/driver.h"
+#include "agent/lifecycle.h"
+#include "trust/json.h"
+
+namespace polder::agent {
+
+inline constexpr char kLiveName[] = "status.json";
+inline constexpr std::size_t kMaxLiveBytes = 64u << 10;
+inline constexpr std::size_t kMaxLiveRefusals = 32;
+
+struct Live {
+  std::int64_t checked_s = 0;  // since 1970; 0: not since the agent started
+  std::string check_error;     // of the last check; empty: it went well
+  std::vector<std::string> refusals;
+  std::map<std::string, std::string> health;  // by unit: "well", "starting", or what is wrong
+
+  trust::Json to_json() const;
+  // Errors: kCorrupt.
+  static Result<Live> parse(std::string_view bytes, std::string_view where);
+  bool operator==(const Live&) const = default;
+};
+
+trust::Json status_json(const Config& config, const AgentState& state,
+                        const std::optional<Live>& live);
+std::string status_text(const Config& config, const AgentState& state,
+                        const std::optional<Live>& live);
+
+enum class Level : std::uint8_t { kGood, kWarning, kWrong };
+struct Finding {
+  Level level = Level::kGood;
+  std::string what;    // "repository: timestamp.json has expired"
+  std::string advice;  // what to do; empty where nothing is to be done
+};
+
+// What a look at the device found.
+struct Facts {
+  Config config;
+  Result<AgentState> state{AgentState()};
+  std::optional<Live> live;
+  bool is_running = false;  // an agent holds the lock
+  Status identity;          // whether the key can be used
+  Status repository;        // whether something is there
+  Status root;              // whether there is a root to trust
+  std::optional<std::uint64_t> free_bytes;
+  std::int64_t now_s = 0;
+};
+std::vector<Finding> diagnose(const Facts& facts);
+
+}  // namespace polder::agent

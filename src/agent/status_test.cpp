@@ -1,0 +1,122 @@
+#include "agent/status.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "agent/identity.h"
+#include "base/fail.h"
+#include "trust/signer.h"
+
+namespace polder::agent {
+namespace {
+
+Config config_with(const std::string& more = "") {
+  return parse_config("device = \"camera-17\"\nmodels = [\"people\"]\n" + more, "test").value();
+}
+
+ReleaseId release(const std::string& version) {
+  return {"people", trust::Version::parse(version, "test").value(), trust::sha256(version)};
+}
+
+AgentState some_state() {
+  AgentState state;
+  Unit unit{.active = Slot::kA};
+  unit.slots[0] = unit.committed = release("1.2.0");
+  state.units["people"] = unit;
+  state.bad.push_back({.release = release("1.3.0"), .time_s = 1, .reason = "crash loop"});
+  return state;
+}
+
+TEST(Status, JsonAndTextSayWhatRuns) {
+  Live live{.checked_s = 5, .refusals = {"people 0.1: below"}, .health = {{"people", "well"}}};
+  const trust::Json json = status_json(config_with(), some_state(), live);
+  EXPECT_EQ(*json.find("units")->find("people")->find("running")->find("version")->string(),
+            "1.2.0");
+  EXPECT_EQ(*json.find("units")->find("people")->find("health")->string(), "well");
+  const std::string text = status_text(config_with(), some_state(), live);
+  for (const char* part : {"camera-17: idle", "1.2.0", "crash loop", "refused: people 0.1"})
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+}
+
+TEST(Status, LiveComesBack) {
+  const Live live{
+      .checked_s = 5, .check_error = "no", .refusals = {"a", "b"}, .health = {{"people", "well"}}};
+  EXPECT_EQ(Live::parse(live.to_json().compact(), "x").value(), live);
+  EXPECT_FALSE(Live::parse("{}", "x").ok());
+  Live large;
+  large.refusals.assign(100, std::string(5000, 'x') + " y");
+  large.check_error.assign(9000, 'e');
+  const auto read = Live::parse(large.to_json().compact(), "x");
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(read->refusals.size(), kMaxLiveRefusals);
+}
+
+TEST(Doctor, AHealthyDeviceHasNothingWrong) {
+  AgentState state = some_state();
+  state.bad.clear();
+  Facts facts{.config = config_with("repository = \"/media/stick\"\n"),
+              .live = Live{.health = {{"people", "well"}}},
+              .is_running = true,
+              .free_bytes = 1u << 30,
+              .now_s = 1'800'000'000};
+  facts.state = state;
+  for (const Finding& finding : diagnose(facts))
+    EXPECT_EQ(finding.level, Level::kGood) << finding.what;
+}
+
+TEST(Doctor, EveryFaultIsNamedWithAdvice) {
+  const auto wrong = [](auto change, const char* text) {
+    Facts facts{.config = config_with("repository = \"/media/stick\"\n"),
+                .live = Live{.health = {{"people", "well"}}},
+                .is_running = true,
+                .free_bytes = 1u << 30,
+                .now_s = 1'800'000'000};
+    AgentState state = some_state();
+    state.bad.clear();
+    facts.state = std::move(state);
+    change(facts);
+    const auto findings = diagnose(facts);
+    const bool is_there = std::ranges::any_of(findings, [&](const Finding& finding) {
+      return finding.level != Level::kGood && !finding.advice.empty() &&
+             finding.what.find(text) != std::string::npos;
+    });
+    EXPECT_TRUE(is_there) << text;
+  };
+  wrong([](Facts& f) { f.is_running = false; }, "not running");
+  wrong([](Facts& f) { f.identity = fail(Code::kNotFound, "no key"); }, "no key");
+  wrong([](Facts& f) { f.repository = fail(Code::kNotFound, "no folder"); }, "no folder");
+  wrong([](Facts& f) { f.root = fail(Code::kNotFound, "no root.json"); }, "no root");
+  wrong([](Facts& f) { f.config.repository.clear(); }, "repository: none");
+  wrong([](Facts& f) { f.live->check_error = "expired"; }, "expired");
+  wrong([](Facts& f) { f.free_bytes = 1000; }, "disk");
+  wrong([](Facts& f) { f.state = fail(Code::kCorrupt, "state.json: damaged"); }, "damaged");
+  wrong([](Facts& f) { f.now_s = 0; }, "not set");
+  wrong([](Facts& f) { f.state->time_seen_s = f.now_s + 1; }, "before");
+  wrong([](Facts& f) { f.state = AgentState(); }, "no release");
+  wrong([](Facts& f) { f.live->health["people"] = "crash loop"; }, "crash loop");
+  wrong([](Facts& f) { f.state = some_state(); }, "failed here");
+}
+
+TEST(Identity, IsMadeOnceAndAsksForACertificate) {
+  std::string folder = testing::TempDir() + "identity-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const Config config = config_with("folder = \"" + folder + "\"\n");
+  trust::NoPassphrase none;
+  const auto before = show_identity(config, none);
+  ASSERT_FALSE(before.ok());
+  EXPECT_NE(before.error().message.find("polderd identity create"), std::string::npos);
+  const auto made = create_identity(config, none);
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  EXPECT_EQ(show_identity(config, none)->key.id(), made->key.id());
+  EXPECT_EQ(create_identity(config, none).error().code, Code::kDenied);
+  const auto request = identity_request(config, none);
+  ASSERT_TRUE(request.ok()) << request.error().message;
+  EXPECT_TRUE(request->starts_with("-----BEGIN CERTIFICATE REQUEST-----"));
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace polder::agent

@@ -47,7 +47,9 @@ target_include_directories(polder_trust SYSTEM PRIVATE ${PKCS11_HEADERS} ${TSS2_
 # A phantom of g++ 12, as those in PolderRoom.cmake: destructors of std::variant in Json.
 target_compile_options(polder_trust PRIVATE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
-polder_room(agent DEPS trust pipeline runtime platform base)
+polder_room(proto DEPS telemetry base)
+polder_flatbuffer(polder_proto src/proto/worker.fbs)
+polder_room(agent DEPS proto trust telemetry pipeline runtime platform base)
 
 if(POLDER_HOST)
   polder_onnx_schema()

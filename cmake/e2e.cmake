@@ -16,6 +16,10 @@ add_test(NAME usage COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/usa
 add_test(NAME inspect COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/inspect_test.py
          $<TARGET_FILE:polder>)
 
+# What it takes as inputs of a model.
+add_test(NAME run COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/run_test.py
+         $<TARGET_FILE:polder>)
+
 add_test(NAME examples COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/examples_test.py
          $<TARGET_FILE:polder> ${PROJECT_SOURCE_DIR}/models)
 

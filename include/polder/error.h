@@ -38,9 +38,10 @@ struct Error {
   Code code;
   std::string message;
 
-  // The same error with "`where`: " before its message.
+  // The same error with "`where`: " before its message, unless that begins so already.
   Error at(std::string_view where) && {
-    message.insert(0, std::string(where) + ": ");
+    const std::string prefix = std::string(where) + ": ";
+    if (message.compare(0, prefix.size(), prefix) != 0) message.insert(0, prefix);
     return std::move(*this);
   }
 };

@@ -4,8 +4,11 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <tuple>
 
 #include "base/fail.h"
+#include "cli/model_options.h"
+#include "import/bind.h"
 #include "pipeline/imaging/decode.h"
 #include "pipeline/imaging/fit.h"
 #include "pipeline/sources/wav.h"
@@ -46,25 +49,23 @@ Status read_channels(const Args& args, std::string_view option, PictureOptions& 
   return {};
 }
 
-// --- Pictures ---
-
-// Where a port holds the dimensions of a picture.
-struct PictureAxes {
-  int height = 0, width = 0, channel = 0;
-};
-
-Result<PictureAxes> picture_axes(const Port& port) {
-  const Shape& s = port.shape;
-  const int rank = s.rank();
-  const bool one = rank == 3 || (rank == 4 && (s[0] == 1 || s[0] < 0));
-  const auto is_colour = [&](int axis) { return s[axis] == 1 || s[axis] == 3; };
-  if (one && is_colour(rank - 1)) return PictureAxes{rank - 3, rank - 2, rank - 1};
-  if (one && is_colour(rank - 3)) return PictureAxes{rank - 2, rank - 1, rank - 3};
+// "W,H"
+Result<std::pair<int, int>> parse_size(std::string_view option, const std::string& text) {
+  int width = 0, height = 0;
+  const char* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, width);
+  if (first.ec == std::errc() && first.ptr != end && *first.ptr == ',') {
+    const auto second = std::from_chars(first.ptr + 1, end, height);
+    if (second.ec == std::errc() && second.ptr == end && std::min(width, height) >= 1 &&
+        std::max(width, height) <= pipeline::kMaxImageSide)
+      return std::pair(width, height);
+  }
   return fail(Code::kInvalid,
-              "a picture fits [1,H,W,C] or [1,C,H,W] with C of 1 or 3, and input '{}' is {}: give "
-              "it an .npy",
-              port.name, port.extents_text());
+              "{}: width and height with a comma expected, 1 to {} each, '{}' given", option,
+              pipeline::kMaxImageSide, text);
 }
+
+// --- Pictures ---
 
 // Value of channel `c` of a pixel, 0..255; one channel is luma (ITU-R BT.601).
 double channel_of(const std::uint8_t* rgb, std::int64_t c, std::int64_t channels, bool bgr) {
@@ -95,6 +96,23 @@ Result<OwnedTensor> make_tensor(DataType type, const Shape& shape, std::span<std
   return tensor;
 }
 
+// The extent of a picture along an axis of the port: as the model says, or as is asked for, or the
+// picture's own.
+Result<std::int64_t> side(const Port& port, int axis, int asked, int own) {
+  const std::int64_t fixed = port.shape[axis], most = port.bounds[axis];
+  if (fixed >= 0 && asked > 0 && asked != fixed)
+    return fail(Code::kInvalid, "--size says {} where input '{}' {} takes {}", asked, port.name,
+                port.extents_text(), fixed);
+  if (fixed >= 0) return fixed;
+  const int wanted = asked > 0 ? asked : own;
+  if (wanted <= most) return wanted;
+  return fail(
+      Code::kInvalid,
+      "{} where input '{}' {} takes up to {}: let it be made smaller (--size W,H), or raise "
+      "the bound",
+      wanted, port.name, port.extents_text(), most);
+}
+
 Result<OwnedTensor> picture_input(const pipeline::Image& image, const Port& port,
                                   const PictureOptions& options) {
   TRY_VALUE(const PictureAxes axes, picture_axes(port));
@@ -103,8 +121,8 @@ Result<OwnedTensor> picture_input(const pipeline::Image& image, const Port& port
                 type_name(port.type));
   Shape shape = port.shape;
   if (shape.rank() == 4) shape[0] = 1;
-  if (shape[axes.width] < 0) shape[axes.width] = image.width;
-  if (shape[axes.height] < 0) shape[axes.height] = image.height;
+  TRY_VALUE(shape[axes.width], side(port, axes.width, options.width, image.width));
+  TRY_VALUE(shape[axes.height], side(port, axes.height, options.height, image.height));
   if (std::max(shape[axes.width], shape[axes.height]) > pipeline::kMaxImageSide ||
       std::min(shape[axes.width], shape[axes.height]) < 1)
     return fail(Code::kInvalid, "input '{}' {} is no size for a picture", port.name,
@@ -141,7 +159,9 @@ Result<OwnedTensor> picture_input(const pipeline::Image& image, const Port& port
 
 // --- Recordings ---
 
-Result<OwnedTensor> wave_input(const pipeline::Wav& wav, const Port& port, double from_s) {
+Result<OwnedTensor> wave_input(const pipeline::Wav& wav, const Port& port,
+                               const InputOptions& options) {
+  const double from_s = options.from_s;
   const int last = port.shape.rank() - 1;
   bool fits = port.type == DataType::kF32 && last >= 0 && port.shape[last] != 1;
   for (int i = 0; i < last; ++i) fits = fits && (port.shape[i] == 1 || port.shape[i] < 0);
@@ -150,6 +170,12 @@ Result<OwnedTensor> wave_input(const pipeline::Wav& wav, const Port& port, doubl
                 "a recording fits f32 [samples] or [1,samples], and input '{}' is {} {}: give it "
                 "an .npy",
                 port.name, type_name(port.type), port.extents_text());
+  if (wav.sample_rate_hz != options.rate_hz)
+    return fail(
+        Code::kInvalid,
+        "it has {} Hz, and {} Hz are expected: resample it, or give the rate that the model "
+        "takes (--rate)",
+        wav.sample_rate_hz, options.rate_hz);
   const double duration_s = double(wav.frames()) / wav.sample_rate_hz;
   if (from_s >= duration_s)
     return fail(Code::kInvalid, "--from {} s is after its end: it lasts {:.3f} s", from_s,
@@ -173,6 +199,19 @@ bool is_picture(std::string_view bytes) {
 
 }  // namespace
 
+Result<PictureAxes> picture_axes(const Port& port) {
+  const Shape& s = port.shape;
+  const int rank = s.rank();
+  const bool one = rank == 3 || (rank == 4 && (s[0] == 1 || s[0] < 0));
+  const auto is_colour = [&](int axis) { return s[axis] == 1 || s[axis] == 3; };
+  if (one && is_colour(rank - 1)) return PictureAxes{rank - 3, rank - 2, rank - 1};
+  if (one && is_colour(rank - 3)) return PictureAxes{rank - 2, rank - 1, rank - 3};
+  return fail(Code::kInvalid,
+              "a picture fits [1,H,W,C] or [1,C,H,W] with C of 1 or 3, and input '{}' is {}: give "
+              "it an .npy",
+              port.name, port.extents_text());
+}
+
 Status check_fit(std::string_view option, const std::string& value) {
   constexpr std::string_view kKnown[] = {"stretch", "crop", "letterbox"};
   return check_one_of(option, value, kKnown);
@@ -188,6 +227,11 @@ Status check_channels(std::string_view option, const std::string& value) {
   return channels ? Status() : Status(channels.error());
 }
 
+Status check_size(std::string_view option, const std::string& value) {
+  const auto size = parse_size(option, value);
+  return size ? Status() : Status(size.error());
+}
+
 Result<InputOptions> input_options(const Args& args) {
   InputOptions options;
   PictureOptions& picture = options.picture;
@@ -197,7 +241,12 @@ Result<InputOptions> input_options(const Args& args) {
   picture.bgr = args.text("--colours") == "bgr";
   TRY(read_channels(args, "--mean", picture, picture.mean));
   TRY(read_channels(args, "--scale", picture, picture.scale));
+  if (args.has("--size")) {
+    TRY_VALUE(const auto size, parse_size("--size", args.text("--size")));
+    std::tie(picture.width, picture.height) = size;
+  }
   options.from_s = args.real("--from", 0);
+  options.rate_hz = args.integer("--rate", options.rate_hz);
   return options;
 }
 
@@ -208,6 +257,16 @@ Result<OwnedTensor> zeros(const Port& port) {
   }
   std::span<std::byte> elements;
   return make_tensor(port.type, shape, &elements);
+}
+
+Result<OwnedTensor> written_input(const std::string& text, const Port& port) {
+  TRY_VALUE(const OwnedTensor numbers, parse_numbers("--input", text));
+  Dims dims;
+  for (int axis = 0; axis < port.shape.rank(); ++axis)
+    dims.push_back(port.shape[axis] < 0 ? Dim(port.bounds[axis], axis + 1) : Dim(port.shape[axis]));
+  auto fitted = fit_binding(numbers, port.type, dims);
+  if (!fitted) return std::move(fitted).error().at(fmt::format("input '{}'", port.name));
+  return fitted;
 }
 
 Result<OwnedTensor> read_input(const std::string& path, const Port& port,
@@ -224,7 +283,7 @@ Result<OwnedTensor> read_input(const std::string& path, const Port& port,
   }
   if (bytes.starts_with("RIFF")) {
     TRY_VALUE(const pipeline::Wav wav, pipeline::parse_wav(std::as_bytes(std::span(bytes)), path));
-    return named(wave_input(wav, port, options.from_s));
+    return named(wave_input(wav, port, options));
   }
   if (bytes.starts_with("\x93NUMPY")) return named(parse_npy(bytes));
   return fail(Code::kUnsupported, "{}: not an .npy, JPEG, PNG or WAVE file", path);

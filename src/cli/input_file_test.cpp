@@ -61,7 +61,13 @@ T at(const OwnedTensor& tensor, std::int64_t i) {
   return value;
 }
 
-Port port(Shape shape, DataType type = DataType::kF32) { return {"x", type, shape, shape}; }
+// Free extents may be up to 100.
+Port port(Shape shape, DataType type = DataType::kF32) {
+  Port made{"x", type, shape, shape};
+  for (int axis = 0; axis < shape.rank(); ++axis)
+    if (shape[axis] < 0) made.bounds[axis] = 100;
+  return made;
+}
 
 }  // namespace
 
@@ -82,6 +88,32 @@ TEST_F(InputFile, PicturesFillEitherLayout) {
   EXPECT_EQ(first->shape, Shape({1, 3, 32, 8}));  // a free height is the picture's
   EXPECT_NEAR(at<float>(*first, 7), 50 - 100, 4);
   EXPECT_NEAR(at<float>(*first, 2 * 32 * 8 + 7), 200, 4);
+}
+
+TEST_F(InputFile, PicturesHaveTheSizeAskedForWhereItIsFree) {
+  const std::string path = picture(64, 32);
+  InputOptions options;
+  options.picture.width = 16;
+  options.picture.height = 12;
+  EXPECT_EQ(read_input(path, port({1, -1, -1, 3}), options)->shape, Shape({1, 12, 16, 3}));
+  EXPECT_EQ(read_input(path, port({3, -1, 16}), options)->shape, Shape({3, 12, 16}));
+  EXPECT_EQ(read_input(path, port({3, -1, 17}), options).error().code, Code::kInvalid);
+  options.picture.width = 101;
+  EXPECT_EQ(read_input(path, port({3, -1, -1}), options).error().code, Code::kInvalid);
+}
+
+TEST_F(InputFile, NumbersFitScalarsAndVectors) {
+  const auto scalar = written_input("16000", port({}, DataType::kI64));
+  ASSERT_TRUE(scalar) << scalar.error().message;
+  EXPECT_EQ(scalar->shape, Shape());
+  EXPECT_EQ(at<std::int64_t>(*scalar, 0), 16000);
+  const auto vector = written_input("1,0.5,2", port({-1}));
+  ASSERT_TRUE(vector) << vector.error().message;
+  EXPECT_EQ(vector->shape, Shape({3}));
+  EXPECT_EQ(at<float>(*vector, 1), 0.5F);
+  EXPECT_EQ(written_input("0.5", port({}, DataType::kI64)).error().code, Code::kInvalid);
+  EXPECT_EQ(written_input("1,2", port({3})).error().code, Code::kInvalid);
+  EXPECT_EQ(written_input("a", port({})).error().code, Code::kInvalid);
 }
 
 TEST_F(InputFile, IntegersTakeThePixel) {
@@ -125,6 +157,8 @@ TEST_F(InputFile, PicturesFitInThreeWays) {
 TEST_F(InputFile, RecordingsStartWhereAskedAndEndInSilence) {
   const std::string path = recording(10);
   InputOptions options;
+  EXPECT_EQ(read_input(path, port({1, 6}), options).error().code, Code::kInvalid);  // 16 kHz
+  options.rate_hz = 1000;
   options.from_s = 0.006;
   const auto cut = read_input(path, port({1, 6}), options);
   ASSERT_TRUE(cut) << cut.error().message;

@@ -35,11 +35,12 @@ Result<std::vector<std::int64_t>> integers(std::string_view option, std::string_
   }
 }
 
-// A number is a scalar, numbers with commas are a vector; whole ones are i64, others f32.
-Result<OwnedTensor> parse_numbers(const std::string& text) {
+}  // namespace
+
+Result<OwnedTensor> parse_numbers(std::string_view option, const std::string& text) {
   const auto count = std::int64_t(std::count(text.begin(), text.end(), ',')) + 1;
   const Shape shape = count == 1 ? Shape{} : Shape{count};
-  if (auto whole = integers("--bind", text); whole) {
+  if (auto whole = integers(option, text); whole) {
     return OwnedTensor{DataType::kI64, shape, Bytes::copy_of(std::as_bytes(std::span(*whole)))};
   }
   std::vector<float> reals;
@@ -48,11 +49,13 @@ Result<OwnedTensor> parse_numbers(const std::string& text) {
     const std::string part = text.substr(at, comma - at);
     char* end = nullptr;
     reals.push_back(std::strtof(part.c_str(), &end));
-    if (part.empty() || *end) return fail(Code::kInvalid, "--bind: '{}' is no number", part);
+    if (part.empty() || *end) return fail(Code::kInvalid, "{}: '{}' is no number", option, part);
     at = comma + 1;
   }
   return OwnedTensor{DataType::kF32, shape, Bytes::copy_of(std::as_bytes(std::span(reals)))};
 }
+
+namespace {
 
 using Extents = std::pair<std::string, std::vector<std::int64_t>>;
 
@@ -79,7 +82,7 @@ Status check_bound(std::string_view option, const std::string& value) {
 
 Status check_binding(std::string_view option, const std::string& value) {
   TRY_VALUE(const auto entry, split(option, value));
-  return entry.second.ends_with(".npy") ? Status() : status_of(parse_numbers(entry.second));
+  return entry.second.ends_with(".npy") ? Status() : status_of(parse_numbers(option, entry.second));
 }
 
 Status check_target(std::string_view option, const std::string& value) {
@@ -107,16 +110,18 @@ Result<ModelOptions> model_options(const Args& args) {
       options.open.bounds.emplace_back(name, extents[0]);
       continue;
     }
-    // All extents of an input at once.
+    // All extents of an input at once; -1 keeps what the model says.
     for (std::size_t axis = 0; axis < extents.size(); ++axis) {
+      if (extents[axis] == -1) continue;
       options.open.bounds.emplace_back(fmt::format("{}[{}]", name, axis), extents[axis]);
     }
   }
   for (const std::string& text : args.all("--bind")) {
     TRY_VALUE(const auto entry, split("--bind", text));
     const std::string& text_of_value = entry.second;
-    TRY_VALUE(OwnedTensor value, text_of_value.ends_with(".npy") ? read_npy(text_of_value)
-                                                                 : parse_numbers(text_of_value));
+    TRY_VALUE(OwnedTensor value, text_of_value.ends_with(".npy")
+                                     ? read_npy(text_of_value)
+                                     : parse_numbers("--bind", text_of_value));
     options.bound.push_back(std::move(value));
     const OwnedTensor& kept = options.bound.back();
     options.open.bindings.emplace_back(

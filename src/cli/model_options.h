@@ -22,7 +22,7 @@ Status check_pass(std::string_view option, const std::string& value);
    check_shape},                                                                                   \
       {"--bound", "NAME=N",                                                                        \
        "largest extent of a free dimension: its name, or input[axis]; or of all of an input: "     \
-       "NAME=D,D,...",                                                                             \
+       "NAME=D,D,..., -1 where the model says it",                                                 \
        true, check_bound},                                                                         \
       {"--bind", "NAME=VALUE", "fixes an input: a number, numbers with commas, or FILE.npy", true, \
        check_binding},                                                                             \
@@ -47,5 +47,8 @@ struct ModelOptions {
 };
 
 Result<ModelOptions> model_options(const Args& args);
+
+// A number is a scalar, numbers with commas are a vector; whole ones are i64, others f32.
+Result<OwnedTensor> parse_numbers(std::string_view option, const std::string& text);
 
 }  // namespace polder::cli

@@ -19,7 +19,9 @@ namespace {
 
 constexpr Option kOptions[] = {
     {"--input", "[NAME=]FILE",
-     "an input: .npy, .jpg, .png or .wav, or 'zeros'; without a name, in order", true},
+     "an input: .npy, .jpg, .png or .wav, or 'zeros', or for a scalar or vector its numbers with "
+     "commas;\n                            without a name, in order",
+     true},
     POLDER_INPUT_OPTIONS,
     {"--output-dir", "DIR", "writes each output as DIR/NAME.npy"},
     POLDER_RUN_OPTIONS,
@@ -105,6 +107,7 @@ Result<std::vector<std::string>> input_files(const Args& args, std::span<const P
 
 Result<OwnedTensor> given_tensor(const std::string& model, const std::string& file,
                                  const Port& port, const InputOptions& options) {
+  if (port.shape.rank() <= 1 && parse_numbers("--input", file)) return written_input(file, port);
   if (file != "zeros") return within_memory(file, [&] { return read_input(file, port, options); });
   auto tensor = zeros(port);
   if (!tensor) return std::move(tensor).error().at(fmt::format("{}: input '{}'", model, port.name));
@@ -117,15 +120,70 @@ Status read_inputs(const Args& args, const Session& session, std::vector<OwnedTe
   TRY_VALUE(const std::vector<std::string> files, input_files(args, ports));
   for (std::size_t i = 0; i < ports.size(); ++i) {
     if (files[i].empty()) {
-      return fail(Code::kInvalid, "input '{}' {} {} is not given: --input {}=FILE, or {}=zeros",
+      return fail(Code::kInvalid, "input '{}' {} {} is not given: --input {}={}, or {}=zeros",
                   ports[i].name, type_name(ports[i].type), ports[i].extents_text(), ports[i].name,
-                  ports[i].name);
+                  ports[i].shape.rank() == 0 ? "NUMBER" : "FILE", ports[i].name);
     }
     TRY_VALUE(OwnedTensor tensor, given_tensor(args.positional()[0], files[i], ports[i], options));
     tensors.push_back(std::move(tensor));
   }
   return {};
 }
+
+// --- Sizes that a model does not take, though it leaves them free ---
+
+// An odd multiple of `step` near `side`, at most `most`; 0 when there is none.
+std::int64_t odd_multiple(std::int64_t step, std::int64_t side, std::int64_t most) {
+  std::int64_t count = side / step;
+  if (count % 2 == 0) count += (count + 1) * step <= most ? 1 : -1;
+  return count < 1 || count * step > most ? 0 : count * step;
+}
+
+// Whether the model takes a picture of zeros of this size as input `index`.
+bool takes(Session& session, std::vector<TensorView> views, std::size_t index,
+           const PictureAxes& axes, std::int64_t width, std::int64_t height) {
+  Port trial = session.inputs()[index];
+  trial.shape = views[index].shape;
+  trial.shape[axes.width] = width;
+  trial.shape[axes.height] = height;
+  if (trial.shape.elements() == 0) return false;
+  const auto picture = zeros(trial);
+  if (!picture) return false;
+  views[index] = {const_cast<std::byte*>(picture->data.view.data()), trial.type, trial.shape};
+  return session.run(views).ok();
+}
+
+// What to do about an error of a run that takes a picture of free width and height. A model that
+// halves it five times and doubles it again takes multiples of 32 only, and runs tell: of the
+// smallest power of two that will do it takes odd multiples, too.
+std::string size_advice(Session& session, const std::vector<TensorView>& views) {
+  constexpr std::int64_t kMostStep = 128;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const Port& port = session.inputs()[i];
+    const auto axes = picture_axes(port);
+    if (!axes || port.shape[axes->height] >= 0 || port.shape[axes->width] >= 0) continue;
+    const std::string given =
+        fmt::format("; input '{}' was given as {}", port.name, views[i].shape.text());
+    const std::int64_t width = views[i].shape[axes->width], height = views[i].shape[axes->height];
+    const std::int64_t most_width = port.bounds[axes->width];
+    const std::int64_t most_height = port.bounds[axes->height];
+    for (std::int64_t step = 2; step <= kMostStep; step *= 2) {
+      if (width % step == 0 && height % step == 0) continue;
+      if (!takes(session, views, i, *axes, odd_multiple(step, width, most_width),
+                 odd_multiple(step, height, most_height)))
+        continue;
+      const std::int64_t w = std::min((width + step - 1) / step, most_width / step) * step;
+      const std::int64_t h = std::min((height + step - 1) / step, most_height / step) * step;
+      if (!takes(session, views, i, *axes, w, h)) break;
+      return fmt::format("{}: the model takes multiples of {} as width and height: --size {},{}",
+                         given, step, w, h);
+    }
+    return fmt::format("{}: try multiples of 32 as width and height (--size W,H)", given);
+  }
+  return "";
+}
+
+// --- Output ---
 
 void print_text(const Session& session) {
   constexpr std::int64_t kShown = 8;
@@ -183,8 +241,11 @@ Result<int> run(const Args& args) {
   for (const OwnedTensor& tensor : tensors) {
     views.push_back({const_cast<std::byte*>(tensor.data.view.data()), tensor.type, tensor.shape});
   }
-  if (Status status = session->run(views); !status)
-    return std::move(status).error().at(args.positional()[0]);
+  if (Status status = session->run(views); !status) {
+    Error error = std::move(status).error();
+    if (error.code == Code::kInvalid) error.message += size_advice(*session, views);
+    return std::move(error).at(args.positional()[0]);
+  }
   if (args.has("--output-dir")) TRY(write_outputs(*session, args.text("--output-dir")));
   if (args.has("--json")) print_json(*session);
   else print_text(*session);

@@ -252,28 +252,66 @@ class Writer {
       unbounded = unbounded || (!dim.known() && dim.bound >= kUnbounded);
     if (!unbounded && bytes_of(value) <= kMaxArenaBytes) return {};
     const std::vector<ValueId> inputs = inputs_behind(graph, n);
-    std::string free_inputs;
-    for (const ValueId id : inputs) {
-      const Value& input = (*model_)[id];
-      if (input.dims.known()) continue;
-      free_inputs +=
-          fmt::format("{}'{}' {}", free_inputs.empty() ? "" : ", ", input.name, input.dims.text());
-    }
+    std::vector<ValueId> free = inputs;
+    std::erase_if(free, [&](ValueId id) { return (*model_)[id].dims.known(); });
     std::string advice;
     if (const std::string deciding = deciding_inputs(inputs);
         !deciding.empty() && !value.dims.known()) {
       advice = fmt::format(
           "; only a run knows {}: fix what decides the size (bind; --bind NAME=VALUE)", deciding);
     }
-    if (free_inputs.empty()) {
+    if (free.empty()) {
       return fail(Code::kExhausted, "'{}' {} {} has no usable bound: more than 2^36 bytes{}",
                   value.name, type_name(value.type), value.dims.text(), advice);
     }
-    return fail(
-        Code::kInvalid,
-        "the size of '{}' has no bound: inputs {} have free dimensions; give their sizes "
-        "(shapes; --shape NAME=1,3,480,640) or upper bounds (bounds; --bound NAME=1,3,960,960){}",
-        value.name, free_inputs, advice);
+    return fail(Code::kInvalid,
+                "the size of '{}' has no bound: {} {} free dimensions; give sizes (shapes{}) or "
+                "upper bounds (bounds{}), for example{}",
+                value.name, free_inputs(free), free.size() == 1 ? "has" : "have",
+                examples(free, "--shape"), examples(free, "--bound"), advice);
+  }
+
+  // The model's name of a free dimension; "?" where it has none.
+  std::string_view name_of(const Dim& dim) const {
+    for (const auto& [symbol, name] : model_->symbol_names) {
+      if (symbol == dim.symbol && name.find('[') == name.npos) return name;
+    }
+    return "?";
+  }
+
+  // "input 'x' [batch,3,?<=640,?]".
+  std::string free_inputs(std::span<const ValueId> inputs) const {
+    std::string text = inputs.size() == 1 ? "input" : "inputs";
+    for (const ValueId id : inputs) {
+      const Value& input = (*model_)[id];
+      std::string dims;
+      for (const Dim& dim : input.dims) {
+        if (!dims.empty()) dims += ",";
+        if (dim.known()) dims += fmt::format("{}", dim.bound);
+        else dims += name_of(dim);
+        if (!dim.known() && dim.bound < kUnbounded) dims += fmt::format("<={}", dim.bound);
+      }
+      text += fmt::format("{} '{}' [{}]", id == inputs[0] ? "" : ",", input.name, dims);
+    }
+    return text;
+  }
+
+  // "; --shape x=1,3,640,640": with the model's extents, bounds that are given, and others made up.
+  std::string examples(std::span<const ValueId> inputs, std::string_view option) const {
+    constexpr std::size_t kShown = 4;
+    constexpr std::int64_t kMadeUp = 640;
+    std::string text = ";";
+    for (const ValueId id : inputs.first(std::min(inputs.size(), kShown))) {
+      const Value& input = (*model_)[id];
+      std::string extents;
+      for (const Dim& dim : input.dims) {
+        const bool is_first = extents.empty();
+        const std::int64_t extent = dim.bound < kUnbounded ? dim.bound : is_first ? 1 : kMadeUp;
+        extents += fmt::format("{}{}", is_first ? "" : ",", extent);
+      }
+      text += fmt::format(" {} {}={}", option, input.name, extents);
+    }
+    return text;
   }
 
   // Where each value lives, and from when to when.

@@ -1,5 +1,7 @@
 #include "import/onnx_importer.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "import/onnx.h"
@@ -11,6 +13,28 @@ namespace {
 
 std::string title(const onnx::NodeProto& node, std::int64_t version) {
   return fmt::format("node '{}' ({}, opset {})", node_name(node), clipped(node.op_type()), version);
+}
+
+// Where given shapes may be why a node does not fit: says which they are.
+Error with_shapes(Error error, const ImportOptions& options) {
+  if (error.code != Code::kInvalid || options.shapes.empty()) return error;
+  bool is_picture = false;
+  std::string given;
+  for (const auto& [name, extents] : options.shapes) {
+    given +=
+        fmt::format("{}{}={}", given.empty() ? "" : " ", clipped(name), fmt::join(extents, ","));
+    is_picture = is_picture || extents.size() == 4;
+  }
+  error.message += fmt::format("; that is with the shapes {}: the model may take others only{}",
+                               given, is_picture ? ", such as multiples of 32" : "");
+  return error;
+}
+
+// Inference has named the node already where it is the same operator: once is enough.
+Error at_node(Error error, const onnx::NodeProto& node, std::int64_t version) {
+  const std::string own = fmt::format("node '{}' ({}): ", node_name(node), clipped(node.op_type()));
+  if (error.message.starts_with(own)) error.message.erase(0, own.size());
+  return std::move(error).at(title(node, version));
 }
 
 // Before operator set 7 broadcasting was asked for, and `axis` said where the second input begins;
@@ -68,7 +92,8 @@ Result<Graph> OnnxImporter::import() {
   Scope scope{.graph = &graph, .opsets = &opsets_};
   TRY(read_inputs_of_graph(source, scope));
   TRY(read_initializers(source, scope));
-  TRY(read_nodes(*source.mutable_node(), scope));
+  if (Status status = read_nodes(*source.mutable_node(), scope); !status)
+    return with_shapes(std::move(status).error(), options_);
   TRY(read_outputs(source, scope, graph));
   graph.prune();
   TRY(graph.verify());
@@ -167,7 +192,7 @@ Status OnnxImporter::read_nodes(google::protobuf::RepeatedPtrField<onnx::NodePro
                   kMaxOnnxNodes);
     }
     if (Status status = read_node(node, scope); !status) {
-      return std::move(status).error().at(title(node, opset_of(*scope.opsets, node.domain())));
+      return at_node(std::move(status).error(), node, opset_of(*scope.opsets, node.domain()));
     }
   }
   return {};

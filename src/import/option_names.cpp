@@ -13,6 +13,15 @@ Status check_name(std::string_view option, const std::string& name,
     if (named.insert(name).second) return {};
     return fail(Code::kInvalid, "{} for '{}' is given twice", option, clipped(name));
   }
+  // "image[4]" of an input that has fewer axes: most likely extents of another rank.
+  const std::string input = name.substr(0, name.rfind('['));
+  if (known.contains(dimension_name(input, 0)) && input.size() < name.size()) {
+    int rank = 1;
+    while (known.contains(dimension_name(input, rank))) ++rank;
+    return fail(Code::kInvalid, "{} names '{}'; '{}' has {} dimension{}, of which the first is {}",
+                option, clipped(name), clipped(input), rank, rank == 1 ? "" : "s",
+                clipped(dimension_name(input, 0)));
+  }
   constexpr std::size_t kShown = 20;
   std::string list;
   std::size_t shown = 0;

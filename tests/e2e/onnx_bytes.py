@@ -47,3 +47,7 @@ def onnx_weights(name, dims, data, element=1):
     """A TensorProto with raw data."""
     return (b"".join(field(1, dim) for dim in dims) + field(2, element) + field(8, name) +
             field(9, data))
+
+
+def integers_attribute(name, values):
+    return field(5, field(1, name) + b"".join(field(8, value) for value in values) + field(20, 7))

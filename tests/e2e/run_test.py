@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+"""What polder run takes as inputs, and what it says of those that do not suit.
+
+    run_test.py POLDER
+"""
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+
+from onnx_bytes import (field, integers_attribute, onnx_input, onnx_model, onnx_node, onnx_output,
+                        onnx_weights)
+
+POLDER = pathlib.Path(sys.argv[1]).resolve()
+FREE = -1
+
+
+def png(width, height):
+    def chunk(kind, data):
+        return (struct.pack(">I", len(data)) + kind + data +
+                struct.pack(">I", zlib.crc32(kind + data)))
+    rows = b"".join(b"\0" + bytes([x % 256 for x in range(width * 3)]) for _ in range(height))
+    return (b"\x89PNG\r\n\x1a\n" +
+            chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def wav(rate_hz, samples):
+    data = struct.pack(f"<{len(samples)}h", *samples)
+    return (b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " +
+            struct.pack("<IHHIIHH", 16, 1, 1, rate_hz, rate_hz * 2, 2, 16) + b"data" +
+            struct.pack("<I", len(data)) + data)
+
+
+def pyramid(halvings):
+    """y = x + (x halved and doubled again): takes multiples of 2^halvings only."""
+    pools, last = b"", "x"
+    for i in range(halvings):
+        pools += onnx_node("MaxPool", [last], [f"p{i}"],
+                           integers_attribute("kernel_shape", [2, 2]) +
+                           integers_attribute("strides", [2, 2]), name=f"pool{i}")
+        last = f"p{i}"
+    scale = float(2 ** halvings)
+    return onnx_model(
+        onnx_input("x", (1, 3, FREE, FREE)),
+        field(5, onnx_weights("scales", [4], struct.pack("<4f", 1, 1, scale, scale))), pools,
+        onnx_node("Resize", [last, "", "scales"], ["up"], name="up"),
+        onnx_node("Add", ["x", "up"], ["y"], name="join"), onnx_output("y"))
+
+
+class Run(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.scratch = pathlib.Path(folder.name)
+
+    def file(self, name, data):
+        (self.scratch / name).write_bytes(data)
+
+    def polder(self, *words, status=0):
+        done = subprocess.run([POLDER, *words], capture_output=True, text=True, timeout=60,
+                              cwd=self.scratch, check=False)
+        self.assertEqual(done.returncode, status, done)
+        return done.stdout if status == 0 else done.stderr
+
+    def shape(self, *words):
+        outputs = json.loads(self.polder("run", *words, "--json"))["outputs"]
+        return outputs["y"]["shape"]
+
+    def test_the_size_of_a_picture(self):
+        self.file("pyramid.onnx", pyramid(2))
+        self.file("a.png", png(40, 24))
+        words = ("pyramid.onnx", "--bound", "x=1,3,64,64", "--input", "a.png")
+        self.assertEqual(self.shape(*words), [1, 3, 24, 40])
+        self.assertEqual(self.shape(*words, "--size", "64,32"), [1, 3, 32, 64])
+        error = self.polder("run", *words, "--size", "65,32", status=1)
+        self.assertIn("65 where input 'x' [1,3,?<=64,?<=64] takes up to 64", error)
+        self.assertIn("--size", error)
+        fixed = ("pyramid.onnx", "--shape", "x=1,3,32,32", "--input", "a.png")
+        self.assertEqual(self.shape(*fixed, "--size", "32,32"), [1, 3, 32, 32])
+        self.assertIn("--size says 64", self.polder("run", *fixed, "--size", "64,32", status=1))
+
+    def test_sizes_that_a_model_does_not_take(self):
+        for halvings, step in (1, 2), (3, 8), (5, 32):
+            self.file("pyramid.onnx", pyramid(halvings))
+            self.file("a.png", png(75, 101))
+            words = ("run", "pyramid.onnx", "--bound", "x=1,3,256,256", "--input", "a.png")
+            error = self.polder(*words, status=1)
+            self.assertIn("input 'x' was given as [1,3,101,75]: the model takes multiples of "
+                          f"{step} as width and height: --size ", error)
+            size = error.split("--size ")[1].strip()
+            self.assertEqual([int(side) % step for side in size.split(",")], [0, 0])
+            self.polder(*words, "--size", size)
+        # Of a size that is given when the model is compiled, it says which.
+        error = self.polder("run", "pyramid.onnx", "--shape", "x=1,3,101,75", "--input", "a.png",
+                            status=1)
+        self.assertIn("x=1,3,101,75", error)
+        self.assertIn("multiples of 32", error)
+        self.assertEqual(error.count("node 'join'"), 1, error)
+
+    def test_no_size_is_blamed_where_it_is_right(self):
+        """A model that takes height and width of 96 only, whatever is a multiple of what."""
+        self.file("own.onnx", onnx_model(
+            onnx_input("x", (1, 3, FREE, FREE)),
+            field(5, onnx_weights("w", [1, 1, 96, 96], bytes(4 * 96 * 96))),
+            onnx_node("Add", ["x", "w"], ["y"], name="join"), onnx_output("y")))
+        for side in 64, 100:
+            self.file("a.png", png(side, side))
+            error = self.polder("run", "own.onnx", "--bound", "x=1,3,256,256", "--input", "a.png",
+                                status=1)
+            self.assertNotIn("the model takes multiples", error)
+            self.assertIn(f"was given as [1,3,{side},{side}]: try multiples of 32", error)
+
+    def test_numbers_for_scalars_and_vectors(self):
+        self.file("add.onnx", onnx_model(
+            onnx_input("n", (), element=7), onnx_input("v", (2,)),
+            onnx_node("Cast", ["n"], ["f"], field(5, field(1, "to") + field(3, 1) + field(20, 2))),
+            onnx_node("Add", ["f", "v"], ["y"], name="n1"), onnx_output("y")))
+        out = json.loads(self.polder("run", "add.onnx", "--input", "n=3", "--input", "v=1,0.5",
+                                     "--json"))
+        self.assertEqual(out["outputs"]["y"]["data"], [4, 3.5])
+        self.polder("run", "add.onnx", "--input", "3", "--input", "1,2")
+        for words, told in ((("n=1.5", "v=zeros"), "input 'n'"), (("n=1", "v=1,2,3"), "input 'v'"),
+                            (("v=zeros",), "--input n=NUMBER"), (("n=x", "v=zeros"), "x: ")):
+            given = [part for word in words for part in ("--input", word)]
+            self.assertIn(told, self.polder("run", "add.onnx", *given, status=1))
+
+    def test_the_rate_of_a_recording(self):
+        self.file("abs.onnx", onnx_model(onnx_input("x", (1, 4)), onnx_node("Abs", ["x"], ["y"]),
+                                         onnx_output("y")))
+        self.file("a.wav", wav(44100, [0, 16384, -16384, 8192]))
+        words = ("run", "abs.onnx", "--input", "a.wav")
+        error = self.polder(*words, status=1)
+        self.assertIn("a.wav: it has 44100 Hz, and 16000 Hz are expected", error)
+        self.assertIn("--rate", error)
+        self.polder(*words, "--rate", "44100")
+        self.file("a.wav", wav(16000, [0, 16384, -16384, 8192]))
+        out = json.loads(self.polder(*words, "--json"))
+        self.assertEqual(out["outputs"]["y"]["data"], [0, 0.5, 0.5, 0.25])
+
+    def test_bounds_of_a_whole_input(self):
+        self.file("pyramid.onnx", pyramid(1))
+        bounds = json.loads(self.polder("inspect", "pyramid.onnx", "--bound", "x=-1,-1,64,32",
+                                        "--json"))["inputs"][0]["bounds"]
+        self.assertEqual(bounds, [1, 3, 64, 32])
+        error = self.polder("inspect", "pyramid.onnx", "--bound", "x=1,3,64,64,5", status=1)
+        self.assertIn("'x[4]'", error)
+        self.assertIn("'x' has 4 dimensions", error)
+        # What is missing is told with the model's own rank and extents.
+        error = self.polder("inspect", "pyramid.onnx", "--bound", "x=1,3,64", status=1)
+        self.assertIn("input 'x' [1,3,?<=64,?] has free dimensions", error)
+        self.assertIn("--bound x=1,3,64,640", error)
+        self.polder("inspect", "pyramid.onnx", "--bound", "x=1,3,64,640")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

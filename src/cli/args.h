@@ -20,6 +20,7 @@ using command_line::nearest;
 using command_line::Option;
 using command_line::options_help;
 using command_line::real;
+using command_line::switch_of_environment;
 using command_line::whole;
 
 // A sub-command: polder VERB, or polder NOUN VERB.
@@ -47,6 +48,8 @@ std::span<const Noun> nouns();
 std::string help_of(const Command& command);
 // Its commands, one a line.
 std::string help_of(const Noun& noun);
+// Tells of wrong usage of a command; returns the exit status.
+int wrong_usage(const Command& command, const Error& error, bool json);
 // Runs `polder ARGV...`; returns the exit status: 0 done, 1 failed, 2 usage.
 int main_of(int argc, char** argv);
 

@@ -90,13 +90,24 @@ std::string bash_completion() {
       names, verbs, cases);
 }
 
-void print_error(const Error& error, bool json) {
-  if (json) {
-    const nlohmann::ordered_json object = {
-        {"error", {{"code", code_name(error.code)}, {"message", error.message}}}};
-    std::printf("%s\n",
-                object.dump(2, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
+void print_json(const Error& error) {
+  const nlohmann::ordered_json object = {
+      {"error", {{"code", code_name(error.code)}, {"message", error.message}}}};
+  std::printf("%s\n", object.dump(2, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
+}
+
+// Whether JSON is asked for, by words that may be wrong otherwise.
+bool asks_for_json(std::span<char* const> words) {
+  for (const char* word : words) {
+    if (std::strcmp(word, "--") == 0) break;
+    if (std::strcmp(word, "--json") == 0) return true;
   }
+  const auto set = switch_of_environment("--json");
+  return set && *set;
+}
+
+void print_error(const Error& error, bool json) {
+  if (json) print_json(error);
   std::fprintf(stderr, "polder: %s\n", one_line(error.message).c_str());
 }
 
@@ -120,11 +131,7 @@ int run_command(const Command& command, std::span<char* const> rest) {
     if (is_help(word)) return print_text(help_of(command), true);
   }
   auto args = Args::parse(rest, command.options, command.min_positional, command.max_positional);
-  if (!args) {
-    fmt::print(stderr, "polder {0}: {1}\n'polder {0} --help' shows how to use it\n", command.name,
-               one_line(args.error().message));
-    return 2;
-  }
+  if (!args) return wrong_usage(command, args.error(), asks_for_json(rest));
   // Models and recordings take memory as they ask for.
   const std::string subject = args->positional().empty() ? "" : args->positional()[0];
   Result<int> status = within_memory(subject, [&] { return command.run(*args); });
@@ -144,12 +151,13 @@ int run_completion(std::span<char* const> rest) {
 }
 
 // Says that there is no such command and which is near; returns the exit status.
-int unknown(std::string_view prefix, std::string_view word,
+int unknown(std::string_view prefix, std::span<char* const> words,
             std::span<const std::string_view> names) {
-  const std::string_view near = nearest(word, names);
-  fmt::print(stderr, "polder: no command '{0}{1}'{2}\n'polder {0}--help' lists the commands\n",
-             prefix, one_line(word),
-             near.empty() ? "" : fmt::format("; did you mean '{}{}'?", prefix, near));
+  const std::string_view near = nearest(words[0], names);
+  const Error error = fail(Code::kInvalid, "no command '{}{}'{}", prefix, words[0],
+                           near.empty() ? "" : fmt::format("; did you mean '{}{}'?", prefix, near));
+  print_error(error, asks_for_json(words));
+  fmt::print(stderr, "'polder {}--help' lists the commands\n", prefix);
   return 2;
 }
 
@@ -164,7 +172,7 @@ int run_noun(const Noun& noun, std::span<char* const> rest) {
     if (verb == word) return run_command(*command, rest.subspan(1));
     verbs.push_back(verb);
   }
-  return unknown(fmt::format("{} ", noun.name), word, verbs);
+  return unknown(fmt::format("{} ", noun.name), rest, verbs);
 }
 
 int run_words(std::span<char* const> words) {
@@ -181,10 +189,17 @@ int run_words(std::span<char* const> words) {
     names.push_back(noun.name);
   }
   if (name == "completion") return run_completion(rest);
-  return unknown("", name, names);
+  return unknown("", words, names);
 }
 
 }  // namespace
+
+int wrong_usage(const Command& command, const Error& error, bool json) {
+  if (json) print_json(error);
+  fmt::print(stderr, "polder {0}: {1}\n'polder {0} --help' shows how to use it\n", command.name,
+             one_line(error.message));
+  return 2;
+}
 
 std::string help_of(const Noun& noun) {
   std::string text =
@@ -202,12 +217,10 @@ std::string help_of(const Command& command) {
                                  command.arguments.empty() ? "" : " ", command.arguments,
                                  command.options.empty() ? "" : " [OPTIONS]", command.summary);
   if (!command.options.empty()) text += "\noptions:\n" + options_help(command.options);
-  if (std::ranges::any_of(command.options, [](const Option& option) {
-        return !option.value.empty() && !option.repeats;
-      }))
+  if (std::ranges::any_of(command.options, [](const Option& option) { return !option.repeats; }))
     text +=
-        "\nAn option with a value that is not given is taken from the environment: --some-option N "
-        "from\nPOLDER_SOME_OPTION=N.\n";
+        "\nAn option that is not given and does not repeat is taken from the environment: "
+        "--some-option N\nfrom POLDER_SOME_OPTION=N, --json from POLDER_JSON=1.\n";
   return text + fmt::format("\nexample:\n{}\n", command.example);
 }
 

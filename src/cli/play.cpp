@@ -24,7 +24,8 @@ constexpr Option kOptions[] = {
     {"--out", "DIR", "where outputs go (default out)"},
     {"--threads", "N", "threads, 1 to 64 (default: one per CPU, at most 4)", false,
      whole<1, pipeline::kMaxPlayThreads>},
-    {"--set", "NODE.KEY=VALUE", "overrides a setting of the file", true, check_set},
+    {"--set", "NODE.KEY=VALUE",
+     "overrides a setting of the file; paths start at the file's folder, too", true, check_set},
     {"--realtime", "", "frames come at the recording's speed, and edges drop what is late"},
     {"--json", "", "prints the summary as JSON"},
     {"--reference", "", "prints all node types and their settings as Markdown"}};
@@ -84,8 +85,8 @@ Result<int> run(const Args& args) {
     return 0;
   }
   if (args.positional().empty()) {
-    std::fputs("polder play: which pipeline? Name its TOML file\n", stderr);
-    return 2;
+    return wrong_usage(kPlay, fail(Code::kInvalid, "which pipeline? Name its TOML file"),
+                       args.has("--json"));
   }
   pipeline::PlayOptions options = play_options(args);
   const bool terminal = stderr_is_terminal();

@@ -38,7 +38,26 @@ std::optional<std::int64_t> whole_number(const std::string& text) {
   return number;
 }
 
+// What the environment has for an option; "" when nothing.
+std::string of_environment(std::string_view option, std::string* variable = nullptr) {
+  std::string name = "POLDER_";
+  for (const char c : option.substr(2))
+    name += c == '-' ? '_' : char(std::toupper(static_cast<unsigned char>(c)));
+  const char* value = std::getenv(name.c_str());
+  if (variable) *variable = name;
+  return value ? value : "";
+}
+
 }  // namespace
+
+Result<bool> switch_of_environment(std::string_view option) {
+  std::string variable;
+  const std::string value = of_environment(option, &variable);
+  if (value == "1" || value == "true") return true;
+  if (value.empty() || value == "0" || value == "false") return false;
+  return fail(Code::kInvalid, "{}: 1 or true for {}, 0 or false for none expected, '{}' given",
+              variable, option, value);
+}
 
 bool is_output(std::string_view option) { return option.starts_with("--out"); }
 
@@ -73,7 +92,7 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
     }
     args.given_.emplace_back(name, std::move(value));
   }
-  args.take_environment(options);
+  TRY(args.take_environment(options));
   for (const auto& [name, value] : args.given_) {
     if (const Check check = find_option(options, name)->check) TRY(check(name, value));
   }
@@ -87,15 +106,17 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
   return args;
 }
 
-void Args::take_environment(std::span<const Option> options) {
+Status Args::take_environment(std::span<const Option> options) {
   for (const Option& option : options) {
-    if (option.value.empty() || option.repeats || has(option.name)) continue;
-    std::string variable = "POLDER_";
-    for (const char c : option.name.substr(2))
-      variable += c == '-' ? '_' : char(std::toupper(static_cast<unsigned char>(c)));
-    const char* value = std::getenv(variable.c_str());
-    if (value && *value) given_.emplace_back(option.name, value);
+    if (option.repeats || has(option.name)) continue;
+    if (option.value.empty()) {
+      TRY_VALUE(const bool is_set, switch_of_environment(option.name));
+      if (is_set) given_.emplace_back(option.name, "");
+    } else if (std::string value = of_environment(option.name); !value.empty()) {
+      given_.emplace_back(option.name, std::move(value));
+    }
   }
+  return {};
 }
 
 bool Args::has(std::string_view option) const {

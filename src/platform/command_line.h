@@ -44,8 +44,8 @@ Status real(std::string_view option, const std::string& value) {
   return check_real(option, value, min, max);
 }
 
-// What a command was given. An option with a value that is not given and does not repeat is taken
-// from the environment: --output-dir from POLDER_OUTPUT_DIR.
+// What a command was given. An option that is not given and does not repeat is taken from the
+// environment: --output-dir from POLDER_OUTPUT_DIR, a switch such as --json from POLDER_JSON=1.
 class Args {
  public:
   // Errors: kInvalid for an unknown option (naming the nearest), a missing value or one that its
@@ -64,12 +64,14 @@ class Args {
   std::span<const std::string> positional() const { return positional_; }
 
  private:
-  void take_environment(std::span<const Option> options);
+  Status take_environment(std::span<const Option> options);
 
   std::vector<std::pair<std::string, std::string>> given_;
   std::vector<std::string> positional_;
 };
 
+// Whether the environment sets a switch: 1 or true, 0 or false. kInvalid for anything else.
+Result<bool> switch_of_environment(std::string_view option);
 // The table for the help: a line for each option.
 std::string options_help(std::span<const Option> options);
 // The candidate with the smallest edit distance, or "" when none is near.

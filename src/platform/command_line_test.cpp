@@ -58,6 +58,20 @@ TEST(CommandLine, TheEnvironmentStandsInAndIsChecked) {
   ::unsetenv("POLDER_THREADS");
 }
 
+TEST(CommandLine, TheEnvironmentSetsSwitches) {
+  for (const auto& [value, is_set] :
+       {std::pair("1", true), std::pair("true", true), std::pair("0", false),
+        std::pair("false", false), std::pair("", false)}) {
+    ::setenv("POLDER_JSON", value, 1);
+    EXPECT_EQ(parse({})->has("--json"), is_set) << value;
+  }
+  ::setenv("POLDER_JSON", "yes", 1);
+  const auto args = parse({});
+  ::unsetenv("POLDER_JSON");
+  ASSERT_FALSE(args.ok());
+  EXPECT_NE(args.error().message.find("POLDER_JSON"), std::string::npos);
+}
+
 TEST(CommandLine, HelpHasALineForEach) {
   const std::string help = options_help(kOptions);
   EXPECT_NE(help.find("  --threads N"), std::string::npos);

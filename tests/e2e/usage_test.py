@@ -3,6 +3,7 @@
 
     usage_test.py POLDER
 """
+import json
 import os
 import pathlib
 import re
@@ -91,6 +92,32 @@ class Usage(unittest.TestCase):
     def test_values_of_the_environment(self):
         self.expect_usage(polder("run", ABSENT, POLDER_THREADS="0"), "--threads")
         self.expect_usage(polder("inspect", ABSENT, POLDER_TARGET="foo"), "--target")
+
+    def test_switches_of_the_environment(self):
+        done = polder("inspect", ABSENT, POLDER_JSON="1")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(json.loads(done.stdout)["error"]["code"], "not_found")
+        for off in "0", "false", "":
+            self.assertEqual(polder("inspect", ABSENT, POLDER_JSON=off).stdout, "")
+        self.expect_usage(polder("inspect", ABSENT, POLDER_JSON="yes"), "POLDER_JSON")
+        self.assertIn("## `[pipeline]`", polder("play", POLDER_REFERENCE="true").stdout)
+
+    def test_wrong_usage_is_json_too(self):
+        for words, told in ((("run", ABSENT, "--threads", "0", "--json"), "--threads"),
+                            (("run", "--json"), "0 of 1 arguments"),
+                            (("run", "--json", ABSENT, "--nosuch"), "--nosuch"),
+                            (("play", "--json"), "which pipeline"),
+                            (("nosuch", "--json"), "nosuch"),
+                            (("keys", "nosuch", "--json"), "nosuch")):
+            done = polder(*words)
+            self.assertEqual(done.returncode, 2, done)
+            error = json.loads(done.stdout)["error"]
+            self.assertEqual(error["code"], "invalid")
+            self.assertIn(told, error["message"])
+            self.assertIn(told, done.stderr)
+        done = polder("nosuch", POLDER_JSON="1")
+        self.assertEqual(json.loads(done.stdout)["error"]["code"], "invalid")
+        self.assertEqual(polder("run", ABSENT, "--nosuch", "--", "--json").stdout, "")
 
     def test_what_files_decide_is_a_failure(self):
         done = polder("run", ABSENT, "--threads", "256", "--fit", "crop", "--mean", "1,2,3",

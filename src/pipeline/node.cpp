@@ -34,4 +34,9 @@ Result<std::string> output_path(const Environment& environment, const Settings& 
   return path_in(environment.output_folder, path);
 }
 
+Error at_node(Error error, std::string_view name) {
+  if (error.message.find(fmt::format("[[node]] '{}'", name)) != std::string::npos) return error;
+  return std::move(error).at(fmt::format("node '{}'", name));
+}
+
 }  // namespace polder::pipeline

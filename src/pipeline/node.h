@@ -77,6 +77,8 @@ class Node {
   // A sink: puts its file in place. After every node has completed without an error, so that a disk
   // that is full at one sink leaves none.
   virtual Status commit() { return {}; }
+  // A source: what it could not read and passed over, a line each. After the run.
+  virtual std::vector<std::string> problems() const { return {}; }
   // A source: how many packets it will make, when it knows.
   virtual std::optional<std::uint64_t> expected_packets() const { return {}; }
   virtual Traffic traffic() const { return {}; }
@@ -111,6 +113,9 @@ std::string plain_path(std::string_view path);
 // only.
 Result<std::string> output_path(const Environment& environment, const Settings& settings,
                                 std::string_view option);
+
+// The error with the node's name before it, unless it tells the node's place in the file.
+Error at_node(Error error, std::string_view name);
 
 struct InputPort {
   std::string_view name;

@@ -33,6 +33,19 @@ Result<Graph> load(const PlayOptions& options) {
   return load_graph(document, options.file);
 }
 
+// Where --set gave a path that is not there: from where it was looked for.
+Error explained(Error error, const NodeSpec& spec, const PlayOptions& options) {
+  const auto is_own = [&](const std::string& text) {
+    const auto given = parse_override(text);
+    return given && given->node == spec.name && !given->value.starts_with('/') &&
+           !given->value.starts_with("\"/");
+  };
+  if (error.code == Code::kNotFound && std::ranges::any_of(options.settings, is_own))
+    error.message += fmt::format("; paths of --set start at the pipeline file's folder, {}",
+                                 folder_of(options.file));
+  return error;
+}
+
 std::string node_row(const NodeStats& node) {
   std::string drops;
   for (int reason = 0; reason < kDropReasons; ++reason)
@@ -61,7 +74,7 @@ Result<RunStats> play(const PlayOptions& options) {
   std::vector<std::unique_ptr<Node>> nodes;
   for (const NodeSpec& spec : graph.nodes) {
     auto node = spec.type->make(spec.settings, environment);
-    if (!node.ok()) return std::move(node).error().at(fmt::format("node '{}'", spec.name));
+    if (!node.ok()) return at_node(explained(std::move(node).error(), spec, options), spec.name);
     nodes.push_back(std::move(node).value());
   }
   return run_pipeline(graph, nodes,

@@ -230,18 +230,19 @@ TEST_F(PlayerTest, AFullDiskIsOneErrorAndLeavesNothing) {
 
 TEST_F(PlayerTest, AFailedRunLeavesTheOutputFolderEmpty) {
   ASSERT_TRUE(write_file_atomic(folder_ + "/frames/100.jpg", "GIF89a").ok());
-  // A broken picture ends the source: what came before is kept, and the run says so.
+  // A broken picture is left out, and the run says so.
   const auto cut = run(kPipeline);
   ASSERT_TRUE(cut.ok());
-  ASSERT_EQ(cut->problems.size(), 1u);
+  ASSERT_EQ(cut->problems.size(), 2u);
   EXPECT_NE(cut->problems[0].find("100.jpg"), std::string::npos);
+  EXPECT_NE(cut->problems[1].find("1 of "), std::string::npos);
   EXPECT_EQ(outputs().size(), 2u);
   // A step that fails ends the run: nothing new is put in place.
   std::filesystem::remove_all(options_.output_folder);
   options_.settings = {"tile.area=[0, 0, 500, 500]"};
   const auto failed = run(kPipeline);
   ASSERT_FALSE(failed.ok());
-  EXPECT_NE(failed.error().message.find("node 'tile'"), std::string::npos);
+  EXPECT_NE(failed.error().message.find("'tile'"), std::string::npos);
   EXPECT_TRUE(outputs().empty());
 }
 
@@ -254,7 +255,7 @@ TEST_F(PlayerTest, OutputsMayLieInFoldersOfTheirOwn) {
 
 TEST_F(PlayerTest, ErrorsBeforeTheRun) {
   options_.settings = {"infer.model=other"};
-  EXPECT_NE(run(kPipeline).error().message.find("node 'infer'"), std::string::npos);
+  EXPECT_NE(run(kPipeline).error().message.find("[[node]] 'infer'"), std::string::npos);
   options_.settings = {"events.path=../x"};
   EXPECT_EQ(run(kPipeline).error().code, Code::kDenied);
   options_.settings.clear();

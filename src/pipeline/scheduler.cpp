@@ -193,7 +193,7 @@ bool Run::apply_returned() {
 void Run::apply(NodeRun& node, std::int64_t now_us) {
   node.state = State::kIdle;
   if (!node.status.ok()) {
-    Error error = std::move(node.status).error().at(fmt::format("node '{}'", node.spec->name));
+    Error error = at_node(std::move(node.status).error(), node.spec->name);
     node.status = {};
     if (!node.is_source()) {
       if (failure_.ok()) failure_ = std::move(error);
@@ -411,6 +411,8 @@ RunStats Run::stats() const {
     }
     stats.nodes.push_back(std::move(node));
     for (Counter& counter : run.node->counters()) stats.counters.push_back(std::move(counter));
+    for (const std::string& problem : run.node->problems())
+      stats.problems.push_back(fmt::format("node '{}': {}", run.spec->name, problem));
     const Traffic traffic = run.node->traffic();
     stats.traffic.encoded_bytes += traffic.encoded_bytes;
     stats.traffic.decoded_bytes += traffic.decoded_bytes;
@@ -422,8 +424,7 @@ RunStats Run::stats() const {
 Status Run::each_node(const std::function<Status(Node&)>& call) {
   for (const NodeRun& node : nodes_) {
     Status status = within_memory({}, [&] { return call(*node.node); });
-    if (!status.ok())
-      return std::move(status).error().at(fmt::format("node '{}'", node.spec->name));
+    if (!status.ok()) return at_node(std::move(status).error(), node.spec->name);
   }
   return {};
 }

@@ -452,7 +452,7 @@ class Pipelines(Scratch):
         path = str(MODELS) + "/"
         self.play(self.spoilt(path + "ssd_mobilenet_v2.tflite", noise), names=["noise"])
         self.play(self.spoilt(path + "vtest.avi", noise), names=["noise"])
-        self.play(self.spoilt(path + "ssd_mobilenet_v2.tflite", TFLITE), names=["node 'infer'"])
+        self.play(self.spoilt(path + "ssd_mobilenet_v2.tflite", TFLITE), names=["'infer'"])
 
     def test_video_that_ends_in_the_middle(self):
         whole = (MODELS / "vtest.avi").read_bytes()
@@ -465,6 +465,58 @@ class Pipelines(Scratch):
             json.loads(line)
         self.assertIn("</html>", (self.out / "report.html").read_text()[-20:])
         self.assertIn(b"moov", (self.out / "annotated.mp4").read_bytes())
+
+    def test_no_place_is_told_twice(self):
+        for setting, place in (("infer.model=none.tflite", "'infer'"),
+                               (f"infer.model={TFLITE}", "'infer'"),
+                               ("camera.path=no", "'camera'")):
+            error = self.play(self.text, "--set", setting)
+            self.assertEqual(error.count(place), 1, error)
+
+    def test_paths_of_set(self):
+        for setting in "camera.path=none.avi", "infer.model=none.onnx":
+            error = self.play(self.text, "--set", setting, names=["No such file"])
+            self.assertIn("paths of --set start at the pipeline file's folder, "
+                          f"{self.scratch}", error)
+        error = self.play(self.text, "--set", "infer.model=/none.onnx")
+        self.assertNotIn("--set", error)
+        self.assertIn("paths start at the file's folder", self.run_polder("play", "--help").stdout)
+
+    def test_a_model_of_free_sizes(self):
+        model = self.file("free.onnx", onnx_model(
+            onnx_input("im", (-1, 3, -1, 300)), onnx_node("Abs", ["im"], ["y"]), onnx_output("y")))
+        self.play(self.text, "--set", f"infer.model={model}",
+                  names=["input 'im' [?,3,?,300]", "(shapes; --shape im=1,3,640,300)",
+                         "(bounds; --bound im=1,3,640,300)"])
+
+    def test_videos_are_mp4(self):
+        for name in "a.mkv", "a.b/c.AVI":
+            self.play(self.spoilt("annotated.mp4", name), names=[name, "end in .mp4"])
+        done = self.run_polder("play", self.file("p.toml", self.spoilt("annotated.mp4", "a.MP4")),
+                               "--out", self.out, "--set", "camera.frames=2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue((self.out / "a.MP4").exists())
+
+    def test_pictures_that_cannot_be_read(self):
+        """They are left out and told; the others are looked at."""
+        folder = self.scratch / "pictures"
+        folder.mkdir()
+        good = (MODELS / "board.jpg").read_bytes()
+        for name, data in {"a.jpg": good, "b.jpg": good[:3000], "c.png": b"", "d.jpg": good,
+                           "e.jpg": b"text"}.items():
+            (folder / name).write_bytes(data)
+        text = self.spoilt(f'type = "video_file"\npath = "{MODELS}/vtest.avi"',
+                           f'type = "image_folder"\npath = "{folder}"')
+        done = self.run_polder("play", self.file("pipeline.toml", text), "--out", self.out,
+                               "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        told = done.stderr.splitlines()
+        for line, name in zip(told, ("b.jpg", "c.png", "e.jpg")):
+            self.assertIn(f"node 'camera': {folder}/{name}: ", line)
+        self.assertIn("3 of 5 pictures could not be read", told[3])
+        self.assertEqual(json.loads(done.stdout)["frames"], 2)
+        self.assertEqual(len(json.loads(done.stdout)["problems"]), 4)
+        self.assertIn("</html>", (self.out / "report.html").read_text()[-20:])
 
     def test_threads_that_the_system_does_not_give(self):
         self.play(self.text, "--set", "camera.frames=2", stack=NO_THREAD,

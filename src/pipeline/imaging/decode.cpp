@@ -27,6 +27,8 @@ Status decode_jpeg(std::string_view bytes, std::string_view name, Image& image) 
   if (tjDecompressHeader3(jpeg.get(), data, bytes.size(), &width, &height, &subsampling,
                           &colours) != 0)
     return fail(Code::kCorrupt, "{}: {}", name, tjGetErrorStr2(jpeg.get()));
+  if (width == 0 && height == 0)
+    return fail(Code::kCorrupt, "{}: damaged JPEG: it ends before its picture", name);
   TRY(check_size(name, width, height));
   image.resize(width, height);
   if (tjDecompress2(jpeg.get(), data, bytes.size(), image.pixels.data(), width, image.stride,

@@ -1,5 +1,7 @@
 // The video with boxes, track numbers, trails, lines and counts drawn in, as an MP4 file.
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <deque>
 #include <map>
 
@@ -17,7 +19,7 @@ constexpr Option kOptions[] = {
     {.name = "path",
      .type = OptionType::kString,
      .fallback = "\"annotated.mp4\"",
-     .doc = "The file, below the output folder."},
+     .doc = "The file, below the output folder: an MP4."},
     {.name = "frame_rate",
      .type = OptionType::kFloat,
      .fallback = "10",
@@ -46,6 +48,7 @@ class AnnotatedVideoSink final : public Node {
                                             const Environment& environment) {
     auto sink = std::make_unique<AnnotatedVideoSink>();
     TRY_VALUE(sink->path_, output_path(environment, settings, "path"));
+    TRY(check_ending(sink->path_, settings));
     TRY_VALUE(sink->plugin_, load_video_plugin(environment.plugin_folder));
     sink->writer_ = {nullptr, sink->plugin_->discard};
     TRY_VALUE(sink->file_, environment.files->create(sink->path_));
@@ -89,6 +92,18 @@ class AnnotatedVideoSink final : public Node {
   Status commit() override { return writer_ ? file_->commit() : Status(); }
 
  private:
+  static Status check_ending(const std::string& path, const Settings& settings) {
+    const std::size_t name = path.rfind('/') + 1;
+    const std::size_t dot = path.find_last_of('.');
+    if (dot == path.npos || dot < name) return {};
+    std::string ending = path.substr(dot);
+    std::ranges::transform(ending, ending.begin(),
+                           [](unsigned char c) { return char(std::tolower(c)); });
+    if (ending == ".mp4") return {};
+    return fail(Code::kUnsupported, "{}: 'path' is '{}'; videos are MP4: let its name end in .mp4",
+                settings.place("path"), settings.string("path"));
+  }
+
   Status open(const Image& image) {
     format_.width = image.width & ~1;
     format_.height = image.height & ~1;

@@ -10,6 +10,7 @@ namespace polder::pipeline {
 namespace {
 
 constexpr std::size_t kMaxFiles = 1'000'000;
+constexpr std::size_t kMaxProblems = 20;  // told one by one; the others are counted
 
 constexpr Option kOptions[] = {
     {.name = "path",
@@ -48,24 +49,41 @@ class ImageFolderSource final : public Node {
   }
 
   Status process(std::span<const Packet>, Emitter& out) override {
-    if (next_ == files_.size()) return out.end(), Status();
-    const std::string& file = files_[next_];
-    TRY_VALUE(const std::string bytes, read_file(file, kMaxImageFileBytes));
     auto& image = out.acquire<Image>();
-    TRY(decode_image(bytes, file, image));
-    traffic_.encoded_bytes += bytes.size();
-    traffic_.decoded_bytes += image.pixels.size();
-    out.emit(next_, std::int64_t(double(next_) * step_us_));
-    ++next_;
-    return {};
+    for (; next_ < files_.size(); ++next_) {
+      if (Status status = read(files_[next_], image); !status) {
+        if (unread_++ < kMaxProblems) problems_.push_back(std::move(status).error().message);
+        continue;
+      }
+      out.emit(next_, std::int64_t(double(next_) * step_us_));
+      ++next_;
+      return {};
+    }
+    return out.end(), Status();
+  }
+
+  std::vector<std::string> problems() const override {
+    std::vector<std::string> all = problems_;
+    if (unread_ > 0)
+      all.push_back(fmt::format("{} of {} pictures could not be read and were left out", unread_,
+                                files_.size()));
+    return all;
   }
 
   std::optional<std::uint64_t> expected_packets() const override { return files_.size(); }
   Traffic traffic() const override { return traffic_; }
 
  private:
-  std::vector<std::string> files_;
-  std::size_t next_ = 0;
+  Status read(const std::string& file, Image& image) {
+    TRY_VALUE(const std::string bytes, read_file(file, kMaxImageFileBytes));
+    TRY(decode_image(bytes, file, image));
+    traffic_.encoded_bytes += bytes.size();
+    traffic_.decoded_bytes += image.pixels.size();
+    return {};
+  }
+
+  std::vector<std::string> files_, problems_;
+  std::size_t next_ = 0, unread_ = 0;
   double step_us_ = 0;
   Traffic traffic_;
 };
@@ -75,7 +93,9 @@ class ImageFolderSource final : public Node {
 const NodeType kImageFolder{
     .name = "image_folder",
     .group = "source",
-    .doc = "The JPEG and PNG files of a folder, in the order of their names.",
+    .doc =
+        "The JPEG and PNG files of a folder, in the order of their names. One that cannot be "
+        "read is left out and reported; the command ends with status 1 then.",
     .options = kOptions,
     .inputs = {},
     .output = PayloadKind::kImage,

@@ -149,12 +149,22 @@ TEST_F(SourceTest, ImageFolderReadsByName) {
   EXPECT_TRUE(source.ended());
 }
 
-TEST_F(SourceTest, BrokenPicturesNameTheirFile) {
+TEST_F(SourceTest, BrokenPicturesAreLeftOutAndTold) {
   write("a.jpg", checkered_jpeg().substr(0, 60));
+  write("b.jpg", checkered_jpeg());
+  write("c.png", "text");
   NodeRunner broken(kImageFolder, "path = '.'", environment_);
-  const Status status = broken.run({});
-  ASSERT_FALSE(status.ok());
-  EXPECT_NE(status.error().message.find("a.jpg"), std::string::npos);
+  ASSERT_TRUE(broken.run({}));
+  ASSERT_TRUE(broken.emitted());
+  EXPECT_EQ(broken.packet().seq, 1u);  // its place and time are those it has in the folder
+  EXPECT_EQ(broken.packet().t_capture_us, 100'000);
+  ASSERT_TRUE(broken.run({}));
+  EXPECT_TRUE(broken.ended() && !broken.emitted());
+  const std::vector<std::string> problems = broken.node().problems();
+  ASSERT_EQ(problems.size(), 3u);
+  EXPECT_NE(problems[0].find("a.jpg"), std::string::npos);
+  EXPECT_NE(problems[1].find("c.png"), std::string::npos);
+  EXPECT_NE(problems[2].find("2 of 3 pictures"), std::string::npos);
   EXPECT_FALSE(make_node(kImageFolder, "path = 'none'", environment_).ok());
 }
 

@@ -249,7 +249,15 @@ class InferStep final : public Node {
     views_.clear();
     for (std::size_t i = 0; i < kept_.size(); ++i)
       views_.push_back(int(i) == feed_ ? tensor.view() : kept_[i].tensor.view());
-    TRY(executor_->run(views_));
+    if (Status status = executor_->run(views_); !status) {
+      Error error = std::move(status).error();
+      const bool is_free = std::ranges::find(port.shape, -1) != port.shape.end();
+      if (error.code == Code::kInvalid && is_free)
+        error.message += fmt::format(
+            "; input '{}' came as {}: the model may take other sizes only, such as multiples of 32",
+            port.name, tensor.shape.text());
+      return std::move(error).at(place_);
+    }
     for (KeptInput& kept : kept_) {
       if (kept.from_output < 0) continue;
       const TensorView left = executor_->output(kept.from_output);

@@ -17,7 +17,8 @@ import sys
 import tempfile
 import unittest
 
-from onnx_bytes import field, graph_attribute, onnx_input, onnx_model, onnx_node, onnx_output
+from onnx_bytes import (field, graph_attribute, onnx_input, onnx_model, onnx_node, onnx_output,
+                        pyramid)
 
 POLDER, SEEDS = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
 MODELS = pathlib.Path(sys.argv[3] if len(sys.argv) > 3 else "models").resolve()
@@ -488,6 +489,12 @@ class Pipelines(Scratch):
         self.play(self.text, "--set", f"infer.model={model}",
                   names=["input 'im' [?,3,?,300]", "(shapes; --shape im=1,3,640,300)",
                          "(bounds; --bound im=1,3,640,300)"])
+
+    def test_a_size_that_the_model_does_not_take(self):
+        model = self.file("pyramid.onnx", pyramid(3))
+        self.play(self.text, "--set", f"infer.model={model}", "--set", "normalise.layout=nchw",
+                  "--set", 'infer.bounds={ "x[2]" = 320, "x[3]" = 320 }',
+                  names=["'infer'", "input 'x' came as [1,3,300,300]", "multiples of 32"])
 
     def test_videos_are_mp4(self):
         for name in "a.mkv", "a.b/c.AVI":

@@ -1,4 +1,7 @@
 """ONNX models by hand: protobuf fields and the messages that tests need."""
+import struct
+
+FREE = -1  # an extent that the model leaves open
 
 
 def varint(value):
@@ -51,3 +54,19 @@ def onnx_weights(name, dims, data, element=1):
 
 def integers_attribute(name, values):
     return field(5, field(1, name) + b"".join(field(8, value) for value in values) + field(20, 7))
+
+
+def pyramid(halvings):
+    """y = x + (x halved and doubled again): takes multiples of 2^halvings only."""
+    pools, last = b"", "x"
+    for i in range(halvings):
+        pools += onnx_node("MaxPool", [last], [f"p{i}"],
+                           integers_attribute("kernel_shape", [2, 2]) +
+                           integers_attribute("strides", [2, 2]), name=f"pool{i}")
+        last = f"p{i}"
+    scale = float(2 ** halvings)
+    return onnx_model(
+        onnx_input("x", (1, 3, FREE, FREE)),
+        field(5, onnx_weights("scales", [4], struct.pack("<4f", 1, 1, scale, scale))), pools,
+        onnx_node("Resize", [last, "", "scales"], ["up"], name="up"),
+        onnx_node("Add", ["x", "up"], ["y"], name="join"), onnx_output("y"))

@@ -12,11 +12,10 @@ import tempfile
 import unittest
 import zlib
 
-from onnx_bytes import (field, integers_attribute, onnx_input, onnx_model, onnx_node, onnx_output,
-                        onnx_weights)
+from onnx_bytes import (FREE, field, onnx_input, onnx_model, onnx_node, onnx_output, onnx_weights,
+                        pyramid)
 
 POLDER = pathlib.Path(sys.argv[1]).resolve()
-FREE = -1
 
 
 def png(width, height):
@@ -34,22 +33,6 @@ def wav(rate_hz, samples):
     return (b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " +
             struct.pack("<IHHIIHH", 16, 1, 1, rate_hz, rate_hz * 2, 2, 16) + b"data" +
             struct.pack("<I", len(data)) + data)
-
-
-def pyramid(halvings):
-    """y = x + (x halved and doubled again): takes multiples of 2^halvings only."""
-    pools, last = b"", "x"
-    for i in range(halvings):
-        pools += onnx_node("MaxPool", [last], [f"p{i}"],
-                           integers_attribute("kernel_shape", [2, 2]) +
-                           integers_attribute("strides", [2, 2]), name=f"pool{i}")
-        last = f"p{i}"
-    scale = float(2 ** halvings)
-    return onnx_model(
-        onnx_input("x", (1, 3, FREE, FREE)),
-        field(5, onnx_weights("scales", [4], struct.pack("<4f", 1, 1, scale, scale))), pools,
-        onnx_node("Resize", [last, "", "scales"], ["up"], name="up"),
-        onnx_node("Add", ["x", "up"], ["y"], name="join"), onnx_output("y"))
 
 
 class Run(unittest.TestCase):

@@ -1,0 +1,195 @@
+#include "agent/supervisor.h"
+
+#include <algorithm>
+
+#include "base/fail.h"
+
+namespace polder::agent {
+namespace {
+
+// Messages that one poll takes: others have their turn then.
+constexpr int kMessagesAtOnce = 256;
+
+std::string exit_text(const ChildExit& exit) {
+  if (exit.signal != 0)
+    return fmt::format("it was ended by signal {}, after {:.1f} s of processor and with {} KB",
+                       exit.signal, double(exit.cpu_us) * 1e-6, exit.max_resident_bytes >> 10);
+  return fmt::format("it ended with status {} and without a word", exit.status);
+}
+
+}  // namespace
+
+void Supervisor::run(proto::Start start) {
+  stop();
+  job_ = std::move(start);
+  crash_loop_ = false;
+  crashes_in_a_row_ = 0;
+  crash_times_us_.clear();
+  reason_.clear();
+  starts_ = 0;
+  start_child();
+}
+
+void Supervisor::stop() {
+  if (child_ && phase_ == WorkerPhase::kRunning) {
+    const auto message = proto::encode(proto::ToWorker(proto::Stop()));
+    if (message && child_->send(*message)) {
+      static_cast<void>(child_->wait(policy_.stop_ms));
+      listen();  // the last that it had to say
+    }
+  }
+  child_.reset();
+  phase_ = WorkerPhase::kStopped;
+}
+
+void Supervisor::start_child() {
+  ++starts_;
+  phase_ = WorkerPhase::kStarting;
+  started_us_ = heard_us_ = messages_at_us_ = clock_.now_us();
+  messages_left_ = policy_.message_burst;
+  names_.reset();
+  ended_.reset();
+  beat_ = {};
+  auto child = processes_.start(
+      {.command = policy_.command, .environment = {}, .memory_bytes = policy_.memory_bytes});
+  if (!child) return crash(child.error().message);
+  child_ = std::move(*child);
+  const auto message = proto::encode(proto::ToWorker(job_));
+  if (!message) return crash(message.error().message);
+  if (const Status sent = child_->send(*message); !sent) {
+    see_exit();
+    if (child_) crash(sent.error().message);
+  }
+}
+
+void Supervisor::poll() {
+  const std::int64_t now_us = clock_.now_us();
+  if (phase_ == WorkerPhase::kWaiting && now_us >= next_start_us_) start_child();
+  if (!child_) return;
+  listen();
+  if (child_) see_exit();
+  if (child_) check_time();
+  if (phase_ == WorkerPhase::kRunning &&
+      now_us - running_since_us_ >= policy_.crash_window_ms * 1000) {
+    crash_loop_ = false;
+    crashes_in_a_row_ = 0;
+  }
+}
+
+// Takes what has come. A message that may not be ends the worker.
+void Supervisor::listen() {
+  for (int i = 0; i < kMessagesAtOnce; ++i) {
+    auto message = child_->receive(0);
+    if (!message) {
+      // That it has gone is seen by its exit; a message that is too long is its fault.
+      if (message.error().code == Code::kUnavailable) return;
+      return crash(message.error().message);
+    }
+    if (!*message) return;
+    Status status = spend_message();
+    if (status) status = take(**message);
+    if (!status) return crash(std::move(status).error().message);
+  }
+}
+
+Status Supervisor::spend_message() {
+  const std::int64_t now_us = clock_.now_us();
+  messages_left_ =
+      std::min(messages_left_ + double(now_us - messages_at_us_) * 1e-6 * policy_.messages_per_s,
+               double(policy_.message_burst));
+  messages_at_us_ = now_us;
+  if (messages_left_ < 1)
+    return fail(Code::kExhausted, "it sends more than {} messages a second",
+                policy_.messages_per_s);
+  messages_left_ -= 1;
+  return {};
+}
+
+Status Supervisor::take(std::string_view bytes) {
+  TRY_VALUE(proto::FromWorker message, proto::decode_from_worker(bytes));
+  heard_us_ = clock_.now_us();
+  if (ended_) return fail(Code::kCorrupt, "it goes on after its end");
+  if (const auto* ready = std::get_if<proto::Ready>(&message)) return take(*ready);
+  if (auto* ended = std::get_if<proto::Ended>(&message)) {
+    ended_ = std::move(*ended);
+    return {};
+  }
+  if (const auto* beat = std::get_if<proto::Heartbeat>(&message)) {
+    beat_ = *beat;
+    return {};
+  }
+  if (!names_) return fail(Code::kCorrupt, "it reports before it is ready");
+  if (const auto* all = std::get_if<proto::Aggregates>(&message)) return take(*all);
+  if (const auto* alarm = std::get_if<proto::Alarm>(&message)) return take(*alarm);
+  return fail(Code::kCorrupt, "it answers what it was not asked");
+}
+
+Status Supervisor::take(const proto::Ready& ready) {
+  if (names_) return fail(Code::kCorrupt, "it is ready twice");
+  names_ = ready;
+  phase_ = WorkerPhase::kRunning;
+  running_since_us_ = clock_.now_us();
+  return {};
+}
+
+Status Supervisor::take(const proto::Aggregates& all) {
+  TRY(total_.add(*names_, all));
+  return window_.add(*names_, all);
+}
+
+Status Supervisor::take(const proto::Alarm& alarm) {
+  TRY(total_.add(*names_, alarm));
+  TRY(window_.add(*names_, alarm));
+  if (alarms_.size() < kMaxAlarms)
+    alarms_.push_back({names_->signals[alarm.signal], alarm.evidence, alarm.mean_run});
+  return {};
+}
+
+void Supervisor::see_exit() {
+  const auto exit = child_->wait(0);
+  if (!exit) return crash(exit.error().message);
+  if (!*exit) return;
+  listen();  // what it said before
+  if (!child_) return;
+  if (ended_ && !ended_->error && (*exit)->signal == 0) {
+    child_.reset();
+    phase_ = WorkerPhase::kEnded;
+    reason_ = "its sources have ended";
+    return;
+  }
+  crash(ended_ && ended_->error ? ended_->message : exit_text(**exit));
+}
+
+void Supervisor::check_time() {
+  const std::int64_t now_us = clock_.now_us();
+  if (phase_ == WorkerPhase::kStarting) {
+    if (now_us - started_us_ > policy_.start_timeout_ms * 1000)
+      crash(fmt::format("it was not ready after {} s", policy_.start_timeout_ms / 1000));
+  } else if (now_us - heard_us_ > policy_.heartbeat_timeout_ms * 1000) {
+    crash(fmt::format("no sign of life for {} s", policy_.heartbeat_timeout_ms / 1000));
+  } else if (beat_.busy_ms > std::uint64_t(policy_.busy_timeout_ms)) {
+    crash(fmt::format("one of its stages has worked on one frame for {} s", beat_.busy_ms / 1000));
+  }
+}
+
+void Supervisor::crash(std::string reason) {
+  if (child_) child_->kill();
+  child_.reset();
+  reason_ = std::move(reason);
+  ++total_.crashes;
+  ++window_.crashes;
+  const std::int64_t now_us = clock_.now_us();
+  crash_times_us_.push_back(now_us);
+  while (crash_times_us_.front() < now_us - policy_.crash_window_ms * 1000 ||
+         int(crash_times_us_.size()) > std::max(policy_.crashes, 1))
+    crash_times_us_.pop_front();
+  crash_loop_ |= int(crash_times_us_.size()) >= policy_.crashes;
+  const int doublings = std::min(crashes_in_a_row_++, 30);
+  const std::int64_t wait_ms =
+      crash_loop_ ? policy_.longest_wait_ms
+                  : std::min(policy_.first_wait_ms << doublings, policy_.longest_wait_ms);
+  next_start_us_ = now_us + wait_ms * 1000;
+  phase_ = WorkerPhase::kWaiting;
+}
+
+}  // namespace polder::agent

@@ -1,0 +1,107 @@
+// Keeps one worker going: starts it, listens to it, ends it when it hangs, eats or babbles, starts
+// it again after a while, and says when that is a crash loop.
+//
+//   Supervisor supervisor(processes, clock, policy);
+//   supervisor.run(start);
+//   for (;;) {
+//     supervisor.poll();  // at least once a second; never waits
+//     if (supervisor.is_crash_loop()) ...roll back: run() of another release
+//   }
+//
+// Nothing that a worker does ends or blocks its supervisor. In a crash loop it is still started now
+// and then, for the release that is there may be the only one.
+#pragma once
+
+#include <polder/error.h>
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "agent/observed.h"
+#include "agent/worker_policy.h"
+#include "platform/child.h"
+#include "platform/clock.h"
+#include "proto/worker.h"
+
+namespace polder::agent {
+
+// Alarms that wait to be taken; of more only the number is known (Observed::Signal::alarms).
+inline constexpr std::size_t kMaxAlarms = 64;
+
+enum class WorkerPhase : std::uint8_t {
+  kStopped,
+  kStarting,  // until its pipeline is built
+  kRunning,
+  kWaiting,  // to be started again
+  kEnded,    // its sources have ended, without an error
+};
+
+struct SignalAlarm {
+  std::string signal;
+  double evidence = 0, mean_run = 0;
+};
+
+// Not thread-safe. The processes and the clock outlive it; its destructor ends the worker.
+class Supervisor {
+ public:
+  Supervisor(Processes& processes, Clock& clock, WorkerPolicy policy)
+      : processes_(processes), clock_(clock), policy_(std::move(policy)) {}
+
+  // Ends what runs, forgets its crashes, and starts this. A start that fails is a crash.
+  void run(proto::Start start);
+  // Asks it to stop, and ends it after WorkerPolicy::stop_ms; waits as long.
+  void stop();
+  void poll();
+
+  WorkerPhase phase() const { return phase_; }
+  bool is_crash_loop() const { return crash_loop_; }
+  // Why it ended last, for people; empty: it has not.
+  const std::string& reason() const { return reason_; }
+  // Of this run(): how often it was started, when it began to run last.
+  std::uint64_t starts() const { return starts_; }
+  std::int64_t running_since_us() const { return running_since_us_; }
+  std::uint64_t frames() const { return beat_.frames; }
+  bool has_own_network() const { return child_ && child_->has_own_network(); }
+
+  // All that was reported since the supervisor was made, and since it was taken last.
+  const Observed& total() const { return total_; }
+  Observed take_window() { return std::exchange(window_, Observed()); }
+  std::deque<SignalAlarm> take_alarms() { return std::exchange(alarms_, {}); }
+
+ private:
+  void start_child();
+  void listen();
+  Status take(std::string_view bytes);
+  Status take(const proto::Ready& ready);
+  Status take(const proto::Aggregates& all);
+  Status take(const proto::Alarm& alarm);
+  Status spend_message();
+  void check_time();
+  void see_exit();
+  void crash(std::string reason);
+
+  Processes& processes_;
+  Clock& clock_;
+  WorkerPolicy policy_;
+  std::unique_ptr<ChildProcess> child_;
+  proto::Start job_;
+  WorkerPhase phase_ = WorkerPhase::kStopped;
+  bool crash_loop_ = false;
+  std::string reason_;
+  std::uint64_t starts_ = 0;
+  int crashes_in_a_row_ = 0;
+  std::deque<std::int64_t> crash_times_us_;
+  std::int64_t started_us_ = 0, running_since_us_ = 0, heard_us_ = 0, next_start_us_ = 0;
+  std::optional<proto::Ready> names_;
+  std::optional<proto::Ended> ended_;
+  proto::Heartbeat beat_;
+  double messages_left_ = 0;
+  std::int64_t messages_at_us_ = 0;
+  Observed total_, window_;
+  std::deque<SignalAlarm> alarms_;
+};
+
+}  // namespace polder::agent

@@ -1,0 +1,320 @@
+// Real children that crash, hang, eat memory, spin, flood and babble; and, by fakes, their times.
+#include "agent/supervisor.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "base/fail.h"
+#include "platform/child_fake.h"
+
+namespace polder::agent {
+namespace {
+
+std::string bytes_of(const proto::FromWorker& message) {
+  const auto bytes = proto::encode(message);
+  EXPECT_TRUE(bytes.ok());
+  return bytes.ok() ? *bytes : std::string();
+}
+
+proto::Start job() { return {.pipeline = "/p.toml"}; }
+const proto::Ready kReady{{"camera", "detect"}, {"detect.score"}, {"person"}};
+
+class RealWorkers : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto child = processes_.start({.command = {"/bin/true"}});
+    if (!child.ok() && child.error().code == Code::kUnsupported)
+      GTEST_SKIP() << child.error().message;
+  }
+  // A worker in Python: `ready` says it is ready, `say(b)` sends bytes.
+  WorkerPolicy python(const std::string& program) {
+    std::string hex;
+    for (const char c : bytes_of(kReady)) hex += fmt::format("{:02x}", (unsigned char)(c));
+    const std::string head =
+        "import os, signal, socket, sys, time\n"
+        "s = socket.socket(fileno=3)\n"
+        "s.recv(1 << 17)\n"
+        "say = s.send\n"
+        "say(bytes.fromhex('" +
+        hex + "'))\n";
+    WorkerPolicy policy;
+    policy.command = {"/usr/bin/python3", "-c", head + program};
+    return policy;
+  }
+  // Polls until it has crashed (or ended), on the machine's clock; its reason.
+  std::string reason(const WorkerPolicy& policy) {
+    Supervisor supervisor(processes_, clock_, policy);
+    supervisor.run(job());
+    for (int i = 0; i < 6000; ++i) {
+      supervisor.poll();
+      if (supervisor.phase() == WorkerPhase::kWaiting || supervisor.phase() == WorkerPhase::kEnded)
+        break;
+      clock_.sleep_until_us(clock_.now_us() + 10'000);
+    }
+    EXPECT_NE(supervisor.phase(), WorkerPhase::kRunning);
+    crashes_ = supervisor.total().crashes;
+    return supervisor.reason();
+  }
+  void expect_crash(const WorkerPolicy& policy, std::string_view want) {
+    const std::string found = reason(policy);
+    EXPECT_NE(found.find(want), found.npos) << found;
+    EXPECT_EQ(crashes_, 1u);
+  }
+  SystemProcesses processes_;
+  SystemClock clock_;
+  std::uint64_t crashes_ = 0;
+};
+
+TEST_F(RealWorkers, OneThatCrashes) {
+  expect_crash(python("os.kill(os.getpid(), signal.SIGSEGV)"), "signal 11");
+  expect_crash(python("sys.exit(3)"), "status 3");
+}
+
+TEST_F(RealWorkers, OneThatHangs) {
+  WorkerPolicy policy = python("time.sleep(1000)");
+  policy.heartbeat_timeout_ms = 1;
+  expect_crash(policy, "no sign of life");
+}
+
+TEST_F(RealWorkers, OneThatSpinsWithoutASign) {
+  WorkerPolicy policy = python("while True: pass");
+  policy.heartbeat_timeout_ms = 1;
+  expect_crash(policy, "no sign of life");
+}
+
+TEST_F(RealWorkers, OneThatEatsMemory) {
+  WorkerPolicy policy = python(
+      "held = []\n"
+      "try:\n"
+      "  while True: held.append(bytearray(1 << 24))\n"
+      "except MemoryError: os.abort()");
+  policy.memory_bytes = 256 << 20;
+  expect_crash(policy, "signal 6");
+}
+
+TEST_F(RealWorkers, OneThatSaysTooMuch) {
+  WorkerPolicy policy = python("m = bytes.fromhex('" + [] {
+    std::string hex;
+    for (const char c : bytes_of(proto::Heartbeat{1, 1}))
+      hex += fmt::format("{:02x}", (unsigned char)(c));
+    return hex;
+  }() + "')\nwhile True: say(m)");
+  policy.messages_per_s = 1;
+  policy.message_burst = 500;
+  expect_crash(policy, "messages a second");
+}
+
+TEST_F(RealWorkers, OneThatBabbles) {
+  expect_crash(python("say(os.urandom(1000)); time.sleep(1000)"), "worker message");
+  expect_crash(python("say(bytes(66000)); time.sleep(1000)"), "");
+  // A message of the other direction.
+  const auto stop = proto::encode(proto::ToWorker(proto::Stop()));
+  std::string hex;
+  for (const char c : *stop) hex += fmt::format("{:02x}", (unsigned char)(c));
+  expect_crash(python("say(bytes.fromhex('" + hex + "')); time.sleep(1000)"), "from a worker");
+}
+
+TEST_F(RealWorkers, OneThatIsNotThere) {
+  WorkerPolicy policy;
+  policy.command = {"/nowhere/polderd", "worker"};
+  expect_crash(policy, "cannot start");
+}
+
+// --- times, on a clock that stands still ---
+
+class Times : public testing::Test {
+ protected:
+  Times() {
+    processes_.on_start = [this](const ChildOptions& options) {
+      options_ = options;
+      script_ = std::make_shared<FakeChildScript>();
+      script_->on_message = [this](FakeChildScript& script, std::string_view bytes) {
+        const auto message = proto::decode_to_worker(bytes);
+        ASSERT_TRUE(message.ok());
+        if (std::holds_alternative<proto::Start>(*message) && ready_)
+          script.outbox.push_back(bytes_of(kReady));
+        if (std::holds_alternative<proto::Stop>(*message)) {
+          script.outbox.push_back(bytes_of(proto::Aggregates{.frames = 1}));
+          script.outbox.push_back(bytes_of(proto::Ended{}));
+          script.exit = ChildExit{};
+        }
+      };
+      return Result<std::shared_ptr<FakeChildScript>>(script_);
+    };
+    policy_.command = {"/worker"};
+  }
+  void say(const proto::FromWorker& message) { script_->outbox.push_back(bytes_of(message)); }
+  void pass_ms(std::int64_t ms) {
+    clock_.advance_us(ms * 1000);
+    supervisor_->poll();
+  }
+  void start() {
+    supervisor_ = std::make_unique<Supervisor>(processes_, clock_, policy_);
+    supervisor_->run(job());
+    supervisor_->poll();
+  }
+  void kill_worker() {
+    script_->exit = ChildExit{.signal = SIGSEGV};
+    supervisor_->poll();
+  }
+  ManualClock clock_;
+  FakeProcesses processes_{clock_};
+  std::shared_ptr<FakeChildScript> script_;
+  ChildOptions options_;
+  WorkerPolicy policy_;
+  bool ready_ = true;
+  std::unique_ptr<Supervisor> supervisor_;
+};
+
+TEST_F(Times, RestartsComeLaterAndLater) {
+  policy_.crashes = 100;
+  start();
+  std::int64_t want_ms = policy_.first_wait_ms;
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
+    kill_worker();
+    EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
+    pass_ms(want_ms - 1);
+    EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting) << i;
+    pass_ms(1);
+    EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning) << i;
+    want_ms = std::min(2 * want_ms, policy_.longest_wait_ms);
+  }
+  EXPECT_FALSE(supervisor_->is_crash_loop());
+  // After a long time without one they begin anew.
+  for (int i = 0; i < 700; ++i) {
+    say(proto::Heartbeat{});
+    pass_ms(1000);
+  }
+  kill_worker();
+  pass_ms(policy_.first_wait_ms);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
+}
+
+TEST_F(Times, ACrashLoopIsSaidAndLeft) {
+  start();
+  for (int i = 1; i < policy_.crashes; ++i) {
+    kill_worker();
+    EXPECT_FALSE(supervisor_->is_crash_loop());
+    pass_ms(policy_.longest_wait_ms);
+  }
+  kill_worker();
+  EXPECT_TRUE(supervisor_->is_crash_loop());
+  EXPECT_NE(supervisor_->reason().find("signal 11"), std::string::npos);
+  pass_ms(policy_.longest_wait_ms);  // it is tried again all the same
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
+  EXPECT_TRUE(supervisor_->is_crash_loop());
+  for (int i = 0; i < 601; ++i) {
+    say(proto::Heartbeat{});
+    pass_ms(1000);
+  }
+  EXPECT_FALSE(supervisor_->is_crash_loop());
+  // Another release begins with a clean sheet.
+  for (int i = 0; i < policy_.crashes; ++i) {
+    kill_worker();
+    pass_ms(policy_.longest_wait_ms);
+  }
+  EXPECT_TRUE(supervisor_->is_crash_loop());
+  supervisor_->run(job());
+  EXPECT_FALSE(supervisor_->is_crash_loop());
+}
+
+TEST_F(Times, CrashesThatAreFarApartAreNoLoop) {
+  start();
+  for (int i = 0; i < 10; ++i) {
+    kill_worker();
+    pass_ms(policy_.longest_wait_ms);
+    for (int k = 0; k < 300; ++k) {
+      say(proto::Heartbeat{});
+      pass_ms(1000);
+    }
+    EXPECT_FALSE(supervisor_->is_crash_loop()) << i;
+  }
+}
+
+TEST_F(Times, SilenceAndAStageThatHangs) {
+  start();
+  pass_ms(policy_.heartbeat_timeout_ms);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
+  pass_ms(1);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
+  ASSERT_TRUE(script_->exit.has_value());
+  EXPECT_EQ(script_->exit->signal, SIGKILL);
+  start();
+  say(proto::Heartbeat{.busy_ms = std::uint64_t(policy_.busy_timeout_ms)});
+  pass_ms(1);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
+  say(proto::Heartbeat{.busy_ms = std::uint64_t(policy_.busy_timeout_ms) + 1});
+  pass_ms(1);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
+  ready_ = false;
+  start();
+  for (int i = 0; i < 60; ++i) {
+    say(proto::Heartbeat{});
+    pass_ms(1000);
+    EXPECT_EQ(supervisor_->phase(), WorkerPhase::kStarting);
+  }
+  pass_ms(1);
+  EXPECT_NE(supervisor_->reason().find("not ready"), std::string::npos);
+}
+
+TEST_F(Times, WhatItReports) {
+  start();
+  proto::Aggregates all{.frames = 5, .encoded_bytes = 100, .events = 1, .classes = {{0, 3}}};
+  all.stages.push_back({.stage = 1, .packets = 5});
+  all.signals.push_back({.signal = 0});
+  say(all);
+  say(proto::Alarm{0, 2e4, 1e4});
+  pass_ms(1);
+  EXPECT_EQ(supervisor_->total().frames, 5u);
+  EXPECT_EQ(supervisor_->total().classes.counts().at("person"), 3u);
+  EXPECT_EQ(supervisor_->total().stages.at("detect").packets, 5u);
+  EXPECT_EQ(supervisor_->take_window().signals.at("detect.score").alarms, 1u);
+  EXPECT_EQ(supervisor_->take_window().frames, 0u);
+  ASSERT_EQ(supervisor_->take_alarms().size(), 1u);
+  supervisor_->stop();
+  EXPECT_EQ(supervisor_->total().frames, 6u);  // what it said at the end
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kStopped);
+  EXPECT_EQ(supervisor_->total().crashes, 0u);
+}
+
+TEST_F(Times, WhatItMayNotSay) {
+  proto::Aggregates of_no_stage, of_no_class{.classes = {{1, 1}}}, of_no_signal;
+  of_no_stage.stages.push_back({.stage = 2});
+  of_no_signal.signals.push_back({.signal = 1});
+  for (const proto::FromWorker& message :
+       {proto::FromWorker(of_no_stage), proto::FromWorker(of_no_class),
+        proto::FromWorker(of_no_signal), proto::FromWorker(kReady),
+        proto::FromWorker(proto::Alarm{1, 1, 1}), proto::FromWorker(proto::ProbeResult{})}) {
+    start();
+    say(message);
+    pass_ms(1);
+    EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting) << message.index();
+    EXPECT_EQ(supervisor_->total().frames, 0u);
+  }
+  ready_ = false;
+  start();
+  say(proto::Aggregates{.frames = 1});
+  pass_ms(1);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
+}
+
+TEST_F(Times, AnEndWithoutAndWithAnError) {
+  start();
+  say(proto::Ended{});
+  script_->exit = ChildExit{};
+  pass_ms(1);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kEnded);
+  pass_ms(1'000'000);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kEnded);
+  EXPECT_EQ(supervisor_->total().crashes, 0u);
+  start();
+  say(proto::Ended{Code::kIo, "no camera"});
+  script_->exit = ChildExit{.status = 1};
+  pass_ms(1);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
+  EXPECT_EQ(supervisor_->reason(), "no camera");
+}
+
+}  // namespace
+}  // namespace polder::agent

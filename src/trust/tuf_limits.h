@@ -35,5 +35,6 @@ constexpr std::size_t kMaxFieldBytes = 16 << 10;  // of a public key or signatur
 // one search for a target.
 constexpr int kMaxRootRotations = 256;
 constexpr int kMaxVisitedRoles = 64;
+constexpr std::size_t kMaxListedRoles = 1024;
 
 }  // namespace polder::trust::tuf

@@ -1,6 +1,7 @@
 #include "trust/tuf_updater.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 #include "base/fail.h"
@@ -23,6 +24,28 @@ bool stays_below(std::string_view path) {
     if (end == path.size()) return true;
     path.remove_prefix(end + 1);
   }
+}
+
+// Whether the role may be trusted for paths below the folder. Parts of a pattern match part by
+// part.
+bool may_cover(const DelegatedRole& role, std::string_view folder) {
+  if (role.path_hash_prefixes) return true;
+  DelegatedRole first_parts;
+  first_parts.paths.emplace();
+  for (const std::string& pattern : role.paths.value_or(std::vector<std::string>()))
+    first_parts.paths->push_back(pattern.substr(0, pattern.find('/')));
+  return first_parts.covers(folder.substr(0, folder.find('/')));
+}
+
+// Whom a role delegates paths below the folder to.
+std::vector<std::string> delegates_for(const Targets& role, std::string_view folder) {
+  std::vector<std::string> names;
+  if (!role.delegations) return names;
+  for (const DelegatedRole& delegate : role.delegations->roles)
+    if (may_cover(delegate, folder)) names.push_back(delegate.name);
+  if (const auto& bins = role.delegations->succinct)
+    for (unsigned i = 0; i < 1u << bins->bit_length; ++i) names.push_back(bins->bin_name(i));
+  return names;
 }
 
 }  // namespace
@@ -185,6 +208,28 @@ Result<Target> Updater::find(std::string_view target_path) {
     }
     TRY(update_targets(lookup.missing_role, lookup.delegator));
   }
+}
+
+Result<std::vector<std::string>> Updater::list(std::string_view folder) {
+  POLDER_CHECK(set_);
+  std::set<std::string> paths, seen = {"targets"};
+  std::vector<std::string> roles = {"targets"};
+  for (std::size_t i = 0; i < roles.size(); ++i) {
+    const Targets* role = set_->targets(roles[i]);
+    auto at = role->targets.lower_bound(folder);
+    for (; at != role->targets.end() && at->first.starts_with(folder); ++at)
+      paths.insert(at->first);
+    for (const std::string& name : delegates_for(*role, folder)) {
+      if (!seen.insert(name).second) continue;
+      if (roles.size() == kMaxListedRoles) {
+        return fail(Code::kExhausted, "targets below '{}': more than {} roles may list some",
+                    clipped(folder), kMaxListedRoles);
+      }
+      if (set_->targets(name) == nullptr) TRY(update_targets(name, roles[i]));
+      roles.push_back(name);
+    }
+  }
+  return std::vector<std::string>(paths.begin(), paths.end());
 }
 
 Status Updater::download(const Target& target, const Sink& sink) {

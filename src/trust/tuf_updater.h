@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "trust/tuf_trusted_set.h"
 
@@ -95,6 +96,10 @@ class Updater {
   // 5.6.7, after refresh(). Loads delegated roles as they are needed. Errors: kNotFound when no
   // role that is trusted for the path lists it; those of refresh().
   Result<Target> find(std::string_view target_path);
+  // Paths below a folder ("people/") that roles list which may be trusted for some there: where
+  // nothing says which to look for. find() tells whether one of them is a target. Loads every such
+  // role. Errors: kExhausted above kMaxListedRoles; those of refresh().
+  Result<std::vector<std::string>> list(std::string_view folder);
   // 5.7. What the sink gets is verified only when this returns no error.
   Status download(const Target& target, const Sink& sink);
 

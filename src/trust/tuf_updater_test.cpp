@@ -33,6 +33,37 @@ TEST(TufUpdater, AsksForNoMoreThanItNeeds) {
   EXPECT_EQ(client.install(repository.files, "people/none").error().code, Code::kNotFound);
 }
 
+TEST(TufUpdater, ListsWhatRolesMayHaveBelowAFolder) {
+  TestRepository repository;
+  auto& targets = repository.targets["targets"];
+  repository.add_target("targets", "people/of-all.plan", "x");
+  repository.add_target("vehicles", "people/not-theirs.plan", "x");
+  targets.delegations->roles[0].paths = {"peop?e/*/*", "x/y"};
+  repository.add_target("people", "people/1.0.0/a", "x");
+  repository.add_target("people", "peoples/1.0.0/a", "x");
+  repository.bump();
+  repository.publish();
+  TestClient client(repository);
+  Updater updater(repository.files, client.store, kTestNowS);
+  ASSERT_TRUE(updater.refresh());
+  EXPECT_EQ(updater.list("people/").value(),
+            (Names{"people/1.0.0/a", "people/model.plan", "people/of-all.plan"}));
+  EXPECT_EQ(updater.trusted().targets("vehicles"), nullptr);
+  EXPECT_EQ(updater.list("vehicles/").value(), (Names{"vehicles/model.plan"}));
+  // A role by hash prefixes may have anything; what is not its own is not found.
+  targets.delegations->roles[1].paths.reset();
+  targets.delegations->roles[1].path_hash_prefixes = {"0"};
+  repository.bump();
+  repository.publish();
+  Updater next(repository.files, client.store, kTestNowS);
+  ASSERT_TRUE(next.refresh());
+  EXPECT_EQ(next.list("people/")->size(), 4u);
+  EXPECT_EQ(next.find("people/not-theirs.plan").ok(),
+            hex(sha256("people/not-theirs.plan")).starts_with("0"));
+  EXPECT_TRUE(next.find("people/1.0.0/a"));
+  EXPECT_EQ(next.list("nobody/").value(), Names{});
+}
+
 TEST(TufUpdater, NamesAreEncoded) {
   EXPECT_EQ(percent_encoded("a b/?#%\xc3\xa9"), "a%20b%2F%3F%23%25%C3%A9");
   EXPECT_EQ(percent_encoded("a/b c", "/"), "a/b%20c");

@@ -161,6 +161,19 @@ Status BlobStore::fetch(const BlobRef& blob, std::span<const BlobRef> at_hand, B
   return BlobDownload(*storage_, blob, nullptr, progress, count).run({}, fetcher);
 }
 
+Status BlobStore::put(std::string_view bytes) {
+  const Sha256 digest = trust::sha256(bytes);
+  const auto there = get(digest, bytes.size());
+  return there.ok() ? Status() : replace_stored(*storage_, name(digest), bytes);
+}
+
+Result<std::string> BlobStore::get(const Sha256& blob, std::size_t cap_bytes) {
+  TRY_VALUE(std::string bytes, read_stored(*storage_, name(blob), cap_bytes));
+  if (trust::sha256(bytes) == blob) return bytes;
+  return fail(Code::kCorrupt, "{}: its bytes have the digest {}", name(blob),
+              trust::hex(trust::sha256(bytes)));
+}
+
 Status BlobStore::verify(const BlobRef& blob) {
   TRY_VALUE(auto file, storage_->open(name(blob.sha256)));
   Status checked = check_stored(*file, blob);
@@ -201,7 +214,8 @@ Result<std::uint64_t> BlobStore::collect_folder(const std::string& folder,
   bool is_changed = false;
   for (const std::string& entry : names) {
     const auto digest = digest_of(entry);
-    if (!digest || keep.count(*digest) > 0) continue;
+    const bool is_left_over = entry.ends_with(".new");  // a manifest that was not put whole
+    if (!is_left_over && (!digest || keep.count(*digest) > 0)) continue;
     const std::string name = folder + "/" + entry;
     TRY_VALUE(const auto size, size_of(*storage_, name));
     TRY(storage_->remove(name));

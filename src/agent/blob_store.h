@@ -26,6 +26,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/blob_fetcher.h"
@@ -85,6 +86,10 @@ class BlobStore {
   // has come stays for the next fetch, but for the last chunk.
   Status fetch(const BlobRef& blob, std::span<const BlobRef> at_hand, BlobFetcher& fetcher,
                const FetchProgress& progress, FetchCounts* counts = nullptr);
+  // A small one, as a whole.
+  Status put(std::string_view bytes);
+  // Errors: kNotFound; kCorrupt; kExhausted above `cap_bytes`.
+  Result<std::string> get(const trust::Sha256& blob, std::size_t cap_bytes);
   // Hashes it again. Errors: kCorrupt, and the blob is removed, so that it can be fetched again;
   // kNotFound.
   Status verify(const BlobRef& blob);

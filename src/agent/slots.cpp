@@ -36,21 +36,6 @@ std::string name_of(const std::string& folder, const Artifact& artifact) {
                      trust::artifact_kind_name(artifact.kind));
 }
 
-// What the slot needs for itself.
-Status check_names(const Manifest& manifest) {
-  if (!manifest.pipeline) return {};
-  for (const auto& [name, blob] : manifest.pipeline->files) {
-    for (const std::string_view own : {kManifest, kChosen, kPipeline, kModels, kGoldens}) {
-      if (name != own && name != std::string(own) + ".new") continue;
-      return fail(Code::kInvalid,
-                  "{} {}: pipeline.files: '{}' is a name that a device needs for itself; the "
-                  "release has to call that file otherwise",
-                  manifest.model, manifest.version.text(), name);
-    }
-  }
-  return {};
-}
-
 // The files of a slot but its own two.
 std::vector<StagedFile> files_of(const std::string& folder, const Manifest& manifest,
                                  std::span<const Artifact* const> chosen) {
@@ -157,6 +142,20 @@ std::set<trust::Sha256> digests_of(std::span<const BlobRef> blobs) {
   return all;
 }
 
+Status check_slot_names(const Manifest& manifest) {
+  if (!manifest.pipeline) return {};
+  for (const auto& [name, blob] : manifest.pipeline->files) {
+    for (const std::string_view own : {kManifest, kChosen, kPipeline, kModels, kGoldens}) {
+      if (name != own && name != std::string(own) + ".new") continue;
+      return fail(Code::kInvalid,
+                  "{} {}: pipeline.files: '{}' is a name that a device needs for itself; the "
+                  "release has to call that file otherwise",
+                  manifest.model, manifest.version.text(), name);
+    }
+  }
+  return {};
+}
+
 ReleaseId release_id(const Manifest& manifest, std::string_view manifest_bytes) {
   return {manifest.model, manifest.version, trust::sha256(manifest_bytes)};
 }
@@ -189,7 +188,7 @@ Status Slots::put(const StagedFile& file) {
 
 Status Slots::stage(const std::string& unit, Slot slot, std::string_view manifest_bytes,
                     const Manifest& manifest, std::span<const Artifact* const> chosen) {
-  TRY(check_names(manifest));
+  TRY(check_slot_names(manifest));
   TRY_VALUE(const std::string folder, folder_of(unit, slot));
   TRY(clear(unit, slot));
   std::set<std::string> folders = {folder};

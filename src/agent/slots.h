@@ -67,6 +67,10 @@ std::set<trust::Sha256> digests_of(std::span<const BlobRef> blobs);
 
 ReleaseId release_id(const trust::Manifest& manifest, std::string_view manifest_bytes);
 
+// Whether a slot can hold it: the pipeline's files must not have names that a slot needs for
+// itself. Errors: kInvalid.
+Status check_slot_names(const trust::Manifest& manifest);
+
 // Borrows the blobs and their storage. Not thread-safe.
 class Slots {
  public:

@@ -1,0 +1,297 @@
+#include "agent/repository_client.h"
+
+#include <algorithm>
+#include <set>
+
+#include "agent/clock_floor.h"
+#include "agent/slots.h"
+#include "base/fail.h"
+#include "base/text.h"
+
+namespace polder::agent {
+
+namespace {
+
+using trust::Artifact;
+using trust::ArtifactKind;
+using trust::Manifest;
+using trust::Version;
+using trust::tuf::DelegatedRole;
+using trust::tuf::Target;
+using trust::tuf::Updater;
+
+constexpr char kFolder[] = "metadata";
+constexpr std::size_t kMaxStoredNameBytes = 128;
+constexpr std::size_t kMaxListedVersions = 256;  // of one model, that no role is trusted for
+
+// The online role that chooses; nullptr where the repository has none.
+const DelegatedRole* assignments_role(const Updater& updater) {
+  const auto& delegations = updater.trusted().targets()->delegations;
+  if (!delegations) return nullptr;
+  for (const DelegatedRole& role : delegations->roles)
+    if (role.name == trust::kAssignmentsRole) return &role;
+  return nullptr;
+}
+
+Result<std::string> download(Updater& updater, const Target& target, std::size_t cap_bytes) {
+  if (target.file.length < 0 || std::uint64_t(target.file.length) > cap_bytes) {
+    return fail(Code::kExhausted, "{}: {} bytes; at most {} are accepted", clipped(target.path),
+                target.file.length, cap_bytes);
+  }
+  std::string bytes;
+  TRY(updater.download(target, [&](std::string_view piece) { return bytes += piece, Status(); }));
+  return bytes;
+}
+
+// The version of "people/1.2.0/manifest.json"; nothing for another path.
+std::optional<Version> version_of(std::string_view path, const std::string& model) {
+  const std::size_t start = model.size() + 1, end = path.find('/', start);
+  if (end == path.npos) return {};
+  auto version = Version::parse(path.substr(start, end - start), path);
+  if (!version.ok() || manifest_target(model, *version) != path) return {};
+  return std::move(*version);
+}
+
+}  // namespace
+
+std::string manifest_target(const std::string& model, const Version& version) {
+  return fmt::format("{}/{}/manifest.json", model, version.text());
+}
+
+// --- Metadata ------------------------------------------------------------------------------------
+
+namespace {
+
+// Names of roles may hold what a storage's names may not.
+std::string name_in_storage(const std::string& name) {
+  const std::string stored = fmt::format("{}/{}", kFolder, name);
+  if (name.size() <= kMaxStoredNameBytes && check_storage_name(stored).ok()) return stored;
+  return fmt::format("{}/role-{}.json", kFolder, trust::hex(trust::sha256(name)));
+}
+
+}  // namespace
+
+Status StoredMetadata::start(std::string_view first_root) {
+  TRY(storage_->make_folder(kFolder));
+  const std::string name = name_in_storage(trust::tuf::stored_name("root"));
+  auto there = storage_->open(name);
+  if (there.ok()) return {};
+  if (there.error().code != Code::kNotFound) return std::move(there).error();
+  return replace_stored(*storage_, name, first_root);
+}
+
+Result<std::string> StoredMetadata::read(const std::string& name, std::size_t cap_bytes) {
+  return read_stored(*storage_, name_in_storage(name), cap_bytes);
+}
+
+Status StoredMetadata::replace(const std::string& name, std::string_view bytes) {
+  return replace_stored(*storage_, name_in_storage(name), bytes);
+}
+
+Status StoredMetadata::remove(const std::string& name) {
+  TRY(storage_->remove(name_in_storage(name)));
+  return storage_->sync(kFolder);
+}
+
+// --- Releases ------------------------------------------------------------------------------------
+
+Result<std::vector<const Artifact*>> choose_for_unit(const Manifest& manifest,
+                                                     const trust::Device& device, bool is_runtime) {
+  std::set<std::string> names;
+  for (const Artifact& artifact : manifest.artifacts)
+    if ((artifact.kind == ArtifactKind::kRuntime) == is_runtime) names.insert(artifact.name);
+  if (names.empty()) {
+    return fail(
+        Code::kIncompatible, "{} {}: has no {}", manifest.model, manifest.version.text(),
+        is_runtime ? "artifact of kind 'runtime', which polderd's own releases hold" : "model");
+  }
+  std::vector<const Artifact*> chosen;
+  for (const std::string& name : names) {
+    TRY_VALUE(const Artifact* artifact, trust::choose_artifact(manifest, device, name));
+    if ((artifact->kind == ArtifactKind::kRuntime) != is_runtime) {
+      return fail(Code::kIncompatible, "{} {}: '{}' is a model and polderd as well", manifest.model,
+                  manifest.version.text(), name);
+    }
+    chosen.push_back(artifact);
+  }
+  return chosen;
+}
+
+Result<Manifest> read_manifest(BlobStore& blobs, const ReleaseId& release, std::string* bytes) {
+  TRY_VALUE(std::string text, blobs.get(release.manifest, trust::kMaxManifestBytes));
+  TRY_VALUE(Manifest manifest, Manifest::parse(text, release.text()));
+  if (bytes) *bytes = std::move(text);
+  return manifest;
+}
+
+bool RepositoryClient::has_unit(const std::string& name, bool is_runtime) const {
+  if (is_runtime) return !config_.runtime.empty() && config_.runtime == name;
+  return std::find(config_.models.begin(), config_.models.end(), name) != config_.models.end();
+}
+
+Status RepositoryClient::is_allowed(const Wish& wish) const {
+  if (!has_unit(wish.unit, wish.is_runtime)) {
+    return fail(Code::kDenied, "'{}' is not among the {} of this device's configuration",
+                clipped(wish.unit), wish.is_runtime ? "runtimes" : "models");
+  }
+  const auto pin = config_.pins.find(wish.unit);
+  if (pin == config_.pins.end() || pin->second == wish.version) return {};
+  return fail(Code::kDenied, "this device's configuration pins '{}' to {}", wish.unit,
+              pin->second.text());
+}
+
+// Floors of this device's units, raised to those of the repository.
+Status RepositoryClient::add_floors(Updater& updater, std::map<std::string, Version>& floors) {
+  // Straight from the top level: no delegated role may lower a floor.
+  const auto& listed = updater.trusted().targets()->targets;
+  const auto found = listed.find(trust::kFloorsTarget);
+  if (found == listed.end()) return {};
+  const Target target{std::string(trust::kFloorsTarget), "targets", found->second};
+  TRY_VALUE(const std::string bytes, download(updater, target, trust::kMaxFloorsBytes));
+  TRY_VALUE(const trust::Floors all, trust::Floors::parse(bytes, trust::kFloorsTarget));
+  for (const auto& [model, floor] : all.floors) {
+    if (!has_unit(model, false) && !has_unit(model, true)) continue;
+    Version& ours = floors.emplace(model, floor).first->second;
+    ours = std::max(ours, floor);
+  }
+  return {};
+}
+
+// This device's, else the default one, else one that names nothing.
+Result<trust::Assignment> RepositoryClient::assignment(Updater& updater) {
+  for (const std::string& device : {config_.device, std::string(trust::kDefaultDevice)}) {
+    const std::string path = trust::assignment_target(device);
+    auto target = updater.find(path);
+    if (!target.ok() && target.error().code == Code::kNotFound) continue;
+    if (!target.ok()) return std::move(target).error();
+    TRY_VALUE(const std::string bytes, download(updater, *target, trust::kMaxAssignmentBytes));
+    TRY_VALUE(trust::Assignment assignment, trust::Assignment::parse(bytes, path));
+    TRY(assignment.check_device(config_.device));
+    return assignment;
+  }
+  return trust::Assignment();
+}
+
+// What a repository without assignments has for the unit. Errors: kNotFound.
+Result<RepositoryClient::Wish> RepositoryClient::highest(Updater& updater, const std::string& unit,
+                                                         bool is_runtime) {
+  TRY_VALUE(const auto paths, updater.list(unit + "/"));
+  std::vector<Version> versions;
+  const auto pin = config_.pins.find(unit);
+  for (const std::string& path : paths) {
+    auto version = version_of(path, unit);
+    if (version && (pin == config_.pins.end() || pin->second == *version))
+      versions.push_back(std::move(*version));
+  }
+  std::sort(versions.begin(), versions.end(), std::greater<>());
+  if (versions.size() > kMaxListedVersions) versions.resize(kMaxListedVersions);
+  // What a role lists that is not trusted for it is passed over.
+  for (const Version& version : versions) {
+    const auto target = updater.find(manifest_target(unit, version));
+    if (target.ok()) return Wish{unit, version, is_runtime};
+    if (target.error().code != Code::kNotFound) return Error(target.error());
+  }
+  return fail(Code::kNotFound, "the repository has no release of '{}'{}", unit,
+              pin == config_.pins.end()
+                  ? ""
+                  : ", " + pin->second.text() + ", to which the configuration pins it");
+}
+
+Result<std::vector<RepositoryClient::Wish>> RepositoryClient::wishes(
+    Updater& updater, std::int64_t now_s, trust::Assignment& assignment,
+    std::vector<Refusal>& refusals) {
+  std::vector<Wish> all;
+  if (assignments_role(updater) != nullptr) {
+    TRY_VALUE(assignment, this->assignment(updater));
+    for (const trust::AssignedRelease& release : assignment.releases) {
+      const Wish wish{release.model, release.version, release.is_runtime};
+      if (assignment.not_before_s <= now_s) all.push_back(wish);
+      else
+        refusals.push_back(
+            {wish.unit,
+             {wish.unit, wish.version, {}},
+             fmt::format("assigned, but not before {} s since 1970", assignment.not_before_s)});
+    }
+    return all;
+  }
+  std::vector<std::pair<std::string, bool>> units;
+  for (const std::string& model : config_.models) units.emplace_back(model, false);
+  if (!config_.runtime.empty()) units.emplace_back(config_.runtime, true);
+  for (const auto& [unit, is_runtime] : units) {
+    auto wish = highest(updater, unit, is_runtime);
+    if (wish.ok()) all.push_back(std::move(*wish));
+    else refusals.push_back({unit, {unit, {}, {}}, wish.error().message});
+  }
+  return all;
+}
+
+// The bytes, verified; kept as a blob.
+Result<std::string> RepositoryClient::fetch_manifest(Updater& updater, const Target& target) {
+  const auto listed = target.file.hashes.find("sha256");
+  const auto digits = listed == target.file.hashes.end() ? Result<std::string>(std::string())
+                                                         : trust::from_hex(listed->second);
+  trust::Sha256 digest{};
+  if (digits.ok() && digits->size() == digest.size()) {
+    std::copy(digits->begin(), digits->end(), digest.begin());
+    auto there = blobs_.get(digest, trust::kMaxManifestBytes);
+    if (there.ok() && std::int64_t(there->size()) == target.file.length) return there;
+  }
+  TRY_VALUE(std::string bytes, download(updater, target, trust::kMaxManifestBytes));
+  TRY(blobs_.put(bytes));
+  return bytes;
+}
+
+// Whether the release may be offered.
+Result<ReleaseId> RepositoryClient::accept(Updater& updater, const Wish& wish) {
+  TRY(is_allowed(wish));
+  const std::string path = manifest_target(wish.unit, wish.version);
+  TRY_VALUE(const Target target, updater.find(path));
+  const DelegatedRole* online = assignments_role(updater);
+  if (online && (target.role == online->name || online->covers(path))) {
+    return fail(Code::kDenied,
+                "{}: the role '{}', which only chooses, could sign it; the repository has to "
+                "delegate 'assignments/*' to it and nothing else",
+                path, online->name);
+  }
+  TRY_VALUE(const std::string bytes, fetch_manifest(updater, target));
+  TRY_VALUE(const Manifest manifest, Manifest::parse(bytes, path));
+  if (manifest.model != wish.unit || manifest.version != wish.version) {
+    return fail(Code::kCorrupt, "{}: is the manifest of {} {}", path, clipped(manifest.model),
+                manifest.version.text());
+  }
+  TRY(choose_for_unit(manifest, device_, wish.is_runtime));
+  TRY(check_slot_names(manifest));
+  return release_id(manifest, bytes);
+}
+
+Result<CheckOutcome> RepositoryClient::check(const AgentState& state, std::int64_t now_s) {
+  StoredMetadata metadata(blobs_.storage());
+  Updater updater(fetcher_, metadata, now_s);
+  TRY(updater.refresh());
+  CheckOutcome outcome;
+  outcome.time_seen_s =
+      raised_time_seen_s(state.time_seen_s, now_s, updater.trusted().timestamp()->expires_s);
+  outcome.floors = state.floors;
+  TRY(add_floors(updater, outcome.floors));
+  trust::Assignment assignment;
+  TRY_VALUE(const auto all, wishes(updater, now_s, assignment, outcome.refusals));
+  for (const Wish& wish : all) {
+    auto release = accept(updater, wish);
+    if (!release.ok()) {
+      outcome.refusals.push_back(
+          {wish.unit, {wish.unit, wish.version, {}}, std::move(release).error().message});
+      continue;
+    }
+    const auto floor = outcome.floors.find(wish.unit);
+    if (floor != outcome.floors.end() && wish.version < floor->second) {
+      outcome.refusals.push_back(
+          {wish.unit, *release,
+           fmt::format("below the floor {}, which only rises", floor->second.text())});
+      continue;
+    }
+    outcome.offers.push_back({wish.unit, *release, assignment.shadow, assignment.retry});
+  }
+  return outcome;
+}
+
+}  // namespace polder::agent

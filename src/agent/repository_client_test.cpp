@@ -1,0 +1,372 @@
+// What a device takes from a repository, and what it refuses: clocks, choosers and releases that
+// lie.
+#include "agent/repository_client.h"
+
+#include <gtest/gtest.h>
+
+#include "agent/clock_floor.h"
+#include "agent/repository_releases.h"
+#include "platform/http_fake.h"
+#include "platform/storage_fake.h"
+#include "trust/testing_release.h"
+#include "trust/tuf_testing.h"
+
+namespace polder::agent {
+namespace {
+
+using trust::tuf::kTestNowS;
+using trust::tuf::TestRepository;
+
+constexpr std::int64_t kDay = 86'400, kYear = 365 * kDay;
+constexpr char kUrl[] = "http://repository.example";
+const char* const kBlobs[] = {"plan for x86-64-v3",
+                              "plan for x86-64-v4",
+                              "plan for arm64",
+                              "plan for generic",
+                              "tflite",
+                              "polderd",
+                              "[pipeline]",
+                              "person\n",
+                              "in.npy",
+                              "out.npy"};
+
+trust::Version version(const std::string& text) {
+  return trust::Version::parse(text, "test").value();
+}
+
+trust::Manifest manifest_of(const std::string& model, const std::string& text) {
+  trust::Manifest manifest = trust::test_manifest();
+  // Its index is of other bytes; the blob comes whole.
+  manifest.model = model;
+  manifest.version = version(text);
+  return manifest;
+}
+
+class Client : public testing::Test {
+ protected:
+  Client() {
+    config_.device = "cam-12";
+    config_.models = {"people", "vehicles"};
+    device_ = {{"x86-64-v3", "generic"}, {"native"}, 1, {{"conv", 1}, {"softmax", 2}}};
+    role("people").paths = {"people/*/*"};
+    role("vehicles").paths = {"vehicles/*/*"};
+    for (const std::string blob : kBlobs)
+      http_.files[std::string(kUrl) + "/" + blob_place(trust::sha256(blob))] = blob;
+    EXPECT_TRUE(StoredMetadata(disk_).start(repository_.files.files.at("1.root.json")).ok());
+    state_ = with_units({}, config_.models, config_.runtime).value();
+  }
+
+  trust::tuf::DelegatedRole& role(const std::string& name) {
+    return static_cast<trust::tuf::DelegatedRole&>(repository_.keys_of(name));
+  }
+  void publish() {
+    repository_.bump();
+    repository_.publish();
+  }
+  trust::Manifest add(const std::string& model, const std::string& text,
+                      const std::string& signer = "") {
+    const trust::Manifest manifest = manifest_of(model, text);
+    repository_.add_target(signer.empty() ? model : signer,
+                           manifest_target(model, manifest.version), manifest.bytes());
+    publish();
+    return manifest;
+  }
+  void add_assignments(std::vector<std::string> paths = {"assignments/*"}) {
+    auto& delegations = *repository_.targets["targets"].delegations;
+    auto& online = delegations.roles.emplace_back();
+    online.name = "assignments";
+    online.terminating = true;
+    online.paths = std::move(paths);
+    repository_.targets["assignments"].expires_s = kTestNowS + 30 * kDay;
+    repository_.set_keys(delegations.keys, online, "assignments", "assignments");
+  }
+  void assign(const std::string& device, std::vector<trust::AssignedRelease> releases) {
+    trust::Assignment assignment;
+    assignment.device = device;
+    assignment.releases = std::move(releases);
+    assign(assignment);
+  }
+  void assign(const trust::Assignment& assignment) {
+    repository_.add_target("assignments", trust::assignment_target(assignment.device),
+                           assignment.bytes());
+    publish();
+  }
+  Result<CheckOutcome> check(std::int64_t now_s = kTestNowS) {
+    auto blobs = BlobStore::open(disk_);
+    if (!blobs.ok()) return std::move(blobs).error();
+    return RepositoryClient(config_, device_, repository_.files, *blobs).check(state_, now_s);
+  }
+  // "people 1.2.0" of each offer, "!people 1.3.0" of each refusal.
+  std::vector<std::string> texts(std::int64_t now_s = kTestNowS) {
+    const auto outcome = check(now_s);
+    if (!outcome.ok()) return {std::string(code_name(outcome.error().code))};
+    std::vector<std::string> all;
+    for (const Offer& offer : outcome->offers) all.push_back(offer.release.text());
+    for (const Refusal& refusal : outcome->refusals) {
+      all.push_back("!" + refusal.release.text());
+      reasons_ += refusal.reason + "\n";
+    }
+    return all;
+  }
+
+  using Texts = std::vector<std::string>;
+  TestRepository repository_;
+  FakeStorage disk_;
+  FakeHttp http_;
+  Config config_;
+  trust::Device device_;
+  AgentState state_;
+  std::string reasons_;
+};
+
+TEST_F(Client, TakesTheHighestVersionWhereNothingIsAssigned) {
+  add("people", "1.9.0");
+  const trust::Manifest manifest = add("people", "1.10.0");
+  add("people", "1.10.0-rc.1");
+  add("vehicles", "2.0.0");
+  EXPECT_EQ(texts(), (Texts{"people 1.10.0", "vehicles 2.0.0"}));
+  const auto outcome = check();
+  EXPECT_EQ(outcome->offers[0].release, release_id(manifest, manifest.bytes()));
+  EXPECT_EQ(outcome->time_seen_s, kTestNowS);
+  BlobStore blobs = BlobStore::open(disk_).value();
+  EXPECT_EQ(read_manifest(blobs, outcome->offers[0].release).value(), manifest);
+  // The second time no manifest is fetched.
+  repository_.files.asked.clear();
+  ASSERT_TRUE(check().ok());
+  for (const std::string& name : repository_.files.asked)
+    EXPECT_EQ(name.find("manifest.json"), std::string::npos) << name;
+  config_.pins.emplace("people", version("1.9.0"));
+  EXPECT_EQ(texts(), (Texts{"people 1.9.0", "vehicles 2.0.0"}));
+  config_.pins.at("people") = version("1.8.0");
+  EXPECT_EQ(texts(), (Texts{"vehicles 2.0.0", "!people 0.0.0"}));
+}
+
+TEST_F(Client, PassesOverWhatARoleIsNotTrustedFor) {
+  add("people", "1.0.0");
+  // By hash prefixes the role may have anything below people/, but not this.
+  role("vehicles").paths.reset();
+  const bool is_zero = trust::hex(trust::sha256("people/9.0.0/manifest.json"))[0] == '0';
+  role("vehicles").path_hash_prefixes = {is_zero ? "1" : "0"};
+  add("people", "9.0.0", "vehicles");
+  EXPECT_EQ(texts()[0], "people 1.0.0");
+}
+
+TEST_F(Client, FollowsTheAssignment) {
+  add("people", "1.0.0");
+  add("people", "2.0.0");
+  add("vehicles", "1.0.0");
+  add_assignments();
+  publish();
+  EXPECT_EQ(texts(), Texts{});  // nothing is assigned
+  assign("default", {{"people", version("1.0.0")}, {"vehicles", version("1.0.0")}});
+  EXPECT_EQ(texts(), (Texts{"people 1.0.0", "vehicles 1.0.0"}));
+  trust::Assignment own;
+  own.device = "cam-12";
+  own.releases = {{"people", version("2.0.0")}};
+  own.shadow = true, own.retry = 3;
+  assign(own);
+  const auto outcome = check();
+  ASSERT_EQ(outcome->offers.size(), 1u);
+  EXPECT_TRUE(outcome->offers[0].shadow);
+  EXPECT_EQ(outcome->offers[0].retry, 3);
+  own.not_before_s = kTestNowS + 10;
+  assign(own);
+  EXPECT_EQ(texts(), Texts{"!people 2.0.0"});
+  EXPECT_EQ(texts(kTestNowS + 10), Texts{"people 2.0.0"});
+}
+
+TEST_F(Client, AChooserOnlyChooses) {
+  add("people", "1.0.0");
+  add_assignments();
+  // What no offline role signs; what is for others; what is not here; the wrong kind.
+  assign("cam-12", {{"people", version("7.0.0")},
+                    {"faces", version("1.0.0")},
+                    {"polderd", version("1.0.0"), true}});
+  EXPECT_EQ(texts(), (Texts{"!people 7.0.0", "!faces 1.0.0", "!polderd 1.0.0"}));
+  // Another device's assignment under this one's name.
+  trust::Assignment foreign;
+  foreign.device = "cam-13";
+  repository_.add_target("assignments", "assignments/cam-12.json", foreign.bytes());
+  publish();
+  EXPECT_EQ(texts(), Texts{"denied"});
+}
+
+TEST_F(Client, AChooserThatCouldSignReleasesIsRefused) {
+  add_assignments({"assignments/*", "*/*/*"});
+  add("people", "8.0.0", "assignments");
+  assign("cam-12", {{"people", version("8.0.0")}});
+  EXPECT_EQ(texts(), Texts{"!people 8.0.0"});
+  EXPECT_NE(reasons_.find("only chooses"), std::string::npos) << reasons_;
+}
+
+TEST_F(Client, FloorsHoldWhoeverChooses) {
+  add("people", "1.0.0");
+  add("vehicles", "1.0.0");
+  trust::Floors floors;
+  floors.floors = {{"people", version("1.1.0")}, {"faces", version("3.0.0")}};
+  repository_.add_target("targets", "floors.json", floors.bytes());
+  publish();
+  EXPECT_EQ(texts(), (Texts{"vehicles 1.0.0", "!people 1.0.0"}));
+  EXPECT_EQ(check()->floors, (std::map<std::string, trust::Version>{{"people", version("1.1.0")}}));
+  // A floor that is lower than one that was seen changes nothing, nor does one that is gone.
+  state_.floors["people"] = version("1.5.0");
+  EXPECT_EQ(check()->floors.at("people"), version("1.5.0"));
+  repository_.targets["targets"].targets.erase("floors.json");
+  // No delegated role may list them.
+  role("vehicles").paths->push_back("floors.json");
+  floors.floors = {{"vehicles", version("9.0.0")}};
+  repository_.add_target("vehicles", "floors.json", floors.bytes());
+  publish();
+  EXPECT_EQ(check()->floors.at("people"), version("1.5.0"));
+  EXPECT_EQ(check()->floors.count("vehicles"), 0u);
+  EXPECT_EQ(texts(), (Texts{"vehicles 1.0.0", "!people 1.0.0"}));
+}
+
+TEST_F(Client, RefusesReleasesThatAreNotForThisDevice) {
+  add("vehicles", "1.0.0");
+  const auto refused = [&](const trust::Manifest& manifest, const std::string& bytes,
+                           const std::string& reason) {
+    repository_.add_target("people", "people/2.0.0/manifest.json",
+                           bytes.empty() ? manifest.bytes() : bytes);
+    publish();
+    reasons_.clear();
+    EXPECT_EQ(texts(), (Texts{"vehicles 1.0.0", "!people 2.0.0"}));
+    EXPECT_NE(reasons_.find(reason), std::string::npos) << reasons_;
+  };
+  trust::Manifest manifest = manifest_of("people", "2.0.0");
+  refused(manifest_of("people", "3.0.0"), "", "is the manifest of people 3.0.0");
+  refused(manifest_of("faces", "2.0.0"), "", "is the manifest of faces 2.0.0");
+  refused(manifest, "{}", "manifest.json");
+  refused(manifest, std::string(trust::kMaxManifestBytes + 1, ' '), "at most");
+  trust::Manifest names = manifest;
+  names.pipeline->files["manifest.json"] = trust::sha256("person\n");
+  refused(names, "", "needs for itself");
+  device_.operators.clear();
+  EXPECT_EQ(texts(), (Texts{"!people 2.0.0", "!vehicles 1.0.0"}));
+}
+
+TEST_F(Client, ARepositoryThatIsHalfCopiedIsSaidToBe) {
+  add("people", "1.0.0");
+  add("vehicles", "1.0.0");
+  std::erase_if(repository_.files.files, [](const auto& file) {
+    return file.first.find("targets/people") == 0 && file.first.ends_with("manifest.json");
+  });
+  EXPECT_EQ(texts(), (Texts{"vehicles 1.0.0", "!people 1.0.0"}));
+  repository_.files.files.erase("timestamp.json");
+  EXPECT_EQ(texts(), Texts{"not_found"});
+}
+
+// Expired metadata are never accepted, and no clock keeps a device from updates for good.
+TEST_F(Client, ClocksThatAreWrong) {
+  add("people", "1.0.0");
+  const std::int64_t expires_s = repository_.timestamp.expires_s;
+  // None, 20 years behind: the first check is at whatever the clock says, as nothing is known yet.
+  for (const std::int64_t clock : {std::int64_t(0), kTestNowS - 20 * kYear})
+    EXPECT_EQ(texts(believed_time_s(clock, state_.time_seen_s))[0], "people 1.0.0");
+  state_.time_seen_s = check(kTestNowS)->time_seen_s;
+  EXPECT_EQ(state_.time_seen_s, kTestNowS);
+  // 20 years ahead: refused, and nothing is learned.
+  EXPECT_EQ(texts(believed_time_s(kTestNowS + 20 * kYear, state_.time_seen_s)), Texts{"timeout"});
+  // Right again.
+  EXPECT_EQ(texts(believed_time_s(kTestNowS + kDay, state_.time_seen_s))[0], "people 1.0.0");
+  // Just before expiry, then set back: what expires meanwhile is refused, whatever the clock says.
+  state_.time_seen_s = check(expires_s - 1)->time_seen_s;
+  repository_.expire_at(expires_s - 2);
+  publish();
+  for (const std::int64_t clock : {kTestNowS, std::int64_t(0), kTestNowS - 20 * kYear})
+    EXPECT_EQ(texts(believed_time_s(clock, state_.time_seen_s)), Texts{"timeout"});
+  // New metadata end it, with the same wrong clock.
+  repository_.expire_at(expires_s + 30 * kDay);
+  publish();
+  EXPECT_EQ(texts(believed_time_s(0, state_.time_seen_s))[0], "people 1.0.0");
+}
+
+TEST_F(Client, AFaultyDiskEndsACheckAndTheNextIsWell) {
+  add("people", "1.0.0");
+  using enum StorageFault;
+  for (const StorageFault fault : {kFull, kIo, kShort}) {
+    for (std::uint64_t call = 0;; ++call) {
+      disk_.fault_of = nullptr;
+      auto before = disk_.after_crash(0, 0);
+      ASSERT_TRUE(StoredMetadata(*before).start(repository_.files.files.at("1.root.json")).ok());
+      before->fail_at(call, fault, true);
+      const std::uint64_t calls = before->calls();
+      const auto run = [&] {
+        auto blobs = BlobStore::open(*before);
+        if (!blobs.ok()) return;
+        const auto outcome =
+            RepositoryClient(config_, device_, repository_.files, *blobs).check(state_, kTestNowS);
+        if (!outcome.ok()) return;
+        for (const Offer& offer : outcome->offers)
+          EXPECT_TRUE(read_manifest(*blobs, offer.release).ok()) << "call " << call;
+      };
+      run();
+      if (before->calls() <= calls + call) break;
+      before->fault_of = nullptr;
+      BlobStore blobs = BlobStore::open(*before).value();
+      const auto again =
+          RepositoryClient(config_, device_, repository_.files, blobs).check(state_, kTestNowS);
+      ASSERT_TRUE(again.ok()) << "call " << call << ": " << again.error().message;
+      EXPECT_EQ(again->offers.size(), 1u);
+    }
+  }
+}
+
+// From the check to the slot, as the driver does it.
+TEST_F(Client, BringsAReleaseIntoASlot) {
+  config_.runtime = "polderd";
+  device_.targets = {"arm64", "generic"};
+  state_ = with_units({}, config_.models, config_.runtime).value();
+  repository_.add_target("targets", "polderd/1.0.0/manifest.json",
+                         manifest_of("polderd", "1.0.0").bytes());
+  add("people", "1.0.0");
+  BlobStore blobs = BlobStore::open(disk_).value();
+  HttpBlobs fetcher(http_, kUrl);
+  RepositoryReleases releases(config_, device_, repository_.files, fetcher, blobs);
+  for (const std::size_t i : {0, 1}) {
+    // Tidying up has taken what was offered and not taken: the next check brings it again.
+    const auto outcome = releases.check(state_, kTestNowS);
+    ASSERT_TRUE(outcome.ok()) << outcome.error().message;
+    ASSERT_EQ(outcome->offers.size(), 2u);
+    const Offer& offer = outcome->offers[i];
+    state_.update = Update{offer.unit, offer.release, Slot::kA, Slot::kNone, false, 0, 0, ""};
+    state_.phase = Phase::kDownload;
+    int alive = 0;
+    const Status got = releases.download(state_, [&] { return ++alive, Status(); });
+    ASSERT_TRUE(got.ok()) << got.error().message;
+    EXPECT_GT(alive, 0);
+    ASSERT_TRUE(releases.verify(state_).ok());
+    ASSERT_TRUE(releases.stage(state_).ok());
+    ASSERT_TRUE(releases.slots().verify(offer.unit, Slot::kA, offer.release).ok());
+    state_.units[offer.unit].in(Slot::kA) = offer.release;
+    state_.update.reset();
+    ASSERT_TRUE(releases.tidy(state_).ok());
+  }
+  const auto people =
+      releases.slots().open("people", Slot::kA, *state_.units["people"].in(Slot::kA));
+  EXPECT_EQ(people->models[0].artifact.kind, trust::ArtifactKind::kPlan);
+  EXPECT_EQ(people->models[0].artifact.target, "arm64");
+  const auto runtime =
+      releases.slots().open("polderd", Slot::kA, *state_.units["polderd"].in(Slot::kA));
+  EXPECT_EQ(runtime->models[0].artifact.kind, trust::ArtifactKind::kRuntime);
+  // Nothing needs the blobs of an empty device.
+  ASSERT_TRUE(releases.tidy(AgentState()).ok());
+  for (const auto& [name, bytes] : disk_.files()) EXPECT_FALSE(name.starts_with("blobs/")) << name;
+}
+
+TEST_F(Client, ADiskThatIsTooSmallIsSaidBeforeTheDownload) {
+  add("people", "1.0.0");
+  BlobStore blobs = BlobStore::open(disk_).value();
+  HttpBlobs fetcher(http_, kUrl);
+  RepositoryReleases releases(config_, device_, repository_.files, fetcher, blobs);
+  const Offer offer = releases.check(state_, kTestNowS)->offers.at(0);
+  state_.update = Update{"people", offer.release, Slot::kA, Slot::kNone, false, 0, 0, ""};
+  disk_.set_capacity(kRoomMarginBytes);
+  const Status full = releases.download(state_, nullptr);
+  ASSERT_FALSE(full.ok());
+  EXPECT_EQ(full.error().code, Code::kExhausted);
+  EXPECT_TRUE(http_.requests.empty());
+}
+
+}  // namespace
+}  // namespace polder::agent

@@ -1,0 +1,98 @@
+#include "agent/repository_releases.h"
+
+#include <array>
+
+#include "base/check.h"
+#include "base/fail.h"
+
+namespace polder::agent {
+
+namespace {
+
+constexpr std::array kSlots = {Slot::kA, Slot::kB};
+
+}  // namespace
+
+std::vector<const trust::Artifact*> RepositoryReleases::Wanted::artifacts() const {
+  std::vector<const trust::Artifact*> all;
+  for (const std::size_t index : chosen) all.push_back(&manifest.artifacts[index]);
+  return all;
+}
+
+Result<RepositoryReleases::Wanted> RepositoryReleases::wanted(const AgentState& state) {
+  POLDER_CHECK(state.update);
+  Wanted wanted;
+  TRY_VALUE(wanted.manifest, read_manifest(blobs_, state.update->release, &wanted.bytes));
+  TRY_VALUE(const auto chosen, choose_for_unit(wanted.manifest, device_, state.updated().runtime));
+  for (const trust::Artifact* artifact : chosen)
+    wanted.chosen.push_back(std::size_t(artifact - wanted.manifest.artifacts.data()));
+  wanted.blobs = needed_blobs(wanted.manifest, chosen);
+  return wanted;
+}
+
+// Frees what nothing needs before it says that there is no room.
+Status RepositoryReleases::check_room_for(const AgentState& state, const Wanted& wanted) {
+  TRY_VALUE(const std::uint64_t missing, blobs_.missing_bytes(wanted.blobs));
+  TRY_VALUE(const std::uint64_t copies, slots_.copy_bytes(wanted.blobs));
+  if (check_room(blobs_.storage(), missing + copies, kRoomMarginBytes).ok()) return {};
+  TRY(tidy(state));
+  return check_room(blobs_.storage(), missing + copies, kRoomMarginBytes);
+}
+
+Status RepositoryReleases::download(const AgentState& state, const std::function<Status()>& alive) {
+  TRY_VALUE(const Wanted wanted, this->wanted(state));
+  TRY(check_room_for(state, wanted));
+  std::vector<BlobRef> at_hand;
+  const Unit& unit = state.updated();
+  for (const Slot slot : kSlots) {
+    if (!unit.in(slot)) continue;
+    const auto staged = slots_.open(state.update->unit, slot, *unit.in(slot));
+    if (!staged.ok()) continue;  // it has suffered: its chunks are fetched
+    for (const BlobRef& blob : staged->blobs()) at_hand.push_back(blob);
+  }
+  counts_ = {};
+  const FetchProgress progress = [&](std::uint64_t, std::uint64_t) {
+    return alive ? alive() : Status();
+  };
+  for (const BlobRef& blob : wanted.blobs)
+    TRY(blobs_.fetch(blob, at_hand, blob_fetcher_, progress, &counts_));
+  return {};
+}
+
+Status RepositoryReleases::verify(const AgentState& state) {
+  TRY_VALUE(const Wanted wanted, this->wanted(state));
+  for (const BlobRef& blob : wanted.blobs) TRY(blobs_.verify(blob));
+  return {};
+}
+
+Status RepositoryReleases::stage(const AgentState& state) {
+  TRY_VALUE(const Wanted wanted, this->wanted(state));
+  const Update& update = *state.update;
+  TRY_VALUE(const std::uint64_t copies, slots_.copy_bytes(wanted.blobs));
+  TRY(slots_.stage(update.unit, update.slot, wanted.bytes, wanted.manifest, wanted.artifacts()));
+  // Second names are the files that were verified; copies are others.
+  return copies == 0 ? Status() : slots_.verify(update.unit, update.slot, update.release);
+}
+
+Status RepositoryReleases::tidy(const AgentState& state) {
+  std::set<trust::Sha256> keep;
+  for (const auto& [name, unit] : state.units) {
+    for (const Slot slot : kSlots) {
+      if (!unit.in(slot)) continue;
+      keep.insert(unit.in(slot)->manifest);
+      const auto staged = slots_.open(name, slot, *unit.in(slot));
+      if (!staged.ok() && staged.error().code == Code::kIo) return Error(staged.error());
+      if (!staged.ok()) continue;
+      keep.merge(digests_of(staged->blobs()));
+    }
+  }
+  if (state.update) {
+    keep.insert(state.update->release.manifest);
+    auto wanted = this->wanted(state);
+    if (wanted.ok()) keep.merge(digests_of(wanted->blobs));
+  }
+  TRY(blobs_.collect(keep));
+  return {};
+}
+
+}  // namespace polder::agent

@@ -51,6 +51,10 @@ polder_room(proto DEPS telemetry base)
 polder_flatbuffer(polder_proto src/proto/worker.fbs)
 polder_room(agent DEPS proto trust telemetry pipeline runtime platform base)
 
+if(POLDER_TESTS)
+  target_link_libraries(agent_test PRIVATE polder_net)
+endif()
+
 if(POLDER_HOST)
   polder_onnx_schema()
   polder_room(import EXCEPTIONS DEPS ops graph platform base LIBS polder_onnx_proto)

@@ -28,6 +28,10 @@ Prints its port, serves until its standard input ends. Paths:
     /resumed            whether TLS resumed a session
     /agent              the headers of the request
     /echo               POST: the body; how it came is in its headers
+    /repository/MODE/M/N/blobs/sha256/..
+                        the file of N bytes, ranges honoured; MODE: file; cut: each answer ends
+                        after M bytes; flip: a bit of byte M is turned in the first answer that
+                        has it; whole: no ranges; endless: bytes for ever after it; slow; redirect
     /drop-second        answers the first request of a connection, ends it at the second
 """
 import argparse
@@ -39,6 +43,7 @@ import time
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 connections = 0
+flipped = set()
 
 
 def pattern(first, size):
@@ -100,6 +105,29 @@ class Peer:
                              b"Content-Range: bytes */%d\r\n" % size)
         return self.body(pattern(first, last - first + 1), b"206 Partial Content",
                          b"Content-Range: bytes %d-%d/%d\r\n" % (first, last, size))
+
+    def do_repository(self, mode, at, size, *_):
+        at, size = int(at), int(size)
+        if mode == "slow":
+            return self.do_slow()
+        if mode == "redirect":
+            return self.do_redirect(0)
+        asked = self.headers.get("range") if mode != "whole" else None
+        first, last = (asked.removeprefix("bytes=").split("-") if asked else (0, size - 1))
+        first, last = int(first), min(int(last or size - 1), size - 1)
+        data = bytearray(pattern(first, last - first + 1))
+        if mode == "flip" and first <= at <= last and (at, size) not in flipped:
+            flipped.add((at, size))
+            data[at - first] ^= 1
+        status = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes %d-%d/%d\r\n" % (
+            first, last, size) if asked else HEAD
+        if mode == "endless":
+            self.send(HEAD + b"\r\n")
+            while True:
+                self.send(b"x" * 4096)
+        self.send(status + b"Content-Length: %d\r\n\r\n" % len(data))
+        self.send(data[:at] if mode == "cut" else data)
+        return mode != "cut"
 
     def do_whole(self, size):
         return self.body(pattern(0, int(size)))

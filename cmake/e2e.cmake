@@ -37,6 +37,12 @@ foreach(name audit seal)
            $<TARGET_FILE:polder>)
 endforeach()
 
+# A device and its releases.
+add_test(NAME agent_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/agent_test.py
+         $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+add_test(NAME polderd_page COMMAND sh -c "\"$1\" reference | diff \"$2\" -" page_test
+         $<TARGET_FILE:polderd> ${PROJECT_SOURCE_DIR}/docs/guide/polderd-toml.md)
+
 # What is installed serves a program of a user; sanitizers would have to be that program's too.
 if(NOT POLDER_SANITIZE AND TARGET polder_video_libav)
   add_test(NAME install COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/install_test.py

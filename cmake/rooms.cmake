@@ -76,6 +76,11 @@ else()
   polder_room(sdk DEPS runtime ops graph platform base SKIP /summary /tensor_file)
 endif()
 
+# What a device runs: the agent, and its workers, which are the same program.
+add_executable(polderd src/apps/polderd.cpp src/apps/polderd_commands.cpp src/apps/polderd_home.cpp)
+target_link_libraries(polderd PRIVATE polder_agent polder_net polder_sdk)
+target_compile_options(polderd PRIVATE -fno-exceptions)
+
 if(POLDER_HOST AND POLDER_TESTS)
   # A test tool, not installed: docs/guide/tuf-conformance.md.
   add_executable(polder-tuf-conformance src/apps/tuf_conformance.cpp)

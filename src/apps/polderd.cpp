@@ -1,0 +1,167 @@
+// polderd: the agent of a device. Its commands, their options and help; what they do is in
+// apps/polderd_commands.cpp and the room `agent`.
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "apps/polderd_commands.h"
+#include "base/fail.h"
+#include "base/text.h"
+#include "platform/command_line.h"
+#include "trust/json.h"
+
+namespace polder::agent {
+namespace {
+
+using command_line::Args;
+using command_line::nearest;
+using command_line::Option;
+using command_line::options_help;
+
+#define POLDERD_OPTIONS                                                                    \
+  {"--config", "FILE", "the configuration (default: /etc/polderd/polderd.toml)"},          \
+      {"--folder", "DIR", "where everything is kept, in place of the configuration's"}, {  \
+    "--repository", "URL|DIR", "where releases come from, in place of the configuration's" \
+  }
+#define POLDERD_KEY_OPTIONS                                                                      \
+  {                                                                                              \
+    "--passphrase-fd", "N", "reads the PIN of a token or TPM key from file descriptor N", false, \
+        command_line::whole<0, 65535>                                                            \
+  }
+#define POLDERD_JSON_OPTION \
+  { "--json", "", "prints the result as JSON" }
+
+constexpr Option kShowOptions[] = {POLDERD_OPTIONS, POLDERD_JSON_OPTION};
+constexpr Option kKeyOptions[] = {POLDERD_OPTIONS, POLDERD_KEY_OPTIONS, POLDERD_JSON_OPTION};
+
+struct Command {
+  std::string_view name, summary, example;
+  std::span<const Option> options;
+  Result<int> (*run)(const Args& args);
+};
+
+constexpr Command kCommands[] = {
+    {"check",
+     "Asks the repository once what this device should run, and says what it would install and "
+     "what it\nrefuses. Exit status 1 when the repository cannot be asked or trusted.",
+     "  polderd check\n  polderd check --repository https://releases.example.com/fleet",
+     kShowOptions, check_command},
+    {"status", "Says what runs, what is under way and what failed.", "  polderd status --json",
+     kShowOptions, status_command},
+    {"doctor", "Says what is wrong and what to do. Exit status 1 when something is.",
+     "  polderd doctor", kShowOptions, doctor_command},
+    {"identity create",
+     "Makes the device's key where the configuration says: in a file, on a PKCS#11 token or in the "
+     "TPM.\nIt never leaves it.",
+     "  polderd identity create", kKeyOptions, identity_create_command},
+    {"identity show", "Prints the device's name and public key.", "  polderd identity show",
+     kKeyOptions, identity_show_command},
+    {"identity csr",
+     "Prints a certificate request (PKCS#10, PEM) with the device's name, signed by its key.",
+     "  polderd identity csr > camera-17.csr", kKeyOptions, identity_csr_command},
+    {"reference",
+     "Prints the keys of polderd.toml as Markdown.",
+     "  polderd reference",
+     {},
+     reference_command},
+};
+
+std::string first_sentence(std::string_view text) {
+  return std::string(text.substr(0, text.find('.')));
+}
+
+std::string general_help() {
+  std::string text =
+      "usage: polderd COMMAND [OPTIONS]\n\nWhat a device that runs signed releases of AI models "
+      "asks, checks and says.\n\n";
+  for (const Command& command : kCommands)
+    text += fmt::format("  {:<18}{}.\n", command.name, first_sentence(command.summary));
+  return text +
+         "\n'polderd COMMAND --help' tells more, with an example. 'polderd --version' prints the "
+         "version.\n";
+}
+
+std::string help_of(const Command& command) {
+  std::string text = fmt::format("usage: polderd {}{}\n\n{}\n", command.name,
+                                 command.options.empty() ? "" : " [OPTIONS]", command.summary);
+  if (!command.options.empty()) {
+    text += "\noptions:\n" + options_help(command.options) +
+            "\nAn option with a value that is not given is taken from the environment: --config "
+            "FILE from\nPOLDER_CONFIG=FILE.\n";
+  }
+  return text + fmt::format("\nexample:\n{}\n", command.example);
+}
+
+int print(const std::string& text, std::FILE* file, int status) {
+  const bool written = std::fputs(text.c_str(), file) >= 0 && std::fflush(file) == 0;
+  return written ? status : 1;
+}
+
+int report(const Error& error, bool json) {
+  if (json) {
+    const trust::Json document = trust::Json::Members{
+        {"error", trust::Json::Members{{"code", std::string(code_name(error.code))},
+                                       {"message", one_line(error.message)}}}};
+    print(document.pretty() + "\n", stdout, 1);
+  }
+  return print(fmt::format("polderd: {}\n", one_line(error.message)), stderr, 1);
+}
+
+bool is_help(std::string_view word) { return word == "--help" || word == "-h"; }
+
+int run(const Command& command, std::span<char* const> words) {
+  for (const char* word : words) {
+    if (is_help(word)) return print(help_of(command), stdout, 0);
+  }
+  const Result<Args> args = Args::parse(words, command.options, 0, 0);
+  if (!args.ok()) {
+    return print(fmt::format("polderd {}: {}\n'polderd {} --help' shows the options\n",
+                             command.name, one_line(args.error().message), command.name),
+                 stderr, 2);
+  }
+  Result<int> status = command.run(*args);
+  if (!status.ok()) return report(status.error(), args->has("--json"));
+  return std::fflush(stdout) == 0 ? *status : 1;
+}
+
+int unknown(std::string_view word) {
+  std::vector<std::string_view> names;
+  for (const Command& command : kCommands) names.push_back(command.name);
+  const std::string_view near = nearest(word, names);
+  return print(
+      fmt::format("polderd: no command '{}'{}\n'polderd --help' lists the commands\n",
+                  one_line(word),
+                  near.empty() ? std::string() : fmt::format("; did you mean '{}'?", near)),
+      stderr, 2);
+}
+
+int main_of(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  if (argc < 2) return print(general_help(), stderr, 2);
+  if (is_help(argv[1])) return print(general_help(), stdout, 0);
+  const std::span<char* const> words(argv + 1, std::size_t(argc - 1));
+  if (std::string_view(words[0]) == "--version")
+    return print(fmt::format("polderd {}\n", POLDER_VERSION), stdout, 0);
+  for (const std::size_t count : {2u, 1u}) {
+    if (words.size() < count) continue;
+    std::string name = words[0];
+    if (count == 2) name += std::string(" ") + words[1];
+    for (const Command& command : kCommands) {
+      if (command.name == name) return run(command, words.subspan(count));
+    }
+  }
+  std::string word = words[0];
+  if (word == "identity") {
+    if (words.size() < 2) return print(general_help(), stderr, 2);
+    if (is_help(words[1])) return print(general_help(), stdout, 0);
+    word += std::string(" ") + words[1];
+  }
+  return unknown(word);
+}
+
+}  // namespace
+}  // namespace polder::agent
+
+int main(int argc, char** argv) { return polder::agent::main_of(argc, argv); }

@@ -1,0 +1,210 @@
+#include "apps/polderd_home.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "agent/identity.h"
+#include "agent/repository_client.h"
+#include "base/fail.h"
+#include "base/text.h"
+#include "platform/file.h"
+#include "runtime/abilities.h"
+#include "trust/tuf_folder.h"
+#include "trust/tuf_http.h"
+
+namespace polder::agent {
+
+namespace {
+
+constexpr char kDefaultConfig[] = "/etc/polderd/polderd.toml";
+constexpr char kLockName[] = "lock";
+constexpr char kAuditFolder[] = "audit", kAuditName[] = "audit/log";
+
+bool is_url(const std::string& text) {
+  return text.starts_with("http://") || text.starts_with("https://");
+}
+
+std::string absolute(const std::string& path) {
+  std::error_code code;
+  const auto full = std::filesystem::absolute(path, code);
+  return code ? path : full.lexically_normal().string();
+}
+
+std::string without_slash(std::string text) {
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
+// A device without a repository.
+class NoMetadata final : public trust::tuf::Fetcher {
+ public:
+  Result<std::string> fetch_metadata(const std::string&, std::size_t) override { return none(); }
+  Status fetch_target(const std::string&, std::int64_t, const trust::tuf::Sink&) override {
+    return none();
+  }
+  static Error none() {
+    return fail(Code::kUnavailable, "no repository: set 'repository' in polderd.toml");
+  }
+};
+class NoBlobs final : public BlobFetcher {
+ public:
+  Status fetch(const trust::Sha256&, std::uint64_t, std::uint64_t, std::uint64_t,
+               HttpSink&) override {
+    return NoMetadata::none();
+  }
+};
+
+}  // namespace
+
+// --- Home ----------------------------------------------------------------------------------------
+
+Result<Home> Home::open(const command_line::Args& args) {
+  Home home;
+  TRY_VALUE(home.config, read_config(args.text("--config", kDefaultConfig)));
+  if (args.has("--folder")) home.config.folder = absolute(args.text("--folder"));
+  if (args.has("--repository")) {
+    const std::string place = args.text("--repository");
+    home.config.repository = is_url(place) ? place : absolute(place);
+  }
+  TRY_VALUE(home.storage, DiskStorage::at(home.config.folder));
+  return home;
+}
+
+Result<std::unique_ptr<StorageLock>> Home::lock() const {
+  auto lock = storage->lock(kLockName);
+  if (!lock.ok() && lock.error().code == Code::kUnavailable) {
+    return fail(Code::kUnavailable,
+                "{}: another polderd works here; 'polderd status' says what it does",
+                config.folder);
+  }
+  return lock;
+}
+
+Status Home::trust_root() const {
+  StoredMetadata metadata(*storage);
+  const bool is_there = metadata.read("root.json", trust::tuf::kMaxRootBytes).ok();
+  if (is_there || config.root.empty()) return {};
+  TRY_VALUE(const std::string root, read_file(config.root, trust::tuf::kMaxRootBytes));
+  return metadata.start(root);
+}
+
+std::optional<Live> Home::live() const {
+  const auto bytes = read_stored(*storage, kLiveName, kMaxLiveBytes);
+  if (!bytes.ok()) return std::nullopt;
+  auto live = Live::parse(*bytes, kLiveName);
+  return live.ok() ? std::optional(std::move(*live)) : std::nullopt;
+}
+
+namespace {
+
+Status look_at_repository(const Config& config) {
+  SystemClock clock;
+  const SystemWallClock wall;
+  TRY_VALUE(Sources sources, Sources::open(config, clock, wall));
+  return [&]() -> Status {
+    TRY_VALUE([[maybe_unused]] const std::string text,
+              sources.metadata().fetch_metadata("timestamp.json", trust::tuf::kMaxTimestampBytes));
+    return {};
+  }();
+}
+
+Status look_at_root(const Home& home) {
+  StoredMetadata metadata(*home.storage);
+  if (metadata.read("root.json", trust::tuf::kMaxRootBytes).ok()) return {};
+  if (home.config.root.empty()) return fail(Code::kNotFound, "no root.json is trusted");
+  TRY_VALUE([[maybe_unused]] const std::string root,
+            read_file(home.config.root, trust::tuf::kMaxRootBytes));
+  return {};
+}
+
+}  // namespace
+
+Facts Home::facts() const {
+  Facts facts{.config = config, .live = live(), .now_s = SystemWallClock().now_s()};
+  facts.is_running = !storage->lock(kLockName).ok();
+  facts.state = load_state(*storage);
+  trust::NoPassphrase none;
+  if (const auto identity = show_identity(config, none); !identity.ok())
+    facts.identity = Error(identity.error());
+  facts.root = look_at_root(*this);
+  if (!config.repository.empty()) facts.repository = look_at_repository(config);
+  if (const auto free = storage->free_bytes(); free.ok()) facts.free_bytes = *free;
+  return facts;
+}
+
+// --- Sources -------------------------------------------------------------------------------------
+
+Result<Sources> Sources::open(const Config& config, Clock& clock, const WallClock& wall) {
+  Sources sources;
+  const std::string place = without_slash(config.repository);
+  if (place.empty()) {
+    sources.metadata_ = std::make_unique<NoMetadata>();
+    sources.blobs_ = std::make_unique<NoBlobs>();
+  } else if (config.is_folder()) {
+    sources.metadata_ =
+        std::make_unique<trust::tuf::FolderFetcher>(place + "/metadata", place + "/targets");
+    sources.blobs_ = std::make_unique<FolderBlobs>(place);
+  } else {
+    HttpOptions options;
+    options.ca_file = config.ca_file;
+    options.deadline_ms = config.download_deadline_s * 1000;
+    options.min_rate_bytes_s = config.min_rate_bytes_s;
+    TRY_VALUE(sources.client_, open_http_client(options, clock, wall));
+    sources.metadata_ = std::make_unique<trust::tuf::HttpFetcher>(
+        *sources.client_, place + "/metadata", place + "/targets");
+    sources.blobs_ = std::make_unique<HttpBlobs>(*sources.client_, place);
+  }
+  return sources;
+}
+
+// --- Records -------------------------------------------------------------------------------------
+
+Recorder Recorder::open(const Home& home, std::int64_t now_s) {
+  Recorder recorder;
+  const auto open = [&]() -> Status {
+    TRY(home.storage->make_folder(kAuditFolder));
+    TRY_VALUE(recorder.log_,
+              trust::AuditLog::open(*home.storage, kAuditName,
+                                    {"polderd/" + home.config.device, "polderd", now_s}));
+    return {};
+  };
+  if (const Status opened = open(); !opened.ok())
+    std::fprintf(stderr, "polderd: audit log: %s\n", one_line(opened.error().message).c_str());
+  trust::NoPassphrase none;
+  if (auto signer = open_identity(home.config, none); signer.ok())
+    recorder.signer_ = std::move(*signer);
+  return recorder;
+}
+
+void Recorder::add(const Occurrence& what, std::int64_t now_s) {
+  if (!log_ || what.act == trust::Act::kNote) return;
+  const auto write = [&]() -> Status {
+    TRY_VALUE([[maybe_unused]] const std::uint64_t sequence,
+              log_->append({now_s,
+                            "polderd",
+                            what.act,
+                            fit_reason(what.object),
+                            {{"text", fit_reason(what.text)}}}));
+    if (!signer_) return {};
+    TRY_VALUE([[maybe_unused]] const std::string note, log_->checkpoint(*signer_));
+    return {};
+  };
+  if (const Status written = write(); !written.ok())
+    std::fprintf(stderr, "polderd: audit log: %s\n", one_line(written.error().message).c_str());
+}
+
+KeyPassphrase::KeyPassphrase(const command_line::Args& args)
+    : source_(input_, {.descriptor = args.has("--passphrase-fd")
+                                         ? std::optional(int(args.integer("--passphrase-fd", 0)))
+                                         : std::nullopt,
+                       .none = true}) {}
+
+trust::Device this_device() {
+  Abilities abilities = machine_abilities();
+  return {std::move(abilities.targets),
+          {"native"},
+          abilities.plan_format,
+          std::move(abilities.operators)};
+}
+
+}  // namespace polder::agent

@@ -1,0 +1,78 @@
+// Where polderd lives on this machine: its configuration, folder, repository, records, programs.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/blob_fetcher.h"
+#include "agent/config.h"
+#include "agent/driver.h"
+#include "agent/status.h"
+#include "platform/clock.h"
+#include "platform/command_line.h"
+#include "platform/http.h"
+#include "platform/secret_input.h"
+#include "platform/storage.h"
+#include "trust/audit_log.h"
+#include "trust/manifest.h"
+#include "trust/passphrase.h"
+#include "trust/tuf_updater.h"
+
+namespace polder::agent {
+
+struct Home {
+  Config config;
+  std::unique_ptr<DiskStorage> storage;
+
+  static Result<Home> open(const command_line::Args& args);
+  // Errors: kUnavailable while another polderd works here.
+  Result<std::unique_ptr<StorageLock>> lock() const;
+  // Takes the root that came with the device, where none is trusted yet.
+  Status trust_root() const;
+  std::optional<Live> live() const;
+  Facts facts() const;
+};
+
+// The repository, as its address says.
+class Sources {
+ public:
+  static Result<Sources> open(const Config& config, Clock& clock, const WallClock& wall);
+  trust::tuf::Fetcher& metadata() { return *metadata_; }
+  BlobFetcher& blobs() { return *blobs_; }
+
+ private:
+  std::unique_ptr<HttpClient> client_;
+  std::unique_ptr<trust::tuf::Fetcher> metadata_;
+  std::unique_ptr<BlobFetcher> blobs_;
+};
+
+// The audit log, with a checkpoint by the device's key after each act where it has one. Nothing
+// depends on it: what cannot be written is told on stderr.
+class Recorder {
+ public:
+  static Recorder open(const Home& home, std::int64_t now_s);
+  void add(const Occurrence& what, std::int64_t now_s);
+
+ private:
+  std::optional<trust::AuditLog> log_;
+  std::unique_ptr<trust::Signer> signer_;
+};
+
+// The PIN of a token's or a TPM's key; a key in a file has none, for nobody is there to type it.
+class KeyPassphrase {
+ public:
+  explicit KeyPassphrase(const command_line::Args& args);
+  trust::PassphraseSource& source() { return source_; }
+
+ private:
+  SystemSecretInput input_;
+  trust::GivenPassphrase source_;
+};
+
+trust::Device this_device();
+
+}  // namespace polder::agent

@@ -31,8 +31,8 @@ add_test(NAME keys COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/keys
 add_test(NAME repo COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/repo_test.py
          $<TARGET_FILE:polder>)
 
-# An audit log and what is done to it; files sealed for devices.
-foreach(name audit seal)
+# An audit log and what is done to it; files sealed for devices; releases.
+foreach(name audit seal release)
   add_test(NAME ${name} COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/${name}_test.py
            $<TARGET_FILE:polder>)
 endforeach()

@@ -63,8 +63,12 @@ if(POLDER_HOST)
   polder_room(measure DEPS runtime platform base)
   # nlohmann-json throws; what is written here comes from us, so nothing is there to catch.
   polder_room(sdk EXCEPTIONS DEPS compile import runtime ops graph platform base)
-  polder_room(cli EXCEPTIONS DEPS sdk trust pipeline measure compile import runtime ops graph kernel
+  polder_room(release EXCEPTIONS DEPS sdk trust pipeline measure import runtime graph kernel
               platform base)
+  target_compile_options(polder_release PRIVATE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # as in trust
+  polder_room(cli EXCEPTIONS DEPS release sdk trust pipeline measure compile import runtime ops
+              graph kernel platform base)
   add_executable(polder src/apps/polder.cpp)
   target_link_libraries(polder PRIVATE polder_cli)
   foreach(language cpp c)

@@ -113,6 +113,7 @@ bool has_type(const TomlValue& value, OptionType type) {
     return value.kind == TomlKind::kArray && std::ranges::all_of(value.items, predicate);
   };
   const auto is_string = [](const TomlValue& item) { return item.kind == TomlKind::kString; };
+  const auto is_table = [](const TomlValue& item) { return item.kind == TomlKind::kTable; };
   switch (type) {
     case OptionType::kBool: return value.kind == TomlKind::kBool;
     case OptionType::kInteger: return value.kind == TomlKind::kInteger;
@@ -121,7 +122,8 @@ bool has_type(const TomlValue& value, OptionType type) {
     case OptionType::kStrings: return is_string(value) || all(is_string);
     case OptionType::kNumbers: return is_number(value) || all(is_number);
     case OptionType::kPoints: return all(is_point);
-    case OptionType::kTable: return value.kind == TomlKind::kTable;
+    case OptionType::kTable: return is_table(value);
+    case OptionType::kTables: return all(is_table);
   }
   return false;
 }
@@ -213,6 +215,7 @@ std::string_view option_type_name(OptionType type) {
     case OptionType::kNumbers: return "an array of numbers";
     case OptionType::kPoints: return "an array of [x, y]";
     case OptionType::kTable: return "a table";
+    case OptionType::kTables: return "sections of its own, each headed by [[its name]]";
   }
   return "?";
 }

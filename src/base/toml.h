@@ -66,6 +66,7 @@ enum class OptionType : std::uint8_t {
   kNumbers,  // array of numbers, or one number
   kPoints,   // array of [x, y]
   kTable,    // looked into by the owner of the option
+  kTables,   // [[sections]], or an array of tables; looked into likewise
 };
 std::string_view option_type_name(OptionType type);
 

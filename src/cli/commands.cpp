@@ -4,18 +4,19 @@
 namespace polder::cli {
 
 std::span<const Command* const> commands() {
-  static constexpr const Command* kCommands[] = {&kInspect,         &kCompile,        &kRun,
-                                                 &kBench,           &kProfile,        &kPlay,
-                                                 &kOperators,       &kKeysCreate,     &kKeysShow,
-                                                 &kKeysPublic,      &kKeysPassphrase, &kKeysSign,
-                                                 &kKeysVerify,      &kRepoInit,       &kRepoAdd,
-                                                 &kRepoRemove,      &kRepoDelegate,   &kRepoRotate,
-                                                 &kRepoRenew,       &kRepoSign,       &kRepoPublish,
-                                                 &kRepoDiscard,     &kRepoShow,       &kRepoVerify,
-                                                 &kReleaseSign,     &kReleaseVerify,  &kSeal,
-                                                 &kUnseal,          &kAuditAdd,       &kAuditShow,
-                                                 &kAuditCheckpoint, &kAuditVerify,    &kAuditProve,
-                                                 &kAuditCheckProof};
+  static constexpr const Command* kCommands[] = {&kInspect,     &kCompile,         &kRun,
+                                                 &kBench,       &kProfile,         &kPlay,
+                                                 &kOperators,   &kKeysCreate,      &kKeysShow,
+                                                 &kKeysPublic,  &kKeysPassphrase,  &kKeysSign,
+                                                 &kKeysVerify,  &kRepoInit,        &kRepoAdd,
+                                                 &kRepoRemove,  &kRepoDelegate,    &kRepoRotate,
+                                                 &kRepoRenew,   &kRepoFloor,       &kRepoAssign,
+                                                 &kRepoSign,    &kRepoPublish,     &kRepoDiscard,
+                                                 &kRepoShow,    &kRepoVerify,      &kReleaseCreate,
+                                                 &kReleaseShow, &kReleaseSign,     &kReleaseVerify,
+                                                 &kSeal,        &kUnseal,          &kAuditAdd,
+                                                 &kAuditShow,   &kAuditCheckpoint, &kAuditVerify,
+                                                 &kAuditProve,  &kAuditCheckProof};
   return kCommands;
 }
 
@@ -23,7 +24,7 @@ std::span<const Noun> nouns() {
   static constexpr Noun kNouns[] = {
       {"keys", "Makes and shows keys that sign: in files, on PKCS#11 tokens, in a TPM."},
       {"repo", "Keeps a signed repository of releases, in a folder (TUF)."},
-      {"release", "Signs models and checks them against their signatures (OpenSSF)."},
+      {"release", "Makes releases of models and checks them; signs models (OpenSSF)."},
       {"audit", "Keeps and verifies logs of security-relevant acts."}};
   return kNouns;
 }

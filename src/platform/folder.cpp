@@ -1,5 +1,9 @@
 #include "platform/folder.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
@@ -103,6 +107,44 @@ Result<std::vector<FolderEntry>> walk_folder(const std::string& folder, std::siz
   Walk walk(folder, max_count);
   TRY(walk.add("", 1));
   return walk.take();
+}
+
+Result<NewFolder> NewFolder::create(const std::string& path) {
+  std::string target = path;
+  while (target.size() > 1 && target.back() == '/') target.pop_back();
+  std::error_code error;
+  if (fs::exists(fs::symlink_status(target, error))) {
+    return fail(Code::kDenied, "{}: there is something of that name; nothing is overwritten",
+                target);
+  }
+  constexpr int kTries = 100;  // of others that are being filled, or were left behind
+  for (int i = 0; i < kTries; ++i) {
+    std::string made = fmt::format("{}.new{}", target, i);
+    if (::mkdir(made.c_str(), 0777) == 0) return NewFolder(std::move(target), std::move(made));
+    if (errno != EEXIST) break;
+  }
+  return os_error(target, "make the folder", errno);
+}
+
+NewFolder::NewFolder(NewFolder&& other) noexcept
+    : target_(std::move(other.target_)), path_(std::exchange(other.path_, {})) {}
+
+NewFolder::~NewFolder() {
+  std::error_code error;
+  if (!path_.empty()) fs::remove_all(path_, error);
+}
+
+Status NewFolder::commit() {
+  if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE) != 0) {
+    // File systems that do not know that flag; rename() replaces no folder with something in it.
+    if (errno != EINVAL || ::rename(path_.c_str(), target_.c_str()) != 0) {
+      return errno == EEXIST || errno == ENOTEMPTY
+                 ? fail(Code::kDenied, "{}: something of that name has come meanwhile", target_)
+                 : os_error(target_, "make the folder", errno);
+    }
+  }
+  path_.clear();
+  return {};
 }
 
 }  // namespace polder

@@ -32,4 +32,25 @@ Result<std::string> path_below(const std::string& folder, const std::string& pat
 // Of the path itself, not of what a link leads to. Errors: kNotFound, kIo, kDenied.
 Result<EntryKind> entry_kind(const std::string& path);
 
+// A folder that is being filled. It appears under its name at commit(), complete; without commit
+// the destructor removes every trace. Not thread-safe.
+class NewFolder {
+ public:
+  // A folder beside `path`, which must not be there. Errors: kDenied when something is; kNotFound
+  // without the folder that it goes into; kIo.
+  static Result<NewFolder> create(const std::string& path);
+  NewFolder(NewFolder&& other) noexcept;
+  NewFolder& operator=(NewFolder&&) = delete;
+  ~NewFolder();
+  // Where to put what goes in.
+  const std::string& path() const { return path_; }
+  // Errors: kDenied when something of that name has come meanwhile; kIo.
+  Status commit();
+
+ private:
+  NewFolder(std::string target, std::string path)
+      : target_(std::move(target)), path_(std::move(path)) {}
+  std::string target_, path_;  // path_ is empty when there is nothing to remove
+};
+
 }  // namespace polder

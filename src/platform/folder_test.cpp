@@ -62,5 +62,35 @@ TEST_F(FolderTest, KnowsWhatLiesInIt) {
   EXPECT_EQ(path_below(folder_ + "/none", folder_).error().code, Code::kNotFound);
 }
 
+TEST_F(FolderTest, IsFilledAndThenThereOrNeverWas) {
+  const std::string path = folder_ + "/release";
+  {
+    NewFolder given_up = NewFolder::create(path).value();
+    ASSERT_TRUE(make_folders(given_up.path() + "/a/b"));
+    ASSERT_TRUE(write_file_atomic(given_up.path() + "/a/b/c", "x"));
+    EXPECT_EQ(entry_kind(path).error().code, Code::kNotFound);
+  }
+  EXPECT_TRUE(walk_folder(folder_, 10).value().empty());
+  {
+    NewFolder folder = NewFolder::create(path + "/").value();
+    ASSERT_TRUE(write_file_atomic(folder.path() + "/c", "x"));
+    ASSERT_TRUE(folder.commit());
+  }
+  EXPECT_EQ(walk_folder(folder_, 10).value().size(), 2u);
+  EXPECT_EQ(read_file(path + "/c", 10).value(), "x");
+  EXPECT_EQ(NewFolder::create(path).error().code, Code::kDenied);
+  EXPECT_EQ(NewFolder::create(folder_ + "/none/x").error().code, Code::kNotFound);
+}
+
+TEST_F(FolderTest, ThatCameMeanwhileIsNotReplaced) {
+  const std::string path = folder_ + "/release";
+  NewFolder first = NewFolder::create(path).value(), second = NewFolder::create(path).value();
+  ASSERT_TRUE(write_file_atomic(first.path() + "/x", "first"));
+  ASSERT_TRUE(write_file_atomic(second.path() + "/x", "second"));
+  ASSERT_TRUE(first.commit());
+  EXPECT_EQ(second.commit().error().code, Code::kDenied);
+  EXPECT_EQ(read_file(path + "/x", 10).value(), "first");
+}
+
 }  // namespace
 }  // namespace polder

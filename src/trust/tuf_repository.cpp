@@ -818,9 +818,10 @@ Result<std::map<std::string, std::string>> Repository::targets() const {
   return result;
 }
 
-Result<std::string> Repository::read_target(const std::string& path, std::size_t cap_bytes) const {
-  TRY_VALUE(const std::string role, role_for(path, {}));
-  TRY_VALUE(const auto metadata, current<Targets>(role));
+Result<std::string> Repository::read_target(const std::string& path, std::size_t cap_bytes,
+                                            std::string_view role) const {
+  TRY_VALUE(const std::string holder, role_for(path, role));
+  TRY_VALUE(const auto metadata, current<Targets>(holder));
   const auto target = metadata.body.targets.find(path);
   if (target == metadata.body.targets.end()) {
     return fail(Code::kNotFound, "no target '{}'", clipped(path));

@@ -127,8 +127,10 @@ class Repository {
   Result<std::vector<RoleState>> roles() const;
   // Published and staged targets, with the role that holds each.
   Result<std::map<std::string, std::string>> targets() const;
-  // The bytes of a target, staged or published. Errors: kNotFound, kCorrupt.
-  Result<std::string> read_target(const std::string& path, std::size_t cap_bytes) const;
+  // The bytes of a target, staged or published, of the role that holds it, or of `role` alone.
+  // Errors: kNotFound, kCorrupt.
+  Result<std::string> read_target(const std::string& path, std::size_t cap_bytes,
+                                  std::string_view role = {}) const;
 
  private:
   Repository(std::string folder, Profile profile)

@@ -52,6 +52,8 @@ WRONG = {
     "--last": ["", "abc", "-1", "0", "1000001"],
     "--threshold": THRESHOLDS, "--root-threshold": THRESHOLDS, "--targets-threshold": THRESHOLDS,
     "--profile": ["", "foo"],
+    "--retry": ["", "abc", "-1", "1.5", "99999999999999999999"],
+    "--not-before": ["", "tomorrow", "2030-01-01", "2030-01-01T00:00:00"],
 }
 
 

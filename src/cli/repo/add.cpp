@@ -1,8 +1,10 @@
-// polder repo add and remove: targets of a repository.
+// polder repo add and remove: releases and other targets of a repository.
 #include "base/fail.h"
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
+#include "platform/folder.h"
+#include "trust/release_folder.h"
 
 namespace polder::cli {
 
@@ -15,12 +17,49 @@ constexpr Option kAddOptions[] = {
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
 
+// The release's blobs, and its manifest as a target. A release never changes.
+Status add_release(trust::tuf::Repository& repository, const std::string& folder,
+                   std::int64_t now_s, const std::string& role) {
+  TRY_VALUE(const auto release, trust::open_release(folder));
+  TRY_VALUE(const auto problems, trust::check_release(release));
+  if (!problems.empty()) {
+    return fail(Code::kCorrupt, "{}{}", problems[0],
+                problems.size() == 1 ? "" : fmt::format("; and {} more", problems.size() - 1));
+  }
+  const trust::Manifest& manifest = release.manifest;
+  TRY_VALUE(const trust::Floors floors, floors_of(repository));
+  if (!floors.allows(manifest.model, manifest.version)) {
+    return fail(Code::kDenied, "{} {} is below its floor {}: no device would take it",
+                manifest.model, manifest.version.text(), floors.floors.at(manifest.model).text());
+  }
+  const auto there = repository.read_target(release.target(), trust::kMaxManifestBytes);
+  if (there.ok() && *there != release.manifest_bytes) {
+    return fail(Code::kDenied,
+                "{} {} is there already and another: a release does not change; give it a new "
+                "version",
+                manifest.model, manifest.version.text());
+  }
+  for (const auto& [digest, blob] : manifest.blobs) {
+    TRY_VALUE([[maybe_unused]] const std::string name,
+              repository.add_blob(release.blob_path(digest)));
+  }
+  return repository.add_bytes(release.target(), release.manifest_bytes, now_s, role);
+}
+
 Result<int> add(const Args& args) {
   const std::string& file = args.positional()[1];
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
-  const std::string name = file.substr(file.rfind('/') + 1);
-  TRY(repository.add_file(args.text("--target", name), file, now_s, args.text("--role")));
+  TRY_VALUE(const EntryKind kind, entry_kind(file));
+  if (kind == EntryKind::kFolder) {
+    if (args.has("--target")) {
+      return fail(Code::kInvalid, "--target: a release has its own, MODEL/VERSION/manifest.json");
+    }
+    TRY(add_release(repository, file, now_s, args.text("--role")));
+  } else {
+    const std::string name = file.substr(file.rfind('/') + 1);
+    TRY(repository.add_file(args.text("--target", name), file, now_s, args.text("--role")));
+  }
   return finish_staging(repository, args);
 }
 
@@ -40,12 +79,14 @@ Result<int> remove(const Args& args) {
 const Command kRepoAdd = {
     .name = "repo add",
     .summary =
-        "Adds a file to a repository as a target. It is copied, and the role that signs it is "
-        "staged.\nA target of the same name is replaced. From 1,000 targets on a role's targets "
-        "lie in 256 hash bins.",
+        "Adds a release folder, or a file as a target, to a repository. It is copied, and the role "
+        "that signs it\nis staged. Of a release its manifest is the target, "
+        "MODEL/VERSION/manifest.json, and every blob is checked.\nA file's target of the same "
+        "name is replaced. From 1,000 targets on a role's targets lie in 256 hash bins.",
     .arguments = "FOLDER FILE",
     .example =
-        "  polder repo add repo manifest.json --target people/1.0.0/manifest.json --key t.pem",
+        "  polder repo add repo people-1.2.0 --key targets.pem\n"
+        "  polder repo add repo notes.txt --target people/notes.txt --key targets.pem",
     .options = kAddOptions,
     .min_positional = 2,
     .max_positional = 2,

@@ -72,6 +72,14 @@ Result<std::int64_t> signing_time() {
   return seconds;
 }
 
+Result<trust::Floors> floors_of(const trust::tuf::Repository& repository) {
+  const std::string path(trust::kFloorsTarget);
+  auto bytes = repository.read_target(path, trust::kMaxFloorsBytes, "targets");
+  if (!bytes.ok() && bytes.error().code == Code::kNotFound) return trust::Floors();
+  if (!bytes) return std::move(bytes).error();
+  return trust::Floors::parse(*bytes, path);
+}
+
 trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged) {
   trust::Json::Array list;
   for (const trust::tuf::Staged& file : staged) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/args.h"
+#include "trust/floors.h"
 #include "trust/json.h"
 #include "trust/signer.h"
 #include "trust/tuf_repository.h"
@@ -37,6 +38,10 @@ class GivenSigners {
 // Seconds since 1970, or what SOURCE_DATE_EPOCH says, so that a repository can be made again to the
 // byte. Errors: kInvalid.
 Result<std::int64_t> signing_time();
+
+// What the top level's targets role says, staged or published; none where there is no file. Errors:
+// those of Floors::parse().
+Result<trust::Floors> floors_of(const trust::tuf::Repository& repository);
 
 // After a change: signs with the keys that are given, and prints what is staged and whose
 // signatures it lacks. Returns the exit status.

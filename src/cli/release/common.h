@@ -1,0 +1,20 @@
+// What the commands on release folders share: releases and goldens, for people and as JSON.
+#pragma once
+
+#include <span>
+
+#include "release/goldens.h"
+#include "trust/json.h"
+#include "trust/release_folder.h"
+
+namespace polder::cli {
+
+trust::Json::Members release_json(const trust::ReleaseFolder& release);
+void print_release(const trust::ReleaseFolder& release);
+
+trust::Json goldens_json(std::span<const release::GoldenResult> goldens);
+void print_goldens(std::span<const release::GoldenResult> goldens);
+// Whether none of them is broken.
+bool all_hold(std::span<const release::GoldenResult> goldens);
+
+}  // namespace polder::cli

@@ -1,0 +1,91 @@
+// polder release create and show: a release as a folder.
+#include "release/create.h"
+
+#include <cstdio>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/release/common.h"
+#include "cli/repo/common.h"
+#include "release/description.h"
+#include "trust/release_folder.h"
+#include "trust/tuf_metadata.h"
+
+namespace polder::cli {
+
+namespace {
+
+constexpr Option kCreateOptions[] = {
+    {"--output", "FOLDER", "where the release goes (default: MODEL-VERSION); must not be there"},
+    {"--make-goldens", "", "records what the model makes of inputs for which no outputs are named"},
+    {"--reference", "", "prints the keys of release.toml as Markdown"},
+    {"--json", "", "prints the release as JSON"}};
+
+Result<int> create(const Args& args) {
+  if (args.has("--reference")) {
+    fmt::print("{}", release::description_reference());
+    return 0;
+  }
+  if (args.positional().empty()) {
+    return fail(Code::kInvalid, "which description? Name a release.toml");
+  }
+  TRY_VALUE(const auto description, release::read_description(args.positional()[0]));
+  release::CreateOptions options;
+  TRY_VALUE(options.created_s, signing_time());
+  options.make_goldens = args.has("--make-goldens");
+  const std::string beside = description.model + "-" + description.version.text();
+  TRY_VALUE(const auto created,
+            release::create_release(description, args.text("--output", beside), options));
+  if (args.has("--json")) {
+    trust::Json::Members json = release_json(created.release);
+    json["goldens"] = goldens_json(created.goldens);
+    fmt::print("{}", trust::Json(std::move(json)).pretty());
+  } else {
+    print_release(created.release);
+    print_goldens(created.goldens);
+  }
+  return 0;
+}
+
+constexpr Option kShowOptions[] = {{"--json", "", "prints the same as JSON"}};
+
+Result<int> show(const Args& args) {
+  TRY_VALUE(const auto release, trust::open_release(args.positional()[0]));
+  if (args.has("--json")) {
+    fmt::print("{}", trust::Json(release_json(release)).pretty());
+  } else {
+    print_release(release);
+  }
+  return 0;
+}
+
+}  // namespace
+
+const Command kReleaseCreate = {
+    .name = "release create",
+    .summary =
+        "Makes a release: a folder with a manifest and all that it names by SHA-256.\nWhat plans "
+        "need is read from them; large files get chunk indices, so that devices fetch only what is "
+        "new;\nevery golden is tried on each artifact that runs here. The folder is complete or "
+        "not there.",
+    .arguments = "DESCRIPTION.toml",
+    .example =
+        "  polder release create release.toml --make-goldens --output people-1.2.0\n"
+        "  polder repo add repo people-1.2.0 --key targets.pem",
+    .options = kCreateOptions,
+    .min_positional = 0,
+    .max_positional = 1,
+    .run = create};
+
+const Command kReleaseShow = {
+    .name = "release show",
+    .summary = "Shows a release folder: what runs where, how large it is, what is known of it.",
+    .arguments = "FOLDER",
+    .example = "  polder release show people-1.2.0 --json",
+    .options = kShowOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = show};
+
+}  // namespace polder::cli

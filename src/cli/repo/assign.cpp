@@ -1,0 +1,138 @@
+// polder repo floor and assign: what devices may, and are to, run.
+#include <algorithm>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/passphrase.h"
+#include "cli/repo/common.h"
+#include "trust/assignment.h"
+#include "trust/manifest.h"
+
+namespace polder::cli {
+
+namespace {
+
+using trust::Version;
+
+Result<Version> version_of(const std::string& text) {
+  auto version = Version::parse(text, "VERSION");
+  if (!version.ok()) return Error{Code::kInvalid, version.error().message};
+  return version;
+}
+
+constexpr Option kFloorOptions[] = {POLDER_REPO_SIGN_OPTION,
+                                    POLDER_PASSPHRASE_OPTION,
+                                    {"--json", "", "prints what is staged as JSON"}};
+
+Result<int> floor(const Args& args) {
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(const Version version, version_of(args.positional()[2]));
+  TRY_VALUE(const std::int64_t now_s, signing_time());
+  TRY_VALUE(trust::Floors floors, floors_of(repository));
+  TRY(floors.raise(args.positional()[1], version));
+  TRY(repository.add_bytes(std::string(trust::kFloorsTarget), floors.bytes(), now_s, "targets"));
+  return finish_staging(repository, args);
+}
+
+Status check_time(std::string_view option, const std::string& value) {
+  const auto time = trust::tuf::parse_time(value, option);
+  return time.ok() ? Status() : Status(Error{Code::kInvalid, time.error().message});
+}
+
+constexpr Option kAssignOptions[] = {
+    {"--shadow", "", "the new model runs beside the old one first, and only the old one counts"},
+    {"--not-before", "TIME", "nothing is installed earlier: 2030-01-01T02:00:00Z", false,
+     check_time},
+    {"--retry", "N", "higher than before: releases that failed on a device may be tried again",
+     false, whole<0, trust::kMaxRetry>},
+    POLDER_REPO_SIGN_OPTION,
+    POLDER_PASSPHRASE_OPTION,
+    {"--json", "", "prints what is staged as JSON"}};
+
+// NAME=VERSION of a release that the repository has, as devices will find it.
+Result<trust::AssignedRelease> release_of(const trust::tuf::Repository& repository,
+                                          const trust::Floors& floors, const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == text.npos) {
+    return fail(Code::kInvalid, "NAME=VERSION expected, such as people=1.2.0, '{}' found",
+                clipped(text));
+  }
+  trust::AssignedRelease release;
+  release.model = text.substr(0, equals);
+  TRY_VALUE(release.version, version_of(text.substr(equals + 1)));
+  const std::string target =
+      fmt::format("{}/{}/manifest.json", release.model, release.version.text());
+  TRY_VALUE(const std::string bytes, repository.read_target(target, trust::kMaxManifestBytes));
+  TRY_VALUE(const trust::Manifest manifest, trust::Manifest::parse(bytes, target));
+  if (!floors.allows(release.model, release.version)) {
+    return fail(Code::kDenied, "{} is below the floor {}: no device would take it", text,
+                floors.floors.at(release.model).text());
+  }
+  release.is_runtime = std::ranges::all_of(manifest.artifacts, [](const trust::Artifact& artifact) {
+    return artifact.kind == trust::ArtifactKind::kRuntime;
+  });
+  return release;
+}
+
+Result<int> assign(const Args& args) {
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(const std::int64_t now_s, signing_time());
+  TRY_VALUE(const trust::Floors floors, floors_of(repository));
+  trust::Assignment assignment;
+  assignment.device = args.positional()[1];
+  for (const std::string& text : args.positional().subspan(2)) {
+    TRY_VALUE(trust::AssignedRelease release, release_of(repository, floors, text));
+    assignment.releases.push_back(std::move(release));
+  }
+  assignment.shadow = args.has("--shadow");
+  assignment.retry = args.integer("--retry", 0);
+  if (args.has("--not-before")) {
+    TRY_VALUE(assignment.not_before_s,
+              trust::tuf::parse_time(args.text("--not-before"), "--not-before"));
+  }
+  TRY(assignment.validate());
+  Status status = repository.add_bytes(trust::assignment_target(assignment.device),
+                                       assignment.bytes(), now_s, trust::kAssignmentsRole);
+  if (!status.ok() && status.error().code == Code::kNotFound) {
+    return fail(Code::kNotFound,
+                "nobody may assign yet: 'polder repo delegate {} {} --role-key ONLINE.pub.pem "
+                "--path '{}'' trusts a key with it",
+                repository.folder(), trust::kAssignmentsRole, trust::kAssignmentsPattern);
+  }
+  if (!status) return std::move(status).error();
+  return finish_staging(repository, args);
+}
+
+}  // namespace
+
+const Command kRepoFloor = {
+    .name = "repo floor",
+    .summary =
+        "Sets the lowest version of a model that devices still install; floors only rise.\nThey "
+        "are signed by the key of targets, which stays offline: no key that is online can bring an "
+        "old release back.",
+    .arguments = "FOLDER NAME VERSION",
+    .example = "  polder repo floor repo people 1.2.0 --key targets.pem",
+    .options = kFloorOptions,
+    .min_positional = 3,
+    .max_positional = 3,
+    .run = floor};
+
+const Command kRepoAssign = {
+    .name = "repo assign",
+    .summary =
+        "Says which releases a device is to run, or every device without an assignment of its own "
+        "(default).\nIt only chooses among what is signed offline: the key of the role "
+        "'assignments' may be online.",
+    .arguments = "FOLDER DEVICE NAME=VERSION...",
+    .example =
+        "  polder repo delegate repo assignments --role-key online.pub.pem --path 'assignments/*' "
+        "--key t.pem\n"
+        "  polder repo assign repo cam-12 people=1.2.0 polderd=0.9.0 --shadow --key online.pem",
+    .options = kAssignOptions,
+    .min_positional = 3,
+    .max_positional = 2 + int(trust::kMaxAssignedReleases),
+    .run = assign};
+
+}  // namespace polder::cli

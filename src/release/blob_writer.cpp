@@ -1,0 +1,91 @@
+#include "release/blob_writer.h"
+
+#include <algorithm>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "base/toml.h"
+#include "pipeline/graph.h"
+#include "platform/file.h"
+#include "release/create.h"
+#include "trust/chunks.h"
+#include "trust/file_digest.h"
+
+namespace polder::release {
+
+using trust::Sha256;
+
+std::string BlobWriter::path_of(const Sha256& blob) const {
+  return folder_ + "/" + trust::blob_place(blob);
+}
+
+Result<Sha256> BlobWriter::put_file(const std::string& path, std::int64_t cap_bytes) {
+  TRY_VALUE(const trust::FileDigest digest, trust::digest_file(path, std::uint64_t(cap_bytes)));
+  const auto [entry, is_new] = manifest_.blobs.try_emplace(digest.sha256);
+  entry->second.bytes = std::int64_t(digest.bytes);
+  if (!is_new) return digest.sha256;
+  const std::string place = path_of(digest.sha256);
+  TRY(make_folders(place.substr(0, place.rfind('/'))));
+  DiskStore disk;
+  TRY_VALUE(const auto output, disk.create(place));
+  trust::Sha256Stream copied;
+  TRY_VALUE([[maybe_unused]] const std::uint64_t bytes,
+            stream_file(path, std::uint64_t(cap_bytes), [&](std::string_view piece) {
+              copied.update(piece);
+              return output->write(piece);
+            }));
+  if (copied.finish() != digest.sha256) {
+    return fail(Code::kUnavailable, "{}: changed while it was read; try again", path);
+  }
+  TRY(output->commit());
+  return digest.sha256;
+}
+
+Result<Sha256> BlobWriter::put_bytes(std::string_view bytes) {
+  const Sha256 digest = trust::sha256(bytes);
+  const auto [entry, is_new] = manifest_.blobs.try_emplace(digest);
+  entry->second.bytes = std::int64_t(bytes.size());
+  if (!is_new) return digest;
+  const std::string place = path_of(digest);
+  TRY(make_folders(place.substr(0, place.rfind('/'))));
+  TRY(write_file_atomic(place, bytes));
+  return digest;
+}
+
+Status BlobWriter::put_index(const Sha256& blob, const std::string& path,
+                             std::span<const std::uint64_t> cuts) {
+  if (manifest_.blobs.at(blob).chunks) return {};
+  TRY_VALUE(const MappedFile file, MappedFile::open(path));
+  const std::string_view content(reinterpret_cast<const char*>(file.bytes().data()),
+                                 file.bytes().size());
+  if (std::int64_t(content.size()) <= kUnindexedBytes) return {};
+  TRY_VALUE(const Sha256 index, put_bytes(trust::ChunkIndex::of(content, cuts).bytes()));
+  manifest_.blobs.at(blob).chunks = index;
+  return {};
+}
+
+Status check_pipeline(const std::string& path, const std::string& name,
+                      const trust::Manifest& manifest) {
+  TRY_VALUE(const std::string text, read_file(path, kMaxTomlBytes));
+  TRY_VALUE(const TomlValue document, parse_toml(text, name));
+  TRY_VALUE(const pipeline::Graph graph, pipeline::load_graph(document, name));
+  for (const pipeline::NodeSpec& node : graph.nodes) {
+    if (node.type->name != "infer") continue;
+    const std::string& model = node.settings.string("model");
+    const bool known =
+        std::ranges::any_of(manifest.artifacts, [&](const trust::Artifact& artifact) {
+          return artifact.name == model && artifact.kind != trust::ArtifactKind::kRuntime;
+        });
+    if (known) continue;
+    std::string names;
+    for (const trust::Artifact& artifact : manifest.artifacts) {
+      if (names.find("'" + artifact.name + "'") != names.npos) continue;
+      names += fmt::format("{}'{}'", names.empty() ? "" : ", ", artifact.name);
+    }
+    return fail(Code::kInvalid, "{}: 'model' is '{}'; in a release it is an artifact's name: {}",
+                node.settings.place("model"), clipped(model), names);
+  }
+  return {};
+}
+
+}  // namespace polder::release

@@ -1,0 +1,40 @@
+// Puts blobs into a release folder and into its manifest's table.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "trust/manifest.h"
+
+namespace polder::release {
+
+// Borrows the manifest.
+class BlobWriter {
+ public:
+  BlobWriter(std::string folder, trust::Manifest& manifest)
+      : folder_(std::move(folder)), manifest_(manifest) {}
+
+  // Copies the file. Errors: kNotFound, kInvalid for what is no regular file, kExhausted above
+  // `cap_bytes`, kUnavailable when it changes meanwhile, kIo; each names the path.
+  Result<trust::Sha256> put_file(const std::string& path, std::int64_t cap_bytes);
+  Result<trust::Sha256> put_bytes(std::string_view bytes);
+  // Gives a large blob a chunk index: of `path`, which for a sealed blob is the file inside.
+  Status put_index(const trust::Sha256& blob, const std::string& path,
+                   std::span<const std::uint64_t> cuts);
+  std::string path_of(const trust::Sha256& blob) const;
+
+ private:
+  std::string folder_;
+  trust::Manifest& manifest_;
+};
+
+// Whether the pipeline can be loaded and its models are artifacts of the manifest. `name` stands
+// for the file in errors. Errors: kCorrupt, kInvalid.
+Status check_pipeline(const std::string& path, const std::string& name,
+                      const trust::Manifest& manifest);
+
+}  // namespace polder::release

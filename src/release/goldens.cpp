@@ -1,0 +1,124 @@
+#include "release/goldens.h"
+
+#include <algorithm>
+
+#include "base/fail.h"
+#include "measure/random_input.h"
+#include "runtime/golden.h"
+#include "sdk/open.h"
+#include "sdk/tensor_file.h"
+
+namespace polder::release {
+
+namespace {
+
+using trust::Artifact;
+using trust::Golden;
+using trust::ReleaseFolder;
+
+TensorView view_of(const OwnedTensor& tensor) {
+  return {const_cast<std::byte*>(tensor.data.view.data()), tensor.type, tensor.shape};
+}
+
+Result<std::vector<OwnedTensor>> read_tensors(const ReleaseFolder& release,
+                                              std::span<const trust::GoldenTensor> tensors) {
+  std::vector<OwnedTensor> read;
+  for (const trust::GoldenTensor& tensor : tensors) {
+    TRY_VALUE(OwnedTensor file, read_npy(release.blob_path(tensor.blob)));
+    read.push_back(std::move(file));
+  }
+  return read;
+}
+
+// Whether the golden holds on the session. Errors: why not.
+Status hold(const ReleaseFolder& release, const Golden& golden, Session& session, double& largest) {
+  TRY_VALUE(const auto inputs, read_tensors(release, golden.inputs));
+  TRY_VALUE(const auto expected, read_tensors(release, golden.outputs));
+  TRY_VALUE(const auto found, run_once(session, inputs));
+  if (found.size() != expected.size()) {
+    return fail(Code::kInvalid, "{} outputs expected, the model has {}", expected.size(),
+                found.size());
+  }
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    double here = 0;
+    Status status =
+        check_close(found[i], view_of(expected[i]), golden.absolute, golden.relative, here);
+    largest = std::max(largest, here);
+    if (!status) return std::move(status).error().at("output '" + golden.outputs[i].name + "'");
+  }
+  return {};
+}
+
+Status try_on(const ReleaseFolder& release, const Artifact& artifact, const std::string& path,
+              std::vector<GoldenResult>& results) {
+  const auto theirs = [&](const Golden& golden) { return golden.artifact == artifact.name; };
+  if (std::ranges::none_of(release.manifest.goldens, theirs)) return {};
+  std::unique_ptr<Session> session;
+  std::string why_not = "sealed: only its recipients can run it";
+  if (!path.empty()) {
+    auto opened = open_session(path, {});
+    if (opened) session = *std::move(opened);
+    else if (opened.error().code == Code::kIncompatible ||
+             opened.error().code == Code::kUnsupported)
+      why_not = opened.error().message;
+    else return std::move(opened).error();
+  }
+  for (const Golden& golden : release.manifest.goldens) {
+    if (!theirs(golden)) continue;
+    GoldenResult result{golden.name, artifact.name, artifact.target, {}, why_not};
+    if (session) {
+      Status status = hold(release, golden, *session, result.largest);
+      result.outcome = status.ok() ? GoldenOutcome::kHeld : GoldenOutcome::kBroken;
+      result.reason = status.ok() ? "" : status.error().message;
+    } else {
+      result.outcome = GoldenOutcome::kNotTried;
+    }
+    results.push_back(std::move(result));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<GoldenResult>> try_goldens(const ReleaseFolder& release, const OpenFiles& open) {
+  std::vector<GoldenResult> results;
+  for (const Artifact& artifact : release.manifest.artifacts) {
+    if (artifact.kind == trust::ArtifactKind::kRuntime) continue;
+    std::string path = artifact.sealed ? "" : release.blob_path(artifact.blob);
+    if (const auto found = open.find(artifact.blob); found != open.end()) path = found->second;
+    TRY(try_on(release, artifact, path, results));
+  }
+  return results;
+}
+
+Result<std::vector<OwnedTensor>> random_inputs(std::span<const Port> ports, std::uint64_t seed) {
+  constexpr std::int64_t kMaxElements = std::int64_t(1) << 26;
+  std::vector<OwnedTensor> tensors;
+  for (const Port& port : ports) {
+    if (port.bounds.elements() > kMaxElements) {
+      return fail(Code::kExhausted, "input '{}' may grow to {}: give 'inputs' in place of 'seed'",
+                  port.name, port.bounds.text());
+    }
+    TensorView view{nullptr, port.type, port.bounds};
+    std::span<std::byte> bytes;
+    OwnedTensor tensor{port.type, port.bounds, Bytes::allocate(view.bytes(), &bytes)};
+    if (!tensor.data) return fail(Code::kExhausted, "no memory for input '{}'", port.name);
+    view.data = bytes.data();
+    fill_random(view, seed + tensors.size());
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+Result<std::vector<TensorView>> run_once(Session& session, std::span<const OwnedTensor> inputs) {
+  std::vector<TensorView> views;
+  for (const OwnedTensor& input : inputs) views.push_back(view_of(input));
+  TRY(session.run(views));
+  std::vector<TensorView> outputs;
+  for (std::size_t i = 0; i < session.outputs().size(); ++i) {
+    outputs.push_back(session.output(int(i)));
+  }
+  return outputs;
+}
+
+}  // namespace polder::release

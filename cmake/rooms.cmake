@@ -104,3 +104,11 @@ if(POLDER_TESTS)
   set_source_files_properties(src/sdk/polder_c_test.c PROPERTIES
     COMPILE_OPTIONS "-std=c11;-Wall;-Wextra;-pedantic-errors")
 endif()
+
+if(POLDER_TESTS)
+  add_executable(agent_worker tests/agent/worker_program.cpp)
+  target_link_libraries(agent_worker PRIVATE polder_agent)
+  target_compile_options(agent_worker PRIVATE -fno-exceptions)
+  target_compile_definitions(agent_test PRIVATE POLDER_WORKER="$<TARGET_FILE:agent_worker>")
+  add_dependencies(agent_test agent_worker)
+endif()

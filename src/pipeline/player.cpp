@@ -77,12 +77,14 @@ Result<RunStats> play(const PlayOptions& options) {
     if (!node.ok()) return at_node(explained(std::move(node).error(), spec, options), spec.name);
     nodes.push_back(std::move(node).value());
   }
+  if (options.on_ready) TRY(options.on_ready(graph));
   return run_pipeline(graph, nodes,
                       {.threads = options.threads,
                        .realtime = options.realtime,
                        .clock = nullptr,
                        .on_progress = options.on_progress,
-                       .stop = options.stop});
+                       .stop = options.stop,
+                       .observer = options.observer});
 }
 
 std::string summary_text(const RunStats& stats) {

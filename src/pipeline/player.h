@@ -25,6 +25,9 @@ struct PlayOptions {
   std::string plugin_folder;   // empty: see load_video_plugin
   std::function<void(const Progress&)> on_progress;
   const std::atomic<bool>* stop = nullptr;
+  NodeObserver* observer = nullptr;
+  // When every node is built and before the first runs; an error ends it.
+  std::function<Status(const Graph&)> on_ready;
 };
 
 // Errors name the file and the line or the node. A run whose source ended early succeeds, with a

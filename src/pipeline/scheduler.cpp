@@ -136,11 +136,15 @@ void Run::execute(NodeRun& node, std::unique_lock<std::mutex>& lock) {
   node.state = State::kRunning;
   lock.unlock();
   Emitter out(node.pool);
+  const auto index = std::size_t(&node - nodes_.data());
+  if (options_.observer) options_.observer->before(index);
   const std::int64_t begin_ns = monotonic_ns();
   Status status = within_memory({}, [&] {
     return node.finishing ? node.node->finish(out) : node.node->process(node.inputs, out);
   });
   const std::int64_t took_ns = monotonic_ns() - begin_ns;
+  if (options_.observer)
+    options_.observer->after(index, *node.node, took_ns, out.emitted() ? &out.packet() : nullptr);
   node.inputs.clear();
   lock.lock();
   if (out.passed_over()) ++node.passed_over;

@@ -26,6 +26,17 @@ struct Progress {
   double elapsed_s = 0;
 };
 
+// Sees the calls of each node, for telemetry. Those of one node come one after the other, on any
+// thread; those of different nodes may come at the same time.
+class NodeObserver {
+ public:
+  virtual ~NodeObserver() = default;
+  virtual void before(std::size_t index) = 0;
+  // `result`: what it emitted, or nullptr. Nothing of it may be kept.
+  virtual void after(std::size_t index, const Node& node, std::int64_t took_ns,
+                     const Packet* result) = 0;
+};
+
 struct RunOptions {
   int threads = 1;  // at least 1, the caller's thread included
   bool realtime = false;
@@ -33,6 +44,7 @@ struct RunOptions {
   std::function<void(const Progress&)> on_progress =
       nullptr;                              // at most 5 times a second, from any thread
   const std::atomic<bool>* stop = nullptr;  // when true, sources end early
+  NodeObserver* observer = nullptr;
 };
 
 // Runs until every source has ended and every node has finished. `nodes` are those of `graph`, in

@@ -57,7 +57,7 @@ class Walk {
         return fail(Code::kExhausted, "{}: more than {} entries", root_.string(), max_count_);
       }
       const std::string name = entry->path().filename().string();
-      FolderEntry found{below.empty() ? name : below + "/" + name,
+      FolderEntry found{below.empty() ? name : fmt::format("{}/{}", below, name),
                         kind_of(entry->symlink_status(error))};
       if (!error && found.kind == EntryKind::kFile) found.bytes = entry->file_size(error);
       if (error) return os_error(entry->path().string(), "stat", error.value());

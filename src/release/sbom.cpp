@@ -17,7 +17,7 @@ Json hashes_of(const trust::Sha256& digest) {
   return Json::Array{Json::Members{{"alg", "SHA-256"}, {"content", hex(digest)}}};
 }
 
-Json property(std::string name, std::string value) {
+Json property(const std::string& name, std::string value) {
   return Json::Members{{"name", "polder:" + name}, {"value", std::move(value)}};
 }
 

@@ -85,9 +85,10 @@ Result<int> run(const Args& args) {
     TRY_VALUE(const trust::SignedModel model, verify_signature(args, path, kind));
     found = signature_json(model);
     if (!json) print_signature(path, model);
-    else if (!is_release) fmt::print("{}\n", Json(std::move(found)).pretty());
   }
-  return is_release ? verify_folder(args, path, std::move(found)) : 0;
+  if (is_release) return verify_folder(args, path, std::move(found));
+  if (json) fmt::print("{}\n", Json(std::move(found)).pretty());
+  return 0;
 }
 
 }  // namespace

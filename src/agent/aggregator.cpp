@@ -1,0 +1,138 @@
+#include "agent/aggregator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace polder::agent {
+namespace {
+
+using pipeline::PayloadKind;
+
+// Aggregates to a false alarm: with one a minute, two months.
+constexpr double kMeanRun = 100'000;
+
+double brightness(const pipeline::Image& image) {
+  std::uint64_t sum = 0, count = 0;
+  for (std::size_t i = 0; i < image.pixels.size(); i += 61, ++count) sum += image.pixels[i];
+  return count > 0 ? double(sum) / (255.0 * double(count)) : 0;
+}
+
+double rms(const pipeline::Audio& audio) {
+  double sum = 0;
+  for (const float sample : audio.samples) sum += double(sample) * double(sample);
+  return audio.samples.empty() ? 0 : std::sqrt(sum / double(audio.samples.size()));
+}
+
+std::string_view signal_name(PayloadKind output, bool is_source) {
+  if (output == PayloadKind::kImage && is_source) return ".brightness";
+  if (output == PayloadKind::kAudio && is_source) return ".rms";
+  return output == PayloadKind::kDetections ? ".score" : "";
+}
+
+}  // namespace
+
+proto::Ready Aggregator::begin(const pipeline::Graph& graph) {
+  proto::Ready ready;
+  for (const pipeline::NodeSpec& spec : graph.nodes) {
+    Stage& stage = stages_.emplace_back();
+    stage.output = spec.type->output;
+    stage.is_source = spec.type->inputs.empty();
+    ready.stages.push_back(spec.name.substr(0, proto::kMaxNameBytes));
+    const std::string_view suffix = signal_name(stage.output, stage.is_source);
+    if (suffix.empty()) continue;
+    stage.signal = int(signals_.size());
+    Signal& signal = signals_.emplace_back();
+    ready.signals.push_back(spec.name.substr(0, proto::kMaxNameBytes - suffix.size()));
+    ready.signals.back() += suffix;
+    const auto baseline =
+        std::ranges::find(baselines_, ready.signals.back(), &proto::SignalBaseline::signal);
+    if (baseline == baselines_.end()) continue;
+    signal.bins.emplace(baseline->edges);
+    signal.detector.emplace(telemetry::mean_band(baseline->edges, baseline->counts), kMeanRun);
+  }
+  for (std::size_t i = 0; i < proto::kMaxClasses; ++i) ready.classes.push_back(std::to_string(i));
+  return ready;
+}
+
+void Aggregator::before(std::size_t index) { busy_since_ns_[index] = monotonic_ns(); }
+
+void Aggregator::after(std::size_t index, const pipeline::Node& node, std::int64_t took_ns,
+                       const pipeline::Packet* result) {
+  busy_since_ns_[index] = 0;
+  const std::lock_guard lock(mutex_);
+  Stage& stage = stages_[index];
+  ++stage.packets;
+  stage.latency_ms.add(double(took_ns) * 1e-6);
+  const pipeline::Traffic now = node.traffic();
+  sums_.encoded_bytes += now.encoded_bytes - stage.traffic.encoded_bytes;
+  sums_.decoded_bytes += now.decoded_bytes - stage.traffic.decoded_bytes;
+  sums_.event_bytes += now.event_bytes - stage.traffic.event_bytes;
+  stage.traffic = now;
+  if (!result) return;
+  if (stage.is_source) ++frames_, ++sums_.frames;
+  look(stage, *result);
+}
+
+void Aggregator::add(Signal& signal, double value) {
+  signal.values.add(value);
+  if (signal.bins) signal.bins->add(value);
+}
+
+void Aggregator::look(const Stage& stage, const pipeline::Packet& packet) {
+  if (stage.output == PayloadKind::kEvents)
+    sums_.events += packet.as<pipeline::Events>().items.size();
+  if (stage.signal < 0) return;
+  Signal& signal = signals_[std::size_t(stage.signal)];
+  if (stage.output == PayloadKind::kImage)
+    return add(signal, brightness(packet.as<pipeline::Image>()));
+  if (stage.output == PayloadKind::kAudio) return add(signal, rms(packet.as<pipeline::Audio>()));
+  for (const pipeline::Detection& found : packet.as<pipeline::Detections>().items) {
+    add(signal, double(found.score));
+    if (found.label >= 0 && std::size_t(found.label) < classes_.size())
+      ++classes_[std::size_t(found.label)];
+  }
+}
+
+proto::Heartbeat Aggregator::beat() const {
+  const std::int64_t now_ns = monotonic_ns();
+  std::int64_t longest_ns = 0;
+  for (const auto& since : busy_since_ns_)
+    if (const std::int64_t from_ns = since.load(); from_ns > 0)
+      longest_ns = std::max(longest_ns, now_ns - from_ns);
+  const std::lock_guard lock(mutex_);
+  return {.frames = frames_, .busy_ms = std::uint64_t(longest_ns / 1'000'000)};
+}
+
+std::deque<proto::FromWorker> Aggregator::take() {
+  const std::lock_guard lock(mutex_);
+  std::deque<proto::FromWorker> out;
+  proto::Aggregates sums = std::exchange(sums_, {});
+  for (std::size_t i = 0; i < classes_.size(); ++i)
+    if (const std::uint64_t count = std::exchange(classes_[i], 0))
+      sums.classes.push_back({std::uint16_t(i), count});
+  out.emplace_back(std::move(sums));
+  // A message of its own for each: the fullest sketch takes a quarter of one.
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    proto::Aggregates one;
+    one.stages.push_back({std::uint16_t(i), std::exchange(stages_[i].packets, 0),
+                          std::exchange(stages_[i].latency_ms, {})});
+    out.emplace_back(std::move(one));
+  }
+  for (std::size_t i = 0; i < signals_.size(); ++i) {
+    Signal& signal = signals_[i];
+    proto::Aggregates one;
+    proto::SignalAggregate& to = one.signals.emplace_back();
+    to.signal = std::uint16_t(i);
+    if (signal.bins) to.bins = signal.bins->counts(), signal.bins->clear();
+    to.values = std::exchange(signal.values, {});
+    const double count = double(to.values.count());
+    if (signal.detector && count > 0 && signal.detector->add(to.values.sum() / count))
+      out.emplace_back(
+          proto::Alarm{to.signal, signal.detector->evidence(), signal.detector->mean_run()});
+    out.emplace_back(std::move(one));
+  }
+  return out;
+}
+
+}  // namespace polder::agent

@@ -1,0 +1,159 @@
+#include "agent/worker.h"
+
+#include <algorithm>
+
+#include "agent/aggregator.h"
+#include "base/fail.h"
+#include "pipeline/player.h"
+#include "platform/child.h"
+#include "platform/thread.h"
+#include "runtime/session.h"
+
+namespace polder::agent {
+namespace {
+
+constexpr std::int64_t kFirstMessageMs = 60'000;
+constexpr std::int64_t kBeatMs = 1'000;
+constexpr std::int64_t kLookMs = 100;
+constexpr int kLastTries = 10;  // to say the last sums, kLookMs apart
+
+// Where sinks write when nothing is to be kept.
+class NoFile final : public OutputFile {
+ public:
+  Status write(std::string_view) override { return {}; }
+  Status seek(std::int64_t) override { return {}; }
+  Status commit() override { return {}; }
+};
+class NoFiles final : public FileStore {
+ public:
+  Result<std::unique_ptr<OutputFile>> create(const std::string&) override {
+    return std::unique_ptr<OutputFile>(std::make_unique<NoFile>());
+  }
+};
+
+Status send(Channel& channel, const proto::FromWorker& message) {
+  TRY_VALUE(const std::string bytes, proto::encode(message));
+  return channel.send(bytes);
+}
+
+// Speaks with the supervisor while the pipeline runs.
+class Speaker {
+ public:
+  Speaker(Channel& channel, Aggregator& aggregator, std::int64_t aggregate_ms)
+      : channel_(channel), aggregator_(aggregator), aggregate_ms_(aggregate_ms) {}
+  ~Speaker() { end(); }
+
+  Status begin() {
+    return thread_.start(
+        1, [](void* self) { static_cast<Speaker*>(self)->speak(); }, this);
+  }
+  void end() {
+    over_ = true;
+    thread_.join();
+  }
+  // Whether all was taken. What was not is said next time, and until then sums go on adding up: the
+  // pipeline neither waits for its supervisor nor loses a count.
+  bool report() {
+    if (unsaid_.empty()) unsaid_ = aggregator_.take();
+    for (; !unsaid_.empty(); unsaid_.pop_front())
+      if (!send(channel_, unsaid_.front())) return false;
+    return true;
+  }
+  const std::atomic<bool>& stop() const { return stop_; }
+
+ private:
+  void speak() {
+    SystemClock clock;
+    std::int64_t beat_us = 0, report_us = clock.now_us() + aggregate_ms_ * 1000;
+    while (!over_) {
+      const std::int64_t now_us = clock.now_us();
+      if (now_us >= beat_us) {
+        static_cast<void>(send(channel_, aggregator_.beat()));
+        beat_us = now_us + kBeatMs * 1000;
+      }
+      if (now_us >= report_us && report()) report_us = now_us + aggregate_ms_ * 1000;
+      listen();
+      if (stop_) clock.sleep_until_us(now_us + kLookMs * 1000);
+    }
+  }
+  void listen() {
+    if (stop_) return;
+    const auto bytes = channel_.receive(kLookMs);
+    if (bytes && !*bytes) return;
+    // A stop, no supervisor any more, or one that says what it should not: all the same.
+    stop_ = true;
+  }
+
+  Channel& channel_;
+  Aggregator& aggregator_;
+  std::deque<proto::FromWorker> unsaid_;
+  const std::int64_t aggregate_ms_;
+  std::atomic<bool> stop_{false}, over_{false};
+  ThreadGroup thread_;
+};
+
+// The staged file of the model that a pipeline names: by its name beside the pipeline's file.
+Result<std::unique_ptr<Executor>> open_model(const proto::Start& start,
+                                             const pipeline::ModelRequest& request) {
+  const std::string folder = start.pipeline.substr(0, start.pipeline.rfind('/'));
+  for (const proto::ModelFile& model : start.models) {
+    if (request.path != pipeline::path_in(folder, model.name)) continue;
+    TRY_VALUE(auto session, Session::open(model.path, {.threads = request.threads}));
+    return std::unique_ptr<Executor>(std::move(session));
+  }
+  return fail(Code::kNotFound, "the release has no model '{}' for this device", request.path);
+}
+
+Status run_start(Channel& channel, const proto::Start& start) {
+  Aggregator aggregator(start.baselines);
+  Speaker speaker(channel, aggregator, start.aggregate_ms);
+  NoFiles no_files;
+  pipeline::PlayOptions options;
+  options.file = start.pipeline;
+  options.output_folder = start.output_folder;
+  options.threads = start.threads;
+  options.realtime = true;
+  options.settings = start.settings;
+  options.open_model = [&](const pipeline::ModelRequest& request) {
+    return open_model(start, request);
+  };
+  options.files = start.output_folder.empty() ? &no_files : nullptr;
+  options.stop = &speaker.stop();
+  options.observer = &aggregator;
+  options.on_ready = [&](const pipeline::Graph& graph) -> Status {
+    TRY(send(channel, aggregator.begin(graph)));
+    return speaker.begin();
+  };
+  const auto stats = pipeline::play(options);
+  speaker.end();
+  if (!stats) return stats.error();
+  SystemClock clock;
+  for (int tries = 0; !speaker.report() && tries < kLastTries; ++tries)
+    clock.sleep_until_us(clock.now_us() + kLookMs * 1000);
+  if (!stats->problems.empty()) return fail(Code::kIo, "{}", stats->problems.front());
+  return {};
+}
+
+Status work(Channel& channel) {
+  TRY(confine_this_process());
+  TRY_VALUE(const auto bytes, channel.receive(kFirstMessageMs));
+  if (!bytes) return fail(Code::kTimeout, "the supervisor says nothing");
+  TRY_VALUE(const proto::ToWorker message, proto::decode_to_worker(*bytes));
+  if (const auto* start = std::get_if<proto::Start>(&message)) return run_start(channel, *start);
+  if (std::holds_alternative<proto::Stop>(message)) return {};
+  return fail(Code::kUnsupported, "this worker does not probe models");
+}
+
+}  // namespace
+
+int run_worker() {
+  const auto channel = open_channel();
+  if (!channel) return 1;
+  const Status status = work(**channel);
+  proto::Ended ended;
+  if (!status) ended = {status.error().code, status.error().message};
+  static_cast<void>(send(**channel, ended));
+  return status ? 0 : 1;
+}
+
+}  // namespace polder::agent

@@ -77,7 +77,7 @@ if(POLDER_HOST)
     set_target_properties(classify_${language} PROPERTIES LINKER_LANGUAGE CXX)
   endforeach()
 else()
-  polder_room(sdk DEPS runtime ops graph platform base SKIP /summary /tensor_file)
+  polder_room(sdk DEPS runtime ops graph platform base SKIP /summary)
 endif()
 
 # What a device runs: the agent, and its workers, which are the same program.

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "sdk/tensor_file.h"
+#include "runtime/tensor_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto tensor = polder::parse_npy({reinterpret_cast<const char*>(data), size});

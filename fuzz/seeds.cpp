@@ -20,7 +20,7 @@
 #include "ops/infer.h"
 #include "ops/sample_graph.h"
 #include "platform/file.h"
-#include "sdk/tensor_file.h"
+#include "runtime/tensor_file.h"
 #include "tflite_seeds.h"
 #include "trust_seeds.h"
 

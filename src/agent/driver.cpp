@@ -11,6 +11,8 @@ namespace {
 constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kPollUs = 200'000;  // while a worker is watched
 constexpr std::int64_t kSaveAgainUs = 10 * kSecondUs;
+constexpr std::int64_t kTrialCheckUs = 60 * kSecondUs;
+constexpr std::int64_t kLongestTrialUs = 24 * 3600 * kSecondUs;
 constexpr std::size_t kMaxRecorded = 1000;
 
 }  // namespace
@@ -239,6 +241,18 @@ void Driver::activate() {
   tell_status(parts_.runner.run(update.unit, update.slot, update.release));
 }
 
+// Whether this process has read the repository once: a polderd that cannot would be the last that
+// the device ever gets.
+bool Driver::can_update() {
+  const std::int64_t now_us = parts_.clock.now_us();
+  if (has_read_repository_ || now_us < next_trial_check_us_) return has_read_repository_;
+  next_trial_check_us_ = now_us + kTrialCheckUs;
+  const auto found = parts_.releases.check(state_, now_s());
+  has_read_repository_ = found.ok();
+  if (!found.ok()) check_error_ = found.error().message;
+  return has_read_repository_;
+}
+
 void Driver::observe() {
   const std::int64_t now_us = parts_.clock.now_us();
   const Update& update = *state_.update;
@@ -252,7 +266,13 @@ void Driver::observe() {
     if (health.health == Health::kStarting && observed_from_us_ < 0) return;
   }
   if (observed_from_us_ < 0) observed_from_us_ = now_us;
-  if (now_us >= observed_from_us_ + config_.observe_s * kSecondUs) tell({.kind = EventKind::kDone});
+  if (now_us < observed_from_us_ + config_.observe_s * kSecondUs) return;
+  if (!state_.updated().runtime || can_update()) {
+    tell({.kind = EventKind::kDone});
+  } else if (now_us >= observed_from_us_ + kLongestTrialUs) {
+    tell({.kind = EventKind::kFailed,
+          .reason = "it could not read the repository: " + check_error_});
+  }
 }
 
 // Of commit, discard and roll back: what is decided already is carried out, as far as it can be.

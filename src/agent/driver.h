@@ -152,6 +152,7 @@ class Driver {
   void shadow();
   void activate();
   void observe();
+  bool can_update();
   void finish();
   bool is_own_restart_due() const;
   Status alive();
@@ -163,6 +164,8 @@ class Driver {
   Self self_;
   AgentState state_;
   std::int64_t next_check_us_ = 0, retry_us_ = 0, observed_from_us_ = -1;
+  std::int64_t next_trial_check_us_ = 0;
+  bool has_read_repository_ = false;  // this very process
   bool has_checked_ = false;
   std::string check_error_;
   std::vector<Refusal> refusals_;

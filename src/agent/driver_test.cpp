@@ -289,6 +289,47 @@ TEST_F(DriverTest, TheRuntimeRestartsIntoItsSlot) {
   EXPECT_EQ(renewed.state().units.at("polderd").committed, release("1.0.0", "polderd"));
 }
 
+// One that could not would be the last that the device ever gets.
+TEST_F(DriverTest, ARuntimeIsCommittedOnceItHasReadTheRepository) {
+  releases.offers = {{"polderd", release("1.0.0", "polderd")}};
+  Driver installed = driver();
+  ASSERT_TRUE(installed.start().ok());
+  ASSERT_TRUE(installed.turn_until_idle()->restart);
+  const auto turns = [&](Driver& agent, std::int64_t seconds) {
+    const std::int64_t end_us = clock.now_us() + seconds * kSecondUs;
+    while (clock.now_us() < end_us) {
+      const auto turn = agent.turn();
+      if (turn->restart) return;
+      clock.sleep_until_us(turn->wake_us);
+    }
+  };
+  releases.check_error = {Code::kUnavailable, "no network"};
+  {
+    Driver renewed = driver({Slot::kA, true});
+    ASSERT_TRUE(renewed.start().ok());
+    const int before = releases.checks;
+    turns(renewed, config.observe_s + 600);
+    EXPECT_EQ(renewed.state().phase, Phase::kObserve);
+    EXPECT_GE(releases.checks, before + 10);
+    releases.check_error.message.clear();
+    turns(renewed, 120);
+    EXPECT_EQ(renewed.state().units.at("polderd").committed, release("1.0.0", "polderd"));
+  }
+  releases.offers = {{"polderd", release("2.0.0", "polderd")}};
+  {
+    Driver first = driver({Slot::kA, false});
+    ASSERT_TRUE(first.start().ok());
+    ASSERT_TRUE(first.turn_until_idle()->restart);
+  }
+  releases.check_error = {Code::kUnavailable, "no network"};
+  Driver deaf = driver({Slot::kB, true});
+  ASSERT_TRUE(deaf.start().ok());
+  turns(deaf, 25 * 3600);
+  EXPECT_EQ(deaf.state().units.at("polderd").active, Slot::kA);
+  EXPECT_TRUE(deaf.turn()->restart);
+  EXPECT_TRUE(deaf.state().bad.empty());  // the network may be to blame
+}
+
 TEST_F(DriverTest, ARuntimeThatDiesGivesWayToTheOneBefore) {
   releases.offers = {{"polderd", release("1.0.0", "polderd")}};
   {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/aggregator.h"
+#include "agent/worker_probe.h"
 #include "base/fail.h"
 #include "pipeline/player.h"
 #include "platform/child.h"
@@ -140,8 +141,9 @@ Status work(Channel& channel) {
   if (!bytes) return fail(Code::kTimeout, "the supervisor says nothing");
   TRY_VALUE(const proto::ToWorker message, proto::decode_to_worker(*bytes));
   if (const auto* start = std::get_if<proto::Start>(&message)) return run_start(channel, *start);
-  if (std::holds_alternative<proto::Stop>(message)) return {};
-  return fail(Code::kUnsupported, "this worker does not probe models");
+  if (const auto* probe = std::get_if<proto::Probe>(&message))
+    return send(channel, run_probe(*probe));
+  return {};
 }
 
 }  // namespace

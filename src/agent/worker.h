@@ -1,5 +1,5 @@
-// The worker: the process that runs a release's pipeline, with no keys and no network, and tells
-// its supervisor numbers (proto/worker.h).
+// The worker: the process that runs a release's pipeline, or probes a model of it, with no keys and
+// no network, and tells its supervisor numbers (proto/worker.h).
 //
 //   int main() { return polder::agent::run_worker(); }
 //

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/worker.h"
 #include "apps/polderd_commands.h"
 #include "base/fail.h"
 #include "base/text.h"
@@ -32,6 +33,11 @@ using command_line::options_help;
 #define POLDERD_JSON_OPTION \
   { "--json", "", "prints the result as JSON" }
 
+constexpr Option kRunOptions[] = {POLDERD_OPTIONS};
+constexpr Option kCheckOptions[] = {
+    POLDERD_OPTIONS,
+    {"--install", "", "installs what there is, watches it for its time, and commits or rolls back"},
+    POLDERD_JSON_OPTION};
 constexpr Option kShowOptions[] = {POLDERD_OPTIONS, POLDERD_JSON_OPTION};
 constexpr Option kKeyOptions[] = {POLDERD_OPTIONS, POLDERD_KEY_OPTIONS, POLDERD_JSON_OPTION};
 
@@ -42,11 +48,15 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
+    {"run", "Runs the releases of this device and keeps them up to date. What systemd starts.",
+     "  polderd run\n  polderd run --config ./polderd.toml --repository /media/stick/repo",
+     kRunOptions, run_command},
     {"check",
      "Asks the repository once what this device should run, and says what it would install and "
-     "what it\nrefuses. Exit status 1 when the repository cannot be asked or trusted.",
-     "  polderd check\n  polderd check --repository https://releases.example.com/fleet",
-     kShowOptions, check_command},
+     "what it\nrefuses. Exit status 1 when the repository cannot be asked or trusted, or when an "
+     "update failed.",
+     "  polderd check\n  polderd check --install --repository https://releases.example.com/fleet",
+     kCheckOptions, check_command},
     {"status", "Says what runs, what is under way and what failed.", "  polderd status --json",
      kShowOptions, status_command},
     {"doctor", "Says what is wrong and what to do. Exit status 1 when something is.",
@@ -73,8 +83,8 @@ std::string first_sentence(std::string_view text) {
 
 std::string general_help() {
   std::string text =
-      "usage: polderd COMMAND [OPTIONS]\n\nWhat a device that runs signed releases of AI models "
-      "asks, checks and says.\n\n";
+      "usage: polderd COMMAND [OPTIONS]\n\nRuns signed releases of AI models on a device and keeps "
+      "them up to date.\n\n";
   for (const Command& command : kCommands)
     text += fmt::format("  {:<18}{}.\n", command.name, first_sentence(command.summary));
   return text +
@@ -144,6 +154,8 @@ int main_of(int argc, char** argv) {
   const std::span<char* const> words(argv + 1, std::size_t(argc - 1));
   if (std::string_view(words[0]) == "--version")
     return print(fmt::format("polderd {}\n", POLDER_VERSION), stdout, 0);
+  // What supervisors start; not for people.
+  if (std::string_view(words[0]) == "worker") return run_worker();
   for (const std::size_t count : {2u, 1u}) {
     if (words.size() < count) continue;
     std::string name = words[0];

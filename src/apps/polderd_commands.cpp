@@ -1,15 +1,23 @@
 #include "apps/polderd_commands.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <string>
 
-#include "agent/clock_floor.h"
+#include "agent/driver.h"
 #include "agent/identity.h"
-#include "agent/repository_client.h"
+#include "agent/repository_releases.h"
 #include "agent/status.h"
+#include "agent/worker_runner.h"
 #include "apps/polderd_home.h"
 #include "base/fail.h"
 #include "base/text.h"
+#include "platform/process.h"
 
 namespace polder::agent {
 
@@ -20,6 +28,120 @@ using trust::Json;
 
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
+void log(const std::string& text) { std::fprintf(stderr, "polderd: %s\n", one_line(text).c_str()); }
+
+// --- The agent, put together ---------------------------------------------------------------------
+
+// Everything that a driver needs, for as long as it needs it.
+class Agent {
+ public:
+  static Result<std::unique_ptr<Agent>> open(const Args& args, Self self) {
+    TRY_VALUE(Home home, Home::open(args));
+    TRY_VALUE(std::unique_ptr<StorageLock> lock, home.lock());
+    auto agent = std::unique_ptr<Agent>(new Agent(std::move(home), std::move(lock)));
+    TRY(agent->make(self));
+    return agent;
+  }
+
+  Driver& driver() { return *driver_; }
+  const Home& home() const { return home_; }
+  RepositoryReleases& releases() { return *releases_; }
+  std::int64_t now_s() const { return wall_.now_s(); }
+  SystemClock& clock() { return clock_; }
+
+  // What only the running agent knows, for `polderd status`.
+  void publish_live() {
+    Live live{.checked_s = checked_s_, .check_error = driver_->check_error()};
+    for (const Refusal& refusal : driver_->refusals()) live.refusals.push_back(refusal.reason);
+    for (const std::string& name : home_.config.models) {
+      const UnitHealth health = runner_->health(name);
+      const bool runs = driver_->state().units.at(name).running() != nullptr;
+      live.health[name] = !runs                                ? "nothing to run"
+                          : health.health == Health::kWell     ? "well"
+                          : health.health == Health::kStarting ? "starting"
+                                                               : health.reason;
+    }
+    const std::string text = live.to_json().pretty();
+    if (text == live_text_) return;
+    // For readers alone: when it fails they see the one before.
+    if (replace_stored(*home_.storage, kLiveName, text).ok()) live_text_ = text;
+  }
+  void note_check() { checked_s_ = wall_.now_s(); }
+
+ private:
+  Agent(Home home, std::unique_ptr<StorageLock> lock)
+      : home_(std::move(home)), lock_(std::move(lock)) {}
+
+  Status make(Self self) {
+    TRY(home_.trust_root());
+    TRY_VALUE(sources_, Sources::open(home_.config, clock_, wall_));
+    TRY_VALUE(BlobStore blobs, BlobStore::open(*home_.storage));
+    blobs_ = std::make_unique<BlobStore>(std::move(blobs));
+    device_ = this_device();
+    releases_ = std::make_unique<RepositoryReleases>(home_.config, device_, sources_.metadata(),
+                                                     sources_.blobs(), *blobs_);
+    record_ = Recorder::open(home_, wall_.now_s());
+    TRY_VALUE(const std::string program, own_program());
+    runner_ = std::make_unique<WorkerRunner>(home_.config, releases_->slots(), *home_.storage,
+                                             processes_, clock_, program,
+                                             [this](const Occurrence& what) { happened(what); });
+    driver_ =
+        std::make_unique<Driver>(home_.config, Policy{},
+                                 DriverParts{*home_.storage, *releases_, *runner_, clock_, wall_,
+                                             [this] { return random_.bits(); },
+                                             [this](const Occurrence& what) { happened(what); }},
+                                 self);
+    return driver_->start();
+  }
+
+  void happened(const Occurrence& what) {
+    log(fmt::format("{}: {}", what.object, what.text));
+    record_.add(what, wall_.now_s());
+  }
+
+  Home home_;
+  std::unique_ptr<StorageLock> lock_;
+  SystemClock clock_;
+  SystemWallClock wall_;
+  SystemProcesses processes_;
+  Random random_;
+  Sources sources_;
+  trust::Device device_;
+  std::unique_ptr<BlobStore> blobs_;
+  std::unique_ptr<RepositoryReleases> releases_;
+  Recorder record_;
+  std::unique_ptr<WorkerRunner> runner_;
+  std::unique_ptr<Driver> driver_;
+  std::int64_t checked_s_ = 0;
+  std::string live_text_;
+};
+
+// --- Run -----------------------------------------------------------------------------------------
+
+// Where the active slot of the runtime has its program. Errors: of Slots::open().
+Result<std::string> program_of_runtime(Agent& agent) {
+  const Unit& unit = agent.driver().state().units.at(agent.home().config.runtime);
+  TRY_VALUE(
+      const StagedRelease staged,
+      agent.releases().slots().open(agent.home().config.runtime, unit.active, *unit.running()));
+  if (staged.models.empty()) return fail(Code::kNotFound, "the release holds no polderd");
+  return agent.home().storage->path(staged.models[0].name);
+}
+
+// The program that is to run instead of this one: from a slot always the installed one, which
+// counts the try and starts the slot's.
+Status start_other(std::unique_ptr<Agent> agent, const Self& self, char** argv) {
+  TRY_VALUE(std::string program, installed_program(self));
+  std::string slot;
+  if (self.slot == Slot::kNone) {
+    const Unit& unit = agent->driver().state().units.at(agent->home().config.runtime);
+    TRY_VALUE(program, program_of_runtime(*agent));
+    slot = slot_name(unit.active);
+  }
+  agent.reset();  // workers end, the lock is free
+  return run_in_place(program, slot, argv);
+}
+
 // --- Check ---------------------------------------------------------------------------------------
 
 Json release_json(const std::string& unit, const ReleaseId& release) {
@@ -28,22 +150,55 @@ Json release_json(const std::string& unit, const ReleaseId& release) {
                        {"manifest", trust::hex(release.manifest)}};
 }
 
-void print_check(const std::optional<Offer>& offer, const std::vector<Refusal>& refusals) {
+Result<int> print_check(Agent& agent, bool json) {
+  const AgentState& state = agent.driver().state();
+  const std::int64_t now_s = std::max(agent.now_s(), state.time_seen_s);
+  TRY_VALUE(CheckOutcome outcome, agent.releases().check(state, now_s));
+  AgentState learned = state;
+  for (const auto& [name, floor] : outcome.floors) {
+    if (learned.units.contains(name)) learned.floors[name] = floor;
+  }
+  std::vector<Refusal> refusals = std::move(outcome.refusals);
+  const auto offer = choose_offer(learned, outcome.offers, now_s, {}, refusals);
+  if (json) {
+    Json::Array refused;
+    for (const Refusal& refusal : refusals) {
+      Json item = release_json(refusal.unit, refusal.release);
+      item.members()->emplace("reason", refusal.reason);
+      refused.push_back(std::move(item));
+    }
+    const Json document =
+        Json::Members{{"install", offer ? release_json(offer->unit, offer->release) : Json()},
+                      {"refused", std::move(refused)}};
+    print(document.pretty() + "\n");
+    return 0;
+  }
   print(offer ? fmt::format("would install {}\n", offer->release.text())
               : std::string("nothing to install\n"));
-  for (const Refusal& refusal : refusals)
-    print(fmt::format("refused: {}\n", one_line(refusal.reason)));
+  for (const Refusal& refusal : refusals) print(fmt::format("refused: {}\n", refusal.reason));
+  return 0;
 }
 
-Json check_json(const std::optional<Offer>& offer, const std::vector<Refusal>& refusals) {
-  Json::Array refused;
-  for (const Refusal& refusal : refusals) {
-    Json item = release_json(refusal.unit, refusal.release);
-    item.members()->emplace("reason", refusal.reason);
-    refused.push_back(std::move(item));
+// Until a check finds nothing more.
+Result<int> install_all(Agent& agent, bool json) {
+  Driver& driver = agent.driver();
+  const std::size_t bad = driver.state().bad.size(), failed = driver.state().attempts.size();
+  bool restart = false;
+  for (int i = 0; i < 64 && !restart; ++i) {
+    const auto before = driver.state().units;
+    TRY_VALUE(const Turn turn, driver.turn_until_idle());
+    agent.note_check();
+    agent.publish_live();
+    restart = turn.restart;
+    if (driver.state().units == before) break;
   }
-  return Json::Members{{"install", offer ? release_json(offer->unit, offer->release) : Json()},
-                       {"refused", std::move(refused)}};
+  const bool fine = driver.check_error().empty() && driver.state().bad.size() <= bad &&
+                    driver.state().attempts.size() <= failed;
+  const Live live{.check_error = driver.check_error()};
+  if (json) print(status_json(agent.home().config, driver.state(), live).pretty() + "\n");
+  else print(status_text(agent.home().config, driver.state(), live));
+  if (restart) log("polderd itself was updated: 'polderd run' starts the new one");
+  return fine ? 0 : 1;
 }
 
 // --- Keys ----------------------------------------------------------------------------------------
@@ -66,29 +221,28 @@ Status print_identity(const Identity& identity, bool json) {
 
 }  // namespace
 
-Result<int> check_command(const Args& args) {
-  TRY_VALUE(const Home home, Home::open(args));
-  TRY_VALUE(const std::unique_ptr<StorageLock> lock, home.lock());
-  TRY(home.trust_root());
-  TRY_VALUE(AgentState loaded, load_state(*home.storage));
-  TRY_VALUE(AgentState state,
-            with_units(std::move(loaded), home.config.models, home.config.runtime));
-  SystemClock clock;
-  const SystemWallClock wall;
-  TRY_VALUE(Sources sources, Sources::open(home.config, clock, wall));
-  TRY_VALUE(BlobStore blobs, BlobStore::open(*home.storage));
-  const trust::Device device = this_device();
-  RepositoryClient client(home.config, device, sources.metadata(), blobs);
-  const std::int64_t now_s = believed_time_s(wall.now_s(), state.time_seen_s);
-  TRY_VALUE(CheckOutcome outcome, client.check(state, now_s));
-  for (const auto& [name, floor] : outcome.floors) {
-    if (state.units.contains(name)) state.floors[name] = floor;
+Result<int> run_command(const Args& args) {
+  const Self self = self_from_environment();
+  TRY_VALUE(std::unique_ptr<Agent> agent, Agent::open(args, self));
+  log(fmt::format("{} runs, start {}", agent->home().config.device, agent->driver().state().boot));
+  bool checked = false;
+  for (;;) {
+    TRY_VALUE(const Turn turn, agent->driver().turn());
+    if (agent->driver().has_checked() && !checked) agent->note_check();
+    checked = agent->driver().has_checked() && agent->driver().state().phase != Phase::kCheck;
+    agent->publish_live();
+    if (turn.restart) {
+      TRY(start_other(std::move(agent), self, args_of_process()));
+      return 1;
+    }
+    agent->clock().sleep_until_us(turn.wake_us);
   }
-  std::vector<Refusal> refusals = std::move(outcome.refusals);
-  const auto offer = choose_offer(state, outcome.offers, now_s, {}, refusals);
-  if (args.has("--json")) print(check_json(offer, refusals).pretty() + "\n");
-  else print_check(offer, refusals);
-  return 0;
+}
+
+Result<int> check_command(const Args& args) {
+  TRY_VALUE(const std::unique_ptr<Agent> agent, Agent::open(args, self_from_environment()));
+  if (args.has("--install")) return install_all(*agent, args.has("--json"));
+  return print_check(*agent, args.has("--json"));
 }
 
 Result<int> status_command(const Args& args) {

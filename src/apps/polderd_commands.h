@@ -8,6 +8,7 @@
 namespace polder::agent {
 
 // Each prints its result on stdout and returns the exit status; an error is printed by the caller.
+Result<int> run_command(const command_line::Args& args);
 Result<int> check_command(const command_line::Args& args);
 Result<int> status_command(const command_line::Args& args);
 Result<int> doctor_command(const command_line::Args& args);

@@ -1,6 +1,12 @@
 #include "apps/polderd_home.h"
 
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 #include "agent/identity.h"
@@ -8,6 +14,8 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "platform/file.h"
+#include "platform/host.h"
+#include "platform/process.h"
 #include "runtime/abilities.h"
 #include "trust/tuf_folder.h"
 #include "trust/tuf_http.h"
@@ -19,6 +27,8 @@ namespace {
 constexpr char kDefaultConfig[] = "/etc/polderd/polderd.toml";
 constexpr char kLockName[] = "lock";
 constexpr char kAuditFolder[] = "audit", kAuditName[] = "audit/log";
+// How the program that was installed tells the one of a slot who it is.
+constexpr char kSlotVariable[] = "POLDERD_SLOT", kInstalledVariable[] = "POLDERD_INSTALLED";
 
 bool is_url(const std::string& text) {
   return text.starts_with("http://") || text.starts_with("https://");
@@ -199,12 +209,64 @@ KeyPassphrase::KeyPassphrase(const command_line::Args& args)
                                          : std::nullopt,
                        .none = true}) {}
 
+std::uint64_t Random::bits() {
+  std::uint64_t bits = 0;
+  // Never short nor interrupted for so few bytes; before the kernel has any it waits.
+  if (::getrandom(&bits, sizeof bits, 0) != sizeof bits) bits = std::uint64_t(monotonic_ns());
+  return bits;
+}
+
 trust::Device this_device() {
   Abilities abilities = machine_abilities();
   return {std::move(abilities.targets),
           {"native"},
           abilities.plan_format,
           std::move(abilities.operators)};
+}
+
+// --- Programs ------------------------------------------------------------------------------------
+
+Self self_from_environment() {
+  const char* slot = std::getenv(kSlotVariable);
+  if (!slot) return {};
+  const std::string_view name = slot;
+  if (name == slot_name(Slot::kA)) return {Slot::kA, true};
+  if (name == slot_name(Slot::kB)) return {Slot::kB, true};
+  return {};
+}
+
+Result<std::string> installed_program(const Self& self) {
+  const char* path = std::getenv(kInstalledVariable);
+  return self.slot != Slot::kNone && path ? Result<std::string>(std::string(path)) : own_program();
+}
+
+// The words that this process was started with; they stay where the kernel put them.
+char** args_of_process() {
+  static std::vector<std::string> words;
+  static std::vector<char*> pointers;
+  words.clear();
+  pointers.clear();
+  if (const auto text = read_kernel_text("/proc/self/cmdline"); text.ok()) {
+    for (std::size_t at = 0; at < text->size();) {
+      words.emplace_back(text->c_str() + at);
+      at += words.back().size() + 1;
+    }
+  }
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers.data();
+}
+
+Status run_in_place(const std::string& program, const std::string& slot, char** argv) {
+  if (slot.empty()) {
+    ::unsetenv(kSlotVariable);
+  } else {
+    ::setenv(kSlotVariable, slot.c_str(), 1);
+    TRY_VALUE(const std::string own, own_program());
+    ::setenv(kInstalledVariable, own.c_str(), 1);
+  }
+  ::execv(program.c_str(), argv);
+  return fail(Code::kIo, "{}: cannot be started: {}", program, std::strerror(errno));
 }
 
 }  // namespace polder::agent

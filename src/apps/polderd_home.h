@@ -73,6 +73,22 @@ class KeyPassphrase {
   trust::GivenPassphrase source_;
 };
 
+// For jitter: the system's.
+class Random {
+ public:
+  std::uint64_t bits();
+};
+
 trust::Device this_device();
+
+// --- Programs ------------------------------------------------------------------------------------
+
+// Which polderd this is, as the one that started it has said.
+Self self_from_environment();
+// The one that was installed, which starts those in slots.
+Result<std::string> installed_program(const Self& self);
+char** args_of_process();
+// Becomes another program. Returns on an error only.
+Status run_in_place(const std::string& program, const std::string& slot, char** argv);
 
 }  // namespace polder::agent

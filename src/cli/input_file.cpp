@@ -13,7 +13,7 @@
 #include "pipeline/imaging/fit.h"
 #include "pipeline/sources/wav.h"
 #include "platform/file.h"
-#include "sdk/tensor_file.h"
+#include "runtime/tensor_file.h"
 
 namespace polder::cli {
 

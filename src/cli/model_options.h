@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "cli/args.h"
+#include "runtime/tensor_file.h"
 #include "sdk/open.h"
-#include "sdk/tensor_file.h"
 
 namespace polder::cli {
 

@@ -6,17 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "graph/graph.h"
+#include "graph/owned_tensor.h"
 
 namespace polder {
-
-// A tensor that owns its elements.
-struct OwnedTensor {
-  DataType type = DataType::kNone;
-  Shape shape;
-  Bytes data;
-  Layout layout = Layout::kPlain;  // kUnaligned: weights left in a model file
-};
 
 struct ImportOptions {
   // Input name -> its extents; -1 keeps what the model says. A dimension that the model names (the

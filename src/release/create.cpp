@@ -11,8 +11,8 @@
 #include "release/blob_writer.h"
 #include "release/plan_facts.h"
 #include "release/sbom.h"
+#include "runtime/tensor_file.h"
 #include "sdk/open.h"
-#include "sdk/tensor_file.h"
 #include "trust/file_digest.h"
 #include "trust/sealed_file.h"
 

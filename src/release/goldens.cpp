@@ -5,8 +5,8 @@
 #include "base/fail.h"
 #include "measure/random_input.h"
 #include "runtime/golden.h"
+#include "runtime/tensor_file.h"
 #include "sdk/open.h"
-#include "sdk/tensor_file.h"
 
 namespace polder::release {
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""A device and its repository, with the real programs: what it would install, from a folder and
-from a web server, what it refuses, and who it is.
+"""A device and its releases, with the real programs: a repository in a folder and on a web server,
+updates, a release that is bad, metadata that expire, what is half copied.
 
     agent_test.py POLDER POLDERD
 """
@@ -11,27 +11,75 @@ import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from onnx_bytes import field, onnx_input, onnx_model, onnx_node, onnx_output  # noqa: E402
+
 POLDER = pathlib.Path(sys.argv[1]).resolve()
 POLDERD = pathlib.Path(sys.argv[2]).resolve()
 KEYS = ["root-1", "root-2", "root-3", "targets", "online"]
 MODEL = "voice"
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+PIPELINE = """[pipeline]
+name = "voice"
+[[node]]
+name = "microphone"
+type = "wav_file"
+path = "{wav}"
+[[node]]
+name = "window"
+type = "audio_window"
+inputs = ["microphone"]
+[[node]]
+name = "infer"
+type = "infer"
+inputs = ["window"]
+model = "mean"
+[[node]]
+name = "speech"
+type = "vad_smooth"
+inputs = ["infer"]
+[[node]]
+name = "events"
+type = "json_lines"
+inputs = ["speech"]
+"""
+
+
+def npy(dims, values):
+    """A .npy file of 32-bit floats."""
+    shape = ", ".join(str(d) for d in dims) + ("," if len(dims) == 1 else "")
+    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}"
+    head += " " * (-(len(head) + 11) % 64) + "\n"
+    return (b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() +
+            struct.pack(f"<{len(values)}f", *values))
+
+
+def wav(samples):
+    data = struct.pack(f"<{len(samples)}h", *samples)
+    return (b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " +
+            struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16) + b"data" +
+            struct.pack("<I", len(data)) + data)
 
 
 class Maker:
-    """Makes releases as their releaser would, blob by blob. The models are never opened."""
+    """Makes releases as their releaser would, blob by blob."""
 
-    def __init__(self, repo):
-        self.repo = repo
+    def __init__(self, folder, repo):
+        self.folder, self.repo = folder, repo
+        ints = field(1, "axes") + field(20, 7) + field(8, 1)
+        model = onnx_model(onnx_node("ReduceMean", ["x"], ["m"], field(5, ints)),
+                           onnx_node("Sigmoid", ["m"], ["y"], name="n1"),
+                           onnx_input("x", [1, 576]), onnx_output("y"))
+        (folder / "mean.onnx").write_bytes(model)
+        subprocess.run([POLDER, "compile", folder / "mean.onnx", "-o", folder / "mean.plan",
+                        "--target", "generic"], check=True, capture_output=True)
 
     def blob(self, blobs, data):
         digest = hashlib.sha256(data).hexdigest()
@@ -41,16 +89,30 @@ class Maker:
         blobs[digest] = {"sha256": digest, "bytes": len(data)}
         return digest
 
-    def manifest(self, version, target="generic", model=MODEL):
+    def manifest(self, version, golden=0.5, sound="clip.wav", model=MODEL):
         blobs = {}
-        plan = self.blob(blobs, f"plan of {model} {version}".encode())
+        plan = self.blob(blobs, (self.folder / "mean.plan").read_bytes())
+        sound_file = self.blob(blobs, wav([0] * 16000))
+        pipeline = self.blob(blobs, PIPELINE.format(wav=sound).encode() + f"# {version}\n".encode())
+        zeros = self.blob(blobs, npy([1, 576], [0.0] * 576))
+        expected = self.blob(blobs, npy([1, 1], [golden]))
         return json.dumps({
             "format": 1, "model": model, "version": version, "created": "2026-11-28T12:00:00Z",
             "licence": "Apache-2.0",
-            "artifacts": [{"name": "mean", "kind": "plan", "target": target, "blob": plan,
+            "artifacts": [{"name": "mean", "kind": "plan", "target": "generic", "blob": plan,
                            "requires": {"plan_format": 1, "operators": {}, "backend": "native"}}],
+            "pipeline": {"blob": pipeline, "files": {"clip.wav": sound_file}},
+            "goldens": [{"name": "silence", "artifact": "mean",
+                         "inputs": [{"name": "x", "blob": zeros}],
+                         "outputs": [{"name": "y", "blob": expected}],
+                         "absolute": 1e-5, "relative": 0}],
             "lineage": {}, "card": {}, "sbom": self.blob(blobs, b"{}"),
             "blobs": list(blobs.values())})
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 class Agent(unittest.TestCase):
@@ -72,10 +134,10 @@ class Agent(unittest.TestCase):
         self.polder("repo", "init", self.repo, "--root-key", "root-1.pub.pem", "--root-key",
                     "root-2.pub.pem", "--root-key", "root-3.pub.pem", "--targets-key",
                     "targets.pub.pem", "--timestamp-key", "online.pub.pem")
-        self.polder("repo", "sign", self.repo, "--key", "root-1.pem", "--key", "root-2.pem",
-                    "--key", "targets.pem")
+        self.polder("repo", "sign", self.repo, "--key", "root-1.pem", "--key", "root-2.pem", "--key",
+                    "targets.pem")
         self.publish()
-        self.maker = Maker(self.repo)
+        self.maker = Maker(self.scratch, self.repo)
         shutil.copy(self.repo / "metadata" / "1.root.json", self.scratch / "root.json")
         self.configure()
 
@@ -83,7 +145,7 @@ class Agent(unittest.TestCase):
         (self.scratch / "polderd.toml").write_text(
             f'device = "camera-17"\nfolder = "{self.device}"\nmodels = ["{MODEL}"]\n'
             f'repository = "{repository or self.repo}"\nroot = "{self.scratch}/root.json"\n'
-            f'{more}')
+            f'[updates]\nobserve_s = 1\n[worker]\ncrashes = 2\n{more}')
 
     def polder(self, *words):
         done = subprocess.run([POLDER, *map(str, words)], cwd=self.keys, capture_output=True,
@@ -109,76 +171,104 @@ class Agent(unittest.TestCase):
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout
 
-    def offered(self):
-        """The version that would be installed, or None, and the reasons for what would not."""
-        report = json.loads(self.agent("check", "--json"))
-        return (report["install"] and report["install"]["version"],
-                [item["reason"] for item in report["refused"]])
+    def install(self, status=0):
+        return json.loads(self.agent("check", "--install", "--json", status=status))
 
-    def test_a_folder(self):
-        self.assertEqual(self.offered(), (None, ["the repository has no release of 'voice'"]))
-        self.release("1.0.0")
-        self.assertEqual(self.offered(), ("1.0.0", []))
-        self.release("1.1.0")
-        self.release("1.0.5")
-        self.assertEqual(self.offered()[0], "1.1.0")
-        self.assertIn("would install voice 1.1.0", self.agent("check"))
-        # Nothing of it is installed by a check.
+    def running(self):
         unit = json.loads(self.agent("status", "--json"))["units"][MODEL]
-        self.assertIsNone(unit["running"])
+        return unit["running"] and unit["running"]["version"]
 
-    def test_a_web_server(self):
-        handler = functools.partial(Quiet, directory=self.repo)
+    def test_updates_from_a_folder(self):
+        self.release("1.0.0")
+        self.assertIn("would install voice 1.0.0", self.agent("check"))
+        self.assertIsNone(self.running())
+        self.assertEqual(self.install()["units"][MODEL]["running"]["version"], "1.0.0")
+        self.release("1.1.0")
+        self.install()
+        status = json.loads(self.agent("status", "--json"))
+        self.assertEqual(self.running(), "1.1.0")
+        self.assertEqual(status["units"][MODEL]["previous"]["version"], "1.0.0")
+        # Nothing new is nothing to do.
+        self.assertIn("nothing to install", self.agent("check"))
+        self.install()
+        self.assertEqual(self.running(), "1.1.0")
+
+    def test_updates_from_a_web_server(self):
+        handler = functools.partial(QuietHandler, directory=self.repo)
+        handler.log_message = lambda *_: None
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         self.addCleanup(lambda: (server.shutdown(), thread.join(), server.server_close()))
-        self.release("1.0.0")
         self.configure(f"http://127.0.0.1:{server.server_port}")
-        self.assertEqual(self.offered()[0], "1.0.0")
-
-    def test_the_address_can_be_given(self):
         self.release("1.0.0")
-        self.configure("/nowhere")
-        self.agent("check", status=1)
-        self.assertIn("1.0.0", self.agent("check", "--repository", self.repo))
+        self.install()
+        self.assertEqual(self.running(), "1.0.0")
 
-    def test_what_does_not_fit_the_device_is_refused(self):
-        self.release("1.0.0", target="another-machine")
-        version, reasons = self.offered()
-        self.assertIsNone(version)
-        self.assertIn("another-machine", " ".join(reasons))
-        self.release("3.0.0", model="somebody-elses")
-        self.assertIsNone(self.offered()[0])
-
-    def test_a_changed_manifest_is_not_offered(self):
+    def test_a_release_that_crashes_is_rolled_back(self):
         self.release("1.0.0")
-        self.assertEqual(self.offered()[0], "1.0.0")
-        shutil.rmtree(self.device)
+        self.install()
+        self.release("2.0.0", sound="missing.wav")
+        report = self.install(status=1)
+        self.assertEqual(report["units"][MODEL]["running"]["version"], "1.0.0")
+        self.assertIn("crash loop", report["bad"][0]["reason"])
+        self.assertIn("failed here", self.agent("check"))
+        # A newer one goes on from there.
+        self.release("2.0.1")
+        self.install()
+        self.assertEqual(self.running(), "2.0.1")
+        log = self.polder("audit", "show", self.device / "audit" / "log")
+        for act in ("update_installed", "update_committed", "update_rolled_back",
+                    "worker_failed"):
+            self.assertIn(act, log)
+
+    def test_a_release_with_other_results_is_not_activated(self):
+        self.release("1.0.0")
+        self.install()
+        self.release("2.0.0", golden=0.75)
+        report = self.install(status=1)
+        self.assertEqual(report["units"][MODEL]["running"]["version"], "1.0.0")
+        self.assertIn("2.0.0", report["bad"][0]["release"])
+        log = self.polder("audit", "show", self.device / "audit" / "log")
+        self.assertIn("update_failed", log)
+        self.assertNotIn("update_rolled_back", log)
+
+    def test_a_half_copied_repository_blames_nobody(self):
+        self.release("1.0.0")
+        self.install()
+        self.release("1.1.0")
+        whole = self.scratch / "whole"
+        shutil.copytree(self.repo / "blobs", whole)
+        newest = json.loads((self.scratch / "manifest.json").read_text())["pipeline"]["blob"]
+        path = self.repo / "blobs" / "sha256" / newest[:2] / newest
+        path.write_bytes(path.read_bytes()[:-1])
+        report = self.install(status=1)
+        self.assertEqual(report["bad"], [])
+        self.assertEqual(self.running(), "1.0.0")
+
+    def test_a_changed_manifest_is_refused(self):
+        self.release("1.0.0")
         for path in (self.repo / "targets" / MODEL / "1.0.0").iterdir():
             path.write_bytes(path.read_bytes().replace(b"Apache", b"Apacha"))
-        done = subprocess.run([POLDERD, "check", "--json", "--config",
-                               self.scratch / "polderd.toml"], capture_output=True, text=True,
-                              timeout=100)
-        self.assertTrue(done.returncode == 1 or not json.loads(done.stdout)["install"])
+        self.agent("check", "--install")
+        self.assertIsNone(self.running())
+        log = self.polder("audit", "show", self.device / "audit" / "log")
+        self.assertIn("release_refused", log)
 
-    def test_expired_metadata_are_refused_and_renewed_ones_taken(self):
+    def test_expired_metadata_stop_updates_and_nothing_else(self):
         self.release("1.0.0")
-        self.assertEqual(self.offered()[0], "1.0.0")
+        self.install()
         # A timestamp of long ago, with the highest number of all.
         subprocess.run([POLDER, "repo", "publish", self.repo, "--key", "online.pem"], cwd=self.keys,
                        env={**os.environ, "SOURCE_DATE_EPOCH": "1000000000"}, check=True,
                        capture_output=True, timeout=60)
-        report = json.loads(self.agent("check", "--json", status=1))
-        self.assertEqual(report["error"]["code"], "timeout")
-        self.assertIn("expired", report["error"]["message"])
+        report = self.install(status=1)
+        self.assertIn("expired", report["live"]["check_error"])
+        self.assertEqual(self.running(), "1.0.0")
+        # Renewed, all goes on.
         self.release("1.1.0")
-        self.assertEqual(self.offered()[0], "1.1.0")
-
-    def test_without_a_root_nothing_is_trusted(self):
-        self.release("1.0.0")
-        (self.scratch / "root.json").unlink()
-        self.agent("check", status=1)
+        self.install()
+        self.assertEqual(self.running(), "1.1.0")
 
     def test_identity(self):
         made = json.loads(self.agent("identity", "create", "--json"))
@@ -192,12 +282,12 @@ class Agent(unittest.TestCase):
                               capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("camera-17", done.stdout)
-        # Making it is on record, and its key vouches for the record.
+        # Its key signs the audit log.
+        self.release("1.0.0")
+        self.install()
         public = self.scratch / "device.pub.pem"
         public.write_text(made["public"])
-        log = self.device / "audit" / "log"
-        self.assertIn("identity_created", self.polder("audit", "show", log))
-        self.polder("audit", "verify", log, "--key", public)
+        self.polder("audit", "verify", self.device / "audit" / "log", "--key", public)
 
     def test_doctor_says_what_is_wrong(self):
         findings = json.loads(self.agent("doctor", "--json", status=1))
@@ -225,12 +315,27 @@ class Agent(unittest.TestCase):
     def test_help(self):
         done = subprocess.run([POLDERD, "--help"], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0)
-        for command in ("check", "status", "doctor", "identity create"):
+        for command in ("run", "check", "status", "doctor", "identity create"):
             self.assertIn(command, done.stdout)
             one = subprocess.run([POLDERD, *command.split(), "--help"], capture_output=True,
                                  text=True, timeout=60)
             self.assertEqual(one.returncode, 0)
             self.assertIn("example:", one.stdout)
+
+    def test_two_at_a_time_are_refused(self):
+        self.release("1.0.0")
+        running = subprocess.Popen([POLDERD, "run", "--config", self.scratch / "polderd.toml"],
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(running.stderr.close)
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        self.assertIn("camera-17 runs", running.stderr.readline())
+        self.agent("check", status=1)
+        # It installs by itself; killed at any time it goes on from there.
+        for line in running.stderr:
+            if "committed" in line:
+                break
+        self.assertEqual(self.running(), "1.0.0")
 
 
 if __name__ == "__main__":

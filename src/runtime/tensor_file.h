@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "import/options.h"
+#include "graph/owned_tensor.h"
 
 namespace polder {
 

@@ -1,5 +1,5 @@
 // NumPy's .npy format: a magic number, a header that is a Python dictionary, then the elements.
-#include "sdk/tensor_file.h"
+#include "runtime/tensor_file.h"
 
 #include <charconv>
 #include <cstring>

@@ -1,0 +1,141 @@
+#include "agent/probe.h"
+
+#include <algorithm>
+
+#include "base/fail.h"
+#include "proto/worker.h"
+
+namespace polder::agent {
+namespace {
+
+constexpr std::int64_t kLookMs = 200;
+constexpr std::uint64_t kProbeCpuS = 600;
+
+constexpr int kKill = 9;  // SIGKILL: of the kernel, when memory or processor time has run out
+
+Error crashed(const ChildExit& exit) {
+  if (exit.signal == kKill) {
+    return fail(Code::kExhausted,
+                "its process was killed, after {:.1f} s of processor and with {} KB",
+                double(exit.cpu_us) * 1e-6, exit.max_resident_bytes >> 10);
+  }
+  if (exit.signal != 0)
+    return fail(Code::kCorrupt, "its process was ended by signal {}", exit.signal);
+  return fail(Code::kCorrupt, "its process ended with status {} and without a word", exit.status);
+}
+
+// What the process says at its end.
+Result<proto::ProbeResult> result_of(ChildProcess& child, Clock& clock,
+                                     const std::function<Status()>& alive) {
+  const std::int64_t deadline_us = clock.now_us() + kProbeTimeoutMs * 1000;
+  while (clock.now_us() < deadline_us) {
+    TRY(alive());
+    auto bytes = child.receive(kLookMs);
+    if (!bytes.ok()) {
+      if (bytes.error().code != Code::kUnavailable) return std::move(bytes).error();
+      TRY_VALUE(const auto exit, child.wait(kLookMs));
+      if (exit) return crashed(*exit);
+      continue;
+    }
+    if (!*bytes) continue;
+    TRY_VALUE(const proto::FromWorker message, proto::decode_from_worker(**bytes));
+    if (const auto* result = std::get_if<proto::ProbeResult>(&message)) return *result;
+    if (!std::holds_alternative<proto::Heartbeat>(message))
+      return fail(Code::kCorrupt, "its process says what no probe says");
+  }
+  return fail(Code::kTimeout, "not done after {} s", kProbeTimeoutMs / 1000);
+}
+
+proto::Probe job_of(const StagedRelease& staged, const StagedModel& model, const Storage& storage) {
+  proto::Probe probe{.model = {model.artifact.name, storage.path(model.name)}, .runs = kProbeRuns};
+  const auto files_of = [&](const std::vector<trust::GoldenTensor>& tensors) {
+    std::vector<proto::GoldenFile> files;
+    for (const trust::GoldenTensor& tensor : tensors)
+      files.push_back({tensor.name, storage.path(staged.golden(tensor.blob))});
+    return files;
+  };
+  for (const trust::Golden& golden : staged.manifest.goldens) {
+    if (golden.artifact != model.artifact.name) continue;
+    probe.goldens.push_back({golden.name, files_of(golden.inputs), files_of(golden.outputs),
+                             golden.absolute, golden.relative});
+  }
+  return probe;
+}
+
+Status check_limits(const trust::Limits& limits, const proto::ProbeResult& result) {
+  if (limits.memory_bytes && result.memory_bytes > std::uint64_t(*limits.memory_bytes)) {
+    return fail(Code::kIncompatible, "takes {} bytes of memory, the release allows {}",
+                result.memory_bytes, *limits.memory_bytes);
+  }
+  if (!limits.latency_ms) return {};
+  if (result.p99_ms <= 0) {
+    return fail(Code::kIncompatible,
+                "a limit of latency, and nothing to measure it with: give the release a golden");
+  }
+  if (result.p99_ms > *limits.latency_ms) {
+    return fail(Code::kIncompatible, "p99 is {:.3f} ms here, the release allows {:.3f} ms",
+                result.p99_ms, *limits.latency_ms);
+  }
+  return {};
+}
+
+Status probe_once(const proto::Probe& job, const trust::Limits& limits, Processes& processes,
+                  Clock& clock, const WorkerPolicy& policy, const std::function<Status()>& alive) {
+  TRY_VALUE(const std::string message, proto::encode(proto::ToWorker(job)));
+  TRY_VALUE(const auto child, processes.start({.command = policy.command,
+                                               .environment = {},
+                                               .memory_bytes = policy.memory_bytes,
+                                               .cpu_s = kProbeCpuS}));
+  // One that has ended already is heard below.
+  if (Status sent = child->send(message); !sent && sent.error().code != Code::kUnavailable)
+    return sent;
+  TRY_VALUE(const proto::ProbeResult result, result_of(*child, clock, alive));
+  if (result.error) return fail(*result.error, "{}", result.message);
+  return check_limits(limits, result);
+}
+
+Status probe_model(const StagedRelease& staged, const StagedModel& model, const Storage& storage,
+                   Processes& processes, Clock& clock, const WorkerPolicy& policy,
+                   const std::function<Status()>& alive) {
+  if (model.artifact.sealed) return fail(Code::kUnsupported, "sealed models are not run here yet");
+  const proto::Probe job = job_of(staged, model, storage);
+  const trust::Limits limits = staged.manifest.limits_of(model.artifact);
+  Status status;
+  for (int tries = 0; tries < kProbeTries; ++tries) {
+    status = probe_once(job, limits, processes, clock, policy, alive);
+    if (status.ok() || status.error().code != Code::kIncompatible) break;
+  }
+  return status;
+}
+
+// A program that cannot even say its version is no polderd for this device.
+Status probe_program(const std::string& path, Processes& processes, Clock& clock,
+                     const std::function<Status()>& alive) {
+  TRY_VALUE(const auto child, processes.start({.command = {path, "--version"}, .environment = {}}));
+  const std::int64_t deadline_us = clock.now_us() + kProbeTimeoutMs * 1000;
+  while (clock.now_us() < deadline_us) {
+    TRY(alive());
+    TRY_VALUE(const auto exit, child->wait(kLookMs));
+    if (!exit) continue;
+    if (exit->status == 0 && exit->signal == 0) return {};
+    return crashed(*exit);
+  }
+  return fail(Code::kTimeout, "'--version' does not end");
+}
+
+}  // namespace
+
+Status probe_release(const StagedRelease& staged, const Storage& storage, Processes& processes,
+                     Clock& clock, const WorkerPolicy& policy,
+                     const std::function<Status()>& alive) {
+  for (const StagedModel& model : staged.models) {
+    const bool is_program = model.artifact.kind == trust::ArtifactKind::kRuntime;
+    Status status = is_program
+                        ? probe_program(storage.path(model.name), processes, clock, alive)
+                        : probe_model(staged, model, storage, processes, clock, policy, alive);
+    if (!status) return std::move(status).error().at("'" + model.artifact.name + "'");
+  }
+  return {};
+}
+
+}  // namespace polder::agent

@@ -1,0 +1,94 @@
+#include "agent/worker_runner.h"
+
+#include "agent/probe.h"
+#include "base/fail.h"
+
+namespace polder::agent {
+
+namespace {
+
+WorkerPolicy policy_of(const Config& config, const std::string& program) {
+  WorkerPolicy policy;
+  policy.command = {program, "worker"};
+  policy.memory_bytes = std::uint64_t(config.worker.memory_bytes);
+  policy.heartbeat_timeout_ms = config.worker.heartbeat_timeout_s * 1000;
+  policy.crashes = int(config.worker.crashes);
+  policy.crash_window_ms = config.worker.crash_window_s * 1000;
+  return policy;
+}
+
+}  // namespace
+
+WorkerRunner::WorkerRunner(const Config& config, Slots& slots, Storage& storage,
+                           Processes& processes, Clock& clock, const std::string& program,
+                           Happened happened)
+    : config_(config),
+      slots_(slots),
+      storage_(storage),
+      processes_(processes),
+      clock_(clock),
+      policy_(policy_of(config, program)),
+      happened_(std::move(happened)) {}
+
+proto::Start WorkerRunner::job_of(const StagedRelease& staged) const {
+  proto::Start start{.pipeline = path(staged.pipeline()), .threads = int(config_.worker.threads)};
+  for (const StagedModel& model : staged.models)
+    start.models.push_back({model.artifact.name, path(model.name)});
+  for (const trust::Baseline& baseline : staged.manifest.baselines)
+    start.baselines.push_back({baseline.signal, baseline.edges, baseline.counts});
+  return start;
+}
+
+Status WorkerRunner::probe(const std::string& unit, Slot slot, const ReleaseId& release,
+                           const std::function<Status()>& alive) {
+  TRY_VALUE(const StagedRelease staged, slots_.open(unit, slot, release));
+  return probe_release(staged, storage_, processes_, clock_, policy_, alive);
+}
+
+Status WorkerRunner::run(const std::string& unit, Slot slot, const ReleaseId& release) {
+  Worker& worker = workers_[unit];
+  if (worker.slot == slot && worker.release == release) return {};
+  worker = {};  // ends what ran
+  TRY_VALUE(const StagedRelease staged, slots_.open(unit, slot, release));
+  worker.slot = slot;
+  worker.release = release;
+  if (!staged.manifest.pipeline) return {};  // nothing runs; the models are for others to open
+  worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, policy_);
+  worker.supervisor->run(job_of(staged));
+  return {};
+}
+
+void WorkerRunner::stop(const std::string& unit) { workers_.erase(unit); }
+
+Status WorkerRunner::shadow(const std::string&, Slot, const ReleaseId&) {
+  return fail(Code::kUnsupported, "releases are not run beside each other yet");
+}
+
+void WorkerRunner::end_shadow(const std::string&) {}
+
+void WorkerRunner::poll() {
+  for (auto& [unit, worker] : workers_) {
+    if (!worker.supervisor) continue;
+    worker.supervisor->poll();
+    const std::string& reason = worker.supervisor->reason();
+    const std::string told =
+        reason.empty() ? "" : fmt::format("{} (start {})", reason, worker.supervisor->starts());
+    if (told == worker.told) continue;
+    worker.told = told;
+    if (!told.empty() && happened_)
+      happened_({trust::Act::kWorkerFailed, worker.release.text(), told});
+  }
+}
+
+UnitHealth WorkerRunner::health(const std::string& unit) {
+  const auto found = workers_.find(unit);
+  if (found == workers_.end()) return {Health::kFailed, "nothing runs"};
+  const Supervisor* supervisor = found->second.supervisor.get();
+  if (!supervisor) return {Health::kWell, ""};
+  if (supervisor->is_crash_loop()) return {Health::kFailed, "crash loop: " + supervisor->reason()};
+  const WorkerPhase phase = supervisor->phase();
+  const bool well = phase == WorkerPhase::kRunning || phase == WorkerPhase::kEnded;
+  return {well ? Health::kWell : Health::kStarting, ""};
+}
+
+}  // namespace polder::agent

@@ -1,0 +1,60 @@
+// The processes of the units, as the driver sees them: a supervised worker for each, and a worker
+// of its own for a probe.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/config.h"
+#include "agent/driver.h"
+#include "agent/slots.h"
+#include "agent/supervisor.h"
+#include "platform/child.h"
+#include "platform/clock.h"
+#include "proto/worker.h"
+
+namespace polder::agent {
+
+using Happened = std::function<void(const Occurrence&)>;
+
+// Borrows all that is given by reference. Not thread-safe.
+class WorkerRunner final : public Runner {
+ public:
+  // `program` is the path of polderd: its workers are the same program.
+  WorkerRunner(const Config& config, Slots& slots, Storage& storage, Processes& processes,
+               Clock& clock, const std::string& program, Happened happened);
+
+  Status probe(const std::string& unit, Slot slot, const ReleaseId& release,
+               const std::function<Status()>& alive) override;
+  Status run(const std::string& unit, Slot slot, const ReleaseId& release) override;
+  void stop(const std::string& unit) override;
+  Status shadow(const std::string& unit, Slot slot, const ReleaseId& release) override;
+  void end_shadow(const std::string& unit) override;
+  void poll() override;
+  UnitHealth health(const std::string& unit) override;
+
+ private:
+  struct Worker {
+    std::unique_ptr<Supervisor> supervisor;  // none: the release has no pipeline
+    Slot slot = Slot::kNone;
+    ReleaseId release;
+    std::string told;  // the last failure that was told
+  };
+
+  proto::Start job_of(const StagedRelease& staged) const;
+  std::string path(const std::string& name) const { return storage_.path(name); }
+
+  const Config& config_;
+  Slots& slots_;
+  Storage& storage_;
+  Processes& processes_;
+  Clock& clock_;
+  WorkerPolicy policy_;
+  Happened happened_;
+  std::map<std::string, Worker> workers_;
+};
+
+}  // namespace polder::agent

@@ -134,8 +134,8 @@ class Agent(unittest.TestCase):
         self.polder("repo", "init", self.repo, "--root-key", "root-1.pub.pem", "--root-key",
                     "root-2.pub.pem", "--root-key", "root-3.pub.pem", "--targets-key",
                     "targets.pub.pem", "--timestamp-key", "online.pub.pem")
-        self.polder("repo", "sign", self.repo, "--key", "root-1.pem", "--key", "root-2.pem", "--key",
-                    "targets.pem")
+        self.polder("repo", "sign", self.repo, "--key", "root-1.pem", "--key", "root-2.pem",
+                    "--key", "targets.pem")
         self.publish()
         self.maker = Maker(self.scratch, self.repo)
         shutil.copy(self.repo / "metadata" / "1.root.json", self.scratch / "root.json")

@@ -2,6 +2,7 @@
 
 #include "agent/probe.h"
 #include "base/fail.h"
+#include "platform/sanitized.h"
 
 namespace polder::agent {
 
@@ -10,7 +11,9 @@ namespace {
 WorkerPolicy policy_of(const Config& config, const std::string& program) {
   WorkerPolicy policy;
   policy.command = {program, "worker"};
+#ifndef POLDER_SANITIZED  // sanitizers reserve terabytes of addresses
   policy.memory_bytes = std::uint64_t(config.worker.memory_bytes);
+#endif
   policy.heartbeat_timeout_ms = config.worker.heartbeat_timeout_s * 1000;
   policy.crashes = int(config.worker.crashes);
   policy.crash_window_ms = config.worker.crash_window_s * 1000;

@@ -40,6 +40,10 @@ endforeach()
 # A device and its releases.
 add_test(NAME agent_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/agent_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+add_test(NAME usb_stick_update
+         COMMAND ${CMAKE_COMMAND} -E env POLDER=$<TARGET_FILE:polder> POLDERD=$<TARGET_FILE:polderd>
+                 ${PROJECT_SOURCE_DIR}/examples/usb-stick-update/run
+                 ${PROJECT_BINARY_DIR}/usb-stick-update)
 add_test(NAME polderd_page COMMAND sh -c "\"$1\" reference | diff \"$2\" -" page_test
          $<TARGET_FILE:polderd> ${PROJECT_SOURCE_DIR}/docs/guide/polderd-toml.md)
 

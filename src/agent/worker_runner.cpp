@@ -73,6 +73,7 @@ void WorkerRunner::poll() {
   for (auto& [unit, worker] : workers_) {
     if (!worker.supervisor) continue;
     worker.supervisor->poll();
+    if (worker.supervisor->phase() == WorkerPhase::kEnded) continue;  // a recording has its end
     const std::string& reason = worker.supervisor->reason();
     const std::string told =
         reason.empty() ? "" : fmt::format("{} (start {})", reason, worker.supervisor->starts());

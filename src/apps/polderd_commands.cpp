@@ -75,8 +75,8 @@ class Agent {
   Status make(Self self) {
     TRY(home_.trust_root());
     TRY_VALUE(sources_, Sources::open(home_.config, clock_, wall_));
-    TRY_VALUE(BlobStore blobs, BlobStore::open(*home_.storage));
-    blobs_ = std::make_unique<BlobStore>(std::move(blobs));
+    TRY_VALUE(const BlobStore blobs, BlobStore::open(*home_.storage));
+    blobs_ = std::make_unique<BlobStore>(blobs);
     device_ = this_device();
     releases_ = std::make_unique<RepositoryReleases>(home_.config, device_, sources_.metadata(),
                                                      sources_.blobs(), *blobs_);

@@ -50,6 +50,14 @@ target_compile_options(polder_trust PRIVATE
 polder_room(proto DEPS telemetry base)
 polder_flatbuffer(polder_proto src/proto/worker.fbs)
 polder_room(agent DEPS proto trust telemetry pipeline runtime platform base)
+set(agent_targets polder_agent)
+if(POLDER_TESTS)
+  list(APPEND agent_targets agent_test)
+endif()
+foreach(target ${agent_targets})
+  target_compile_options(${target} PRIVATE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # as in trust
+endforeach()
 
 if(POLDER_TESTS)
   target_link_libraries(agent_test PRIVATE polder_net)

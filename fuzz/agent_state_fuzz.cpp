@@ -1,7 +1,7 @@
 // The agent's state file: what is accepted is valid, comes back as it was, and every event can be
-// told to it. (That reachable states lead to valid ones is a test of the life cycle; a file may hold
-// states that no agent reaches.) The input is a file, and also the part of one that the checksum
-// covers, for no mutation would fit its checksum.
+// told to it. (That reachable states lead to valid ones is a test of the life cycle; a file may
+// hold states that no agent reaches.) The input is a file, and also the part of one that the
+// checksum covers, for no mutation would fit its checksum.
 #include <cstdlib>
 
 #include "agent/lifecycle.h"

@@ -1,23 +1,14 @@
 #include "proto/worker.h"
 
-#include <flatbuffers/flatbuffers.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "base/fail.h"
+#include "proto/wire.h"
 #include "worker_generated.h"
 
 namespace polder::proto {
 namespace {
-
-template <class T>
-using Offset = flatbuffers::Offset<T>;
-template <class T>
-using Vector = flatbuffers::Vector<T>;
-using Builder = flatbuffers::FlatBufferBuilder;
-using Strings = Vector<Offset<flatbuffers::String>>;
 
 // --- caps: the same for what is sent and what is received ---
 
@@ -30,14 +21,6 @@ Error corrupt(std::string_view what) { return fail(Code::kCorrupt, "worker messa
 
 bool is_total(std::uint64_t count) { return count <= kMaxTotal; }
 bool is_measure(double value) { return value >= 0 && std::isfinite(value); }
-
-// What may go to a log or a page as it is.
-std::string printable(std::string_view text, std::size_t most) {
-  std::string out(text.substr(0, most));
-  for (char& c : out)
-    if (c < ' ' || c > '~') c = '?';
-  return out;
-}
 
 Status check_names(std::string_view what, const std::vector<std::string>& names, std::size_t most) {
   TRY(check_size(what, names.size(), most));
@@ -148,13 +131,6 @@ Status check(const Ended& ended) { return check_end(ended.error, ended.message);
 
 // --- to bytes ---
 
-template <class T, class F>
-auto each(Builder& builder, const std::vector<T>& items, F make) {
-  std::vector<decltype(make(items[0]))> made;
-  for (const T& item : items) made.push_back(make(item));
-  return builder.CreateVector(made);
-}
-
 auto strings(Builder& builder, const std::vector<std::string>& texts) {
   return each(builder, texts, [&](const std::string& text) { return builder.CreateString(text); });
 }
@@ -205,14 +181,7 @@ auto write(Builder& to, const Heartbeat& beat) {
 }
 
 auto write(Builder& to, const telemetry::Sketch& sketch) {
-  std::vector<std::uint16_t> buckets;
-  std::vector<std::uint64_t> counts;
-  for (const auto& [bucket, count] : sketch.buckets()) {
-    buckets.push_back(bucket);
-    counts.push_back(count);
-  }
-  return wire::CreateSketch(to, to.CreateVector(buckets), to.CreateVector(counts), sketch.min(),
-                            sketch.max(), sketch.sum(), sketch.refused());
+  return write_sketch(to, sketch, wire::CreateSketch);
 }
 
 auto write(Builder& to, const Aggregates& all) {
@@ -276,14 +245,6 @@ Result<std::string> encode_one(const T& given) {
 
 // --- from bytes ---
 
-// The elements of a list of numbers, which need not be aligned.
-template <class T>
-std::vector<T> numbers(const Vector<T>& list) {
-  std::vector<T> out(list.size());
-  if (!out.empty()) std::memcpy(out.data(), list.Data(), out.size() * sizeof(T));
-  return out;
-}
-
 std::vector<std::string> texts(const Strings& list) {
   std::vector<std::string> out;
   for (const auto* text : list) out.push_back(text->str());
@@ -341,16 +302,6 @@ Result<Heartbeat> read(const wire::Heartbeat& from) {
   return Heartbeat{from.frames(), from.busy_ms()};
 }
 
-Result<telemetry::Sketch> read(const wire::Sketch& from) {
-  const auto indices = numbers(*from.buckets());
-  const auto counts = numbers(*from.counts());
-  if (indices.size() != counts.size()) return corrupt("a sketch of two lengths");
-  std::map<std::uint16_t, std::uint64_t> buckets;
-  for (std::size_t i = 0; i < indices.size(); ++i)
-    if (!buckets.emplace(indices[i], counts[i]).second) return corrupt("a sketch's bucket twice");
-  return telemetry::Sketch::from_parts(buckets, from.min(), from.max(), from.sum(), from.refused());
-}
-
 Result<Aggregates> read(const wire::Aggregates& from) {
   Aggregates all{.frames = from.frames(),
                  .encoded_bytes = from.encoded_bytes(),
@@ -363,11 +314,11 @@ Result<Aggregates> read(const wire::Aggregates& from) {
   for (const wire::ClassCount* count : *from.classes())
     all.classes.push_back({count->index(), count->count()});
   for (const wire::Stage* stage : *from.stages()) {
-    TRY_VALUE(telemetry::Sketch sketch, read(*stage->latency_ms()));
+    TRY_VALUE(telemetry::Sketch sketch, read_sketch(*stage->latency_ms()));
     all.stages.push_back({stage->stage(), stage->packets(), std::move(sketch)});
   }
   for (const wire::Signal* signal : *from.signals()) {
-    TRY_VALUE(telemetry::Sketch sketch, read(*signal->values()));
+    TRY_VALUE(telemetry::Sketch sketch, read_sketch(*signal->values()));
     SignalAggregate& to = all.signals.emplace_back();
     to.signal = signal->signal();
     to.values = std::move(sketch);
@@ -403,23 +354,13 @@ Result<Message> decode_one(const wire::Message& message) {
   return Message(std::move(*body));
 }
 
-// A message's bytes, aligned and verified. A table may be pointed to more than once, so what is
-// made of a message may be larger than it: the limits of the verifier are those of its honest size.
-struct Verified {
-  std::vector<std::uint64_t> words;
-  const wire::Message* message = nullptr;
-};
+// The limits of the verifier are those of an honest message's size.
+using Verified = VerifiedAs<wire::Message>;
 
 Result<Verified> verify(std::string_view bytes) {
   TRY(check_size("it", bytes.size(), kMaxWorkerMessageBytes));
-  Verified out;
-  out.words.resize((bytes.size() + 7) / 8 + 1);
-  if (!bytes.empty()) std::memcpy(out.words.data(), bytes.data(), bytes.size());
-  const auto* data = reinterpret_cast<const std::uint8_t*>(out.words.data());
-  flatbuffers::Verifier verifier(data, bytes.size(), /*max_depth=*/8, /*max_tables=*/4096);
-  if (bytes.size() < 8 || !wire::VerifyMessageBuffer(verifier))
-    return corrupt("not a message of this protocol");
-  out.message = wire::GetMessage(data);
+  Verified out(bytes, wire::VerifyMessageBuffer, wire::GetMessage);
+  if (!out.message) return corrupt("not a message of this protocol");
   return out;
 }
 

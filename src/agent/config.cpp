@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "base/toml.h"
+#include "pipeline/player.h"
 #include "platform/file.h"
 #include "platform/url.h"
 #include "trust/key_uri.h"
@@ -44,6 +45,13 @@ constexpr Option kTop[] = {
     {.name = "pins",
      .type = OptionType::kTable,
      .doc = "`NAME = \"VERSION\"`: of this model no other version is installed."},
+    {.name = "pipeline",
+     .type = OptionType::kTable,
+     .doc =
+         "`[pipeline.MODEL]` with `STEP.KEY = VALUE`: what this device sets of the steps of that "
+         "model's pipelines, such as `camera.path = \"/data/camera\"`. A path without '/' in "
+         "front is a file of the release. Never the model, a step's type, its inputs or what it "
+         "may store."},
     {.name = "updates", .type = OptionType::kTable, .doc = "See below."},
     {.name = "network", .type = OptionType::kTable, .doc = "See below."},
     {.name = "worker", .type = OptionType::kTable, .doc = "See below."},
@@ -110,8 +118,8 @@ constexpr Option kWorker[] = {
      .type = OptionType::kInteger,
      .fallback = "1",
      .min = 1,
-     .max = 256,
-     .doc = "Threads of a model."},
+     .max = pipeline::kMaxPlayThreads,
+     .doc = "Threads that run the steps of a pipeline."},
     {.name = "heartbeat_timeout_s",
      .type = OptionType::kInteger,
      .fallback = "30",
@@ -288,6 +296,11 @@ bool DayWindow::holds(std::int64_t now_s) const {
   return minute >= from_min || minute < to_min;
 }
 
+std::span<const DeviceSetting> Config::settings_of(std::string_view unit) const {
+  const auto found = settings.find(unit);
+  return found == settings.end() ? std::span<const DeviceSetting>() : found->second;
+}
+
 bool Config::is_folder() const { return !repository.empty() && repository.front() == '/'; }
 
 std::string Config::key_uri() const {
@@ -311,6 +324,7 @@ Result<Config> parse_config(std::string_view text, std::string_view file) {
   TRY(check_places(top, config));
   TRY(read_pins(top, config));
   TRY(read_sections(top, file, config));
+  TRY_VALUE(config.settings, read_device_settings(top, file, config.models));
   return config;
 }
 

@@ -11,10 +11,12 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "agent/device_settings.h"
 #include "trust/version.h"
 
 namespace polder::agent {
@@ -58,9 +60,11 @@ struct Config {
   std::string key;                // URI (trust/signer.h); empty: a file in the folder
 
   WorkerConfig worker;
+  DeviceSettings settings;  // of steps of the units' pipelines
   bool operator==(const Config&) const = default;
 
   bool is_folder() const;  // of the repository
+  std::span<const DeviceSetting> settings_of(std::string_view unit) const;
   // "file:FOLDER/identity/key.pem" where nothing is said.
   std::string key_uri() const;
 };

@@ -142,6 +142,10 @@ std::set<trust::Sha256> digests_of(std::span<const BlobRef> blobs) {
   return all;
 }
 
+std::string slot_pipeline(const std::string& unit, Slot slot) {
+  return fmt::format("{}/{}/{}/{}", kSlots, unit, slot_name(slot), kPipeline);
+}
+
 Status check_slot_names(const Manifest& manifest) {
   if (!manifest.pipeline) return {};
   for (const auto& [name, blob] : manifest.pipeline->files) {

@@ -67,6 +67,9 @@ std::set<trust::Sha256> digests_of(std::span<const BlobRef> blobs);
 
 ReleaseId release_id(const trust::Manifest& manifest, std::string_view manifest_bytes);
 
+// Of the release in a slot: "slots/people/b/pipeline.toml".
+std::string slot_pipeline(const std::string& unit, Slot slot);
+
 // Whether a slot can hold it: the pipeline's files must not have names that a slot needs for
 // itself. Errors: kInvalid.
 Status check_slot_names(const trust::Manifest& manifest);

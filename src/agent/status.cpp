@@ -209,6 +209,10 @@ std::vector<Finding> diagnose(const Facts& facts) {
     return out;
   }
   judge_clock(out, facts, *facts.state);
+  for (const std::string& text : facts.bad_settings) {
+    out.push_back({Level::kWrong, "settings: " + text,
+                   "mend polderd.toml, then 'systemctl restart polderd'"});
+  }
   judge_units(out, facts, *facts.state);
   return out;
 }

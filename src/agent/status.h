@@ -56,10 +56,11 @@ struct Facts {
   Config config;
   Result<AgentState> state{AgentState()};
   std::optional<Live> live;
-  bool is_running = false;  // an agent holds the lock
-  Status identity;          // whether the key can be used
-  Status repository;        // whether something is there
-  Status root;              // whether there is a root to trust
+  bool is_running = false;                // an agent holds the lock
+  Status identity;                        // whether the key can be used
+  Status repository;                      // whether something is there
+  Status root;                            // whether there is a root to trust
+  std::vector<std::string> bad_settings;  // of polderd.toml, for pipelines that are installed
   std::optional<std::uint64_t> free_bytes;
   std::int64_t now_s = 0;
 };

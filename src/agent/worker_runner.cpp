@@ -33,8 +33,10 @@ WorkerRunner::WorkerRunner(const Config& config, Slots& slots, Storage& storage,
       policy_(policy_of(config, program)),
       happened_(std::move(happened)) {}
 
-proto::Start WorkerRunner::job_of(const StagedRelease& staged) const {
+proto::Start WorkerRunner::job_of(const std::string& unit, const StagedRelease& staged) const {
   proto::Start start{.pipeline = path(staged.pipeline()), .threads = int(config_.worker.threads)};
+  for (const DeviceSetting& setting : config_.settings_of(unit))
+    start.settings.push_back(setting.assignment());
   for (const StagedModel& model : staged.models)
     start.models.push_back({model.artifact.name, path(model.name)});
   for (const trust::Baseline& baseline : staged.manifest.baselines)
@@ -42,9 +44,18 @@ proto::Start WorkerRunner::job_of(const StagedRelease& staged) const {
   return start;
 }
 
+Status WorkerRunner::check_settings(const std::string& unit, const StagedRelease& staged) const {
+  if (!staged.manifest.pipeline || config_.settings_of(unit).empty()) return {};
+  TRY_VALUE(const std::string text, read_stored(storage_, staged.pipeline(), kMaxTomlBytes));
+  return check_device_settings(text, config_.settings_of(unit));
+}
+
 Status WorkerRunner::probe(const std::string& unit, Slot slot, const ReleaseId& release,
                            const std::function<Status()>& alive) {
   TRY_VALUE(const StagedRelease staged, slots_.open(unit, slot, release));
+  // The owner's to mend, and no fault of the release: it is tried again.
+  if (const Status fits = check_settings(unit, staged); !fits.ok())
+    return Error{Code::kUnavailable, fits.error().message};
   return probe_release(staged, storage_, processes_, clock_, policy_, alive);
 }
 
@@ -52,12 +63,22 @@ Status WorkerRunner::run(const std::string& unit, Slot slot, const ReleaseId& re
   Worker& worker = workers_[unit];
   if (worker.slot == slot && worker.release == release) return {};
   worker = {};  // ends what ran
-  TRY_VALUE(const StagedRelease staged, slots_.open(unit, slot, release));
   worker.slot = slot;
   worker.release = release;
+  Status started = start(unit, worker);
+  if (!started.ok()) {
+    worker.problem = started.error().message;
+    worker.slot = Slot::kNone;  // asked again, it is tried again
+  }
+  return started;
+}
+
+Status WorkerRunner::start(const std::string& unit, Worker& worker) {
+  TRY_VALUE(const StagedRelease staged, slots_.open(unit, worker.slot, worker.release));
   if (!staged.manifest.pipeline) return {};  // nothing runs; the models are for others to open
+  TRY(check_settings(unit, staged));
   worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, policy_);
-  worker.supervisor->run(job_of(staged));
+  worker.supervisor->run(job_of(unit, staged));
   return {};
 }
 
@@ -87,6 +108,7 @@ void WorkerRunner::poll() {
 UnitHealth WorkerRunner::health(const std::string& unit) {
   const auto found = workers_.find(unit);
   if (found == workers_.end()) return {Health::kFailed, "nothing runs"};
+  if (!found->second.problem.empty()) return {Health::kFailed, found->second.problem};
   const Supervisor* supervisor = found->second.supervisor.get();
   if (!supervisor) return {Health::kWell, ""};
   if (supervisor->is_crash_loop()) return {Health::kFailed, "crash loop: " + supervisor->reason()};

@@ -41,10 +41,13 @@ class WorkerRunner final : public Runner {
     std::unique_ptr<Supervisor> supervisor;  // none: the release has no pipeline
     Slot slot = Slot::kNone;
     ReleaseId release;
-    std::string told;  // the last failure that was told
+    std::string told;     // the last failure that was told
+    std::string problem;  // why it cannot be started at all; empty: it can
   };
 
-  proto::Start job_of(const StagedRelease& staged) const;
+  proto::Start job_of(const std::string& unit, const StagedRelease& staged) const;
+  Status check_settings(const std::string& unit, const StagedRelease& staged) const;
+  Status start(const std::string& unit, Worker& worker);
   std::string path(const std::string& name) const { return storage_.path(name); }
 
   const Config& config_;

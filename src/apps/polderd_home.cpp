@@ -11,6 +11,7 @@
 
 #include "agent/identity.h"
 #include "agent/repository_client.h"
+#include "agent/slots.h"
 #include "base/fail.h"
 #include "base/text.h"
 #include "platform/file.h"
@@ -127,12 +128,28 @@ Status look_at_root(const Home& home) {
   return {};
 }
 
+// Settings of this device that do not fit what is installed.
+std::vector<std::string> bad_settings(const Home& home, const AgentState& state) {
+  std::vector<std::string> bad;
+  for (const auto& [name, settings] : home.config.settings) {
+    const auto unit = state.units.find(name);
+    if (unit == state.units.end() || !unit->second.running()) continue;
+    const auto pipeline =
+        read_stored(*home.storage, slot_pipeline(name, unit->second.active), kMaxTomlBytes);
+    if (!pipeline.ok()) continue;  // one without, or a damaged one, which is said elsewhere
+    if (const Status fits = check_device_settings(*pipeline, settings); !fits.ok())
+      bad.push_back(fits.error().message);
+  }
+  return bad;
+}
+
 }  // namespace
 
 Facts Home::facts() const {
   Facts facts{.config = config, .live = live(), .now_s = SystemWallClock().now_s()};
   facts.is_running = !storage->lock(kLockName).ok();
   facts.state = load_state(*storage);
+  if (facts.state.ok()) facts.bad_settings = bad_settings(*this, *facts.state);
   trust::NoPassphrase none;
   if (const auto identity = show_identity(config, none); !identity.ok())
     facts.identity = Error(identity.error());

@@ -26,6 +26,7 @@
 
 #include "base/check.h"
 #include "base/fail.h"
+#include "base/json_text.h"
 
 namespace polder {
 
@@ -325,6 +326,27 @@ std::vector<std::pair<double, double>> Settings::points(std::string_view name) c
 std::string Settings::place(std::string_view name) const {
   const TomlValue* value = find(name);
   return fmt::format("{}:{}: {}", file_, value ? value->line : line_, where_);
+}
+
+std::string toml_text(const TomlValue& value) {
+  switch (value.kind) {
+    case TomlKind::kBool: return value.boolean ? "true" : "false";
+    case TomlKind::kInteger: return fmt::format("{}", value.integer);
+    case TomlKind::kString: return json_quote(value.string);
+    case TomlKind::kFloat: {
+      const std::string text = fmt::format("{}", value.number);
+      return text.find_first_of(".en") == text.npos ? text + ".0" : text;
+    }
+    case TomlKind::kArray: {
+      std::string text = "[";
+      for (const TomlValue& item : value.items)
+        text += (text.size() > 1 ? ", " : "") + toml_text(item);
+      return text + "]";
+    }
+    case TomlKind::kTable: break;
+  }
+  POLDER_CHECK(!"a table has no text of one line");
+  return {};
 }
 
 std::string options_markdown(std::span<const Option> options) {

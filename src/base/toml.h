@@ -82,6 +82,8 @@ struct Option {
   double max = std::numeric_limits<double>::infinity();
   std::string_view choices = {};  // "block|latest": the accepted strings
   std::string_view doc = {};
+  // Belongs to what was released: a device's own settings may not change it.
+  bool fixed = false;
 };
 
 // The known name that `name` most likely meant, or empty when none is near.
@@ -117,6 +119,10 @@ class Settings {
   std::string file_, where_;
   int line_ = 0;
 };
+
+// The value as TOML text, on one line: what parse_toml() makes of "v = TEXT" is the value again.
+// Of values without tables.
+std::string toml_text(const TomlValue& value);
 
 // A Markdown table of the options, for the reference pages.
 std::string options_markdown(std::span<const Option> options);

@@ -97,5 +97,19 @@ TEST(Toml, NearestName) {
   EXPECT_EQ(nearest_name("q", known), "");
 }
 
+TEST(Toml, TextOfAValueIsReadAsThatValue) {
+  for (const char* text : {"true", "-3", "2.5", "3.0", "1e+300", "inf", "\"a\\\"\\\\b\"", "[]",
+                           "[1, [2.5, \"x\"], false]"}) {
+    const auto parsed = parse_toml(std::string("v = ") + text, "a");
+    ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+    EXPECT_EQ(toml_text(parsed->members[0].second), text);
+  }
+  const auto odd = parse_toml("v = \"\\u0000\\n\\t\\u202e\u00e4<\"", "a");
+  ASSERT_TRUE(odd.ok());
+  const auto again = parse_toml("v = " + toml_text(odd->members[0].second), "a");
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->members[0].second.string, odd->members[0].second.string);
+}
+
 }  // namespace
 }  // namespace polder

@@ -33,7 +33,7 @@ Result<Graph> load(const PlayOptions& options) {
   return load_graph(document, options.file);
 }
 
-// Where --set gave a path that is not there: from where it was looked for.
+// Where a setting over the file gave a path that is not there: from where it was looked for.
 Error explained(Error error, const NodeSpec& spec, const PlayOptions& options) {
   const auto is_own = [&](const std::string& text) {
     const auto given = parse_override(text);
@@ -41,7 +41,7 @@ Error explained(Error error, const NodeSpec& spec, const PlayOptions& options) {
            !given->value.starts_with("\"/");
   };
   if (error.code == Code::kNotFound && std::ranges::any_of(options.settings, is_own))
-    error.message += fmt::format("; paths of --set start at the pipeline file's folder, {}",
+    error.message += fmt::format("; a path that is set over the file starts at its folder, {}",
                                  folder_of(options.file));
   return error;
 }

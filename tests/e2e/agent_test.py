@@ -193,6 +193,34 @@ class Agent(unittest.TestCase):
         self.install()
         self.assertEqual(self.running(), "1.1.0")
 
+    def test_a_device_sets_its_own_steps(self):
+        # The release's recording is not there; this device has one of its own.
+        recording = self.scratch / "own.wav"
+        recording.write_bytes(wav([0] * 16000))
+        self.release("1.0.0", sound="missing.wav")
+        self.configure(more=f'[pipeline.{MODEL}]\nmicrophone.path = "{recording}"\n')
+        report = self.install()
+        self.assertEqual(report["units"][MODEL]["running"]["version"], "1.0.0")
+        self.agent("identity", "create")
+        self.agent("doctor")
+        # A setting that stops fitting: doctor says where it is, and the rest goes on.
+        for setting, message in (("microphon.path = 'x'", "no step 'microphon'; did you mean"),
+                                 ("infer.model = 'x'", "no key 'model' that a device may set"),
+                                 ("window.context = 'x'", "'context' must be")):
+            self.configure(more=f"[pipeline.{MODEL}]\n{setting}\n")
+            found = self.agent("doctor", status=1)
+            self.assertIn(message, found)
+            self.assertRegex(found, r"polderd\.toml:\d+: ")
+        # What does not fit is the owner's to mend, and no mark against a release.
+        self.release("1.1.0", sound="missing.wav")
+        report = self.install(status=1)
+        self.assertIn("'context' must be", self.agent("status"))
+        self.assertEqual(report["bad"], [])
+        self.assertEqual(self.running(), "1.0.0")
+        # What cannot be a setting at all.
+        self.configure(more="[pipeline.vioce]\na.b = 1\n")
+        self.agent("status", status=1)
+
     def test_updates_from_a_web_server(self):
         handler = functools.partial(QuietHandler, directory=self.repo)
         handler.log_message = lambda *_: None

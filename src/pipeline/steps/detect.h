@@ -46,8 +46,8 @@ struct DetectOptions {
 inline constexpr Option kLabelsOption = {
     .name = "labels",
     .type = OptionType::kString,
-    .doc =
-        "Text file with one class name to a line, first class 0; relative to the pipeline file."};
+    .doc = "Text file with one class name to a line, first class 0; relative to the pipeline file.",
+    .fixed = true};
 inline constexpr Option kClassesOption = {
     .name = "classes",
     .type = OptionType::kStrings,

@@ -93,6 +93,16 @@ endif()
 add_executable(polderd src/apps/polderd.cpp src/apps/polderd_commands.cpp src/apps/polderd_home.cpp)
 target_link_libraries(polderd PRIVATE polder_agent polder_net polder_sdk)
 target_compile_options(polderd PRIVATE -fno-exceptions)
+# The time of the last commit, or what a packager says: no clock before it is believed.
+execute_process(COMMAND git log -1 --format=%ct WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+                OUTPUT_VARIABLE built_s OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(NOT built_s MATCHES "^[0-9]+$")
+  set(built_s $ENV{SOURCE_DATE_EPOCH})
+endif()
+if(NOT built_s MATCHES "^[0-9]+$")
+  set(built_s 0)
+endif()
+set_source_files_properties(src/apps/polderd_home.cpp PROPERTIES COMPILE_DEFINITIONS POLDER_BUILT_S=${built_s})
 
 if(POLDER_HOST AND POLDER_TESTS)
   # A test tool, not installed: docs/guide/tuf-conformance.md.

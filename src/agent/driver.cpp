@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/clock_floor.h"
 #include "base/fail.h"
 
 namespace polder::agent {
@@ -11,6 +12,7 @@ namespace {
 constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kPollUs = 200'000;  // while a worker is watched
 constexpr std::int64_t kSaveAgainUs = 10 * kSecondUs;
+constexpr std::int64_t kMendUs = 60 * kSecondUs;
 constexpr std::int64_t kTrialCheckUs = 60 * kSecondUs;
 constexpr std::int64_t kLongestTrialUs = 24 * 3600 * kSecondUs;
 constexpr std::size_t kMaxRecorded = 1000;
@@ -22,9 +24,8 @@ bool is_to_blame(Code code) {
          code == Code::kInvalid || code == Code::kUnsupported;
 }
 
-// The clock is believed unless it is before what was seen already.
 std::int64_t Driver::now_s() const {
-  return std::clamp(parts_.wall.now_s(), state_.time_seen_s, kMaxTimeS);
+  return believed_time_s(parts_.wall.now_s(), std::max(state_.time_seen_s, self_.built_s));
 }
 
 Turn Driver::until(std::int64_t us) const {
@@ -52,21 +53,22 @@ void Driver::record_change(const AgentState& before, const AgentState& after) {
   }
 }
 
+bool Driver::save(const AgentState& state) {
+  const Status saved = save_state(parts_.storage, state);
+  if (saved.ok()) return true;
+  retry_us_ = parts_.clock.now_us() + kSaveAgainUs;
+  record(trust::Act::kNote, kStateName,
+         fmt::format("the state cannot be saved, it is tried again: {}", saved.error().message));
+  return false;
+}
+
 // Decides and saves. false: it could not be saved, so nothing has happened.
 bool Driver::tell(Event event) {
   event.now_s = now_s();
   event.random = parts_.random();
   Step step = next(state_, event, policy_);
   if (step.ignored) return true;
-  if (step.changed) {
-    if (const Status saved = save_state(parts_.storage, step.state); !saved.ok()) {
-      retry_us_ = parts_.clock.now_us() + kSaveAgainUs;
-      record(
-          trust::Act::kNote, kStateName,
-          fmt::format("the state cannot be saved, it is tried again: {}", saved.error().message));
-      return false;
-    }
-  }
+  if (step.changed && !save(step.state)) return false;
   const AgentState before = std::exchange(state_, std::move(step.state));
   if (state_.phase != before.phase) observed_from_us_ = -1;
   record_change(before, state_);
@@ -98,7 +100,8 @@ Status Driver::start() {
            fmt::format("the state cannot be saved: {}", saved.error().message));
   }
   if (!self_.was_counted) tell({.kind = EventKind::kStart});
-  run_active();
+  // Another polderd would only stop again what this one starts.
+  if (!is_own_restart_due()) run_active();
   return {};
 }
 
@@ -108,14 +111,67 @@ bool Driver::is_run_here(const std::string& unit) const {
 }
 
 void Driver::run_active() {
-  for (const auto& [name, unit] : state_.units) {
-    const ReleaseId* release = unit.running();
-    if (!release || !is_run_here(name)) continue;
+  for (const std::string& name : config_.models) {
     // What is to be activated is started by that action.
     if (state_.update && state_.update->unit == name && state_.phase == Phase::kActivate) continue;
-    if (const Status status = parts_.runner.run(name, unit.active, *release); !status.ok())
-      record(trust::Act::kWorkerFailed, release->text(), status.error().message);
+    run(name);
   }
+}
+
+void Driver::run(const std::string& name) {
+  const Unit& unit = state_.units.at(name);
+  if (!unit.running()) return parts_.runner.stop(name);
+  const Status status = parts_.runner.run(name, unit.active, *unit.running());
+  if (status.ok()) return;
+  record(trust::Act::kWorkerFailed, unit.running()->text(), status.error().message);
+  damaged_[name] = status.error().message;
+}
+
+// --- Damaged slots -------------------------------------------------------------------------------
+
+void Driver::runtime_does_not_start(const std::string& reason) {
+  const std::string& name = config_.runtime;
+  const bool is_updated = state_.update && state_.update->unit == name;
+  if (is_updated) tell({.kind = EventKind::kFailed, .reason = reason});
+  else give_up_slot(name, reason);
+  if (!is_own_restart_due()) run_active();
+}
+
+// Looks at the slots whose release does not run. An update of such a unit is given up first, for
+// there is nothing to go back to.
+void Driver::mend_slots() {
+  mend_us_ = parts_.clock.now_us() + kMendUs;
+  const std::map<std::string, std::string> damaged = std::exchange(damaged_, {});
+  for (const auto& [name, reason] : damaged) {
+    const Unit& unit = state_.units.at(name);
+    const bool is_updated = state_.update && state_.update->unit == name;
+    const bool is_on_trial = is_updated && unit.active == state_.update->slot;
+    if (is_updated) {
+      tell({.kind = EventKind::kFailed, .reason = reason});
+      if (!is_on_trial) damaged_.emplace(name, reason);
+      continue;
+    }
+    if (!unit.running()) continue;
+    const Status whole = parts_.releases.verify_slot(name, unit.active, *unit.running());
+    const bool is_lost = !whole.ok() && (whole.error().code == Code::kCorrupt ||
+                                         whole.error().code == Code::kNotFound);
+    if (!is_lost) run(name);
+    else if (!give_up_slot(name, whole.error().message)) damaged_.emplace(name, reason);
+  }
+}
+
+bool Driver::give_up_slot(const std::string& name, const std::string& reason) {
+  const std::string lost = state_.units.at(name).running()->text();
+  AgentState after = lose_active(state_, name);
+  if (!save(after)) return false;
+  state_ = std::move(after);
+  const ReleaseId* running = state_.units.at(name).running();
+  record(trust::Act::kNote, lost,
+         fmt::format("its slot is damaged: {}; {} until it is installed again", reason,
+                     running ? running->text() + " runs" : "nothing runs"));
+  next_check_us_ = 0;
+  if (is_run_here(name)) run(name);
+  return true;
 }
 
 // --- Turns ---------------------------------------------------------------------------------------
@@ -129,6 +185,7 @@ Result<Turn> Driver::turn() {
   parts_.runner.poll();
   const std::int64_t now_us = parts_.clock.now_us();
   if (now_us < retry_us_) return until(retry_us_);
+  if (!damaged_.empty() && now_us >= mend_us_) mend_slots();
   if (is_own_restart_due()) return until(now_us);
   if (state_.phase == Phase::kIdle) {
     if (has_checked_ && now_us < next_check_us_) return until(next_check_us_);
@@ -181,10 +238,16 @@ void Driver::check() {
   next_check_us_ = parts_.clock.now_us() + config_.check_every_s * kSecondUs -
                    std::int64_t(parts_.random() % std::uint64_t(quarter_us + 1));
   has_checked_ = true;
+  for (const std::string& name : config_.models) {
+    const UnitHealth health = parts_.runner.health(name);
+    if (state_.units.at(name).running() && health.health == Health::kFailed)
+      damaged_.try_emplace(name, health.reason);
+  }
   Result<CheckOutcome> found = parts_.releases.check(state_, now_s());
   if (recorded_.size() > kMaxRecorded) recorded_.clear();
   if (!found.ok()) {
     check_error_ = found.error().message;
+    next_check_us_ = std::max(next_check_us_, parts_.clock.now_us() + parts_.retry_after_s() * kSecondUs);
     const Code code = found.error().code;
     const bool is_refusal =
         code == Code::kDenied || code == Code::kCorrupt || code == Code::kTimeout;
@@ -280,11 +343,8 @@ void Driver::finish() {
   const Update update = *state_.update;
   const Unit& unit = state_.updated();
   Status status;
-  if (state_.phase == Phase::kRollBack && is_run_here(update.unit)) {
-    if (unit.running()) status = parts_.runner.run(update.unit, unit.active, *unit.running());
-    else parts_.runner.stop(update.unit);
-  }
-  if (status.ok() && !unit.in(update.slot))
+  if (state_.phase == Phase::kRollBack && is_run_here(update.unit)) run(update.unit);
+  if (!unit.in(update.slot))
     status = parts_.releases.clear(update.unit, update.slot);
   if (status.ok()) status = parts_.releases.tidy(state_);
   if (!status.ok()) record(trust::Act::kNote, update.release.text(), status.error().message);

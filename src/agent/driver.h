@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -53,6 +54,8 @@ class Releases {
   virtual Status verify(const AgentState& state) = 0;
   virtual Status stage(const AgentState& state) = 0;
   virtual Status clear(const std::string& unit, Slot slot) = 0;
+  // Whether what was staged is still what it was. Errors: kCorrupt, kNotFound when it is not.
+  virtual Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& release) = 0;
   // Frees what no slot of the state needs.
   virtual Status tidy(const AgentState& state) = 0;
 };
@@ -104,12 +107,15 @@ struct DriverParts {
   std::function<std::uint64_t()> random;
   // May fail by itself; nothing depends on it.
   std::function<void(const Occurrence&)> record;
+  // How long the repository's server has asked to be left alone, in its last answer.
+  std::function<std::int64_t()> retry_after_s = [] { return std::int64_t(0); };
 };
 
 // Which polderd this is.
 struct Self {
   Slot slot = Slot::kNone;   // that it was started from; none: as it was installed
   bool was_counted = false;  // whoever started it has said kStart already
+  std::int64_t built_s = 0;  // since 1970: no clock before it is believed
 };
 
 struct Turn {
@@ -127,6 +133,9 @@ class Driver {
   Status start();
   // Does at most one action.
   Result<Turn> turn();
+  // The program in the active slot of the runtime cannot be started: this one stands in for it, a
+  // trial fails.
+  void runtime_does_not_start(const std::string& reason);
   // Asks for a check at once.
   void check_now() { next_check_us_ = 0; }
   // Turns until the agent is idle after a check (`polderd check --install`), or a restart is due.
@@ -137,15 +146,20 @@ class Driver {
   // Of the last check; empty: it went well, or there was none.
   const std::string& check_error() const { return check_error_; }
   bool has_checked() const { return has_checked_; }
+  // The time that is believed, since 1970.
+  std::int64_t now_s() const;
 
  private:
-  std::int64_t now_s() const;
+  bool save(const AgentState& state);
   bool tell(Event event);
   void tell_status(const Status& status, bool may_blame = false);
   void record(trust::Act act, std::string object, std::string text);
   void record_change(const AgentState& before, const AgentState& after);
   bool is_run_here(const std::string& unit) const;
   void run_active();
+  void run(const std::string& name);
+  void mend_slots();
+  bool give_up_slot(const std::string& name, const std::string& reason);
   void act();
   void check();
   void probe();
@@ -164,12 +178,13 @@ class Driver {
   Self self_;
   AgentState state_;
   std::int64_t next_check_us_ = 0, retry_us_ = 0, observed_from_us_ = -1;
-  std::int64_t next_trial_check_us_ = 0;
+  std::int64_t next_trial_check_us_ = 0, mend_us_ = 0;
   bool has_read_repository_ = false;  // this very process
   bool has_checked_ = false;
   std::string check_error_;
   std::vector<Refusal> refusals_;
   std::set<std::string> recorded_;  // refusals and check errors: each once
+  std::map<std::string, std::string> damaged_;  // units whose active slot seems to be, and why
 };
 
 }  // namespace polder::agent

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/fail.h"
 #include "platform/storage_fake.h"
@@ -47,6 +48,11 @@ class FakeReleases final : public Releases {
     slots.erase({unit, slot});
     return {};
   }
+  Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& id) override {
+    const auto found = slots.find({unit, slot});
+    if (found != slots.end() && found->second == id) return {};
+    return fail(Code::kCorrupt, "not what was staged");
+  }
   Status tidy(const AgentState&) override {
     ++tidied;
     return {};
@@ -61,7 +67,8 @@ class FakeReleases final : public Releases {
 class FakeRunner final : public Runner {
  public:
   Error probe_error{Code::kIo, ""};
-  std::string bad_version;  // its health is bad
+  std::string bad_version;          // its health is bad
+  std::set<std::string> unopenable;  // versions
   std::map<std::string, ReleaseId> running;
   bool shadowing = false;
   int shadowed = 0, polls = 0;
@@ -72,6 +79,8 @@ class FakeRunner final : public Runner {
     return probe_error.message.empty() ? Status() : Status(Error(probe_error));
   }
   Status run(const std::string& unit, Slot, const ReleaseId& id) override {
+    running.erase(unit);
+    if (unopenable.contains(id.version.text())) return fail(Code::kCorrupt, "not whole");
     running.insert_or_assign(unit, id);
     return {};
   }
@@ -100,6 +109,7 @@ class DriverTest : public testing::Test {
   ManualWallClock wall{kNow};
   std::vector<Occurrence> occurred;
   std::uint64_t seed = 1;
+  std::int64_t retry_after_s = 0;
   Config config =
       parse_config("device = \"d\"\nmodels = [\"people\"]\nruntime = \"polderd\"\n", "test")
           .value();
@@ -107,7 +117,8 @@ class DriverTest : public testing::Test {
   Driver driver(Self self = {}) {
     return Driver(config, {},
                   {disk, releases, runner, clock, wall, [this] { return seed++; },
-                   [this](const Occurrence& o) { occurred.push_back(o); }},
+                   [this](const Occurrence& o) { occurred.push_back(o); },
+                   [this] { return retry_after_s; }},
                   self);
   }
   int count(trust::Act act) const {
@@ -213,6 +224,22 @@ TEST_F(DriverTest, AnUnreachableRepositoryStopsNothing) {
   EXPECT_EQ(agent.check_error(), "");
 }
 
+// A server that is busy says when to come again.
+TEST_F(DriverTest, AServerThatAsksForTimeGetsIt) {
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  releases.check_error = {Code::kUnavailable, "status 503"};
+  retry_after_s = 100 * config.check_every_s;
+  settle(agent);
+  const std::int64_t end_us = clock.now_us() + (retry_after_s - 1) * kSecondUs;
+  const int checks = releases.checks;
+  while (clock.now_us() < end_us) clock.sleep_until_us(agent.turn()->wake_us + 60 * kSecondUs);
+  EXPECT_EQ(releases.checks, checks);
+  clock.sleep_until_us(end_us + 2 * kSecondUs);
+  settle(agent);
+  EXPECT_EQ(releases.checks, checks + 1);
+}
+
 TEST_F(DriverTest, ShadowRunsForItsTime) {
   install("1.0.0");
   releases.offers = {{"people", release("2.0.0"), true}};
@@ -270,6 +297,16 @@ TEST_F(DriverTest, AClockBeforeWhatWasSeenIsNotBelieved) {
   settle(agent);
   ASSERT_EQ(agent.state().attempts.size(), 1u);
   EXPECT_GT(agent.state().attempts[0].not_before_s, kNow);
+}
+
+// A new device without a clock: it is not older than its program.
+TEST_F(DriverTest, AClockBeforeTheProgramIsNotBelieved) {
+  wall.set_s(0);
+  Driver agent = driver({.built_s = kNow});
+  ASSERT_TRUE(agent.start().ok());
+  EXPECT_EQ(agent.now_s(), kNow);
+  wall.set_s(kNow + 5);
+  EXPECT_EQ(agent.now_s(), kNow + 5);
 }
 
 // The polderd that was installed starts the new one, which commits itself.
@@ -350,6 +387,115 @@ TEST_F(DriverTest, ARuntimeThatDiesGivesWayToTheOneBefore) {
   EXPECT_EQ(launcher.state().units.at("polderd").active, Slot::kNone);
   EXPECT_EQ(launcher.state().bad.size(), 1u);
   EXPECT_TRUE(releases.slots.empty());
+}
+
+// --- Damaged slots
+
+// The disk has lost what runs: the release before it runs, and the lost one is installed again.
+TEST_F(DriverTest, ADamagedSlotIsInstalledAgain) {
+  install("1.0.0");
+  install("2.0.0");
+  for (const bool found_at_start : {true, false}) {
+    runner.running.clear();
+    Driver agent = driver();
+    if (found_at_start) runner.unopenable = {"2.0.0"};
+    releases.check_error = {Code::kUnavailable, "no network"};
+    ASSERT_TRUE(agent.start().ok());
+    if (!found_at_start) runner.bad_version = "2.0.0";  // a crash loop, long after the commit
+    releases.slots.erase({"people", agent.state().units.at("people").active});
+    const int before = count(trust::Act::kNote);
+    settle(agent);
+    ASSERT_TRUE(agent.turn().ok());
+    EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+    EXPECT_EQ(agent.state().units.at("people").committed, release("2.0.0"));
+    EXPECT_TRUE(agent.state().bad.empty());
+    EXPECT_GT(count(trust::Act::kNote), before);
+    runner.unopenable.clear();
+    runner.bad_version.clear();
+    releases.check_error.message.clear();
+    settle(agent);
+    EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+    EXPECT_EQ(agent.state().units.at("people").previous, release("1.0.0"));
+  }
+}
+
+// What does not run though its slot is whole is left alone: a camera may be unplugged.
+TEST_F(DriverTest, AWholeSlotIsKept) {
+  install("1.0.0");
+  install("2.0.0");
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  runner.bad_version = "2.0.0";
+  settle(agent);
+  ASSERT_TRUE(agent.turn().ok());
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+}
+
+// An update of a unit whose slot is lost has nothing to go back to: it begins anew.
+TEST_F(DriverTest, AnUpdateOfADamagedUnitBeginsAnew) {
+  install("1.0.0");
+  for (const Phase phase : {Phase::kStage, Phase::kObserve}) {
+    releases.offers = {{"people", release("2.0.0")}};
+    {
+      Driver agent = driver();
+      ASSERT_TRUE(agent.start().ok());
+      agent.check_now();
+      while (agent.state().phase != phase) ASSERT_TRUE(agent.turn().ok());
+      releases.slots.erase({"people", agent.state().units.at("people").active});
+    }
+    runner.unopenable = {phase == Phase::kStage ? "1.0.0" : "2.0.0"};
+    Driver agent = driver();
+    ASSERT_TRUE(agent.start().ok());
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(agent.turn().ok());
+    if (phase == Phase::kObserve) {
+      EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+      break;
+    }
+    runner.unopenable.clear();
+    clock.sleep_until_us(clock.now_us() + 3600 * kSecondUs);
+    wall.set_s(kNow + 3600);
+    releases.offers = {{"people", release("1.0.0")}};
+    settle(agent);
+    EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  }
+}
+
+TEST_F(DriverTest, ARuntimeThatCannotBeStartedIsStoodInFor) {
+  install("1.0.0");
+  releases.offers = {{"polderd", release("1.0.0", "polderd")}};
+  {
+    Driver installed = driver();
+    ASSERT_TRUE(installed.start().ok());
+    ASSERT_TRUE(installed.turn_until_idle()->restart);
+    // A trial fails, and is tried again later.
+    installed.runtime_does_not_start("no such file");
+    EXPECT_EQ(installed.state().phase, Phase::kRollBack);
+    EXPECT_FALSE(installed.turn()->restart);
+    EXPECT_EQ(installed.state().attempts.size(), 1u);
+    EXPECT_TRUE(installed.state().bad.empty());
+  }
+  wall.set_s(kNow + 3600);
+  {
+    Driver installed = driver();
+    ASSERT_TRUE(installed.start().ok());
+    ASSERT_TRUE(installed.turn_until_idle()->restart);
+    Driver renewed = driver({Slot::kA, true});
+    ASSERT_TRUE(renewed.start().ok());
+    settle(renewed);
+    ASSERT_TRUE(renewed.state().units.at("polderd").committed);
+  }
+  runner.running.clear();
+  releases.offers.clear();
+  Driver installed = driver();
+  ASSERT_TRUE(installed.start().ok());
+  EXPECT_TRUE(runner.running.empty());  // the other one is to run it
+  EXPECT_TRUE(installed.turn()->restart);
+  installed.runtime_does_not_start("no such file");
+  EXPECT_FALSE(installed.turn()->restart);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  releases.offers = {{"polderd", release("1.0.0", "polderd")}};
+  EXPECT_TRUE(installed.turn_until_idle()->restart);
+  EXPECT_EQ(installed.state().phase, Phase::kActivate);
 }
 
 // The power goes at every changing call to the disk in an update, again and again.

@@ -190,6 +190,14 @@ Step next(const AgentState& state, const Event& event, const Policy& policy) {
   return step;
 }
 
+namespace {
+
+bool is_running(const Unit& unit, const ReleaseId& release) {
+  return unit.running() && *unit.running() == release;
+}
+
+}  // namespace
+
 Status may_install(const AgentState& state, const std::string& name, const ReleaseId& release) {
   const auto found = state.units.find(name);
   if (found == state.units.end() || release.model != name)
@@ -201,9 +209,11 @@ Status may_install(const AgentState& state, const std::string& name, const Relea
                 floor->second.text());
   }
   if (!unit.committed || unit.committed->version < release.version) return {};
-  if (unit.previous == release) return {};
-  if (unit.committed == release)
+  if (unit.previous == release && !is_running(unit, release)) return {};
+  if (unit.committed == release) {
+    if (!is_running(unit, release)) return {};
     return fail(Code::kDenied, "{}: is what this device runs", release.text());
+  }
   return fail(Code::kDenied,
               "{}: not above {}, which this device has committed; back it goes only to {}",
               release.text(), unit.committed->version.text(),
@@ -223,7 +233,9 @@ std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer
   };
   for (const Offer& offer : offers) {
     const auto unit = state.units.find(offer.unit);
-    if (unit != state.units.end() && unit->second.committed == offer.release) continue;
+    if (unit != state.units.end() && unit->second.committed == offer.release &&
+        is_running(unit->second, offer.release))
+      continue;
     const Attempts* attempts = state.find_attempts(offer.release.manifest);
     if (const Status may = may_install(state, offer.unit, offer.release); !may.ok()) {
       refuse(offer, may.error().message);
@@ -241,6 +253,20 @@ std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer
     }
   }
   return chosen;
+}
+
+AgentState lose_active(AgentState state, const std::string& name) {
+  POLDER_CHECK(!state.update || state.update->unit != name);
+  Unit& unit = state.units.at(name);
+  if (unit.active == Slot::kNone) return state;
+  const Slot lost = unit.active, other = other_slot(lost);
+  const auto floor = state.floors.find(name);
+  const bool has_way_back =
+      unit.previous && unit.in(other) == unit.previous &&
+      (floor == state.floors.end() || !(unit.previous->version < floor->second));
+  unit.active = has_way_back ? other : Slot::kNone;
+  unit.in(lost).reset();
+  return state;
 }
 
 Result<AgentState> with_units(AgentState state, std::span<const std::string> models,

@@ -8,7 +8,8 @@
 // A state is saved before its action is done, and every action may be done twice, so after a power
 // cut the agent loads the state, says kStart, and does the action again. At any time the active
 // slot of a unit holds a whole release: the one that was committed last or, from kActivate to
-// kCommit, the one that is on trial, with the other in reach.
+// kCommit, the one that is on trial, with the other in reach. A slot that the disk has damaged is
+// given up (lose_active()).
 #pragma once
 
 #include <cstdint>
@@ -191,7 +192,7 @@ struct Step {
 Step next(const AgentState& state, const Event& event, const Policy& policy);
 
 // Why a release may not be installed, whoever offers it: the floor; a version that is not above
-// what was committed and is not the one way back. Errors: kDenied; kNotFound for a unit that this
+// what was committed, is not the one way back and was not lost. Errors: kDenied; kNotFound for a unit that this
 // device does not have.
 Status may_install(const AgentState& state, const std::string& unit, const ReleaseId& release);
 
@@ -209,6 +210,11 @@ std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer
 // When the release of such attempts may be tried again. A clock that was wrong then does not hold
 // it back for longer than the longest wait.
 bool is_waiting(const Attempts& attempts, std::int64_t now_s, const Policy& policy);
+
+// The state of a device whose active slot of `unit` was found damaged or gone: the unit runs the
+// release that it committed before, where the other slot holds it and the floor allows it, else
+// nothing, until what was committed is installed again. Not in the middle of an update of it.
+AgentState lose_active(AgentState state, const std::string& unit);
 
 // Adds the units that are not there yet. Errors: kInvalid for a name that is none, or that is of
 // the other kind; kExhausted above kMaxUnits.

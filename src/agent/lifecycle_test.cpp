@@ -312,6 +312,35 @@ TEST(Lifecycle, OnlyWhatIsAboveOrTheOneWayBack) {
   EXPECT_TRUE(may(release("people", "3.0.0")));
 }
 
+TEST(Lifecycle, ALostSlotLeavesTheWayBackAndTheWayForward) {
+  AgentState state = fresh();
+  for (const char* text : {"1.0.0", "2.0.0"}) state = installed(state, offer(text));
+  const Slot lost = state.units.at("people").active;
+  AgentState less = lose_active(state, "people");
+  ASSERT_TRUE(less.validate().ok()) << less.validate().error().message;
+  EXPECT_EQ(*less.units.at("people").running(), release("people", "1.0.0"));
+  EXPECT_FALSE(less.units.at("people").in(lost));
+  EXPECT_FALSE(may_install(less, "people", release("people", "1.0.0")).ok());  // it runs
+  EXPECT_FALSE(may_install(less, "people", release("people", "1.5.0")).ok());
+  std::vector<Refusal> refusals;
+  const std::vector<Offer> offers{offer("2.0.0")};
+  EXPECT_TRUE(choose_offer(less, offers, kNow, {}, refusals));
+  const AgentState again = installed(less, offer("2.0.0"));
+  EXPECT_EQ(again.units, state.units);
+  // Both are lost.
+  less = lose_active(less, "people");
+  ASSERT_TRUE(less.validate().ok()) << less.validate().error().message;
+  EXPECT_EQ(less.units.at("people").running(), nullptr);
+  EXPECT_TRUE(may_install(less, "people", release("people", "1.0.0")).ok());
+  EXPECT_FALSE(may_install(less, "people", release("people", "1.5.0")).ok());
+  EXPECT_EQ(*installed(less, offer("2.0.0")).units.at("people").running(),
+            release("people", "2.0.0"));
+  EXPECT_EQ(lose_active(less, "people"), less);
+  // The floor closes the way back.
+  state.floors["people"] = version("1.5.0");
+  EXPECT_EQ(lose_active(state, "people").units.at("people").running(), nullptr);
+}
+
 TEST(Lifecycle, FloorsAndTimeOnlyRise) {
   Event learned = event(EventKind::kNothing);
   learned.time_seen_s = kNow;

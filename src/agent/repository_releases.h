@@ -42,6 +42,9 @@ class RepositoryReleases final : public Releases {
   Status verify(const AgentState& state) override;
   Status stage(const AgentState& state) override;
   Status clear(const std::string& unit, Slot slot) override { return slots_.clear(unit, slot); }
+  Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& release) override {
+    return slots_.verify(unit, slot, release);
+  }
   Status tidy(const AgentState& state) override;
 
   Slots& slots() { return slots_; }

@@ -62,10 +62,16 @@ Status check_unit(const std::string& name, const Unit& unit) {
   return {};
 }
 
-// The new release is the one that runs, with the old one to go back to.
-bool is_after_activation(Phase phase) {
-  return phase == Phase::kActivate || phase == Phase::kObserve || phase == Phase::kCommit;
+// A unit that is not on trial runs what it committed, or what it still has when that was lost.
+Status check_rest(const std::string& name, const Unit& unit) {
+  const ReleaseId* running = unit.running();
+  if (!running || unit.committed == *running || unit.previous == *running) return {};
+  return fail(Code::kInvalid, "units.{}: what runs is not what was committed", name);
 }
+
+// The new release is the one that runs, with the old one to go back to.
+bool is_on_trial(Phase phase) { return phase == Phase::kActivate || phase == Phase::kObserve; }
+bool is_after_activation(Phase phase) { return is_on_trial(phase) || phase == Phase::kCommit; }
 
 // The slot holds the whole release.
 bool is_staged(Phase phase) {
@@ -79,10 +85,7 @@ Status check_update(const AgentState& state) {
                 quiet ? "with" : "without");
   }
   for (const auto& [name, unit] : state.units) {
-    const bool may_differ = state.update && state.update->unit == name;
-    const ReleaseId* running = unit.running();
-    if (!may_differ && (running ? unit.committed != *running : unit.committed.has_value()))
-      return fail(Code::kInvalid, "units.{}: what runs is not what was committed", name);
+    if (!state.update || state.update->unit != name) TRY(check_rest(name, unit));
   }
   if (quiet) return {};
   const Update& update = *state.update;
@@ -101,6 +104,11 @@ Status check_update(const AgentState& state) {
     return fail(Code::kInvalid, "units.{}: the slot does not hold the update", update.unit);
   if (update.before != Slot::kNone && !unit.in(update.before))
     return fail(Code::kInvalid, "units.{}: the slot to go back to is empty", update.unit);
+  Unit after = unit;  // the update, when it goes no further
+  if (is_on_trial(state.phase)) after.active = update.before;
+  TRY(check_rest(update.unit, after));
+  if (state.phase == Phase::kCommit && unit.committed != update.release)
+    return fail(Code::kInvalid, "units.{}: the update is not what was committed", update.unit);
   TRY(check_count(update.retry, "update.retry"));
   TRY(check_count(update.tries, "update.tries"));
   return check_cap(update.reason.size(), kMaxReasonBytes, "update.reason: bytes");

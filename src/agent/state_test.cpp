@@ -83,7 +83,12 @@ TEST(State, WhatDoesNotFitTogetherIsRefused) {
       [](AgentState& s) { s.units["people"].slots[1].reset(); },
       [](AgentState& s) { s.units["people"].active = Slot::kB; },
       [](AgentState& s) { s.units["people"].committed->model = "cars"; },
-      [](AgentState& s) { s.units["polderd"].committed = release("polderd", "1.0.0"); },
+      [](AgentState& s) { s.units["people"].committed = release("people", "1.2.0-rc.1"); },
+      [](AgentState& s) { s.phase = Phase::kDiscard, s.units["people"].committed.reset(); },
+      [](AgentState& s) {
+        s.units["polderd"].slots[0] = release("polderd", "1.0.0");
+        s.units["polderd"].active = Slot::kA;
+      },
       [](AgentState& s) { s.units["../x"] = Unit(); },
       [](AgentState& s) { s.floors["../x"] = {}; },
       [](AgentState& s) { s.boot = -1; },

@@ -110,6 +110,7 @@ UnitHealth WorkerRunner::health(const std::string& unit) {
   if (found == workers_.end()) return {Health::kFailed, "nothing runs"};
   if (!found->second.problem.empty()) return {Health::kFailed, found->second.problem};
   const Supervisor* supervisor = found->second.supervisor.get();
+  if (found->second.slot == Slot::kNone) return {Health::kFailed, "its slot cannot be opened"};
   if (!supervisor) return {Health::kWell, ""};
   if (supervisor->is_crash_loop()) return {Health::kFailed, "crash loop: " + supervisor->reason()};
   const WorkerPhase phase = supervisor->phase();

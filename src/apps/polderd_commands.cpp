@@ -46,7 +46,6 @@ class Agent {
   Driver& driver() { return *driver_; }
   const Home& home() const { return home_; }
   RepositoryReleases& releases() { return *releases_; }
-  std::int64_t now_s() const { return wall_.now_s(); }
   SystemClock& clock() { return clock_; }
 
   // What only the running agent knows, for `polderd status`.
@@ -89,7 +88,8 @@ class Agent {
         std::make_unique<Driver>(home_.config, Policy{},
                                  DriverParts{*home_.storage, *releases_, *runner_, clock_, wall_,
                                              [this] { return random_.bits(); },
-                                             [this](const Occurrence& what) { happened(what); }},
+                                             [this](const Occurrence& what) { happened(what); },
+                                             [this] { return sources_.retry_after_s(); }},
                                  self);
     return driver_->start();
   }
@@ -128,18 +128,21 @@ Result<std::string> program_of_runtime(Agent& agent) {
   return agent.home().storage->path(staged.models[0].name);
 }
 
-// The program that is to run instead of this one: from a slot always the installed one, which
-// counts the try and starts the slot's.
-Status start_other(std::unique_ptr<Agent> agent, const Self& self, char** argv) {
-  TRY_VALUE(std::string program, installed_program(self));
-  std::string slot;
-  if (self.slot == Slot::kNone) {
-    const Unit& unit = agent->driver().state().units.at(agent->home().config.runtime);
-    TRY_VALUE(program, program_of_runtime(*agent));
-    slot = slot_name(unit.active);
-  }
-  agent.reset();  // workers end, the lock is free
-  return run_in_place(program, slot, argv);
+// From a slot always the installed program comes next, which counts the try and starts the slot's.
+Status start_installed(std::unique_ptr<Agent> agent, const Self& self) {
+  TRY_VALUE(const std::string program, installed_program(self));
+  agent.reset();  // workers end
+  return run_in_place(program, "", args_of_process());
+}
+
+// Becomes the program in the slot of the runtime. When that cannot be this one goes on.
+void start_slot(Agent& agent) {
+  const auto start = [&]() -> Status {
+    TRY_VALUE(const std::string program, program_of_runtime(agent));
+    const Unit& unit = agent.driver().state().units.at(agent.home().config.runtime);
+    return run_in_place(program, std::string(slot_name(unit.active)), args_of_process());
+  };
+  agent.driver().runtime_does_not_start(start().error().message);
 }
 
 // --- Check ---------------------------------------------------------------------------------------
@@ -152,7 +155,7 @@ Json release_json(const std::string& unit, const ReleaseId& release) {
 
 Result<int> print_check(Agent& agent, bool json) {
   const AgentState& state = agent.driver().state();
-  const std::int64_t now_s = std::max(agent.now_s(), state.time_seen_s);
+  const std::int64_t now_s = agent.driver().now_s();
   TRY_VALUE(CheckOutcome outcome, agent.releases().check(state, now_s));
   AgentState learned = state;
   for (const auto& [name, floor] : outcome.floors) {
@@ -232,8 +235,9 @@ Result<int> run_command(const Args& args) {
     checked = agent->driver().has_checked() && agent->driver().state().phase != Phase::kCheck;
     agent->publish_live();
     if (turn.restart) {
-      TRY(start_other(std::move(agent), self, args_of_process()));
-      return 1;
+      if (self.slot != Slot::kNone) return start_installed(std::move(agent), self).error();
+      start_slot(*agent);
+      continue;
     }
     agent->clock().sleep_until_us(turn.wake_us);
   }

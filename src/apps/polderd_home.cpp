@@ -245,11 +245,11 @@ trust::Device this_device() {
 
 Self self_from_environment() {
   const char* slot = std::getenv(kSlotVariable);
-  if (!slot) return {};
-  const std::string_view name = slot;
-  if (name == slot_name(Slot::kA)) return {Slot::kA, true};
-  if (name == slot_name(Slot::kB)) return {Slot::kB, true};
-  return {};
+  Self self{.built_s = POLDER_BUILT_S};
+  if (slot && slot == slot_name(Slot::kA)) self.slot = Slot::kA;
+  if (slot && slot == slot_name(Slot::kB)) self.slot = Slot::kB;
+  self.was_counted = self.slot != Slot::kNone;
+  return self;
 }
 
 Result<std::string> installed_program(const Self& self) {

@@ -43,6 +43,7 @@ class Sources {
   static Result<Sources> open(const Config& config, Clock& clock, const WallClock& wall);
   trust::tuf::Fetcher& metadata() { return *metadata_; }
   BlobFetcher& blobs() { return *blobs_; }
+  std::int64_t retry_after_s() const { return client_ ? client_->retry_after_s() : 0; }
 
  private:
   std::unique_ptr<HttpClient> client_;

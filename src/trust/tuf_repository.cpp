@@ -11,6 +11,7 @@
 #include "platform/folder.h"
 #include "trust/digest.h"
 #include "trust/file_digest.h"
+#include "trust/floors.h"
 
 namespace polder::trust::tuf {
 
@@ -61,6 +62,9 @@ bool is_top_level(std::string_view role) {
 constexpr std::string_view kBinMark = ".bin-";
 
 bool is_bin(std::string_view role) { return role.find(kBinMark) != role.npos; }
+
+// What devices look for in the top level itself stays there.
+bool goes_into_bins(std::string_view path) { return path != kFloorsTarget; }
 
 bool file_exists(const std::string& path) { return entry_kind(path).ok(); }
 
@@ -333,7 +337,7 @@ Result<std::string> Repository::role_for(const std::string& path, std::string_vi
   TRY_VALUE(const auto metadata, current<Targets>(role));
   // The top level's own delegations are model families, which were looked at; its bins have
   // prefixes.
-  if (metadata.body.delegations) {
+  if (metadata.body.delegations && goes_into_bins(path)) {
     for (const DelegatedRole& bin : metadata.body.delegations->roles) {
       if (bin.path_hash_prefixes && bin.covers(path)) return bin.name;
     }
@@ -351,7 +355,7 @@ Status Repository::record(const std::string& path, const TargetFile& target, std
     return {};
   }
   if (before == metadata.body.targets.end() && metadata.body.targets.size() >= kTargetsBeforeBins &&
-      !is_bin(holder)) {
+      !is_bin(holder) && goes_into_bins(path)) {
     TRY(split_into_bins(holder, now_s));
     TRY_VALUE(holder, role_for(path, role));
     TRY_VALUE(metadata, current<Targets>(holder));
@@ -420,10 +424,12 @@ Status Repository::split_into_bins(const std::string& role, std::int64_t now_s) 
     delegated.terminating = true;
     delegated.path_hash_prefixes = {fmt::format("{:02x}", bin)};
   }
-  for (auto& [path, target] : metadata.body.targets) {
+  std::erase_if(metadata.body.targets, [&](auto& item) {
+    auto& [path, target] = item;
+    if (!goes_into_bins(path)) return false;
     bins[sha256(path)[0]].targets.emplace(path, std::move(target));
-  }
-  metadata.body.targets.clear();
+    return true;
+  });
   // Behind the families, which are more particular.
   delegations.roles.insert(delegations.roles.end(), roles.begin(), roles.end());
   for (int bin = 0; bin < kBins; ++bin) {

@@ -164,12 +164,14 @@ TEST_F(RepositoryTest, AThousandTargetsAndMoreLieInBins) {
     for (int i = 0; i < int(kTargetsBeforeBins); ++i) {
       full.targets[name(i)] = {.length = 1, .hashes = {{"sha256", hex(sha256("x"))}}};
     }
+    full.targets["floors.json"] = full.targets[name(0)];
     bytes = sign_metadata(to_json(full), {}).value();
   }
   ASSERT_TRUE(write_file_atomic(folder_ + "/staged/targets.json", bytes));
   ASSERT_TRUE(repository.add_bytes(name(1000), "hello", kNow));
   const auto all = repository.targets().value();
-  EXPECT_EQ(all.size(), 1001u);
+  EXPECT_EQ(all.size(), 1002u);
+  EXPECT_EQ(all.at("floors.json"), "targets");
   EXPECT_EQ(all.at(name(1000)), "targets.bin-" + hex(sha256(name(1000))).substr(0, 2));
   EXPECT_EQ(repository.staged()->size(), 257u);
   ASSERT_TRUE(repository.sign(targets_));
@@ -178,6 +180,10 @@ TEST_F(RepositoryTest, AThousandTargetsAndMoreLieInBins) {
   // The next goes to its bin without touching the rest.
   ASSERT_TRUE(repository.add_bytes(name(1001), "there", kNow));
   ASSERT_EQ(repository.staged()->size(), 1u);
+  // Devices look for floors in the top level alone.
+  ASSERT_TRUE(repository.remove_target("floors.json", kNow));
+  ASSERT_TRUE(repository.add_bytes("floors.json", "{}", kNow, "targets"));
+  EXPECT_EQ(repository.targets()->at("floors.json"), "targets");
   // A family that is delegated later comes before the bins.
   ASSERT_TRUE(repository.delegate("cars", {{family_.public_key()}, 1}, {"cars/*/*"}, true, kNow));
   ASSERT_TRUE(repository.add_bytes("cars/1/manifest.json", "car", kNow));

@@ -247,7 +247,8 @@ void Driver::check() {
   if (recorded_.size() > kMaxRecorded) recorded_.clear();
   if (!found.ok()) {
     check_error_ = found.error().message;
-    next_check_us_ = std::max(next_check_us_, parts_.clock.now_us() + parts_.retry_after_s() * kSecondUs);
+    next_check_us_ =
+        std::max(next_check_us_, parts_.clock.now_us() + parts_.retry_after_s() * kSecondUs);
     const Code code = found.error().code;
     const bool is_refusal =
         code == Code::kDenied || code == Code::kCorrupt || code == Code::kTimeout;
@@ -344,8 +345,7 @@ void Driver::finish() {
   const Unit& unit = state_.updated();
   Status status;
   if (state_.phase == Phase::kRollBack && is_run_here(update.unit)) run(update.unit);
-  if (!unit.in(update.slot))
-    status = parts_.releases.clear(update.unit, update.slot);
+  if (!unit.in(update.slot)) status = parts_.releases.clear(update.unit, update.slot);
   if (status.ok()) status = parts_.releases.tidy(state_);
   if (!status.ok()) record(trust::Act::kNote, update.release.text(), status.error().message);
   // Whatever else there is to install is not kept waiting.

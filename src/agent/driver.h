@@ -183,7 +183,7 @@ class Driver {
   bool has_checked_ = false;
   std::string check_error_;
   std::vector<Refusal> refusals_;
-  std::set<std::string> recorded_;  // refusals and check errors: each once
+  std::set<std::string> recorded_;              // refusals and check errors: each once
   std::map<std::string, std::string> damaged_;  // units whose active slot seems to be, and why
 };
 

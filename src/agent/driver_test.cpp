@@ -67,7 +67,7 @@ class FakeReleases final : public Releases {
 class FakeRunner final : public Runner {
  public:
   Error probe_error{Code::kIo, ""};
-  std::string bad_version;          // its health is bad
+  std::string bad_version;           // its health is bad
   std::set<std::string> unopenable;  // versions
   std::map<std::string, ReleaseId> running;
   bool shadowing = false;
@@ -115,11 +115,11 @@ class DriverTest : public testing::Test {
           .value();
 
   Driver driver(Self self = {}) {
-    return Driver(config, {},
-                  {disk, releases, runner, clock, wall, [this] { return seed++; },
-                   [this](const Occurrence& o) { occurred.push_back(o); },
-                   [this] { return retry_after_s; }},
-                  self);
+    return Driver(
+        config, {},
+        {disk, releases, runner, clock, wall, [this] { return seed++; },
+         [this](const Occurrence& o) { occurred.push_back(o); }, [this] { return retry_after_s; }},
+        self);
   }
   int count(trust::Act act) const {
     return int(std::ranges::count(occurred, act, &Occurrence::act));

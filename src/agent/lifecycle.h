@@ -192,8 +192,8 @@ struct Step {
 Step next(const AgentState& state, const Event& event, const Policy& policy);
 
 // Why a release may not be installed, whoever offers it: the floor; a version that is not above
-// what was committed, is not the one way back and was not lost. Errors: kDenied; kNotFound for a unit that this
-// device does not have.
+// what was committed, is not the one way back and was not lost. Errors: kDenied; kNotFound for a
+// unit that this device does not have.
 Status may_install(const AgentState& state, const std::string& unit, const ReleaseId& release);
 
 struct Refusal {

@@ -128,7 +128,9 @@ class Maker {
     artifact.target = given.target;
     if (artifact.kind == ArtifactKind::kRuntime) {
       if (given.target.empty() || given.target == "generic") {
-        return fail(Code::kInvalid, "'target' is missing: which machines can this program run on?");
+        return fail(Code::kInvalid,
+                    "'target' must say which machines can run this program: x86-64-v3, x86-64-v4 "
+                    "or arm64");
       }
       return {};
     }

@@ -460,7 +460,7 @@ class Release(unittest.TestCase):
         self.write("polderd", b"\x7fELF" + bytes(100))
         described = ('model = "polderd"\nversion = "0.9.0"\nlicence = "MIT"\n[[artifact]]\n'
                      'name = "polderd"\nfile = "polderd"\ntarget = "arm64"\n')
-        self.refuses(described.replace('target = "arm64"', ""), "'target' is missing")
+        self.refuses(described.replace('target = "arm64"', ""), "'target' must say")
         self.create(described, output="runtime")
         self.assertEqual(self.manifest("runtime")["artifacts"][0]["kind"], "runtime")
         self.init_repository()

@@ -102,7 +102,8 @@ endif()
 if(NOT built_s MATCHES "^[0-9]+$")
   set(built_s 0)
 endif()
-set_source_files_properties(src/apps/polderd_home.cpp PROPERTIES COMPILE_DEFINITIONS POLDER_BUILT_S=${built_s})
+set_source_files_properties(src/apps/polderd_home.cpp
+                            PROPERTIES COMPILE_DEFINITIONS POLDER_BUILT_S=${built_s})
 
 if(POLDER_HOST AND POLDER_TESTS)
   # A test tool, not installed: docs/guide/tuf-conformance.md.

@@ -28,6 +28,12 @@ bool fix_header(std::span<std::byte> bytes) {
   return true;
 }
 
+// As `polder inspect` does with any plan, whatever its size and machine.
+void look_at(polder::Plan plan) {
+  const auto session = polder::Session::open(std::move(plan), {.runs = false});
+  if (session.ok()) static_cast<void>((*session)->nodes());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -35,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const polder::Bytes file = polder::fuzz::exact_copy(std::as_bytes(std::span(data, size)));
   (void)Plan::from_bytes(file.owner, file.view);
   if (!fix_header({const_cast<std::byte*>(file.view.data()), file.view.size()})) return 0;
+  if (auto shown = Plan::from_bytes(file.owner, file.view); shown.ok()) look_at(std::move(*shown));
   auto plan = Plan::from_bytes(file.owner, file.view);
   if (plan.ok() && polder::fuzz::is_small(*plan))
     polder::fuzz::open_and_run(std::move(*plan), std::uint32_t(size));

@@ -5,13 +5,11 @@ updates, a release that is bad, metadata that expire, what is half copied.
     agent_test.py POLDER POLDERD
 """
 import functools
-import hashlib
 import http.server
 import json
 import os
 import pathlib
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
@@ -19,95 +17,12 @@ import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from onnx_bytes import field, onnx_input, onnx_model, onnx_node, onnx_output  # noqa: E402
+from small_releases import Maker, wav  # noqa: E402
 
 POLDER = pathlib.Path(sys.argv[1]).resolve()
 POLDERD = pathlib.Path(sys.argv[2]).resolve()
 KEYS = ["root-1", "root-2", "root-3", "targets", "online"]
 MODEL = "voice"
-
-PIPELINE = """[pipeline]
-name = "voice"
-[[node]]
-name = "microphone"
-type = "wav_file"
-path = "{wav}"
-[[node]]
-name = "window"
-type = "audio_window"
-inputs = ["microphone"]
-[[node]]
-name = "infer"
-type = "infer"
-inputs = ["window"]
-model = "mean"
-[[node]]
-name = "speech"
-type = "vad_smooth"
-inputs = ["infer"]
-[[node]]
-name = "events"
-type = "json_lines"
-inputs = ["speech"]
-"""
-
-
-def npy(dims, values):
-    """A .npy file of 32-bit floats."""
-    shape = ", ".join(str(d) for d in dims) + ("," if len(dims) == 1 else "")
-    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}"
-    head += " " * (-(len(head) + 11) % 64) + "\n"
-    return (b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() +
-            struct.pack(f"<{len(values)}f", *values))
-
-
-def wav(samples):
-    data = struct.pack(f"<{len(samples)}h", *samples)
-    return (b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " +
-            struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16) + b"data" +
-            struct.pack("<I", len(data)) + data)
-
-
-class Maker:
-    """Makes releases as their releaser would, blob by blob."""
-
-    def __init__(self, folder, repo):
-        self.folder, self.repo = folder, repo
-        ints = field(1, "axes") + field(20, 7) + field(8, 1)
-        model = onnx_model(onnx_node("ReduceMean", ["x"], ["m"], field(5, ints)),
-                           onnx_node("Sigmoid", ["m"], ["y"], name="n1"),
-                           onnx_input("x", [1, 576]), onnx_output("y"))
-        (folder / "mean.onnx").write_bytes(model)
-        subprocess.run([POLDER, "compile", folder / "mean.onnx", "-o", folder / "mean.plan",
-                        "--target", "generic"], check=True, capture_output=True)
-
-    def blob(self, blobs, data):
-        digest = hashlib.sha256(data).hexdigest()
-        path = self.repo / "blobs" / "sha256" / digest[:2] / digest
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        blobs[digest] = {"sha256": digest, "bytes": len(data)}
-        return digest
-
-    def manifest(self, version, golden=0.5, sound="clip.wav", model=MODEL):
-        blobs = {}
-        plan = self.blob(blobs, (self.folder / "mean.plan").read_bytes())
-        sound_file = self.blob(blobs, wav([0] * 16000))
-        pipeline = self.blob(blobs, PIPELINE.format(wav=sound).encode() + f"# {version}\n".encode())
-        zeros = self.blob(blobs, npy([1, 576], [0.0] * 576))
-        expected = self.blob(blobs, npy([1, 1], [golden]))
-        return json.dumps({
-            "format": 1, "model": model, "version": version, "created": "2026-11-28T12:00:00Z",
-            "licence": "Apache-2.0",
-            "artifacts": [{"name": "mean", "kind": "plan", "target": "generic", "blob": plan,
-                           "requires": {"plan_format": 1, "operators": {}, "backend": "native"}}],
-            "pipeline": {"blob": pipeline, "files": {"clip.wav": sound_file}},
-            "goldens": [{"name": "silence", "artifact": "mean",
-                         "inputs": [{"name": "x", "blob": zeros}],
-                         "outputs": [{"name": "y", "blob": expected}],
-                         "absolute": 1e-5, "relative": 0}],
-            "lineage": {}, "card": {}, "sbom": self.blob(blobs, b"{}"),
-            "blobs": list(blobs.values())})
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -137,7 +52,7 @@ class Agent(unittest.TestCase):
         self.polder("repo", "sign", self.repo, "--key", "root-1.pem", "--key", "root-2.pem",
                     "--key", "targets.pem")
         self.publish()
-        self.maker = Maker(self.scratch, self.repo)
+        self.maker = Maker(POLDER, self.scratch, self.repo)
         shutil.copy(self.repo / "metadata" / "1.root.json", self.scratch / "root.json")
         self.configure()
 

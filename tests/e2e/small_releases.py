@@ -1,0 +1,91 @@
+"""Releases of a small model, made as their releaser would, blob by blob: also such as
+`polder release create` would refuse to make."""
+import hashlib
+import json
+import struct
+import subprocess
+
+from onnx_bytes import field, onnx_input, onnx_model, onnx_node, onnx_output
+
+PIPELINE = """[pipeline]
+name = "voice"
+[[node]]
+name = "microphone"
+type = "wav_file"
+path = "{wav}"
+[[node]]
+name = "window"
+type = "audio_window"
+inputs = ["microphone"]
+[[node]]
+name = "infer"
+type = "infer"
+inputs = ["window"]
+model = "mean"
+[[node]]
+name = "speech"
+type = "vad_smooth"
+inputs = ["infer"]
+[[node]]
+name = "events"
+type = "json_lines"
+inputs = ["speech"]
+"""
+
+
+def npy(dims, values):
+    """A .npy file of 32-bit floats."""
+    shape = ", ".join(str(d) for d in dims) + ("," if len(dims) == 1 else "")
+    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}"
+    head += " " * (-(len(head) + 11) % 64) + "\n"
+    return (b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() +
+            struct.pack(f"<{len(values)}f", *values))
+
+
+def wav(samples):
+    data = struct.pack(f"<{len(samples)}h", *samples)
+    return (b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " +
+            struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16) + b"data" +
+            struct.pack("<I", len(data)) + data)
+
+
+class Maker:
+    """Makes releases as their releaser would, blob by blob."""
+
+    def __init__(self, polder, folder, repo):
+        self.folder, self.repo = folder, repo
+        ints = field(1, "axes") + field(20, 7) + field(8, 1)
+        model = onnx_model(onnx_node("ReduceMean", ["x"], ["m"], field(5, ints)),
+                           onnx_node("Sigmoid", ["m"], ["y"], name="n1"),
+                           onnx_input("x", [1, 576]), onnx_output("y"))
+        (folder / "mean.onnx").write_bytes(model)
+        subprocess.run([polder, "compile", folder / "mean.onnx", "-o", folder / "mean.plan",
+                        "--target", "generic"], check=True, capture_output=True)
+
+    def blob(self, blobs, data):
+        digest = hashlib.sha256(data).hexdigest()
+        path = self.repo / "blobs" / "sha256" / digest[:2] / digest
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        blobs[digest] = {"sha256": digest, "bytes": len(data)}
+        return digest
+
+    def manifest(self, version, golden=0.5, sound="clip.wav", model="voice"):
+        blobs = {}
+        plan = self.blob(blobs, (self.folder / "mean.plan").read_bytes())
+        sound_file = self.blob(blobs, wav([0] * 16000))
+        pipeline = self.blob(blobs, PIPELINE.format(wav=sound).encode() + f"# {version}\n".encode())
+        zeros = self.blob(blobs, npy([1, 576], [0.0] * 576))
+        expected = self.blob(blobs, npy([1, 1], [golden]))
+        return json.dumps({
+            "format": 1, "model": model, "version": version, "created": "2026-11-28T12:00:00Z",
+            "licence": "Apache-2.0",
+            "artifacts": [{"name": "mean", "kind": "plan", "target": "generic", "blob": plan,
+                           "requires": {"plan_format": 1, "operators": {}, "backend": "native"}}],
+            "pipeline": {"blob": pipeline, "files": {"clip.wav": sound_file}},
+            "goldens": [{"name": "silence", "artifact": "mean",
+                         "inputs": [{"name": "x", "blob": zeros}],
+                         "outputs": [{"name": "y", "blob": expected}],
+                         "absolute": 1e-5, "relative": 0}],
+            "lineage": {}, "card": {}, "sbom": self.blob(blobs, b"{}"),
+            "blobs": list(blobs.values())})

@@ -1,0 +1,10 @@
+# Tests of faults: samples of what scripts/faults does whole.
+if(NOT POLDER_HOST OR NOT POLDER_TESTS OR CMAKE_CROSSCOMPILING OR POLDER_SANITIZE)
+  return()
+endif()
+
+# polderd as it ships, killed; sanitizers would be slow and see nothing more.
+add_executable(kill_points tests/faults/kill_points.cpp)
+add_test(NAME kill COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/kill_test.py
+         $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:kill_points> --every 60)
+set_tests_properties(kill PROPERTIES TIMEOUT 900)

@@ -1,0 +1,67 @@
+// What the parts of tuf_repository.h share: names, checks, and its files.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fail.h"
+#include "platform/file.h"
+#include "platform/folder.h"
+#include "trust/tuf_repository.h"
+
+namespace polder::trust::tuf {
+
+inline constexpr std::size_t kMaxRepositoryFiles = 1u << 20;  // in one folder
+
+// A role's hash bins are named after it: "people.bin-0a".
+inline constexpr std::string_view kBinMark = ".bin-";
+inline bool is_bin(std::string_view role) { return role.find(kBinMark) != role.npos; }
+bool is_top_level(std::string_view role);
+
+bool file_exists(const std::string& path);
+// A role's name is a file's name as well. Errors: kInvalid.
+Status check_role_name(std::string_view role);
+// Errors: kInvalid for a key given twice, a threshold that the keys cannot reach.
+Result<RoleKeys> role_keys(const Trust& trust, std::string_view role);
+std::string list_of(const std::vector<std::string>& words);
+
+template <class Body>
+Result<Metadata<Body>> Repository::published(std::string_view role) const {
+  TRY_VALUE(const std::int64_t version, published_version(role));
+  if (version == 0) return fail(Code::kNotFound, "{}: role '{}' is not published", folder_, role);
+  const std::string path = published_path(role, version);
+  TRY_VALUE(const std::string bytes, read_file(path, Body::kMaxBytes));
+  TRY_VALUE(auto metadata, parse_metadata<Body>(bytes, path));
+  if (metadata.body.version != version) {
+    return fail(Code::kCorrupt, "{}: version {} expected, {} found", path, version,
+                metadata.body.version);
+  }
+  return metadata;
+}
+
+template <class Body>
+Result<Metadata<Body>> Repository::current(std::string_view role) const {
+  const std::string path = staged_path(role);
+  if (!file_exists(path)) return published<Body>(role);
+  TRY_VALUE(const std::string bytes, read_file(path, Body::kMaxBytes));
+  return parse_metadata<Body>(bytes, path);
+}
+
+template <class Body>
+Status Repository::stage(std::string_view role, Body body, std::int64_t now_s) {
+  const std::int64_t days = Body::kType == Root::kType ? profile_.root_days : profile_.targets_days;
+  TRY_VALUE(const std::int64_t before, published_version(role));
+  body.version = before + 1;
+  body.spec_version = kSpecVersion;
+  body.expires_s = now_s + days * kDayS;
+  TRY_VALUE(const std::string bytes, sign_metadata(to_json(body), {}));
+  if (bytes.size() > Body::kMaxBytes) {
+    return fail(Code::kExhausted, "role '{}' would have {} bytes of metadata; {} at most", role,
+                bytes.size(), Body::kMaxBytes);
+  }
+  TRY(make_folders(folder_ + "/staged"));
+  return write_file_atomic(staged_path(role), bytes);
+}
+
+}  // namespace polder::trust::tuf

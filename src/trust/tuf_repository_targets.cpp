@@ -1,0 +1,230 @@
+// Targets of a repository: which role holds them, hash bins, blobs.
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/text.h"
+#include "trust/digest.h"
+#include "trust/file_digest.h"
+#include "trust/floors.h"
+#include "trust/tuf_repository_files.h"
+
+namespace polder::trust::tuf {
+
+namespace {
+
+constexpr std::uint64_t kMaxTargetBytes = std::uint64_t(1) << 40;
+// Bins that 1,000 targets go to and, from 16,000 on, no role holds more than it may.
+constexpr int kBins = 256;
+
+// What devices look for in the top level itself stays there.
+bool goes_into_bins(std::string_view path) { return path != kFloorsTarget; }
+
+Status check_target_path(std::string_view path) {
+  const auto bad = [&](std::string_view why) {
+    return fail(Code::kInvalid,
+                "target '{}': {}; a relative path such as 'people/1.0.0/manifest."
+                "json' expected",
+                clipped(path), why);
+  };
+  if (path.empty() || path.size() > kMaxNameBytes) return bad("empty or too long");
+  for (std::size_t start = 0; start <= path.size();) {
+    const std::size_t end = std::min(path.find('/', start), path.size());
+    const std::string_view part = path.substr(start, end - start);
+    if (part.empty() || part == "." || part == "..") return bad("an empty part, '.' or '..'");
+    start = end + 1;
+  }
+  const auto odd = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '\\'; };
+  if (std::any_of(path.begin(), path.end(), odd)) return bad("a control character or '\\'");
+  return {};
+}
+
+// "people/1.0.0/DIGEST.manifest.json" (specification, section 6.2).
+std::string consistent_name(std::string_view path, std::string_view digest) {
+  const std::size_t slash = path.rfind('/');
+  const std::size_t start = slash == path.npos ? 0 : slash + 1;
+  return fmt::format("{}{}.{}", path.substr(0, start), digest, path.substr(start));
+}
+
+std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+// Writes a file under its digest's name, if it is not there.
+Status copy_file(const std::string& from, const std::string& to) {
+  DiskStore disk;
+  TRY(make_folders(parent_of(to)));
+  TRY_VALUE(const auto output, disk.create(to));
+  TRY_VALUE([[maybe_unused]] const std::uint64_t bytes,
+            stream_file(from, kMaxTargetBytes,
+                        [&](std::string_view piece) { return output->write(piece); }));
+  return output->commit();
+}
+
+}  // namespace
+
+// The role that holds targets of such a path: as a client looks for it, the first delegation that
+// covers it, and the bin where a role has bins.
+Result<std::string> Repository::role_for(const std::string& path, std::string_view wanted) const {
+  std::string role = wanted.empty() ? "targets" : std::string(wanted);
+  if (wanted.empty() || wanted != "targets") {
+    TRY_VALUE(const auto top, current<Targets>("targets"));
+    const DelegatedRole* found = nullptr;
+    if (top.body.delegations) {
+      for (const DelegatedRole& delegated : top.body.delegations->roles) {
+        if (wanted.empty() ? delegated.covers(path) : delegated.name == wanted) {
+          found = &delegated;
+          break;
+        }
+      }
+    }
+    if (!wanted.empty() && found == nullptr) {
+      return fail(Code::kNotFound, "no role '{}' is delegated; 'polder repo delegate' makes one",
+                  wanted);
+    }
+    if (found != nullptr) {
+      if (!found->covers(path)) {
+        return fail(Code::kInvalid, "target '{}': role '{}' is not trusted for it", path, wanted);
+      }
+      role = found->name;
+    }
+  }
+  TRY_VALUE(const auto metadata, current<Targets>(role));
+  // The top level's own delegations are model families, which were looked at; its bins have
+  // prefixes.
+  if (metadata.body.delegations && goes_into_bins(path)) {
+    for (const DelegatedRole& bin : metadata.body.delegations->roles) {
+      if (bin.path_hash_prefixes && bin.covers(path)) return bin.name;
+    }
+  }
+  return role;
+}
+
+Status Repository::record(const std::string& path, const TargetFile& target, std::int64_t now_s,
+                          std::string_view role) {
+  TRY_VALUE(std::string holder, role_for(path, role));
+  TRY_VALUE(auto metadata, current<Targets>(holder));
+  const auto before = metadata.body.targets.find(path);
+  if (before != metadata.body.targets.end() && before->second.length == target.length &&
+      before->second.hashes == target.hashes) {
+    return {};
+  }
+  if (before == metadata.body.targets.end() && metadata.body.targets.size() >= kTargetsBeforeBins &&
+      !is_bin(holder) && goes_into_bins(path)) {
+    TRY(split_into_bins(holder, now_s));
+    TRY_VALUE(holder, role_for(path, role));
+    TRY_VALUE(metadata, current<Targets>(holder));
+  }
+  metadata.body.targets[path] = target;
+  return stage(holder, std::move(metadata.body), now_s);
+}
+
+Status Repository::add_file(const std::string& path, const std::string& file, std::int64_t now_s,
+                            std::string_view role) {
+  TRY(check_target_path(path));
+  TRY_VALUE([[maybe_unused]] const std::string holder, role_for(path, role));
+  TRY_VALUE(const FileDigest digest, digest_file(file, kMaxTargetBytes));
+  const std::string sha256 = hex(digest.sha256);
+  const std::string place = folder_ + "/targets/" + consistent_name(path, sha256);
+  if (!file_exists(place)) TRY(copy_file(file, place));
+  return record(path,
+                TargetFile{.length = std::int64_t(digest.bytes), .hashes = {{"sha256", sha256}}},
+                now_s, role);
+}
+
+Status Repository::add_bytes(const std::string& path, std::string_view bytes, std::int64_t now_s,
+                             std::string_view role) {
+  TRY(check_target_path(path));
+  TRY_VALUE([[maybe_unused]] const std::string holder, role_for(path, role));
+  const std::string digest = hex(sha256(bytes));
+  const std::string place = folder_ + "/targets/" + consistent_name(path, digest);
+  TRY(make_folders(parent_of(place)));
+  TRY(write_file_atomic(place, bytes));
+  return record(path,
+                TargetFile{.length = std::int64_t(bytes.size()), .hashes = {{"sha256", digest}}},
+                now_s, role);
+}
+
+Result<std::string> Repository::add_blob(const std::string& file) {
+  TRY_VALUE(const FileDigest digest, digest_file(file, kMaxTargetBytes));
+  std::string name = hex(digest.sha256);
+  const std::string place = fmt::format("{}/blobs/sha256/{}/{}", folder_, name.substr(0, 2), name);
+  if (!file_exists(place)) TRY(copy_file(file, place));
+  return name;
+}
+
+Status Repository::remove_target(const std::string& path, std::int64_t now_s) {
+  TRY_VALUE(const auto all, targets());
+  const auto found = all.find(path);
+  if (found == all.end()) return fail(Code::kNotFound, "no target '{}'", clipped(path));
+  TRY_VALUE(auto metadata, current<Targets>(found->second));
+  metadata.body.targets.erase(path);
+  return stage(found->second, std::move(metadata.body), now_s);
+}
+
+Status Repository::split_into_bins(const std::string& role, std::int64_t now_s) {
+  Delegators delegators;
+  TRY_VALUE(const Signers signers, signers_of(role, delegators));
+  TRY_VALUE(auto metadata, current<Targets>(role));
+  Delegations& delegations =
+      metadata.body.delegations ? *metadata.body.delegations : metadata.body.delegations.emplace();
+  for (const std::string& id : signers.role.key_ids) delegations.keys[id] = signers.keys.at(id);
+  std::vector<Targets> bins(kBins);
+  std::vector<DelegatedRole> roles(kBins);
+  for (int bin = 0; bin < kBins; ++bin) {
+    DelegatedRole& delegated = roles[std::size_t(bin)];
+    delegated.key_ids = signers.role.key_ids;
+    delegated.threshold = signers.role.threshold;
+    delegated.name = fmt::format("{}{}{:02x}", role, kBinMark, bin);
+    delegated.terminating = true;
+    delegated.path_hash_prefixes = {fmt::format("{:02x}", bin)};
+  }
+  std::erase_if(metadata.body.targets, [&](auto& item) {
+    auto& [path, target] = item;
+    if (!goes_into_bins(path)) return false;
+    bins[sha256(path)[0]].targets.emplace(path, std::move(target));
+    return true;
+  });
+  // Behind the families, which are more particular.
+  delegations.roles.insert(delegations.roles.end(), roles.begin(), roles.end());
+  for (int bin = 0; bin < kBins; ++bin) {
+    TRY(stage(roles[std::size_t(bin)].name, std::move(bins[std::size_t(bin)]), now_s));
+  }
+  return stage(role, std::move(metadata.body), now_s);
+}
+
+Result<std::map<std::string, std::string>> Repository::targets() const {
+  std::map<std::string, std::string> result;
+  std::vector<std::string> open = {"targets"};
+  std::set<std::string> seen;
+  while (!open.empty()) {
+    const std::string role = std::move(open.back());
+    open.pop_back();
+    if (!seen.insert(role).second) continue;
+    TRY_VALUE(const auto metadata, current<Targets>(role));
+    for (const auto& [path, target] : metadata.body.targets) result.emplace(path, role);
+    if (!metadata.body.delegations) continue;
+    for (const DelegatedRole& delegated : metadata.body.delegations->roles) {
+      open.push_back(delegated.name);
+    }
+  }
+  return result;
+}
+
+Result<std::string> Repository::read_target(const std::string& path, std::size_t cap_bytes,
+                                            std::string_view role) const {
+  TRY_VALUE(const std::string holder, role_for(path, role));
+  TRY_VALUE(const auto metadata, current<Targets>(holder));
+  const auto target = metadata.body.targets.find(path);
+  if (target == metadata.body.targets.end()) {
+    return fail(Code::kNotFound, "no target '{}'", clipped(path));
+  }
+  const auto digest = target->second.hashes.find("sha256");
+  if (digest == target->second.hashes.end()) {
+    return fail(Code::kUnsupported, "target '{}' has no SHA-256", path);
+  }
+  const std::string place = folder_ + "/targets/" + consistent_name(path, digest->second);
+  TRY_VALUE(std::string bytes, read_file(place, cap_bytes));
+  TRY(check_bytes(bytes, target->second.length, target->second.hashes, place));
+  return bytes;
+}
+
+}  // namespace polder::trust::tuf

@@ -1,0 +1,136 @@
+// Whom a repository trusts: delegations, rotation, renewal.
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/text.h"
+#include "trust/tuf_repository_files.h"
+
+namespace polder::trust::tuf {
+
+namespace {
+
+// Drops the keys that no role has any more.
+template <class Roles>
+void forget_unused(Keys& keys, const Roles& roles_of) {
+  std::set<std::string_view> used;
+  roles_of([&](const RoleKeys& role) { used.insert(role.key_ids.begin(), role.key_ids.end()); });
+  std::erase_if(keys, [&](const auto& entry) { return !used.contains(entry.first); });
+}
+
+Status change(RoleKeys& role, Keys& keys, const std::string& name, std::span<const PublicKey> add,
+              std::span<const std::string> remove_ids, std::optional<int> threshold) {
+  for (const std::string& id : remove_ids) {
+    if (std::erase(role.key_ids, id) == 0) {
+      return fail(Code::kNotFound, "role '{}' has no key {}; it has {}", name, clipped(id),
+                  list_of(role.key_ids));
+    }
+  }
+  for (const PublicKey& key : add) {
+    const std::string id = key.id();
+    if (std::find(role.key_ids.begin(), role.key_ids.end(), id) != role.key_ids.end()) {
+      return fail(Code::kInvalid, "role '{}' has key {} already", name, id);
+    }
+    role.key_ids.push_back(id);
+    keys[id] = to_key(key);
+  }
+  if (threshold) role.threshold = *threshold;
+  if (role.threshold < 1 || std::size_t(role.threshold) > role.key_ids.size()) {
+    return fail(Code::kInvalid, "role '{}': {} of {} keys would have to sign", name, role.threshold,
+                role.key_ids.size());
+  }
+  return {};
+}
+
+}  // namespace
+
+Status Repository::delegate(const std::string& role, const Trust& trust,
+                            std::vector<std::string> paths, bool terminating, std::int64_t now_s) {
+  TRY(check_role_name(role));
+  if (is_bin(role)) return fail(Code::kInvalid, "role '{}': '{}' marks hash bins", role, kBinMark);
+  if (is_top_level(role)) {
+    return fail(Code::kInvalid, "role '{}' is the top level's: 'polder repo rotate' changes it",
+                role);
+  }
+  if (paths.empty()) {
+    return fail(Code::kInvalid, "role '{}' is trusted for nothing: give --path, such as '{}/*/*'",
+                role, role);
+  }
+  DelegatedRole delegated;
+  TRY_VALUE(static_cast<RoleKeys&>(delegated), role_keys(trust, role));
+  delegated.name = role;
+  delegated.terminating = terminating;
+  delegated.paths = std::move(paths);
+  TRY_VALUE(auto top, current<Targets>("targets"));
+  Delegations& delegations =
+      top.body.delegations ? *top.body.delegations : top.body.delegations.emplace();
+  const auto same = std::find_if(delegations.roles.begin(), delegations.roles.end(),
+                                 [&](const DelegatedRole& other) { return other.name == role; });
+  if (same != delegations.roles.end()) {
+    *same = std::move(delegated);
+  } else {
+    // Before the bins of the top level, which cover everything.
+    const auto bins =
+        std::find_if(delegations.roles.begin(), delegations.roles.end(),
+                     [](const DelegatedRole& other) { return other.path_hash_prefixes; });
+    delegations.roles.insert(bins, std::move(delegated));
+  }
+  for (const PublicKey& key : trust.keys) delegations.keys[key.id()] = to_key(key);
+  forget_unused(delegations.keys, [&](const auto& use) {
+    for (const DelegatedRole& other : delegations.roles) use(other);
+  });
+  TRY(stage("targets", std::move(top.body), now_s));
+  auto before = current<Targets>(role);
+  if (before) return {};
+  if (before.error().code != Code::kNotFound) return std::move(before).error();
+  return stage(role, Targets(), now_s);
+}
+
+Status Repository::rotate(const std::string& role, std::span<const PublicKey> add,
+                          std::span<const std::string> remove_ids, std::optional<int> threshold,
+                          std::int64_t now_s) {
+  if (is_top_level(role)) {
+    TRY_VALUE(auto root, current<Root>("root"));
+    TRY(change(root.body.roles.at(role), root.body.keys, role, add, remove_ids, threshold));
+    forget_unused(root.body.keys, [&](const auto& use) {
+      for (const auto& [name, keys] : root.body.roles) use(keys);
+    });
+    TRY(stage("root", std::move(root.body), now_s));
+    // What the role had signed may not be enough for its new keys.
+    return role == "targets" ? renew("targets", now_s) : Status();
+  }
+  TRY_VALUE(auto top, current<Targets>("targets"));
+  if (top.body.delegations) {
+    for (DelegatedRole& delegated : top.body.delegations->roles) {
+      if (delegated.name != role) continue;
+      TRY(change(delegated, top.body.delegations->keys, role, add, remove_ids, threshold));
+      forget_unused(top.body.delegations->keys, [&](const auto& use) {
+        for (const DelegatedRole& other : top.body.delegations->roles) use(other);
+      });
+      TRY(stage("targets", std::move(top.body), now_s));
+      return renew(role, now_s);
+    }
+  }
+  return fail(Code::kNotFound, "no role '{}'", clipped(role));
+}
+
+Status Repository::renew(const std::string& role, std::int64_t now_s) {
+  if (role == "root") {
+    TRY_VALUE(auto root, current<Root>(role));
+    return stage(role, std::move(root.body), now_s);
+  }
+  if (role == "snapshot" || role == "timestamp") {
+    return fail(Code::kInvalid, "role '{}': 'polder repo publish' makes it anew", role);
+  }
+  TRY(check_role_name(role));
+  TRY_VALUE(auto metadata, current<Targets>(role));
+  return stage(role, std::move(metadata.body), now_s);
+}
+
+Status Repository::discard() {
+  TRY_VALUE(const auto roles, staged_roles());
+  for (const std::string& role : roles) TRY(remove_file(staged_path(role)));
+  return {};
+}
+
+}  // namespace polder::trust::tuf

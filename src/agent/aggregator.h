@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/kept_output.h"
 #include "pipeline/scheduler.h"
 #include "proto/worker.h"
 #include "telemetry/e_detector.h"
@@ -23,6 +24,8 @@ class Aggregator final : public pipeline::NodeObserver {
   explicit Aggregator(std::vector<proto::SignalBaseline> baselines)
       : baselines_(std::move(baselines)) {}
 
+  // What of the sinks' output is kept is reported too. Before begin(); borrowed.
+  void watch(const KeptOutput& output) { output_ = &output; }
   // Once, before the pipeline runs.
   proto::Ready begin(const pipeline::Graph& graph);
   void before(std::size_t index) override;
@@ -51,6 +54,8 @@ class Aggregator final : public pipeline::NodeObserver {
   void add(Signal& signal, double value);
 
   std::vector<proto::SignalBaseline> baselines_;
+  const KeptOutput* output_ = nullptr;
+  KeptCounts told_;  // of the output, so far
   mutable std::mutex mutex_;
   std::vector<Stage> stages_;
   std::vector<Signal> signals_;

@@ -55,6 +55,7 @@ constexpr Option kTop[] = {
     {.name = "updates", .type = OptionType::kTable, .doc = "See below."},
     {.name = "network", .type = OptionType::kTable, .doc = "See below."},
     {.name = "worker", .type = OptionType::kTable, .doc = "See below."},
+    {.name = "output", .type = OptionType::kTable, .doc = "See below."},
     {.name = "reports", .type = OptionType::kTable, .doc = "See below."},
     {.name = "identity", .type = OptionType::kTable, .doc = "See below."},
 };
@@ -143,6 +144,25 @@ constexpr Option kWorker[] = {
      .doc = "See `crashes`."},
 };
 
+constexpr Option kOutput[] = {
+    {.name = "keep",
+     .fallback = "\"events\"",
+     .choices = "nothing|events|all",
+     .doc = "Of what pipelines write, this stays on the device, for its user alone, and is sent "
+            "nowhere: `events` is what steps have made of pictures and sound (JSON lines), `all` "
+            "also what shows them (annotated video), where the releaser allows it."},
+    {.name = "megabytes",
+     .type = OptionType::kInteger,
+     .fallback = "16",
+     .unit = "MB",
+     .min = 1,
+     .max = 1 << 20,
+     .doc = "Of each model's output; above it the oldest files are deleted, and counted."},
+    {.name = "folder",
+     .fallback = "\"\"",
+     .doc = "Where it is kept, a folder for each model; empty: `output` in `folder`."},
+};
+
 constexpr Option kReports[] = {
     {.name = "megabytes",
      .type = OptionType::kInteger,
@@ -165,11 +185,9 @@ struct Section {
   std::string_view name;
   std::span<const Option> options;
 };
-constexpr Section kSections[] = {{"updates", kUpdates},
-                                 {"network", kNetwork},
-                                 {"worker", kWorker},
-                                 {"reports", kReports},
-                                 {"identity", kIdentity}};
+constexpr Section kSections[] = {{"updates", kUpdates}, {"network", kNetwork},
+                                 {"worker", kWorker},   {"output", kOutput},
+                                 {"reports", kReports}, {"identity", kIdentity}};
 
 // An empty table of such a section where the file has none.
 Result<Settings> section(const Settings& top, std::string_view name, std::string_view file) {
@@ -277,6 +295,16 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
                    .heartbeat_timeout_s = worker.integer("heartbeat_timeout_s"),
                    .crashes = worker.integer("crashes"),
                    .crash_window_s = worker.integer("crash_window_s")};
+  TRY_VALUE(const Settings output, section(top, "output", file));
+  const std::string& keep = output.string("keep");
+  config.output = {.keep = keep == "all"      ? Keep::kAll
+                           : keep == "events" ? Keep::kEvents
+                                              : Keep::kNothing,
+                   .max_bytes = output.integer("megabytes") << 20,
+                   .folder = output.string("folder")};
+  if (!config.output.folder.empty() && config.output.folder.front() != '/')
+    return fail(Code::kInvalid, "{}: folder: a path from '/' on expected, '{}' found",
+                output.place("folder"), clipped(config.output.folder));
   TRY_VALUE(const Settings reports, section(top, "reports", file));
   config.report_bytes = reports.integer("megabytes") << 20;
   TRY_VALUE(const Settings identity, section(top, "identity", file));
@@ -302,6 +330,10 @@ std::span<const DeviceSetting> Config::settings_of(std::string_view unit) const 
 }
 
 bool Config::is_folder() const { return !repository.empty() && repository.front() == '/'; }
+
+std::string Config::output_folder() const {
+  return output.folder.empty() ? folder + "/output" : output.folder;
+}
 
 std::string Config::key_uri() const {
   return key.empty() ? "file:" + folder + "/identity/key.pem" : key;

@@ -39,6 +39,15 @@ struct WorkerConfig {
   bool operator==(const WorkerConfig&) const = default;
 };
 
+// Of what sinks of a pipeline write.
+enum class Keep : std::uint8_t { kNothing, kEvents, kAll };
+struct OutputConfig {
+  Keep keep = Keep::kNothing;
+  std::int64_t max_bytes = 0;  // of each unit
+  std::string folder;          // empty: "output" in the agent's folder
+  bool operator==(const OutputConfig&) const = default;
+};
+
 struct Config {
   std::string device;  // its name: of a file, of a certificate
   std::string folder;  // all that the agent keeps
@@ -60,11 +69,14 @@ struct Config {
   std::string key;                // URI (trust/signer.h); empty: a file in the folder
 
   WorkerConfig worker;
+  OutputConfig output;
   DeviceSettings settings;  // of steps of the units' pipelines
   bool operator==(const Config&) const = default;
 
   bool is_folder() const;  // of the repository
   std::span<const DeviceSetting> settings_of(std::string_view unit) const;
+  // Where the folders of the units' outputs are.
+  std::string output_folder() const;
   // "file:FOLDER/identity/key.pem" where nothing is said.
   std::string key_uri() const;
 };

@@ -29,6 +29,9 @@ Status Observed::add(const proto::Ready& names, const proto::Aggregates& all) {
   count_up(encoded_bytes, all.encoded_bytes);
   count_up(decoded_bytes, all.decoded_bytes);
   count_up(event_bytes, all.event_bytes);
+  count_up(kept_bytes, all.kept_bytes);
+  count_up(dropped_bytes, all.dropped_bytes);
+  count_up(lost_bytes, all.lost_bytes);
   for (const auto& count : all.classes) classes.add(names.classes[count.index], count.count);
   for (const auto& from : all.stages) {
     Stage& stage = stages[names.stages[from.stage]];

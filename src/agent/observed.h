@@ -22,6 +22,8 @@ struct Observed {
   std::uint64_t frames = 0, events = 0;
   // Seen by the sensor and written by sinks.
   std::uint64_t encoded_bytes = 0, decoded_bytes = 0, event_bytes = 0;
+  // Of what sinks wrote: kept on the device, deleted for its cap, not taken by the disk.
+  std::uint64_t kept_bytes = 0, dropped_bytes = 0, lost_bytes = 0;
   std::uint64_t crashes = 0;
   telemetry::Counters classes;
   std::map<std::string, Stage> stages;

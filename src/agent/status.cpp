@@ -2,6 +2,7 @@
 
 #include "base/fail.h"
 #include "base/text.h"
+#include "proto/worker.h"
 #include "trust/digest.h"
 #include "trust/tuf_metadata.h"
 
@@ -41,6 +42,12 @@ Json update_json(const AgentState& state) {
                        {"reason", state.update->reason}};
 }
 
+std::string output_line(const Config& config, const std::string& unit, const KeptCounts& counts) {
+  return fmt::format("    output: {} in {}/{}; {} dropped for its cap, {} lost\n",
+                     bytes_text(counts.kept_bytes), config.output_folder(), unit,
+                     bytes_text(counts.dropped_bytes), bytes_text(counts.lost_bytes));
+}
+
 std::string clip_text(const std::string& text) { return fit_reason(text, kMaxLiveTextBytes); }
 
 }  // namespace
@@ -52,10 +59,17 @@ Json Live::to_json() const {
   }
   Json::Members units;
   for (const auto& [name, text] : health) units.emplace(name, clip_text(text));
+  Json::Members kept;
+  for (const auto& [name, counts] : output) {
+    kept.emplace(name, Json::Members{{"kept_bytes", std::int64_t(counts.kept_bytes)},
+                                     {"dropped_bytes", std::int64_t(counts.dropped_bytes)},
+                                     {"lost_bytes", std::int64_t(counts.lost_bytes)}});
+  }
   return Json::Members{{"checked_s", checked_s},
                        {"check_error", clip_text(check_error)},
                        {"refusals", std::move(refused)},
-                       {"health", std::move(units)}};
+                       {"health", std::move(units)},
+                       {"output", std::move(kept)}};
 }
 
 Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
@@ -69,6 +83,19 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
   for (const auto& [name, value] : health.members()) {
     TRY_VALUE(std::string text, health.text(name, kMaxLiveTextBytes));
     live.health.emplace(name, std::move(text));
+  }
+  TRY_VALUE(const Object output, object.object("output"));
+  for (const auto& [name, value] : output.members()) {
+    TRY_VALUE(const Object counts, output.object(name));
+    const auto read = [&](const char* key, std::uint64_t& to) -> Status {
+      TRY_VALUE(const std::int64_t number, counts.integer(key, 0, std::int64_t(proto::kMaxTotal)));
+      to = std::uint64_t(number);
+      return {};
+    };
+    KeptCounts& kept = live.output[name];
+    TRY(read("kept_bytes", kept.kept_bytes));
+    TRY(read("dropped_bytes", kept.dropped_bytes));
+    TRY(read("lost_bytes", kept.lost_bytes));
   }
   return live;
 }
@@ -115,6 +142,8 @@ std::string status_text(const Config& config, const AgentState& state,
     if (unit.previous) text += fmt::format(" back to {}", unit.previous->version.text());
     if (live && live->health.contains(name)) text += ", " + live->health.at(name);
     text += "\n";
+    if (live && live->output.contains(name))
+      text += output_line(config, name, live->output.at(name));
   }
   for (const BadRelease& item : state.bad)
     text += fmt::format("  bad: {}: {}\n", item.release.text(), item.reason);

@@ -18,6 +18,7 @@
 
 #include "agent/config.h"
 #include "agent/driver.h"
+#include "agent/kept_output.h"
 #include "agent/lifecycle.h"
 #include "trust/json.h"
 
@@ -32,6 +33,7 @@ struct Live {
   std::string check_error;     // of the last check; empty: it went well
   std::vector<std::string> refusals;
   std::map<std::string, std::string> health;  // by unit: "well", "starting", or what is wrong
+  std::map<std::string, KeptCounts> output;   // by unit, where something is kept
 
   trust::Json to_json() const;
   // Errors: kCorrupt.

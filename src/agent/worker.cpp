@@ -1,12 +1,15 @@
 #include "agent/worker.h"
 
 #include <algorithm>
+#include <set>
 
 #include "agent/aggregator.h"
+#include "agent/kept_output.h"
 #include "agent/worker_probe.h"
 #include "base/fail.h"
 #include "pipeline/player.h"
 #include "platform/child.h"
+#include "platform/storage.h"
 #include "platform/thread.h"
 #include "runtime/session.h"
 
@@ -105,10 +108,29 @@ Result<std::unique_ptr<Executor>> open_model(const proto::Start& start,
   return fail(Code::kNotFound, "the release has no model '{}' for this device", request.path);
 }
 
+// Paths of the sinks that are given what a sensor saw, as they will ask for them.
+std::set<std::string> raw_outputs(const pipeline::Graph& graph, const std::string& folder) {
+  std::set<std::string> paths;
+  for (const pipeline::EdgeSpec& edge : graph.edges) {
+    const pipeline::NodeSpec& sink = graph.nodes[std::size_t(edge.to)];
+    if (sink.type->stores && graph.nodes[std::size_t(edge.from)].raw)
+      paths.insert(pipeline::path_in(folder, sink.settings.string("path")));
+  }
+  return paths;
+}
+
 Status run_start(Channel& channel, const proto::Start& start) {
-  Aggregator aggregator(start.baselines);
-  Speaker speaker(channel, aggregator, start.aggregate_ms);
   NoFiles no_files;
+  std::unique_ptr<DiskStorage> folder;
+  std::unique_ptr<KeptOutput> output;
+  if (!start.output_folder.empty()) {
+    if (auto opened = DiskStorage::at(start.output_folder); opened.ok())
+      folder = std::move(*opened);
+    output = std::make_unique<KeptOutput>(folder.get(), start.output_bytes);
+  }
+  Aggregator aggregator(start.baselines);
+  if (output) aggregator.watch(*output);
+  Speaker speaker(channel, aggregator, start.aggregate_ms);
   pipeline::PlayOptions options;
   options.file = start.pipeline;
   options.output_folder = start.output_folder;
@@ -118,7 +140,11 @@ Status run_start(Channel& channel, const proto::Start& start) {
   options.open_model = [&](const pipeline::ModelRequest& request) {
     return open_model(start, request);
   };
-  options.files = start.output_folder.empty() ? &no_files : nullptr;
+  options.files = output ? static_cast<FileStore*>(output.get()) : &no_files;
+  options.on_loaded = [&](const pipeline::Graph& graph) -> Status {
+    if (output && !start.keep_raw) output->throw_away(raw_outputs(graph, start.output_folder));
+    return {};
+  };
   options.stop = &speaker.stop();
   options.observer = &aggregator;
   options.on_ready = [&](const pipeline::Graph& graph) -> Status {

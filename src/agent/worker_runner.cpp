@@ -37,6 +37,11 @@ proto::Start WorkerRunner::job_of(const std::string& unit, const StagedRelease& 
   proto::Start start{.pipeline = path(staged.pipeline()), .threads = int(config_.worker.threads)};
   for (const DeviceSetting& setting : config_.settings_of(unit))
     start.settings.push_back(setting.assignment());
+  if (config_.output.keep != Keep::kNothing) {
+    start.output_folder = config_.output_folder() + "/" + unit;
+    start.output_bytes = std::uint64_t(config_.output.max_bytes);
+    start.keep_raw = config_.output.keep == Keep::kAll;
+  }
   for (const StagedModel& model : staged.models)
     start.models.push_back({model.artifact.name, path(model.name)});
   for (const trust::Baseline& baseline : staged.manifest.baselines)
@@ -77,6 +82,14 @@ Status WorkerRunner::start(const std::string& unit, Worker& worker) {
   TRY_VALUE(const StagedRelease staged, slots_.open(unit, worker.slot, worker.release));
   if (!staged.manifest.pipeline) return {};  // nothing runs; the models are for others to open
   TRY(check_settings(unit, staged));
+  if (config_.output.keep != Keep::kNothing) {
+    // Without it a pipeline goes on, and what it writes is counted as lost.
+    for (const std::string& folder :
+         {config_.output_folder(), config_.output_folder() + "/" + unit}) {
+      if (const auto made = DiskStorage::at(folder); !made.ok() && happened_)
+        happened_({trust::Act::kNote, unit, made.error().message});
+    }
+  }
   worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, policy_);
   worker.supervisor->run(job_of(unit, staged));
   return {};
@@ -116,6 +129,14 @@ UnitHealth WorkerRunner::health(const std::string& unit) {
   const WorkerPhase phase = supervisor->phase();
   const bool well = phase == WorkerPhase::kRunning || phase == WorkerPhase::kEnded;
   return {well ? Health::kWell : Health::kStarting, ""};
+}
+
+std::optional<KeptCounts> WorkerRunner::output(const std::string& unit) const {
+  const auto found = workers_.find(unit);
+  if (config_.output.keep == Keep::kNothing || found == workers_.end() || !found->second.supervisor)
+    return std::nullopt;
+  const Observed& seen = found->second.supervisor->total();
+  return KeptCounts{seen.kept_bytes, seen.dropped_bytes, seen.lost_bytes};
 }
 
 }  // namespace polder::agent

@@ -5,11 +5,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/config.h"
 #include "agent/driver.h"
+#include "agent/kept_output.h"
 #include "agent/slots.h"
 #include "agent/supervisor.h"
 #include "platform/child.h"
@@ -35,6 +37,8 @@ class WorkerRunner final : public Runner {
   void end_shadow(const std::string& unit) override;
   void poll() override;
   UnitHealth health(const std::string& unit) override;
+  // Of what the unit's sinks have written since it was started; nothing where none is kept.
+  std::optional<KeptCounts> output(const std::string& unit) const;
 
  private:
   struct Worker {

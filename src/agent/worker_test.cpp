@@ -115,10 +115,14 @@ TEST_F(Worker, RunsAPipelineAndReportsNumbers) {
 
 TEST_F(Worker, WritesEventsWhereItMay) {
   job_.output_folder = folder_ / "out";
+  job_.output_bytes = 1 << 20;
   Supervisor supervisor(processes_, clock_, policy_);
   run_until_over(supervisor);
   ASSERT_EQ(supervisor.phase(), WorkerPhase::kEnded) << supervisor.reason();
-  EXPECT_TRUE(std::filesystem::exists(folder_ / "out/events.jsonl"));
+  const auto size = std::filesystem::file_size(folder_ / "out/events.jsonl");
+  EXPECT_GT(size, 0u);
+  EXPECT_EQ(supervisor.total().kept_bytes, size);
+  EXPECT_EQ(supervisor.total().dropped_bytes + supervisor.total().lost_bytes, 0u);
 }
 
 TEST_F(Worker, SaysWhatIsWrongWithARelease) {

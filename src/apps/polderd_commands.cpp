@@ -60,6 +60,9 @@ class Agent {
                           : health.health == Health::kStarting ? "starting"
                                                                : health.reason;
     }
+    for (const std::string& name : home_.config.models) {
+      if (const auto output = runner_->output(name)) live.output.emplace(name, *output);
+    }
     const std::string text = live.to_json().pretty();
     if (text == live_text_) return;
     // For readers alone: when it fails they see the one before.

@@ -101,6 +101,7 @@ struct Environment {
   std::string input_folder = ".";   // relative paths of inputs start here: the pipeline's folder
   std::string output_folder = ".";  // relative paths of outputs start here
   FileStore* files = nullptr;       // outlives the nodes
+  bool realtime = false;            // somebody waits for what sinks write
   ExecutorFactory open_model;
   std::string plugin_folder;  // where plug-ins are; empty: beside the program
 };

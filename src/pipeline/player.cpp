@@ -63,11 +63,13 @@ Result<RunStats> play(const PlayOptions& options) {
   if (options.threads < 1 || options.threads > kMaxPlayThreads)
     return fail(Code::kInvalid, "{} threads; expected 1 to {}", options.threads, kMaxPlayThreads);
   TRY_VALUE(const Graph graph, load(options));
+  if (options.on_loaded) TRY(options.on_loaded(graph));
   FolderStore disk;
   Environment environment;
   environment.input_folder = folder_of(options.file);
   environment.output_folder = options.output_folder;
   environment.files = options.files ? options.files : &disk;
+  environment.realtime = options.realtime;
   environment.open_model = options.open_model;
   environment.plugin_folder = options.plugin_folder;
 

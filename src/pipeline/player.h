@@ -26,6 +26,8 @@ struct PlayOptions {
   std::function<void(const Progress&)> on_progress;
   const std::atomic<bool>* stop = nullptr;
   NodeObserver* observer = nullptr;
+  // Before the first node is built; an error ends it.
+  std::function<Status(const Graph&)> on_loaded;
   // When every node is built and before the first runs; an error ends it.
   std::function<Status(const Graph&)> on_ready;
 };

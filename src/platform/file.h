@@ -76,6 +76,10 @@ class FileStore {
  public:
   virtual ~FileStore() = default;
   virtual Result<std::unique_ptr<OutputFile>> create(const std::string& path) = 0;
+  // For one that is read while it grows: each write is of whole lines, and there is no seek.
+  virtual Result<std::unique_ptr<OutputFile>> create_lines(const std::string& path) {
+    return create(path);
+  }
 };
 
 // The machine's file system. A link stays, and what it leads to is replaced: by a file beside it

@@ -93,7 +93,8 @@ Status check(const Heartbeat& beat) {
 
 Status check(const Aggregates& all) {
   for (const std::uint64_t total :
-       {all.frames, all.encoded_bytes, all.decoded_bytes, all.event_bytes, all.events})
+       {all.frames, all.encoded_bytes, all.decoded_bytes, all.event_bytes, all.events,
+        all.kept_bytes, all.dropped_bytes, all.lost_bytes})
     if (!is_total(total)) return corrupt("a total that cannot be");
   TRY(check_size("classes", all.classes.size(), kMaxClasses));
   TRY(check_size("stages", all.stages.size(), kMaxStages));
@@ -150,7 +151,8 @@ auto write(Builder& to, const Start& start) {
   const auto baselines = each(to, start.baselines, baseline);
   const auto settings = strings(to, start.settings);
   return wire::CreateStart(to, to.CreateString(start.pipeline), models, settings, baselines,
-                           to.CreateString(start.output_folder), start.threads, start.aggregate_ms);
+                           to.CreateString(start.output_folder), start.threads, start.aggregate_ms,
+                           start.output_bytes, start.keep_raw);
 }
 
 auto write(Builder& to, const std::vector<GoldenFile>& files) {
@@ -197,7 +199,8 @@ auto write(Builder& to, const Aggregates& all) {
                               to.CreateVector(signal.bins.data(), signal.bins.size()));
   });
   return wire::CreateAggregates(to, all.frames, all.encoded_bytes, all.decoded_bytes,
-                                all.event_bytes, all.events, classes, stages, signals);
+                                all.event_bytes, all.events, classes, stages, signals,
+                                all.kept_bytes, all.dropped_bytes, all.lost_bytes);
 }
 
 auto write(Builder& to, const Alarm& alarm) {
@@ -258,7 +261,9 @@ Result<Start> read(const wire::Start& from) {
               .settings = texts(*from.settings()),
               .output_folder = from.output_folder()->str(),
               .threads = from.threads(),
-              .aggregate_ms = from.aggregate_ms()};
+              .aggregate_ms = from.aggregate_ms(),
+              .output_bytes = from.output_bytes(),
+              .keep_raw = from.keep_raw()};
   for (const wire::Model* model : *from.models()) start.models.push_back(read(*model));
   for (const wire::Baseline* baseline : *from.baselines()) {
     SignalBaseline& to = start.baselines.emplace_back();
@@ -307,7 +312,10 @@ Result<Aggregates> read(const wire::Aggregates& from) {
                  .encoded_bytes = from.encoded_bytes(),
                  .decoded_bytes = from.decoded_bytes(),
                  .event_bytes = from.event_bytes(),
-                 .events = from.events()};
+                 .events = from.events(),
+                 .kept_bytes = from.kept_bytes(),
+                 .dropped_bytes = from.dropped_bytes(),
+                 .lost_bytes = from.lost_bytes()};
   // Before anything is made of them: an empty table costs the sender four bytes.
   TRY(check_size("stages", from.stages()->size(), kMaxStages));
   TRY(check_size("signals", from.signals()->size(), kMaxSignals));

@@ -62,6 +62,8 @@ struct Start {
   std::string output_folder;  // of sinks; empty: what they write is counted and thrown away
   int threads = 1;            // 1 to 64
   std::uint32_t aggregate_ms = 60'000;
+  std::uint64_t output_bytes = 0;  // cap of all that is in output_folder
+  bool keep_raw = false;           // also of sinks that see what a sensor saw
   bool operator==(const Start&) const = default;
 };
 
@@ -131,6 +133,8 @@ struct Aggregates {
   std::vector<ClassCount> classes;
   std::vector<StageAggregate> stages;
   std::vector<SignalAggregate> signals;
+  // Of what sinks wrote: kept on the device, deleted for its cap, not taken by the disk.
+  std::uint64_t kept_bytes = 0, dropped_bytes = 0, lost_bytes = 0;
 };
 
 // The mean of a signal has left its baseline's band (telemetry/e_detector.h).

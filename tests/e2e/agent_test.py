@@ -136,6 +136,29 @@ class Agent(unittest.TestCase):
         self.configure(more="[pipeline.vioce]\na.b = 1\n")
         self.agent("status", status=1)
 
+    def test_events_are_kept_on_the_device(self):
+        recording = self.scratch / "loud.wav"
+        recording.write_bytes(wav([16000] * 8000))
+        self.release("1.0.0")
+        events = self.device / "output" / MODEL / "events.jsonl"
+        setting = f'[pipeline.{MODEL}]\nmicrophone.path = "{recording}"\n'
+        self.configure(more='[output]\nkeep = "nothing"\n' + setting)
+        self.install()
+        self.assertFalse(events.exists())
+        # As they are from then on; whoever reads them has to be polderd's user.
+        self.configure(more=setting)
+        self.release("1.1.0")
+        self.install()
+        lines = [json.loads(line) for line in events.read_text().splitlines()]
+        self.assertEqual(lines[0]["event"], "speech_start")
+        self.assertEqual(events.parent.stat().st_mode & 0o777, 0o700)
+        self.assertEqual(events.stat().st_mode & 0o077, 0)
+        self.assertIn("output: ", self.agent("status"))
+        live = json.loads(self.agent("status", "--json"))["live"]
+        self.assertEqual(live["output"][MODEL],
+                         {"kept_bytes": events.stat().st_size, "dropped_bytes": 0,
+                          "lost_bytes": 0})
+
     def test_updates_from_a_web_server(self):
         handler = functools.partial(QuietHandler, directory=self.repo)
         handler.log_message = lambda *_: None

@@ -45,7 +45,8 @@ class JsonLinesSink final : public Node {
                                             const Environment& environment) {
     auto sink = std::make_unique<JsonLinesSink>();
     TRY_VALUE(const std::string path, output_path(environment, settings, "path"));
-    TRY_VALUE(sink->file_, environment.files->create(path));
+    TRY_VALUE(sink->file_, environment.files->create_lines(path));
+    sink->flush_bytes_ = environment.realtime ? 1 : kFlushBytes;
     return std::unique_ptr<Node>(std::move(sink));
   }
 
@@ -57,7 +58,7 @@ class JsonLinesSink final : public Node {
       else if (dynamic_cast<const Tracks*>(payload)) write_tracks(packet);
       else write_detections(packet);
     }
-    return text_.size() >= kFlushBytes ? flush() : Status();
+    return text_.size() >= flush_bytes_ ? flush() : Status();
   }
 
   Status finish(Emitter&) override { return flush(); }
@@ -103,6 +104,7 @@ class JsonLinesSink final : public Node {
 
   std::unique_ptr<OutputFile> file_;
   std::string text_;
+  std::size_t flush_bytes_ = kFlushBytes;
   std::uint64_t written_bytes_ = 0;
 };
 

@@ -41,7 +41,7 @@ TEST(Status, JsonAndTextSayWhatRuns) {
   EXPECT_EQ(*json.find("units")->find("people")->find("health")->string(), "well");
   const std::string text = status_text(config_with(), some_state(), live);
   for (const char* part : {"camera-17: idle", "1.2.0", "crash loop", "refused: people 0.1",
-                           "output: 1.5 kB in", "2 B dropped"})
+                           "output: 1.5 kB in", "2 bytes dropped"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 

@@ -172,6 +172,13 @@ constexpr Option kReports[] = {
      .max = 65536,
      .doc = "Of reports that wait for delivery; above it metrics are dropped before alarms, and "
             "what is dropped is counted."},
+    {.name = "every_s",
+     .type = OptionType::kInteger,
+     .fallback = "300",
+     .unit = "s",
+     .min = 1,
+     .max = 86400,
+     .doc = "How often metrics are written down. Alarms do not wait for it."},
 };
 
 constexpr Option kIdentity[] = {
@@ -306,7 +313,8 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
     return fail(Code::kInvalid, "{}: folder: a path from '/' on expected, '{}' found",
                 output.place("folder"), clipped(config.output.folder));
   TRY_VALUE(const Settings reports, section(top, "reports", file));
-  config.report_bytes = reports.integer("megabytes") << 20;
+  config.reports.max_bytes = reports.integer("megabytes") << 20;
+  config.reports.every_s = reports.integer("every_s");
   TRY_VALUE(const Settings identity, section(top, "identity", file));
   config.key = identity.string("key");
   if (config.key.empty()) return {};

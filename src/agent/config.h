@@ -48,6 +48,12 @@ struct OutputConfig {
   bool operator==(const OutputConfig&) const = default;
 };
 
+struct ReportConfig {
+  std::int64_t max_bytes = 0;  // the ring's cap
+  std::int64_t every_s = 300;  // metrics
+  bool operator==(const ReportConfig&) const = default;
+};
+
 struct Config {
   std::string device;  // its name: of a file, of a certificate
   std::string folder;  // all that the agent keeps
@@ -65,8 +71,8 @@ struct Config {
   std::string ca_file;  // empty: the system's
   std::int64_t download_deadline_s = 0, min_rate_bytes_s = 0;
 
-  std::int64_t report_bytes = 0;  // the ring's cap
-  std::string key;                // URI (trust/signer.h); empty: a file in the folder
+  ReportConfig reports;
+  std::string key;  // URI (trust/signer.h); empty: a file in the folder
 
   WorkerConfig worker;
   OutputConfig output;

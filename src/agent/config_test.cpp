@@ -30,6 +30,7 @@ crashes = 2
 
 [reports]
 megabytes = 4
+every_s = 60
 
 [identity]
 key = "tpm:0x81000002"
@@ -45,7 +46,8 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(config->shadow_s, 600);
   EXPECT_EQ(config->worker.memory_bytes, 256 << 20);
   EXPECT_EQ(config->worker.heartbeat_timeout_s, 30);
-  EXPECT_EQ(config->report_bytes, 4 << 20);
+  EXPECT_EQ(config->reports.max_bytes, 4 << 20);
+  EXPECT_EQ(config->reports.every_s, 60);
   EXPECT_EQ(config->key_uri(), "tpm:0x81000002");
   EXPECT_FALSE(config->is_folder());
 }
@@ -56,6 +58,7 @@ TEST(Config, TheLeastThatIsNeeded) {
   EXPECT_EQ(config->folder, "/var/lib/polderd");
   EXPECT_EQ(config->key_uri(), "file:/var/lib/polderd/identity/key.pem");
   EXPECT_FALSE(config->window);
+  EXPECT_EQ(config->reports.every_s, 300);
 }
 
 TEST(Config, ErrorsSayWhereAndWhat) {

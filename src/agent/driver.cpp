@@ -34,20 +34,37 @@ Turn Driver::until(std::int64_t us) const {
 
 // --- Events --------------------------------------------------------------------------------------
 
+void Driver::record(Occurrence what) {
+  if (parts_.record) parts_.record(what);
+}
+
 void Driver::record(trust::Act act, std::string object, std::string text) {
-  if (parts_.record) parts_.record({act, std::move(object), std::move(text)});
+  record({.act = act, .object = std::move(object), .text = std::move(text)});
 }
 
 void Driver::record_change(const AgentState& before, const AgentState& after) {
   if (before.phase == after.phase || !after.update) return;
-  const std::string release = after.update->release.text();
+  const ReleaseId& release = after.update->release;
+  Occurrence what{.object = release.text(),
+                  .unit = after.update->unit,
+                  .release = release,
+                  .entered = after.phase};
+  const auto tell = [&](trust::Act act, std::string text) {
+    what.act = act;
+    what.text = std::move(text);
+    record(what);
+  };
   switch (after.phase) {
-    case Phase::kDownload: record(trust::Act::kNote, release, "update begun"); break;
-    case Phase::kActivate: record(trust::Act::kUpdateInstalled, release, "activated"); break;
-    case Phase::kCommit: record(trust::Act::kUpdateCommitted, release, "committed"); break;
-    case Phase::kDiscard: record(trust::Act::kUpdateFailed, release, after.update->reason); break;
+    case Phase::kDownload: tell(trust::Act::kNote, "update begun"); break;
+    case Phase::kActivate: tell(trust::Act::kUpdateInstalled, "activated"); break;
+    case Phase::kCommit: tell(trust::Act::kUpdateCommitted, "committed"); break;
+    case Phase::kDiscard:
+      what.says_worker = before.phase == Phase::kShadow;
+      tell(trust::Act::kUpdateFailed, after.update->reason);
+      break;
     case Phase::kRollBack:
-      record(trust::Act::kUpdateRolledBack, release, after.update->reason);
+      what.says_worker = true;
+      tell(trust::Act::kUpdateRolledBack, after.update->reason);
       break;
     default: break;
   }
@@ -181,8 +198,13 @@ bool Driver::is_own_restart_due() const {
   return found != state_.units.end() && found->second.runtime && found->second.active != self_.slot;
 }
 
-Result<Turn> Driver::turn() {
+void Driver::poll() {
   parts_.runner.poll();
+  if (parts_.meanwhile) parts_.meanwhile();
+}
+
+Result<Turn> Driver::turn() {
+  poll();
   const std::int64_t now_us = parts_.clock.now_us();
   if (now_us < retry_us_) return until(retry_us_);
   if (!damaged_.empty() && now_us >= mend_us_) mend_slots();
@@ -227,7 +249,7 @@ void Driver::act() {
 }
 
 Status Driver::alive() {
-  parts_.runner.poll();
+  poll();
   return {};
 }
 
@@ -269,8 +291,13 @@ void Driver::check() {
   if (event.offer) event.kind = EventKind::kOffer;
   for (const Refusal& refusal : refusals_) {
     // Of those that are waited for the text changes with the time.
-    if (recorded_.insert(refusal.unit + trust::hex(refusal.release.manifest)).second)
-      record(trust::Act::kReleaseRefused, refusal.release.text(), refusal.reason);
+    if (recorded_.insert(refusal.unit + trust::hex(refusal.release.manifest)).second) {
+      record({.act = trust::Act::kReleaseRefused,
+              .object = refusal.release.text(),
+              .text = refusal.reason,
+              .unit = refusal.unit,
+              .release = refusal.release});
+    }
   }
   tell(std::move(event));
 }

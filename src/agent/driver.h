@@ -63,7 +63,9 @@ class Releases {
 enum class Health : std::uint8_t { kStarting, kWell, kFailed };
 struct UnitHealth {
   Health health = Health::kStarting;
-  std::string reason;  // kFailed
+  std::string reason;             // kFailed
+  std::optional<Code> code = {};  // of it, where there is one
+  bool is_crash_loop = false;
 };
 
 // The processes that run releases.
@@ -94,8 +96,13 @@ bool is_to_blame(Code code);
 // What happens, for whoever keeps a record: the audit log, the reports, the journal.
 struct Occurrence {
   trust::Act act = trust::Act::kNote;
-  std::string object;  // "people-counting 1.2.0"
-  std::string text;    // for people
+  std::string object;     // "people-counting 1.2.0"
+  std::string text;       // for people
+  std::string unit = {};  // empty: of none
+  std::optional<ReleaseId> release = {};
+  std::optional<Phase> entered = {};
+  // The text is what a process has said that has seen data: not for those outside of the device.
+  bool says_worker = false;
 };
 
 struct DriverParts {
@@ -109,6 +116,8 @@ struct DriverParts {
   std::function<void(const Occurrence&)> record;
   // How long the repository's server has asked to be left alone, in its last answer.
   std::function<std::int64_t()> retry_after_s = [] { return std::int64_t(0); };
+  // Called in each turn and now and then in long actions; may be empty. Must not wait.
+  std::function<void()> meanwhile = {};
 };
 
 // Which polderd this is.
@@ -153,6 +162,7 @@ class Driver {
   bool save(const AgentState& state);
   bool tell(Event event);
   void tell_status(const Status& status, bool may_blame = false);
+  void record(Occurrence what);
   void record(trust::Act act, std::string object, std::string text);
   void record_change(const AgentState& before, const AgentState& after);
   bool is_run_here(const std::string& unit) const;
@@ -170,6 +180,7 @@ class Driver {
   void finish();
   bool is_own_restart_due() const;
   Status alive();
+  void poll();
   Turn until(std::int64_t us) const;
 
   Config config_;

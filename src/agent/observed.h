@@ -1,9 +1,14 @@
 // What a unit's worker has reported: numbers under names that it said before its first frame.
 #pragma once
 
+#include <deque>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "agent/release_id.h"
+#include "proto/report.h"
 #include "proto/worker.h"
 #include "telemetry/counters.h"
 
@@ -24,7 +29,8 @@ struct Observed {
   std::uint64_t encoded_bytes = 0, decoded_bytes = 0, event_bytes = 0;
   // Of what sinks wrote: kept on the device, deleted for its cap, not taken by the disk.
   std::uint64_t kept_bytes = 0, dropped_bytes = 0, lost_bytes = 0;
-  std::uint64_t crashes = 0;
+  std::uint64_t starts = 0, crashes = 0;  // of the worker
+  proto::ErrorCounts errors{};            // with which it ended
   telemetry::Counters classes;
   std::map<std::string, Stage> stages;
   std::map<std::string, Signal> signals;
@@ -32,6 +38,31 @@ struct Observed {
   // Errors: kCorrupt for a number that stands for no name.
   Status add(const proto::Ready& names, const proto::Aggregates& all);
   Status add(const proto::Ready& names, const proto::Alarm& alarm);
+  // Its worker has ended; without a code: without a word.
+  void add_crash(std::optional<Code> code);
+  void merge(const Observed& other);
+  bool is_empty() const { return starts == 0 && crashes == 0 && stages.empty() && frames == 0; }
+};
+
+struct SignalAlarm {
+  std::string signal;
+  double evidence = 0, mean_run = 0;
+};
+
+// What the worker of one release has reported since it was asked last.
+struct UnitWindow {
+  std::string unit;
+  ReleaseId release;
+  std::vector<proto::SignalBaseline> baselines;
+  Observed observed;
+  std::deque<SignalAlarm> alarms;
+};
+
+class UnitSource {
+ public:
+  virtual ~UnitSource() = default;
+  // Of each unit that runs, and of what ran since it was asked last.
+  virtual std::vector<UnitWindow> take_windows() = 0;
 };
 
 }  // namespace polder::agent

@@ -16,7 +16,8 @@ using trust::Json;
 using trust::Object;
 
 constexpr char kFolder[] = "reports", kDrops[] = "reports/drops";
-constexpr std::string_view kEndings[] = {".alarm", ".metrics"};  // by kind
+constexpr std::string_view kEndings[] = {".alarm", ".lifecycle", ".metrics"};  // by kind
+constexpr ReportKind kKinds[] = {ReportKind::kAlarm, ReportKind::kLifecycle, ReportKind::kMetrics};
 constexpr std::size_t kBlockBytes = 4096;
 constexpr std::size_t kRecordBytes = 4096;  // of drops; there are two
 constexpr std::size_t kHashDigits = 64;
@@ -34,7 +35,7 @@ std::string stored_name(ReportKind kind, const ReportKey& key) {
 
 // The key and the kind that a file's name stands for; nothing for another file.
 std::optional<std::pair<ReportKind, ReportKey>> read_name(std::string_view name) {
-  for (const ReportKind kind : {ReportKind::kAlarm, ReportKind::kMetrics}) {
+  for (const ReportKind kind : kKinds) {
     if (!name.ends_with(kEndings[std::size_t(kind)])) continue;
     ReportKey key;
     const char* end = name.data() + name.size();
@@ -61,7 +62,8 @@ std::uint64_t rounded(std::uint64_t bytes) {
 }
 
 std::uint64_t& count_of(ReportDrops& drops, ReportKind kind) {
-  return kind == ReportKind::kAlarm ? drops.alarms : drops.metrics;
+  if (kind == ReportKind::kAlarm) return drops.alarms;
+  return kind == ReportKind::kLifecycle ? drops.lifecycle : drops.metrics;
 }
 
 // --- The record of drops -------------------------------------------------------------------------
@@ -76,6 +78,7 @@ std::string record_bytes(const DropRecord& record) {
   Json::Array names(record.dropping.begin(), record.dropping.end());
   const std::string text = Json(Json::Members{{"alarms", std::int64_t(record.drops.alarms)},
                                               {"dropping", std::move(names)},
+                                              {"lifecycle", std::int64_t(record.drops.lifecycle)},
                                               {"metrics", std::int64_t(record.drops.metrics)},
                                               {"turn", std::int64_t(record.turn)}})
                                .compact();
@@ -92,13 +95,14 @@ Result<DropRecord> read_record(std::string_view bytes) {
     return fail(Code::kCorrupt, "{}: a record has another checksum", kDrops);
   TRY_VALUE(const Json document, Json::parse(text, kDrops));
   TRY_VALUE(const Object object, Object::of(document, kDrops));
-  TRY(object.only({"alarms", "dropping", "metrics", "turn"}));
+  TRY(object.only({"alarms", "dropping", "lifecycle", "metrics", "turn"}));
   DropRecord record;
   TRY_VALUE(const std::int64_t alarms, object.integer("alarms", 0, kMaxCounted));
+  TRY_VALUE(const std::int64_t lifecycle, object.integer("lifecycle", 0, kMaxCounted));
   TRY_VALUE(const std::int64_t metrics, object.integer("metrics", 0, kMaxCounted));
   TRY_VALUE(const std::int64_t turn, object.integer("turn", 1, kMaxCounted));
   TRY_VALUE(record.dropping, object.texts("dropping", kMaxGoing, 64));
-  record.drops = {std::uint64_t(alarms), std::uint64_t(metrics)};
+  record.drops = {std::uint64_t(alarms), std::uint64_t(lifecycle), std::uint64_t(metrics)};
   record.turn = std::uint64_t(turn);
   return record;
 }
@@ -237,8 +241,7 @@ std::vector<ReportRing::Victim> ReportRing::victims_for(ReportKind kind,
       freed += size;
     }
   };
-  take(ReportKind::kMetrics);
-  if (kind == ReportKind::kAlarm) take(ReportKind::kAlarm);
+  for (std::size_t i = kReportKinds; i-- > std::size_t(kind);) take(kKinds[i]);
   return victims;
 }
 
@@ -299,7 +302,7 @@ Result<std::vector<StoredReport>> ReportRing::next(std::size_t max_count, std::u
   std::vector<Victim> rotten;
   std::uint64_t sum = 0;
   bool is_full = false;
-  for (const ReportKind kind : {ReportKind::kAlarm, ReportKind::kMetrics}) {
+  for (const ReportKind kind : kKinds) {
     for (const auto& [key, size] : sizes_[std::size_t(kind)]) {
       is_full = is_full || reports.size() == max_count || rotten.size() == kMaxVictims;
       if (is_full) break;
@@ -325,7 +328,7 @@ Result<std::vector<StoredReport>> ReportRing::next(std::size_t max_count, std::u
 Status ReportRing::acknowledge(std::span<const ReportKey> keys) {
   bool is_changed = false;
   for (const ReportKey& key : keys) {
-    for (const ReportKind kind : {ReportKind::kAlarm, ReportKind::kMetrics}) {
+    for (const ReportKind kind : kKinds) {
       if (sizes_[std::size_t(kind)].count(key) == 0) continue;
       TRY(storage_.remove(stored_name(kind, key)));
       forget({kind, key});

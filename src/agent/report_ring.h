@@ -1,21 +1,21 @@
-// Reports that wait on the disk until the hub has them: as many as fit, alarms before metrics, and
-// what did not fit is counted.
+// Reports that wait on the disk until the hub has them: as many as fit, alarms before notices of
+// the life cycle before metrics, and what did not fit is counted.
 //
 //   TRY_VALUE(auto ring, ReportRing::open(storage, state.boot, {}));
 //   TRY_VALUE(const ReportKey key, ring->append(ReportKind::kAlarm, encode(ring->next_key())));
 //   TRY_VALUE(const auto reports, ring->next(100, 1 << 20));  // to be sent, with ring->drops()
 //   TRY(ring->acknowledge(keys_of(reports)));                 // once the receiver has them
 //
-//   reports/BOOT-SEQUENCE.alarm   one report each, or .metrics; with a checksum
+//   reports/BOOT-SEQUENCE.alarm   one report each, or .lifecycle, .metrics; with a checksum
 //   reports/drops                 how many were dropped, and which are about to be
 //
 // Nothing that append() has returned for is lost in a power cut. One that is sent and not yet
 // acknowledged when the power goes is sent again: the receiver counts each key once. When the ring
-// is full the oldest metrics go, then for an alarm the oldest alarms. Each drop is written down
-// before it happens, so that it is counted once, whatever happens in between; the two records of
-// `drops` are written in place, in turn, so that a full disk does not keep a drop from being
-// counted. Only of reports that a failing disk does not take, whose append() says so, may the count
-// end with the process; their sequence numbers are missing at the receiver.
+// is full the oldest metrics go; then, for what is no less urgent, the oldest notices and alarms.
+// Each drop is written down before it happens, so that it is counted once, whatever happens in
+// between; the two records of `drops` are written in place, in turn, so that a full disk does not
+// keep a drop from being counted. Only of reports that a failing disk does not take, whose append()
+// says so, may the count end with the process; their sequence numbers are missing at the receiver.
 #pragma once
 
 #include <polder/error.h>
@@ -36,7 +36,9 @@ namespace polder::agent {
 inline constexpr std::size_t kMaxReportBytes = 64u << 10;
 inline constexpr std::size_t kMaxReports = 4096;
 
-enum class ReportKind : std::uint8_t { kAlarm, kMetrics };
+// The most urgent first.
+enum class ReportKind : std::uint8_t { kAlarm, kLifecycle, kMetrics };
+inline constexpr std::size_t kReportKinds = 3;
 
 // Names a report for ever: `boot` is AgentState::boot, `sequence` counts from 1 in each.
 struct ReportKey {
@@ -53,7 +55,7 @@ struct StoredReport {
 // Since the ring was made: a receiver takes the difference to what it saw before. Begins anew when
 // the file of drops is lost.
 struct ReportDrops {
-  std::uint64_t alarms = 0, metrics = 0;
+  std::uint64_t alarms = 0, lifecycle = 0, metrics = 0;
   bool operator==(const ReportDrops&) const = default;
 };
 
@@ -76,14 +78,14 @@ class ReportRing {
   // Durable when it returns. On an error the report is dropped, and counted. Errors: kInvalid above
   // kMaxReportBytes; kExhausted when there is no room for it; kIo.
   Result<ReportKey> append(ReportKind kind, std::string_view bytes);
-  // The first to be sent: alarms, then metrics, the oldest first. At most so many, and so many
+  // The first to be sent: the most urgent, of these the oldest. At most so many, and so many
   // bytes but for the first. What has rotten is dropped, and counted.
   Result<std::vector<StoredReport>> next(std::size_t max_count, std::uint64_t max_bytes);
   // Removes them for good. Keys that are not there are fine.
   Status acknowledge(std::span<const ReportKey> keys);
 
   ReportDrops drops() const { return drops_; }
-  std::size_t count() const { return sizes_[0].size() + sizes_[1].size(); }
+  std::size_t count() const { return sizes_[0].size() + sizes_[1].size() + sizes_[2].size(); }
   std::uint64_t bytes() const { return bytes_; }
 
  private:
@@ -115,7 +117,7 @@ class ReportRing {
   const std::uint64_t boot_;
   const RingLimits limits_;
   std::uint64_t next_sequence_ = 1;
-  std::map<ReportKey, std::uint64_t> sizes_[2];  // by kind
+  std::map<ReportKey, std::uint64_t> sizes_[kReportKinds];  // by kind
   std::uint64_t bytes_ = 0;
   ReportDrops drops_;
   std::vector<Victim> going_;  // counted, and perhaps still on the disk

@@ -73,26 +73,55 @@ TEST(ReportRing, ForgetsWhatIsAcknowledged) {
   EXPECT_EQ(ring->drops(), ReportDrops());
 }
 
+TEST(ReportRing, TheLeastUrgentGoFirst) {
+  FakeStorage disk;
+  auto ring = open(disk, 1);
+  const auto add = [&](ReportKind kind, int count) {
+    for (int i = 0; i < count; ++i) {
+      const auto added = ring->append(kind, "x");
+      if (!added.ok()) return false;
+    }
+    return true;
+  };
+  ASSERT_TRUE(add(ReportKind::kMetrics, 4));
+  ASSERT_TRUE(add(ReportKind::kLifecycle, 6));
+  EXPECT_EQ(ring->drops(), (ReportDrops{0, 0, 2}));
+  ASSERT_TRUE(add(ReportKind::kAlarm, 5));
+  EXPECT_EQ(ring->drops(), (ReportDrops{0, 3, 4}));
+  EXPECT_FALSE(add(ReportKind::kMetrics, 1));
+  ASSERT_TRUE(add(ReportKind::kLifecycle, 1));
+  EXPECT_EQ(ring->drops(), (ReportDrops{0, 4, 5}));
+  const auto reports = ring->next(100, 1 << 20);
+  ASSERT_TRUE(reports.ok());
+  ASSERT_EQ(reports->size(), 8u);
+  EXPECT_EQ(reports->at(4).kind, ReportKind::kAlarm);
+  EXPECT_EQ(reports->at(5).kind, ReportKind::kLifecycle);
+  // And as it was for whoever opens it.
+  ring = open(disk, 2);
+  EXPECT_EQ(ring->drops(), (ReportDrops{0, 4, 5}));
+  EXPECT_EQ(ring->count(), 8u);
+}
+
 TEST(ReportRing, DropsMetricsBeforeAlarmsAndCounts) {
   FakeStorage disk;
   auto ring = open(disk, 1);
   for (std::uint64_t i = 0; i < 12; ++i)
     ASSERT_TRUE(ring->append(kind_of(i), text(kind_of(i), i)).ok());
-  EXPECT_EQ(ring->drops(), (ReportDrops{0, 4}));
+  EXPECT_EQ(ring->drops(), (ReportDrops{0, 0, 4}));
   EXPECT_EQ(texts(*ring),
             (std::vector<std::string>{"alarm 2", "alarm 5", "alarm 8", "alarm 11", "metrics 6",
                                       "metrics 7", "metrics 9", "metrics 10"}));
   for (std::uint64_t i = 100; i < 108; ++i)
     ASSERT_TRUE(ring->append(ReportKind::kAlarm, text(ReportKind::kAlarm, i)).ok());
-  EXPECT_EQ(ring->drops(), (ReportDrops{4, 8}));
+  EXPECT_EQ(ring->drops(), (ReportDrops{4, 0, 8}));
   EXPECT_EQ(texts(*ring).front(), "alarm 100");
   // Alarms stay where metrics come.
   const auto refused = ring->append(ReportKind::kMetrics, "late");
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, Code::kExhausted);
-  EXPECT_EQ(ring->drops(), (ReportDrops{4, 9}));
+  EXPECT_EQ(ring->drops(), (ReportDrops{4, 0, 9}));
   ring = open(disk, 2);
-  EXPECT_EQ(ring->drops(), (ReportDrops{4, 9}));
+  EXPECT_EQ(ring->drops(), (ReportDrops{4, 0, 9}));
   EXPECT_EQ(ring->count(), 8u);
 }
 
@@ -104,7 +133,7 @@ TEST(ReportRing, KeepsItsLimits) {
   for (int i = 0; i < 9; ++i)
     ASSERT_TRUE(ring->append(ReportKind::kMetrics, std::string(kMaxReportBytes, 'x')).ok());
   EXPECT_EQ(ring->count(), 3u);
-  EXPECT_EQ(ring->drops(), (ReportDrops{0, 6}));
+  EXPECT_EQ(ring->drops(), (ReportDrops{0, 0, 6}));
   // With less than before it drops what no longer fits as soon as something comes.
   ring = open(disk, 2, {2 * 4096, 3});
   ASSERT_TRUE(ring->append(ReportKind::kMetrics, "small").ok());
@@ -112,7 +141,7 @@ TEST(ReportRing, KeepsItsLimits) {
   EXPECT_EQ(ring->append(ReportKind::kAlarm, std::string(kMaxReportBytes, 'x')).error().code,
             Code::kExhausted);
   EXPECT_EQ(texts(*ring), std::vector<std::string>{"small"});
-  EXPECT_EQ(ring->drops(), (ReportDrops{1, 9}));
+  EXPECT_EQ(ring->drops(), (ReportDrops{1, 0, 9}));
   EXPECT_FALSE(ReportRing::open(disk, 1, {100, 3}).ok());
   EXPECT_FALSE(ReportRing::open(disk, 1, {1 << 20, kMaxReports + 1}).ok());
 }
@@ -127,7 +156,7 @@ TEST(ReportRing, DropsWhatHasRotten) {
   ASSERT_TRUE((*disk.open("reports/0000000000000001-0000000000000003.alarm"))->truncate(3).ok());
   EXPECT_EQ(texts(*ring),
             (std::vector<std::string>{"alarm 5", "metrics 1", "metrics 3", "metrics 4"}));
-  EXPECT_EQ(ring->drops(), (ReportDrops{1, 1}));
+  EXPECT_EQ(ring->drops(), (ReportDrops{1, 0, 1}));
   EXPECT_EQ(disk.files().count(first), 0u);
   // A report under the name of another.
   ASSERT_TRUE(disk.rename("reports/0000000000000001-0000000000000002.metrics", first).ok());

@@ -1,5 +1,7 @@
 #include "agent/status.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 #include "base/text.h"
 #include "proto/worker.h"
@@ -50,6 +52,69 @@ std::string output_line(const Config& config, const std::string& unit, const Kep
 
 std::string clip_text(const std::string& text) { return fit_reason(text, kMaxLiveTextBytes); }
 
+// Numbers of JSON here end at 2^53.
+Json count_json(std::uint64_t count) {
+  return std::int64_t(std::min(count, std::uint64_t(kMaxCount)));
+}
+
+Json reports_json(const ReporterStanding& reports) {
+  return Json::Members{{"waiting", count_json(reports.waiting_reports)},
+                       {"waiting_bytes", count_json(reports.waiting_bytes)},
+                       {"max_bytes", count_json(reports.max_bytes)},
+                       {"dropped_alarms", count_json(reports.drops.alarms)},
+                       {"dropped_lifecycle", count_json(reports.drops.lifecycle)},
+                       {"dropped_metrics", count_json(reports.drops.metrics)},
+                       {"lost", count_json(reports.lost)},
+                       {"seen_bytes", count_json(reports.seen_bytes)},
+                       {"decoded_bytes", count_json(reports.decoded_bytes)},
+                       {"sent_bytes", count_json(reports.sent_bytes)},
+                       {"scraped_bytes", count_json(reports.scraped_bytes)},
+                       {"delivered_s", reports.delivered_s},
+                       {"delivered_boot", count_json(reports.delivered.boot)},
+                       {"delivered_sequence", count_json(reports.delivered.sequence)},
+                       {"error", clip_text(reports.error)}};
+}
+
+Result<ReporterStanding> read_reports(const Object& live) {
+  TRY_VALUE(const Object object, live.object("reports"));
+  ReporterStanding out;
+  const std::pair<const char*, std::uint64_t*> counts[] = {
+      {"waiting", &out.waiting_reports},
+      {"waiting_bytes", &out.waiting_bytes},
+      {"max_bytes", &out.max_bytes},
+      {"dropped_alarms", &out.drops.alarms},
+      {"dropped_lifecycle", &out.drops.lifecycle},
+      {"dropped_metrics", &out.drops.metrics},
+      {"lost", &out.lost},
+      {"seen_bytes", &out.seen_bytes},
+      {"decoded_bytes", &out.decoded_bytes},
+      {"sent_bytes", &out.sent_bytes},
+      {"scraped_bytes", &out.scraped_bytes},
+      {"delivered_boot", &out.delivered.boot},
+      {"delivered_sequence", &out.delivered.sequence}};
+  for (const auto& [name, to] : counts) {
+    TRY_VALUE(const std::int64_t count, object.integer(name, 0, kMaxCount));
+    *to = std::uint64_t(count);
+  }
+  TRY_VALUE(out.delivered_s, object.integer("delivered_s", 0, kMaxTimeS));
+  TRY_VALUE(out.error, object.text("error", kMaxLiveTextBytes));
+  return out;
+}
+
+std::string reports_text(const ReporterStanding& reports) {
+  std::string text = fmt::format(
+      "  reports: {} waiting, {} of {}; dropped: {} alarms, {} notices, {} metrics",
+      reports.waiting_reports, bytes_text(reports.waiting_bytes), bytes_text(reports.max_bytes),
+      reports.drops.alarms, reports.drops.lifecycle, reports.drops.metrics);
+  if (reports.lost > 0) text += fmt::format(", {} not written", reports.lost);
+  if (reports.delivered_s > 0)
+    text += fmt::format("; last delivered {}", trust::tuf::time_text(reports.delivered_s));
+  text += fmt::format("\n  data: {} seen ({} decoded), {} sent\n", bytes_text(reports.seen_bytes),
+                      bytes_text(reports.decoded_bytes), bytes_text(reports.sent_bytes));
+  if (!reports.error.empty()) text += fmt::format("  reports: {}\n", reports.error);
+  return text;
+}
+
 }  // namespace
 
 Json Live::to_json() const {
@@ -65,11 +130,9 @@ Json Live::to_json() const {
                                      {"dropped_bytes", std::int64_t(counts.dropped_bytes)},
                                      {"lost_bytes", std::int64_t(counts.lost_bytes)}});
   }
-  return Json::Members{{"checked_s", checked_s},
-                       {"check_error", clip_text(check_error)},
-                       {"refusals", std::move(refused)},
-                       {"health", std::move(units)},
-                       {"output", std::move(kept)}};
+  return Json::Members{{"checked_s", checked_s},         {"check_error", clip_text(check_error)},
+                       {"refusals", std::move(refused)}, {"health", std::move(units)},
+                       {"output", std::move(kept)},      {"reports", reports_json(reports)}};
 }
 
 Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
@@ -97,6 +160,7 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
     TRY(read("dropped_bytes", kept.dropped_bytes));
     TRY(read("lost_bytes", kept.lost_bytes));
   }
+  TRY_VALUE(live.reports, read_reports(object));
   return live;
 }
 
@@ -149,6 +213,7 @@ std::string status_text(const Config& config, const AgentState& state,
     text += fmt::format("  bad: {}: {}\n", item.release.text(), item.reason);
   if (!live) return text;
   if (!live->check_error.empty()) text += fmt::format("  last check: {}\n", live->check_error);
+  text += reports_text(live->reports);
   for (const std::string& refusal : live->refusals) text += fmt::format("  refused: {}\n", refusal);
   return text;
 }

@@ -20,6 +20,7 @@
 #include "agent/driver.h"
 #include "agent/kept_output.h"
 #include "agent/lifecycle.h"
+#include "agent/reporter.h"
 #include "trust/json.h"
 
 namespace polder::agent {
@@ -34,6 +35,7 @@ struct Live {
   std::vector<std::string> refusals;
   std::map<std::string, std::string> health;  // by unit: "well", "starting", or what is wrong
   std::map<std::string, KeptCounts> output;   // by unit, where something is kept
+  ReporterStanding reports;
 
   trust::Json to_json() const;
   // Errors: kCorrupt.

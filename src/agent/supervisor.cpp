@@ -26,6 +26,7 @@ void Supervisor::run(proto::Start start) {
   crashes_in_a_row_ = 0;
   crash_times_us_.clear();
   reason_.clear();
+  code_.reset();
   starts_ = 0;
   start_child();
 }
@@ -44,6 +45,8 @@ void Supervisor::stop() {
 
 void Supervisor::start_child() {
   ++starts_;
+  ++total_.starts;
+  ++window_.starts;
   phase_ = WorkerPhase::kStarting;
   started_us_ = heard_us_ = messages_at_us_ = clock_.now_us();
   messages_left_ = policy_.message_burst;
@@ -52,13 +55,13 @@ void Supervisor::start_child() {
   beat_ = {};
   auto child = processes_.start(
       {.command = policy_.command, .environment = {}, .memory_bytes = policy_.memory_bytes});
-  if (!child) return crash(child.error().message);
+  if (!child) return crash(child.error());
   child_ = std::move(*child);
   const auto message = proto::encode(proto::ToWorker(job_));
-  if (!message) return crash(message.error().message);
+  if (!message) return crash(message.error());
   if (const Status sent = child_->send(*message); !sent) {
     see_exit();
-    if (child_) crash(sent.error().message);
+    if (child_) crash(sent.error());
   }
 }
 
@@ -83,12 +86,12 @@ void Supervisor::listen() {
     if (!message) {
       // That it has gone is seen by its exit; a message that is too long is its fault.
       if (message.error().code == Code::kUnavailable) return;
-      return crash(message.error().message);
+      return crash(message.error());
     }
     if (!*message) return;
     Status status = spend_message();
     if (status) status = take(**message);
-    if (!status) return crash(std::move(status).error().message);
+    if (!status) return crash(status.error());
   }
 }
 
@@ -147,7 +150,7 @@ Status Supervisor::take(const proto::Alarm& alarm) {
 
 void Supervisor::see_exit() {
   const auto exit = child_->wait(0);
-  if (!exit) return crash(exit.error().message);
+  if (!exit) return crash(exit.error());
   if (!*exit) return;
   listen();  // what it said before
   if (!child_) return;
@@ -157,27 +160,32 @@ void Supervisor::see_exit() {
     reason_ = "its sources have ended";
     return;
   }
-  crash(ended_ && ended_->error ? ended_->message : exit_text(**exit));
+  if (ended_ && ended_->error) return crash(ended_->message, ended_->error);
+  crash(exit_text(**exit), {});
 }
 
 void Supervisor::check_time() {
   const std::int64_t now_us = clock_.now_us();
   if (phase_ == WorkerPhase::kStarting) {
     if (now_us - started_us_ > policy_.start_timeout_ms * 1000)
-      crash(fmt::format("it was not ready after {} s", policy_.start_timeout_ms / 1000));
+      crash(fmt::format("it was not ready after {} s", policy_.start_timeout_ms / 1000),
+            Code::kTimeout);
   } else if (now_us - heard_us_ > policy_.heartbeat_timeout_ms * 1000) {
-    crash(fmt::format("no sign of life for {} s", policy_.heartbeat_timeout_ms / 1000));
+    crash(fmt::format("no sign of life for {} s", policy_.heartbeat_timeout_ms / 1000),
+          Code::kTimeout);
   } else if (beat_.busy_ms > std::uint64_t(policy_.busy_timeout_ms)) {
-    crash(fmt::format("one of its stages has worked on one frame for {} s", beat_.busy_ms / 1000));
+    crash(fmt::format("one of its stages has worked on one frame for {} s", beat_.busy_ms / 1000),
+          Code::kTimeout);
   }
 }
 
-void Supervisor::crash(std::string reason) {
+void Supervisor::crash(std::string reason, std::optional<Code> code) {
   if (child_) child_->kill();
   child_.reset();
   reason_ = std::move(reason);
-  ++total_.crashes;
-  ++window_.crashes;
+  code_ = code;
+  total_.add_crash(code);
+  window_.add_crash(code);
   const std::int64_t now_us = clock_.now_us();
   crash_times_us_.push_back(now_us);
   while (crash_times_us_.front() < now_us - policy_.crash_window_ms * 1000 ||

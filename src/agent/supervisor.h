@@ -39,11 +39,6 @@ enum class WorkerPhase : std::uint8_t {
   kEnded,    // its sources have ended, without an error
 };
 
-struct SignalAlarm {
-  std::string signal;
-  double evidence = 0, mean_run = 0;
-};
-
 // Not thread-safe. The processes and the clock outlive it; its destructor ends the worker.
 class Supervisor {
  public:
@@ -60,6 +55,9 @@ class Supervisor {
   bool is_crash_loop() const { return crash_loop_; }
   // Why it ended last, for people; empty: it has not.
   const std::string& reason() const { return reason_; }
+  // Its kind; nothing when it ended without a word.
+  std::optional<Code> code() const { return code_; }
+  const proto::Start& job() const { return job_; }
   // Of this run(): how often it was started, when it began to run last.
   std::uint64_t starts() const { return starts_; }
   std::int64_t running_since_us() const { return running_since_us_; }
@@ -81,7 +79,9 @@ class Supervisor {
   Status spend_message();
   void check_time();
   void see_exit();
-  void crash(std::string reason);
+  // Without a code it ended without a word.
+  void crash(std::string reason, std::optional<Code> code);
+  void crash(const Error& error) { crash(error.message, error.code); }
 
   Processes& processes_;
   Clock& clock_;
@@ -91,6 +91,7 @@ class Supervisor {
   WorkerPhase phase_ = WorkerPhase::kStopped;
   bool crash_loop_ = false;
   std::string reason_;
+  std::optional<Code> code_;
   std::uint64_t starts_ = 0;
   int crashes_in_a_row_ = 0;
   std::deque<std::int64_t> crash_times_us_;

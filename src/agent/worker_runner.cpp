@@ -1,5 +1,8 @@
 #include "agent/worker_runner.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "agent/probe.h"
 #include "base/fail.h"
 #include "platform/sanitized.h"
@@ -20,6 +23,14 @@ WorkerPolicy policy_of(const Config& config, const std::string& program) {
   return policy;
 }
 
+UnitWindow window_of(const std::string& unit, const ReleaseId& release, Supervisor& supervisor) {
+  return {unit, release, supervisor.job().baselines, supervisor.take_window(),
+          supervisor.take_alarms()};
+}
+
+// Sums come with each aggregate; a report that is due has those of just before.
+constexpr std::int64_t kLongestAggregateMs = 60'000;
+
 }  // namespace
 
 WorkerRunner::WorkerRunner(const Config& config, Slots& slots, Storage& storage,
@@ -33,8 +44,26 @@ WorkerRunner::WorkerRunner(const Config& config, Slots& slots, Storage& storage,
       policy_(policy_of(config, program)),
       happened_(std::move(happened)) {}
 
+std::vector<UnitWindow> WorkerRunner::take_windows() {
+  std::vector<UnitWindow> windows = std::exchange(retired_, {});
+  for (auto& [unit, worker] : workers_) {
+    if (worker.supervisor) windows.push_back(window_of(unit, worker.release, *worker.supervisor));
+  }
+  return windows;
+}
+
+void WorkerRunner::retire(const std::string& unit, Worker& worker) {
+  if (worker.supervisor) {
+    worker.supervisor->stop();
+    if (retired_.size() == kMaxUnits) retired_.erase(retired_.begin());
+    retired_.push_back(window_of(unit, worker.release, *worker.supervisor));
+  }
+  worker = {};
+}
+
 proto::Start WorkerRunner::job_of(const std::string& unit, const StagedRelease& staged) const {
   proto::Start start{.pipeline = path(staged.pipeline()), .threads = int(config_.worker.threads)};
+  start.aggregate_ms = std::uint32_t(std::min(config_.reports.every_s * 1000, kLongestAggregateMs));
   for (const DeviceSetting& setting : config_.settings_of(unit))
     start.settings.push_back(setting.assignment());
   if (config_.output.keep != Keep::kNothing) {
@@ -67,7 +96,7 @@ Status WorkerRunner::probe(const std::string& unit, Slot slot, const ReleaseId& 
 Status WorkerRunner::run(const std::string& unit, Slot slot, const ReleaseId& release) {
   Worker& worker = workers_[unit];
   if (worker.slot == slot && worker.release == release) return {};
-  worker = {};  // ends what ran
+  retire(unit, worker);
   worker.slot = slot;
   worker.release = release;
   Status started = start(unit, worker);
@@ -95,7 +124,12 @@ Status WorkerRunner::start(const std::string& unit, Worker& worker) {
   return {};
 }
 
-void WorkerRunner::stop(const std::string& unit) { workers_.erase(unit); }
+void WorkerRunner::stop(const std::string& unit) {
+  const auto found = workers_.find(unit);
+  if (found == workers_.end()) return;
+  retire(unit, found->second);
+  workers_.erase(found);
+}
 
 Status WorkerRunner::shadow(const std::string&, Slot, const ReleaseId&) {
   return fail(Code::kUnsupported, "releases are not run beside each other yet");
@@ -114,7 +148,12 @@ void WorkerRunner::poll() {
     if (told == worker.told) continue;
     worker.told = told;
     if (!told.empty() && happened_)
-      happened_({trust::Act::kWorkerFailed, worker.release.text(), told});
+      happened_({.act = trust::Act::kWorkerFailed,
+                 .object = worker.release.text(),
+                 .text = told,
+                 .unit = unit,
+                 .release = worker.release,
+                 .says_worker = true});
   }
 }
 
@@ -125,7 +164,8 @@ UnitHealth WorkerRunner::health(const std::string& unit) {
   const Supervisor* supervisor = found->second.supervisor.get();
   if (found->second.slot == Slot::kNone) return {Health::kFailed, "its slot cannot be opened"};
   if (!supervisor) return {Health::kWell, ""};
-  if (supervisor->is_crash_loop()) return {Health::kFailed, "crash loop: " + supervisor->reason()};
+  if (supervisor->is_crash_loop())
+    return {Health::kFailed, "crash loop: " + supervisor->reason(), supervisor->code(), true};
   const WorkerPhase phase = supervisor->phase();
   const bool well = phase == WorkerPhase::kRunning || phase == WorkerPhase::kEnded;
   return {well ? Health::kWell : Health::kStarting, ""};

@@ -23,7 +23,7 @@ namespace polder::agent {
 using Happened = std::function<void(const Occurrence&)>;
 
 // Borrows all that is given by reference. Not thread-safe.
-class WorkerRunner final : public Runner {
+class WorkerRunner final : public Runner, public UnitSource {
  public:
   // `program` is the path of polderd: its workers are the same program.
   WorkerRunner(const Config& config, Slots& slots, Storage& storage, Processes& processes,
@@ -39,6 +39,7 @@ class WorkerRunner final : public Runner {
   UnitHealth health(const std::string& unit) override;
   // Of what the unit's sinks have written since it was started; nothing where none is kept.
   std::optional<KeptCounts> output(const std::string& unit) const;
+  std::vector<UnitWindow> take_windows() override;
 
  private:
   struct Worker {
@@ -52,6 +53,8 @@ class WorkerRunner final : public Runner {
   proto::Start job_of(const std::string& unit, const StagedRelease& staged) const;
   Status check_settings(const std::string& unit, const StagedRelease& staged) const;
   Status start(const std::string& unit, Worker& worker);
+  // Ends it, and keeps the last that it has said.
+  void retire(const std::string& unit, Worker& worker);
   std::string path(const std::string& name) const { return storage_.path(name); }
 
   const Config& config_;
@@ -62,6 +65,7 @@ class WorkerRunner final : public Runner {
   WorkerPolicy policy_;
   Happened happened_;
   std::map<std::string, Worker> workers_;
+  std::vector<UnitWindow> retired_;  // not taken yet
 };
 
 }  // namespace polder::agent

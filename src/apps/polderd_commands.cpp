@@ -11,6 +11,7 @@
 
 #include "agent/driver.h"
 #include "agent/identity.h"
+#include "agent/reporter.h"
 #include "agent/repository_releases.h"
 #include "agent/status.h"
 #include "agent/worker_runner.h"
@@ -63,6 +64,7 @@ class Agent {
     for (const std::string& name : home_.config.models) {
       if (const auto output = runner_->output(name)) live.output.emplace(name, *output);
     }
+    live.reports = reporter_->standing();
     const std::string text = live.to_json().pretty();
     if (text == live_text_) return;
     // For readers alone: when it fails they see the one before.
@@ -87,19 +89,26 @@ class Agent {
     runner_ = std::make_unique<WorkerRunner>(home_.config, releases_->slots(), *home_.storage,
                                              processes_, clock_, program,
                                              [this](const Occurrence& what) { happened(what); });
+    reporter_ = std::make_unique<Reporter>(
+        home_.config, ReporterParts{*home_.storage, clock_, wall_, *runner_, *runner_,
+                                    [](const std::string& text) { log(text); }});
     driver_ =
         std::make_unique<Driver>(home_.config, Policy{},
                                  DriverParts{*home_.storage, *releases_, *runner_, clock_, wall_,
                                              [this] { return random_.bits(); },
                                              [this](const Occurrence& what) { happened(what); },
-                                             [this] { return sources_.retry_after_s(); }},
+                                             [this] { return sources_.retry_after_s(); },
+                                             [this] { reporter_->poll(driver_->state()); }},
                                  self);
-    return driver_->start();
+    TRY(driver_->start());
+    reporter_->start(driver_->state());
+    return {};
   }
 
   void happened(const Occurrence& what) {
     log(fmt::format("{}: {}", what.object, what.text));
     record_.add(what, wall_.now_s());
+    reporter_->note(what);
   }
 
   Home home_;
@@ -114,6 +123,7 @@ class Agent {
   std::unique_ptr<RepositoryReleases> releases_;
   Recorder record_;
   std::unique_ptr<WorkerRunner> runner_;
+  std::unique_ptr<Reporter> reporter_;
   std::unique_ptr<Driver> driver_;
   std::int64_t checked_s_ = 0;
   std::string live_text_;

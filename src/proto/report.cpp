@@ -424,7 +424,8 @@ Result<ReportMessage> read(const wire::Message& message) {
 
 std::string_view alarm_name(AlarmKind kind) {
   constexpr std::string_view kNames[] = {"drift",         "crash_loop",      "rolled_back",
-                                         "update_failed", "release_refused", "metadata_refused"};
+                                         "update_failed", "release_refused", "metadata_refused",
+                                         "not_running"};
   return is_kind(kind, kAlarmKinds) ? kNames[std::size_t(kind) - 1] : "";
 }
 

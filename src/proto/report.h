@@ -60,8 +60,9 @@ enum class AlarmKind : std::uint8_t {
   kUpdateFailed,     // before it was activated
   kReleaseRefused,   // the repository offered it, policy or signatures forbid it
   kMetadataRefused,  // the repository cannot be trusted now
+  kNotRunning,       // there is a release, and no worker of it
 };
-inline constexpr int kAlarmKinds = 6;
+inline constexpr int kAlarmKinds = 7;
 std::string_view alarm_name(AlarmKind kind);  // "crash_loop"
 
 struct ReportAlarm {

@@ -8,3 +8,11 @@ add_executable(kill_points tests/faults/kill_points.cpp)
 add_test(NAME kill COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/kill_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:kill_points> --every 60)
 set_tests_properties(kill PROPERTIES TIMEOUT 900)
+
+# The program and a hostile server; clocks that are wrong.
+add_library(wrong_clock MODULE tests/faults/wrong_clock.cpp)
+foreach(name network clock)
+  add_test(NAME ${name}_faults
+           COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/${name}_test.py
+                   $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:wrong_clock>)
+endforeach()

@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 
-from world import PATIENCE_S, Releaser, slot_error
+from world import PATIENCE_S, Releaser, read_state, scratch_parent, slot_error
 
 FREE_BYTES = 1 << 20  # on a disk that is full
 SPLIT = ("write", "pwrite")
@@ -84,15 +84,6 @@ class Runs(Goal):
         self.runs = {unit: "" for unit, entry in state["units"].items()
                      if entry.get(entry.get("active", "none"))}
         return self.unwell(device, since_ns)
-
-
-def read_state(device):
-    for name in ("state.json", "state.backup.json"):
-        try:
-            return json.loads((device / name).read_text())["state"]
-        except (OSError, ValueError, KeyError):
-            pass
-    return None
 
 
 class Scenario:
@@ -335,11 +326,8 @@ class Test:
     def __init__(self, options):
         self.polder, self.polderd = options.polder.resolve(), options.polderd.resolve()
         self.tracer = options.kill_points.resolve()
-        shm = pathlib.Path("/dev/shm")  # a disk that need not turn: what is synced costs nothing
-        roomy = shm.is_dir() and os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > 2 << 30
         self.kept = options.point is not None
-        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="polder-kill-",
-                                                     dir=shm if roomy else None))
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="polder-kill-", dir=scratch_parent()))
         self.environment = {"PATH": os.environ["PATH"]}
         self.lock = threading.Lock()
         self.failures, self.sites = [], set()

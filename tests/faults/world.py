@@ -21,6 +21,13 @@ TARGET = {"x86_64": "x86-64-v3", "aarch64": "arm64"}[os.uname().machine]
 PATIENCE_S = 120
 
 
+def scratch_parent():
+    """A disk that need not turn, if there is one: what is synced then costs nothing."""
+    shm = pathlib.Path("/dev/shm")
+    roomy = shm.is_dir() and os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > 2 << 30
+    return shm if roomy else None
+
+
 def large_model(changed):
     """A megabyte of weights, in layers; those of the layer `changed` are others."""
     parts, above = [onnx_input("x", [1, 576])], "x"
@@ -174,3 +181,73 @@ def slot_error(device, unit, slot, release, authorised):
     except OSError as error:
         return f"{unit}: slot {slot}: {error}"
     return None
+
+
+# --- A device ------------------------------------------------------------------------------------
+
+def read_state(device):
+    """As the agent has saved it; None: not yet."""
+    for name in ("state.json", "state.backup.json"):
+        try:
+            return json.loads((device / name).read_text())["state"]
+        except (OSError, ValueError, KeyError):
+            pass
+    return None
+
+
+class Device:
+    """Where polderd runs, with settings of its own."""
+
+    def __init__(self, polderd, releaser, folder, repository=None, network="", clock_library=None):
+        self.polderd, self.releaser, self.folder = polderd, releaser, folder
+        self.clock_library = clock_library
+        self.home = folder / "device"
+        folder.mkdir(parents=True)
+        self.config = folder / "polderd.toml"
+        self.config.write_text(
+            f'device = "camera-17"\nmodels = ["voice"]\nfolder = "{self.home}"\n'
+            f'repository = "{repository or releaser.repo}"\nroot = "{releaser.folder}/root.json"\n'
+            f"[updates]\ncheck_every_s = 1\nobserve_s = 1\n[network]\n{network}")
+
+    def command(self, *words):
+        return [self.polderd, *map(str, words), "--config", self.config]
+
+    def environment(self):
+        environment = {"PATH": os.environ["PATH"]}
+        if self.clock_library is not None:
+            environment |= {"LD_PRELOAD": str(self.clock_library),
+                            "WRONG_CLOCK": str(self.folder / "clock")}
+        return environment
+
+    def set_clock(self, wrong_by_s):
+        """At once, while it runs too. Needs `clock_library` (wrong_clock.cpp)."""
+        fresh = self.folder / "clock.new"
+        fresh.write_text(str(wrong_by_s))
+        fresh.rename(self.folder / "clock")
+
+    def install(self):
+        """polderd check --install: its status, what it said, its peak of memory in KB."""
+        process = subprocess.Popen(self.command("check", "--install", "--json"), text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   env=self.environment(), start_new_session=True)
+        said = process.stdout.read()
+        process.stdout.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return process.returncode, said, usage.ru_maxrss
+
+    def unit(self):
+        state = read_state(self.home)
+        return state["units"]["voice"] if state else {"active": "none"}
+
+    def running(self):
+        release = self.unit().get(self.unit()["active"])
+        return release and release["version"]
+
+    def error(self):
+        """Why what runs is not a release, whole and signed."""
+        unit = self.unit()
+        release = unit.get(unit["active"])
+        return release and slot_error(self.home, "voice", unit["active"], release,
+                                      self.releaser.authorised)
+

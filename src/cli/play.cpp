@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "pipeline/player.h"
 #include "pipeline/stats_json.h"
@@ -99,9 +100,9 @@ Result<int> run(const Args& args) {
   std::fputs(
       json ? (pipeline::stats_json(*stats) + "\n").c_str() : pipeline::summary_text(*stats).c_str(),
       stdout);
-  if (!json) std::printf("outputs are in %s\n", options.output_folder.c_str());
+  if (!json) std::printf("outputs are in %s\n", one_line(options.output_folder).c_str());
   for (const std::string& problem : stats->problems)
-    std::fprintf(stderr, "polder: %s\n", problem.c_str());
+    std::fprintf(stderr, "polder: %s\n", one_line(problem).c_str());
   return stats->problems.empty() ? 0 : 1;
 }
 

@@ -510,7 +510,7 @@ class Pipelines(Scratch):
         folder.mkdir()
         good = (MODELS / "board.jpg").read_bytes()
         for name, data in {"a.jpg": good, "b.jpg": good[:3000], "c.png": b"", "d.jpg": good,
-                           "e.jpg": b"text"}.items():
+                           "e.jpg": b"text", "f\x1b[2J\n.jpg": b"text"}.items():
             (folder / name).write_bytes(data)
         text = self.spoilt(f'type = "video_file"\npath = "{MODELS}/vtest.avi"',
                            f'type = "image_folder"\npath = "{folder}"')
@@ -518,11 +518,12 @@ class Pipelines(Scratch):
                                "--json")
         self.assertEqual(done.returncode, 1, done.stderr)
         told = done.stderr.splitlines()
-        for line, name in zip(told, ("b.jpg", "c.png", "e.jpg")):
+        # A name is shown, and no terminal obeys it.
+        for line, name in zip(told, ("b.jpg", "c.png", "e.jpg", "f?[2J?.jpg")):
             self.assertIn(f"node 'camera': {folder}/{name}: ", line)
-        self.assertIn("3 of 5 pictures could not be read", told[3])
+        self.assertIn("4 of 6 pictures could not be read", told[4])
         self.assertEqual(json.loads(done.stdout)["frames"], 2)
-        self.assertEqual(len(json.loads(done.stdout)["problems"]), 4)
+        self.assertEqual(len(json.loads(done.stdout)["problems"]), 5)
         self.assertIn("</html>", (self.out / "report.html").read_text()[-20:])
 
     def test_threads_that_the_system_does_not_give(self):

@@ -67,8 +67,9 @@ class Node {
  public:
   virtual ~Node() = default;
   // One packet from each input, all of the same capture time; a source gets none and makes the next
-  // one. An error of a source ends its stream, and what came before is kept; an error of any other
-  // node fails the run.
+  // one: its error ends its stream, and what came before is kept. A source that fails before its
+  // first packet fails the run, and so does an error of any other node. A source may also emit
+  // nothing and be called again.
   virtual Status process(std::span<const Packet> inputs, Emitter& out) = 0;
   // After the last packet.
   virtual Status finish(Emitter&) { return {}; }

@@ -246,6 +246,36 @@ TEST_F(PlayerTest, AFailedRunLeavesTheOutputFolderEmpty) {
   EXPECT_TRUE(outputs().empty());
 }
 
+TEST_F(PlayerTest, WithoutAReadablePictureTheOutputsOfBeforeStay) {
+  ASSERT_TRUE(run(kPipeline).ok());
+  const std::string events = output("events.jsonl");
+  for (int i = 0; i < kFrames; ++i)
+    ASSERT_TRUE(write_file_atomic(fmt::format("{}/frames/{:03}.jpg", folder_, i), "GIF89a").ok());
+  for (const char* policy : {"block", "latest"}) {  // by virtual time, too
+    const auto stats = run(std::string(kPipeline) +
+                           fmt::format("[[edge]]\nfrom = \"camera\"\nto = \"tile\"\npolicy = "
+                                       "\"{}\"\n[[edge]]\nfrom = \"camera\"\nto = \"report\"\n"
+                                       "capacity = 32\n",
+                                       policy));
+    ASSERT_FALSE(stats.ok());
+    EXPECT_EQ(stats.error().code, Code::kCorrupt);
+    EXPECT_NE(stats.error().message.find("node 'camera': none of 24 pictures could be read; the "
+                                         "first: "),
+              std::string::npos)
+        << stats.error().message;
+  }
+  EXPECT_EQ(output("events.jsonl"), events);
+}
+
+TEST_F(PlayerTest, PicturesThatAreSkippedAreNoPackets) {
+  for (int i = 0; i < kFrames; i += 2)
+    ASSERT_TRUE(write_file_atomic(fmt::format("{}/frames/{:03}.jpg", folder_, i), "GIF89a").ok());
+  const auto stats = run(kPipeline);
+  ASSERT_TRUE(stats.ok()) << stats.error().message;
+  EXPECT_EQ(stats->frames, std::uint64_t(kFrames / 2));
+  EXPECT_EQ(stats->nodes[0].packets, std::uint64_t(kFrames / 2));
+}
+
 TEST_F(PlayerTest, OutputsMayLieInFoldersOfTheirOwn) {
   options_.settings = {"events.path=sub/dir/e.jsonl"};
   const auto stats = run(kPipeline);

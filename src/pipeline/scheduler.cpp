@@ -33,6 +33,7 @@ struct NodeRun {
   Status status;
   std::int64_t started_us = 0;  // virtual
   std::int64_t arrival_us = 0;  // of its packet in the pipeline
+  std::uint64_t given = 0;      // packets of a source
 
   std::uint64_t late = 0;
   Drops late_drops{};
@@ -148,7 +149,8 @@ void Run::execute(NodeRun& node, std::unique_lock<std::mutex>& lock) {
   node.inputs.clear();
   lock.lock();
   if (out.passed_over()) ++node.passed_over;
-  else if (!node.finishing && !out.ended()) node.latency.add(took_ns);
+  else if (!node.finishing && !out.ended() && (out.emitted() || !node.is_source()))
+    node.latency.add(took_ns);
   node.status = std::move(status);
   node.has_result = out.emitted();
   node.source_ended = out.ended();
@@ -199,7 +201,7 @@ void Run::apply(NodeRun& node, std::int64_t now_us) {
   if (!node.status.ok()) {
     Error error = at_node(std::move(node.status).error(), node.spec->name);
     node.status = {};
-    if (!node.is_source()) {
+    if (!node.is_source() || node.given == 0) {
       if (failure_.ok()) failure_ = std::move(error);
       return;
     }
@@ -221,6 +223,7 @@ void Run::deliver(NodeRun& node, std::int64_t now_us) {
     packet.t_arrival_us = options_.realtime || drops_ ? now_us : packet.t_capture_us;
     if (node.spec->deadline_us) packet.deadline_us = packet.t_arrival_us + node.spec->deadline_us;
     ++frames_;
+    ++node.given;
     first_capture_us_ = std::min(first_capture_us_, packet.t_capture_us);
     last_capture_us_ = std::max(last_capture_us_, packet.t_capture_us);
     report_progress();

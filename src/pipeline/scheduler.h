@@ -48,9 +48,9 @@ struct RunOptions {
 };
 
 // Runs until every source has ended and every node has finished. `nodes` are those of `graph`, in
-// its order. Commits the sinks at the end. A source's error is a line in RunStats::problems; any
-// other node's error is returned, and nothing is committed. kExhausted when the system does not
-// give the threads.
+// its order. Commits the sinks at the end. A source's error after its first packet is a line in
+// RunStats::problems; any other error is returned, and nothing is committed. kExhausted when the
+// system does not give the threads.
 Result<RunStats> run_pipeline(const Graph& graph, std::span<const std::unique_ptr<Node>> nodes,
                               const RunOptions& options);
 

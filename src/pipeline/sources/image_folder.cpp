@@ -49,17 +49,16 @@ class ImageFolderSource final : public Node {
   }
 
   Status process(std::span<const Packet>, Emitter& out) override {
+    if (next_ == files_.size()) return out.end(), all_unread();
+    // One that is skipped ends the call without a packet: whoever stops the run is heard.
+    const std::size_t number = next_++;
     auto& image = out.acquire<Image>();
-    for (; next_ < files_.size(); ++next_) {
-      if (Status status = read(files_[next_], image); !status) {
-        if (unread_++ < kMaxProblems) problems_.push_back(std::move(status).error().message);
-        continue;
-      }
-      out.emit(next_, std::int64_t(double(next_) * step_us_));
-      ++next_;
+    if (Status status = read(files_[number], image); !status) {
+      if (unread_++ < kMaxProblems) problems_.push_back(std::move(status).error().message);
       return {};
     }
-    return out.end(), Status();
+    out.emit(number, std::int64_t(double(number) * step_us_));
+    return {};
   }
 
   std::vector<std::string> problems() const override {
@@ -82,6 +81,13 @@ class ImageFolderSource final : public Node {
     return {};
   }
 
+  // No picture at all is no recording.
+  Status all_unread() const {
+    if (unread_ < files_.size()) return {};
+    return fail(Code::kCorrupt, "none of {} pictures could be read; the first: {}", unread_,
+                problems_.front());
+  }
+
   std::vector<std::string> files_, problems_;
   std::size_t next_ = 0, unread_ = 0;
   double step_us_ = 0;
@@ -95,7 +101,8 @@ const NodeType kImageFolder{
     .group = "source",
     .doc =
         "The JPEG and PNG files of a folder, in the order of their names. One that cannot be "
-        "read is left out and reported; the command ends with status 1 then.",
+        "read is left out and reported; the command ends with status 1 then. When none can be "
+        "read the run fails, and no output is written.",
     .options = kOptions,
     .inputs = {},
     .output = PayloadKind::kImage,

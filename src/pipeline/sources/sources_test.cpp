@@ -155,9 +155,13 @@ TEST_F(SourceTest, BrokenPicturesAreLeftOutAndTold) {
   write("c.png", "text");
   NodeRunner broken(kImageFolder, "path = '.'", environment_);
   ASSERT_TRUE(broken.run({}));
+  EXPECT_TRUE(!broken.emitted() && !broken.ended());  // a call each: the run can be stopped here
+  ASSERT_TRUE(broken.run({}));
   ASSERT_TRUE(broken.emitted());
   EXPECT_EQ(broken.packet().seq, 1u);  // its place and time are those it has in the folder
   EXPECT_EQ(broken.packet().t_capture_us, 100'000);
+  ASSERT_TRUE(broken.run({}));
+  EXPECT_FALSE(broken.emitted());
   ASSERT_TRUE(broken.run({}));
   EXPECT_TRUE(broken.ended() && !broken.emitted());
   const std::vector<std::string> problems = broken.node().problems();

@@ -186,6 +186,10 @@ constexpr Option kIdentity[] = {
      .fallback = "\"\"",
      .doc = "The device's key: `file:PATH`, `pkcs11:token=T;object=K` or `tpm:0x81000002`. Empty: "
             "a file in `folder`."},
+    {.name = "decryption_key",
+     .fallback = "\"\"",
+     .doc = "The key that opens sealed models: `file:PATH` or `tpm:0x81000003`. Empty: a file in "
+            "`folder`."},
 };
 
 struct Section {
@@ -317,9 +321,13 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
   config.reports.every_s = reports.integer("every_s");
   TRY_VALUE(const Settings identity, section(top, "identity", file));
   config.key = identity.string("key");
-  if (config.key.empty()) return {};
-  if (const auto uri = trust::KeyUri::parse(config.key); !uri.ok())
-    return fail(Code::kInvalid, "{}: key: {}", identity.place("key"), uri.error().message);
+  config.decryption_key = identity.string("decryption_key");
+  for (const auto& [name, key] :
+       {std::pair{"key", &config.key}, {"decryption_key", &config.decryption_key}}) {
+    if (key->empty()) continue;
+    if (const auto uri = trust::KeyUri::parse(*key); !uri.ok())
+      return fail(Code::kInvalid, "{}: {}: {}", identity.place(name), name, uri.error().message);
+  }
   return {};
 }
 
@@ -345,6 +353,10 @@ std::string Config::output_folder() const {
 
 std::string Config::key_uri() const {
   return key.empty() ? "file:" + folder + "/identity/key.pem" : key;
+}
+
+std::string Config::decryption_uri() const {
+  return decryption_key.empty() ? "file:" + folder + "/identity/decryption.pem" : decryption_key;
 }
 
 bool is_device_id(std::string_view id) {

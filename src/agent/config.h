@@ -72,7 +72,8 @@ struct Config {
   std::int64_t download_deadline_s = 0, min_rate_bytes_s = 0;
 
   ReportConfig reports;
-  std::string key;  // URI (trust/signer.h); empty: a file in the folder
+  std::string key;             // URI (trust/signer.h); empty: a file in the folder
+  std::string decryption_key;  // likewise
 
   WorkerConfig worker;
   OutputConfig output;
@@ -85,6 +86,8 @@ struct Config {
   std::string output_folder() const;
   // "file:FOLDER/identity/key.pem" where nothing is said.
   std::string key_uri() const;
+  // "file:FOLDER/identity/decryption.pem" where nothing is said.
+  std::string decryption_uri() const;
 };
 
 // `file` names it in errors. Errors: kCorrupt for bad TOML; kInvalid, with the line and what to do.

@@ -5,18 +5,30 @@
 #include "trust/csr.h"
 #include "trust/key_uri.h"
 #include "trust/signer.h"
+#include "trust/unwrap.h"
 
 namespace polder::agent {
 
-Result<Identity> create_identity(const Config& config, trust::PassphraseSource& passphrase) {
-  const std::string uri = config.key_uri();
+namespace {
+
+Result<trust::PublicKey> create_at(const std::string& uri, trust::PassphraseSource& passphrase) {
   TRY_VALUE(const trust::KeyUri place, trust::KeyUri::parse(uri));
   if (place.place == trust::KeyPlace::kFile) {
     const std::size_t slash = place.path.rfind('/');
     if (slash != place.path.npos && slash > 0) TRY(make_folders(place.path.substr(0, slash)));
   }
-  TRY_VALUE(trust::PublicKey key, trust::create_key(uri, trust::Scheme::kEcdsaP256, passphrase));
-  return Identity{config.device, uri, std::move(key)};
+  return trust::create_key(uri, trust::Scheme::kEcdsaP256, passphrase);
+}
+
+}  // namespace
+
+Result<Identity> create_identity(const Config& config, trust::PassphraseSource& passphrase) {
+  auto key = create_at(config.key_uri(), passphrase);
+  if (!key.ok() && key.error().code != Code::kDenied) return std::move(key).error();
+  auto decryption = create_at(config.decryption_uri(), passphrase);
+  if (!decryption.ok() && (!key.ok() || decryption.error().code != Code::kDenied))
+    return key.ok() ? std::move(decryption).error() : std::move(key).error();
+  return show_identity(config, passphrase);
 }
 
 Result<std::unique_ptr<trust::Signer>> open_identity(const Config& config,
@@ -30,7 +42,13 @@ Result<std::unique_ptr<trust::Signer>> open_identity(const Config& config,
 
 Result<Identity> show_identity(const Config& config, trust::PassphraseSource& passphrase) {
   TRY_VALUE(const std::unique_ptr<trust::Signer> signer, open_identity(config, passphrase));
-  return Identity{config.device, config.key_uri(), signer->public_key()};
+  Identity identity{config.device, config.key_uri(), signer->public_key(), {}, {}};
+  if (const auto decrypter = trust::open_decrypter(config.decryption_uri(), passphrase);
+      decrypter.ok()) {
+    identity.decryption_uri = config.decryption_uri();
+    identity.decryption = (*decrypter)->public_key();
+  }
+  return identity;
 }
 
 Result<std::string> identity_request(const Config& config, trust::PassphraseSource& passphrase) {

@@ -7,6 +7,7 @@
 #include <polder/error.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/config.h"
@@ -19,10 +20,14 @@ struct Identity {
   std::string device;
   std::string key_uri;
   trust::PublicKey key;
+  // With which models are sealed for the device; none: there is no such key.
+  std::string decryption_uri;
+  std::optional<trust::PublicKey> decryption;
 };
 
-// Makes the key where the configuration says: ECDSA P-256 in a file of mode 0600, on a token or in
-// the TPM. Errors: kDenied when there is one already; those of trust::create_key().
+// Makes the keys where the configuration says, each that is not there: P-256 in a file of mode
+// 0600, on a token or in the TPM. Errors: kDenied when both are there already; those of
+// trust::create_key().
 Result<Identity> create_identity(const Config& config, trust::PassphraseSource& passphrase);
 // Errors: kNotFound, saying how to make one; those of trust::open_signer().
 Result<Identity> show_identity(const Config& config, trust::PassphraseSource& passphrase);

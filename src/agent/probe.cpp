@@ -46,8 +46,9 @@ Result<proto::ProbeResult> result_of(ChildProcess& child, Clock& clock,
   return fail(Code::kTimeout, "not done after {} s", kProbeTimeoutMs / 1000);
 }
 
-proto::Probe job_of(const StagedRelease& staged, const StagedModel& model, const Storage& storage) {
-  proto::Probe probe{.model = {model.artifact.name, storage.path(model.name)}, .runs = kProbeRuns};
+proto::Probe job_of(const StagedRelease& staged, const StagedModel& model, proto::ModelFile file,
+                    const Storage& storage) {
+  proto::Probe probe{.model = std::move(file), .runs = kProbeRuns};
   const auto files_of = [&](const std::vector<trust::GoldenTensor>& tensors) {
     std::vector<proto::GoldenFile> files;
     for (const trust::GoldenTensor& tensor : tensors)
@@ -96,9 +97,11 @@ Status probe_once(const proto::Probe& job, const trust::Limits& limits, Processe
 
 Status probe_model(const StagedRelease& staged, const StagedModel& model, const Storage& storage,
                    Processes& processes, Clock& clock, const WorkerPolicy& policy,
-                   const std::function<Status()>& alive) {
-  if (model.artifact.sealed) return fail(Code::kUnsupported, "sealed models are not run here yet");
-  const proto::Probe job = job_of(staged, model, storage);
+                   const OpenModel& open_model, const std::function<Status()>& alive) {
+  auto file = open_model(model);
+  // Who may open it is no fault of the release: that may be mended without a new version.
+  if (!file.ok()) return Error{Code::kUnavailable, file.error().message};
+  const proto::Probe job = job_of(staged, model, std::move(*file), storage);
   const trust::Limits limits = staged.manifest.limits_of(model.artifact);
   Status status;
   for (int tries = 0; tries < kProbeTries; ++tries) {
@@ -126,13 +129,13 @@ Status probe_program(const std::string& path, Processes& processes, Clock& clock
 }  // namespace
 
 Status probe_release(const StagedRelease& staged, const Storage& storage, Processes& processes,
-                     Clock& clock, const WorkerPolicy& policy,
+                     Clock& clock, const WorkerPolicy& policy, const OpenModel& open_model,
                      const std::function<Status()>& alive) {
   for (const StagedModel& model : staged.models) {
     const bool is_program = model.artifact.kind == trust::ArtifactKind::kRuntime;
-    Status status = is_program
-                        ? probe_program(storage.path(model.name), processes, clock, alive)
-                        : probe_model(staged, model, storage, processes, clock, policy, alive);
+    Status status = is_program ? probe_program(storage.path(model.name), processes, clock, alive)
+                               : probe_model(staged, model, storage, processes, clock, policy,
+                                             open_model, alive);
     if (!status) return std::move(status).error().at("'" + model.artifact.name + "'");
   }
   return {};

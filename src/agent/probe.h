@@ -12,6 +12,7 @@
 #include "platform/child.h"
 #include "platform/clock.h"
 #include "platform/storage.h"
+#include "proto/worker.h"
 
 namespace polder::agent {
 
@@ -25,8 +26,10 @@ inline constexpr std::int64_t kProbeTimeoutMs = 600'000;  // of one process
 // release: kCorrupt for a golden that does not hold, a plan that is damaged and a process that
 // crashes; kIncompatible above a limit and for a plan that this program does not run; kUnsupported.
 // Not necessarily its own: kExhausted (memory), kTimeout, kIo, kUnavailable. All name the model.
+// `open_model` gives what a worker opens a model by.
+using OpenModel = std::function<Result<proto::ModelFile>(const StagedModel&)>;
 Status probe_release(const StagedRelease& staged, const Storage& storage, Processes& processes,
-                     Clock& clock, const WorkerPolicy& policy,
+                     Clock& clock, const WorkerPolicy& policy, const OpenModel& open_model,
                      const std::function<Status()>& alive);
 
 }  // namespace polder::agent

@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "runtime/tensor_file.h"
+#include "trust/sealed_file.h"
 
 namespace polder::agent {
 namespace {
@@ -60,10 +61,14 @@ class Probe : public testing::Test {
     return digest;
   }
   Status probe() {
-    return probe_release(staged_, *storage_, processes_, clock_, policy_, [this]() -> Status {
-      if (is_over_) return fail(Code::kTimeout, "enough");
-      return {};
-    });
+    const auto open_model = [this](const StagedModel& model) -> Result<proto::ModelFile> {
+      return proto::ModelFile{model.artifact.name, storage_->path(model.name), content_key_};
+    };
+    return probe_release(staged_, *storage_, processes_, clock_, policy_, open_model,
+                         [this]() -> Status {
+                           if (is_over_) return fail(Code::kTimeout, "enough");
+                           return {};
+                         });
   }
   Code code() {
     const Status status = probe();
@@ -77,6 +82,7 @@ class Probe : public testing::Test {
   std::unique_ptr<DiskStorage> storage_;
   std::filesystem::path root_;
   bool is_over_ = false;
+  std::string content_key_;
 };
 
 TEST_F(Probe, GoldensHold) {
@@ -111,6 +117,27 @@ TEST_F(Probe, LimitsAreKept) {
 
 TEST_F(Probe, WhatIsNoPlanIsTheReleasesFault) {
   std::ofstream(root_ / plan_name()) << "not a plan";
+  EXPECT_EQ(code(), Code::kCorrupt);
+}
+
+TEST_F(Probe, ASealedPlanOpensWithItsKeyAlone) {
+  const auto plain = open_readable(root_ / plan_name()).value();
+  MemoryStore store;
+  auto out = store.create("sealed").value();
+  const trust::ContentKey key = trust::seal_file(*plain, *out).value();
+  ASSERT_TRUE(out->commit().ok());
+  std::ofstream(root_ / plan_name(), std::ios::binary) << store.files().at("sealed");
+  content_key_ = key.bytes().view();
+  const Status status = probe();
+  EXPECT_TRUE(status.ok()) << status.error().message;
+  content_key_ = trust::ContentKey::generate().value().bytes().view();
+  EXPECT_EQ(code(), Code::kDenied);
+  content_key_.clear();
+  EXPECT_EQ(code(), Code::kCorrupt);
+  std::string damaged = store.files().at("sealed");
+  damaged[damaged.size() / 2] ^= 1;
+  std::ofstream(root_ / plan_name(), std::ios::binary) << damaged;
+  content_key_ = key.bytes().view();
   EXPECT_EQ(code(), Code::kCorrupt);
 }
 

@@ -4,9 +4,11 @@
 #include <set>
 
 #include "agent/clock_floor.h"
+#include "agent/sealed_models.h"
 #include "agent/slots.h"
 #include "base/fail.h"
 #include "base/text.h"
+#include "trust/release_folder.h"
 
 namespace polder::agent {
 
@@ -241,6 +243,23 @@ Result<std::string> RepositoryClient::fetch_manifest(Updater& updater, const Tar
   return bytes;
 }
 
+// The keys of its sealed models, as they are now: the releaser may have added this device.
+Status RepositoryClient::fetch_sealed_keys(Updater& updater, const Manifest& manifest,
+                                           std::span<const Artifact* const> chosen) {
+  std::unique_ptr<trust::Decrypter> device;
+  for (const Artifact* artifact : chosen) {
+    if (!artifact->sealed) continue;
+    if (!device) {
+      TRY_VALUE(device, open_device_decrypter(config_));
+    }
+    TRY_VALUE(const Target target,
+              updater.find(trust::sealed_keys_target(manifest, artifact->sealed->file_id)));
+    TRY_VALUE(const std::string bytes, download(updater, target, trust::SealedKeys::kMaxBytes));
+    TRY(keep_sealed_keys(blobs_.storage(), *artifact, bytes, device->public_key()));
+  }
+  return {};
+}
+
 // Whether the release may be offered.
 Result<ReleaseId> RepositoryClient::accept(Updater& updater, const Wish& wish) {
   TRY(is_allowed(wish));
@@ -259,7 +278,8 @@ Result<ReleaseId> RepositoryClient::accept(Updater& updater, const Wish& wish) {
     return fail(Code::kCorrupt, "{}: is the manifest of {} {}", path, clipped(manifest.model),
                 manifest.version.text());
   }
-  TRY(choose_for_unit(manifest, device_, wish.is_runtime));
+  TRY_VALUE(const auto chosen, choose_for_unit(manifest, device_, wish.is_runtime));
+  TRY(fetch_sealed_keys(updater, manifest, chosen));
   TRY(check_slot_names(manifest));
   return release_id(manifest, bytes);
 }

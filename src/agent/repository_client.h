@@ -85,6 +85,8 @@ class RepositoryClient {
                                    trust::Assignment& assignment, std::vector<Refusal>& refusals);
   Status is_allowed(const Wish& wish) const;
   Result<ReleaseId> accept(trust::tuf::Updater& updater, const Wish& wish);
+  Status fetch_sealed_keys(trust::tuf::Updater& updater, const trust::Manifest& manifest,
+                           std::span<const trust::Artifact* const> chosen);
   Result<std::string> fetch_manifest(trust::tuf::Updater& updater,
                                      const trust::tuf::Target& target);
   bool has_unit(const std::string& name, bool is_runtime) const;

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "agent/sealed_models.h"
 #include "base/check.h"
 #include "base/fail.h"
 
@@ -75,7 +76,11 @@ Status RepositoryReleases::stage(const AgentState& state) {
 }
 
 Status RepositoryReleases::tidy(const AgentState& state) {
-  std::set<trust::Sha256> keep;
+  std::set<trust::Sha256> keep, sealed;
+  const auto keep_keys = [&](const trust::Manifest& manifest) {
+    for (const trust::Artifact& artifact : manifest.artifacts)
+      if (artifact.sealed) sealed.insert(artifact.sealed->file_id);
+  };
   for (const auto& [name, unit] : state.units) {
     for (const Slot slot : kSlots) {
       if (!unit.in(slot)) continue;
@@ -84,15 +89,19 @@ Status RepositoryReleases::tidy(const AgentState& state) {
       if (!staged.ok() && staged.error().code == Code::kIo) return Error(staged.error());
       if (!staged.ok()) continue;
       keep.merge(digests_of(staged->blobs()));
+      keep_keys(staged->manifest);
     }
   }
   if (state.update) {
     keep.insert(state.update->release.manifest);
     auto wanted = this->wanted(state);
-    if (wanted.ok()) keep.merge(digests_of(wanted->blobs));
+    if (wanted.ok()) {
+      keep.merge(digests_of(wanted->blobs));
+      keep_keys(wanted->manifest);
+    }
   }
   TRY(blobs_.collect(keep));
-  return {};
+  return remove_sealed_keys(blobs_.storage(), sealed);
 }
 
 }  // namespace polder::agent

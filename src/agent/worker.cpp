@@ -5,6 +5,7 @@
 
 #include "agent/aggregator.h"
 #include "agent/kept_output.h"
+#include "agent/model_file.h"
 #include "agent/worker_probe.h"
 #include "base/fail.h"
 #include "pipeline/player.h"
@@ -102,7 +103,7 @@ Result<std::unique_ptr<Executor>> open_model(const proto::Start& start,
   const std::string folder = start.pipeline.substr(0, start.pipeline.rfind('/'));
   for (const proto::ModelFile& model : start.models) {
     if (request.path != pipeline::path_in(folder, model.name)) continue;
-    TRY_VALUE(auto session, Session::open(model.path, {.threads = request.threads}));
+    TRY_VALUE(auto session, open_model_file(model, request.threads));
     return std::unique_ptr<Executor>(std::move(session));
   }
   return fail(Code::kNotFound, "the release has no model '{}' for this device", request.path);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "agent/model_file.h"
 #include "base/fail.h"
 #include "platform/clock.h"
 #include "platform/host.h"
@@ -86,7 +87,7 @@ Result<std::uint64_t> anonymous_bytes() {
 }
 
 Status fill(const proto::Probe& probe, proto::ProbeResult& result) {
-  TRY_VALUE(const auto session, Session::open(probe.model.path, {.threads = probe.threads}));
+  TRY_VALUE(const auto session, open_model_file(probe.model, probe.threads));
   for (const proto::GoldenCase& golden : probe.goldens) {
     Status status = hold(*session, golden);
     if (!status) return std::move(status).error().at("golden '" + golden.name + "'");

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/probe.h"
+#include "agent/sealed_models.h"
 #include "base/fail.h"
 #include "platform/sanitized.h"
 
@@ -61,7 +62,17 @@ void WorkerRunner::retire(const std::string& unit, Worker& worker) {
   worker = {};
 }
 
-proto::Start WorkerRunner::job_of(const std::string& unit, const StagedRelease& staged) const {
+Result<proto::ModelFile> WorkerRunner::open_model(const StagedModel& model) const {
+  proto::ModelFile file{model.artifact.name, path(model.name), {}};
+  if (!model.artifact.sealed) return file;
+  TRY_VALUE(const auto device, open_device_decrypter(config_));
+  TRY_VALUE(const trust::ContentKey key, content_key_of(storage_, model.artifact, *device));
+  file.content_key = key.bytes().view();
+  return file;
+}
+
+Result<proto::Start> WorkerRunner::job_of(const std::string& unit,
+                                          const StagedRelease& staged) const {
   proto::Start start{.pipeline = path(staged.pipeline()), .threads = int(config_.worker.threads)};
   start.aggregate_ms = std::uint32_t(std::min(config_.reports.every_s * 1000, kLongestAggregateMs));
   for (const DeviceSetting& setting : config_.settings_of(unit))
@@ -71,8 +82,10 @@ proto::Start WorkerRunner::job_of(const std::string& unit, const StagedRelease& 
     start.output_bytes = std::uint64_t(config_.output.max_bytes);
     start.keep_raw = config_.output.keep == Keep::kAll;
   }
-  for (const StagedModel& model : staged.models)
-    start.models.push_back({model.artifact.name, path(model.name)});
+  for (const StagedModel& model : staged.models) {
+    TRY_VALUE(proto::ModelFile file, open_model(model));
+    start.models.push_back(std::move(file));
+  }
   for (const trust::Baseline& baseline : staged.manifest.baselines)
     start.baselines.push_back({baseline.signal, baseline.edges, baseline.counts});
   return start;
@@ -90,7 +103,9 @@ Status WorkerRunner::probe(const std::string& unit, Slot slot, const ReleaseId& 
   // The owner's to mend, and no fault of the release: it is tried again.
   if (const Status fits = check_settings(unit, staged); !fits.ok())
     return Error{Code::kUnavailable, fits.error().message};
-  return probe_release(staged, storage_, processes_, clock_, policy_, alive);
+  return probe_release(
+      staged, storage_, processes_, clock_, policy_,
+      [this](const StagedModel& model) { return open_model(model); }, alive);
 }
 
 Status WorkerRunner::run(const std::string& unit, Slot slot, const ReleaseId& release) {
@@ -119,8 +134,9 @@ Status WorkerRunner::start(const std::string& unit, Worker& worker) {
         happened_({trust::Act::kNote, unit, made.error().message});
     }
   }
+  TRY_VALUE(proto::Start job, job_of(unit, staged));
   worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, policy_);
-  worker.supervisor->run(job_of(unit, staged));
+  worker.supervisor->run(std::move(job));
   return {};
 }
 

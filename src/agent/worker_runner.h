@@ -50,7 +50,8 @@ class WorkerRunner final : public Runner, public UnitSource {
     std::string problem;  // why it cannot be started at all; empty: it can
   };
 
-  proto::Start job_of(const std::string& unit, const StagedRelease& staged) const;
+  Result<proto::ModelFile> open_model(const StagedModel& model) const;
+  Result<proto::Start> job_of(const std::string& unit, const StagedRelease& staged) const;
   Status check_settings(const std::string& unit, const StagedRelease& staged) const;
   Status start(const std::string& unit, Worker& worker);
   // Ends it, and keeps the last that it has said.

@@ -221,16 +221,24 @@ Result<int> install_all(Agent& agent, bool json) {
 
 Status print_identity(const Identity& identity, bool json) {
   if (json) {
-    const Json document =
-        Json::Members{{"device", identity.device},
-                      {"key", identity.key_uri},
-                      {"scheme", std::string(trust::scheme_name(identity.key.scheme()))},
-                      {"id", identity.key.id()},
-                      {"public", identity.key.pem()}};
-    print(document.pretty() + "\n");
-  } else {
-    print(fmt::format("{}\nkey {}\nid  {}\n{}", identity.device, identity.key_uri,
-                      identity.key.id(), identity.key.pem()));
+    Json::Members members{{"device", identity.device},
+                          {"key", identity.key_uri},
+                          {"scheme", std::string(trust::scheme_name(identity.key.scheme()))},
+                          {"id", identity.key.id()},
+                          {"public", identity.key.pem()}};
+    if (identity.decryption) {
+      members.emplace("decryption", Json::Members{{"key", identity.decryption_uri},
+                                                  {"id", identity.decryption->id()},
+                                                  {"public", identity.decryption->pem()}});
+    }
+    print(Json(std::move(members)).pretty() + "\n");
+    return {};
+  }
+  print(fmt::format("{}\nkey {}\nid  {}\n{}", identity.device, identity.key_uri, identity.key.id(),
+                    identity.key.pem()));
+  if (identity.decryption) {
+    print(fmt::format("models are sealed for it with\nkey {}\nid  {}\n{}", identity.decryption_uri,
+                      identity.decryption->id(), identity.decryption->pem()));
   }
   return {};
 }

@@ -30,6 +30,8 @@ Status check_names(std::string_view what, const std::vector<std::string>& names,
 
 Status check(const ModelFile& model) {
   TRY(check_size("a name", model.name.size(), kMaxNameBytes));
+  if (!model.content_key.empty() && model.content_key.size() != kContentKeyBytes)
+    return corrupt("a content key of another size");
   return check_size("a path", model.path.size(), kMaxPathBytes);
 }
 
@@ -137,7 +139,10 @@ auto strings(Builder& builder, const std::vector<std::string>& texts) {
 }
 
 auto write(Builder& to, const ModelFile& model) {
-  return wire::CreateModel(to, to.CreateString(model.name), to.CreateString(model.path));
+  const auto name = to.CreateString(model.name), path = to.CreateString(model.path);
+  if (model.content_key.empty()) return wire::CreateModel(to, name, path);
+  const auto* key = reinterpret_cast<const std::uint8_t*>(model.content_key.data());
+  return wire::CreateModel(to, name, path, to.CreateVector(key, model.content_key.size()));
 }
 
 auto write(Builder& to, const Start& start) {
@@ -254,7 +259,12 @@ std::vector<std::string> texts(const Strings& list) {
   return out;
 }
 
-ModelFile read(const wire::Model& model) { return {model.name()->str(), model.path()->str()}; }
+ModelFile read(const wire::Model& from) {
+  ModelFile model{from.name()->str(), from.path()->str(), {}};
+  if (const auto* key = from.content_key())
+    model.content_key.assign(reinterpret_cast<const char*>(key->Data()), key->size());
+  return model;
+}
 
 Result<Start> read(const wire::Start& from) {
   Start start{.pipeline = from.pipeline()->str(),

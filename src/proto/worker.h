@@ -27,6 +27,7 @@ namespace polder::proto {
 // Caps.
 inline constexpr std::size_t kMaxWorkerMessageBytes = 64 << 10;
 inline constexpr std::size_t kMaxPathBytes = 4096;
+inline constexpr std::size_t kContentKeyBytes = 32;
 inline constexpr std::size_t kMaxNameBytes = 128;
 inline constexpr std::size_t kMaxErrorBytes = 512;
 inline constexpr std::size_t kMaxModels = 64;
@@ -41,8 +42,9 @@ inline constexpr std::uint64_t kMaxTotal = std::uint64_t(1) << 53;
 // --- to the worker ---
 
 struct ModelFile {
-  std::string name;  // as the pipeline says it
-  std::string path;  // absolute
+  std::string name;         // as the pipeline says it
+  std::string path;         // absolute
+  std::string content_key;  // of a sealed file (trust/sealed_file.h): 32 bytes; else empty
   bool operator==(const ModelFile&) const = default;
 };
 

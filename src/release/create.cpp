@@ -14,6 +14,7 @@
 #include "runtime/tensor_file.h"
 #include "sdk/open.h"
 #include "trust/file_digest.h"
+#include "trust/release_folder.h"
 #include "trust/sealed_file.h"
 
 namespace polder::release {
@@ -117,10 +118,21 @@ class Maker {
                   header.plaintext_bytes, path, inside.bytes);
     }
     artifact.sealed = {header.file_id, inside.sha256, std::int64_t(inside.bytes)};
+    TRY(put_sealed_keys(sealed_path, header.file_id));
     TRY_VALUE(artifact.blob, blobs_.put_file(sealed_path, trust::kMaxBlobBytes));
     open_files_[artifact.blob] = path;
     open_paths_.push_back(path);
     return {};
+  }
+
+  Status put_sealed_keys(const std::string& sealed_path, const Sha256& file_id) {
+    const std::string path = trust::sealed_keys_path(sealed_path);
+    TRY_VALUE(std::string bytes, read_file(path, trust::SealedKeys::kMaxBytes));
+    TRY_VALUE(const trust::SealedKeys keys, trust::SealedKeys::parse(bytes, path));
+    if (keys.file_id() != file_id)
+      return fail(Code::kInvalid, "{}: not the keys of {}", path, sealed_path);
+    TRY(make_folders(folder_ + "/sealed"));
+    return write_file_atomic(folder_ + "/" + trust::sealed_keys_place(file_id), bytes);
   }
 
   Status read_requirement(const ArtifactFile& given, const std::string& path, Artifact& artifact,

@@ -61,6 +61,8 @@ Status check_blob(const ReleaseFolder& release, const Sha256& digest, const Blob
 Status check_entries(const ReleaseFolder& release, std::vector<std::string>& problems) {
   std::set<std::string> places{"manifest.json", "model.sig"};
   for (const auto& [digest, blob] : release.manifest.blobs) places.insert(blob_place(digest));
+  for (const Artifact& artifact : release.manifest.artifacts)
+    if (artifact.sealed) places.insert(sealed_keys_place(artifact.sealed->file_id));
   TRY_VALUE(const auto entries, walk_folder(release.folder, kMaxEntries));
   for (const FolderEntry& entry : entries) {
     const std::string path = release.folder + "/" + entry.path;
@@ -74,6 +76,14 @@ Status check_entries(const ReleaseFolder& release, std::vector<std::string>& pro
 }
 
 }  // namespace
+
+std::string sealed_keys_place(const Sha256& file_id) {
+  return fmt::format("sealed/{}.keys", hex(file_id));
+}
+
+std::string sealed_keys_target(const Manifest& manifest, const Sha256& file_id) {
+  return fmt::format("{}/{}/{}.keys", manifest.model, manifest.version.text(), hex(file_id));
+}
 
 std::string blob_place(const Sha256& blob) {
   const std::string name = hex(blob);

@@ -6,6 +6,7 @@
 //
 //   manifest.json
 //   blobs/sha256/ab/abcdef...   content-addressed, as in a repository
+//   sealed/FILE-ID.keys         who may open a sealed blob (trust/sealed_file.h); may grow later
 //   model.sig                   an OpenSSF signature of the folder (trust/model_signing.h), if any
 #pragma once
 
@@ -30,6 +31,10 @@ struct ReleaseFolder {
   // The name of its manifest in a repository: "people/1.2.0/manifest.json".
   std::string target() const;
 };
+
+// "sealed/FILE-ID.keys": in the folder. "people/1.2.0/FILE-ID.keys": the target of a repository.
+std::string sealed_keys_place(const Sha256& file_id);
+std::string sealed_keys_target(const Manifest& manifest, const Sha256& file_id);
 
 // "blobs/sha256/ab/abcdef..."
 std::string blob_place(const Sha256& blob);

@@ -255,6 +255,49 @@ class Agent(unittest.TestCase):
         public.write_text(made["public"])
         self.polder("audit", "verify", self.device / "audit" / "log", "--key", public)
 
+    def test_a_sealed_release_runs_where_it_is_sealed_for(self):
+        made = json.loads(self.agent("identity", "create", "--json"))
+        for name, pem in (("device", made["decryption"]["public"]),
+                          ("other", (self.keys / "online.pub.pem").read_text())):
+            (self.scratch / f"{name}.pub.pem").write_text(pem)
+        sealed = self.scratch / "mean.sealed"
+        self.polder("keys", "create", "--type", "p256", "--output", self.scratch / "own.pem",
+                    "--no-passphrase")
+        self.polder("keys", "public", self.scratch / "own.pem", "--output",
+                    self.scratch / "own.pub.pem")
+        # For the releaser alone: this device refuses it, says why, and blames nobody.
+        self.polder("seal", self.scratch / "mean.plan", "--to", self.scratch / "own.pub.pem",
+                    "--output", sealed)
+        content = sealed.read_bytes()
+        target = f"{MODEL}/1.0.0/{content[32:64].hex()}.keys"
+
+        def add_keys():
+            self.polder("repo", "add", self.repo, f"{sealed}.keys", "--target", target, "--key",
+                        "targets.pem")
+        add_keys()
+        self.release("1.0.0", sealed=content)
+        self.assertIn("is sealed for other devices", self.agent("check"))
+        report = self.install()
+        self.assertIsNone(report["units"][MODEL]["running"])
+        self.assertEqual(report["bad"], [])
+        # The releaser adds the device: the release is as it was.
+        self.polder("seal", sealed, "--add-recipient", self.scratch / "device.pub.pem", "--key",
+                    self.scratch / "own.pem")
+        add_keys()
+        self.publish()
+        report = self.install()
+        self.assertEqual(report["units"][MODEL]["running"]["version"], "1.0.0")
+        self.assertEqual(json.loads(self.agent("status", "--json"))["live"]["health"][MODEL],
+                         "well")
+        plain = (self.scratch / "mean.plan").read_bytes()
+        for path in self.device.rglob("*"):
+            if path.is_file():
+                self.assertNotIn(plain[64:128], path.read_bytes(), path)
+        # A copy of the device's folder without its key is of no use.
+        (self.device / "identity" / "decryption.pem").unlink()
+        self.agent("check", "--install")
+        self.assertIn("decryption.pem", self.agent("status"))
+
     def test_doctor_says_what_is_wrong(self):
         findings = json.loads(self.agent("doctor", "--json", status=1))
         wrong = {f["what"].split(":")[0] for f in findings if f["level"] == "wrong"}

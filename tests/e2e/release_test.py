@@ -351,6 +351,14 @@ class Release(unittest.TestCase):
         plan = (self.scratch / "model.plan").read_bytes()
         self.assertEqual(artifact["sealed"]["sha256"], hashlib.sha256(plan).hexdigest())
         self.assertIn("not tried here: sealed", self.polder("release", "verify", "release"))
+        # Who may open it goes with it, and into a repository as a target of its own.
+        keys = f'{artifact["sealed"]["file_id"]}.keys'
+        self.assertEqual((self.scratch / "release" / "sealed" / keys).read_bytes(),
+                         (self.scratch / "model.sealed.keys").read_bytes())
+        self.init_repository()
+        self.polder("repo", "add", "repo", "release", "--key", "targets.pem")
+        self.assertIn(f"levels/1.2.0/{keys}",
+                      (self.scratch / "repo" / "metadata" / "2.targets.json").read_text())
         self.assertFalse(any(p.read_bytes() == plan
                              for p in (self.scratch / "release").rglob("*") if p.is_file()))
         self.write("model.plan", (self.scratch / "model.onnx").read_bytes())

@@ -70,9 +70,13 @@ class Maker:
         blobs[digest] = {"sha256": digest, "bytes": len(data)}
         return digest
 
-    def manifest(self, version, golden=0.5, sound="clip.wav", model="voice"):
+    def manifest(self, version, golden=0.5, sound="clip.wav", model="voice",
+                 sealed=None):
         blobs = {}
-        plan = self.blob(blobs, (self.folder / "mean.plan").read_bytes())
+        plain = (self.folder / "mean.plan").read_bytes()
+        inside = {"sealed": {"file_id": sealed[32:64].hex(), "bytes": len(plain),
+                             "sha256": hashlib.sha256(plain).hexdigest()}} if sealed else {}
+        plan = self.blob(blobs, sealed or plain)
         sound_file = self.blob(blobs, wav([0] * 16000))
         pipeline = self.blob(blobs, PIPELINE.format(wav=sound).encode() + f"# {version}\n".encode())
         zeros = self.blob(blobs, npy([1, 576], [0.0] * 576))
@@ -81,7 +85,8 @@ class Maker:
             "format": 1, "model": model, "version": version, "created": "2026-11-28T12:00:00Z",
             "licence": "Apache-2.0",
             "artifacts": [{"name": "mean", "kind": "plan", "target": "generic", "blob": plan,
-                           "requires": {"plan_format": 1, "operators": {}, "backend": "native"}}],
+                           **inside, "requires": {"plan_format": 1, "operators": {},
+                                                 "backend": "native"}}],
             "pipeline": {"blob": pipeline, "files": {"clip.wav": sound_file}},
             "goldens": [{"name": "silence", "artifact": "mean",
                          "inputs": [{"name": "x", "blob": zeros}],

@@ -43,6 +43,12 @@ Status add_release(trust::tuf::Repository& repository, const std::string& folder
     TRY_VALUE([[maybe_unused]] const std::string name,
               repository.add_blob(release.blob_path(digest)));
   }
+  for (const trust::Artifact& artifact : manifest.artifacts) {
+    if (!artifact.sealed) continue;
+    TRY(repository.add_file(trust::sealed_keys_target(manifest, artifact.sealed->file_id),
+                            folder + "/" + trust::sealed_keys_place(artifact.sealed->file_id),
+                            now_s, role));
+  }
   return repository.add_bytes(release.target(), release.manifest_bytes, now_s, role);
 }
 

@@ -357,8 +357,10 @@ class Release(unittest.TestCase):
                          (self.scratch / "model.sealed.keys").read_bytes())
         self.init_repository()
         self.polder("repo", "add", "repo", "release", "--key", "targets.pem")
+        self.publish()
         self.assertIn(f"levels/1.2.0/{keys}",
-                      (self.scratch / "repo" / "metadata" / "2.targets.json").read_text())
+                      "".join(path.read_text() for path in
+                              (self.scratch / "repo" / "metadata").glob("*.targets.json")))
         self.assertFalse(any(p.read_bytes() == plan
                              for p in (self.scratch / "release").rglob("*") if p.is_file()))
         self.write("model.plan", (self.scratch / "model.onnx").read_bytes())

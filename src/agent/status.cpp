@@ -292,6 +292,12 @@ std::vector<Finding> diagnose(const Facts& facts) {
                    "what is installed goes on; the releaser renews what has expired ('polder repo "
                    "publish')"});
   }
+  if (!facts.confines_files) {
+    out.push_back({Level::kWarning,
+                   "confinement: this kernel does not keep a pipeline's process from the files of "
+                   "polderd's user (Landlock)",
+                   "Linux 5.13 or newer, with 'landlock' in its lsm= list"});
+  }
   if (facts.free_bytes && *facts.free_bytes < kLowDiskBytes) {
     out.push_back({Level::kWrong, "disk: " + bytes_text(*facts.free_bytes) + " free",
                    "free some: below that nothing can be installed"});

@@ -65,6 +65,7 @@ struct Facts {
   Status repository;                      // whether something is there
   Status root;                            // whether there is a root to trust
   std::vector<std::string> bad_settings;  // of polderd.toml, for pipelines that are installed
+  bool confines_files = true;             // the kernel can (platform/confine_files.h)
   std::optional<std::uint64_t> free_bytes;
   std::int64_t now_s = 0;
 };

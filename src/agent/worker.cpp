@@ -6,10 +6,12 @@
 #include "agent/aggregator.h"
 #include "agent/kept_output.h"
 #include "agent/model_file.h"
+#include "agent/worker_files.h"
 #include "agent/worker_probe.h"
 #include "base/fail.h"
 #include "pipeline/player.h"
 #include "platform/child.h"
+#include "platform/confine_files.h"
 #include "platform/storage.h"
 #include "platform/thread.h"
 #include "runtime/session.h"
@@ -144,7 +146,9 @@ Status run_start(Channel& channel, const proto::Start& start) {
   options.files = output ? static_cast<FileStore*>(output.get()) : &no_files;
   options.on_loaded = [&](const pipeline::Graph& graph) -> Status {
     if (output && !start.keep_raw) output->throw_away(raw_outputs(graph, start.output_folder));
-    return {};
+    // Where the kernel cannot it goes on without: `polderd doctor` says so.
+    const auto confined = confine_files(files_of(start, graph));
+    return confined.ok() ? Status() : Status(confined.error());
   };
   options.stop = &speaker.stop();
   options.observer = &aggregator;
@@ -168,8 +172,10 @@ Status work(Channel& channel) {
   if (!bytes) return fail(Code::kTimeout, "the supervisor says nothing");
   TRY_VALUE(const proto::ToWorker message, proto::decode_to_worker(*bytes));
   if (const auto* start = std::get_if<proto::Start>(&message)) return run_start(channel, *start);
-  if (const auto* probe = std::get_if<proto::Probe>(&message))
+  if (const auto* probe = std::get_if<proto::Probe>(&message)) {
+    TRY(confine_files(files_of(*probe)));
     return send(channel, run_probe(*probe));
+  }
   return {};
 }
 

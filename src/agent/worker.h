@@ -3,8 +3,8 @@
 //
 //   int main() { return polder::agent::run_worker(); }
 //
-// It confines itself before it reads anything of the release. Files are still opened by it, for the
-// kernel's filter judges calls and not paths.
+// It confines itself before it reads anything of the release: no network, programs, other
+// processes; and once it knows what it is to do, to the files of that (agent/worker_files.h).
 #pragma once
 
 namespace polder::agent {

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "agent/supervisor.h"
+#include "platform/confine_files.h"
 
 namespace polder::agent {
 namespace {
@@ -142,6 +143,77 @@ TEST_F(Worker, SaysWhatIsWrongWithARelease) {
   EXPECT_TRUE(has(reason(), "not a plan"));
   job_.pipeline = folder_ / "none.toml";
   EXPECT_TRUE(has(reason(), "none.toml"));
+}
+
+TEST_F(Worker, OpensNoFileThatIsNotItsOwn) {
+  if (!can_confine_files()) GTEST_SKIP() << "this kernel has no Landlock";
+  const std::filesystem::path slot = folder_ / "slot";
+  std::filesystem::create_directories(slot);
+  std::filesystem::rename(folder_ / "pipeline.toml", slot / "pipeline.toml");
+  job_.pipeline = slot / "pipeline.toml";
+  const auto reason = [&] {
+    Supervisor supervisor(processes_, clock_, policy_);
+    run_until_over(supervisor);
+    return supervisor.reason();
+  };
+  // A link in the slot leads out of it.
+  std::filesystem::create_symlink(folder_ / "sound.wav", slot / "sound.wav");
+  EXPECT_NE(reason().find("Permission denied"), std::string::npos) << reason();
+  // What the pipeline or the device names as an input is read.
+  job_.settings = {"microphone.path=" + (folder_ / "sound.wav").string()};
+  EXPECT_EQ(reason(), "its sources have ended");
+  job_.settings = {"microphone.path=../sound.wav"};
+  EXPECT_EQ(reason(), "its sources have ended");
+}
+
+// What sources have to load and to read: the plug-in with its codecs, a folder of pictures. The
+// model comes after them in the order in which steps are made, and is not there.
+TEST_F(Worker, AConfinedWorkerReadsItsInputs) {
+  const auto reason_of = [&](const std::string& source) {
+    std::ofstream(folder_ / "pipeline.toml") << "[pipeline]\nname = \"video\"\n"
+                                             << "[[node]]\nname = \"camera\"\n"
+                                             << source << R"(
+[[node]]
+name = "letterbox"
+type = "letterbox"
+inputs = ["camera"]
+size = [32, 32]
+[[node]]
+name = "normalise"
+type = "normalise"
+inputs = ["letterbox"]
+[[node]]
+name = "infer"
+type = "infer"
+inputs = ["normalise"]
+model = "none"
+[[node]]
+name = "decode"
+type = "ssd_decode"
+inputs = ["infer"]
+[[node]]
+name = "events"
+type = "json_lines"
+inputs = ["decode"]
+)";
+    Supervisor supervisor(processes_, clock_, policy_);
+    run_until_over(supervisor);
+    return supervisor.reason();
+  };
+  const auto has = [](const std::string& text, std::string_view part) {
+    return testing::AssertionResult(text.find(part) != text.npos) << text;
+  };
+  const std::filesystem::path pictures = folder_ / "pictures";
+  std::filesystem::create_directories(pictures);
+  std::filesystem::copy_file(POLDER_SOURCE_DIR "/docs/images/people-counting.jpg",
+                             pictures / "a.jpg");
+  EXPECT_TRUE(has(reason_of("type = \"image_folder\"\npath = \"pictures\""), "no model"));
+  const std::string worker = POLDER_WORKER;
+  const std::string plugin = worker.substr(0, worker.rfind('/')) + "/polder_video_libav.so";
+  if (!std::filesystem::exists(plugin)) GTEST_SKIP() << "the video plug-in is not built";
+  EXPECT_TRUE(has(reason_of("type = \"video_file\"\npath = \"pictures/a.jpg\""), "no model"));
+  // The codecs' own word on a file that is none of theirs.
+  EXPECT_TRUE(has(reason_of("type = \"video_file\"\npath = \"pipeline.toml\""), "pipeline.toml: "));
 }
 
 TEST_F(Worker, StopsWhenItIsTold) {

@@ -14,6 +14,7 @@
 #include "agent/slots.h"
 #include "base/fail.h"
 #include "base/text.h"
+#include "platform/confine_files.h"
 #include "platform/file.h"
 #include "platform/host.h"
 #include "platform/process.h"
@@ -155,6 +156,7 @@ Facts Home::facts() const {
     facts.identity = Error(identity.error());
   facts.root = look_at_root(*this);
   if (!config.repository.empty()) facts.repository = look_at_repository(config);
+  facts.confines_files = can_confine_files();
   if (const auto free = storage->free_bytes(); free.ok()) facts.free_bytes = *free;
   return facts;
 }

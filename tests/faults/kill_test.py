@@ -24,7 +24,8 @@ import tempfile
 import threading
 import time
 
-from world import PATIENCE_S, Releaser, read_state, scratch_parent, slot_error
+from world import (PATIENCE_S, Releaser, read_state, reports, reports_error, scratch_parent,
+                   slot_error)
 
 FREE_BYTES = 1 << 20  # on a disk that is full
 SPLIT = ("write", "pwrite")
@@ -332,7 +333,7 @@ class Test:
         self.lock = threading.Lock()
         self.failures, self.sites = [], set()
         self.kills = collections.Counter()
-        self.chunk_kills = self.offline_starts = 0
+        self.chunk_kills = self.offline_starts = self.reports_kept = 0
 
     def polderd_says(self, *words):
         return subprocess.run([self.polderd, *map(str, words)], capture_output=True, text=True,
@@ -437,8 +438,12 @@ class Test:
             error = self.starts_offline(s, device)
             self.offline_starts += 1
         error = error and f"after the kill: {error}"
+        waiting = reports(device)
         if error is None:
-            error = self.run_until(s, device, s.goal) or s.settled(device)
+            error = self.run_until(s, device, s.goal) or s.settled(device) or \
+                reports_error(waiting, reports(device))
+            with self.lock:
+                self.reports_kept += len(waiting)
         if error:
             with self.lock:
                 self.failures.append((s.name, point, error))
@@ -485,6 +490,7 @@ def report(test, made, started):
     print(f"{total} kills in {len(made)} scenarios, {test.chunk_kills} of them in writes of blobs; "
           f"{len(test.sites)} distinct pairs of state and call site")
     print(f"after {test.offline_starts} of them what was there was started without a repository")
+    print(f"{test.reports_kept} reports that waited were there afterwards, each once")
     print(f"stuck {stuck}, wrong {len(test.failures) - stuck}; "
           f"{(time.monotonic() - started) / 60:.1f} minutes")
     for name, point, error in test.failures[:10]:

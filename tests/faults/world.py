@@ -183,6 +183,21 @@ def slot_error(device, unit, slot, release, authorised):
     return None
 
 
+def reports(device):
+    """Those that wait on the device, by name: what append() has returned for, and no drafts."""
+    return {path.name: digest(path) for path in (device / "reports").glob("*-*.*")
+            if path.suffix in (".alarm", ".metrics")}
+
+
+def reports_error(before, after):
+    """What a receiver would count wrongly of what there was before; it counts each key once."""
+    lost = [name for name, found in before.items() if after.get(name) != found]
+    if lost:
+        return f"reports: {lost} are lost or changed"
+    keys = [name.split(".")[0] for name in after]
+    return None if len(keys) == len(set(keys)) else f"reports: a key twice: {sorted(after)}"
+
+
 # --- A device ------------------------------------------------------------------------------------
 
 def read_state(device):

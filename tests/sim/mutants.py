@@ -16,8 +16,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER, SOURCE = "src/agent/lifecycle.h", "src/agent/lifecycle.cpp"
 PATIENCE_S = 600
 
-AGENTS = ["--agents", "60"]  # each of them is found by one of the first
-
 # What somebody might break: a name, the file, what is there, what stands in its place. Floors are
 # not among them: no offer of the simulator tries them (Lifecycle.FloorsAndTimeOnlyRise does).
 MUTANTS = [
@@ -93,7 +91,7 @@ def simulator(build, folder, name, file, before, after):
     at = link.index("-o")
     link[at:at + 2] = [str(compiled), "-o", str(folder / "fleet_sim")]
     subprocess.run(link, cwd=build, check=True)
-    done = subprocess.run([folder / "fleet_sim", *AGENTS], capture_output=True, text=True,
+    done = subprocess.run([folder / "fleet_sim"], capture_output=True, text=True,
                           timeout=PATIENCE_S)
     return done.returncode, (done.stderr.strip().splitlines() or ["no breach"])[-1]
 

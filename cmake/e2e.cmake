@@ -43,6 +43,10 @@ add_test(NAME agent_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests
 add_test(NAME runtime_update
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/runtime_update_test.py
                  $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+# What leaves it.
+add_test(NAME telemetry_program COMMAND /usr/bin/python3
+         ${PROJECT_SOURCE_DIR}/tests/e2e/telemetry_test.py
+         $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
 add_test(NAME usb_stick_update
          COMMAND ${CMAKE_COMMAND} -E env POLDER=$<TARGET_FILE:polder> POLDERD=$<TARGET_FILE:polderd>
                  ${PROJECT_SOURCE_DIR}/examples/usb-stick-update/run

@@ -90,7 +90,8 @@ else()
 endif()
 
 # What a device runs: the agent, and its workers, which are the same program.
-add_executable(polderd src/apps/polderd.cpp src/apps/polderd_commands.cpp src/apps/polderd_home.cpp)
+add_executable(polderd src/apps/polderd.cpp src/apps/polderd_commands.cpp src/apps/polderd_home.cpp
+               src/apps/polderd_telemetry.cpp)
 target_link_libraries(polderd PRIVATE polder_agent polder_net polder_sdk)
 target_compile_options(polderd PRIVATE -fno-exceptions)
 # The time of the last commit, or what a packager says: no clock before it is believed.

@@ -1,6 +1,7 @@
 #include "agent/config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "agent/state.h"
@@ -178,7 +179,16 @@ constexpr Option kReports[] = {
      .unit = "s",
      .min = 1,
      .max = 86400,
-     .doc = "How often metrics are written down. Alarms do not wait for it."},
+     .doc = "How often metrics are written down and sent. Alarms do not wait for it."},
+    {.name = "metrics",
+     .fallback = "\"\"",
+     .doc =
+         "`127.0.0.1:PORT`: there Prometheus, or `curl`, reads `/metrics`. No other address is "
+         "taken: who is to read it from elsewhere needs a proxy that knows who may. Empty: off."},
+    {.name = "otlp",
+     .fallback = "\"\"",
+     .doc = "`http://HOST:4318` or `https://`: an OpenTelemetry collector that reports are sent to "
+            "(OTLP/HTTP); `[network] ca_file` holds for it too. Empty: none."},
 };
 
 constexpr Option kIdentity[] = {
@@ -290,6 +300,40 @@ Status check_places(const Settings& top, const Config& config) {
   return {};
 }
 
+// "127.0.0.1:9464".
+Result<int> loopback_port(std::string_view text, const std::string& place) {
+  constexpr std::string_view kLoopback = "127.0.0.1:";
+  int port = 0;
+  if (text.starts_with(kLoopback)) {
+    const std::string_view digits = text.substr(kLoopback.size());
+    const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (read.ec == std::errc() && read.ptr == digits.data() + digits.size() && port > 0 &&
+        port < 65536)
+      return port;
+  }
+  return fail(Code::kInvalid,
+              "{}: '127.0.0.1:PORT' expected, such as '127.0.0.1:9464', '{}' found: metrics are "
+              "shown to this machine alone",
+              place, clipped(text));
+}
+
+Result<ReportConfig> read_reports(const Settings& reports) {
+  ReportConfig config{.max_bytes = reports.integer("megabytes") << 20,
+                      .every_s = reports.integer("every_s"),
+                      .metrics_port = {},
+                      .otlp = reports.string("otlp")};
+  if (const std::string& metrics = reports.string("metrics"); !metrics.empty()) {
+    TRY_VALUE(config.metrics_port, loopback_port(metrics, reports.place("metrics") + ": metrics"));
+  }
+  while (config.otlp.ends_with('/')) config.otlp.pop_back();
+  if (config.otlp.empty()) return config;
+  if (const auto url = Url::parse(config.otlp); !url.ok())
+    return fail(Code::kInvalid,
+                "{}: otlp: a URL expected, such as 'http://collector.example:4318': {}",
+                reports.place("otlp"), url.error().message);
+  return config;
+}
+
 Status read_sections(const Settings& top, std::string_view file, Config& config) {
   TRY_VALUE(const Settings updates, section(top, "updates", file));
   config.check_every_s = updates.integer("check_every_s");
@@ -317,8 +361,7 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
     return fail(Code::kInvalid, "{}: folder: a path from '/' on expected, '{}' found",
                 output.place("folder"), clipped(config.output.folder));
   TRY_VALUE(const Settings reports, section(top, "reports", file));
-  config.reports.max_bytes = reports.integer("megabytes") << 20;
-  config.reports.every_s = reports.integer("every_s");
+  TRY_VALUE(config.reports, read_reports(reports));
   TRY_VALUE(const Settings identity, section(top, "identity", file));
   config.key = identity.string("key");
   config.decryption_key = identity.string("decryption_key");

@@ -51,6 +51,9 @@ struct OutputConfig {
 struct ReportConfig {
   std::int64_t max_bytes = 0;  // the ring's cap
   std::int64_t every_s = 300;  // metrics
+  // Of this machine alone, where the page of metrics is; none: nowhere.
+  std::optional<int> metrics_port;
+  std::string otlp;  // the collector's URL without "/v1/metrics"; empty: none
   bool operator==(const ReportConfig&) const = default;
 };
 

@@ -29,6 +29,8 @@ memory_mb = 256
 crashes = 2
 
 [reports]
+metrics = "127.0.0.1:9464"
+otlp = "http://collector.example:4318/"
 megabytes = 4
 every_s = 60
 
@@ -48,6 +50,8 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(config->worker.heartbeat_timeout_s, 30);
   EXPECT_EQ(config->reports.max_bytes, 4 << 20);
   EXPECT_EQ(config->reports.every_s, 60);
+  EXPECT_EQ(config->reports.metrics_port, 9464);
+  EXPECT_EQ(config->reports.otlp, "http://collector.example:4318");
   EXPECT_EQ(config->key_uri(), "tpm:0x81000002");
   EXPECT_FALSE(config->is_folder());
 }
@@ -59,6 +63,8 @@ TEST(Config, TheLeastThatIsNeeded) {
   EXPECT_EQ(config->key_uri(), "file:/var/lib/polderd/identity/key.pem");
   EXPECT_FALSE(config->window);
   EXPECT_EQ(config->reports.every_s, 300);
+  EXPECT_FALSE(config->reports.metrics_port);
+  EXPECT_EQ(config->reports.otlp, "");
 }
 
 TEST(Config, ErrorsSayWhereAndWhat) {
@@ -81,6 +87,11 @@ TEST(Config, ErrorsSayWhereAndWhat) {
       {"[worker]\nmemory_mb = 1", "memory_mb"},
       {"[identity]\nkey = \"tpm:zz\"", "polderd.toml:4: "},
       {"updates = 3", "table"},
+      {"[reports]\nmetrics = \"0.0.0.0:9464\"", "127.0.0.1:PORT"},
+      {"[reports]\nmetrics = \"127.0.0.1:0\"", "this machine alone"},
+      {"[reports]\nmetrics = \"127.0.0.1:94640\"", "polderd.toml:4: [reports]: metrics"},
+      {"[reports]\nmetrics = \"[::1]:9464\"", "127.0.0.1:PORT"},
+      {"[reports]\notlp = \"collector:4318\"", "http://collector.example:4318"},
   };
   for (const Case& c : cases) {
     const auto config = parse_config(head + c.text, "polderd.toml");

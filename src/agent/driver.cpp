@@ -296,7 +296,9 @@ void Driver::check() {
               .object = refusal.release.text(),
               .text = refusal.reason,
               .unit = refusal.unit,
-              .release = refusal.release});
+              .release = refusal.release,
+              // What is said of a release that failed here is what its worker said.
+              .says_worker = state_.find_bad(refusal.release.manifest) != nullptr});
     }
   }
   tell(std::move(event));

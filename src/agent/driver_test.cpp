@@ -168,6 +168,15 @@ TEST_F(DriverTest, ABadReleaseIsRolledBackOnce) {
   for (int i = 0; i < 3; ++i) settle(agent);
   EXPECT_EQ(releases.downloads, 2);
   EXPECT_EQ(count(trust::Act::kReleaseRefused), 1);
+  // Both say what its worker said, which is for this device alone.
+  for (const Occurrence& what : occurred) {
+    const bool is_told =
+        what.act == trust::Act::kUpdateRolledBack || what.act == trust::Act::kReleaseRefused;
+    EXPECT_EQ(what.says_worker, is_told) << what.text;
+    if (is_told) {
+      EXPECT_EQ(what.release, release("2.0.0"));
+    }
+  }
   // It blocks no other.
   releases.offers = {{"people", release("2.0.1")}};
   settle(agent);

@@ -124,9 +124,10 @@ void Reporter::poll(const AgentState& state) {
   time_seen_s_ = state.time_seen_s;
   const std::int64_t now_us = parts_.clock.now_us();
   if (!ring_ && now_us >= next_open_us_) open_ring();
+  // Each time: what fails on trial is gone by the next turn.
+  see_health();
   if (now_us < next_absorb_us_) return;
   next_absorb_us_ = now_us + kSecondUs;
-  see_health();
   absorb();
   if (now_us >= next_metrics_us_) report_metrics();
 }
@@ -176,9 +177,9 @@ void Reporter::absorb() {
 
 // --- Metrics -------------------------------------------------------------------------------------
 
-proto::ReportHealth Reporter::health_of(const std::string& unit) const {
-  const auto found = state_->units.find(unit);
-  if (found == state_->units.end() || !found->second.running()) return proto::ReportHealth::kIdle;
+proto::ReportHealth Reporter::health_of(const std::string& unit, const AgentState& state) const {
+  const auto found = state.units.find(unit);
+  if (found == state.units.end() || !found->second.running()) return proto::ReportHealth::kIdle;
   switch (parts_.runner.health(unit).health) {
     case Health::kStarting: return proto::ReportHealth::kStarting;
     case Health::kWell: return proto::ReportHealth::kWell;
@@ -191,7 +192,7 @@ proto::ReportUnit Reporter::unit_report(const Window& window) const {
   const Observed& seen = window.observed;
   proto::ReportUnit unit{.name = window.unit,
                          .release = release_of(window.release),
-                         .health = health_of(window.unit),
+                         .health = health_of(window.unit, *state_),
                          .starts = seen.starts,
                          .crashes = seen.crashes,
                          .frames = seen.frames,
@@ -316,21 +317,22 @@ void Reporter::trouble(const std::string& collector) {
   if (std::exchange(collector_error_, collector) != collector) stand();
 }
 
-void Reporter::stand() {
-  standing_ = {.waiting_reports = ring_ ? ring_->count() : 0,
-               .waiting_bytes = ring_ ? ring_->bytes() : 0,
-               .max_bytes = std::uint64_t(config_.reports.max_bytes),
-               .drops = ring_ ? ring_->drops() : ReportDrops(),
-               .lost = lost_,
-               .sent_bytes = sent_bytes_,
-               .scraped_bytes = scraped_bytes_,
-               .delivered_s = delivered_s_,
-               .delivered = delivered_,
-               .error = error_.empty() ? collector_error_ : error_};
+ReporterStanding Reporter::now() const {
+  ReporterStanding standing{.waiting_reports = ring_ ? ring_->count() : 0,
+                            .waiting_bytes = ring_ ? ring_->bytes() : 0,
+                            .max_bytes = std::uint64_t(config_.reports.max_bytes),
+                            .drops = ring_ ? ring_->drops() : ReportDrops(),
+                            .lost = lost_,
+                            .sent_bytes = sent_bytes_,
+                            .scraped_bytes = scraped_bytes_,
+                            .delivered_s = delivered_s_,
+                            .delivered = delivered_,
+                            .error = error_.empty() ? collector_error_ : error_};
   for (const auto& [name, total] : totals_) {
-    standing_.seen_bytes += total.observed.encoded_bytes;
-    standing_.decoded_bytes += total.observed.decoded_bytes;
+    standing.seen_bytes += total.observed.encoded_bytes;
+    standing.decoded_bytes += total.observed.decoded_bytes;
   }
+  return standing;
 }
 
 }  // namespace polder::agent

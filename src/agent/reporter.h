@@ -77,6 +77,8 @@ class Reporter {
   const std::map<std::string, UnitTotal>& totals() const { return totals_; }
   // As of the last report that was written or delivered: whoever keeps it need not write it often.
   const ReporterStanding& standing() const { return standing_; }
+  ReporterStanding now() const;
+  proto::ReportHealth health_of(const std::string& unit, const AgentState& state) const;
   // None while it cannot be opened.
   ReportRing* ring() { return ring_.get(); }
 
@@ -84,6 +86,8 @@ class Reporter {
   void scraped(std::uint64_t bytes) { scraped_bytes_ += bytes; }
   void sent(std::uint64_t bytes) { sent_bytes_ += bytes; }
   void delivered(const ReportKey& last);
+  // Reports that nobody will ever have.
+  void given_up(std::uint64_t count) { lost_ += count; }
   // Empty: all is well.
   void trouble(const std::string& collector);
 
@@ -102,9 +106,8 @@ class Reporter {
   void see_health();
   void report_metrics();
   proto::ReportUnit unit_report(const Window& window) const;
-  proto::ReportHealth health_of(const std::string& unit) const;
   void complain(std::string error);
-  void stand();
+  void stand() { standing_ = now(); }
 
   const Config& config_;
   ReporterParts parts_;

@@ -11,11 +11,11 @@
 
 #include "agent/driver.h"
 #include "agent/identity.h"
-#include "agent/reporter.h"
 #include "agent/repository_releases.h"
 #include "agent/status.h"
 #include "agent/worker_runner.h"
 #include "apps/polderd_home.h"
+#include "apps/polderd_telemetry.h"
 #include "base/fail.h"
 #include "base/text.h"
 #include "platform/process.h"
@@ -46,8 +46,8 @@ class Agent {
 
   Driver& driver() { return *driver_; }
   const Home& home() const { return home_; }
+  Telemetry& telemetry() { return *telemetry_; }
   RepositoryReleases& releases() { return *releases_; }
-  SystemClock& clock() { return clock_; }
 
   // What only the running agent knows, for `polderd status`.
   void publish_live() {
@@ -64,7 +64,7 @@ class Agent {
     for (const std::string& name : home_.config.models) {
       if (const auto output = runner_->output(name)) live.output.emplace(name, *output);
     }
-    live.reports = reporter_->standing();
+    live.reports = telemetry_->reporter().standing();
     const std::string text = live.to_json().pretty();
     if (text == live_text_) return;
     // For readers alone: when it fails they see the one before.
@@ -89,7 +89,7 @@ class Agent {
     runner_ = std::make_unique<WorkerRunner>(home_.config, releases_->slots(), *home_.storage,
                                              processes_, clock_, program,
                                              [this](const Occurrence& what) { happened(what); });
-    reporter_ = std::make_unique<Reporter>(
+    telemetry_ = std::make_unique<Telemetry>(
         home_.config, ReporterParts{*home_.storage, clock_, wall_, *runner_, *runner_,
                                     [](const std::string& text) { log(text); }});
     driver_ =
@@ -98,17 +98,17 @@ class Agent {
                                              [this] { return random_.bits(); },
                                              [this](const Occurrence& what) { happened(what); },
                                              [this] { return sources_.retry_after_s(); },
-                                             [this] { reporter_->poll(driver_->state()); }},
+                                             [this] { telemetry_->poll(driver_->state()); }},
                                  self);
     TRY(driver_->start());
-    reporter_->start(driver_->state());
+    telemetry_->reporter().start(driver_->state());
     return {};
   }
 
   void happened(const Occurrence& what) {
     log(fmt::format("{}: {}", what.object, what.text));
     record_.add(what, wall_.now_s());
-    reporter_->note(what);
+    telemetry_->reporter().note(what);
   }
 
   Home home_;
@@ -123,7 +123,7 @@ class Agent {
   std::unique_ptr<RepositoryReleases> releases_;
   Recorder record_;
   std::unique_ptr<WorkerRunner> runner_;
-  std::unique_ptr<Reporter> reporter_;
+  std::unique_ptr<Telemetry> telemetry_;
   std::unique_ptr<Driver> driver_;
   std::int64_t checked_s_ = 0;
   std::string live_text_;
@@ -249,6 +249,7 @@ Result<int> run_command(const Args& args) {
   const Self self = self_from_environment();
   TRY_VALUE(std::unique_ptr<Agent> agent, Agent::open(args, self));
   log(fmt::format("{} runs, start {}", agent->home().config.device, agent->driver().state().boot));
+  agent->telemetry().go_online();
   bool checked = false;
   for (;;) {
     TRY_VALUE(const Turn turn, agent->driver().turn());
@@ -260,7 +261,7 @@ Result<int> run_command(const Args& args) {
       start_slot(*agent);
       continue;
     }
-    agent->clock().sleep_until_us(turn.wake_us);
+    agent->telemetry().wait_until_us(turn.wake_us, agent->driver().state());
   }
 }
 

@@ -44,13 +44,13 @@ void PrometheusText::line(std::string_view suffix, const Labels& labels, double 
 
 void PrometheusText::sample(const Labels& labels, double value) { line("", labels, value); }
 
-void PrometheusText::summary(const Labels& labels, const Sketch& sketch) {
+void PrometheusText::summary(const Labels& labels, const Sketch& sketch, double scale) {
   for (const auto& [quantile, name] : {std::pair{0.5, "0.5"}, {0.9, "0.9"}, {0.99, "0.99"}}) {
     Labels with = labels;
     with.emplace_back("quantile", name);
-    line("", with, sketch.count() > 0 ? sketch.quantile(quantile) : std::nan(""));
+    line("", with, sketch.count() > 0 ? sketch.quantile(quantile) * scale : std::nan(""));
   }
-  line("_sum", labels, sketch.sum());
+  line("_sum", labels, sketch.sum() * scale);
   line("_count", labels, double(sketch.count()));
 }
 

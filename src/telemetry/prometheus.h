@@ -22,7 +22,8 @@ class PrometheusText {
   void metric(std::string_view name, std::string_view type, std::string_view help);
   void sample(const Labels& labels, double value);
   // The 0.5, 0.9 and 0.99 quantiles, sum and count of a summary.
-  void summary(const Labels& labels, const Sketch& sketch);
+  // `scale`: of the sketch's values to the metric's unit.
+  void summary(const Labels& labels, const Sketch& sketch, double scale = 1);
   const std::string& text() const { return text_; }
 
  private:

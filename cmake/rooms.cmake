@@ -63,6 +63,11 @@ endforeach()
 if(POLDER_TESTS)
   target_link_libraries(agent_test PRIVATE polder_net)
 endif()
+# Time does not go there, and polderd is to be small.
+foreach(room net telemetry trust proto agent)
+  target_compile_options(polder_${room} PRIVATE $<$<CONFIG:Release>:-Os>)
+endforeach()
+set_source_files_properties(src/trust/chunks.cpp PROPERTIES COMPILE_OPTIONS -O3)
 
 if(POLDER_HOST)
   polder_onnx_schema()

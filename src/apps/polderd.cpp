@@ -16,7 +16,6 @@ namespace polder::agent {
 namespace {
 
 using command_line::Args;
-using command_line::nearest;
 using command_line::Option;
 using command_line::options_help;
 
@@ -138,7 +137,7 @@ int run(const Command& command, std::span<char* const> words) {
 int unknown(std::string_view word) {
   std::vector<std::string_view> names;
   for (const Command& command : kCommands) names.push_back(command.name);
-  const std::string_view near = nearest(word, names);
+  const std::string_view near = nearest_name(word, names);
   return print(
       fmt::format("polderd: no command '{}'{}\n'polderd --help' lists the commands\n",
                   one_line(word),

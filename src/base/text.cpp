@@ -2,7 +2,30 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace polder {
+
+namespace {
+
+int edit_distance(std::string_view a, std::string_view b) {
+  std::vector<int> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = int(j);
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    int diagonal = row[0];
+    row[0] = int(i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const int above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
 unsigned code_point(std::string_view sequence) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
   const std::size_t length = sequence.size();
@@ -103,6 +126,20 @@ std::string bytes_text(std::uint64_t bytes) {
   if (n >= 1e6) return fmt::format("{:.1f} MB", n * 1e-6);
   if (n >= 1e3) return fmt::format("{:.1f} kB", n * 1e-3);
   return fmt::format("{} bytes", bytes);
+}
+
+std::string_view nearest_name(std::string_view name, std::span<const std::string_view> known) {
+  if (name.size() > 64) return {};
+  std::string_view best;
+  int best_distance = std::max(2, int(name.size()) / 3) + 1;
+  for (const std::string_view candidate : known) {
+    const int distance = edit_distance(name, candidate);
+    if (distance < best_distance) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return best;
 }
 
 }  // namespace polder

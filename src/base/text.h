@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,9 @@ std::string one_line(std::string_view text);
 
 // "conv/w", or the beginning of a name that is too long to print; whole characters of it.
 std::string clipped(std::string_view name);
+
+// The known name that `name` most likely meant, or empty when none is near.
+std::string_view nearest_name(std::string_view name, std::span<const std::string_view> known);
 
 // The error with a message of one line and at most 8,000 bytes. Of a longer one the middle is left
 // out: the first places and the cause, which comes last, stay.

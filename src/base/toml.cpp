@@ -27,6 +27,7 @@
 #include "base/check.h"
 #include "base/fail.h"
 #include "base/json_text.h"
+#include "base/text.h"
 
 namespace polder {
 
@@ -169,21 +170,6 @@ Status check_value(const TomlValue& value, const Option& option, std::string_vie
   return {};
 }
 
-int edit_distance(std::string_view a, std::string_view b) {
-  std::vector<int> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = int(j);
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    int diagonal = row[0];
-    row[0] = int(i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const int above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-      diagonal = above;
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 const TomlValue* TomlValue::find(std::string_view name) const {
@@ -219,20 +205,6 @@ std::string_view option_type_name(OptionType type) {
     case OptionType::kTables: return "sections of its own, each headed by [[its name]]";
   }
   return "?";
-}
-
-std::string_view nearest_name(std::string_view name, std::span<const std::string_view> known) {
-  if (name.size() > 64) return {};
-  std::string_view best;
-  int best_distance = std::max(2, int(name.size()) / 3) + 1;
-  for (const std::string_view candidate : known) {
-    const int distance = edit_distance(name, candidate);
-    if (distance < best_distance) {
-      best = candidate;
-      best_distance = distance;
-    }
-  }
-  return best;
 }
 
 Result<Settings> Settings::check(const TomlValue& table, std::span<const Option> options,

@@ -86,9 +86,6 @@ struct Option {
   bool fixed = false;
 };
 
-// The known name that `name` most likely meant, or empty when none is near.
-std::string_view nearest_name(std::string_view name, std::span<const std::string_view> known);
-
 // A table that was checked against its options: the getters cannot fail and know the fallbacks.
 class Settings {
  public:

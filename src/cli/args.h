@@ -16,7 +16,6 @@ using command_line::check_one_of;
 using command_line::check_real;
 using command_line::check_whole;
 using command_line::is_output;
-using command_line::nearest;
 using command_line::Option;
 using command_line::options_help;
 using command_line::real;

@@ -127,7 +127,7 @@ const Command kBench = {
     .summary = "Measures latency, opening and memory of a model or plan, on random input.",
     .arguments = "MODEL",
     .example =
-        "  polder bench models/bench/mobilenet_v2.onnx\n"
+        "  polder bench models/ssd_mobilenet_v2.tflite\n"
         "  polder bench mobilenet_v2.plan --threads 2 --json",
     .options = kOptions,
     .min_positional = 1,

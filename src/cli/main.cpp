@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "base/fail.h"
 #include "base/text.h"
@@ -111,11 +112,14 @@ void print_error(const Error& error, bool json) {
   std::fprintf(stderr, "polder: %s\n", one_line(error.message).c_str());
 }
 
+int not_written(int number) {
+  std::fprintf(stderr, "polder: cannot write the result to stdout: %s\n", std::strerror(number));
+  return 1;
+}
+
 // What was printed is out, or the command has failed: stdout may be a file on a full disk.
 int flushed(int status) {
-  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
-  std::fprintf(stderr, "polder: cannot write the result to stdout: %s\n", std::strerror(errno));
-  return 1;
+  return std::fflush(stdout) == 0 && !std::ferror(stdout) ? status : not_written(errno);
 }
 
 // What was asked for goes to stdout; usage that was not, to stderr. Returns the exit status.
@@ -134,10 +138,14 @@ int run_command(const Command& command, std::span<char* const> rest) {
   if (!args) return wrong_usage(command, args.error(), asks_for_json(rest));
   // Models and recordings take memory as they ask for.
   const std::string subject = args->positional().empty() ? "" : args->positional()[0];
-  Result<int> status = within_memory(subject, [&] { return command.run(*args); });
-  if (status) return flushed(*status);
-  print_error(status.error(), args->has("--json"));
-  return 1;
+  try {
+    Result<int> status = within_memory(subject, [&] { return command.run(*args); });
+    if (status) return flushed(*status);
+    print_error(status.error(), args->has("--json"));
+    return 1;
+  } catch (const std::system_error& error) {
+    return not_written(error.code().value());  // fmt::print(): stdout takes no more
+  }
 }
 
 int run_completion(std::span<char* const> rest) {
@@ -153,7 +161,7 @@ int run_completion(std::span<char* const> rest) {
 // Says that there is no such command and which is near; returns the exit status.
 int unknown(std::string_view prefix, std::span<char* const> words,
             std::span<const std::string_view> names) {
-  const std::string_view near = nearest(words[0], names);
+  const std::string_view near = nearest_name(words[0], names);
   const Error error = fail(Code::kInvalid, "no command '{}{}'{}", prefix, words[0],
                            near.empty() ? "" : fmt::format("; did you mean '{}{}'?", prefix, near));
   print_error(error, asks_for_json(words));

@@ -180,7 +180,7 @@ class Writer {
       for (const ValueId id : node.outputs)
         out.push_back(id == kNoValue ? ops::ValueInfo{} : ops::info_of(graph[id]));
       for (ops::ValueInfo& info : in) info.ints = nullptr;  // as the session will see it
-      const ops::NodeInfo info{in, out, params, kernel::kernels_for(options_.target)};
+      const ops::NodeInfo info{in, out, params};
       ops::Choice& choice = plan.nodes[n].choice;
       if (options_.pack) {
         choice = ops::choose_kernel(def, info);

@@ -163,7 +163,8 @@ Status parse_onnx(std::span<const std::byte> bytes, OnnxModel& model) {
   };
   if (!merge_except(bytes, onnx::ModelProto::kGraphFieldNumber, model.proto, graph_field)) {
     return fail(Code::kCorrupt,
-                "not an ONNX model, or damaged: {} bytes that protobuf cannot read; get the file "
+                "neither a TFLite model nor ONNX, or damaged: {} bytes that protobuf cannot read; "
+                "get the file "
                 "again",
                 bytes.size());
   }

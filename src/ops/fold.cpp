@@ -78,7 +78,7 @@ bool fold_node(Graph& graph, std::size_t index) {
     out.back() = {bytes.data(), graph[id].type, shape};
   }
   const Kernels& kernels = *kernel::kernels_for(kernel::best_isa());
-  const NodeInfo info{info_in, info_out, params, &kernels};
+  const NodeInfo info{info_in, info_out, params};
   Choice choice = choose_kernel(*def, info);
   const bool packs = std::ranges::any_of(
       choice.packing, [](const Packing& p) { return p.layout != Layout::kPlain; });

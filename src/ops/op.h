@@ -47,7 +47,6 @@ struct NodeInfo {
   std::span<const ValueInfo> inputs;
   std::span<const ValueInfo> outputs;
   const void* params;
-  const Kernels* kernels;
 
   template <class P>
   const P& as() const {
@@ -196,8 +195,7 @@ struct Choice {
   Kernel kernel = nullptr;
   std::string_view name = "reference";  // for profiles
   std::size_t workspace_bytes = 0;
-  // How it wants constant input i; the compiler packs it so. Does not depend on the instruction
-  // set: NodeInfo::kernels may be null while compiling for another machine.
+  // How it wants constant input i; the compiler packs it so. The same for every instruction set.
   std::array<Packing, 4> packing = {};
 };
 

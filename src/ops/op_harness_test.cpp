@@ -167,7 +167,7 @@ Result<Ran> run_case(Case& test, std::optional<kernel::Isa> isa, Parallel& paral
     if (!test.constant[i]) in_infos[i].data = nullptr;
   }
   const kernel::Kernels& kernels = *kernel::kernels_for(isa.value_or(kernel::Isa::kGeneric));
-  const NodeInfo info{in_infos, out_infos, params, &kernels};
+  const NodeInfo info{in_infos, out_infos, params};
   Choice choice = {.kernel = def.reference};
   if (isa) choice = choose_kernel(def, info);
   else if (def.reference_workspace) choice.workspace_bytes = def.reference_workspace(info);

@@ -93,7 +93,7 @@ TEST(Resize, OfNothingNeedsNoWorkspace) {
   const ValueInfo in = info_of(test.graph[0]), out = info_of(test.graph[1]);
   alignas(std::max_align_t) std::byte params[kMaxParamsBytes] = {};
   ASSERT_TRUE(resize.parse(sample.attrs, params).ok());
-  const NodeInfo node{{&in, 1}, {&out, 1}, params, kernel::kernels_for(kernel::best_isa())};
+  const NodeInfo node{{&in, 1}, {&out, 1}, params};
   EXPECT_EQ(choose_kernel(resize, node).workspace_bytes, 0u);
   EXPECT_EQ(resize.reference_workspace(node), 0u);
   expect_output("Resize", sample, {});

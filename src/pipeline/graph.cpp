@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/fail.h"
+#include "base/text.h"
 
 namespace polder::pipeline {
 namespace {

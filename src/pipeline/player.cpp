@@ -27,8 +27,11 @@ class FolderStore final : public FileStore {
 };
 
 Result<Graph> load(const PlayOptions& options) {
-  TRY_VALUE(const std::string text, read_file(options.file, kMaxTomlBytes));
-  TRY_VALUE(TomlValue document, parse_toml(text, options.file));
+  const auto text = read_file(options.file, kMaxTomlBytes);
+  if (!text.ok() && text.error().code == Code::kExhausted)
+    return fail(Code::kExhausted, "{}; is it the TOML file of a pipeline?", text.error().message);
+  if (!text.ok()) return Error(text.error());
+  TRY_VALUE(TomlValue document, parse_toml(*text, options.file));
   for (const std::string& setting : options.settings) TRY(override_setting(document, setting));
   return load_graph(document, options.file);
 }
@@ -104,13 +107,17 @@ std::string summary_text(const RunStats& stats) {
   for (const Counter& counter : stats.counters)
     out += fmt::format("  {:<20} {}\n", counter.name, counter.value);
   const Traffic& traffic = stats.traffic;
-  const bool writes_lines =
-      std::ranges::find(stats.nodes, "json_lines", &NodeStats::type) != stats.nodes.end();
-  if (traffic.encoded_bytes > 0 && writes_lines)
+  std::vector<std::string> lines;
+  for (const NodeStats& node : stats.nodes) {
+    if (node.type == "json_lines")
+      lines.push_back(fmt::format("{} {}", node.name, bytes_text(node.event_bytes)));
+  }
+  if (traffic.encoded_bytes > 0 && !lines.empty())
     out += fmt::format(
-        "  {:<20} {} of JSON lines instead of {} of recording ({} decoded): {:.3f}% saved\n",
-        "traffic", bytes_text(traffic.event_bytes), bytes_text(traffic.encoded_bytes),
-        bytes_text(traffic.decoded_bytes), 100 * stats.traffic_saved());
+        "  {:<20} {} of JSON lines ({}) instead of {} of recording ({} decoded): {:.3f}% saved\n",
+        "traffic", bytes_text(traffic.event_bytes), fmt::join(lines, ", "),
+        bytes_text(traffic.encoded_bytes), bytes_text(traffic.decoded_bytes),
+        100 * stats.traffic_saved());
   return out;
 }
 

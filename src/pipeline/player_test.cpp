@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "pipeline/imaging/encode.h"
 #include "pipeline/stats_json.h"
 
@@ -173,6 +174,8 @@ TEST_F(PlayerTest, CountsTheCrossingOnce) {
   EXPECT_NE(events.find("\"frame\":15,\"event\":\"cross\""), std::string::npos) << events;
   EXPECT_NE(summary_text(*stats).find("line in"), std::string::npos);
   EXPECT_EQ(stats->traffic.event_bytes, events.size());
+  EXPECT_NE(summary_text(*stats).find(fmt::format("events {}", bytes_text(events.size()))),
+            std::string::npos);
 }
 
 TEST_F(PlayerTest, SameBytesForAnyThreads) {
@@ -184,6 +187,17 @@ TEST_F(PlayerTest, SameBytesForAnyThreads) {
     if (expected.empty()) expected = output("events.jsonl");
     EXPECT_EQ(output("events.jsonl"), expected) << threads;
   }
+}
+
+// A decoder of another head would find nothing, without a word.
+TEST_F(PlayerTest, ClassesThatTheLabelsDoNotNameAreAnError) {
+  ASSERT_TRUE(write_file_atomic(folder_ + "/labels.txt", "block\nball\n").ok());
+  std::string toml(kPipeline);
+  toml.insert(toml.find("layout = \"v5\""), "labels = \"labels.txt\"\n");
+  const auto stats = run(toml);
+  ASSERT_FALSE(stats.ok());
+  EXPECT_NE(stats.error().message.find("1 classes, and the labels name 2"), std::string::npos)
+      << stats.error().message;
 }
 
 // Tiling takes 250 ms of virtual time, behind an edge that keeps only the latest of frames that

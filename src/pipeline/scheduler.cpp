@@ -416,11 +416,12 @@ RunStats Run::stats() const {
       for (int reason = 0; reason < kDropReasons; ++reason)
         node.drops[std::size_t(reason)] += edge->drops()[std::size_t(reason)];
     }
+    const Traffic traffic = run.node->traffic();
+    node.event_bytes = traffic.event_bytes;
     stats.nodes.push_back(std::move(node));
     for (Counter& counter : run.node->counters()) stats.counters.push_back(std::move(counter));
     for (const std::string& problem : run.node->problems())
       stats.problems.push_back(fmt::format("node '{}': {}", run.spec->name, problem));
-    const Traffic traffic = run.node->traffic();
     stats.traffic.encoded_bytes += traffic.encoded_bytes;
     stats.traffic.decoded_bytes += traffic.decoded_bytes;
     stats.traffic.event_bytes += traffic.event_bytes;

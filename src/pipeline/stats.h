@@ -49,9 +49,10 @@ struct NodeStats {
   std::uint64_t packets = 0;
   std::uint64_t passed_over = 0;  // of these; latencies are those of the others
   double p50_ms = 0, p90_ms = 0, p99_ms = 0, total_ms = 0;
-  int max_queue = 0;       // deepest of its inputs
-  std::uint64_t late = 0;  // packets that reached it past their deadline
-  Drops drops{};           // on its inputs
+  int max_queue = 0;              // deepest of its inputs
+  std::uint64_t late = 0;         // packets that reached it past their deadline
+  Drops drops{};                  // on its inputs
+  std::uint64_t event_bytes = 0;  // that it wrote
 };
 
 struct RunStats {

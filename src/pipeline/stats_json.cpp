@@ -17,9 +17,9 @@ std::string node_json(const NodeStats& node) {
       "{{\"name\":{},\"type\":{},\"packets\":{},\"passed_over\":{},\"p50_ms\":{:.4f},\"p90_ms\":{:."
       "4f},\"p99_ms\":{:."
       "4f},"
-      "\"total_ms\":{:.2f},\"max_queue\":{},\"late\":{},\"drops\":{{{}}}}}",
+      "\"total_ms\":{:.2f},\"max_queue\":{},\"late\":{},\"drops\":{{{}}},\"event_bytes\":{}}}",
       json_quote(node.name), json_quote(node.type), node.packets, node.passed_over, node.p50_ms,
-      node.p90_ms, node.p99_ms, node.total_ms, node.max_queue, node.late, drops);
+      node.p90_ms, node.p99_ms, node.total_ms, node.max_queue, node.late, drops, node.event_bytes);
 }
 
 }  // namespace

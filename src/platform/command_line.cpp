@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/fail.h"
+#include "base/text.h"
 
 namespace polder::command_line {
 
@@ -26,7 +27,7 @@ std::string_view output_option(std::span<const Option> options) {
 Error unknown_option(std::string_view name, std::span<const Option> options) {
   std::vector<std::string_view> names;
   for (const Option& option : options) names.push_back(option.name);
-  const std::string_view near = nearest(name, names);
+  const std::string_view near = nearest_name(name, names);
   return fail(Code::kInvalid, "unknown option '{}'{}", name,
               near.empty() ? std::string() : fmt::format("; did you mean '{}'?", near));
 }
@@ -186,30 +187,6 @@ std::string options_help(std::span<const Option> options) {
     text += option.repeats ? "; may be repeated\n" : "\n";
   }
   return text;
-}
-
-std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
-  std::string_view best;
-  std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
-  for (const std::string_view candidate : candidates) {
-    std::vector<std::size_t> row(candidate.size() + 1);
-    for (std::size_t j = 0; j <= candidate.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= word.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i;
-      for (std::size_t j = 1; j <= candidate.size(); ++j) {
-        const std::size_t next =
-            std::min({row[j] + 1, row[j - 1] + 1, diagonal + (word[i - 1] != candidate[j - 1])});
-        diagonal = row[j];
-        row[j] = next;
-      }
-    }
-    if (row.back() < best_distance) {
-      best_distance = row.back();
-      best = candidate;
-    }
-  }
-  return best;
 }
 
 }  // namespace polder::command_line

@@ -74,8 +74,6 @@ class Args {
 Result<bool> switch_of_environment(std::string_view option);
 // The table for the help: a line for each option.
 std::string options_help(std::span<const Option> options);
-// The candidate with the smallest edit distance, or "" when none is near.
-std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 // What -o stands for: --output, --output-dir or --out, of which a command has at most one.
 bool is_output(std::string_view option);
 

@@ -430,7 +430,7 @@ Status GraphRunner::choose(Node& node) {
     const Tensor& tensor = tensors_[std::size_t(node.outputs[i])];
     info_out_[i] = {tensor.type, tensor.dims};
   }
-  const ops::NodeInfo info{info_in_, info_out_, params_.data() + node.params, shared_.kernels};
+  const ops::NodeInfo info{info_in_, info_out_, params_.data() + node.params};
   if (shared_.reference) {
     node.choice = {
         .kernel = node.def->reference,

@@ -203,7 +203,7 @@ double GraphRunner::count(int index, double (*work)(const ops::NodeInfo&)) const
   };
   for (const int id : node.inputs) in.push_back(info(id));
   for (const int id : node.outputs) out.push_back(info(id));
-  return work({in, out, params_.data() + node.params, shared_.kernels});
+  return work({in, out, params_.data() + node.params});
 }
 
 TensorView GraphRunner::output(int i) const {

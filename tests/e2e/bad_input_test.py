@@ -398,7 +398,12 @@ class OtherOutputs(Scratch):
     def test_stdout_is_full(self):
         array = self.file("x.npy", npy((4,)))
         model = self.file("abs.onnx", abs_model())
+        # More than stdout holds back.
+        steps = [onnx_node("Abs", [f"h{i}"], [f"h{i + 1}"], name=f"n{i}") for i in range(60)]
+        chain = self.file("chain.onnx", onnx_model(onnx_input("h0", (4,)), *steps,
+                                                   onnx_output("h60")))
         for command in (["inspect", TFLITE], ["inspect", TFLITE, "--json"], ["operators"],
+                        ["inspect", chain, "--json"], ["profile", chain, "--json"],
                         ["compile", TFLITE, "--output", self.scratch / "a.plan", "--json"],
                         ["run", model, "--input", array],
                         ["run", model, "--input", array, "--json"],

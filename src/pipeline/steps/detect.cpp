@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/fail.h"
+#include "base/text.h"
 
 namespace polder::pipeline {
 namespace {

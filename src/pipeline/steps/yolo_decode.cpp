@@ -53,6 +53,10 @@ class YoloDecodeStep final : public Node {
     const std::int64_t count = run[0].shape[v5_ ? 1 : 2];
     const int classes = int(run[0].shape[v5_ ? 2 : 1]) - fixed;
     const std::int64_t row_step = v5_ ? classes + fixed : 1, value_step = v5_ ? 1 : count;
+    if (!options_.labels->empty() && classes != int(options_.labels->size())) {
+      return fail(Code::kInvalid, "{}: {} {} mean {} classes, and the labels name {}", place_,
+                  v5_ ? "v5" : "v8", run[0].shape.text(), classes, options_.labels->size());
+    }
     for (std::int64_t i = 0; i < count; ++i) {
       const float* row = run[0].f32() + i * row_step;
       const auto at = [&](int k) { return row[k * value_step]; };

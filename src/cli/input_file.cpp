@@ -108,8 +108,8 @@ Result<std::int64_t> side(const Port& port, int axis, int asked, int own) {
   if (wanted <= most) return wanted;
   return fail(
       Code::kInvalid,
-      "{} where input '{}' {} takes up to {}: let it be made smaller (--size W,H), or raise "
-      "the bound",
+      "{} where input '{}' {} takes up to {}: let it be made smaller (--size W,H), or compile "
+      "the model for a larger bound (--bound)",
       wanted, port.name, port.extents_text(), most);
 }
 
@@ -193,7 +193,7 @@ Result<OwnedTensor> wave_input(const pipeline::Wav& wav, const Port& port,
   return tensor;
 }
 
-bool is_picture(std::string_view bytes) {
+bool holds_picture(std::string_view bytes) {
   return bytes.starts_with("\xFF\xD8\xFF") || bytes.starts_with("\x89PNG");
 }
 
@@ -270,13 +270,15 @@ Result<OwnedTensor> written_input(const std::string& text, const Port& port) {
 }
 
 Result<OwnedTensor> read_input(const std::string& path, const Port& port,
-                               const InputOptions& options) {
+                               const InputOptions& options, bool* is_picture) {
   TRY_VALUE(const std::string bytes, read_file(path, kMaxTensorFileBytes));
   const auto named = [&](Result<OwnedTensor> tensor) -> Result<OwnedTensor> {
     if (!tensor) return std::move(tensor).error().at(path);
     return tensor;
   };
-  if (is_picture(bytes)) {
+  const bool picture = holds_picture(bytes);
+  if (is_picture) *is_picture = picture;
+  if (picture) {
     pipeline::Image image;
     TRY(pipeline::decode_image(bytes, path, image));
     return named(picture_input(image, port, options.picture));

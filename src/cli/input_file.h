@@ -57,9 +57,9 @@ Result<InputOptions> input_options(const Args& args);
 //   128;
 // - WAVE: mono samples in -1..1 for f32 whose last dimension is not 1 and whose others are; silence
 //   after the end; of the rate that is asked for.
-// Errors name the file, what the port wants and what was found.
+// Errors name the file, what the port wants and what was found. `is_picture`: whether it was one.
 Result<OwnedTensor> read_input(const std::string& path, const Port& port,
-                               const InputOptions& options);
+                               const InputOptions& options, bool* is_picture = nullptr);
 
 // Where a port holds the dimensions of a picture. kInvalid when it takes none.
 struct PictureAxes {

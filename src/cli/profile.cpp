@@ -74,8 +74,10 @@ Result<int> run(const Args& args) {
   report.run_us = profiler.run_us();
   report.between_us = profiler.between_us();
   report.set_peak(kernel::peak_gflops(session.isa()));
-  if (args.has("--trace")) TRY(write_output(args.text("--trace"), chrome_trace(report, profiler)));
-  if (args.has("--html")) TRY(write_output(args.text("--html"), profile_html(report)));
+  if (args.has("--trace"))
+    TRY(write_output(args.text("--trace"), chrome_trace(report, profiler), args.positional()[0]));
+  if (args.has("--html"))
+    TRY(write_output(args.text("--html"), profile_html(report), args.positional()[0]));
   fmt::print("{}", args.has("--json") ? profile_json(report) : profile_table(report));
   return 0;
 }

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/input_file.h"
 #include "cli/model_options.h"
+#include "cli/output_file.h"
 #include "ops/cast.h"
 #include "platform/file.h"
 #include "platform/memory.h"
@@ -105,80 +106,101 @@ Result<std::vector<std::string>> input_files(const Args& args, std::span<const P
   return files;
 }
 
+struct GivenInput {
+  OwnedTensor tensor;
+  bool is_picture = false;
+};
+
+std::vector<TensorView> views_of(const std::vector<GivenInput>& given) {
+  std::vector<TensorView> views;
+  for (const auto& [tensor, is_picture] : given)
+    views.push_back({const_cast<std::byte*>(tensor.data.view.data()), tensor.type, tensor.shape});
+  return views;
+}
+
 Result<OwnedTensor> given_tensor(const std::string& model, const std::string& file,
-                                 const Port& port, const InputOptions& options) {
+                                 const Port& port, const InputOptions& options, bool& is_picture) {
   if (port.shape.rank() <= 1 && parse_numbers("--input", file)) return written_input(file, port);
-  if (file != "zeros") return within_memory(file, [&] { return read_input(file, port, options); });
+  if (file != "zeros")
+    return within_memory(file, [&] { return read_input(file, port, options, &is_picture); });
   auto tensor = zeros(port);
   if (!tensor) return std::move(tensor).error().at(fmt::format("{}: input '{}'", model, port.name));
   return tensor;
 }
 
-Status read_inputs(const Args& args, const Session& session, std::vector<OwnedTensor>& tensors) {
+Status read_inputs(const Args& args, const Session& session, const std::vector<std::string>& files,
+                   std::vector<GivenInput>& given) {
   const auto ports = session.inputs();
   TRY_VALUE(const InputOptions options, input_options(args));
-  TRY_VALUE(const std::vector<std::string> files, input_files(args, ports));
   for (std::size_t i = 0; i < ports.size(); ++i) {
     if (files[i].empty()) {
       return fail(Code::kInvalid, "input '{}' {} {} is not given: --input {}={}, or {}=zeros",
                   ports[i].name, type_name(ports[i].type), ports[i].extents_text(), ports[i].name,
                   ports[i].shape.rank() == 0 ? "NUMBER" : "FILE", ports[i].name);
     }
-    TRY_VALUE(OwnedTensor tensor, given_tensor(args.positional()[0], files[i], ports[i], options));
-    tensors.push_back(std::move(tensor));
+    bool is_picture = false;
+    TRY_VALUE(OwnedTensor tensor,
+              given_tensor(args.positional()[0], files[i], ports[i], options, is_picture));
+    given.push_back({std::move(tensor), is_picture});
   }
   return {};
 }
 
 // --- Sizes that a model does not take, though it leaves them free ---
 
-// An odd multiple of `step` near `side`, at most `most`; 0 when there is none.
-std::int64_t odd_multiple(std::int64_t step, std::int64_t side, std::int64_t most) {
-  std::int64_t count = side / step;
-  if (count % 2 == 0) count += (count + 1) * step <= most ? 1 : -1;
-  return count < 1 || count * step > most ? 0 : count * step;
+constexpr std::int64_t kLikelyStep = 32;  // of models that halve a picture five times
+
+// Whether the width and the height of a picture for this input are the user's to choose.
+bool is_free(const Port& port, const PictureAxes& axes) {
+  return port.shape[axes.width] < 0 && port.shape[axes.height] < 0;
 }
 
-// Whether the model takes a picture of zeros of this size as input `index`.
-bool takes(Session& session, std::vector<TensorView> views, std::size_t index,
-           const PictureAxes& axes, std::int64_t width, std::int64_t height) {
-  Port trial = session.inputs()[index];
-  trial.shape = views[index].shape;
-  trial.shape[axes.width] = width;
-  trial.shape[axes.height] = height;
-  if (trial.shape.elements() == 0) return false;
-  const auto picture = zeros(trial);
-  if (!picture) return false;
-  views[index] = {const_cast<std::byte*>(picture->data.view.data()), trial.type, trial.shape};
+// Whether the model runs with zeros for its pictures, each as large as `size` says of its shape.
+template <class Size>
+bool runs_on_zeros(Session& session, const std::vector<GivenInput>& given, const Size& size) {
+  std::vector<OwnedTensor> made;
+  std::vector<TensorView> views = views_of(given);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (!given[i].is_picture) continue;
+    Port trial = session.inputs()[i];
+    trial.shape = size(trial, given[i].tensor.shape);
+    auto picture = trial.shape.elements() > 0 ? zeros(trial) : fail(Code::kInvalid, "no size");
+    if (!picture) return false;
+    views[i] = {const_cast<std::byte*>(picture->data.view.data()), trial.type, trial.shape};
+    made.push_back(std::move(*picture));
+  }
   return session.run(views).ok();
 }
 
-// What to do about an error of a run that takes a picture of free width and height. A model that
-// halves it five times and doubles it again takes multiples of 32 only, and runs tell: of the
-// smallest power of two that will do it takes odd multiples, too.
-std::string size_advice(Session& session, const std::vector<TensorView>& views) {
-  constexpr std::int64_t kMostStep = 128;
-  for (std::size_t i = 0; i < views.size(); ++i) {
+// The size in place of that of a picture for this input, in steps and at most as it allows.
+Shape in_steps(const Port& port, Shape shape) {
+  const auto axes = picture_axes(port);
+  if (!axes || !is_free(port, *axes)) return shape;
+  for (const int axis : {axes->width, axes->height}) {
+    shape[axis] =
+        std::min((shape[axis] + kLikelyStep - 1) / kLikelyStep, port.bounds[axis] / kLikelyStep) *
+        kLikelyStep;
+  }
+  return shape;
+}
+
+// What to do about an error of a run that takes pictures: says a size only where runs show that it
+// is the size. With zeros in place of the pictures the model fails, too, and with larger ones it
+// does not. Empty where that is not so.
+std::string size_advice(Session& session, const std::vector<GivenInput>& given) {
+  for (std::size_t i = 0; i < given.size(); ++i) {
     const Port& port = session.inputs()[i];
     const auto axes = picture_axes(port);
-    if (!axes || port.shape[axes->height] >= 0 || port.shape[axes->width] >= 0) continue;
-    const std::string given =
-        fmt::format("; input '{}' was given as {}", port.name, views[i].shape.text());
-    const std::int64_t width = views[i].shape[axes->width], height = views[i].shape[axes->height];
-    const std::int64_t most_width = port.bounds[axes->width];
-    const std::int64_t most_height = port.bounds[axes->height];
-    for (std::int64_t step = 2; step <= kMostStep; step *= 2) {
-      if (width % step == 0 && height % step == 0) continue;
-      if (!takes(session, views, i, *axes, odd_multiple(step, width, most_width),
-                 odd_multiple(step, height, most_height)))
-        continue;
-      const std::int64_t w = std::min((width + step - 1) / step, most_width / step) * step;
-      const std::int64_t h = std::min((height + step - 1) / step, most_height / step) * step;
-      if (!takes(session, views, i, *axes, w, h)) break;
-      return fmt::format("{}: the model takes multiples of {} as width and height: --size {},{}",
-                         given, step, w, h);
-    }
-    return fmt::format("{}: try multiples of 32 as width and height (--size W,H)", given);
+    if (!given[i].is_picture || !axes || !is_free(port, *axes)) continue;
+    const Shape& own = given[i].tensor.shape;
+    const Shape better = in_steps(port, own);
+    if (better == own) continue;
+    const auto as_given = [](const Port&, const Shape& shape) { return shape; };
+    if (runs_on_zeros(session, given, as_given) || !runs_on_zeros(session, given, in_steps)) break;
+    return fmt::format(
+        "; input '{}' was given as {}, a size that the model does not take; it runs with "
+        "--size {},{}",
+        port.name, own.text(), better[axes->width], better[axes->height]);
   }
   return "";
 }
@@ -212,7 +234,9 @@ void print_json(const Session& session) {
                          -1, ' ', true, nlohmann::json::error_handler_t::replace));
 }
 
-Status write_outputs(const Session& session, const std::string& folder) {
+// `read`: what the command reads, which stays.
+Status write_outputs(const Session& session, const std::string& folder,
+                     const std::vector<std::string>& read) {
   TRY(make_folders(folder));
   std::vector<std::string> names = output_names(session);
   for (std::string& name : names) name = file_name(name);
@@ -222,6 +246,7 @@ Status write_outputs(const Session& session, const std::string& folder) {
   std::vector<std::unique_ptr<OutputFile>> files;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string path = folder + "/" + names[i] + ".npy";
+    for (const std::string& input : read) TRY(check_output(path, input));
     TRY_VALUE(const std::string bytes, npy_bytes(session.output(int(i)), path));
     TRY_VALUE(auto file, disk.create(path));
     TRY(file->write(bytes));
@@ -234,19 +259,20 @@ Status write_outputs(const Session& session, const std::string& folder) {
 Result<int> run(const Args& args) {
   TRY_VALUE(const ModelOptions options, model_options(args));
   TRY_VALUE(const auto session, open_session(args.positional()[0], options.open));
-  std::vector<OwnedTensor> tensors;
-  TRY(read_inputs(args, *session, tensors));
-  std::vector<TensorView> views;
-  views.reserve(tensors.size());
-  for (const OwnedTensor& tensor : tensors) {
-    views.push_back({const_cast<std::byte*>(tensor.data.view.data()), tensor.type, tensor.shape});
-  }
+  TRY_VALUE(const std::vector<std::string> files, input_files(args, session->inputs()));
+  std::vector<GivenInput> given;
+  TRY(read_inputs(args, *session, files, given));
+  const std::vector<TensorView> views = views_of(given);
   if (Status status = session->run(views); !status) {
     Error error = std::move(status).error();
-    if (error.code == Code::kInvalid) error.message += size_advice(*session, views);
+    if (error.code == Code::kInvalid) error.message += size_advice(*session, given);
     return std::move(error).at(args.positional()[0]);
   }
-  if (args.has("--output-dir")) TRY(write_outputs(*session, args.text("--output-dir")));
+  if (args.has("--output-dir")) {
+    std::vector<std::string> read = files;
+    read.push_back(args.positional()[0]);
+    TRY(write_outputs(*session, args.text("--output-dir"), read));
+  }
   if (args.has("--json")) print_json(*session);
   else print_text(*session);
   return 0;

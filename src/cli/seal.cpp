@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/output_file.h"
 #include "cli/passphrase.h"
 #include "platform/file.h"
 #include "trust/sealed_file.h"
@@ -106,6 +107,7 @@ Result<int> seal(const Args& args) {
     return fail(Code::kInvalid, "--to and --output are needed: for whom, and where to");
   }
   const std::string output = args.text("--output");
+  TRY(check_output(output, args.positional()[0]));
   TRY_VALUE(const auto plain, open_readable(args.positional()[0]));
   DiskStore disk;
   TRY_VALUE(const auto file, disk.create(output));
@@ -127,6 +129,7 @@ constexpr Option kUnsealOptions[] = {
 Result<int> unseal(const Args& args) {
   const std::string& path = args.positional()[0];
   if (!args.has("--output")) return fail(Code::kInvalid, "--output is needed: where to");
+  TRY(check_output(args.text("--output"), path));
   TRY_VALUE(const trust::SealedKeys keys, read_keys(path));
   TRY_VALUE(const trust::ContentKey key, open_content_key(args, path, keys));
   TRY_VALUE(const auto file, open_readable(path));

@@ -93,7 +93,7 @@ Result<Graph> OnnxImporter::import() {
   TRY(read_inputs_of_graph(source, scope));
   TRY(read_initializers(source, scope));
   if (Status status = read_nodes(*source.mutable_node(), scope); !status)
-    return with_shapes(std::move(status).error(), options_);
+    return misfit_ ? with_shapes(std::move(status).error(), options_) : std::move(status).error();
   TRY(read_outputs(source, scope, graph));
   graph.prune();
   TRY(graph.verify());
@@ -191,11 +191,28 @@ Status OnnxImporter::read_nodes(google::protobuf::RepeatedPtrField<onnx::NodePro
                   "more than {} nodes, those of functions and bodies counted for each use",
                   kMaxOnnxNodes);
     }
+    const std::size_t before = scope.graph->nodes.size();
+    misfit_ = false;  // of a branch that is left out, say
     if (Status status = read_node(node, scope); !status) {
+      note_misfit(*scope.graph, before);
       return at_node(std::move(status).error(), node, opset_of(*scope.opsets, node.domain()));
     }
   }
   return {};
+}
+
+// Whether it is inference that failed: the node was added, its attributes are right by themselves,
+// and it has no output. What is wrong else no other shapes of inputs would mend.
+void OnnxImporter::note_misfit(const Graph& graph, std::size_t nodes_before) {
+  if (graph.nodes.size() <= nodes_before) return;
+  const Node& node = graph.nodes.back();
+  const ops::OpDef* def = ops::find_op(node.op);
+  alignas(std::max_align_t) std::byte params[ops::kMaxParamsBytes] = {};
+  const auto is_inferred = [&](ValueId id) {
+    return id != kNoValue && graph[id].type != DataType::kNone;
+  };
+  misfit_ = misfit_ || (def && std::ranges::none_of(node.outputs, is_inferred) &&
+                        def->parse(node.attrs, params).ok());
 }
 
 Status OnnxImporter::read_node(onnx::NodeProto& source, Scope& scope) {

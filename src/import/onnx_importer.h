@@ -83,6 +83,7 @@ class OnnxImporter {
   Status read_initializers(onnx::GraphProto& source, Scope& scope);
   Status read_nodes(google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, Scope& scope);
   Status read_node(onnx::NodeProto& source, Scope& scope);
+  void note_misfit(const Graph& graph, std::size_t nodes_before);
   Status read_operator(onnx::NodeProto& source, Scope& scope);
   Status read_inputs(onnx::NodeProto& source, Scope& scope, ops::ImportContext& node);
   Status define_outputs(onnx::NodeProto& source, Scope& scope, ops::ImportContext& node);
@@ -148,6 +149,7 @@ class OnnxImporter {
   int depth_ = 0;
   int body_depth_ = 0;
   int nodes_ = 0;
+  bool misfit_ = false;  // the error that is on its way came from inference of shapes
 };
 
 // "" is ONNX's own.

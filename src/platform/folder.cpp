@@ -88,6 +88,11 @@ Result<std::string> path_below(const std::string& folder, const std::string& pat
   return whole.lexically_relative(base).string();
 }
 
+bool is_same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return fs::equivalent(a, b, error) && !error;
+}
+
 Result<EntryKind> entry_kind(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::symlink_status(path, error);

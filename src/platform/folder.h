@@ -29,11 +29,16 @@ Result<std::vector<FolderEntry>> walk_folder(const std::string& folder, std::siz
 // lies elsewhere. Errors: kNotFound when there is no such folder.
 Result<std::string> path_below(const std::string& folder, const std::string& path);
 
+// Whether both lead to one file that is there, by device and inode.
+bool is_same_file(const std::string& a, const std::string& b);
+
 // Of the path itself, not of what a link leads to. Errors: kNotFound, kIo, kDenied.
 Result<EntryKind> entry_kind(const std::string& path);
 
 // A folder that is being filled. It appears under its name at commit(), complete; without commit
-// the destructor removes every trace. Not thread-safe.
+// the destructor removes every trace. Until then it is called PATH.new0, or with a higher number
+// where that is taken; a process that is killed meanwhile leaves it so, and nothing uses or removes
+// it. Not thread-safe.
 class NewFolder {
  public:
   // A folder beside `path`, which must not be there. Errors: kDenied when something is; kNotFound
@@ -44,7 +49,8 @@ class NewFolder {
   ~NewFolder();
   // Where to put what goes in.
   const std::string& path() const { return path_; }
-  // Errors: kDenied when something of that name has come meanwhile; kIo.
+  // After success the name is on the disk, too. Errors: kDenied when something of that name has
+  // come meanwhile; kIo.
   Status commit();
 
  private:

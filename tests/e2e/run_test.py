@@ -4,6 +4,7 @@
     run_test.py POLDER
 """
 import json
+import math
 import pathlib
 import struct
 import subprocess
@@ -12,7 +13,7 @@ import tempfile
 import unittest
 import zlib
 
-from onnx_bytes import (FREE, field, onnx_input, onnx_model, onnx_node, onnx_output, onnx_weights,
+from onnx_bytes import (FREE, field, integers_attribute, onnx_input, onnx_model, onnx_node, onnx_output, onnx_weights,
                         pyramid)
 
 POLDER = pathlib.Path(sys.argv[1]).resolve()
@@ -26,6 +27,13 @@ def png(width, height):
     return (b"\x89PNG\r\n\x1a\n" +
             chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
             chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def npy(shape, kind):
+    header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}"
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    return (b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode() +
+            bytes(math.prod(shape) * int(kind[-1])))
 
 
 def wav(rate_hz, samples):
@@ -62,22 +70,27 @@ class Run(unittest.TestCase):
         self.assertEqual(self.shape(*words, "--size", "64,32"), [1, 3, 32, 64])
         error = self.polder("run", *words, "--size", "65,32", status=1)
         self.assertIn("65 where input 'x' [1,3,?<=64,?<=64] takes up to 64", error)
-        self.assertIn("--size", error)
+        self.assertIn("--size W,H), or compile the model for a larger bound", error)
         fixed = ("pyramid.onnx", "--shape", "x=1,3,32,32", "--input", "a.png")
         self.assertEqual(self.shape(*fixed, "--size", "32,32"), [1, 3, 32, 32])
         self.assertIn("--size says 64", self.polder("run", *fixed, "--size", "64,32", status=1))
 
     def test_sizes_that_a_model_does_not_take(self):
-        for halvings, step in (1, 2), (3, 8), (5, 32):
+        for halvings in 1, 3, 5:
             self.file("pyramid.onnx", pyramid(halvings))
             self.file("a.png", png(75, 101))
             words = ("run", "pyramid.onnx", "--bound", "x=1,3,256,256", "--input", "a.png")
             error = self.polder(*words, status=1)
-            self.assertIn("input 'x' was given as [1,3,101,75]: the model takes multiples of "
-                          f"{step} as width and height: --size ", error)
-            size = error.split("--size ")[1].strip()
-            self.assertEqual([int(side) % step for side in size.split(",")], [0, 0])
-            self.polder(*words, "--size", size)
+            self.assertIn("input 'x' was given as [1,3,101,75], a size that the model does not "
+                          "take; it runs with --size 96,128", error)
+            self.polder(*words, "--size", "96,128")
+        # Not more than the bound, and nothing where no such size is below it.
+        error = self.polder("run", "pyramid.onnx", "--bound", "x=1,3,127,80", "--input", "a.png",
+                            status=1)
+        self.assertIn("--size 64,96", error)
+        error = self.polder("run", "pyramid.onnx", "--bound", "x=1,3,127,31", "--input", "a.png",
+                            "--size", "30,30", status=1)
+        self.assertNotIn("--size", error)
         # Of a size that is given when the model is compiled, it says which.
         error = self.polder("run", "pyramid.onnx", "--shape", "x=1,3,101,75", "--input", "a.png",
                             status=1)
@@ -85,18 +98,62 @@ class Run(unittest.TestCase):
         self.assertIn("multiples of 32", error)
         self.assertEqual(error.count("node 'join'"), 1, error)
 
-    def test_no_size_is_blamed_where_it_is_right(self):
+    def test_no_size_is_advised_that_does_not_run(self):
         """A model that takes height and width of 96 only, whatever is a multiple of what."""
         self.file("own.onnx", onnx_model(
             onnx_input("x", (1, 3, FREE, FREE)),
             field(5, onnx_weights("w", [1, 1, 96, 96], bytes(4 * 96 * 96))),
             onnx_node("Add", ["x", "w"], ["y"], name="join"), onnx_output("y")))
+        words = ("run", "own.onnx", "--bound", "x=1,3,256,256", "--input", "a.png")
         for side in 64, 100:
             self.file("a.png", png(side, side))
-            error = self.polder("run", "own.onnx", "--bound", "x=1,3,256,256", "--input", "a.png",
-                                status=1)
-            self.assertNotIn("the model takes multiples", error)
-            self.assertIn(f"was given as [1,3,{side},{side}]: try multiples of 32", error)
+            error = self.polder(*words, status=1)
+            self.assertIn("node 'join'", error)
+            self.assertNotIn("--size", error)
+            self.assertNotIn("multiples", error)
+        self.file("a.png", png(90, 90))
+        self.assertIn("it runs with --size 96,96", self.polder(*words, status=1))
+
+    def test_no_size_is_blamed_for_what_is_no_picture(self):
+        """An array of another type, rank, number of channels or above the bound."""
+        self.file("pyramid.onnx", pyramid(5))
+        for shape, kind in (((1, 3, 75, 75), "<f8"), ((3, 75, 75), "<f4"), ((1, 4, 75, 75), "<f4"),
+                            ((1, 3, 300, 75), "<f4"), ((1, 3, 75, 75), "<f4")):
+            self.file("a.npy", npy(shape, kind))
+            error = self.polder("run", "pyramid.onnx", "--bound", "x=1,3,256,256", "--input",
+                                "a.npy", status=1)
+            self.assertNotIn("--size", error)
+            self.assertNotIn("multiples", error)
+
+    def test_no_shape_is_blamed_for_an_attribute(self):
+        pool = onnx_node("MaxPool", ["x"], ["y"], integers_attribute("kernel_shape", [2, 2]) +
+                         integers_attribute("strides", [0, 2]), name="pool")
+        self.file("pool.onnx", onnx_model(onnx_input("x", (1, 3, FREE, FREE)), pool,
+                                          onnx_output("y")))
+        error = self.polder("inspect", "pool.onnx", "--shape", "x=1,3,75,75", status=1)
+        self.assertIn("strides", error)
+        self.assertNotIn("shapes", error)
+
+    def test_what_is_read_is_not_written_over(self):
+        self.file("abs.onnx", onnx_model(onnx_input("x", (2,)), onnx_node("Abs", ["x"], ["y"]),
+                                         onnx_output("y")))
+        self.file("y.npy", npy((2,), "<f4"))
+        (self.scratch / "link.onnx").symlink_to("abs.onnx")
+        (self.scratch / "hard.onnx").hardlink_to(self.scratch / "abs.onnx")
+        before = [(self.scratch / name).read_bytes() for name in ("abs.onnx", "y.npy")]
+        for output in "abs.onnx", "./abs.onnx", "link.onnx", "hard.onnx":
+            for words in (("compile", "abs.onnx", "--output"), ("inspect", "abs.onnx", "--html"),
+                          ("profile", "abs.onnx", "--min-ms", "1", "--html"),
+                          ("profile", "abs.onnx", "--min-ms", "1", "--trace")):
+                error = self.polder(*words, output, status=1)
+                self.assertIn(f"{output}: that is ", error)
+                self.assertIn("give the output another name", error)
+        error = self.polder("run", "abs.onnx", "--input", "y.npy", "--output-dir", ".", status=1)
+        self.assertIn("./y.npy: that is y.npy, which is read here", error)
+        self.assertEqual([(self.scratch / name).read_bytes() for name in ("abs.onnx", "y.npy")],
+                         before)
+        self.polder("compile", "abs.onnx", "--output", "abs.plan")
+        self.polder("compile", "abs.onnx", "--output", "abs.plan")
 
     def test_numbers_for_scalars_and_vectors(self):
         self.file("add.onnx", onnx_model(

@@ -75,6 +75,16 @@ class Seal(unittest.TestCase):
         for key in ("stranger", "one"):
             self.expect_opens(key)
 
+    def test_what_is_read_is_not_written_over(self):
+        for words in (("seal", "plan", "--to", "devices", "--output", "plan"),
+                      ("unseal", "plan.sealed", "--key", "one.pem", "--output", "./plan.sealed")):
+            done = self.run_polder(*words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"{words[-1]}: that is ", done.stderr)
+        self.assertEqual((self.scratch / "plan").read_bytes(), self.plain)
+        self.assertFalse((self.scratch / "plan.keys").exists())
+        self.expect_opens("one")
+
     def test_damage_is_named(self):
         path = self.scratch / "plan.sealed"
         good = path.read_bytes()

@@ -40,8 +40,10 @@ Result<Graph> load(const PlayOptions& options) {
 Error explained(Error error, const NodeSpec& spec, const PlayOptions& options) {
   const auto is_own = [&](const std::string& text) {
     const auto given = parse_override(text);
-    return given && given->node == spec.name && !given->value.starts_with('/') &&
-           !given->value.starts_with("\"/");
+    if (!given || given->node != spec.name) return false;
+    const TomlValue* value = spec.settings.find(given->key);
+    if (!value || value->kind != TomlKind::kString || value->string.starts_with('/')) return false;
+    return error.message.find(path_in(folder_of(options.file), value->string)) != std::string::npos;
   };
   if (error.code == Code::kNotFound && std::ranges::any_of(options.settings, is_own))
     error.message += fmt::format("; a path that is set over the file starts at its folder, {}",
@@ -72,7 +74,8 @@ Result<RunStats> play(const PlayOptions& options) {
   environment.input_folder = folder_of(options.file);
   environment.output_folder = options.output_folder;
   environment.files = options.files ? options.files : &disk;
-  environment.realtime = options.realtime;
+  // The files of FolderStore appear at the end: nobody waits for their lines.
+  environment.realtime = options.realtime && options.files;
   environment.open_model = options.open_model;
   environment.plugin_folder = options.plugin_folder;
 

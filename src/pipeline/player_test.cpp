@@ -310,6 +310,47 @@ TEST_F(PlayerTest, ErrorsBeforeTheRun) {
   EXPECT_EQ(play(options_).error().code, Code::kNotFound);
 }
 
+TEST_F(PlayerTest, OnlyAPathThatIsSetIsExplained) {
+  const auto message = [&](std::vector<std::string> settings, std::string toml) {
+    options_.settings = std::move(settings);
+    return run(toml).error().message;
+  };
+  const std::string told = "a path that is set over the file starts at its folder";
+  EXPECT_NE(message({"camera.path=none"}, kPipeline).find(told), std::string::npos);
+  EXPECT_NE(message({"camera.path='none'"}, kPipeline).find(told), std::string::npos);
+  for (const char* absolute : {"/none", "\"/none\"", "'/none'"})
+    EXPECT_EQ(message({fmt::format("camera.path={}", absolute)}, kPipeline).find(told),
+              std::string::npos)
+        << absolute;
+  // Another key of the node is set; the path is the file's own.
+  std::string toml = kPipeline;
+  toml.replace(toml.find("path = \"frames\""), 15, "path = \"none\"");
+  const std::string error = message({"camera.frame_rate=5"}, toml);
+  EXPECT_NE(error.find("/none"), std::string::npos) << error;
+  EXPECT_EQ(error.find(told), std::string::npos) << error;
+}
+
+// Counts how often it is written to.
+class CountingStore final : public FileStore {
+ public:
+  class File final : public OutputFile {
+   public:
+    explicit File(int& writes) : writes_(writes) {}
+    Status write(std::string_view text) override {
+      writes_ += !text.empty();
+      return {};
+    }
+    Status commit() override { return {}; }
+
+   private:
+    int& writes_;
+  };
+  Result<std::unique_ptr<OutputFile>> create(const std::string& path) override {
+    return std::unique_ptr<OutputFile>(std::make_unique<File>(writes[path]));
+  }
+  std::map<std::string, int> writes;
+};
+
 TEST_F(PlayerTest, StatsAreJson) {
   const auto stats = run(kPipeline);
   ASSERT_TRUE(stats.ok());

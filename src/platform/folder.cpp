@@ -149,6 +149,12 @@ Status NewFolder::commit() {
     }
   }
   path_.clear();
+  const std::size_t slash = target_.rfind('/');
+  const std::string parent =
+      slash == std::string::npos ? "." : target_.substr(0, std::max<std::size_t>(slash, 1));
+  const Descriptor folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() >= 0 && ::fsync(folder.get()) != 0 && errno != EINVAL)
+    return os_error(target_, "sync", errno);
   return {};
 }
 

@@ -71,24 +71,26 @@ Differences compare_any(const TensorView& found, const TensorView& expected, dou
   return {};
 }
 
-double element(const TensorView& tensor, std::int64_t i) {
+// As it is compared: 64 bits of an integer do not pass through a double.
+std::string element_text(const TensorView& tensor, std::int64_t i) {
   switch (tensor.type) {
-    case DataType::kF32: return double(tensor.as<float>()[i]);
-    case DataType::kF64: return tensor.as<double>()[i];
-    case DataType::kF16: return double(ops::f16_to_f32(tensor.as<std::uint16_t>()[i]));
-    case DataType::kBF16: return double(ops::bf16_to_f32(tensor.as<std::uint16_t>()[i]));
-    case DataType::kI8: return tensor.as<std::int8_t>()[i];
+    case DataType::kF32: return fmt::format("{:g}", tensor.as<float>()[i]);
+    case DataType::kF64: return fmt::format("{:g}", tensor.as<double>()[i]);
+    case DataType::kF16: return fmt::format("{:g}", ops::f16_to_f32(tensor.as<std::uint16_t>()[i]));
+    case DataType::kBF16:
+      return fmt::format("{:g}", ops::bf16_to_f32(tensor.as<std::uint16_t>()[i]));
+    case DataType::kI8: return fmt::format("{:d}", tensor.as<std::int8_t>()[i]);
     case DataType::kBool:
-    case DataType::kU8: return tensor.as<std::uint8_t>()[i];
-    case DataType::kI16: return tensor.as<std::int16_t>()[i];
-    case DataType::kU16: return tensor.as<std::uint16_t>()[i];
-    case DataType::kI32: return tensor.as<std::int32_t>()[i];
-    case DataType::kU32: return tensor.as<std::uint32_t>()[i];
-    case DataType::kI64: return double(tensor.as<std::int64_t>()[i]);
-    case DataType::kU64: return double(tensor.as<std::uint64_t>()[i]);
+    case DataType::kU8: return fmt::format("{:d}", tensor.as<std::uint8_t>()[i]);
+    case DataType::kI16: return fmt::format("{:d}", tensor.as<std::int16_t>()[i]);
+    case DataType::kU16: return fmt::format("{:d}", tensor.as<std::uint16_t>()[i]);
+    case DataType::kI32: return fmt::format("{:d}", tensor.as<std::int32_t>()[i]);
+    case DataType::kU32: return fmt::format("{:d}", tensor.as<std::uint32_t>()[i]);
+    case DataType::kI64: return fmt::format("{:d}", tensor.as<std::int64_t>()[i]);
+    case DataType::kU64: return fmt::format("{:d}", tensor.as<std::uint64_t>()[i]);
     case DataType::kNone: break;
   }
-  return 0;
+  return "nothing";
 }
 
 }  // namespace
@@ -104,9 +106,9 @@ Status check_close(const TensorView& found, const TensorView& expected, double a
   if (differences.beyond == 0) return {};
   return fail(Code::kCorrupt,
               "{} of {} elements are beyond {:g} + {:g} * |expected|; the worst is element {}: "
-              "{:g} expected, {:g} found",
+              "{} expected, {} found",
               differences.beyond, expected.shape.elements(), absolute, relative, differences.worst,
-              element(expected, differences.worst), element(found, differences.worst));
+              element_text(expected, differences.worst), element_text(found, differences.worst));
 }
 
 }  // namespace polder

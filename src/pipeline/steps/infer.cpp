@@ -240,6 +240,23 @@ class InferStep final : public Node {
     return true;
   }
 
+  // Whether a side of a picture that the model leaves free is no multiple of 32.
+  static bool is_odd_size(const Shape& given, const Port& port) {
+    if (port.shape.rank() != 4) return false;
+    for (int axis = 1; axis < 4; ++axis)
+      if (port.shape[axis] < 0 && given[axis] % 32 != 0) return true;
+    return false;
+  }
+
+  // After a run of `tensor` failed; the error is known already.
+  bool fails_on_zeros(const Tensor& tensor) {
+    Tensor zeros;
+    zeros.reset(tensor.type, tensor.shape);
+    std::ranges::fill(zeros.data, std::byte{});
+    views_[std::size_t(feed_)] = zeros.view();
+    return !executor_->run(views_).ok();
+  }
+
   Status run(const Tensor& tensor) {
     const Port& port = executor_->inputs()[std::size_t(feed_)];
     if (const Shape given = tensor.view().shape; !fits(given, port))
@@ -252,10 +269,10 @@ class InferStep final : public Node {
       views_.push_back(int(i) == feed_ ? tensor.view() : kept_[i].tensor.view());
     if (Status status = executor_->run(views_); !status) {
       Error error = std::move(status).error();
-      const bool is_free = std::ranges::find(port.shape, -1) != port.shape.end();
-      if (error.code == Code::kInvalid && is_free)
+      if (error.code == Code::kInvalid && is_odd_size(tensor.shape, port) && fails_on_zeros(tensor))
         error.message += fmt::format(
-            "; input '{}' came as {}: the model may take other sizes only, such as multiples of 32",
+            "; input '{}' came as {}, and zeros of that size fail, too: the model may take other "
+            "sizes only, such as multiples of 32",
             port.name, tensor.shape.text());
       return std::move(error).at(place_);
     }

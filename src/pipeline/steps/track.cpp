@@ -2,6 +2,7 @@
 // sure detections to the tracks, then the unsure ones to the tracks that are left; only sure
 // detections start tracks. Packets without a detection in between are bridged by prediction.
 #include <algorithm>
+#include <optional>
 
 #include "pipeline/steps/steps.h"
 #include "pipeline/tracking/assignment.h"
@@ -81,8 +82,9 @@ class TrackStep final : public Node {
 
   Status process(std::span<const Packet> inputs, Emitter& out) override {
     const auto& detections = inputs[0].as<Detections>();
+    const std::uint64_t frames = frames_since_last(inputs[0].seq);
     for (Followed& followed : tracks_) {
-      followed.filter.predict();
+      for (std::uint64_t i = 0; i < frames; ++i) followed.filter.predict();
       followed.track.box = followed.filter.box();
       followed.track.measured = false;
     }
@@ -102,6 +104,15 @@ class TrackStep final : public Node {
   std::vector<Counter> counters() const override { return {{"tracks", double(confirmed_count_)}}; }
 
  private:
+  // Those that an edge dropped and pictures that were left out count: velocities are per frame.
+  std::uint64_t frames_since_last(std::uint64_t seq) {
+    constexpr std::uint64_t kMostFrames = 1000;  // after those no prediction is worth anything
+    const bool rises = last_seq_ && seq > *last_seq_;
+    const std::uint64_t frames = rises ? std::min(seq - *last_seq_, kMostFrames) : 1;
+    last_seq_ = seq;
+    return frames;
+  }
+
   void measure(const Detections& detections, std::int64_t now_us) {
     std::vector<const Detection*> sure, unsure;
     for (const Detection& detection : detections.items)
@@ -184,6 +195,7 @@ class TrackStep final : public Node {
   std::size_t max_tracks_ = 0;
   std::vector<Followed> tracks_;  // oldest first
   std::int64_t confirmed_count_ = 0;
+  std::optional<std::uint64_t> last_seq_;
 };
 
 constexpr InputPort kInputs[] = {{"detections", bit(PayloadKind::kDetections)}};
@@ -196,7 +208,8 @@ const NodeType kTrack{
     .doc =
         "Follows objects: constant-velocity Kalman filter, least-cost assignment in two stages as "
         "in "
-        "ByteTrack. Packets that the detector passed over are bridged by prediction.",
+        "ByteTrack. Packets that the detector passed over are bridged by prediction, and frames "
+        "that do not come at all as many times.",
     .options = kOptions,
     .inputs = kInputs,
     .output = PayloadKind::kTracks,

@@ -128,6 +128,22 @@ TEST_F(TrackTest, PacketsThatWerePassedOverArePredicted) {
   }
 }
 
+// Of the frames that are missing there are no packets: dropped by an edge, or not to be read.
+TEST_F(TrackTest, FramesThatAreMissingArePredicted) {
+  NodeRunner track(kTrack, kToml);
+  for (int i = 0; i < 20; ++i) step(track, {{at(float(4 * i)), 0.9F}});
+  for (const int gap : {8, 3, 20}) {  // 32, 12 and 80 pixels; the box is 20 wide
+    seq_ += std::uint64_t(gap - 1);
+    for (int i = 0; i < 5; ++i) {
+      const float x = float(4 * seq_);
+      const Tracks& tracks = step(track, {{at(x), 0.9F}});
+      ASSERT_EQ(tracks.items.size(), 1u) << gap;
+      EXPECT_EQ(tracks.items[0].id, 1) << gap;
+      EXPECT_NEAR(tracks.items[0].box.x, x, 3) << gap;
+    }
+  }
+}
+
 class CrossTest : public TrackTest {
  protected:
   // Feeds tracks whose feet are at the given points; returns the events as "in 1 out 2".

@@ -330,27 +330,6 @@ TEST_F(PlayerTest, OnlyAPathThatIsSetIsExplained) {
   EXPECT_EQ(error.find(told), std::string::npos) << error;
 }
 
-// Counts how often it is written to.
-class CountingStore final : public FileStore {
- public:
-  class File final : public OutputFile {
-   public:
-    explicit File(int& writes) : writes_(writes) {}
-    Status write(std::string_view text) override {
-      writes_ += !text.empty();
-      return {};
-    }
-    Status commit() override { return {}; }
-
-   private:
-    int& writes_;
-  };
-  Result<std::unique_ptr<OutputFile>> create(const std::string& path) override {
-    return std::unique_ptr<OutputFile>(std::make_unique<File>(writes[path]));
-  }
-  std::map<std::string, int> writes;
-};
-
 TEST_F(PlayerTest, StatsAreJson) {
   const auto stats = run(kPipeline);
   ASSERT_TRUE(stats.ok());

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/fail.h"
+#include "platform/descriptor.h"
 #include "platform/os_error.h"
 
 namespace polder {

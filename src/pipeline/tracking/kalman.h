@@ -7,9 +7,10 @@
 
 namespace polder::pipeline {
 
-// Centre, width and height with their velocities per frame of the source. The noise is as in ByteTrack (Zhang et
-// al. 2021): standard deviations in proportion to the height. It is diagonal, so the
-// eight-dimensional filter falls apart into four of two dimensions, which is how it is computed.
+// Centre, width and height with their velocities per frame of the source. The noise is as in
+// ByteTrack (Zhang et al. 2021): standard deviations in proportion to the height. It is diagonal,
+// so the eight-dimensional filter falls apart into four of two dimensions, which is how it is
+// computed.
 class BoxFilter {
  public:
   explicit BoxFilter(const Rect& box);

@@ -13,9 +13,8 @@ import tempfile
 import unittest
 import zlib
 
-from onnx_bytes import (FREE, field, integers_attribute, onnx_input,
-                        onnx_model, onnx_node, onnx_output, onnx_weights,)
-                        pyramid)
+from onnx_bytes import (FREE, field, integers_attribute, onnx_input, onnx_model,
+                        onnx_node, onnx_output, onnx_weights, pyramid)
 
 POLDER = pathlib.Path(sys.argv[1]).resolve()
 

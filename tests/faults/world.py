@@ -6,9 +6,12 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "e2e"))
 from onnx_bytes import (field, integers_attribute, onnx_input, onnx_model,  # noqa: E402
@@ -210,6 +213,31 @@ def read_state(device):
     return None
 
 
+class Peak(threading.Thread):
+    """The most memory that a process had resident, looked at until it ends. Its resource usage
+    would count what this interpreter had when it was started."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.path, self.peak = pathlib.Path(f"/proc/{pid}/status"), 0
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                found = re.search(r"VmHWM:\s+(\d+) kB", self.path.read_text())
+            except OSError:
+                return
+            if not found:
+                return
+            self.peak = int(found[1])
+            time.sleep(0.002)
+
+    def kilobytes(self):
+        self.join()
+        return self.peak
+
+
 class Device:
     """Where polderd runs, with settings of its own."""
 
@@ -245,11 +273,11 @@ class Device:
         process = subprocess.Popen(self.command("check", "--install", "--json"), text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    env=self.environment(), start_new_session=True)
+        peak = Peak(process.pid)
         said = process.stdout.read()
         process.stdout.close()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        return process.returncode, said, usage.ru_maxrss
+        process.wait()
+        return process.returncode, said, peak.kilobytes()
 
     def unit(self):
         state = read_state(self.home)

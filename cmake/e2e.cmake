@@ -47,6 +47,7 @@ add_test(NAME runtime_update
 add_test(NAME telemetry_program COMMAND /usr/bin/python3
          ${PROJECT_SOURCE_DIR}/tests/e2e/telemetry_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+set_tests_properties(telemetry_program PROPERTIES LABELS slow)
 add_test(NAME usb_stick_update
          COMMAND ${CMAKE_COMMAND} -E env POLDER=$<TARGET_FILE:polder> POLDERD=$<TARGET_FILE:polderd>
                  ${PROJECT_SOURCE_DIR}/examples/usb-stick-update/run

@@ -7,7 +7,6 @@ endif()
 add_executable(kill_points tests/faults/kill_points.cpp)
 add_test(NAME kill COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/kill_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:kill_points> --every 60)
-set_tests_properties(kill PROPERTIES TIMEOUT 900)
 
 # The program and a hostile server; clocks that are wrong.
 add_library(wrong_clock MODULE tests/faults/wrong_clock.cpp)
@@ -16,3 +15,4 @@ foreach(name network clock)
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/${name}_test.py
                    $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:wrong_clock>)
 endforeach()
+set_tests_properties(kill network_faults clock_faults PROPERTIES TIMEOUT 900 LABELS slow)

@@ -311,7 +311,7 @@ TEST_F(PlayerTest, ErrorsBeforeTheRun) {
 }
 
 TEST_F(PlayerTest, OnlyAPathThatIsSetIsExplained) {
-  const auto message = [&](std::vector<std::string> settings, std::string toml) {
+  const auto message = [&](std::vector<std::string> settings, const std::string& toml) {
     options_.settings = std::move(settings);
     return run(toml).error().message;
   };

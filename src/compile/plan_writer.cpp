@@ -296,21 +296,28 @@ class Writer {
     return text;
   }
 
-  // "; --shape x=1,3,640,640": with the model's extents, bounds that are given, and others made up.
+  // An extent to show for axis `axis`: the model's own or a bound that is given, where it is of use,
+  // and else a made-up one: pictures and sequences are long in their last axes only.
+  static std::int64_t example_extent(const Dims& dims, int axis) {
+    constexpr std::int64_t kUsable = 4096, kMadeUp = 640;
+    const Dim& dim = dims[axis];
+    if (dim.known() || dim.bound <= kUsable) return dim.bound;
+    const int long_axes = dims.rank() == 4 ? 2 : 1;
+    return axis > 0 && axis + long_axes >= dims.rank() ? kMadeUp : 1;
+  }
+
+  // "; --shape x=1,3,640,640", and so for the other inputs.
   std::string examples(std::span<const ValueId> inputs, std::string_view option) const {
-    constexpr std::size_t kShown = 4;
-    constexpr std::int64_t kMadeUp = 640;
+    constexpr std::size_t kShown = 16;
     std::string text = ";";
     for (const ValueId id : inputs.first(std::min(inputs.size(), kShown))) {
       const Value& input = (*model_)[id];
       std::string extents;
-      for (const Dim& dim : input.dims) {
-        const bool is_first = extents.empty();
-        const std::int64_t extent = dim.bound < kUnbounded ? dim.bound : is_first ? 1 : kMadeUp;
-        extents += fmt::format("{}{}", is_first ? "" : ",", extent);
-      }
+      for (int axis = 0; axis < input.dims.rank(); ++axis)
+        extents += fmt::format("{}{}", axis == 0 ? "" : ",", example_extent(input.dims, axis));
       text += fmt::format(" {} {}={}", option, input.name, extents);
     }
+    if (inputs.size() > kShown) text += " ...";
     return text;
   }
 

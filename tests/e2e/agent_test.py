@@ -17,12 +17,14 @@ import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import tokens  # noqa: E402
 from small_releases import Maker, wav  # noqa: E402
 
 POLDER = pathlib.Path(sys.argv[1]).resolve()
 POLDERD = pathlib.Path(sys.argv[2]).resolve()
 KEYS = ["root-1", "root-2", "root-3", "targets", "online"]
 MODEL = "voice"
+MISSING_TPM = tokens.missing_for_tpm()
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -42,6 +44,7 @@ class Agent(unittest.TestCase):
                 subprocess.run([POLDER, *command], cwd=cls.keys, check=True, capture_output=True)
 
     def setUp(self):
+        self.environment = {}
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.scratch = pathlib.Path(scratch.name)
@@ -82,7 +85,8 @@ class Agent(unittest.TestCase):
     def agent(self, *words, status=0):
         done = subprocess.run([POLDERD, *map(str, words), "--config",
                                self.scratch / "polderd.toml"], capture_output=True, text=True,
-                              timeout=100, env={"PATH": os.environ["PATH"]})
+                              timeout=100,
+                              env={"PATH": os.environ["PATH"], **self.environment})
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout
 
@@ -257,8 +261,8 @@ class Agent(unittest.TestCase):
         public.write_text(made["public"])
         self.polder("audit", "verify", self.device / "audit" / "log", "--key", public)
 
-    def test_a_sealed_release_runs_where_it_is_sealed_for(self):
-        made = json.loads(self.agent("identity", "create", "--json"))
+    def run_what_is_sealed(self, made):
+        """Seals a release for the releaser alone, then for the device whose identity `made` is."""
         for name, pem in (("device", made["decryption"]["public"]),
                           ("other", (self.keys / "online.pub.pem").read_text())):
             (self.scratch / f"{name}.pub.pem").write_text(pem)
@@ -295,10 +299,41 @@ class Agent(unittest.TestCase):
         for path in self.device.rglob("*"):
             if path.is_file():
                 self.assertNotIn(plain[64:128], path.read_bytes(), path)
+
+    def test_a_sealed_release_runs_where_it_is_sealed_for(self):
+        self.run_what_is_sealed(json.loads(self.agent("identity", "create", "--json")))
         # A copy of the device's folder without its key is of no use.
         (self.device / "identity" / "decryption.pem").unlink()
         self.agent("check", "--install")
         self.assertIn("decryption.pem", self.agent("status"))
+
+    @unittest.skipIf(MISSING_TPM, f"scripts/setup test installs {', '.join(MISSING_TPM)}")
+    def test_keys_in_a_tpm(self):
+        with tokens.Tpm() as tpm:
+            self.environment = tpm.environment
+            self.configure(more='[identity]\nkey = "tpm:0x81000002"\n'
+                                'decryption_key = "tpm:0x81000003"\n')
+            made = json.loads(self.agent("identity", "create", "--json"))
+            self.assertEqual(made["key"], "tpm:0x81000002")
+            self.assertEqual(made["decryption"]["key"], "tpm:0x81000003")
+            csr = self.agent("identity", "csr")
+            done = subprocess.run(["openssl", "req", "-verify", "-noout"], input=csr,
+                                  capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.run_what_is_sealed(made)
+            self.agent("doctor")
+            public = self.scratch / "tpm.pub.pem"
+            public.write_text(made["public"])
+            self.polder("audit", "verify", self.device / "audit" / "log", "--key", public)
+        # No key is in the folder: a copy of all of it is of no use with another TPM.
+        self.assertEqual(list(self.device.rglob("*.pem")), [])
+        with tokens.Tpm() as other:
+            self.environment = other.environment
+            self.agent("identity", "create")
+            self.agent("check", "--install")
+            status = json.loads(self.agent("status", "--json"))
+            self.assertNotEqual(status["live"]["health"][MODEL], "well")
+            self.assertIn("sealed for", self.agent("status"))
 
     def test_doctor_says_what_is_wrong(self):
         findings = json.loads(self.agent("doctor", "--json", status=1))

@@ -1,6 +1,9 @@
 // A fleet of agents on a virtual clock: the pure state machine of src/agent/lifecycle.h by the
-// thousand, with power cuts, partitions, wrong clocks, releases good and bad, and a chooser that
-// offers what it may not.
+// thousand, with power cuts, partitions, wrong clocks, damaged slots, floors that rise, releases
+// good and bad, and a chooser that offers what it may not.
+//
+// What the device knows and has done is kept a second time, apart from the state (Known): every
+// step is held to it.
 //
 //   fleet_sim                                 short, as in every test run (about a second)
 //   fleet_sim --agents 10000 --days 60        long
@@ -15,110 +18,16 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "agent/lifecycle.h"
 #include "base/fail.h"
+#include "world.h"
 
 namespace polder::agent {
 namespace {
-
-constexpr std::int64_t kDayS = 86'400, kYearS = 31'557'600;
-constexpr std::int64_t kStartS = 1'800'000'000;
-constexpr std::int64_t kCheckEveryS = 3600;
-constexpr std::int64_t kSettleDays = 4;  // the end: no faults any more, and one more good release
-
-struct Options {
-  std::uint64_t seed = 1;
-  std::int64_t agents = 250, days = 12;
-  std::int64_t only = -1;
-  bool trace = false;
-};
-
-// SplitMix64: small, and the same everywhere.
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t bits() {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-  std::int64_t below(std::int64_t n) { return std::int64_t(bits() % std::uint64_t(n)); }
-  std::int64_t between(std::int64_t low, std::int64_t high) { return low + below(high - low + 1); }
-  bool chance(double p) { return double(bits() >> 11) < p * 9007199254740992.0; }
-
- private:
-  std::uint64_t state_;
-};
-
-// --- The world -----------------------------------------------------------------------------------
-
-enum class Nature {
-  kGood,
-  kWrongResults,  // the probe finds out
-  kCrashLoop,     // dies again and again once it runs
-  kTakesAllDown,  // the machine restarts with it
-  kFlaky,         // could not be installed the first times, which nobody is to blame for
-};
-constexpr const char* kNatureNames[] = {"good", "wrong results", "crash loop", "takes all down",
-                                        "flaky"};
-
-struct Release {
-  Offer offer;
-  Nature nature = Nature::kGood;
-  std::int64_t from_s = 0;  // when it is published
-};
-
-ReleaseId release_id(const std::string& unit, std::uint32_t minor, bool signed_offline = true) {
-  const trust::Version version{1, minor, 0, ""};
-  return {unit, version,
-          trust::sha256(unit + version.text() + (signed_offline ? "" : " by a stolen hub"))};
-}
-
-struct World {
-  std::vector<Release> releases;                                // by time
-  std::vector<std::pair<std::int64_t, trust::Version>> floors;  // of people: from when
-  std::int64_t end_s = 0, settle_s = 0;
-
-  const Release* find(const trust::Sha256& manifest) const {
-    const auto found = std::ranges::find(releases, manifest,
-                                         [](const Release& r) { return r.offer.release.manifest; });
-    return found == releases.end() ? nullptr : &*found;
-  }
-  trust::Version floor_at(std::int64_t time_s) const {
-    trust::Version floor;
-    for (const auto& [from_s, version] : floors) {
-      if (from_s <= time_s) floor = version;
-    }
-    return floor;
-  }
-};
-
-World make_world(const Options& options) {
-  Random random(options.seed);
-  World world;
-  world.settle_s = kStartS + options.days * kDayS;
-  world.end_s = world.settle_s + kSettleDays * kDayS;
-  for (const std::string unit : {"people", "polderd"}) {
-    std::uint32_t minor = 0;
-    std::int64_t at_s = kStartS;
-    while (at_s < world.settle_s) {
-      Nature nature =
-          minor == 0 || random.chance(0.5) ? Nature::kGood : Nature(random.between(1, 4));
-      world.releases.push_back(
-          {{unit, release_id(unit, minor++), random.chance(0.3), 0}, nature, at_s});
-      at_s += random.between(kDayS / 4, kDayS * 2);
-    }
-    // All must come to this one.
-    world.releases.push_back(
-        {{unit, release_id(unit, minor++), false, 0}, Nature::kGood, world.settle_s + 3600});
-  }
-  world.floors = {{kStartS, {1, 0, 0, ""}}, {kStartS + options.days * kDayS / 2, {1, 2, 0, ""}}};
-  return world;
-}
 
 // --- Figures -------------------------------------------------------------------------------------
 
@@ -126,6 +35,7 @@ struct Figures {
   std::int64_t steps = 0, saves = 0, checks = 0, unreachable = 0, wrong_clocks = 0;
   std::int64_t offers_refused = 0, begun = 0, committed = 0, went_back = 0;
   std::int64_t bad_blamed = 0, good_blamed = 0, gone_back_on_order = 0;
+  std::int64_t below_floor = 0, floors_sunk = 0, slots_lost = 0;
   std::int64_t stuck = 0, breaches = 0;
   std::array<std::int64_t, kPhases> cuts{};
   std::string first_breach;
@@ -146,6 +56,14 @@ struct Physical {
   bool partial = false;
 };
 
+// What a unit has seen and done, as the simulator knows it.
+struct Known {
+  trust::Version floor;                      // the highest that was saved
+  std::set<trust::Sha256> probed, observed;  // releases that came through it
+  std::vector<ReleaseId> committed;          // each after the one before
+  bool is_lost = false;                      // the active slot was, and nothing committed since
+};
+
 class Device {
  public:
   Device(const World& world, const Options& options, std::int64_t index, Figures& figures)
@@ -159,7 +77,9 @@ class Device {
   }
 
   void live() {
-    now_s_ = kStartS + random_.below(kCheckEveryS);
+    // Some are switched on late, when there are releases below a floor that they have not seen.
+    const std::int64_t latest_s = options_.days * kDayS * 2 / 3;
+    now_s_ = kStartS + random_.below(random_.chance(0.3) ? latest_s + 1 : kCheckEveryS);
     next_partition();
     start();
     while (now_s_ < world_.end_s) {
@@ -201,27 +121,34 @@ class Device {
     const Step step = next(state_, event, policy_);
     if (step.changed) {
       ++figures_.saves;
-      if (faults() && random_.chance(0.002)) {
-        if (random_.chance(0.5)) disk_ = step.state;
-        power_cut();
-        return false;
-      }
+      const bool is_cut = faults() && random_.chance(0.002);
+      if (is_cut && random_.chance(0.5)) return power_cut(), false;
       disk_ = step.state;
+      if (is_cut) return know(event), power_cut(), false;
       count(step.state);
     }
     state_ = step.state;
+    if (!step.ignored) know(event);
     return true;
   }
 
+  // What an event that was saved has told.
+  void know(const Event& event) {
+    for (const auto& [name, floor] : event.floors)
+      known_[name].floor = std::max(known_[name].floor, floor);
+  }
+
   void count(const AgentState& after) {
-    if (after.phase == Phase::kDownload && state_.phase == Phase::kCheck) ++figures_.begun;
+    if (after.phase == Phase::kDownload && state_.phase == Phase::kCheck) {
+      ++figures_.begun;
+      if (state_.find_bad(after.update->release.manifest))
+        breach("a release that failed here is tried again");
+    }
     if (after.phase == Phase::kRollBack && state_.phase != Phase::kRollBack) ++figures_.went_back;
     if (after.phase == Phase::kCommit && state_.phase == Phase::kObserve) ++figures_.committed;
     if (after.bad.size() > state_.bad.size()) {
       const Release* release = world_.find(after.bad.back().release.manifest);
-      const bool is_bad =
-          release && release->nature != Nature::kGood && release->nature != Nature::kFlaky;
-      ++(is_bad ? figures_.bad_blamed : figures_.good_blamed);
+      ++(release && is_bad(release->nature) ? figures_.bad_blamed : figures_.good_blamed);
     }
   }
 
@@ -274,7 +201,22 @@ class Device {
   void wait_for_check() {
     if (!pass(random_.between(kCheckEveryS / 2, kCheckEveryS))) return;
     if (clock_error_s_ != 0 && is_online() && random_.chance(0.5)) clock_error_s_ = 0;
+    if (faults() && random_.chance(0.001)) lose_slot("people");
     tell({.kind = EventKind::kDue});
+  }
+
+  // The disk damages what runs, and the agent finds that out.
+  void lose_slot(const std::string& name) {
+    const Slot active = state_.units.at(name).active;
+    if (active == Slot::kNone) return;
+    ++figures_.slots_lost;
+    trace("damaged slot");
+    physical_[name][std::size_t(active == Slot::kB)] = {};
+    disk_ = state_ = lose_active(state_, name);
+    known_[name].is_lost = true;
+    const ReleaseId* running = state_.units.at(name).running();
+    if (running && running->version < known_[name].floor)
+      breach("in place of what was lost runs a release below the floor");
   }
 
   // What the repository, and whoever chooses, put before the device.
@@ -287,13 +229,30 @@ class Device {
       }
       if (newest) out.push_back(newest->offer);
     }
-    if (!faults() || !random_.chance(0.05)) return out;
     // A stolen hub: anything that was ever signed, now and then the way back, nothing of its own
     // gets past the signatures (agent/repository_client.h), which are not simulated here.
-    const Release& any =
-        world_.releases[std::size_t(random_.below(std::int64_t(world_.releases.size())))];
-    if (any.from_s <= now_s_) out.insert(out.begin(), any.offer);
+    if (!faults()) return out;
+    if (random_.chance(0.05)) put_first(out, pick(world_.releases).offer);
+    if (const auto below = world_.below_floor(now_s_); !below.empty() && random_.chance(0.05)) {
+      ++figures_.below_floor;
+      put_first(out, pick(below));
+    }
     return out;
+  }
+  void put_first(std::vector<Offer>& offers, const Offer& offer) const {
+    if (world_.find(offer.release.manifest)->from_s <= now_s_) offers.insert(offers.begin(), offer);
+  }
+  template <class T>
+  const T& pick(const std::vector<T>& all) {
+    return all[std::size_t(random_.below(std::int64_t(all.size())))];
+  }
+
+  // Those of the repository; now and then of one that somebody has set back, or that lists none.
+  std::map<std::string, trust::Version> floors() {
+    if (!faults() || !random_.chance(0.05)) return world_.floors_at(now_s_);
+    ++figures_.floors_sunk;
+    return world_.floors_at(random_.chance(0.3) ? 0
+                                                : kStartS + random_.below(now_s_ - kStartS + 1));
   }
 
   void check() {
@@ -308,13 +267,13 @@ class Device {
     std::vector<Refusal> refusals;
     Event event{.kind = EventKind::kNothing,
                 .time_seen_s = std::min(wall_s(), now_s_ + 7 * kDayS),
-                .floors = {{"people", world_.floor_at(now_s_)}}};
+                .floors = floors()};
     const std::vector<Offer> all = offers();
     event.offer = choose_offer(state_, all, wall_s(), policy_, refusals);
     figures_.offers_refused += std::int64_t(refusals.size());
     if (event.offer) event.kind = EventKind::kOffer;
     // The table refuses by itself what choose_offer() would not have let through.
-    if (random_.chance(0.02) && !all.empty()) {
+    if (random_.chance(0.05) && !all.empty()) {
       event.kind = EventKind::kOffer;
       event.offer = all[0];
     }
@@ -337,10 +296,7 @@ class Device {
       case Phase::kDownload: download(); break;
       case Phase::kVerify: done(random_.between(1, 20), 0.002); break;
       case Phase::kStage: stage(); break;
-      case Phase::kProbe:
-        if (nature() == Nature::kWrongResults && pass(30)) reject("wrong results");
-        else if (nature() != Nature::kWrongResults) done(30, 0.01);
-        break;
+      case Phase::kProbe: probe(); break;
       case Phase::kShadow: done(600, 0.002); break;
       case Phase::kActivate: activate(); break;
       case Phase::kObserve: observe(); break;
@@ -350,9 +306,11 @@ class Device {
     }
   }
 
-  void done(std::int64_t seconds, double failing) {
+  // `came_through`: where it is noted that the release did.
+  void done(std::int64_t seconds, double failing, std::set<trust::Sha256>* came_through = nullptr) {
     if (!pass(seconds)) return;
     const bool fails = faults() && random_.chance(failing);
+    if (!fails && came_through) came_through->insert(state_.update->release.manifest);
     tell({.kind = fails ? EventKind::kFailed : EventKind::kDone, .reason = fails ? "disk" : ""});
   }
   void reject(const char* reason) { tell({.kind = EventKind::kRejected, .reason = reason}); }
@@ -377,6 +335,18 @@ class Device {
     tell({.kind = EventKind::kDone});
   }
 
+  // What draws more power than anything before is where a weak supply gives out.
+  void probe() {
+    const bool is_cut = faults() && random_.chance(0.05);
+    if (is_cut || nature() == Nature::kDiesInProbe) {
+      now_s_ += random_.below(30);
+      return power_cut();
+    }
+    if (nature() != Nature::kWrongResults) return done(30, 0.01, &updated().probed);
+    if (pass(30)) reject("wrong results");
+  }
+  Known& updated() { return known_[state_.update->unit]; }
+
   void activate() {
     if (!state_.updated().runtime) return done(2, 0.005);
     // The new polderd starts in place of the old one, which counts.
@@ -393,7 +363,7 @@ class Device {
       now_s_ += 30;
       power_cut();
     } else {
-      done(600, 0.002);
+      done(600, 0.002, &updated().observed);
     }
   }
 
@@ -408,40 +378,49 @@ class Device {
   void check_invariants() {
     for (const AgentState* state : {&state_, &disk_}) {
       if (const Status valid = state->validate(); !valid.ok()) breach(valid.error().message);
-      for (const auto& [name, unit] : state->units) check_unit(name, unit);
+      for (const auto& [name, unit] : state->units) check_unit(*state, name, unit);
     }
   }
 
-  void check_unit(const std::string& name, const Unit& unit) {
+  void check_unit(const AgentState& state, const std::string& name, const Unit& unit) {
     const auto& slots = physical_[name];
     for (const Slot slot : {Slot::kA, Slot::kB}) {
       const Physical& real = slots[std::size_t(slot == Slot::kB)];
       if (unit.in(slot) && real.whole != unit.in(slot)) breach("a slot is not what the state says");
     }
-    if (!unit.committed) return;
-    if (!unit.running()) breach("nothing runs, though something was committed");
+    const Known& known = known_[name];
+    const auto floor = state.floors.find(name);
+    if (floor != state.floors.end() ? floor->second != known.floor
+                                    : known.floor != trust::Version())
+      breach("a floor is not the highest that was seen");
+    if (state.update && state.update->unit == name && state.update->release.version < known.floor)
+      breach("a release below the floor is being installed");
+    if (unit.running() && !known.probed.contains(unit.running()->manifest))
+      breach("what runs has not come through its probe");
+    if (unit.committed) check_committed(name, unit);
+  }
+
+  void check_committed(const std::string& name, const Unit& unit) {
+    Known& known = known_[name];
+    if (!unit.running() && !known.is_lost) breach("nothing runs, though something was committed");
+    auto& history = known.committed;
+    if (!history.empty() && history.back() == *unit.committed) return;
     const Release* release = world_.find(unit.committed->manifest);
     if (!release || !(release->offer.release == *unit.committed))
       return breach("something was committed that nobody signed");
-    if (release->nature != Nature::kGood && release->nature != Nature::kFlaky)
+    if (is_bad(release->nature))
       breach(fmt::format("a release was committed that is bad: {}",
                          kNatureNames[int(release->nature)]));
+    if (!known.observed.contains(unit.committed->manifest))
+      breach("a release was committed that was not observed");
+    if (unit.committed->version < known.floor) breach("a release below the floor was committed");
     // Not below the highest, but for one step to what this device had committed itself.
-    auto& history = committed_[name];
-    if (history.empty() || history.back() != *unit.committed) {
-      const bool rises = history.empty() || history.back().version < unit.committed->version;
-      const bool back = history.size() > 1 && history[history.size() - 2] == *unit.committed;
-      if (!rises && !back) breach("a release was committed that is neither above nor the way back");
-      if (!rises) ++figures_.gone_back_on_order;
-      if (name == "people" && unit.committed->version < committed_floor_)
-        breach("a release below the floor was committed");
-      history.push_back(*unit.committed);
-    }
-    if (const auto floor = state_.floors.find(name);
-        name == "people" && floor != state_.floors.end()) {
-      if (floor->second < committed_floor_) breach("a floor sank");
-      committed_floor_ = floor->second;
-    }
+    const bool rises = history.empty() || history.back().version < unit.committed->version;
+    const bool back = history.size() > 1 && history[history.size() - 2] == *unit.committed;
+    if (!rises && !back) breach("a release was committed that is neither above nor the way back");
+    if (!rises) ++figures_.gone_back_on_order;
+    history.push_back(*unit.committed);
+    known.is_lost = false;
   }
 
   // No fault for days: all must be idle with the last good release.
@@ -452,7 +431,8 @@ class Device {
       for (const Release& release : world_.releases) {
         if (release.offer.unit == name) last = &release;
       }
-      stuck |= !unit.committed || *unit.committed != last->offer.release;
+      stuck |= !unit.running() || *unit.running() != last->offer.release ||
+               unit.committed != last->offer.release;
     }
     if (stuck) {
       ++figures_.stuck;
@@ -469,8 +449,7 @@ class Device {
   Policy policy_;
   AgentState state_, disk_;
   std::map<std::string, std::array<Physical, 2>> physical_;
-  std::map<std::string, std::vector<ReleaseId>> committed_;
-  trust::Version committed_floor_;
+  std::map<std::string, Known> known_;
   std::int64_t now_s_ = kStartS, clock_error_s_ = 0;
   std::int64_t partition_from_s_ = 0, partition_to_s_ = 0;
 };
@@ -500,6 +479,8 @@ void print(const Options& options, const World& world, Figures& figures) {
   std::printf("%lld updates begun, %lld committed, %lld rolled back, %lld back on order\n",
               n(figures.begun), n(figures.committed), n(figures.went_back),
               n(figures.gone_back_on_order));
+  std::printf("%lld offers below the floor, %lld times lower floors, %lld slots lost\n",
+              n(figures.below_floor), n(figures.floors_sunk), n(figures.slots_lost));
   std::printf("bad releases blamed %lld, good ones %lld (power cuts during the trial)\n",
               n(figures.bad_blamed), n(figures.good_blamed));
   std::printf("breaches %lld, stuck %lld, digest %s\n", n(figures.breaches), n(figures.stuck),

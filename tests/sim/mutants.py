@@ -7,6 +7,7 @@ cycle, and fleet_sim, built with that copy, must report a breach.
 import concurrent.futures
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -16,8 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER, SOURCE = "src/agent/lifecycle.h", "src/agent/lifecycle.cpp"
 PATIENCE_S = 600
 
-# What somebody might break: a name, the file, what is there, what stands in its place. Floors are
-# not among them: no offer of the simulator tries them (Lifecycle.FloorsAndTimeOnlyRise does).
+# What somebody might break: a name, the file, what is there, what stands in its place.
 MUTANTS = [
     ("what the probe rejects is activated", HEADER,
      "{kProbe,    kRejected, kAlways,       kDiscard,  kBlame}",
@@ -43,6 +43,36 @@ MUTANTS = [
     ("a failed staging is probed", HEADER,
      "{kStage,    kFailed,   kAlways,       kDiscard,  kGiveUp}",
      "{kStage,    kFailed,   kAlways,       kProbe,    kFillSlot}"),
+    ("a power cut during the probe is a probe that was passed", HEADER,
+     "{kProbe,    kStart,    kTriesLeft,    kProbe,    kCountTry}",
+     "{kProbe,    kStart,    kTriesLeft,    kActivate, kSwitch}"),
+    ("power cuts during the probe, again and again, are one that was passed", HEADER,
+     "{kProbe,    kStart,    kAlways,       kDiscard,  kBlame}",
+     "{kProbe,    kStart,    kAlways,       kActivate, kSwitch}"),
+    ("a power cut during the trial ends it well", HEADER,
+     "{kObserve,  kStart,    kTriesLeft,    kObserve,  kCountTry}",
+     "{kObserve,  kStart,    kTriesLeft,    kCommit,   kAccept}"),
+    ("the floor is ignored", SOURCE,
+     "floor != state.floors.end() && release.version < floor->second)",
+     "false)"),
+    ("an offer is held to the floors of the check before", SOURCE,
+     "  learn(learned, event, policy);\n",
+     ""),
+    ("floors sink", SOURCE,
+     "if (!is_new && at->second < floor) at->second = floor;",
+     "if (!is_new) at->second = floor;"),
+    ("floors stay what they were at first", SOURCE,
+     "if (!is_new && at->second < floor) at->second = floor;",
+     "(void)is_new;"),
+    ("floors that come with an offer are forgotten", SOURCE,
+     "case Effect::kBegin: learn(state, event, policy), begin(state, *event.offer); break;",
+     "case Effect::kBegin: begin(state, *event.offer); break;"),
+    ("a damaged slot gives way to a release below the floor", SOURCE,
+     "(floor == state.floors.end() || !(unit.previous->version < floor->second));",
+     "(floor == state.floors.end() || true);"),
+    ("what failed here is tried again", SOURCE,
+     "return bad && offer.retry <= bad->retry;",
+     "return bad && false;"),
     ("starts in a trial are not counted", SOURCE,
      "case Effect::kCountTry: ++state.update->tries; break;",
      "case Effect::kCountTry: break;"),
@@ -93,7 +123,9 @@ def simulator(build, folder, name, file, before, after):
     subprocess.run(link, cwd=build, check=True)
     done = subprocess.run([folder / "fleet_sim"], capture_output=True, text=True,
                           timeout=PATIENCE_S)
-    return done.returncode, (done.stderr.strip().splitlines() or ["no breach"])[-1]
+    said = (done.stderr.strip().splitlines() or ["no breach"])[0]
+    agent = re.search(r" --agent \d+", done.stderr)
+    return done.returncode, said.removeprefix("fleet_sim: ") + (agent[0] if agent else "")
 
 
 def main():

@@ -82,11 +82,13 @@ bool Driver::save(const AgentState& state) {
 // Decides and saves. false: it could not be saved, so nothing has happened.
 bool Driver::tell(Event event) {
   event.now_s = now_s();
+  event.clock_s = parts_.wall.now_s();
   event.random = parts_.random();
   Step step = next(state_, event, policy_);
   if (step.ignored) return true;
   if (step.changed && !save(step.state)) return false;
   const AgentState before = std::exchange(state_, std::move(step.state));
+  backoff_.follow(before, state_, event.clock_s, parts_.clock.now_us());
   if (state_.phase != before.phase) observed_from_us_ = -1;
   record_change(before, state_);
   return true;
@@ -112,6 +114,7 @@ Status Driver::start() {
   }
   TRY_VALUE(state_, with_units(std::move(loaded), config_.models, config_.runtime));
   state_.boot = std::min(state_.boot + 1, kMaxCount);
+  backoff_.start(state_, parts_.wall.now_s(), parts_.clock.now_us());
   if (const Status saved = save_state(parts_.storage, state_); !saved.ok()) {
     record(trust::Act::kNote, kStateName,
            fmt::format("the state cannot be saved: {}", saved.error().message));
@@ -286,8 +289,10 @@ void Driver::check() {
   Event event{.kind = EventKind::kNothing,
               .time_seen_s = found->time_seen_s,
               .floors = std::move(found->floors)};
-  const bool may_begin = !config_.window || config_.window->holds(now_s());
-  if (may_begin) event.offer = choose_offer(state_, found->offers, now_s(), policy_, refusals_);
+  // By the clock as it is: the time that is believed may stand still for days.
+  const bool may_begin = !config_.window || config_.window->holds(parts_.wall.now_s());
+  const auto left_s = [this](const Attempts& item) { return wait_left_s(item); };
+  if (may_begin) event.offer = choose_offer(state_, found->offers, left_s, refusals_);
   if (event.offer) event.kind = EventKind::kOffer;
   for (const Refusal& refusal : refusals_) {
     // Of those that are waited for the text changes with the time.

@@ -25,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/backoff.h"
 #include "agent/config.h"
 #include "agent/lifecycle.h"
 #include "platform/clock.h"
@@ -135,7 +136,11 @@ struct Turn {
 class Driver {
  public:
   Driver(Config config, Policy policy, DriverParts parts, Self self)
-      : config_(std::move(config)), policy_(policy), parts_(std::move(parts)), self_(self) {}
+      : config_(std::move(config)),
+        policy_(policy),
+        parts_(std::move(parts)),
+        self_(self),
+        backoff_(policy) {}
 
   // Loads the state, adds the units of the configuration and starts what is active. Errors: those
   // of load_state(); a state that cannot be saved does not stop what runs.
@@ -157,6 +162,10 @@ class Driver {
   bool has_checked() const { return has_checked_; }
   // The time that is believed, since 1970.
   std::int64_t now_s() const;
+  // How long a release that could not be installed is left alone yet.
+  std::int64_t wait_left_s(const Attempts& attempts) const {
+    return backoff_.left_s(attempts, parts_.clock.now_us());
+  }
 
  private:
   bool save(const AgentState& state);
@@ -188,6 +197,7 @@ class Driver {
   DriverParts parts_;
   Self self_;
   AgentState state_;
+  Backoff backoff_;
   std::int64_t next_check_us_ = 0, retry_us_ = 0, observed_from_us_ = -1;
   std::int64_t next_trial_check_us_ = 0, mend_us_ = 0;
   bool has_read_repository_ = false;  // this very process

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "base/fail.h"
@@ -26,6 +28,7 @@ class FakeReleases final : public Releases {
   Error check_error{Code::kIo, ""}, download_error{Code::kIo, ""}, stage_error{Code::kIo, ""};
   std::map<std::pair<std::string, Slot>, ReleaseId> slots;
   int checks = 0, downloads = 0, tidied = 0;
+  std::function<void()> during_download;
 
   Result<CheckOutcome> check(const AgentState&, std::int64_t) override {
     ++checks;
@@ -34,6 +37,7 @@ class FakeReleases final : public Releases {
   }
   Status download(const AgentState&, const std::function<Status()>& alive) override {
     ++downloads;
+    if (during_download) during_download();
     TRY(alive());
     return outcome(download_error);
   }
@@ -206,11 +210,11 @@ TEST_F(DriverTest, OnlyTheProbeBlamesTheRelease) {
   settle(agent);
   EXPECT_EQ(releases.downloads, 2);
   releases.download_error.message.clear();
-  wall.set_s(kNow + 3600);
+  clock.advance_us(3600 * kSecondUs);
   runner.probe_error = {Code::kTimeout, "p99 12 ms, at most 10 ms"};
   settle(agent);
   EXPECT_TRUE(agent.state().bad.empty());
-  wall.set_s(kNow + 7200);
+  clock.advance_us(3600 * kSecondUs);
   runner.probe_error = {Code::kCorrupt, "golden 'a': 0.1 expected, 0.2 found"};
   settle(agent);
   EXPECT_EQ(agent.state().bad.size(), 1u);
@@ -303,9 +307,82 @@ TEST_F(DriverTest, AClockBeforeWhatWasSeenIsNotBelieved) {
   releases.download_error = {Code::kUnavailable, "no network"};
   Driver agent = driver();
   ASSERT_TRUE(agent.start().ok());
+  EXPECT_EQ(agent.now_s(), kNow);
   settle(agent);
   ASSERT_EQ(agent.state().attempts.size(), 1u);
-  EXPECT_GT(agent.state().attempts[0].not_before_s, kNow);
+  // A wait is measured all the same.
+  EXPECT_GT(agent.wait_left_s(agent.state().attempts[0]), 0);
+  EXPECT_LE(agent.wait_left_s(agent.state().attempts[0]), 60);
+}
+
+// A download fails while the clock is wrong; the clock is put right, or wrong in another way, in
+// the middle of it or afterwards, with or without a restart: the next try is due when it would have
+// been without that.
+TEST_F(DriverTest, AWaitIsNoLongerForAClockThatWasWrong) {
+  constexpr std::int64_t kDay = 86'400, kYear = 365 * kDay;
+  int version = 1;
+  install("1.0.0");
+  for (const std::int64_t wrong_by_s : {std::int64_t(0), 3600 * std::int64_t(5), kDay, 20 * kYear,
+                                        -20 * kYear, -kNow, -std::int64_t(30)}) {
+    for (const bool in_the_middle : {false, true}) {
+      for (const bool restarts : {false, true}) {
+        SCOPED_TRACE(fmt::format("{} s, {} {}", wrong_by_s, in_the_middle, restarts));
+        releases.offers = {{"people", release(fmt::format("1.0.{}", version++))}};
+        releases.download_error = {Code::kUnavailable, "no network"};
+        wall.set_s(kNow + wrong_by_s);
+        releases.during_download = [&] {
+          if (in_the_middle) wall.set_s(kNow);
+        };
+        auto agent = std::make_unique<Driver>(driver());
+        ASSERT_TRUE(agent->start().ok());
+        settle(*agent);
+        ASSERT_EQ(agent->state().attempts.size(), 1u);
+        wall.set_s(kNow);
+        if (restarts) {
+          agent = std::make_unique<Driver>(driver());
+          ASSERT_TRUE(agent->start().ok());
+        }
+        const int downloads = releases.downloads;
+        const std::int64_t left_s = agent->wait_left_s(agent->state().attempts[0]);
+        EXPECT_LE(left_s, 60);
+        // By the very clock that it failed by, it is not due at once either.
+        if (!restarts || wrong_by_s == 0 || in_the_middle) {
+          EXPECT_GE(left_s, 30);
+          settle(*agent);
+          EXPECT_EQ(releases.downloads, downloads);
+        }
+        clock.advance_us(left_s * kSecondUs);
+        releases.download_error.message.clear();
+        settle(*agent);
+        EXPECT_EQ(agent->state().units.at("people").committed, releases.offers[0].release);
+        EXPECT_TRUE(agent->state().attempts.empty());
+      }
+    }
+  }
+}
+
+// What has been seen may be days ahead of the clock: time that is believed stands still then, but
+// neither waits nor windows do.
+TEST_F(DriverTest, NothingWaitsForTheTimeThatIsBelieved) {
+  install("1.0.0");
+  wall.set_s(kNow - 5 * 86'400);
+  config.window = DayWindow{0, 60};
+  releases.offers = {{"people", release("2.0.0")}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  const std::int64_t midnight_s = kNow - kNow % 86'400 - 5 * 86'400;
+  wall.set_s(midnight_s + 7200);
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  wall.set_s(midnight_s + 60);
+  releases.download_error = {Code::kUnavailable, "no network"};
+  settle(agent);
+  ASSERT_EQ(agent.state().attempts.size(), 1u);
+  releases.download_error.message.clear();
+  clock.advance_us(61 * kSecondUs);
+  settle(agent);
+  EXPECT_EQ(agent.now_s(), kNow);
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
 }
 
 // A new device without a clock: it is not older than its program.

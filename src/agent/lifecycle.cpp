@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/backoff.h"
 #include "base/check.h"
 #include "base/fail.h"
 #include "base/text.h"
@@ -17,13 +18,6 @@ constexpr std::string_view kEventNames[kEventKinds] = {"start", "due",    "offer
                                                        "done",  "failed", "rejected"};
 
 // --- Attempts and bad releases -------------------------------------------------------------------
-
-std::int64_t wait_s(std::int64_t failures, std::uint64_t random, const Policy& policy) {
-  std::int64_t wait = policy.first_wait_s;
-  for (std::int64_t i = 1; i < failures && wait < policy.longest_wait_s; ++i) wait *= 2;
-  wait = std::clamp<std::int64_t>(wait, 1, std::max<std::int64_t>(policy.longest_wait_s, 1));
-  return wait - std::int64_t(random % std::uint64_t(wait / 2 + 1));
-}
 
 template <class T>
 void forget(std::vector<T>& items, const ReleaseId& release) {
@@ -45,7 +39,7 @@ void count_failure(AgentState& state, const Event& event, const Policy& policy) 
   const ReleaseId& release = state.update->release;
   const Attempts* before = state.find_attempts(release.manifest);
   const std::int64_t failures = std::min(before ? before->failures + 1 : 1, kMaxCount);
-  const std::int64_t until_s = fit_time(event.now_s) + wait_s(failures, event.random, policy);
+  const std::int64_t until_s = fit_time(event.clock_s) + backoff_s(failures, event.random, policy);
   remember(state.attempts, Attempts{release, failures, fit_time(until_s)}, kMaxAttempts);
 }
 
@@ -220,13 +214,8 @@ Status may_install(const AgentState& state, const std::string& name, const Relea
               unit.previous ? unit.previous->text() : "what it committed before, which is nothing");
 }
 
-bool is_waiting(const Attempts& attempts, std::int64_t now_s, const Policy& policy) {
-  return now_s < attempts.not_before_s && attempts.not_before_s - now_s <= policy.longest_wait_s;
-}
-
 std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
-                                  std::int64_t now_s, const Policy& policy,
-                                  std::vector<Refusal>& refusals) {
+                                  const WaitLeft& wait_left_s, std::vector<Refusal>& refusals) {
   std::optional<Offer> chosen;
   const auto refuse = [&](const Offer& offer, std::string reason) {
     refusals.push_back({offer.unit, offer.release, std::move(reason)});
@@ -244,10 +233,9 @@ std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer
              fmt::format("{}: failed here: {}; a newer version, or an assignment with a "
                          "higher 'retry', ends that",
                          offer.release.text(), state.find_bad(offer.release.manifest)->reason));
-    } else if (attempts && is_waiting(*attempts, now_s, policy)) {
-      refuse(offer,
-             fmt::format("{}: could not be installed {} times; it is tried again in {} s",
-                         offer.release.text(), attempts->failures, attempts->not_before_s - now_s));
+    } else if (const std::int64_t left_s = attempts ? wait_left_s(*attempts) : 0; left_s > 0) {
+      refuse(offer, fmt::format("{}: could not be installed {} times; it is tried again in {} s",
+                                offer.release.text(), attempts->failures, left_s));
     } else if (!chosen) {
       chosen = offer;
     }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -46,7 +47,8 @@ std::string_view event_name(EventKind kind);
 
 struct Event {
   EventKind kind = EventKind::kStart;
-  std::int64_t now_s = 0;           // since 1970
+  std::int64_t now_s = 0;           // since 1970, as far as it is believed
+  std::int64_t clock_s = 0;         // what the clock of the day says, for waits
   std::uint64_t random = 0;         // for jitter
   std::string reason = {};          // kFailed, kRejected
   std::optional<Offer> offer = {};  // kOffer
@@ -201,15 +203,12 @@ struct Refusal {
   ReleaseId release;
   std::string reason;
 };
+// How long the release of such attempts is to be left alone yet, in seconds: agent/backoff.h.
+using WaitLeft = std::function<std::int64_t(const Attempts&)>;
 // The first of the offers that may be installed, is not what runs, is not bad and is not to be left
 // alone for a while. What is not chosen is added to `refusals`; what runs already is no refusal.
 std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
-                                  std::int64_t now_s, const Policy& policy,
-                                  std::vector<Refusal>& refusals);
-
-// When the release of such attempts may be tried again. A clock that was wrong then does not hold
-// it back for longer than the longest wait.
-bool is_waiting(const Attempts& attempts, std::int64_t now_s, const Policy& policy);
+                                  const WaitLeft& wait_left_s, std::vector<Refusal>& refusals);
 
 // The state of a device whose active slot of `unit` was found damaged or gone: the unit runs the
 // release that it committed before, where the other slot holds it and the floor allows it, else

@@ -98,7 +98,7 @@ struct Update {
 struct Attempts {
   ReleaseId release;
   std::int64_t failures = 0;
-  std::int64_t not_before_s = 0;  // since 1970: when it may be tried again
+  std::int64_t not_before_s = 0;  // by the clock of the day, right or wrong: agent/backoff.h
   bool operator==(const Attempts&) const = default;
 };
 

@@ -167,15 +167,16 @@ Json release_json(const std::string& unit, const ReleaseId& release) {
 }
 
 Result<int> print_check(Agent& agent, bool json) {
-  const AgentState& state = agent.driver().state();
-  const std::int64_t now_s = agent.driver().now_s();
-  TRY_VALUE(CheckOutcome outcome, agent.releases().check(state, now_s));
+  const Driver& driver = agent.driver();
+  const AgentState& state = driver.state();
+  TRY_VALUE(CheckOutcome outcome, agent.releases().check(state, driver.now_s()));
   AgentState learned = state;
   for (const auto& [name, floor] : outcome.floors) {
     if (learned.units.contains(name)) learned.floors[name] = floor;
   }
   std::vector<Refusal> refusals = std::move(outcome.refusals);
-  const auto offer = choose_offer(learned, outcome.offers, now_s, {}, refusals);
+  const auto left_s = [&](const Attempts& item) { return driver.wait_left_s(item); };
+  const auto offer = choose_offer(learned, outcome.offers, left_s, refusals);
   if (json) {
     Json::Array refused;
     for (const Refusal& refusal : refusals) {

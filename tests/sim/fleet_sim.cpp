@@ -1,5 +1,6 @@
 // A fleet of agents on a virtual clock: the pure state machine of src/agent/lifecycle.h by the
-// thousand, with power cuts, partitions, wrong clocks, damaged slots, floors that rise, releases
+// thousand, with power cuts, partitions, repositories that stand still, clocks that are wrong and
+// jump, damaged slots, floors that rise, releases
 // good and bad, and a chooser that offers what it may not.
 //
 // What the device knows and has done is kept a second time, apart from the state (Known): every
@@ -20,33 +21,18 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "agent/backoff.h"
+#include "agent/clock_floor.h"
 #include "agent/lifecycle.h"
 #include "base/fail.h"
+#include "figures.h"
 #include "world.h"
 
 namespace polder::agent {
 namespace {
-
-// --- Figures -------------------------------------------------------------------------------------
-
-struct Figures {
-  std::int64_t steps = 0, saves = 0, checks = 0, unreachable = 0, wrong_clocks = 0;
-  std::int64_t offers_refused = 0, begun = 0, committed = 0, went_back = 0;
-  std::int64_t bad_blamed = 0, good_blamed = 0, gone_back_on_order = 0;
-  std::int64_t below_floor = 0, floors_sunk = 0, slots_lost = 0;
-  std::int64_t stuck = 0, breaches = 0;
-  std::array<std::int64_t, kPhases> cuts{};
-  std::string first_breach;
-  trust::Sha256Stream digest;
-
-  std::int64_t all_cuts() const {
-    std::int64_t sum = 0;
-    for (const std::int64_t n : cuts) sum += n;
-    return sum;
-  }
-};
 
 // --- One device ----------------------------------------------------------------------------------
 
@@ -94,9 +80,9 @@ class Device {
  private:
   bool faults() const { return now_s_ < world_.settle_s; }
 
-  // The wall clock, which may be wrong: never for longer than until the next check in which the
-  // network sets it.
-  std::int64_t wall_s() const { return std::max(now_s_ + clock_error_s_, state_.time_seen_s); }
+  // The clock of the day, which may be wrong, and what is believed of it; now_s_ runs forward only.
+  std::int64_t clock_s() const { return now_s_ + clock_error_s_; }
+  std::int64_t believed_s() const { return believed_time_s(clock_s(), state_.time_seen_s); }
 
   void trace(const std::string& what) const {
     if (!options_.trace) return;
@@ -115,7 +101,8 @@ class Device {
 
   // Saves, unless the power goes: then the disk has the old state or the new.
   bool tell(Event event) {
-    event.now_s = wall_s();
+    event.now_s = believed_s();
+    event.clock_s = clock_s();
     event.random = random_.bits();
     trace(fmt::format("{} {}", event_name(event.kind), event.reason));
     const Step step = next(state_, event, policy_);
@@ -127,7 +114,12 @@ class Device {
       if (is_cut) return know(event), power_cut(), false;
       count(step.state);
     }
-    state_ = step.state;
+    const AgentState before = std::exchange(state_, step.state);
+    backoff_.follow(before, state_, event.clock_s, now_us());
+    for (const Attempts& item : state_.attempts) {
+      const Attempts* known = before.find_attempts(item.release.manifest);
+      if (!known || known->failures != item.failures) failed_s_[item.release.manifest] = now_s_;
+    }
     if (!step.ignored) know(event);
     return true;
   }
@@ -136,6 +128,8 @@ class Device {
   void know(const Event& event) {
     for (const auto& [name, floor] : event.floors)
       known_[name].floor = std::max(known_[name].floor, floor);
+    if (event.kind == EventKind::kOffer || event.kind == EventKind::kNothing)
+      proven_s_ = std::max(proven_s_, proving_s_);
   }
 
   void count(const AgentState& after) {
@@ -166,23 +160,38 @@ class Device {
       if (!read.ok() || !(*read == disk_)) breach("a state that does not come back");
     }
     state_ = disk_;
-    if (faults() && random_.chance(0.1)) {
-      const std::int64_t errors[] = {-now_s_, -20 * kYearS, 20 * kYearS, -3600};
-      clock_error_s_ = errors[random_.below(4)];
-      ++figures_.wrong_clocks;
-    }
+    if (faults() && random_.chance(0.1)) jump();
+    started_s_ = now_s_;
+    backoff_.start(state_, clock_s(), now_us());
     tell({.kind = EventKind::kStart});
   }
 
+  // The clock of the day is set, rightly or not.
+  void jump() {
+    const std::int64_t errors[] = {-now_s_, -20 * kYearS, 20 * kYearS, -3600,     3600,
+                                   -kDayS,  kDayS,        3 * kDayS,   6 * kDayS, 0};
+    clock_error_s_ = errors[random_.below(std::ssize(errors))];
+    ++figures_.jumps;
+    trace(fmt::format("the clock is wrong by {} s", clock_error_s_));
+  }
+  std::int64_t now_us() const { return now_s_ * 1'000'000; }
+
+  // The network is away, or somebody shows the device a repository that stands still.
   void next_partition() {
+    is_freeze_ = random_.chance(0.3);
     partition_from_s_ = now_s_ + random_.between(3600, 3 * kDayS);
-    partition_to_s_ = partition_from_s_ + random_.between(600, kDayS);
+    const std::int64_t longest_s = !is_freeze_ ? kDayS : random_.chance(0.3) ? 10 * kDayS : kDayS;
+    partition_to_s_ = partition_from_s_ + random_.between(600, longest_s);
   }
 
   bool is_online() {
     if (!faults()) return true;
     if (now_s_ > partition_to_s_) next_partition();
-    return now_s_ < partition_from_s_;
+    return is_freeze_ || now_s_ < partition_from_s_;
+  }
+  // The time of what the repository shows.
+  std::int64_t shown_s() const {
+    return faults() && is_freeze_ ? std::min(now_s_, partition_from_s_) : now_s_;
   }
 
   // Time passes; false when the power went in it.
@@ -195,12 +204,13 @@ class Device {
       return false;
     }
     now_s_ += seconds;
+    if (faults() && random_.chance(p / 2)) jump();
     return true;
   }
 
   void wait_for_check() {
     if (!pass(random_.between(kCheckEveryS / 2, kCheckEveryS))) return;
-    if (clock_error_s_ != 0 && is_online() && random_.chance(0.5)) clock_error_s_ = 0;
+    if (clock_error_s_ != 0 && is_online() && random_.chance(0.3)) clock_error_s_ = 0;
     if (faults() && random_.chance(0.001)) lose_slot("people");
     tell({.kind = EventKind::kDue});
   }
@@ -225,7 +235,7 @@ class Device {
     for (const std::string unit : {"polderd", "people"}) {
       const Release* newest = nullptr;
       for (const Release& release : world_.releases) {
-        if (release.offer.unit == unit && release.from_s <= now_s_) newest = &release;
+        if (release.offer.unit == unit && release.from_s <= shown_s()) newest = &release;
       }
       if (newest) out.push_back(newest->offer);
     }
@@ -233,14 +243,15 @@ class Device {
     // gets past the signatures (agent/repository_client.h), which are not simulated here.
     if (!faults()) return out;
     if (random_.chance(0.05)) put_first(out, pick(world_.releases).offer);
-    if (const auto below = world_.below_floor(now_s_); !below.empty() && random_.chance(0.05)) {
+    if (const auto below = world_.below_floor(shown_s()); !below.empty() && random_.chance(0.05)) {
       ++figures_.below_floor;
       put_first(out, pick(below));
     }
     return out;
   }
   void put_first(std::vector<Offer>& offers, const Offer& offer) const {
-    if (world_.find(offer.release.manifest)->from_s <= now_s_) offers.insert(offers.begin(), offer);
+    if (world_.find(offer.release.manifest)->from_s <= shown_s())
+      offers.insert(offers.begin(), offer);
   }
   template <class T>
   const T& pick(const std::vector<T>& all) {
@@ -249,7 +260,7 @@ class Device {
 
   // Those of the repository; now and then of one that somebody has set back, or that lists none.
   std::map<std::string, trust::Version> floors() {
-    if (!faults() || !random_.chance(0.05)) return world_.floors_at(now_s_);
+    if (!faults() || !random_.chance(0.05)) return world_.floors_at(shown_s());
     ++figures_.floors_sunk;
     return world_.floors_at(random_.chance(0.3) ? 0
                                                 : kStartS + random_.below(now_s_ - kStartS + 1));
@@ -258,18 +269,27 @@ class Device {
   void check() {
     ++figures_.checks;
     if (!pass(random_.between(1, 5))) return;
-    // Metadata that a clock 20 years ahead finds expired are no metadata.
-    if (!is_online() || clock_error_s_ > kYearS) {
+    // trust/tuf_trusted_set.h, which is not simulated here, refuses what has expired.
+    // Now and then whoever renews them has a clock of his own that is wrong.
+    const bool is_short = faults() && random_.chance(0.05);
+    const std::int64_t expires_s =
+        shown_s() + (is_short ? random_.between(-3 * kDayS, kDayS) : kMetadataLifeS);
+    const bool is_expired = is_online() && expires_s <= believed_s();
+    if (is_expired) ++figures_.expired;
+    if (!is_online() || is_expired) {
       ++figures_.unreachable;
-      tell({.kind = EventKind::kFailed, .reason = "unreachable"});
+      tell({.kind = EventKind::kFailed, .reason = is_expired ? "expired" : "unreachable"});
       return;
     }
+    check_time(expires_s);
     std::vector<Refusal> refusals;
     Event event{.kind = EventKind::kNothing,
-                .time_seen_s = std::min(wall_s(), now_s_ + 7 * kDayS),
+                .time_seen_s = raised_time_seen_s(state_.time_seen_s, believed_s(), expires_s),
                 .floors = floors()};
+    proving_s_ = std::min(std::max(clock_s(), proven_s_), expires_s);
     const std::vector<Offer> all = offers();
-    event.offer = choose_offer(state_, all, wall_s(), policy_, refusals);
+    const auto left_s = [&](const Attempts& item) { return wait_left_s(item); };
+    event.offer = choose_offer(state_, all, left_s, refusals);
     figures_.offers_refused += std::int64_t(refusals.size());
     if (event.offer) event.kind = EventKind::kOffer;
     // The table refuses by itself what choose_offer() would not have let through.
@@ -278,6 +298,30 @@ class Device {
       event.offer = all[0];
     }
     tell(event);
+  }
+
+  // Metadata that are taken: no clock makes such fresh that have expired by a clock that is right
+  // or ahead, or by what was proven.
+  void check_time(std::int64_t expires_s) {
+    if (clock_error_s_ >= 0 && expires_s <= now_s_) breach("expired metadata were taken");
+    if (expires_s <= proven_s_ - policy_.time_step_s)
+      breach("metadata were taken that had expired by what was seen");
+  }
+
+  // What is left of a wait: no longer than it would be by a clock that is right, but for one that
+  // the device was switched off in.
+  std::int64_t wait_left_s(const Attempts& item) {
+    std::int64_t longest_s = policy_.first_wait_s;
+    for (std::int64_t i = 1; i < item.failures && longest_s < policy_.longest_wait_s; ++i)
+      longest_s *= 2;
+    longest_s = std::min(longest_s, policy_.longest_wait_s);
+    const std::int64_t since_s = std::max(started_s_, failed_s_[item.release.manifest]);
+    const std::int64_t left_s = backoff_.left_s(item, now_us());
+    if (left_s > std::max(longest_s - (now_s_ - since_s), std::int64_t(0)))
+      breach("a release waits for longer than the back-off");
+    if (since_s != started_s_ && left_s < longest_s / 2 - (now_s_ - since_s))
+      breach("a release does not wait for half of the back-off");
+    return left_s;
   }
 
   Nature nature() const {
@@ -318,7 +362,7 @@ class Device {
   void download() {
     if (!pass(random_.between(10, 3600))) return;
     const Attempts* attempts = state_.find_attempts(state_.update->release.manifest);
-    const bool flaky = nature() == Nature::kFlaky && (!attempts || attempts->failures < 3);
+    const bool flaky = nature() == Nature::kFlaky && (!attempts || attempts->failures < 8);
     const bool fails = !is_online() || flaky;
     tell({.kind = fails ? EventKind::kFailed : EventKind::kDone, .reason = fails ? "network" : ""});
   }
@@ -378,6 +422,8 @@ class Device {
   void check_invariants() {
     for (const AgentState* state : {&state_, &disk_}) {
       if (const Status valid = state->validate(); !valid.ok()) breach(valid.error().message);
+      if (state->time_seen_s > proven_s_ || state->time_seen_s <= proven_s_ - policy_.time_step_s)
+        breach("the time that was seen is not what metadata have proven");
       for (const auto& [name, unit] : state->units) check_unit(*state, name, unit);
     }
   }
@@ -450,42 +496,16 @@ class Device {
   AgentState state_, disk_;
   std::map<std::string, std::array<Physical, 2>> physical_;
   std::map<std::string, Known> known_;
-  std::int64_t now_s_ = kStartS, clock_error_s_ = 0;
+  std::int64_t now_s_ = kStartS, clock_error_s_ = 0, started_s_ = kStartS;
+  // What metadata have proven the time to be at least, and what those that are being taken will.
+  std::int64_t proven_s_ = 0, proving_s_ = 0;
+  std::map<trust::Sha256, std::int64_t> failed_s_;  // by manifest: when, last
+  Backoff backoff_{policy_};
   std::int64_t partition_from_s_ = 0, partition_to_s_ = 0;
+  bool is_freeze_ = false;
 };
 
 // --- The program ---------------------------------------------------------------------------------
-
-void print(const Options& options, const World& world, Figures& figures) {
-  const auto n = [](std::int64_t value) { return static_cast<long long>(value); };
-  std::map<Nature, int> natures;
-  for (const Release& release : world.releases) ++natures[release.nature];
-  std::printf("seed %llu: %lld agents, %lld + %lld days, %zu releases (",
-              static_cast<unsigned long long>(options.seed), n(options.agents), n(options.days),
-              n(kSettleDays), world.releases.size());
-  const char* separator = "";
-  for (const auto& [nature, count] : natures) {
-    std::printf("%s%d %s", separator, count, kNatureNames[int(nature)]);
-    separator = ", ";
-  }
-  std::printf(")\n%lld steps, %lld states saved, %lld power cuts:", n(figures.steps),
-              n(figures.saves), n(figures.all_cuts()));
-  for (int phase = 0; phase < kPhases; ++phase)
-    std::printf(" %s %lld", std::string(phase_name(Phase(phase))).c_str(),
-                n(figures.cuts[std::size_t(phase)]));
-  std::printf("\n%lld checks, %lld of them in vain; %lld offers refused; %lld wrong clocks\n",
-              n(figures.checks), n(figures.unreachable), n(figures.offers_refused),
-              n(figures.wrong_clocks));
-  std::printf("%lld updates begun, %lld committed, %lld rolled back, %lld back on order\n",
-              n(figures.begun), n(figures.committed), n(figures.went_back),
-              n(figures.gone_back_on_order));
-  std::printf("%lld offers below the floor, %lld times lower floors, %lld slots lost\n",
-              n(figures.below_floor), n(figures.floors_sunk), n(figures.slots_lost));
-  std::printf("bad releases blamed %lld, good ones %lld (power cuts during the trial)\n",
-              n(figures.bad_blamed), n(figures.good_blamed));
-  std::printf("breaches %lld, stuck %lld, digest %s\n", n(figures.breaches), n(figures.stuck),
-              trust::hex(figures.digest.finish()).substr(0, 16).c_str());
-}
 
 bool number(const char* text, std::int64_t max, std::int64_t& into) {
   const auto [end, code] = std::from_chars(text, text + std::strlen(text), into);

@@ -2,23 +2,20 @@
 """The simulator has to find what it is there for: each mistake below is put into a copy of the life
 cycle, and fleet_sim, built with that copy, must report a breach.
 
-    mutants.py BUILD        BUILD: where cmake has built the target fleet_sim
+    mutants.py BUILD [--sample N] [--only PATTERN]     BUILD: where fleet_sim has been built
 """
-import concurrent.futures
-import os
 import pathlib
 import re
-import shlex
-import subprocess
 import sys
-import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
+from mutation import Mistake, Program, main  # noqa: E402
+
 HEADER, SOURCE = "src/agent/lifecycle.h", "src/agent/lifecycle.cpp"
-PATIENCE_S = 600
+BACKOFF, CLOCK = "src/agent/backoff.cpp", "src/agent/clock_floor.h"
 
 # What somebody might break: a name, the file, what is there, what stands in its place.
-MUTANTS = [
+MISTAKES = [Mistake(*words) for words in [
     ("what the probe rejects is activated", HEADER,
      "{kProbe,    kRejected, kAlways,       kDiscard,  kBlame}",
      "{kProbe,    kRejected, kAlways,       kActivate, kSwitch}"),
@@ -82,68 +79,37 @@ MUTANTS = [
     ("any version", SOURCE,
      "if (!unit.committed || unit.committed->version < release.version) return {};",
      "return {};"),
-]
+    ("what was seen of the time is forgotten", SOURCE,
+     "if (time_s >= state.time_seen_s + policy.time_step_s) state.time_seen_s = time_s;",
+     ""),
+    ("the clock is believed whatever it says", CLOCK,
+     "return std::clamp(std::max(clock_s, time_seen_s), std::int64_t(0), kMaxTimeS);",
+     "(void)time_seen_s; return std::clamp(clock_s, std::int64_t(0), kMaxTimeS);"),
+    ("a clock that was ahead holds a release back", BACKOFF,
+     "return left_s > longest_backoff_s(attempts.failures, policy) ? 0 :",
+     "return"),
+    ("a wait as long as the longest is as good as one's own", BACKOFF,
+     "return left_s > longest_backoff_s(attempts.failures, policy) ? 0 :",
+     "return left_s > policy.longest_wait_s ? 0 :"),
+    ("waits are set by the time that is believed", SOURCE,
+     "fit_time(event.clock_s) + backoff_s(failures, event.random, policy);",
+     "fit_time(event.now_s) + backoff_s(failures, event.random, policy);"),
+    ("waits double for ever", BACKOFF,
+     "i < failures && wait_s < policy.longest_wait_s; ++i) wait_s *= 2;\n"
+     "  return std::clamp<std::int64_t>(wait_s, 1, std::max<std::int64_t>(policy.longest_wait_s, 1));",
+     "i < failures; ++i) wait_s *= 8;\n  return wait_s;"),
+    ("nothing waits", BACKOFF,
+     "if (due == due_us_.end() || due->second <= now_us) return 0;",
+     "if (due != due_us_.end()) return 0;"),
+]]
 
 
-def command_of(build, target, contains):
-    """The command that ninja would make it with."""
-    lines = subprocess.run(["ninja", "-C", build, "-t", "commands", target], check=True,
-                           capture_output=True, text=True).stdout.splitlines()
-    return next(line for line in reversed(lines) if contains in line)
-
-
-def simulator(build, folder, name, file, before, after):
-    """Builds fleet_sim with that change, and runs it: its status and what it says."""
-    overlay = folder / "src"
-    (overlay / "agent").mkdir(parents=True)
-    for path in (HEADER, SOURCE):
-        text = (ROOT / path).read_text()
-        if path == file:
-            if text.count(before) != 1:
-                return None, f"'{name}': its place is not in {file} any more"
-            text = text.replace(before, after)
-        (folder / path).write_text(text)
-    compiled = folder / "lifecycle.o"
-    words = shlex.split(command_of(build, "libpolder_agent.a", "agent/lifecycle.cpp.o -c"))
-    for flag in ("-MD", "-Werror", "-Wall", "-Wextra", "-O3"):
-        words = [word for word in words if word != flag]
-    for option in ("-MT", "-MF"):
-        at = words.index(option)
-        del words[at:at + 2]
-    words[words.index("-o") + 1] = str(compiled)
-    words[-1] = str(folder / SOURCE)
-    words.insert(words.index("-o"), f"-I{overlay}")
-    first = next(i for i, word in enumerate(words) if word.startswith("-I"))
-    words.insert(first, f"-I{overlay}")
-    subprocess.run(words, cwd=build, check=True)
-    link = shlex.split(command_of(build, "fleet_sim", " -o fleet_sim "))
-    link = [word for word in link if word not in (":", "&&")]
-    at = link.index("-o")
-    link[at:at + 2] = [str(compiled), "-o", str(folder / "fleet_sim")]
-    subprocess.run(link, cwd=build, check=True)
-    done = subprocess.run([folder / "fleet_sim"], capture_output=True, text=True,
-                          timeout=PATIENCE_S)
-    said = (done.stderr.strip().splitlines() or ["no breach"])[0]
+def said(done):
+    lines = done.stderr.strip().splitlines()
     agent = re.search(r" --agent \d+", done.stderr)
-    return done.returncode, said.removeprefix("fleet_sim: ") + (agent[0] if agent else "")
-
-
-def main():
-    build = pathlib.Path(sys.argv[1]).resolve()
-    cases = [("as it is", None, "", ""), *MUTANTS]
-    with tempfile.TemporaryDirectory() as scratch:
-        folders = [pathlib.Path(scratch) / str(i) for i in range(len(cases))]
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            results = list(pool.map(lambda case, folder: simulator(build, folder, *case), cases,
-                                    folders))
-    missed = 0
-    for (name, *_), (status, said) in zip(cases, results):
-        fine = status == 0 if name == "as it is" else status not in (0, None)
-        missed += not fine
-        print(f"{'found ' if status else 'MISSED' if not fine else 'fine  '} {name}: {said}")
-    print(f"{len(MUTANTS)} mistakes, {missed} missed")
-    return 1 if missed else 0
+    return (lines or ["no breach"])[0].removeprefix("fleet_sim: ") + (agent[0] if agent else "")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, MISTAKES, Program(
+        "fleet_sim", (), {HEADER: [SOURCE], CLOCK: ["tests/sim/fleet_sim.cpp"]}, said)))

@@ -15,6 +15,7 @@ namespace polder::agent {
 constexpr std::int64_t kDayS = 86'400, kYearS = 31'557'600;
 constexpr std::int64_t kStartS = 1'800'000'000;
 constexpr std::int64_t kCheckEveryS = 3600;
+constexpr std::int64_t kMetadataLifeS = 7 * kDayS;
 constexpr std::int64_t kSettleDays = 4;  // the end: no faults any more, and one more good release
 
 struct Options {

@@ -86,7 +86,8 @@ Status probe_once(const proto::Probe& job, const trust::Limits& limits, Processe
   TRY_VALUE(const auto child, processes.start({.command = policy.command,
                                                .environment = {},
                                                .memory_bytes = policy.memory_bytes,
-                                               .cpu_s = kProbeCpuS}));
+                                               .cpu_s = kProbeCpuS,
+                                               .file_bytes = 1}));  // it writes none
   // One that has ended already is heard below.
   if (Status sent = child->send(message); !sent && sent.error().code != Code::kUnavailable)
     return sent;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/kept_output.h"
 #include "base/fail.h"
 
 namespace polder::agent {
@@ -15,6 +16,11 @@ std::string exit_text(const ChildExit& exit) {
     return fmt::format("it was ended by signal {}, after {:.1f} s of processor and with {} KB",
                        exit.signal, double(exit.cpu_us) * 1e-6, exit.max_resident_bytes >> 10);
   return fmt::format("it ended with status {} and without a word", exit.status);
+}
+
+// That one file may have: what all that are kept may, or none at all.
+std::uint64_t file_bytes(const proto::Start& job) {
+  return job.output_folder.empty() ? 1 : std::max(job.output_bytes, kMinKeptBytes);
 }
 
 }  // namespace
@@ -53,8 +59,10 @@ void Supervisor::start_child() {
   names_.reset();
   ended_.reset();
   beat_ = {};
-  auto child = processes_.start(
-      {.command = policy_.command, .environment = {}, .memory_bytes = policy_.memory_bytes});
+  auto child = processes_.start({.command = policy_.command,
+                                 .environment = {},
+                                 .memory_bytes = policy_.memory_bytes,
+                                 .file_bytes = file_bytes(job_)});
   if (!child) return crash(child.error());
   child_ = std::move(*child);
   const auto message = proto::encode(proto::ToWorker(job_));

@@ -37,6 +37,7 @@ void log(const std::string& text) { std::fprintf(stderr, "polderd: %s\n", one_li
 class Agent {
  public:
   static Result<std::unique_ptr<Agent>> open(const Args& args, Self self) {
+    hide_this_process();  // from its workers, which are of the same user
     TRY_VALUE(Home home, Home::open(args));
     TRY_VALUE(std::unique_ptr<StorageLock> lock, home.lock());
     auto agent = std::unique_ptr<Agent>(new Agent(std::move(home), std::move(lock)));

@@ -79,10 +79,10 @@ class Processes {
   virtual Result<std::unique_ptr<ChildProcess>> start(const ChildOptions& options) = 0;
 };
 
-// Those of the machine. A child is a session of its own; has /dev/null as its input, our standard
-// error as its output and error, the channel as descriptor 3, and no other descriptor; every signal
-// as after boot; no core file, no new privileges. It is killed when the thread that started it
-// ends.
+// Those of the machine. A child is a session of its own; has /dev/null as its input, output and
+// error (in a build for sanitizers our standard error as the last two), the channel as descriptor
+// 3, and no other descriptor; every signal as after boot; no core file, no new privileges. It is
+// killed when the thread that started it ends.
 class SystemProcesses final : public Processes {
  public:
   Result<std::unique_ptr<ChildProcess>> start(const ChildOptions& options) override;
@@ -91,9 +91,12 @@ class SystemProcesses final : public Processes {
 // In a child: the channel to its supervisor. Errors: kUnavailable when there is none.
 Result<std::unique_ptr<Channel>> open_channel();
 
-// From now on the kernel refuses this process, for good, and with EPERM: sockets, other programs,
-// child processes (threads are fine), signals to others, tracing, and what only an administrator
-// needs. For a process with one thread. Errors: kUnsupported where the kernel cannot.
+// From now on the kernel allows this process, for good, what running a pipeline takes: files
+// (which, see platform/confine_files.h), memory, threads, clocks, its channel. Everything else it
+// refuses with EPERM: sockets, other programs, child processes, signals to others and settings of
+// theirs, modes and owners of files, tracing, unbinding itself from its supervisor. Others of its
+// user cannot read it (hide_this_process()). For a process with one thread. Errors: kUnsupported
+// where the kernel cannot.
 Status confine_this_process();
 
 }  // namespace polder

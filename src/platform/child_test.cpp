@@ -16,6 +16,7 @@
 
 #include "platform/child_fake.h"
 #include "platform/host.h"
+#include "platform/sanitized.h"
 
 namespace polder {
 namespace {
@@ -132,6 +133,25 @@ TEST_F(Children, NothingIsInherited) {
   ::close(open);
   ::close(file);
   ::unsetenv("POLDER_SECRET");
+}
+
+TEST_F(Children, WhatTheyPrintGoesNowhere) {
+#ifdef POLDER_SANITIZED
+  GTEST_SKIP() << "sanitizers print what they find";
+#endif
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  const int error = ::dup(STDERR_FILENO), output = ::dup(STDOUT_FILENO);
+  ::dup2(ends[1], STDERR_FILENO);
+  ::dup2(ends[1], STDOUT_FILENO);
+  const int status = run(shell("echo picture; echo picture >&2")).status;
+  ::dup2(error, STDERR_FILENO);
+  ::dup2(output, STDOUT_FILENO);
+  char said[100];
+  EXPECT_EQ(::read(ends[0], said, sizeof said), -1);
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_EQ(status, 0);
+  for (const int fd : {error, output, ends[0], ends[1]}) ::close(fd);
 }
 
 TEST_F(Children, Messages) {

@@ -1,8 +1,10 @@
 #include "platform/confine.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,9 +13,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "base/fail.h"
 #include "platform/child.h"
+#include "platform/process.h"
 
 namespace polder {
 namespace {
@@ -26,8 +30,8 @@ constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 #error "confine.cpp knows the system calls of x86-64 and arm64"
 #endif
 
-// The calls by which a process reaches the network, other processes or the machine's set-up.
-// io_uring does the work of any call without being that call.
+// What every child is refused: the calls by which a process reaches the network, other processes or
+// the machine's set-up. io_uring does the work of any call without being that call.
 constexpr int kNoNetwork[] = {
     SYS_socket,
     SYS_connect,
@@ -72,14 +76,142 @@ constexpr int kNoNetwork[] = {
     SYS_clock_adjtime,
     SYS_adjtimex,
 };
-// Beside these: other programs, child processes, signals.
-constexpr int kNoOthers[] = {
-    SYS_execve, SYS_execveat, SYS_pidfd_send_signal, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo,
-    SYS_tkill,  SYS_setsid,   SYS_setpgid,
+// All that a confined process may do whatever the arguments: reads and writes what is open, asks
+// about files, makes, renames and removes them (Landlock says where), has memory and threads of its
+// own, waits, and asks about itself. What changes a file by its path or its descriptor (modes,
+// owners, times, attributes, length by path, links), locks it, or names another process is not
+// here. The calls that a pipeline makes most come first.
+constexpr int kWork[] = {
+    SYS_read,
+    SYS_write,
+    SYS_futex,
+    SYS_clock_nanosleep,
+    SYS_recvfrom,
+    SYS_sendto,
+    SYS_pread64,
+    SYS_pwrite64,
+    SYS_mmap,
+    SYS_munmap,
+    SYS_mprotect,
+    SYS_madvise,
+    SYS_mremap,
+    SYS_brk,
+    SYS_mlock,
+    SYS_munlock,
+    SYS_mincore,
+    SYS_membarrier,
+    SYS_get_mempolicy,  // of its own threads, as libnuma does when a codec loads it
+    SYS_set_mempolicy,
+    SYS_close,
+    SYS_close_range,
+    SYS_readv,
+    SYS_writev,
+    SYS_preadv,
+    SYS_pwritev,
+    SYS_lseek,
+    SYS_fstat,
+    SYS_newfstatat,
+    SYS_statx,
+    SYS_statfs,
+    SYS_fstatfs,
+    SYS_faccessat,
+    SYS_faccessat2,
+    SYS_readlinkat,
+    SYS_getdents64,
+    SYS_getcwd,
+    SYS_fadvise64,
+    SYS_ftruncate,
+    SYS_fallocate,
+    SYS_fsync,
+    SYS_fdatasync,
+    SYS_renameat,
+    SYS_renameat2,
+    SYS_unlinkat,
+    SYS_mkdirat,
+    SYS_dup,
+    SYS_dup3,
+    SYS_pipe2,
+    SYS_eventfd2,
+    SYS_ppoll,
+    SYS_pselect6,
+    SYS_clock_gettime,
+    SYS_clock_getres,
+    SYS_nanosleep,
+    SYS_gettimeofday,
+    SYS_times,
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_sigaltstack,
+    SYS_restart_syscall,
+    SYS_sched_yield,
+    SYS_sched_getaffinity,
+    SYS_sched_getparam,
+    SYS_sched_getscheduler,
+    SYS_sched_get_priority_max,
+    SYS_sched_get_priority_min,
+    SYS_set_robust_list,
+    SYS_set_tid_address,
+    SYS_rseq,
+    SYS_exit,
+    SYS_exit_group,
+    SYS_getpid,
+    SYS_getppid,
+    SYS_gettid,
+    SYS_getuid,
+    SYS_geteuid,
+    SYS_getgid,
+    SYS_getegid,
+    SYS_getrusage,
+    SYS_getrandom,
+    SYS_getcpu,
+    SYS_sysinfo,
+    SYS_uname,
+    SYS_landlock_create_ruleset,
+    SYS_landlock_add_rule,
+    SYS_landlock_restrict_self,
 #if defined(__x86_64__)
-    SYS_fork,   SYS_vfork,
+    // Older doors to the same.
+    SYS_stat,
+    SYS_lstat,
+    SYS_access,
+    SYS_readlink,
+    SYS_rename,
+    SYS_unlink,
+    SYS_mkdir,
+    SYS_dup2,
+    SYS_pipe,
+    SYS_poll,
+    SYS_select,
+    SYS_time,
+    SYS_getrlimit,
+    SYS_arch_prctl,
 #endif
 };
+// Of requests to a descriptor: none by which another process is woken, locked out or watched.
+constexpr std::uint32_t kDescriptorRequests[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,
+                                                 F_SETFD, F_GETFL,         F_SETFL};
+// Of requests to what a descriptor stands for (cameras and accelerators have their own, hundreds):
+// these of terminals, whose names streams ask for everything; else none of the kinds of terminals
+// ('T'), sockets and owners (0x89), disks (0x12), and flags, attributes and clones of files.
+constexpr std::uint32_t kStreamRequests[] = {TCGETS, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX};
+constexpr std::uint32_t kRefusedKinds[] = {0x5400, 0x8900, 0x1200, 0x6600, 0x5800, 0x9400};
+constexpr std::uint32_t kKindMask = 0xff00;
+// Of settings of the process: nothing that unbinds it from its supervisor or opens it to others.
+constexpr std::uint32_t kSettings[] = {
+    PR_SET_NAME,       PR_GET_NAME,      PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS,
+    PR_GET_DUMPABLE,   PR_GET_PDEATHSIG, PR_GET_SECCOMP,      PR_CAPBSET_READ,
+    PR_GET_TIMERSLACK, PR_SET_VMA,       PR_SVE_GET_VL,
+};
+constexpr std::uint32_t kThread[] = {CLONE_THREAD};
+constexpr std::uint32_t kNameSpaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                      CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+constexpr std::uint32_t kSelf[] = {0};
+
+// An older Landlock judges a file by what it is opened for: one that is opened to be read can be
+// cut off nevertheless, and one that is opened for neither (3) is not judged at all.
+constexpr std::uint32_t kNeither[] = {O_ACCMODE};
+constexpr std::uint32_t kCutUnwritten[] = {O_TRUNC | O_RDONLY};
 
 constexpr std::uint32_t kEperm = SECCOMP_RET_ERRNO | EPERM;
 constexpr std::uint32_t kEnosys = SECCOMP_RET_ERRNO | ENOSYS;
@@ -97,20 +229,35 @@ class Writer {
     give(SECCOMP_RET_KILL_PROCESS);
 #endif
   }
-  void refuse(int call, std::uint32_t with = kEperm) {
+  void give_for(int call, std::uint32_t verdict) {
     add(BPF_JMP | BPF_JEQ | BPF_K, std::uint32_t(call), 0, 1);
-    give(with);
+    give(verdict);
   }
-  // `call` only with its first argument equal to `value`, or (any_of) with one of its bits.
-  void allow_only(int call, std::uint32_t value, bool any_of) {
-    add(BPF_JMP | BPF_JEQ | BPF_K, std::uint32_t(call), 0, 4);
-    load(offsetof(seccomp_data, args));  // its low half: little-endian
-    add(std::uint16_t(BPF_JMP | (any_of ? BPF_JSET : BPF_JEQ) | BPF_K), value, 1, 0);
+  void refuse(int call, std::uint32_t with = kEperm) { give_for(call, with); }
+  void allow(int call) { give_for(call, SECCOMP_RET_ALLOW); }
+  // For `call` with an argument whose bits of `mask` are one of `values`; else it goes on.
+  void give_for(int call, int argument, std::uint32_t mask, std::span<const std::uint32_t> values,
+                std::uint32_t verdict) {
+    const auto count = std::uint8_t(values.size());
+    add(BPF_JMP | BPF_JEQ | BPF_K, std::uint32_t(call), 0, std::uint8_t(count + 5));
+    // Its low half: little-endian. The kernel reads no more of any that is judged here.
+    load(offsetof(seccomp_data, args) + std::size_t(argument) * sizeof(std::uint64_t));
+    add(BPF_ALU | BPF_AND | BPF_K, mask);
+    for (std::uint8_t i = 0; i < count; ++i)
+      add(BPF_JMP | BPF_JEQ | BPF_K, values[i], std::uint8_t(count - i + 1), 0);
+    load(offsetof(seccomp_data, nr));
+    add(BPF_JMP | BPF_JA, 1);
+    give(verdict);
+  }
+  std::vector<sock_filter> allow_the_rest() {
+    give(SECCOMP_RET_ALLOW);
+    return std::move(program_);
+  }
+  // What is younger than this list is not there: libraries then do it the older way.
+  std::vector<sock_filter> refuse_the_rest() {
+    add(BPF_JMP | BPF_JGT | BPF_K, SYS_landlock_restrict_self, 0, 1);
+    give(kEnosys);
     give(kEperm);
-    give(SECCOMP_RET_ALLOW);
-  }
-  std::vector<sock_filter> finish() {
-    give(SECCOMP_RET_ALLOW);
     return std::move(program_);
   }
 
@@ -133,19 +280,36 @@ class Writer {
 std::vector<sock_filter> network_filter() {
   Writer writer;
   for (const int call : kNoNetwork) writer.refuse(call);
-  return writer.finish();
+  return writer.allow_the_rest();
 }
 
 std::vector<sock_filter> confining_filter(pid_t self) {
+  constexpr std::uint32_t kAllow = SECCOMP_RET_ALLOW, kAll = ~0U;
+  const std::uint32_t me[] = {std::uint32_t(self)};
   Writer writer;
-  for (const int call : kNoNetwork) writer.refuse(call);
-  for (const int call : kNoOthers) writer.refuse(call);
-  // Its flags are in memory, which a filter cannot read: the C library falls back to clone().
+  for (const int call : kWork) writer.allow(call);
+  const auto open = [&](int call, int flags) {
+    writer.give_for(call, flags, O_ACCMODE, kNeither, kEperm);
+    writer.give_for(call, flags, O_TRUNC | O_ACCMODE, kCutUnwritten, kEperm);
+    writer.allow(call);
+  };
+  open(SYS_openat, 2);
+#if defined(__x86_64__)
+  open(SYS_open, 1);
+#endif
+  // Their flags are in memory, which a filter cannot read: libraries fall back to the older calls.
   writer.refuse(SYS_clone3, kEnosys);
-  writer.allow_only(SYS_clone, CLONE_THREAD, true);
-  writer.allow_only(SYS_kill, std::uint32_t(self), false);
-  writer.allow_only(SYS_tgkill, std::uint32_t(self), false);
-  return writer.finish();
+  writer.refuse(SYS_openat2, kEnosys);
+  writer.give_for(SYS_clone, 0, CLONE_THREAD | kNameSpaces, kThread, kAllow);
+  writer.give_for(SYS_kill, 0, kAll, me, kAllow);
+  writer.give_for(SYS_tgkill, 0, kAll, me, kAllow);
+  writer.give_for(SYS_prlimit64, 0, kAll, kSelf, kAllow);
+  writer.give_for(SYS_prctl, 0, kAll, kSettings, kAllow);
+  writer.give_for(SYS_fcntl, 1, kAll, kDescriptorRequests, kAllow);
+  writer.give_for(SYS_ioctl, 1, kAll, kStreamRequests, kAllow);
+  writer.give_for(SYS_ioctl, 1, kKindMask, kRefusedKinds, kEperm);
+  writer.allow(SYS_ioctl);
+  return writer.refuse_the_rest();
 }
 
 int install_filter(const std::vector<sock_filter>& filter) {
@@ -157,6 +321,7 @@ int install_filter(const std::vector<sock_filter>& filter) {
 }
 
 Status confine_this_process() {
+  hide_this_process();
   const int error = install_filter(confining_filter(::getpid()));
   if (error == 0) return {};
   return fail(Code::kUnsupported, "this kernel does not confine processes (seccomp): {}",

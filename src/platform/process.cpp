@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,6 +82,8 @@ Result<ProcessResult> run_process(const std::vector<std::string>& command, std::
 }
 
 void set_default_environment(const char* name, const char* value) { ::setenv(name, value, 0); }
+
+void hide_this_process() { ::prctl(PR_SET_DUMPABLE, 0); }
 
 Result<std::string> own_program() {
   char path[PATH_MAX];

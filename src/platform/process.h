@@ -23,6 +23,10 @@ Result<ProcessResult> run_process(const std::vector<std::string>& command, std::
 // else. Not while another thread reads the environment.
 void set_default_environment(const char* name, const char* value);
 
+// From now on other processes of the same user neither trace this one nor read its memory, and its
+// crash leaves no core file. Programs that it runs begin as they always do.
+void hide_this_process();
+
 // The path of the running program. Errors: kIo.
 Result<std::string> own_program();
 

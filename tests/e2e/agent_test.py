@@ -383,6 +383,23 @@ class Agent(unittest.TestCase):
                 break
         self.assertEqual(self.running(), "1.0.0")
 
+    @unittest.skipUnless(os.geteuid() == 0, "changes its user")
+    def test_others_of_its_user_cannot_read_the_agent(self):
+        nobody = 65534
+        program = shutil.copy(POLDERD, self.scratch)
+        for path in [self.scratch, *self.scratch.rglob("*")]:
+            os.chown(path, nobody, nobody)
+        running = subprocess.Popen([program, "run", "--config", self.scratch / "polderd.toml"],
+                                   stderr=subprocess.PIPE, text=True, user=nobody, group=nobody,
+                                   extra_groups=[])
+        self.addCleanup(running.stderr.close)
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        self.assertIn("camera-17 runs", running.stderr.readline())
+        # The kernel says so by giving its files to root.
+        self.assertEqual(os.stat(f"/proc/{running.pid}").st_uid, nobody)
+        self.assertEqual(os.stat(f"/proc/{running.pid}/mem").st_uid, 0)
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -106,6 +107,19 @@ class Install(unittest.TestCase):
         self.assertGreater(len(commands), 100)
         self.assertEqual([command["file"] for command in commands
                           if " -O3 " not in command["command"]], [])
+
+    def test_the_service_has_its_user(self):
+        unit = (self.prefix / "lib" / "systemd" / "system" / "polderd.service").read_text()
+        users = self.prefix / "lib" / "sysusers.d" / "polderd.conf"
+        self.assertIn("\nUser=polderd\nGroup=polderd\n", unit)
+        self.assertRegex(users.read_text(), r"(?m)^u polderd ")
+        if not shutil.which("systemd-sysusers"):
+            self.skipTest("systemd-sysusers is not here")
+        root = self.scratch / "root"
+        (root / "etc").mkdir(parents=True)
+        run("systemd-sysusers", f"--root={root}", users)
+        self.assertRegex((root / "etc" / "passwd").read_text(),
+                         r"(?m)^polderd:.*:/var/lib/polderd:/usr/sbin/nologin$")
 
     def test_older_c_plus_plus_is_told_what_to_do(self):
         for header in "model.h", "tensor.h":

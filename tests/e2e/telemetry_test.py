@@ -153,7 +153,7 @@ class Telemetry(unittest.TestCase):
     def start(self):
         with open(self.scratch / "log", "ab") as log:
             agent = subprocess.Popen([POLDERD, "run", "--config", self.scratch / "polderd.toml"],
-                                     stderr=log, env={"PATH": os.environ["PATH"]})
+                                     stdout=log, stderr=log, env={"PATH": os.environ["PATH"]})
         self.addCleanup(agent.wait)
         self.addCleanup(agent.kill)
         return agent
@@ -225,6 +225,8 @@ class Telemetry(unittest.TestCase):
                       self.sums().get("polder.worker.crashes", 0) > 0)
         # The test's own worth: the words are there, on the device, for its owner.
         self.assertIn(NAME_TOKEN, (self.scratch / "log").read_text())
+        # What the service printed has the words of the error, and nothing that a sensor gave.
+        self.assertEqual(leaks((self.scratch / "log").read_bytes()), ["name"])
         self.assertIn("sound", leaks(next(self.device.rglob("*.wav")).read_bytes()))
         captured = self.captured()
         self.assertGreater(len(captured), 5000)

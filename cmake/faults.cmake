@@ -15,4 +15,4 @@ foreach(name network clock)
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/${name}_test.py
                    $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:wrong_clock>)
 endforeach()
-set_tests_properties(kill network_faults clock_faults PROPERTIES TIMEOUT 900 LABELS slow)
+set_tests_properties(kill network_faults clock_faults PROPERTIES TIMEOUT 900 LABELS faults)

@@ -1,5 +1,5 @@
-"""Mistakes, put one by one into copies of files: the program of a test, built with such a copy, must
-fail. Shared by the lists of mistakes, tests/*/*mutants.py.
+"""Mistakes, put one by one into copies of files: the program of a test, built with such a copy,
+must fail. Shared by the lists of mistakes, tests/*/*mutants.py.
 """
 import argparse
 import concurrent.futures
@@ -74,7 +74,8 @@ def run_with(build, commands, program, folder, mistake):
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(text.replace(mistake.before, mistake.after))
         sources = program.sources.get(mistake.file, [mistake.file])
-    link = shlex.split(next(line for line in reversed(commands) if f" -o {program.target} " in line))
+    linked = f" -o {program.target} "
+    link = shlex.split(next(line for line in reversed(commands) if linked in line))
     link = [word for word in link if word not in (":", "&&")]
     out = link.index("-o")
     link[out + 1] = str(folder / program.target)

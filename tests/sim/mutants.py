@@ -95,9 +95,8 @@ MISTAKES = [Mistake(*words) for words in [
      "fit_time(event.clock_s) + backoff_s(failures, event.random, policy);",
      "fit_time(event.now_s) + backoff_s(failures, event.random, policy);"),
     ("waits double for ever", BACKOFF,
-     "i < failures && wait_s < policy.longest_wait_s; ++i) wait_s *= 2;\n"
-     "  return std::clamp<std::int64_t>(wait_s, 1, std::max<std::int64_t>(policy.longest_wait_s, 1));",
-     "i < failures; ++i) wait_s *= 8;\n  return wait_s;"),
+     "i < failures && wait_s < policy.longest_wait_s; ++i) wait_s *= 2;",
+     "i < failures; ++i) wait_s *= 8;"),
     ("nothing waits", BACKOFF,
      "if (due == due_us_.end() || due->second <= now_us) return 0;",
      "if (due != due_us_.end()) return 0;"),

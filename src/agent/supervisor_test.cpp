@@ -92,6 +92,14 @@ TEST_F(RealWorkers, OneThatEatsMemory) {
   expect_crash(policy, "signal 6");
 }
 
+// Where nothing is kept a file gets one byte.
+TEST_F(RealWorkers, OneThatFillsTheDisk) {
+  expect_crash(python("import tempfile\n"
+                      "with tempfile.TemporaryFile(buffering=0) as file:\n"
+                      "  sys.exit(40 + file.write(bytes(1000)))"),
+               "status 41");
+}
+
 TEST_F(RealWorkers, OneThatSaysTooMuch) {
   WorkerPolicy policy = python("m = bytes.fromhex('" + [] {
     std::string hex;

@@ -216,6 +216,64 @@ inputs = ["decode"]
   EXPECT_TRUE(has(reason_of("type = \"video_file\"\npath = \"pipeline.toml\""), "pipeline.toml: "));
 }
 
+// All that codecs and threads ask of the system they get: a picture is decoded, goes through a
+// model, is drawn on and encoded again, by two threads. The model's rows are averages of colours,
+// which no step takes for objects.
+TEST_F(Worker, AConfinedWorkerDecodesAndEncodes) {
+  const std::string worker = POLDER_WORKER;
+  const std::string plugin = worker.substr(0, worker.rfind('/')) + "/polder_video_libav.so";
+  if (!std::filesystem::exists(plugin)) GTEST_SKIP() << "the video plug-in is not built";
+  std::filesystem::copy_file(POLDER_SOURCE_DIR "/docs/images/people-counting.jpg",
+                             folder_ / "a.jpg");
+  std::ofstream(folder_ / "pipeline.toml") << R"([pipeline]
+name = "video"
+[[node]]
+name = "camera"
+type = "video_file"
+path = "a.jpg"
+[[node]]
+name = "letterbox"
+type = "letterbox"
+inputs = "camera"
+size = [32, 32]
+[[node]]
+name = "normalise"
+type = "normalise"
+inputs = "letterbox"
+[[node]]
+name = "infer"
+type = "infer"
+inputs = "normalise"
+model = "rows"
+[[node]]
+name = "decode"
+type = "yolo_decode"
+inputs = "infer"
+layout = "v5"
+threshold = 1
+[[node]]
+name = "track"
+type = "track"
+inputs = "decode"
+[[node]]
+name = "video"
+type = "annotated_video"
+inputs = ["camera", "track"]
+privacy = { raw = "allow: a public picture" }
+)";
+  job_.models = {{"rows", POLDER_SOURCE_DIR "/tests/data/agent/rows.plan"}};
+  job_.threads = 2;
+  job_.output_folder = folder_ / "out";
+  job_.output_bytes = 16 << 20;
+  job_.keep_raw = true;
+  Supervisor supervisor(processes_, clock_, policy_);
+  run_until_over(supervisor);
+  EXPECT_EQ(supervisor.reason(), "its sources have ended");
+  EXPECT_EQ(supervisor.total().frames, 1u);
+  EXPECT_GT(supervisor.total().kept_bytes, 1000u);
+  EXPECT_EQ(supervisor.total().lost_bytes, 0u);
+}
+
 TEST_F(Worker, StopsWhenItIsTold) {
   Supervisor supervisor(processes_, clock_, policy_);
   supervisor.run(job_);

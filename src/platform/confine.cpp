@@ -98,7 +98,6 @@ constexpr int kWork[] = {
     SYS_brk,
     SYS_mlock,
     SYS_munlock,
-    SYS_mincore,
     SYS_membarrier,
     SYS_get_mempolicy,  // of its own threads, as libnuma does when a codec loads it
     SYS_set_mempolicy,

@@ -40,6 +40,8 @@ endforeach()
 # A device and its releases.
 add_test(NAME agent_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/agent_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+add_test(NAME full_disk COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/full_disk_test.py
+         $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
 # The leak sanitizer does not work in a program that is being tried in a process of its own.
 if(NOT POLDER_SANITIZE)
   add_test(NAME runtime_update

@@ -71,8 +71,10 @@ void Driver::record_change(const AgentState& before, const AgentState& after) {
 }
 
 bool Driver::save(const AgentState& state) {
-  const Status saved = save_state(parts_.storage, state);
+  Status saved = save_state(parts_.storage, state);
+  unsaved_.reset();
   if (saved.ok()) return true;
+  unsaved_ = saved.error();
   retry_us_ = parts_.clock.now_us() + kSaveAgainUs;
   record(trust::Act::kNote, kStateName,
          fmt::format("the state cannot be saved, it is tried again: {}", saved.error().message));
@@ -222,11 +224,17 @@ Result<Turn> Driver::turn() {
   return until(is_watching ? parts_.clock.now_us() + kPollUs : now_us);
 }
 
+void Driver::ask_now() {
+  next_check_us_ = 0;
+  for (Attempts& attempts : state_.attempts) attempts.not_before_s = 0;
+}
+
 Result<Turn> Driver::turn_until_idle() {
-  check_now();
+  next_check_us_ = 0;
   has_checked_ = false;
   for (;;) {
     TRY_VALUE(const Turn turn, this->turn());
+    if (unsaved_) return Error(*unsaved_).at("nothing more is done");
     if (turn.restart || (has_checked_ && state_.phase == Phase::kIdle)) return turn;
     parts_.clock.sleep_until_us(turn.wake_us);
   }

@@ -150,9 +150,10 @@ class Driver {
   // The program in the active slot of the runtime cannot be started: this one stands in for it, a
   // trial fails.
   void runtime_does_not_start(const std::string& reason);
-  // Asks for a check at once.
-  void check_now() { next_check_us_ = 0; }
+  // Somebody asks for an update now: a check is due, and what failed waits no longer.
+  void ask_now();
   // Turns until the agent is idle after a check (`polderd check --install`), or a restart is due.
+  // Errors: the state cannot be saved.
   Result<Turn> turn_until_idle();
 
   const AgentState& state() const { return state_; }
@@ -198,6 +199,7 @@ class Driver {
   Self self_;
   AgentState state_;
   Backoff backoff_;
+  std::optional<Error> unsaved_;  // why the last state could not be saved
   std::int64_t next_check_us_ = 0, retry_us_ = 0, observed_from_us_ = -1;
   std::int64_t next_trial_check_us_ = 0, mend_us_ = 0;
   bool has_read_repository_ = false;  // this very process

@@ -525,7 +525,7 @@ TEST_F(DriverTest, AnUpdateOfADamagedUnitBeginsAnew) {
     {
       Driver agent = driver();
       ASSERT_TRUE(agent.start().ok());
-      agent.check_now();
+      agent.ask_now();
       while (agent.state().phase != phase) ASSERT_TRUE(agent.turn().ok());
       releases.slots.erase({"people", agent.state().units.at("people").active});
     }

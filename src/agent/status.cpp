@@ -298,7 +298,11 @@ std::vector<Finding> diagnose(const Facts& facts) {
                    "polderd's user (Landlock)",
                    "Linux 5.13 or newer, with 'landlock' in its lsm= list"});
   }
-  if (facts.free_bytes && *facts.free_bytes < kLowDiskBytes) {
+  if (!facts.free_bytes.ok()) {
+    out.push_back({Level::kWrong, "disk: " + facts.free_bytes.error().message,
+                   "what is installed runs, nothing can be updated or kept; a worn-out card "
+                   "becomes read-only: see what the kernel says (dmesg)"});
+  } else if (*facts.free_bytes < kLowDiskBytes) {
     out.push_back({Level::kWrong, "disk: " + bytes_text(*facts.free_bytes) + " free",
                    "free some: below that nothing can be installed"});
   }

@@ -66,7 +66,7 @@ struct Facts {
   Status root;                            // whether there is a root to trust
   std::vector<std::string> bad_settings;  // of polderd.toml, for pipelines that are installed
   bool confines_files = true;             // the kernel can (platform/confine_files.h)
-  std::optional<std::uint64_t> free_bytes;
+  Result<std::uint64_t> free_bytes{std::uint64_t(0)};
   std::int64_t now_s = 0;
 };
 std::vector<Finding> diagnose(const Facts& facts);

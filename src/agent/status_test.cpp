@@ -99,6 +99,7 @@ TEST(Doctor, EveryFaultIsNamedWithAdvice) {
   wrong([](Facts& f) { f.config.repository.clear(); }, "repository: none");
   wrong([](Facts& f) { f.live->check_error = "expired"; }, "expired");
   wrong([](Facts& f) { f.free_bytes = 1000; }, "disk");
+  wrong([](Facts& f) { f.free_bytes = fail(Code::kDenied, "read-only"); }, "disk: read-only");
   wrong([](Facts& f) { f.state = fail(Code::kCorrupt, "state.json: damaged"); }, "damaged");
   wrong([](Facts& f) { f.now_s = 0; }, "not set");
   wrong([](Facts& f) { f.state->time_seen_s = f.now_s + 1; }, "before");

@@ -202,6 +202,7 @@ Result<int> install_all(Agent& agent, bool json) {
   Driver& driver = agent.driver();
   const std::size_t bad = driver.state().bad.size(), failed = driver.state().attempts.size();
   bool restart = false;
+  driver.ask_now();
   for (int i = 0; i < 64 && !restart; ++i) {
     const auto before = driver.state().units;
     TRY_VALUE(const Turn turn, driver.turn_until_idle());

@@ -148,7 +148,8 @@ std::vector<std::string> bad_settings(const Home& home, const AgentState& state)
 
 Facts Home::facts() const {
   Facts facts{.config = config, .live = live(), .now_s = SystemWallClock().now_s()};
-  facts.is_running = !storage->lock(kLockName).ok();
+  const auto free_lock = storage->lock(kLockName);
+  facts.is_running = !free_lock.ok() && free_lock.error().code == Code::kUnavailable;
   facts.state = load_state(*storage);
   if (facts.state.ok()) facts.bad_settings = bad_settings(*this, *facts.state);
   trust::NoPassphrase none;
@@ -157,7 +158,7 @@ Facts Home::facts() const {
   facts.root = look_at_root(*this);
   if (!config.repository.empty()) facts.repository = look_at_repository(config);
   facts.confines_files = can_confine_files();
-  if (const auto free = storage->free_bytes(); free.ok()) facts.free_bytes = *free;
+  facts.free_bytes = storage->free_bytes();
   return facts;
 }
 

@@ -22,6 +22,16 @@ namespace {
 
 constexpr mode_t kFileMode = 0600, kProgramMode = 0700, kFolderMode = 0700;
 
+// Of a file system that has become read-only, as a worn-out card does, everything may still be read.
+Descriptor open_at(int folder, const std::string& name, int flags) {
+  flags |= O_CLOEXEC | O_NOFOLLOW;
+  Descriptor fd(::openat(folder, name.c_str(), O_RDWR | flags, kFileMode));
+  const bool may_read = fd.get() < 0 && errno == EROFS && !(flags & O_TRUNC);
+  if (may_read) fd = Descriptor(::openat(folder, name.c_str(), O_RDONLY | (flags & ~O_CREAT)));
+  if (may_read && fd.get() < 0) errno = EROFS;
+  return fd;
+}
+
 class DiskStoredFile final : public StoredFile {
  public:
   DiskStoredFile(std::string path, Descriptor fd) : path_(std::move(path)), fd_(std::move(fd)) {}
@@ -49,7 +59,7 @@ class DiskStoredFile final : public StoredFile {
     while (!bytes.empty()) {
       const ssize_t written = ::pwrite(fd_.get(), bytes.data(), bytes.size(), off_t(offset));
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return os_error(path_, "write", errno);
+      if (written < 0) return not_written("write", errno);
       offset += std::uint64_t(written);
       bytes.remove_prefix(std::size_t(written));
     }
@@ -57,7 +67,7 @@ class DiskStoredFile final : public StoredFile {
   }
   Status truncate(std::uint64_t size) override {
     TRY(check_end(0, size));
-    if (::ftruncate(fd_.get(), off_t(size)) != 0) return os_error(path_, "cut", errno);
+    if (::ftruncate(fd_.get(), off_t(size)) != 0) return not_written("cut", errno);
     return {};
   }
   Status reserve(std::uint64_t size) override {
@@ -66,7 +76,7 @@ class DiskStoredFile final : public StoredFile {
     while (::fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, 0, off_t(size)) != 0) {
       if (errno == EINTR) continue;
       if (errno == EOPNOTSUPP || errno == ENOSYS) return {};
-      return os_error(path_, "take the room for", errno);
+      return not_written("take the room for", errno);
     }
     return {};
   }
@@ -76,6 +86,10 @@ class DiskStoredFile final : public StoredFile {
   }
 
  private:
+  Error not_written(std::string_view action, int number) const {
+    const bool is_readable_only = (::fcntl(fd_.get(), F_GETFL) & O_ACCMODE) == O_RDONLY;
+    return os_error(path_, action, is_readable_only ? EROFS : number);
+  }
   Status check_end(std::uint64_t offset, std::uint64_t size) const {
     constexpr std::uint64_t kMax = std::uint64_t(LLONG_MAX);
     if (offset <= kMax && size <= kMax - offset) return {};
@@ -132,8 +146,7 @@ Result<std::unique_ptr<StoredFile>> DiskStorage::open_file(const std::string& na
   TRY(check_storage_name(name));
   TRY_VALUE(const Descriptor folder, open_folder(fd_, path_, storage_folder(name)));
   // Without blocking: what is a pipe is refused, not waited for.
-  Descriptor fd(::openat(folder.get(), last_part(name).c_str(),
-                         O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, kFileMode));
+  Descriptor fd = open_at(folder.get(), last_part(name), O_NONBLOCK | flags);
   if (fd.get() < 0) return os_error(path(name), "open", errno);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return os_error(path(name), "stat", errno);
@@ -240,14 +253,14 @@ Result<std::vector<std::string>> DiskStorage::list(const std::string& folder,
 Result<std::uint64_t> DiskStorage::free_bytes() {
   struct statvfs info {};
   if (::fstatvfs(fd_, &info) != 0) return os_error(path_, "ask for free space", errno);
+  if (info.f_flag & ST_RDONLY) return os_error(path_, "write", EROFS);
   return std::uint64_t(info.f_bavail) * info.f_frsize;
 }
 
 Result<std::unique_ptr<StorageLock>> DiskStorage::lock(const std::string& name) {
   TRY(check_storage_name(name));
   TRY_VALUE(const Descriptor folder, open_folder(fd_, path_, storage_folder(name)));
-  Descriptor fd(::openat(folder.get(), last_part(name).c_str(),
-                         O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kFileMode));
+  Descriptor fd = open_at(folder.get(), last_part(name), O_CREAT);
   if (fd.get() < 0) return os_error(path(name), "open", errno);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)

@@ -18,8 +18,10 @@ Error os_error(const std::string& path, std::string_view action, int number) {
       return fail(Code::kExhausted, "{}: cannot {}: {}; free some space or choose another folder",
                   path, action, reason);
     case EACCES:
-    case EPERM:
-    case EROFS: return fail(Code::kDenied, "{}: cannot {}: {}", path, action, reason);
+    case EPERM: return fail(Code::kDenied, "{}: cannot {}: {}", path, action, reason);
+    case EROFS:
+      return fail(Code::kDenied, "{}: cannot {}: {}; mount it for writing, or choose another folder",
+                  path, action, reason);
     default: return fail(Code::kIo, "{}: cannot {}: {}", path, action, reason);
   }
 }

@@ -50,7 +50,8 @@ class Storage {
  public:
   virtual ~Storage() = default;
 
-  // Opens for reading and writing; kNotFound when it is not there.
+  // Opens for reading and writing; kNotFound when it is not there. What lies on a read-only file
+  // system can be read, and its write() is kDenied.
   virtual Result<std::unique_ptr<StoredFile>> open(const std::string& name) = 0;
   // Makes it empty, whether it was there or not. Its name is durable after sync().
   virtual Result<std::unique_ptr<StoredFile>> create(const std::string& name) = 0;
@@ -72,7 +73,7 @@ class Storage {
   // `max_count`.
   virtual Result<std::vector<std::string>> list(const std::string& folder,
                                                 std::size_t max_count) = 0;
-  // What may still be written here, in bytes.
+  // What may still be written here, in bytes. kDenied on a read-only file system.
   virtual Result<std::uint64_t> free_bytes() = 0;
   // kUnavailable when another process, or another lock of this one, holds it.
   virtual Result<std::unique_ptr<StorageLock>> lock(const std::string& name) = 0;

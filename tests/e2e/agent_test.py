@@ -12,18 +12,14 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import tokens  # noqa: E402
-from small_releases import Maker, wav  # noqa: E402
+from devices import MODEL, Device, POLDER, POLDERD  # noqa: E402
+from small_releases import wav  # noqa: E402
 
-POLDER = pathlib.Path(sys.argv[1]).resolve()
-POLDERD = pathlib.Path(sys.argv[2]).resolve()
-KEYS = ["root-1", "root-2", "root-3", "targets", "online"]
-MODEL = "voice"
 MISSING_TPM = tokens.missing_for_tpm()
 
 
@@ -32,71 +28,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-class Agent(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.folder.cleanup)
-        cls.keys = pathlib.Path(cls.folder.name)
-        for name in KEYS:
-            for command in (["keys", "create", "--output", f"{name}.pem", "--no-passphrase"],
-                            ["keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem"]):
-                subprocess.run([POLDER, *command], cwd=cls.keys, check=True, capture_output=True)
-
-    def setUp(self):
-        self.environment = {}
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.scratch = pathlib.Path(scratch.name)
-        self.repo, self.device = self.scratch / "repo", self.scratch / "device"
-        self.polder("repo", "init", self.repo, "--root-key", "root-1.pub.pem", "--root-key",
-                    "root-2.pub.pem", "--root-key", "root-3.pub.pem", "--targets-key",
-                    "targets.pub.pem", "--timestamp-key", "online.pub.pem")
-        self.polder("repo", "sign", self.repo, "--key", "root-1.pem", "--key", "root-2.pem",
-                    "--key", "targets.pem")
-        self.publish()
-        self.maker = Maker(POLDER, self.scratch, self.repo)
-        shutil.copy(self.repo / "metadata" / "1.root.json", self.scratch / "root.json")
-        self.configure()
-
-    def configure(self, repository=None, more=""):
-        (self.scratch / "polderd.toml").write_text(
-            f'device = "camera-17"\nfolder = "{self.device}"\nmodels = ["{MODEL}"]\n'
-            f'repository = "{repository or self.repo}"\nroot = "{self.scratch}/root.json"\n'
-            f'[updates]\nobserve_s = 1\n[worker]\ncrashes = 2\n{more}')
-
-    def polder(self, *words):
-        done = subprocess.run([POLDER, *map(str, words)], cwd=self.keys, capture_output=True,
-                              text=True, timeout=60)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stdout
-
-    def publish(self):
-        self.polder("repo", "publish", self.repo, "--key", "online.pem")
-
-    def release(self, version, **options):
-        path = self.scratch / "manifest.json"
-        path.write_text(self.maker.manifest(version, **options))
-        self.polder("repo", "add", self.repo, path, "--target",
-                    f"{options.get('model', MODEL)}/{version}/manifest.json", "--key",
-                    "targets.pem")
-        self.publish()
-
-    def agent(self, *words, status=0):
-        done = subprocess.run([POLDERD, *map(str, words), "--config",
-                               self.scratch / "polderd.toml"], capture_output=True, text=True,
-                              timeout=100,
-                              env={"PATH": os.environ["PATH"], **self.environment})
-        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
-        return done.stdout
-
-    def install(self, status=0):
-        return json.loads(self.agent("check", "--install", "--json", status=status))
-
-    def running(self):
-        unit = json.loads(self.agent("status", "--json"))["units"][MODEL]
-        return unit["running"] and unit["running"]["version"]
-
+class Agent(Device):
     def test_updates_from_a_folder(self):
         self.release("1.0.0")
         self.assertIn("would install voice 1.0.0", self.agent("check"))

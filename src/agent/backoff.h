@@ -36,6 +36,8 @@ class Backoff {
   // Takes over what has failed between the two states.
   void follow(const AgentState& before, const AgentState& after, std::int64_t clock_s,
               std::int64_t now_us);
+  // Nothing waits any more.
+  void end() { due_us_.clear(); }
   // 0: it may be tried.
   std::int64_t left_s(const Attempts& attempts, std::int64_t now_us) const;
 

@@ -226,7 +226,7 @@ Result<Turn> Driver::turn() {
 
 void Driver::ask_now() {
   next_check_us_ = 0;
-  for (Attempts& attempts : state_.attempts) attempts.not_before_s = 0;
+  backoff_.end();
 }
 
 Result<Turn> Driver::turn_until_idle() {
@@ -240,12 +240,29 @@ Result<Turn> Driver::turn_until_idle() {
   }
 }
 
+// A download over a slow link, or one that was begun before a long time without power, must not end
+// in what would no longer be offered.
+Status Driver::still_offered() const {
+  if (!is_stale(*state_.update, now_s(), policy_)) return {};
+  return fail(Code::kTimeout, "{}: the repository is asked again, for it was offered {} hours ago",
+              state_.update->release.text(), policy_.offer_holds_s / 3600);
+}
+
 void Driver::act() {
+  const bool is_to_come = state_.phase == Phase::kDownload || state_.phase == Phase::kVerify ||
+                          state_.phase == Phase::kStage || state_.phase == Phase::kProbe ||
+                          (state_.phase == Phase::kShadow && observed_from_us_ < 0);
+  if (is_to_come) {
+    if (Status offered = still_offered(); !offered.ok()) return tell_status(offered);
+  }
   switch (state_.phase) {
     case Phase::kIdle: break;
     case Phase::kCheck: check(); break;
     case Phase::kDownload:
-      tell_status(parts_.releases.download(state_, [this] { return alive(); }));
+      tell_status(parts_.releases.download(state_, [this]() -> Status {
+        TRY(alive());
+        return still_offered();
+      }));
       break;
     case Phase::kVerify: tell_status(parts_.releases.verify(state_)); break;
     case Phase::kStage: tell_status(parts_.releases.stage(state_)); break;

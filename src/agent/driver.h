@@ -190,6 +190,7 @@ class Driver {
   void finish();
   bool is_own_restart_due() const;
   Status alive();
+  Status still_offered() const;
   void poll();
   Turn until(std::int64_t us) const;
 

@@ -266,6 +266,71 @@ TEST_F(DriverTest, ShadowRunsForItsTime) {
   EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
 }
 
+// The power goes in each phase before activation, and comes back two days later.
+TEST_F(DriverTest, WhatWasOfferedLongAgoIsAskedForAgain) {
+  for (const Phase phase : {Phase::kDownload, Phase::kVerify, Phase::kStage, Phase::kProbe}) {
+    for (const bool is_withdrawn : {true, false}) {
+      disk = FakeStorage(), releases = FakeReleases(), runner = FakeRunner();
+      wall.set_s(kNow);
+      install("1.0.0");
+      releases.offers = {{"people", release("2.0.0")}};
+      {
+        Driver agent = driver();
+        ASSERT_TRUE(agent.start().ok());
+        while (agent.state().phase != phase) clock.sleep_until_us(agent.turn()->wake_us);
+      }
+      wall.set_s(kNow + 2 * 24 * 3600);
+      if (is_withdrawn) releases.offers.clear();
+      Driver agent = driver();
+      ASSERT_TRUE(agent.start().ok());
+      settle(agent);
+      EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+      wall.set_s(kNow + 2 * 24 * 3600 + 60);
+      settle(agent);
+      EXPECT_EQ(runner.running.at("people"), release(is_withdrawn ? "1.0.0" : "2.0.0"));
+      EXPECT_TRUE(agent.state().bad.empty());
+    }
+  }
+}
+
+TEST_F(DriverTest, ADownloadHasADay) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0")}};
+  releases.during_download = [this] { wall.set_s(kNow + 24 * 3600 + 1), releases.offers.clear(); };
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_EQ(agent.state().attempts.size(), 1u);
+  wall.set_s(wall.now_s() + 60);
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+}
+
+TEST_F(DriverTest, SomebodyWhoAsksNeedNotWait) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0")}};
+  releases.download_error = {Code::kExhausted, "the disk is full"};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  for (int i = 0; i < 3; ++i) settle(agent);
+  EXPECT_EQ(releases.downloads, 2);
+  releases.download_error.message.clear();
+  agent.ask_now();
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+}
+
+TEST_F(DriverTest, AStateThatCannotBeSavedEndsWhatSomebodyAskedFor) {
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  releases.offers = {{"people", release("2.0.0")}};
+  disk.fail_at(0, StorageFault::kFull, true);
+  const auto turn = agent.turn_until_idle();
+  ASSERT_FALSE(turn.ok());
+  EXPECT_EQ(turn.error().code, Code::kExhausted);
+  EXPECT_EQ(releases.downloads, 0);
+}
+
 TEST_F(DriverTest, AFullDiskWaitsAndGoesOn) {
   install("1.0.0");
   releases.offers = {{"people", release("2.0.0")}};

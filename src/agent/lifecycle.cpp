@@ -69,14 +69,15 @@ void learn(AgentState& state, const Event& event, const Policy& policy) {
   }
 }
 
-void begin(AgentState& state, const Offer& offer) {
+void begin(AgentState& state, const Offer& offer, std::int64_t now_s) {
   const Slot active = state.units.at(offer.unit).active;
   state.update = Update{.unit = offer.unit,
                         .release = offer.release,
                         .slot = other_slot(active),
                         .before = active,
                         .shadow = offer.shadow,
-                        .retry = std::clamp<std::int64_t>(offer.retry, 0, kMaxCount)};
+                        .retry = std::clamp<std::int64_t>(offer.retry, 0, kMaxCount),
+                        .offered_s = fit_time(now_s)};
 }
 
 void switch_slot(AgentState& state) {
@@ -112,7 +113,9 @@ void apply(Effect effect, AgentState& state, const Event& event, const Policy& p
   switch (effect) {
     case Effect::kNone: break;
     case Effect::kLearn: learn(state, event, policy); break;
-    case Effect::kBegin: learn(state, event, policy), begin(state, *event.offer); break;
+    case Effect::kBegin:
+      learn(state, event, policy), begin(state, *event.offer, event.now_s);
+      break;
     case Effect::kEmptySlot: state.updated().in(state.update->slot).reset(); break;
     case Effect::kFillSlot:
       state.updated().in(state.update->slot) = state.update->release;
@@ -191,6 +194,10 @@ bool is_running(const Unit& unit, const ReleaseId& release) {
 }
 
 }  // namespace
+
+bool is_stale(const Update& update, std::int64_t now_s, const Policy& policy) {
+  return now_s < update.offered_s || now_s - update.offered_s > policy.offer_holds_s;
+}
 
 Status may_install(const AgentState& state, const std::string& name, const ReleaseId& release) {
   const auto found = state.units.find(name);

@@ -61,6 +61,8 @@ struct Policy {
   // After the n-th failure of a release it is left alone for a time that doubles, half of it by
   // chance.
   std::int64_t first_wait_s = 60, longest_wait_s = 24 * 3600;
+  // How long what the repository said of a release holds, before it is activated.
+  std::int64_t offer_holds_s = 24 * 3600;
   // Starts of the agent during a trial before the release on trial is to blame: one that takes the
   // machine down with it.
   std::int64_t runtime_tries = 3, model_tries = 8;
@@ -197,6 +199,10 @@ Step next(const AgentState& state, const Event& event, const Policy& policy);
 // what was committed, is not the one way back and was not lost. Errors: kDenied; kNotFound for a
 // unit that this device does not have.
 Status may_install(const AgentState& state, const std::string& unit, const ReleaseId& release);
+
+// Whether the repository has to be asked again before the release is activated: it may have been
+// withdrawn meanwhile, by a floor or by metadata that are not renewed.
+bool is_stale(const Update& update, std::int64_t now_s, const Policy& policy);
 
 struct Refusal {
   std::string unit;

@@ -76,10 +76,18 @@ std::string name_in_storage(const std::string& name) {
 Status StoredMetadata::start(std::string_view first_root) {
   TRY(storage_->make_folder(kFolder));
   const std::string name = name_in_storage(trust::tuf::stored_name("root"));
-  auto there = storage_->open(name);
-  if (there.ok()) return {};
-  if (there.error().code != Code::kNotFound) return std::move(there).error();
+  if (const Status there = check_root(); there.ok()) return {};
+  else if (there.error().code != Code::kNotFound && there.error().code != Code::kCorrupt)
+    return Error(there.error());
   return replace_stored(*storage_, name, first_root);
+}
+
+Status StoredMetadata::check_root() {
+  const std::string name = trust::tuf::stored_name("root");
+  TRY_VALUE(const std::string root, read(name, trust::tuf::kMaxRootBytes));
+  if (const auto set = trust::tuf::TrustedSet::start(root, 0); !set.ok())
+    return fail(Code::kCorrupt, "{}: {}", name, set.error().message);
+  return {};
 }
 
 Result<std::string> StoredMetadata::read(const std::string& name, std::size_t cap_bytes) {

@@ -34,8 +34,11 @@ namespace polder::agent {
 class StoredMetadata final : public trust::tuf::MetadataStore {
  public:
   explicit StoredMetadata(Storage& storage) : storage_(&storage) {}
-  // Makes the folder. A root that is there stays: it has risen from the first one.
+  // Makes the folder. A root that is there stays, for it has risen from the first one; one that the
+  // disk has damaged begins anew.
   Status start(std::string_view first_root);
+  // Whether there is a root, as it was when it came. Errors: kNotFound; kCorrupt.
+  Status check_root();
   Result<std::string> read(const std::string& name, std::size_t cap_bytes) override;
   Status replace(const std::string& name, std::string_view bytes) override;
   Status remove(const std::string& name) override;

@@ -120,6 +120,21 @@ class Client : public testing::Test {
   std::string reasons_;
 };
 
+TEST_F(Client, ARootThatTheDiskDamagedBeginsAnew) {
+  add("people", "1.0.0");
+  const std::string first = repository_.files.files.at("1.root.json");
+  StoredMetadata metadata(disk_);
+  EXPECT_TRUE(metadata.check_root().ok());
+  std::string damaged = first;
+  damaged[damaged.size() / 2] ^= 1;
+  ASSERT_TRUE(metadata.replace("root.json", damaged).ok());
+  EXPECT_EQ(metadata.check_root().error().code, Code::kCorrupt);
+  ASSERT_TRUE(metadata.start(first).ok());
+  EXPECT_TRUE(metadata.check_root().ok());
+  ASSERT_TRUE(metadata.remove("root.json").ok());
+  EXPECT_EQ(metadata.check_root().error().code, Code::kNotFound);
+}
+
 TEST_F(Client, TakesTheHighestVersionWhereNothingIsAssigned) {
   add("people", "1.9.0");
   const trust::Manifest manifest = add("people", "1.10.0");

@@ -144,6 +144,7 @@ Json to_json(const Update& update) {
                        {"shadow", update.shadow},
                        {"retry", update.retry},
                        {"tries", update.tries},
+                       {"offered_s", update.offered_s},
                        {"reason", update.reason}};
 }
 
@@ -230,7 +231,8 @@ Result<Unit> read_unit(const Object& object) {
 }
 
 Result<Update> read_update(const Object& object) {
-  TRY(object.only({"unit", "release", "slot", "before", "shadow", "retry", "tries", "reason"}));
+  TRY(object.only(
+      {"unit", "release", "slot", "before", "shadow", "retry", "tries", "offered_s", "reason"}));
   Update update;
   TRY_VALUE(update.unit, object.text("unit", trust::kMaxReleaseNameBytes));
   TRY_VALUE(update.release, read_release(object, "release"));
@@ -239,6 +241,7 @@ Result<Update> read_update(const Object& object) {
   TRY_VALUE(update.shadow, object.boolean("shadow"));
   TRY_VALUE(update.retry, object.integer("retry", 0, kMaxCount));
   TRY_VALUE(update.tries, object.integer("tries", 0, kMaxCount));
+  TRY_VALUE(update.offered_s, object.integer("offered_s", 0, kMaxTimeS));
   TRY_VALUE(update.reason, object.text("reason", kMaxReasonBytes));
   return update;
 }
@@ -426,7 +429,8 @@ Status save_state(Storage& storage, const AgentState& state) {
   const std::string bytes = state.bytes();
   TRY(check_cap(bytes.size(), kMaxStateBytes, kStateName));
   const auto before = read_stored(storage, kStateName, kMaxStateBytes);
-  if (before.ok() && *before == bytes) return {};
+  // It may be there from a save that failed at last: then it is not durable yet.
+  if (before.ok() && *before == bytes) return storage.sync("");
   // A backup that is the file itself, or damaged, would be no backup.
   if (before.ok() && AgentState::parse(*before, kStateName).ok())
     TRY(replace_stored(storage, kStateBackupName, *before));

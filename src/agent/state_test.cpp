@@ -30,7 +30,8 @@ AgentState full_state() {
                         .shadow = true,
                         .retry = 2,
                         .tries = 1,
-                        .reason = "a \"reason\""};
+                        .reason = "a \"reason\"",
+                        .offered_s = 1'799'999'000};
   state.attempts = {{release("people", "1.3.0"), 3, 1'800'000'100}};
   state.bad = {{release("people", "1.1.5"), 1, 1'799'999'999, "worker crashed"}};
   state.floors["people"] = trust::Version::parse("1.0.5", "test").value();
@@ -182,6 +183,22 @@ TEST(State, AFullDiskLeavesTheOld) {
     ASSERT_TRUE(state.ok());
     if (saved) EXPECT_EQ(*state, newer);
     else EXPECT_TRUE(*state == older || *state == newer);
+  }
+}
+
+// A sync that failed leaves bytes that can be read and are not on the disk.
+TEST(State, WhatIsSavedAgainAfterAFailureIsDurable) {
+  AgentState older = full_state(), newer = full_state();
+  newer.phase = Phase::kShadow;
+  for (std::uint64_t call = 0; call < 20; ++call) {
+    FakeStorage disk;
+    ASSERT_TRUE(save_state(disk, older).ok());
+    disk.settle();
+    disk.fail_at(call, StorageFault::kIo);
+    if (save_state(disk, newer).ok()) continue;
+    ASSERT_TRUE(save_state(disk, newer).ok());
+    const auto after = disk.after_crash(disk.steps(), 0);
+    EXPECT_EQ(load_state(*after).value(), newer) << "call " << call;
   }
 }
 

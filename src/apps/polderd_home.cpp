@@ -94,8 +94,7 @@ Result<std::unique_ptr<StorageLock>> Home::lock() const {
 
 Status Home::trust_root() const {
   StoredMetadata metadata(*storage);
-  const bool is_there = metadata.read("root.json", trust::tuf::kMaxRootBytes).ok();
-  if (is_there || config.root.empty()) return {};
+  if (config.root.empty() || metadata.check_root().ok()) return {};
   TRY_VALUE(const std::string root, read_file(config.root, trust::tuf::kMaxRootBytes));
   return metadata.start(root);
 }
@@ -122,7 +121,8 @@ Status look_at_repository(const Config& config) {
 
 Status look_at_root(const Home& home) {
   StoredMetadata metadata(*home.storage);
-  if (metadata.read("root.json", trust::tuf::kMaxRootBytes).ok()) return {};
+  Status there = metadata.check_root();
+  if (there.ok() || there.error().code != Code::kNotFound) return there;
   if (home.config.root.empty()) return fail(Code::kNotFound, "no root.json is trusted");
   TRY_VALUE([[maybe_unused]] const std::string root,
             read_file(home.config.root, trust::tuf::kMaxRootBytes));

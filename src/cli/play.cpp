@@ -101,7 +101,8 @@ Result<int> run(const Args& args) {
       json ? (pipeline::stats_json(*stats) + "\n").c_str() : pipeline::summary_text(*stats).c_str(),
       stdout);
   if (!json) std::printf("outputs are in %s\n", one_line(options.output_folder).c_str());
-  if (g_stop) std::fputs("polder: stopped by a signal: they hold what was seen until then\n", stderr);
+  if (g_stop)
+    std::fputs("polder: stopped by a signal: they hold what was seen until then\n", stderr);
   for (const std::string& problem : stats->problems)
     std::fprintf(stderr, "polder: %s\n", one_line(problem).c_str());
   return stats->problems.empty() ? 0 : 1;

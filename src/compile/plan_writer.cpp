@@ -296,8 +296,8 @@ class Writer {
     return text;
   }
 
-  // An extent to show for axis `axis`: the model's own or a bound that is given, where it is of use,
-  // and else a made-up one: pictures and sequences are long in their last axes only.
+  // An extent to show for axis `axis`: the model's own or a bound that is given, where it is of
+  // use, and else a made-up one: pictures and sequences are long in their last axes only.
   static std::int64_t example_extent(const Dims& dims, int axis) {
     constexpr std::int64_t kUsable = 4096, kMadeUp = 640;
     const Dim& dim = dims[axis];

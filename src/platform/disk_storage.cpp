@@ -22,7 +22,8 @@ namespace {
 
 constexpr mode_t kFileMode = 0600, kProgramMode = 0700, kFolderMode = 0700;
 
-// Of a file system that has become read-only, as a worn-out card does, everything may still be read.
+// Of a file system that has become read-only, as a worn-out card does, everything may still be
+// read.
 Descriptor open_at(int folder, const std::string& name, int flags) {
   flags |= O_CLOEXEC | O_NOFOLLOW;
   Descriptor fd(::openat(folder, name.c_str(), O_RDWR | flags, kFileMode));

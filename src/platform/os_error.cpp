@@ -20,8 +20,9 @@ Error os_error(const std::string& path, std::string_view action, int number) {
     case EACCES:
     case EPERM: return fail(Code::kDenied, "{}: cannot {}: {}", path, action, reason);
     case EROFS:
-      return fail(Code::kDenied, "{}: cannot {}: {}; mount it for writing, or choose another folder",
-                  path, action, reason);
+      return fail(Code::kDenied,
+                  "{}: cannot {}: {}; mount it for writing, or choose another folder", path, action,
+                  reason);
     default: return fail(Code::kIo, "{}: cannot {}: {}", path, action, reason);
   }
 }

@@ -35,13 +35,14 @@ Status FolderStore::replace(const std::string& name, std::string_view bytes) {
 
 Status FolderStore::remove(const std::string& name) { return remove_file(folder_ + "/" + name); }
 
+// Of links only those that stay in the folder are followed: a stick may hold anything.
 Result<std::string> FolderFetcher::fetch_metadata(const std::string& name, std::size_t cap_bytes) {
-  return read_file(metadata_folder_ + "/" + percent_decoded(name), cap_bytes);
+  TRY_VALUE(const std::string path, resolve_within(metadata_folder_, percent_decoded(name)));
+  return read_file(path, cap_bytes);
 }
 
 Status FolderFetcher::fetch_target(const std::string& name, std::int64_t cap_bytes,
                                    const Sink& sink) {
-  // Of a link only one that stays in the folder is followed: a stick may hold anything.
   TRY_VALUE(const std::string path, resolve_within(targets_folder_, percent_decoded(name)));
   TRY_VALUE([[maybe_unused]] const std::uint64_t bytes,
             stream_file(path, std::uint64_t(cap_bytes), sink));

@@ -137,7 +137,10 @@ Status Updater::update_roots() {
   for (int i = 0; i < kMaxRootRotations; ++i) {
     const std::int64_t next = set_->root().version + 1;
     auto bytes = fetcher_->fetch_metadata(fmt::format("{}.root.json", next), kMaxRootBytes);
-    if (!bytes && bytes.error().code == Code::kNotFound) break;
+    // Object stores whose lists are private say 403 of what is not there.
+    const bool is_none =
+        !bytes && (bytes.error().code == Code::kNotFound || bytes.error().code == Code::kDenied);
+    if (is_none) break;
     if (!bytes) return std::move(bytes).error();
     TRY(set_->update_root(*bytes));
     TRY(store_->replace(stored_name("root"), *bytes));

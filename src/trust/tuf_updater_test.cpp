@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "platform/http_fake.h"
 #include "trust/tuf_folder.h"
@@ -151,6 +152,27 @@ TEST(TufUpdater, AnErrorOfTheNetworkIsNoEndOfTheRoots) {
   EXPECT_EQ(result.error().message, "2.root.json: no route");
 }
 
+// Object stores whose lists are private say so of what is not there.
+TEST(TufUpdater, ForbiddenIsNoMoreRoots) {
+  struct Private final : Fetcher {
+    MemoryFetcher files;
+    Result<std::string> fetch_metadata(const std::string& name, std::size_t cap_bytes) override {
+      auto bytes = files.fetch_metadata(name, cap_bytes);
+      if (!bytes && bytes.error().code == Code::kNotFound)
+        return fail(Code::kDenied, "{}: status 403", name);
+      return bytes;
+    }
+    Status fetch_target(const std::string& name, std::int64_t cap_bytes,
+                        const Sink& sink) override {
+      return files.fetch_target(name, cap_bytes, sink);
+    }
+  } fetcher;
+  TestRepository repository;
+  TestClient client(repository);
+  fetcher.files.files = repository.files.files;
+  EXPECT_TRUE(client.install(fetcher, "base.plan"));
+}
+
 TEST(TufUpdater, TheSinksErrorEndsTheDownload) {
   TestRepository repository;
   TestClient client(repository);
@@ -213,6 +235,24 @@ TEST(TufFolder, KeepsFiles) {
   EXPECT_TRUE(store.remove("root.json"));
   EXPECT_EQ(store.read("root.json", 10).error().code, Code::kNotFound);
   std::filesystem::remove_all(name);
+}
+
+TEST(TufFolder, LinksLeadNowhereElse) {
+  char name[] = "/tmp/polder_tuf_XXXXXX";
+  ASSERT_NE(mkdtemp(name), nullptr);
+  const std::filesystem::path folder = name;
+  std::filesystem::create_directory(folder / "metadata");
+  std::ofstream(folder / "secret") << "of this user";
+  std::ofstream(folder / "metadata" / "1.root.json") << "{}";
+  std::filesystem::create_symlink("1.root.json", folder / "metadata" / "2.root.json");
+  std::filesystem::create_symlink("../secret", folder / "metadata" / "timestamp.json");
+  FolderFetcher fetcher((folder / "metadata").string(), folder.string());
+  EXPECT_EQ(fetcher.fetch_metadata("1.root.json", 100).value(), "{}");
+  EXPECT_EQ(fetcher.fetch_metadata("2.root.json", 100).value(), "{}");
+  EXPECT_FALSE(fetcher.fetch_metadata("timestamp.json", 100).ok());
+  EXPECT_FALSE(fetcher.fetch_metadata("..%2Fsecret", 100).ok());
+  EXPECT_EQ(fetcher.fetch_metadata("3.root.json", 100).error().code, Code::kNotFound);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""polderd on a disk that is full, and on one that has become read-only: real file systems in memory,
-mounted where nobody else sees them.
+"""polderd on a disk that is full, and on one that has become read-only: real file systems in
+memory, mounted where nobody else sees them.
 
     full_disk_test.py POLDER POLDERD
 """

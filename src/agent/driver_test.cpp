@@ -285,7 +285,7 @@ TEST_F(DriverTest, WhatWasOfferedLongAgoIsAskedForAgain) {
       ASSERT_TRUE(agent.start().ok());
       settle(agent);
       EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
-      wall.set_s(kNow + 2 * 24 * 3600 + 60);
+      clock.advance_us(60 * kSecondUs);
       settle(agent);
       EXPECT_EQ(runner.running.at("people"), release(is_withdrawn ? "1.0.0" : "2.0.0"));
       EXPECT_TRUE(agent.state().bad.empty());
@@ -301,7 +301,7 @@ TEST_F(DriverTest, ADownloadHasADay) {
   ASSERT_TRUE(agent.start().ok());
   settle(agent);
   EXPECT_EQ(agent.state().attempts.size(), 1u);
-  wall.set_s(wall.now_s() + 60);
+  clock.advance_us(60 * kSecondUs);
   settle(agent);
   EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
 }

@@ -168,16 +168,6 @@ void close_others() {
   for (int fd = kReportFd + 1; fd < most; ++fd) ::close(fd);
 }
 
-// When memory is short the kernel ends this process and not the one that watches over it. Where it
-// cannot be said the kernel chooses as it always does.
-void be_ended_first() {
-  const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  constexpr std::string_view kMost = "1000";
-  static_cast<void>(::write(fd, kMost.data(), kMost.size()) == ssize_t(kMost.size()));
-  ::close(fd);
-}
-
 [[noreturn]] void become(const Plan& plan) {
   ::setsid();
   reset_signals();
@@ -192,7 +182,6 @@ void be_ended_first() {
       ::dup2(plan.report, kReportFd) < 0 || ::fcntl(kReportFd, F_SETFD, FD_CLOEXEC) < 0)
     give_up(plan.report, Report::kDescriptors);
   close_others();
-  be_ended_first();
   for (const auto& [resource, limit] : plan.limits)
     if (::setrlimit(__rlimit_resource_t(resource), &limit) != 0)
       give_up(kReportFd, Report::kLimits);

@@ -81,8 +81,8 @@ class Processes {
 
 // Those of the machine. A child is a session of its own; has /dev/null as its input, output and
 // error (in a build for sanitizers our standard error as the last two), the channel as descriptor
-// 3, and no other descriptor; every signal as after boot; no core file, no new privileges; the
-// first to be ended when memory is short. It is killed when the thread that started it ends.
+// 3, and no other descriptor; every signal as after boot; no core file, no new privileges. It is
+// killed when the thread that started it ends.
 class SystemProcesses final : public Processes {
  public:
   Result<std::unique_ptr<ChildProcess>> start(const ChildOptions& options) override;

@@ -135,10 +135,6 @@ TEST_F(Children, NothingIsInherited) {
   ::unsetenv("POLDER_SECRET");
 }
 
-TEST_F(Children, WhenMemoryIsShortTheyGoFirst) {
-  EXPECT_EQ(run(shell("test \"$(cat /proc/self/oom_score_adj)\" = 1000")).status, 0);
-}
-
 TEST_F(Children, WhatTheyPrintGoesNowhere) {
 #ifdef POLDER_SANITIZED
   GTEST_SKIP() << "sanitizers print what they find";

@@ -14,9 +14,11 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 
 #include "base/fail.h"
 #include "platform/child.h"
+#include "platform/descriptor.h"
 #include "platform/process.h"
 
 namespace polder {
@@ -274,6 +276,14 @@ class Writer {
   std::vector<sock_filter> program_;
 };
 
+// When memory is short the kernel ends this process and not the one that watches over it. Where it
+// cannot be said the kernel chooses as it always does.
+void be_ended_first() {
+  const Descriptor file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  constexpr std::string_view kMost = "1000";
+  if (file.get() >= 0 && ::write(file.get(), kMost.data(), kMost.size()) < 0) return;
+}
+
 }  // namespace
 
 std::vector<sock_filter> network_filter() {
@@ -320,6 +330,7 @@ int install_filter(const std::vector<sock_filter>& filter) {
 }
 
 Status confine_this_process() {
+  be_ended_first();  // before its files in /proc are root's
   hide_this_process();
   const int error = install_filter(confining_filter(::getpid()));
   if (error == 0) return {};

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "platform/child.h"
+#include "platform/host.h"
 #include "platform/process.h"
 
 namespace polder {
@@ -239,6 +240,15 @@ TEST_F(Confined, KeepsWhatItsSupervisorHasSet) {
   EXPECT_EQ(in_fork([] {
               if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || !confine_this_process().ok()) return 1;
               return ::prctl(PR_GET_DUMPABLE) == 0 ? 0 : 2;
+            }),
+            0);
+}
+
+TEST_F(Confined, GoesFirstWhenMemoryIsShort) {
+  EXPECT_EQ(in_fork([] {
+              if (!confine_this_process().ok()) return 1;
+              const auto text = read_kernel_text("/proc/self/oom_score_adj");
+              return text.ok() && *text == "1000\n" ? 0 : 2;
             }),
             0);
 }

@@ -3,8 +3,9 @@
 //
 //   int main() { return polder::agent::run_worker(); }
 //
-// It confines itself before it reads anything of the release: no network, programs, other
-// processes; and once it knows what it is to do, to the files of that (agent/worker_files.h).
+// It confines itself before it reads anything of the release: to the system calls that running it
+// takes, so no network, programs, other processes; and once it knows what it is to do, to the files
+// of that (agent/worker_files.h).
 #pragma once
 
 namespace polder::agent {

@@ -49,10 +49,12 @@ if(NOT POLDER_SANITIZE)
                    $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
 endif()
 # What leaves it.
-add_test(NAME telemetry_program COMMAND /usr/bin/python3
-         ${PROJECT_SOURCE_DIR}/tests/e2e/telemetry_test.py
-         $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
-set_tests_properties(telemetry_program PROPERTIES LABELS slow)
+foreach(name telemetry telemetry_drift telemetry_pictures)
+  add_test(NAME ${name}_program COMMAND /usr/bin/python3
+           ${PROJECT_SOURCE_DIR}/tests/e2e/${name}_test.py
+           $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+  set_tests_properties(${name}_program PROPERTIES LABELS slow)
+endforeach()
 add_test(NAME usb_stick_update
          COMMAND ${CMAKE_COMMAND} -E env POLDER=$<TARGET_FILE:polder> POLDERD=$<TARGET_FILE:polderd>
                  ${PROJECT_SOURCE_DIR}/examples/usb-stick-update/run

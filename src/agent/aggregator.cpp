@@ -51,7 +51,6 @@ proto::Ready Aggregator::begin(const pipeline::Graph& graph) {
     signal.bins.emplace(baseline->edges);
     signal.detector.emplace(telemetry::mean_band(baseline->edges, baseline->counts), kMeanRun);
   }
-  for (std::size_t i = 0; i < proto::kMaxClasses; ++i) ready.classes.push_back(std::to_string(i));
   return ready;
 }
 

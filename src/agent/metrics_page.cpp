@@ -88,7 +88,8 @@ void write_totals(PrometheusText& to, const Units& units) {
       if (unit.observed.errors[i] > 0)
         to.sample({{"unit", name}, {"code", error_name(i)}}, double(unit.observed.errors[i]));
   }
-  to.metric("polder_class_total", "counter", "Detections by the number of their class.");
+  to.metric("polder_class_total", "counter",
+            "Detections by class: by the release's labels, or by number.");
   for (const auto& [name, unit] : units) {
     for (const auto& [label, count] : unit.observed.classes.counts())
       to.sample({{"unit", name}, {"class", label}}, double(count));

@@ -24,13 +24,12 @@ T& entry(std::map<std::string, T>& all, const std::string& name, std::size_t mos
 
 }  // namespace
 
-Status Observed::add(const proto::Ready& names, const proto::Aggregates& all) {
+Status Observed::add(const proto::Ready& names, const ClassNames& class_names,
+                     const proto::Aggregates& all) {
   for (const auto& stage : all.stages)
     if (stage.stage >= names.stages.size()) return nameless("stage", stage.stage);
   for (const auto& signal : all.signals)
     if (signal.signal >= names.signals.size()) return nameless("signal", signal.signal);
-  for (const auto& count : all.classes)
-    if (count.index >= names.classes.size()) return nameless("class", count.index);
   count_up(frames, all.frames);
   count_up(events, all.events);
   count_up(encoded_bytes, all.encoded_bytes);
@@ -39,7 +38,8 @@ Status Observed::add(const proto::Ready& names, const proto::Aggregates& all) {
   count_up(kept_bytes, all.kept_bytes);
   count_up(dropped_bytes, all.dropped_bytes);
   count_up(lost_bytes, all.lost_bytes);
-  for (const auto& count : all.classes) classes.add(names.classes[count.index], count.count);
+  for (const auto& count : all.classes)
+    classes.add(class_name(class_names, count.index), count.count);
   for (const auto& from : all.stages) {
     Stage& stage = entry(stages, names.stages[from.stage], proto::kMaxStages);
     count_up(stage.packets, from.packets);

@@ -1,4 +1,5 @@
-// What a unit's worker has reported: numbers under names that it said before its first frame.
+// What a unit's worker has reported: numbers under names that it said before its first frame, and
+// of classes under those that the release has.
 #pragma once
 
 #include <deque>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/class_names.h"
 #include "agent/release_id.h"
 #include "proto/report.h"
 #include "proto/worker.h"
@@ -36,7 +38,8 @@ struct Observed {
   std::map<std::string, Signal> signals;
 
   // Errors: kCorrupt for a number that stands for no name.
-  Status add(const proto::Ready& names, const proto::Aggregates& all);
+  Status add(const proto::Ready& names, const ClassNames& class_names,
+             const proto::Aggregates& all);
   Status add(const proto::Ready& names, const proto::Alarm& alarm);
   // Its worker has ended; without a code: without a word.
   void add_crash(std::optional<Code> code);

@@ -87,6 +87,23 @@ void set_psi(proto::ReportSignal& signal, const std::vector<proto::SignalBaselin
   if (baseline != baselines.end()) signal.psi = telemetry::psi(signal.bins, baseline->counts);
 }
 
+UnitStanding standing_of(const UnitTotal& total) {
+  std::vector<std::pair<std::string, std::uint64_t>> classes(
+      total.observed.classes.counts().begin(), total.observed.classes.counts().end());
+  std::ranges::stable_sort(classes, std::greater<>(), &decltype(classes)::value_type::second);
+  if (classes.size() > UnitStanding::kMaxShownClasses)
+    classes.resize(UnitStanding::kMaxShownClasses);
+  UnitStanding standing{.classes = {classes.begin(), classes.end()}, .signals = {}};
+  for (const auto& [name, signal] : total.observed.signals) {
+    const auto psi = total.psi.find(name);
+    if (psi == total.psi.end() && signal.alarms == 0) continue;
+    UnitStanding::Signal& shown = standing.signals[name];
+    shown.alarms = signal.alarms;
+    if (psi != total.psi.end()) shown.psi = psi->second;
+  }
+  return standing;
+}
+
 }  // namespace
 
 // --- What happens --------------------------------------------------------------------------------
@@ -327,10 +344,12 @@ ReporterStanding Reporter::now() const {
                             .scraped_bytes = scraped_bytes_,
                             .delivered_s = delivered_s_,
                             .delivered = delivered_,
-                            .error = error_.empty() ? collector_error_ : error_};
+                            .error = error_.empty() ? collector_error_ : error_,
+                            .units = {}};
   for (const auto& [name, total] : totals_) {
     standing.seen_bytes += total.observed.encoded_bytes;
     standing.decoded_bytes += total.observed.decoded_bytes;
+    standing.units.emplace(name, standing_of(total));
   }
   return standing;
 }

@@ -49,6 +49,19 @@ struct UnitTotal {
   std::map<std::string, double> psi;  // by signal, of the last window that had enough values
 };
 
+// Of a unit, for people: the most frequent classes, and signals that have a baseline or alarms.
+struct UnitStanding {
+  struct Signal {
+    std::optional<double> psi;  // of the last window that had enough values
+    std::uint64_t alarms = 0;
+    bool operator==(const Signal&) const = default;
+  };
+  static constexpr std::size_t kMaxShownClasses = 16;
+  std::map<std::string, std::uint64_t> classes;
+  std::map<std::string, Signal> signals;
+  bool operator==(const UnitStanding&) const = default;
+};
+
 struct ReporterStanding {
   std::uint64_t waiting_reports = 0, waiting_bytes = 0, max_bytes = 0;
   ReportDrops drops;       // of the ring, since it was made
@@ -57,7 +70,8 @@ struct ReporterStanding {
   std::uint64_t seen_bytes = 0, decoded_bytes = 0, sent_bytes = 0, scraped_bytes = 0;
   std::int64_t delivered_s = 0;  // when the last was; 0: none yet
   ReportKey delivered;
-  std::string error;  // of the ring or the collector; empty: all is well
+  std::string error;                          // of the ring or the collector; empty: all is well
+  std::map<std::string, UnitStanding> units;  // since the agent started
   bool operator==(const ReporterStanding&) const = default;
 };
 

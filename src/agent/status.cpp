@@ -57,6 +57,41 @@ Json count_json(std::uint64_t count) {
   return std::int64_t(std::min(count, std::uint64_t(kMaxCount)));
 }
 
+Json seen_json(const std::map<std::string, UnitStanding>& units) {
+  Json::Members out;
+  for (const auto& [unit, standing] : units) {
+    Json::Members classes, signals;
+    for (const auto& [name, count] : standing.classes) classes.emplace(name, count_json(count));
+    for (const auto& [name, signal] : standing.signals) {
+      Json::Members one{{"alarms", count_json(signal.alarms)}};
+      if (signal.psi) one.emplace("psi", *signal.psi);
+      signals.emplace(name, std::move(one));
+    }
+    out.emplace(unit,
+                Json::Members{{"classes", std::move(classes)}, {"signals", std::move(signals)}});
+  }
+  return out;
+}
+
+Status read_unit(const Object& unit, UnitStanding& out) {
+  TRY_VALUE(const Object classes, unit.object("classes"));
+  for (const auto& [name, value] : classes.members()) {
+    TRY_VALUE(const std::int64_t count, classes.integer(name, 0, kMaxCount));
+    out.classes.emplace(name, std::uint64_t(count));
+  }
+  TRY_VALUE(const Object signals, unit.object("signals"));
+  for (const auto& [name, value] : signals.members()) {
+    TRY_VALUE(const Object signal, signals.object(name));
+    TRY_VALUE(const std::int64_t alarms, signal.integer("alarms", 0, kMaxCount));
+    UnitStanding::Signal& to = out.signals[name];
+    to.alarms = std::uint64_t(alarms);
+    if (signal.has("psi")) {
+      TRY_VALUE(to.psi, signal.number("psi"));
+    }
+  }
+  return {};
+}
+
 Json reports_json(const ReporterStanding& reports) {
   return Json::Members{{"waiting", count_json(reports.waiting_reports)},
                        {"waiting_bytes", count_json(reports.waiting_bytes)},
@@ -72,7 +107,8 @@ Json reports_json(const ReporterStanding& reports) {
                        {"delivered_s", reports.delivered_s},
                        {"delivered_boot", count_json(reports.delivered.boot)},
                        {"delivered_sequence", count_json(reports.delivered.sequence)},
-                       {"error", clip_text(reports.error)}};
+                       {"error", clip_text(reports.error)},
+                       {"units", seen_json(reports.units)}};
 }
 
 Result<ReporterStanding> read_reports(const Object& live) {
@@ -98,7 +134,30 @@ Result<ReporterStanding> read_reports(const Object& live) {
   }
   TRY_VALUE(out.delivered_s, object.integer("delivered_s", 0, kMaxTimeS));
   TRY_VALUE(out.error, object.text("error", kMaxLiveTextBytes));
+  TRY_VALUE(const Object units, object.object("units"));
+  for (const auto& [name, value] : units.members()) {
+    TRY_VALUE(const Object unit, units.object(name));
+    TRY(read_unit(unit, out.units[name]));
+  }
   return out;
+}
+
+// Shares that have moved are told by their customary bounds (telemetry/histogram.h).
+std::string_view psi_word(double psi) {
+  return psi < 0.1 ? "stable" : psi < 0.25 ? "moved" : "changed";
+}
+
+std::string seen_text(const UnitStanding& unit) {
+  std::string text;
+  for (const auto& [name, count] : unit.classes)
+    text += fmt::format("{}{} {}", text.empty() ? "    classes: " : ", ", name, count);
+  if (!text.empty()) text += '\n';
+  for (const auto& [name, signal] : unit.signals) {
+    text += fmt::format("    {}: {} alarm(s) of drift", name, signal.alarms);
+    if (signal.psi) text += fmt::format(", PSI {:.3f}: {}", *signal.psi, psi_word(*signal.psi));
+    text += '\n';
+  }
+  return text;
 }
 
 std::string reports_text(const ReporterStanding& reports) {
@@ -208,6 +267,7 @@ std::string status_text(const Config& config, const AgentState& state,
     text += "\n";
     if (live && live->output.contains(name))
       text += output_line(config, name, live->output.at(name));
+    if (live && live->reports.units.contains(name)) text += seen_text(live->reports.units.at(name));
   }
   for (const BadRelease& item : state.bad)
     text += fmt::format("  bad: {}: {}\n", item.release.text(), item.reason);

@@ -26,7 +26,7 @@
 namespace polder::agent {
 
 inline constexpr char kLiveName[] = "status.json";
-inline constexpr std::size_t kMaxLiveBytes = 64u << 10;
+inline constexpr std::size_t kMaxLiveBytes = 1u << 20;
 inline constexpr std::size_t kMaxLiveRefusals = 32;
 
 struct Live {

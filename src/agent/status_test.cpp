@@ -35,22 +35,27 @@ TEST(Status, JsonAndTextSayWhatRuns) {
             .refusals = {"people 0.1: below"},
             .health = {{"people", "well"}},
             .output = {{"people", {1500, 2, 3}}}};
+  live.reports.units["people"] = {.classes = {{"person", 41}},
+                                  .signals = {{"camera.brightness", {0.31, 2}}}};
   const trust::Json json = status_json(config_with(), some_state(), live);
   EXPECT_EQ(*json.find("units")->find("people")->find("running")->find("version")->string(),
             "1.2.0");
   EXPECT_EQ(*json.find("units")->find("people")->find("health")->string(), "well");
   const std::string text = status_text(config_with(), some_state(), live);
   for (const char* part : {"camera-17: idle", "1.2.0", "crash loop", "refused: people 0.1",
-                           "output: 1.5 kB in", "2 bytes dropped"})
+                           "output: 1.5 kB in", "2 bytes dropped", "classes: person 41",
+                           "camera.brightness: 2 alarm(s) of drift, PSI 0.310: changed"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 
 TEST(Status, LiveComesBack) {
-  const Live live{.checked_s = 5,
-                  .check_error = "no",
-                  .refusals = {"a", "b"},
-                  .health = {{"people", "well"}},
-                  .output = {{"people", {1, 2, 3}}}};
+  Live live{.checked_s = 5,
+            .check_error = "no",
+            .refusals = {"a", "b"},
+            .health = {{"people", "well"}},
+            .output = {{"people", {1, 2, 3}}}};
+  live.reports.units["people"] = {.classes = {{"person", 41}, {"7", 1}},
+                                  .signals = {{"a.score", {0.25, 0}}, {"b.rms", {{}, 3}}}};
   EXPECT_EQ(Live::parse(live.to_json().compact(), "x").value(), live);
   EXPECT_FALSE(Live::parse("{}", "x").ok());
   Live large;

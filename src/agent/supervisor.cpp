@@ -25,9 +25,10 @@ std::uint64_t file_bytes(const proto::Start& job) {
 
 }  // namespace
 
-void Supervisor::run(proto::Start start) {
+void Supervisor::run(proto::Start start, ClassNames class_names) {
   stop();
   job_ = std::move(start);
+  class_names_ = std::move(class_names);
   crash_loop_ = false;
   crashes_in_a_row_ = 0;
   crash_times_us_.clear();
@@ -144,8 +145,8 @@ Status Supervisor::take(const proto::Ready& ready) {
 }
 
 Status Supervisor::take(const proto::Aggregates& all) {
-  TRY(total_.add(*names_, all));
-  return window_.add(*names_, all);
+  TRY(total_.add(*names_, class_names_, all));
+  return window_.add(*names_, class_names_, all);
 }
 
 Status Supervisor::take(const proto::Alarm& alarm) {

@@ -46,7 +46,8 @@ class Supervisor {
       : processes_(processes), clock_(clock), policy_(std::move(policy)) {}
 
   // Ends what runs, forgets its crashes, and starts this. A start that fails is a crash.
-  void run(proto::Start start);
+  // What it counts of a class is kept under the class's name.
+  void run(proto::Start start, ClassNames class_names = {});
   // Asks it to stop, and ends it after WorkerPolicy::stop_ms; waits as long.
   void stop();
   void poll();
@@ -88,6 +89,7 @@ class Supervisor {
   WorkerPolicy policy_;
   std::unique_ptr<ChildProcess> child_;
   proto::Start job_;
+  ClassNames class_names_;
   WorkerPhase phase_ = WorkerPhase::kStopped;
   bool crash_loop_ = false;
   std::string reason_;

@@ -17,7 +17,7 @@ std::string bytes_of(const proto::FromWorker& message) {
 }
 
 proto::Start job() { return {.pipeline = "/p.toml"}; }
-const proto::Ready kReady{{"camera", "detect"}, {"detect.score"}, {"person"}};
+const proto::Ready kReady{{"camera", "detect"}, {"detect.score"}};
 
 class RealWorkers : public testing::Test {
  protected:
@@ -158,7 +158,7 @@ class Times : public testing::Test {
   }
   void start() {
     supervisor_ = std::make_unique<Supervisor>(processes_, clock_, policy_);
-    supervisor_->run(job());
+    supervisor_->run(job(), {"person"});
     supervisor_->poll();
   }
   void kill_worker() {
@@ -268,7 +268,8 @@ TEST_F(Times, SilenceAndAStageThatHangs) {
 
 TEST_F(Times, WhatItReports) {
   start();
-  proto::Aggregates all{.frames = 5, .encoded_bytes = 100, .events = 1, .classes = {{0, 3}}};
+  proto::Aggregates all{
+      .frames = 5, .encoded_bytes = 100, .events = 1, .classes = {{0, 3}, {7, 2}}};
   all.stages.push_back({.stage = 1, .packets = 5});
   all.signals.push_back({.signal = 0});
   say(all);
@@ -276,6 +277,7 @@ TEST_F(Times, WhatItReports) {
   pass_ms(1);
   EXPECT_EQ(supervisor_->total().frames, 5u);
   EXPECT_EQ(supervisor_->total().classes.counts().at("person"), 3u);
+  EXPECT_EQ(supervisor_->total().classes.counts().at("7"), 2u);
   EXPECT_EQ(supervisor_->total().stages.at("detect").packets, 5u);
   EXPECT_EQ(supervisor_->take_window().signals.at("detect.score").alarms, 1u);
   EXPECT_EQ(supervisor_->take_window().frames, 0u);
@@ -287,12 +289,11 @@ TEST_F(Times, WhatItReports) {
 }
 
 TEST_F(Times, WhatItMayNotSay) {
-  proto::Aggregates of_no_stage, of_no_class{.classes = {{1, 1}}}, of_no_signal;
+  proto::Aggregates of_no_stage, of_no_signal;
   of_no_stage.stages.push_back({.stage = 2});
   of_no_signal.signals.push_back({.signal = 1});
   for (const proto::FromWorker& message :
-       {proto::FromWorker(of_no_stage), proto::FromWorker(of_no_class),
-        proto::FromWorker(of_no_signal), proto::FromWorker(kReady),
+       {proto::FromWorker(of_no_stage), proto::FromWorker(of_no_signal), proto::FromWorker(kReady),
         proto::FromWorker(proto::Alarm{1, 1, 1}), proto::FromWorker(proto::ProbeResult{})}) {
     start();
     say(message);

@@ -135,8 +135,11 @@ Status WorkerRunner::start(const std::string& unit, Worker& worker) {
     }
   }
   TRY_VALUE(proto::Start job, job_of(unit, staged));
+  auto names = class_names(storage_, staged);
+  if (!names.ok() && happened_)
+    happened_({trust::Act::kNote, unit, "classes go by number: " + names.error().message});
   worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, policy_);
-  worker.supervisor->run(std::move(job));
+  worker.supervisor->run(std::move(job), names.ok() ? std::move(*names) : ClassNames());
   return {};
 }
 

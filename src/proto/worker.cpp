@@ -85,8 +85,7 @@ Status check(const Stop&) { return {}; }
 
 Status check(const Ready& ready) {
   TRY(check_names("stages", ready.stages, kMaxStages));
-  TRY(check_names("signals", ready.signals, kMaxSignals));
-  return check_names("classes", ready.classes, kMaxClasses);
+  return check_names("signals", ready.signals, kMaxSignals);
 }
 
 Status check(const Heartbeat& beat) {
@@ -178,9 +177,8 @@ auto write(Builder& to, const Probe& probe) {
 auto write(Builder& to, const Stop&) { return wire::CreateStop(to); }
 
 auto write(Builder& to, const Ready& ready) {
-  const auto stages = strings(to, ready.stages), signals = strings(to, ready.signals),
-             classes = strings(to, ready.classes);
-  return wire::CreateReady(to, stages, signals, classes);
+  const auto stages = strings(to, ready.stages), signals = strings(to, ready.signals);
+  return wire::CreateReady(to, stages, signals);
 }
 
 auto write(Builder& to, const Heartbeat& beat) {
@@ -306,8 +304,8 @@ Result<Probe> read(const wire::Probe& from) {
 Result<Stop> read(const wire::Stop&) { return Stop(); }
 
 Result<Ready> read(const wire::Ready& from) {
-  Ready ready{texts(*from.stages()), texts(*from.signals()), texts(*from.classes())};
-  for (auto* names : {&ready.stages, &ready.signals, &ready.classes})
+  Ready ready{texts(*from.stages()), texts(*from.signals())};
+  for (auto* names : {&ready.stages, &ready.signals})
     for (std::string& name : *names)
       if (name != printable(name, kMaxNameBytes)) return corrupt("a name that cannot be shown");
   return ready;

@@ -4,9 +4,9 @@
 //   TRY(channel.send(encode(Heartbeat{.frames = 12})));
 //   TRY_VALUE(const FromWorker message, decode_from_worker(bytes));
 //
-// No message holds tensors, pixels or samples. Names (of stages, signals and classes) are said
-// once, in Ready, before the first frame has been read; from then on a worker says numbers, until
-// it ends.
+// No message holds tensors, pixels or samples. Names of stages and signals are said once, in Ready,
+// before the first frame has been read; from then on a worker says numbers, until it ends. What a
+// class is called it never says: that is the release's (agent/class_names.h).
 #pragma once
 
 #include <polder/error.h>
@@ -99,7 +99,7 @@ using ToWorker = std::variant<Start, Probe, Stop>;
 
 // It has built its pipeline and reads its first frame now. Once.
 struct Ready {
-  std::vector<std::string> stages, signals, classes;
+  std::vector<std::string> stages, signals;
   bool operator==(const Ready&) const = default;
 };
 
@@ -122,7 +122,7 @@ struct SignalAggregate {
 };
 
 struct ClassCount {
-  std::uint16_t index = 0;  // of Ready
+  std::uint16_t index = 0;  // in the labels, below kMaxClasses
   std::uint64_t count = 0;
   bool operator==(const ClassCount&) const = default;
 };

@@ -13,9 +13,11 @@ name = "voice"
 name = "microphone"
 type = "wav_file"
 path = "{wav}"
+block = {block}
 [[node]]
 name = "window"
 type = "audio_window"
+context = {context}
 inputs = ["microphone"]
 [[node]]
 name = "infer"
@@ -71,14 +73,17 @@ class Maker:
         return digest
 
     def manifest(self, version, golden=0.5, sound="clip.wav", model="voice",
-                 sealed=None):
+                 sealed=None, samples=None, baselines=None, block=512):
         blobs = {}
         plain = (self.folder / "mean.plan").read_bytes()
         inside = {"sealed": {"file_id": sealed[32:64].hex(), "bytes": len(plain),
                              "sha256": hashlib.sha256(plain).hexdigest()}} if sealed else {}
         plan = self.blob(blobs, sealed or plain)
-        sound_file = self.blob(blobs, wav([0] * 16000))
-        pipeline = self.blob(blobs, PIPELINE.format(wav=sound).encode() + f"# {version}\n".encode())
+        sound_file = self.blob(blobs, wav(samples or [0] * 16000))
+        pipeline = self.blob(
+            blobs,
+            PIPELINE.format(wav=sound, block=block, context=576 - block).encode() +
+            f"# {version}\n".encode())
         zeros = self.blob(blobs, npy([1, 576], [0.0] * 576))
         expected = self.blob(blobs, npy([1, 1], [golden]))
         return json.dumps({
@@ -92,5 +97,6 @@ class Maker:
                          "inputs": [{"name": "x", "blob": zeros}],
                          "outputs": [{"name": "y", "blob": expected}],
                          "absolute": 1e-5, "relative": 0}],
-            "lineage": {}, "card": {}, "sbom": self.blob(blobs, b"{}"),
+            **({"baselines": baselines} if baselines else {}), "lineage": {}, "card": {},
+            "sbom": self.blob(blobs, b"{}"),
             "blobs": list(blobs.values())})

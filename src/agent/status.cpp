@@ -223,7 +223,8 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
   return live;
 }
 
-Json status_json(const Config& config, const AgentState& state, const std::optional<Live>& live) {
+Json status_json(const Config& config, const AgentState& state, const std::optional<Live>& live,
+                 bool is_running) {
   Json::Members units;
   for (const auto& [name, unit] : state.units) {
     const auto floor = state.floors.find(name);
@@ -235,7 +236,7 @@ Json status_json(const Config& config, const AgentState& state, const std::optio
                       {"committed", release_json(unit.committed)},
                       {"previous", release_json(unit.previous)},
                       {"floor", floor == state.floors.end() ? Json() : Json(floor->second.text())},
-                      {"health", health_of(name, live)}});
+                      {"health", is_running ? health_of(name, live) : Json()}});
   }
   Json::Array bad;
   for (const BadRelease& item : state.bad) {
@@ -243,27 +244,25 @@ Json status_json(const Config& config, const AgentState& state, const std::optio
                                 {"manifest", trust::hex(item.release.manifest)},
                                 {"reason", item.reason}});
   }
-  return Json::Members{{"device", config.device},
-                       {"boot", state.boot},
-                       {"phase", phase_name(state.phase)},
-                       {"update", update_json(state)},
-                       {"units", std::move(units)},
-                       {"bad", std::move(bad)},
-                       {"live", live ? live->to_json() : Json()}};
+  return Json::Members{{"device", config.device},      {"running", is_running},
+                       {"boot", state.boot},           {"phase", phase_name(state.phase)},
+                       {"update", update_json(state)}, {"units", std::move(units)},
+                       {"bad", std::move(bad)},        {"live", live ? live->to_json() : Json()}};
 }
 
 std::string status_text(const Config& config, const AgentState& state,
-                        const std::optional<Live>& live) {
+                        const std::optional<Live>& live, bool is_running) {
   std::string text = fmt::format("{}: {}", config.device, phase_name(state.phase));
   if (state.update) text += fmt::format(" of {}", state.update->release.text());
-  text += "\n";
+  text += is_running ? "\n" : " (polderd is not running)\n";
   for (const auto& [name, unit] : state.units) {
     const ReleaseId* release = unit.running();
     text += fmt::format("  {:<24} {:<12} slot {:<5}", name,
                         release ? release->version.text() : std::string("none"),
                         slot_name(unit.active));
     if (unit.previous) text += fmt::format(" back to {}", unit.previous->version.text());
-    if (live && live->health.contains(name)) text += ", " + live->health.at(name);
+    if (live && live->health.contains(name))
+      text += (is_running ? ", " : ", was: ") + live->health.at(name);
     text += "\n";
     if (live && live->output.contains(name))
       text += output_line(config, name, live->output.at(name));

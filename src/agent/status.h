@@ -43,10 +43,11 @@ struct Live {
   bool operator==(const Live&) const = default;
 };
 
+// Where no agent runs, `live` is what the last one said.
 trust::Json status_json(const Config& config, const AgentState& state,
-                        const std::optional<Live>& live);
+                        const std::optional<Live>& live, bool is_running);
 std::string status_text(const Config& config, const AgentState& state,
-                        const std::optional<Live>& live);
+                        const std::optional<Live>& live, bool is_running);
 
 enum class Level : std::uint8_t { kGood, kWarning, kWrong };
 struct Finding {

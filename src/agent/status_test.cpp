@@ -37,11 +37,13 @@ TEST(Status, JsonAndTextSayWhatRuns) {
             .output = {{"people", {1500, 2, 3}}}};
   live.reports.units["people"] = {.classes = {{"person", 41}},
                                   .signals = {{"camera.brightness", {0.31, 2}}}};
-  const trust::Json json = status_json(config_with(), some_state(), live);
+  const trust::Json json = status_json(config_with(), some_state(), live, true);
   EXPECT_EQ(*json.find("units")->find("people")->find("running")->find("version")->string(),
             "1.2.0");
   EXPECT_EQ(*json.find("units")->find("people")->find("health")->string(), "well");
-  const std::string text = status_text(config_with(), some_state(), live);
+  const std::string text = status_text(config_with(), some_state(), live, true);
+  EXPECT_EQ(text.find("not running"), text.npos);
+  EXPECT_NE(status_text(config_with(), some_state(), live, false).find("not running"), text.npos);
   for (const char* part : {"camera-17: idle", "1.2.0", "crash loop", "refused: people 0.1",
                            "output: 1.5 kB in", "2 bytes dropped", "classes: person 41",
                            "camera.brightness: 2 alarm(s) of drift, PSI 0.310: changed"})

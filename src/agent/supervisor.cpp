@@ -192,6 +192,7 @@ void Supervisor::crash(std::string reason, std::optional<Code> code) {
   if (child_) child_->kill();
   child_.reset();
   reason_ = std::move(reason);
+  failed_start_ = starts_;
   code_ = code;
   total_.add_crash(code);
   window_.add_crash(code);

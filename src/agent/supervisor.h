@@ -61,6 +61,8 @@ class Supervisor {
   const proto::Start& job() const { return job_; }
   // Of this run(): how often it was started, when it began to run last.
   std::uint64_t starts() const { return starts_; }
+  // Which of its starts failed last; 0: none.
+  std::uint64_t failed_start() const { return failed_start_; }
   std::int64_t running_since_us() const { return running_since_us_; }
   std::uint64_t frames() const { return beat_.frames; }
   bool has_own_network() const { return child_ && child_->has_own_network(); }
@@ -95,6 +97,7 @@ class Supervisor {
   std::string reason_;
   std::optional<Code> code_;
   std::uint64_t starts_ = 0;
+  std::uint64_t failed_start_ = 0;
   int crashes_in_a_row_ = 0;
   std::deque<std::int64_t> crash_times_us_;
   std::int64_t started_us_ = 0, running_since_us_ = 0, heard_us_ = 0, next_start_us_ = 0;

@@ -163,7 +163,8 @@ void WorkerRunner::poll() {
     if (worker.supervisor->phase() == WorkerPhase::kEnded) continue;  // a recording has its end
     const std::string& reason = worker.supervisor->reason();
     const std::string told =
-        reason.empty() ? "" : fmt::format("{} (start {})", reason, worker.supervisor->starts());
+        reason.empty() ? ""
+                       : fmt::format("{} (start {})", reason, worker.supervisor->failed_start());
     if (told == worker.told) continue;
     worker.told = told;
     if (!told.empty() && happened_)

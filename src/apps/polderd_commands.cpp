@@ -51,7 +51,7 @@ class Agent {
   RepositoryReleases& releases() { return *releases_; }
 
   // What only the running agent knows, for `polderd status`.
-  void publish_live() {
+  Live live() const {
     Live live{.checked_s = checked_s_, .check_error = driver_->check_error()};
     for (const Refusal& refusal : driver_->refusals()) live.refusals.push_back(refusal.reason);
     for (const std::string& name : home_.config.models) {
@@ -66,7 +66,10 @@ class Agent {
       if (const auto output = runner_->output(name)) live.output.emplace(name, *output);
     }
     live.reports = telemetry_->reporter().standing();
-    const std::string text = live.to_json().pretty();
+    return live;
+  }
+  void publish_live() {
+    const std::string text = live().to_json().pretty();
     if (text == live_text_) return;
     // For readers alone: when it fails they see the one before.
     if (replace_stored(*home_.storage, kLiveName, text).ok()) live_text_ = text;
@@ -213,9 +216,9 @@ Result<int> install_all(Agent& agent, bool json) {
   }
   const bool fine = driver.check_error().empty() && driver.state().bad.size() <= bad &&
                     driver.state().attempts.size() <= failed;
-  const Live live{.check_error = driver.check_error()};
-  if (json) print(status_json(agent.home().config, driver.state(), live).pretty() + "\n");
-  else print(status_text(agent.home().config, driver.state(), live));
+  const Live live = agent.live();
+  if (json) print(status_json(agent.home().config, driver.state(), live, true).pretty() + "\n");
+  else print(status_text(agent.home().config, driver.state(), live, true));
   if (restart) log("polderd itself was updated: 'polderd run' starts the new one");
   return fine ? 0 : 1;
 }
@@ -280,8 +283,9 @@ Result<int> status_command(const Args& args) {
   TRY_VALUE(const AgentState state,
             with_units(std::move(loaded), home.config.models, home.config.runtime));
   const std::optional<Live> live = home.live();
-  if (args.has("--json")) print(status_json(home.config, state, live).pretty() + "\n");
-  else print(status_text(home.config, state, live));
+  const bool runs = home.is_running();
+  if (args.has("--json")) print(status_json(home.config, state, live, runs).pretty() + "\n");
+  else print(status_text(home.config, state, live, runs));
   return 0;
 }
 

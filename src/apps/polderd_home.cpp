@@ -84,12 +84,23 @@ Result<Home> Home::open(const command_line::Args& args) {
 
 Result<std::unique_ptr<StorageLock>> Home::lock() const {
   auto lock = storage->lock(kLockName);
+  // Those who only ask whether it is taken hold it for a moment.
+  SystemClock clock;
+  for (int i = 0; i < 10 && !lock.ok() && lock.error().code == Code::kUnavailable; ++i) {
+    clock.sleep_until_us(clock.now_us() + 50'000);
+    lock = storage->lock(kLockName);
+  }
   if (!lock.ok() && lock.error().code == Code::kUnavailable) {
     return fail(Code::kUnavailable,
                 "{}: another polderd works here; 'polderd status' says what it does",
                 config.folder);
   }
   return lock;
+}
+
+bool Home::is_running() const {
+  const auto lock = storage->lock(kLockName);
+  return !lock.ok() && lock.error().code == Code::kUnavailable;
 }
 
 Status Home::trust_root() const {
@@ -148,8 +159,7 @@ std::vector<std::string> bad_settings(const Home& home, const AgentState& state)
 
 Facts Home::facts() const {
   Facts facts{.config = config, .live = live(), .now_s = SystemWallClock().now_s()};
-  const auto free_lock = storage->lock(kLockName);
-  facts.is_running = !free_lock.ok() && free_lock.error().code == Code::kUnavailable;
+  facts.is_running = is_running();
   facts.state = load_state(*storage);
   if (facts.state.ok()) facts.bad_settings = bad_settings(*this, *facts.state);
   trust::NoPassphrase none;

@@ -31,6 +31,7 @@ struct Home {
   static Result<Home> open(const command_line::Args& args);
   // Errors: kUnavailable while another polderd works here.
   Result<std::unique_ptr<StorageLock>> lock() const;
+  bool is_running() const;
   // Takes the root that came with the device, where none is trusted yet.
   Status trust_root() const;
   std::optional<Live> live() const;

@@ -1,6 +1,7 @@
 #include "agent/reporter.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "base/fail.h"
@@ -125,6 +126,7 @@ void Reporter::start(const AgentState& state) {
   boot_ = std::uint64_t(state.boot);
   time_seen_s_ = state.time_seen_s;
   window_from_us_ = parts_.clock.now_us();
+  window_from_s_ = wall_s();
   next_metrics_us_ = window_from_us_ + config_.reports.every_s * kSecondUs;
   open_ring();
   for (const auto& [name, unit] : state.units) {
@@ -231,11 +233,25 @@ proto::ReportUnit Reporter::unit_report(const Window& window) const {
   return unit;
 }
 
+std::int64_t Reporter::wall_s() const {
+  return std::clamp(parts_.wall.now_s(), time_seen_s_, kMaxTimeS);
+}
+
+// Reports have times in seconds. Windows are made to meet there: as deltas they must not overlap.
+// When the clock has been set meanwhile, what has really passed counts.
+std::uint64_t Reporter::take_window_ms(std::int64_t now_us, std::int64_t now_s) {
+  const std::int64_t passed_ms = std::max<std::int64_t>(now_us - window_from_us_, 0) / 1000;
+  const std::int64_t shown_ms = (now_s - std::exchange(window_from_s_, now_s)) * 1000;
+  window_from_us_ = now_us;
+  const bool agree = shown_ms > 0 && std::abs(shown_ms - passed_ms) <= 1000;
+  return std::uint64_t(agree ? shown_ms : passed_ms);
+}
+
 void Reporter::report_metrics() {
-  const std::int64_t now_us = parts_.clock.now_us();
+  const std::int64_t now_us = parts_.clock.now_us(), now_s = wall_s();
   const telemetry::Readings readings = telemetry::read_sensors(parts_.sysfs);
   proto::ReportMetrics metrics{
-      .window_ms = std::uint64_t(std::max<std::int64_t>(now_us - window_from_us_, 0)) / 1000,
+      .window_ms = take_window_ms(now_us, now_s),
       .units = {},
       .temperatures_c = readings.temperatures_c,
       .powers_w = readings.powers_w,
@@ -249,9 +265,10 @@ void Reporter::report_metrics() {
       if (signal.psi) totals_[window.unit].psi[signal.name] = *signal.psi;
   }
   windows_.clear();
-  window_from_us_ = now_us;
   next_metrics_us_ = now_us + config_.reports.every_s * kSecondUs;
+  writes_at_s_ = now_s;
   write(std::move(metrics));
+  writes_at_s_.reset();
 }
 
 // --- Into the ring -------------------------------------------------------------------------------
@@ -304,7 +321,7 @@ Status Reporter::append(const Body& body) {
       .program = POLDER_VERSION,
       .boot = key.boot,
       .sequence = key.sequence,
-      .time_s = std::clamp(parts_.wall.now_s(), time_seen_s_, kMaxTimeS),
+      .time_s = writes_at_s_ ? *writes_at_s_ : wall_s(),
       .drops = {.alarms = drops.alarms, .lifecycle = drops.lifecycle, .metrics = drops.metrics},
       .what = body};
   TRY_VALUE(const std::string bytes, proto::encode(proto::ReportMessage(std::move(report))));
@@ -324,7 +341,7 @@ void Reporter::complain(std::string error) {
 
 void Reporter::delivered(const ReportKey& last) {
   delivered_ = last;
-  delivered_s_ = std::clamp(parts_.wall.now_s(), time_seen_s_, kMaxTimeS);
+  delivered_s_ = wall_s();
   stand();
 }
 

@@ -119,6 +119,8 @@ class Reporter {
   Status append(const Body& body);
   void see_health();
   void report_metrics();
+  std::int64_t wall_s() const;
+  std::uint64_t take_window_ms(std::int64_t now_us, std::int64_t now_s);
   proto::ReportUnit unit_report(const Window& window) const;
   void complain(std::string error);
   void stand() { standing_ = now(); }
@@ -130,6 +132,8 @@ class Reporter {
   std::uint64_t boot_ = 0;
   std::int64_t time_seen_s_ = 0;
   std::int64_t next_open_us_ = 0, next_absorb_us_ = 0, next_metrics_us_ = 0, window_from_us_ = 0;
+  std::int64_t window_from_s_ = 0;
+  std::optional<std::int64_t> writes_at_s_;  // of metrics, while they are written
   std::deque<Body> early_;
   std::vector<Window> windows_;
   std::map<std::string, UnitTotal> totals_;

@@ -111,6 +111,29 @@ using proto::ReportAlarm;
 using proto::ReportLifecycle;
 using proto::ReportMetrics;
 
+TEST_F(ReporterTest, WindowsMeetInWholeSeconds) {
+  Reporter reporter = this->reporter();
+  reporter.start(state);
+  // What has passed since the start, and what a clock shows that had 0.7 s more then.
+  for (const auto& [passed_ms, shown_s] :
+       {std::pair(300'400, 301), {600'900, 601}, {901'000, 901}, {1'201'500, 50'000}}) {
+    clock.advance_us(std::int64_t(passed_ms) * 1000 - clock.now_us());
+    wall.set_s(kNow + shown_s);
+    reporter.poll(state);
+  }
+  std::vector<std::uint64_t> windows_ms;
+  std::vector<std::int64_t> ends_s;
+  for (const proto::Report& report : reports(reporter)) {
+    const auto* metrics = std::get_if<ReportMetrics>(&report.what);
+    if (!metrics) continue;
+    windows_ms.push_back(metrics->window_ms);
+    ends_s.push_back(report.time_s - kNow);
+  }
+  EXPECT_EQ(ends_s, (std::vector<std::int64_t>{301, 601, 901, 50'000}));
+  // The last is what has passed: the clock was set.
+  EXPECT_EQ(windows_ms, (std::vector<std::uint64_t>{301'000, 300'000, 300'000, 300'500}));
+}
+
 TEST_F(ReporterTest, MetricsComeAsOftenAsConfigured) {
   Reporter reporter = this->reporter();
   reporter.start(state);

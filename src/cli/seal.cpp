@@ -7,6 +7,7 @@
 #include "cli/output_file.h"
 #include "cli/passphrase.h"
 #include "platform/file.h"
+#include "platform/folder.h"
 #include "trust/sealed_file.h"
 #include "trust/signer.h"
 
@@ -17,11 +18,10 @@ namespace {
 constexpr std::size_t kMaxKeyBytes = 16 * 1024;
 
 constexpr Option kSealOptions[] = {
-    {"--to", "PUB.pem", "a device's public decryption key (P-256), or a folder of *.pem (repeats)",
-     true},
-    {"--output", "FILE", "the sealed file; its keys go to FILE.keys"},
+    {"--to", "PUB.pem", "a device's public decryption key (P-256), or a folder of *.pem", true},
+    {"--output", "FILE", "the sealed file, and FILE.keys with its keys; never ones that are there"},
     {"--add-recipient", "PUB.pem",
-     "adds to FILE.keys of a file that is sealed already, with --key; as --to (repeats)", true},
+     "adds to FILE.keys of a file that is sealed already, with --key; as --to", true},
     {"--key", "KEY", "a recipient's private key, for --add-recipient: FILE or tpm:HANDLE"},
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints the file id and the number of recipients as JSON"}};
@@ -101,6 +101,20 @@ Result<int> add(const Args& args) {
   return 0;
 }
 
+// A file sealed anew has another key: whoever could open the old one could not open this.
+Status check_new(const std::string& output) {
+  for (const std::string& path : {output, trust::sealed_keys_path(output)}) {
+    const auto kind = entry_kind(path);
+    if (!kind.ok() && kind.error().code == Code::kNotFound) continue;
+    if (!kind.ok()) return kind.error();
+    return fail(Code::kDenied,
+                "{}: is there already, and is not written over; 'polder seal {} --add-recipient "
+                "PUB.pem --key KEY' lets more devices open it; to seal anew give another name",
+                path, output);
+  }
+  return {};
+}
+
 Result<int> seal(const Args& args) {
   if (args.has("--add-recipient")) return add(args);
   if (!args.has("--to") || !args.has("--output")) {
@@ -108,6 +122,7 @@ Result<int> seal(const Args& args) {
   }
   const std::string output = args.text("--output");
   TRY(check_output(output, args.positional()[0]));
+  TRY(check_new(output));
   TRY_VALUE(const auto plain, open_readable(args.positional()[0]));
   DiskStore disk;
   TRY_VALUE(const auto file, disk.create(output));

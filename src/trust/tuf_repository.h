@@ -103,11 +103,13 @@ class Repository {
   Status delegate(const std::string& role, const Trust& trust, std::vector<std::string> paths,
                   bool terminating, std::int64_t now_s);
   // Changes who signs for a role: "root", "targets", "snapshot", "timestamp" or a delegated one.
-  // Errors: kNotFound for a key to remove that the role has not; kInvalid when too few would be
-  // left.
-  Status rotate(const std::string& role, std::span<const PublicKey> add,
+  // Of several roles, where one key signs for them, all change or none. Errors: kNotFound for a key
+  // to remove that a role has not; kInvalid when too few would be left.
+  Status rotate(std::span<const std::string> roles, std::span<const PublicKey> add,
                 std::span<const std::string> remove_ids, std::optional<int> threshold,
                 std::int64_t now_s);
+  // The roles that a key signs for, with what is staged counted in.
+  Result<std::vector<std::string>> roles_of_key(const std::string& key_id) const;
   // Stages a role as it is, with a new expiry.
   Status renew(const std::string& role, std::int64_t now_s);
   // Forgets what is staged.
@@ -166,7 +168,8 @@ class Repository {
   Status split_into_bins(const std::string& role, std::int64_t now_s);
   Status record(const std::string& path, const TargetFile& target, std::int64_t now_s,
                 std::string_view role);
-  Result<Snapshot> next_snapshot(bool& changed, std::int64_t now_s) const;
+  // The one before, or a new one where something changed, also who signs it.
+  Result<Snapshot> next_snapshot(const Signers& signers, bool& changed, std::int64_t now_s) const;
 
   std::string folder_;
   Profile profile_;

@@ -140,15 +140,18 @@ Result<std::string> signed_by_role(Json body, const Keys& keys, const RoleKeys& 
 
 }  // namespace
 
-Result<Snapshot> Repository::next_snapshot(bool& changed, std::int64_t now_s) const {
+Result<Snapshot> Repository::next_snapshot(const Signers& signers, bool& changed,
+                                           std::int64_t now_s) const {
   Snapshot snapshot;
+  bool still_signed = false;
   auto before = published<Snapshot>("snapshot");
   if (before) {
+    still_signed = before->envelope.check(signers.keys, signers.role, "snapshot").ok();
     snapshot = std::move(before->body);
   } else if (before.error().code != Code::kNotFound) {
     return std::move(before).error();
   }
-  changed = !before || snapshot.expires_s - now_s < profile_.snapshot_days * kDayS / 2;
+  changed = !still_signed || snapshot.expires_s - now_s < profile_.snapshot_days * kDayS / 2;
   TRY_VALUE(const auto roles, staged_roles());
   for (const std::string& role : roles) {
     if (role == "root") continue;
@@ -182,7 +185,7 @@ Status Repository::publish(std::span<Signer* const> signers, std::int64_t now_s)
   TRY_VALUE(const Signers snapshot_signers, signers_of("snapshot", delegators));
   TRY_VALUE(const Signers timestamp_signers, signers_of("timestamp", delegators));
   bool changed = false;
-  TRY_VALUE(const Snapshot snapshot, next_snapshot(changed, now_s));
+  TRY_VALUE(const Snapshot snapshot, next_snapshot(snapshot_signers, changed, now_s));
   std::string snapshot_bytes;
   if (changed) {
     TRY_VALUE(snapshot_bytes, signed_by_role(to_json(snapshot), snapshot_signers.keys,

@@ -135,22 +135,48 @@ TEST_F(RepositoryTest, RolesSignForTheirPathsAlone) {
 }
 
 TEST_F(RepositoryTest, ANewRootNeedsTheOldKeysAndTheNew) {
+  const std::vector<std::string> root_role = {"root"};
   Repository repository = published();
   const PublicKey add[] = {root4_.public_key()};
   const std::string remove[] = {root1_.public_key().id(), root2_.public_key().id()};
-  ASSERT_TRUE(repository.rotate("root", add, remove, std::nullopt, kNow));
+  ASSERT_TRUE(repository.rotate(root_role, add, remove, std::nullopt, kNow));
   ASSERT_TRUE(repository.sign(root3_));
   ASSERT_TRUE(repository.sign(root4_));
   EXPECT_EQ(publish(repository).error().code, Code::kDenied);  // one of the old keys
   ASSERT_TRUE(repository.sign(root1_));
   ASSERT_TRUE(publish(repository));
   EXPECT_EQ(read<Root>("2.root.json").body.keys.size(), 4u);
-  EXPECT_EQ(repository.rotate("root", {}, std::vector<std::string>{"ab"}, std::nullopt, kNow)
+  EXPECT_EQ(repository.rotate(root_role, {}, std::vector<std::string>{"ab"}, std::nullopt, kNow)
                 .error()
                 .code,
             Code::kNotFound);
-  EXPECT_EQ(repository.rotate("root", {}, {}, 3, kNow).error().code, Code::kInvalid);
+  EXPECT_EQ(repository.rotate(root_role, {}, {}, 3, kNow).error().code, Code::kInvalid);
   ASSERT_TRUE(repository.discard());
+}
+
+TEST_F(RepositoryTest, AKeyOfSeveralRolesIsReplacedInAllOrNone) {
+  Repository repository = published();
+  const PublicKey add[] = {other_.public_key()};
+  const std::string remove[] = {online_.public_key().id()};
+  const std::vector<std::string> both = {"snapshot", "timestamp"};
+  EXPECT_EQ(repository.roles_of_key(remove[0]).value(), both);
+  // Targets has another key: nothing is staged.
+  const std::vector<std::string> too_many = {"timestamp", "targets"};
+  EXPECT_EQ(repository.rotate(too_many, add, remove, std::nullopt, kNow).error().code,
+            Code::kNotFound);
+  EXPECT_TRUE(repository.staged()->empty());
+  ASSERT_TRUE(repository.rotate(both, add, remove, std::nullopt, kNow));
+  EXPECT_TRUE(repository.roles_of_key(remove[0])->empty());
+  EXPECT_EQ(repository.roles_of_key(add[0].id()).value(), both);
+  ASSERT_TRUE(repository.sign(root1_));
+  ASSERT_TRUE(repository.sign(root2_));
+  EXPECT_EQ(publish(repository).error().code, Code::kDenied);  // the old key signs nothing more
+  Signer* const signers[] = {&other_};
+  ASSERT_TRUE(repository.publish(signers, kNow));
+  // Nothing else has changed, and yet the snapshot is made anew.
+  const auto root = read<Root>("2.root.json");
+  EXPECT_TRUE(read<Snapshot>("2.snapshot.json")
+                  .envelope.check(root.body.keys, root.body.roles.at("snapshot"), "snapshot"));
 }
 
 TEST_F(RepositoryTest, AThousandTargetsAndMoreLieInBins) {

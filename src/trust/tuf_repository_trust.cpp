@@ -42,6 +42,12 @@ Status change(RoleKeys& role, Keys& keys, const std::string& name, std::span<con
   return {};
 }
 
+DelegatedRole* delegated_role(Targets& top, const std::string& name) {
+  if (!top.delegations) return nullptr;
+  const auto found = std::ranges::find(top.delegations->roles, name, &DelegatedRole::name);
+  return found == top.delegations->roles.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 Status Repository::delegate(const std::string& role, const Trust& trust,
@@ -86,32 +92,58 @@ Status Repository::delegate(const std::string& role, const Trust& trust,
   return stage(role, Targets(), now_s);
 }
 
-Status Repository::rotate(const std::string& role, std::span<const PublicKey> add,
+Status Repository::rotate(std::span<const std::string> roles, std::span<const PublicKey> add,
                           std::span<const std::string> remove_ids, std::optional<int> threshold,
                           std::int64_t now_s) {
-  if (is_top_level(role)) {
-    TRY_VALUE(auto root, current<Root>("root"));
-    TRY(change(root.body.roles.at(role), root.body.keys, role, add, remove_ids, threshold));
-    forget_unused(root.body.keys, [&](const auto& use) {
-      for (const auto& [name, keys] : root.body.roles) use(keys);
-    });
-    TRY(stage("root", std::move(root.body), now_s));
-    // What the role had signed may not be enough for its new keys.
-    return role == "targets" ? renew("targets", now_s) : Status();
-  }
-  TRY_VALUE(auto top, current<Targets>("targets"));
-  if (top.body.delegations) {
-    for (DelegatedRole& delegated : top.body.delegations->roles) {
-      if (delegated.name != role) continue;
-      TRY(change(delegated, top.body.delegations->keys, role, add, remove_ids, threshold));
-      forget_unused(top.body.delegations->keys, [&](const auto& use) {
-        for (const DelegatedRole& other : top.body.delegations->roles) use(other);
-      });
-      TRY(stage("targets", std::move(top.body), now_s));
-      return renew(role, now_s);
+  std::optional<Metadata<Root>> root;
+  std::optional<Metadata<Targets>> top;
+  for (const std::string& role : roles) {
+    if (is_top_level(role)) {
+      if (!root) {
+        TRY_VALUE(root, current<Root>("root"));
+      }
+      TRY(change(root->body.roles.at(role), root->body.keys, role, add, remove_ids, threshold));
+      continue;
     }
+    if (!top) {
+      TRY_VALUE(top, current<Targets>("targets"));
+    }
+    DelegatedRole* const delegated = delegated_role(top->body, role);
+    if (delegated == nullptr) return fail(Code::kNotFound, "no role '{}'", clipped(role));
+    TRY(change(*delegated, top->body.delegations->keys, role, add, remove_ids, threshold));
   }
-  return fail(Code::kNotFound, "no role '{}'", clipped(role));
+  if (root) {
+    forget_unused(root->body.keys, [&](const auto& use) {
+      for (const auto& [name, keys] : root->body.roles) use(keys);
+    });
+    TRY(stage("root", std::move(root->body), now_s));
+  }
+  if (top) {
+    forget_unused(top->body.delegations->keys, [&](const auto& use) {
+      for (const DelegatedRole& other : top->body.delegations->roles) use(other);
+    });
+    TRY(stage("targets", std::move(top->body), now_s));
+  }
+  // What a role had signed may not be enough for its new keys.
+  for (const std::string& role : roles) {
+    if (!is_top_level(role) || role == "targets") TRY(renew(role, now_s));
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> Repository::roles_of_key(const std::string& key_id) const {
+  std::vector<std::string> names;
+  const auto look = [&](const std::string& name, const RoleKeys& role) {
+    if (std::ranges::find(role.key_ids, key_id) != role.key_ids.end()) names.push_back(name);
+  };
+  TRY_VALUE(const auto root, current<Root>("root"));
+  for (const auto& [name, role] : root.body.roles) look(name, role);
+  TRY_VALUE(const auto top, current<Targets>("targets"));
+  if (!top.body.delegations) return names;
+  for (const DelegatedRole& role : top.body.delegations->roles) {
+    if (!is_bin(role.name)) look(role.name, role);
+  }
+  return names;
 }
 
 Status Repository::renew(const std::string& role, std::int64_t now_s) {

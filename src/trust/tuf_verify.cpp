@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/fail.h"
@@ -9,6 +10,8 @@
 #include "platform/file.h"
 #include "platform/folder.h"
 #include "trust/file_digest.h"
+#include "trust/manifest.h"
+#include "trust/release_folder.h"
 #include "trust/tuf_folder.h"
 #include "trust/tuf_updater.h"
 
@@ -18,7 +21,13 @@ namespace {
 
 constexpr std::size_t kMaxEntries = 1u << 22;
 constexpr std::size_t kMaxProblems = 100;  // told of
-constexpr std::uint64_t kMaxBlobBytes = std::uint64_t(1) << 40;
+constexpr std::uint64_t kMaxStoredBlobBytes = std::uint64_t(1) << 40;
+constexpr std::string_view kBlobsFolder = "blobs/";
+
+// "MODEL/VERSION/manifest.json": a release.
+bool is_release(std::string_view path) {
+  return path.ends_with("/manifest.json") && std::ranges::count(path, '/') == 2;
+}
 
 // Keeps what the client stores in memory: nothing of it is needed afterwards.
 class ForgetfulStore final : public MetadataStore {
@@ -75,11 +84,15 @@ class Walk {
     add(role, body, body.targets.size());
     for (const auto& [path, file] : body.targets) {
       ++result_.targets;
+      const bool release = is_release(path);
+      std::string manifest;
       const Status status = updater_.download({path, role, file}, [&](std::string_view bytes) {
         result_.bytes += bytes.size();
+        if (release && manifest.size() <= kMaxManifestBytes) manifest += bytes;
         return Status();
       });
       if (!status) problem(status.error().message);
+      else if (release) need_blobs(path, manifest);
     }
     if (!body.delegations) return;
     for (const DelegatedRole& delegated : body.delegations->roles) {
@@ -120,15 +133,35 @@ class Walk {
     check_role(role.name, metadata->body);
   }
 
+  // Notes what a release is made of, for check_blobs().
+  void need_blobs(const std::string& path, std::string_view bytes) {
+    const auto manifest = Manifest::parse(bytes, path);
+    if (!manifest) return problem(manifest.error().message);
+    const std::string release = manifest->model + " " + manifest->version.text();
+    for (const auto& [digest, blob] : manifest->blobs) needed_.try_emplace(digest, release);
+  }
+
+  // Those that are there, and then those that should be.
   Status check_blobs() {
     const std::string blobs = folder_ + "/blobs";
-    if (!entry_kind(blobs)) return {};
-    TRY_VALUE(const auto entries, walk_folder(blobs, kMaxEntries));
+    std::vector<FolderEntry> entries;
+    if (const auto kind = entry_kind(blobs); kind.ok()) {
+      TRY_VALUE(entries, walk_folder(blobs, kMaxEntries));
+    } else if (kind.error().code != Code::kNotFound) {
+      return kind.error();
+    }
+    std::set<std::string_view> there;
+    for (const FolderEntry& entry : entries) there.insert(entry.path);
+    for (const auto& [digest, release] : needed_) {
+      if (there.contains(std::string_view(blob_place(digest)).substr(kBlobsFolder.size())))
+        continue;
+      problem(fmt::format("{}: blob {} is missing; copy it again", release, hex(digest)));
+    }
     for (const FolderEntry& entry : entries) {
       if (entry.kind == EntryKind::kFolder) continue;
       const std::string name = entry.path.substr(entry.path.rfind('/') + 1);
       const std::string place = blobs + "/" + entry.path;
-      const auto digest = digest_file(place, kMaxBlobBytes);
+      const auto digest = digest_file(place, kMaxStoredBlobBytes);
       ++result_.blobs;
       if (!digest) {
         problem(digest.error().message);
@@ -146,6 +179,7 @@ class Walk {
   FolderFetcher fetcher_;
   ForgetfulStore store_;
   Updater updater_;
+  std::map<Sha256, std::string> needed_;  // blobs, each with a release that names it
   std::int64_t now_s_;
   Verification result_;
 };

@@ -27,7 +27,8 @@ struct Verification {
 };
 
 // `root_bytes`: the root that devices trust; of metadata/ it need not be the first. Metadata that
-// cannot be trusted end the walk; files that are missing or damaged are all told of. Errors: kIo,
+// cannot be trusted end the walk; files that are missing or damaged, blobs that a
+// release names among them, are all told of. Errors: kIo,
 // kDenied when the folder cannot be read at all.
 Result<Verification> verify_repository(const std::string& folder, std::string_view root_bytes,
                                        std::int64_t now_s);

@@ -405,6 +405,20 @@ class Release(unittest.TestCase):
         self.assertEqual(self.target("levels/1.2.0/manifest.json"),
                          (self.scratch / "release/manifest.json").read_bytes())
         self.assertIn("good", self.polder("repo", "verify", "repo"))
+        # A copy that lacks blobs is not whole.
+        for digest in [blob["sha256"] for blob in self.manifest()["blobs"]]:
+            there = self.scratch / "repo/blobs/sha256" / digest[:2] / digest
+            kept = there.read_bytes()
+            there.unlink()
+            self.assertIn(f"levels 1.2.0: blob {digest} is missing; copy it again",
+                          self.polder("repo", "verify", "repo", status=1))
+            there.write_bytes(kept)
+        (self.scratch / "repo/blobs").rename(self.scratch / "elsewhere")
+        found = json.loads(self.polder("repo", "verify", "repo", "--json", status=1))
+        self.assertEqual((found["good"], len(found["problems"])),
+                         (False, len(self.manifest()["blobs"])))
+        (self.scratch / "elsewhere").rename(self.scratch / "repo/blobs")
+        self.polder("repo", "verify", "repo")
         # The same again is fine, another of the same version is not.
         self.polder("repo", "add", "repo", "release", "--key", "targets.pem", status=1)
         self.polder("repo", "add", "repo", "release")
@@ -421,8 +435,11 @@ class Release(unittest.TestCase):
 
     def test_floors_only_rise(self):
         self.init_repository()
-        self.polder("repo", "floor", "repo", "levels", "1.2.0", "--key", "targets.pem")
-        self.polder("repo", "floor", "repo", "other", "0.1.0-rc.1", "--key", "targets.pem")
+        floor = ["repo", "floor", "repo"]
+        self.assertIn("no release of levels at or above 1.2.0:",
+                      self.polder(*floor, "levels", "1.2.0", status=1))
+        self.polder(*floor, "levels", "1.2.0", "--without-release", "--key", "targets.pem")
+        self.polder(*floor, "other", "0.1.0-rc.1", "--without-release", "--key", "targets.pem")
         self.publish()
         self.assertEqual(json.loads(self.target("floors.json")),
                          {"format": 1, "floors": {"levels": "1.2.0", "other": "0.1.0-rc.1"}})
@@ -433,12 +450,25 @@ class Release(unittest.TestCase):
         for name, version in (("a/b", "1.0.0"), ("levels", "1"), ("levels", "1.0.0+build")):
             self.polder("repo", "floor", "repo", name, version, status=1)
         # The online key signs no floor.
-        self.polder("repo", "floor", "repo", "levels", "2.0.0")
+        self.polder("repo", "floor", "repo", "levels", "2.0.0", "--without-release")
         self.polder("repo", "sign", "repo", "--key", "online.pem", status=1)
         self.polder("repo", "publish", "repo", "--key", "online.pem", status=1)
         self.create()
         self.assertIn("below its floor 2.0.0",
                       self.polder("repo", "add", "repo", "release", status=1))
+
+    def test_a_floor_leaves_a_release(self):
+        self.create()
+        self.init_repository()
+        self.polder("repo", "add", "repo", "release", "--key", "targets.pem")
+        error = self.polder("repo", "floor", "repo", "levels", "12.0.0", status=1)
+        self.assertIn("no release of levels at or above 12.0.0, its highest is 1.2.0", error)
+        self.assertIn("--without-release", error)
+        self.publish()
+        self.assertEqual(list((self.scratch / "repo/targets").glob("*floors.json")), [])
+        self.polder("repo", "floor", "repo", "levels", "1.2.0", "--key", "targets.pem")
+        self.publish()
+        self.assertEqual(json.loads(self.target("floors.json"))["floors"], {"levels": "1.2.0"})
 
     def test_assignments_choose_among_releases(self):
         self.create()

@@ -82,11 +82,11 @@ class Repository(unittest.TestCase):
                     "--path", "people/*/*", "--key", "targets.pem")
         manifest = self.scratch / "manifest.json"
         manifest.write_text("{}")
-        self.polder("repo", "add", self.repo, manifest, "--target", "people/1.0.0/manifest.json",
+        self.polder("repo", "add", self.repo, manifest, "--target", "people/1.0.0/notes.json",
                     "--key", "family.pem")
         self.publish()
         shown = json.loads(self.polder("repo", "show", self.repo, "--json"))
-        self.assertEqual(shown["targets"], {"people/1.0.0/manifest.json": "people"})
+        self.assertEqual(shown["targets"], {"people/1.0.0/notes.json": "people"})
         self.assertEqual(shown["staged"], [])
         verified = json.loads(self.polder("repo", "verify", self.repo, "--json"))
         self.assertTrue(verified["good"])
@@ -95,7 +95,7 @@ class Repository(unittest.TestCase):
         self.polder("repo", "rotate", self.repo, "root", "--add", "other.pub.pem", "--remove",
                     self.key_id("root-1"), "--key", "root-2.pem", "--key", "root-3.pem")
         self.publish()
-        self.polder("repo", "remove", self.repo, "people/1.0.0/manifest.json", "--key",
+        self.polder("repo", "remove", self.repo, "people/1.0.0/notes.json", "--key",
                     "family.pem")
         self.publish()
         verified = json.loads(self.polder("repo", "verify", self.repo, "--json"))
@@ -144,6 +144,21 @@ class Repository(unittest.TestCase):
                 needed += not old
                 path.write_bytes(kept)
         self.assertEqual(needed, 5 * 4)
+        self.polder("repo", "verify", self.repo)
+
+    def test_a_lost_online_key_is_replaced_in_both_of_its_roles(self):
+        self.published()
+        signs = ["--key", "root-1.pem", "--key", "root-2.pem"]
+        change = ["--add", "other.pub.pem", "--remove", self.key_id("online"), *signs]
+        # In one alone the lost key stays, which is told.
+        done = subprocess.run([POLDER, "repo", "rotate", self.repo, "timestamp", *change],
+                              cwd=self.keys, env=ENVIRONMENT, capture_output=True, text=True,
+                              timeout=60, check=True)
+        self.assertIn(f"key {self.key_id('online')} signs snapshot too", done.stderr)
+        self.polder("repo", "discard", self.repo)
+        self.polder("repo", "rotate", self.repo, "timestamp", "snapshot", *change)
+        self.polder("repo", "publish", self.repo, "--key", "online.pem", status=1)
+        self.polder("repo", "publish", self.repo, "--key", "other.pem")
         self.polder("repo", "verify", self.repo)
 
     def test_expired_metadata_are_told_of(self):

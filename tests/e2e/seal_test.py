@@ -85,6 +85,22 @@ class Seal(unittest.TestCase):
         self.assertFalse((self.scratch / "plan.keys").exists())
         self.expect_opens("one")
 
+    def test_what_is_sealed_is_not_sealed_over(self):
+        sealed, keys = self.scratch / "plan.sealed", self.scratch / "plan.sealed.keys"
+        before = sealed.read_bytes(), keys.read_bytes()
+        words = ("seal", "plan", "--to", "devices", "--output", "plan.sealed")
+        done = self.run_polder(*words)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("plan.sealed: is there already", done.stderr)
+        self.assertIn("--add-recipient", done.stderr)
+        self.assertEqual((sealed.read_bytes(), keys.read_bytes()), before)
+        self.expect_opens("releaser")
+        # Nor are keys whose file is gone.
+        sealed.unlink()
+        self.assertIn("plan.sealed.keys: is there already", self.run_polder(*words).stderr)
+        self.assertEqual(keys.read_bytes(), before[1])
+        self.assertFalse(sealed.exists())
+
     def test_damage_is_named(self):
         path = self.scratch / "plan.sealed"
         good = path.read_bytes()

@@ -1,5 +1,6 @@
 // polder repo floor and assign: what devices may, and are to, run.
 #include <algorithm>
+#include <optional>
 
 #include "base/fail.h"
 #include "base/text.h"
@@ -21,9 +22,37 @@ Result<Version> version_of(const std::string& text) {
   return version;
 }
 
-constexpr Option kFloorOptions[] = {POLDER_REPO_SIGN_OPTION,
-                                    POLDER_PASSPHRASE_OPTION,
-                                    {"--json", "", "prints what is staged as JSON"}};
+constexpr Option kFloorOptions[] = {
+    {"--without-release", "",
+     "also a floor above every release of the model that is here: no update until a higher one is"},
+    POLDER_REPO_SIGN_OPTION,
+    POLDER_PASSPHRASE_OPTION,
+    {"--json", "", "prints what is staged as JSON"}};
+
+// Whether the repository has a release of the model that a floor leaves to devices. Errors: kDenied
+// naming the highest that there is, for a floor that is a typing error cannot be lowered again.
+Status check_reach(const trust::tuf::Repository& repository, const std::string& model,
+                   const Version& floor) {
+  TRY_VALUE(const auto targets, repository.targets());
+  std::optional<Version> highest;
+  for (const auto& [path, role] : targets) {
+    std::string_view middle = path;
+    constexpr std::string_view kManifest = "/manifest.json";
+    if (!middle.starts_with(model + "/") || !middle.ends_with(kManifest)) continue;
+    middle.remove_prefix(model.size() + 1);
+    if (middle.size() <= kManifest.size()) continue;
+    middle.remove_suffix(kManifest.size());
+    const auto version = Version::parse(middle, path);
+    if (version.ok() && (!highest || *highest < *version)) highest = *version;
+  }
+  if (highest && *highest >= floor) return {};
+  return fail(Code::kDenied,
+              "the repository has no release of {} at or above {}{}: devices would take no update "
+              "of it, and a floor cannot be lowered; add such a release first, or say "
+              "--without-release",
+              clipped(model), floor.text(),
+              highest ? fmt::format(", its highest is {}", highest->text()) : "");
+}
 
 Result<int> floor(const Args& args) {
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
@@ -31,6 +60,9 @@ Result<int> floor(const Args& args) {
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(trust::Floors floors, floors_of(repository));
   TRY(floors.raise(args.positional()[1], version));
+  if (!args.has("--without-release")) {
+    TRY(check_reach(repository, args.positional()[1], version));
+  }
   TRY(repository.add_bytes(std::string(trust::kFloorsTarget), floors.bytes(), now_s, "targets"));
   return finish_staging(repository, args);
 }
@@ -109,8 +141,10 @@ Result<int> assign(const Args& args) {
 const Command kRepoFloor = {
     .name = "repo floor",
     .summary =
-        "Sets the lowest version of a model that devices still install; floors only rise.\nThey "
-        "are signed by the key of targets, which stays offline: no key that is online can bring an "
+        "Sets the lowest version of a model that devices still install.\nIt can be raised and "
+        "never "
+        "lowered again, so a floor above every release that is here is refused. Floors\nare signed "
+        "by the key of targets, which stays offline: no key that is online can bring an "
         "old release back.",
     .arguments = "FOLDER NAME VERSION",
     .example = "  polder repo floor repo people 1.2.0 --key targets.pem",

@@ -1,4 +1,6 @@
 // polder repo delegate, rotate and renew: who signs for what, and for how long.
+#include <cstdio>
+
 #include "base/fail.h"
 #include "cli/commands.h"
 #include "cli/passphrase.h"
@@ -26,6 +28,8 @@ Result<int> delegate(const Args& args) {
   return finish_staging(repository, args);
 }
 
+constexpr int kMaxRotated = 64;  // roles at once
+
 constexpr Option kRotateOptions[] = {
     {"--add", "PUB.pem", "a public key that is to sign as well", true},
     {"--remove", "KEYID", "the id of a key that is to sign no more", true},
@@ -33,6 +37,18 @@ constexpr Option kRotateOptions[] = {
     POLDER_REPO_SIGN_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
+
+// A key that is lost is often the key of another role too.
+Status warn_of_other_roles(const trust::tuf::Repository& repository,
+                           const std::vector<std::string>& removed) {
+  for (const std::string& id : removed) {
+    TRY_VALUE(const auto roles, repository.roles_of_key(id));
+    if (roles.empty()) continue;
+    fmt::print(stderr, "polder: key {} signs {} too: is it lost, rotate that as well\n", id,
+               fmt::join(roles, ", "));
+  }
+  return {};
+}
 
 Result<int> rotate(const Args& args) {
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
@@ -44,7 +60,8 @@ Result<int> rotate(const Args& args) {
     return fail(Code::kInvalid, "nothing to change: give --add, --remove or --threshold");
   }
   TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY(repository.rotate(args.positional()[1], add, remove, threshold, now_s));
+  TRY(repository.rotate(args.positional().subspan(1), add, remove, threshold, now_s));
+  TRY(warn_of_other_roles(repository, remove));
   return finish_staging(repository, args);
 }
 
@@ -78,15 +95,17 @@ const Command kRepoDelegate = {
 const Command kRepoRotate = {
     .name = "repo rotate",
     .summary =
-        "Changes who signs for a role: root, targets, snapshot, timestamp or a delegated one. A "
-        "new root\nneeds signatures of the old keys and of the new, so that devices follow.",
-    .arguments = "FOLDER ROLE",
+        "Changes who signs for roles: root, targets, snapshot, timestamp or a delegated one. A "
+        "new root\nneeds signatures of the old keys and of the new, so that devices follow. Where "
+        "one key signs for several\nroles, as for timestamp and snapshot by default, name them "
+        "all.",
+    .arguments = "FOLDER ROLE...",
     .example =
-        "  polder repo rotate repo timestamp --add new.pub.pem --remove 3fa1... --key r1.pem --key "
-        "r2.pem",
+        "  polder repo rotate repo timestamp snapshot --add new.pub.pem --remove 3fa1... --key "
+        "r1.pem --key r2.pem",
     .options = kRotateOptions,
     .min_positional = 2,
-    .max_positional = 2,
+    .max_positional = 1 + kMaxRotated,
     .run = rotate};
 
 const Command kRepoRenew = {

@@ -19,7 +19,13 @@ namespace polder::cli {
 namespace {
 
 std::string_view first_sentence(std::string_view summary) {
-  return summary.substr(0, summary.find('.'));
+  // A dot within a word, as of a file's name, ends none.
+  std::size_t end = summary.find('.');
+  while (end < summary.size() && end + 1 < summary.size() && summary[end + 1] != ' ' &&
+         summary[end + 1] != '\n') {
+    end = summary.find('.', end + 1);
+  }
+  return summary.substr(0, end);
 }
 
 // "create" of "keys create" when `noun` is "keys"; empty when it is none of the noun's.

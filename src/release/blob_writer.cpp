@@ -64,12 +64,16 @@ Status BlobWriter::put_index(const Sha256& blob, const std::string& path,
   return {};
 }
 
-Status check_pipeline(const std::string& path, const std::string& name,
-                      const trust::Manifest& manifest) {
+Result<std::vector<PipelineSource>> check_pipeline(const std::string& path, const std::string& name,
+                                                   const trust::Manifest& manifest) {
   TRY_VALUE(const std::string text, read_file(path, kMaxTomlBytes));
   TRY_VALUE(const TomlValue document, parse_toml(text, name));
   TRY_VALUE(const pipeline::Graph graph, pipeline::load_graph(document, name));
+  std::vector<PipelineSource> sources;
   for (const pipeline::NodeSpec& node : graph.nodes) {
+    if (node.type->inputs.empty() && node.settings.has("path")) {
+      sources.push_back({node.name + ".path", node.settings.string("path")});
+    }
     if (node.type->name != "infer") continue;
     const std::string& model = node.settings.string("model");
     const bool known =
@@ -85,7 +89,7 @@ Status check_pipeline(const std::string& path, const std::string& name,
     return fail(Code::kInvalid, "{}: 'model' is '{}'; in a release it is an artifact's name: {}",
                 node.settings.place("model"), clipped(model), names);
   }
-  return {};
+  return sources;
 }
 
 }  // namespace polder::release

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "trust/manifest.h"
 
@@ -32,9 +33,14 @@ class BlobWriter {
   trust::Manifest& manifest_;
 };
 
-// Whether the pipeline can be loaded and its models are artifacts of the manifest. `name` stands
-// for the file in errors. Errors: kCorrupt, kInvalid.
-Status check_pipeline(const std::string& path, const std::string& name,
-                      const trust::Manifest& manifest);
+// What a pipeline reads from: "camera.path" and its file.
+struct PipelineSource {
+  std::string setting, path;
+};
+
+// Whether the pipeline can be loaded and its models are artifacts of the manifest; returns its
+// sources. `name` stands for the file in errors. Errors: kCorrupt, kInvalid.
+Result<std::vector<PipelineSource>> check_pipeline(const std::string& path, const std::string& name,
+                                                   const trust::Manifest& manifest);
 
 }  // namespace polder::release

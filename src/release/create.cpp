@@ -40,6 +40,22 @@ Result<ArtifactKind> kind_by_content(const std::string& path) {
   return ArtifactKind::kOnnx;
 }
 
+// What runs a model that is no plan, on devices that have it.
+constexpr std::string_view kForeignBackends[] = {"litert"};
+
+Status check_backend(const std::string& backend, const std::string& path, ArtifactKind kind) {
+  if (std::ranges::find(kForeignBackends, backend) != std::end(kForeignBackends)) return {};
+  return fail(Code::kInvalid,
+              "{}: Polder runs it as a plan: 'polder compile {} --target generic --output "
+              "MODEL.plan', and file = \"MODEL.plan\"; for devices with another runtime say which: "
+              "backend = \"{}\"",
+              backend.empty()
+                  ? fmt::format("'backend' is missing for this {}", artifact_kind_name(kind))
+                  : fmt::format("no backend '{}' for {} is known", clipped(backend),
+                                artifact_kind_name(kind)),
+              one_line(path), fmt::join(kForeignBackends, "\" or \""));
+}
+
 class Maker {
  public:
   Maker(const Description& description, const CreateOptions& options, const std::string& folder)
@@ -149,11 +165,7 @@ class Maker {
     if (artifact.kind != ArtifactKind::kPlan) {
       if (given.target.empty()) artifact.target = "generic";
       artifact.requirement.backend = given.backend;
-      if (given.backend.empty()) {
-        return fail(Code::kInvalid, "'backend' is missing: what is to run this {}?",
-                    artifact_kind_name(artifact.kind));
-      }
-      return {};
+      return check_backend(given.backend, path, artifact.kind);
     }
     TRY_VALUE(PlanFacts facts, plan_facts(open_paths_.back(), path));
     // Whether this build could run it on such a machine.
@@ -172,7 +184,7 @@ class Maker {
     if (description_.pipeline.empty()) return {};
     const std::string path = path_of(description_.pipeline);
     TRY_VALUE(const Sha256 blob, blobs_.put_file(path, trust::kMaxPipelineBytes));
-    TRY(check_pipeline(blobs_.path_of(blob), path, manifest_));
+    TRY_VALUE(const auto sources, check_pipeline(blobs_.path_of(blob), path, manifest_));
     manifest_.pipeline = trust::Pipeline{blob, {}};
     for (const std::string& file : description_.pipeline_files) {
       const std::string name = file.substr(file.rfind('/') + 1);
@@ -180,6 +192,9 @@ class Maker {
       if (!manifest_.pipeline->files.emplace(name, digest).second) {
         return fail(Code::kInvalid, "[pipeline]: two files are called '{}'", clipped(name));
       }
+    }
+    for (const auto& [setting, file] : sources) {
+      if (!manifest_.pipeline->files.contains(file)) unset_.push_back(setting);
     }
     return {};
   }
@@ -290,7 +305,7 @@ class Maker {
       if (artifact.name != name || artifact.kind == ArtifactKind::kRuntime) continue;
       auto opened = open_session(open_paths_[i], {});
       if (!opened) {
-        why = opened.error().message;
+        why = why_not_here(artifact, open_paths_[i], opened.error());
         continue;
       }
       return (sessions_[name] = *std::move(opened)).get();
@@ -321,6 +336,7 @@ class Maker {
   Result<CreatedRelease> check() {
     CreatedRelease created;
     TRY_VALUE(created.release, trust::open_release(folder_));
+    created.unset = unset_;
     TRY_VALUE(created.goldens, try_goldens(created.release, open_files_));
     for (const GoldenResult& result : created.goldens) {
       if (result.outcome != GoldenOutcome::kBroken) continue;
@@ -337,6 +353,7 @@ class Maker {
   BlobWriter blobs_;
   std::vector<std::string> open_paths_;  // by artifact: what can be opened, also when it is sealed
   OpenFiles open_files_;
+  std::vector<std::string> unset_;  // CreatedRelease::unset
   std::map<std::string, std::unique_ptr<Session>, std::less<>> sessions_;
 };
 

@@ -25,6 +25,8 @@ struct CreateOptions {
 struct CreatedRelease {
   trust::ReleaseFolder release;
   std::vector<GoldenResult> goldens;  // each held or was not tried
+  // Settings such as "camera.path" whose files the release does not have: each device sets them.
+  std::vector<std::string> unset;
 };
 
 // Copies all files into `folder`, which must not be there. Errors: kDenied when it is; kInvalid,

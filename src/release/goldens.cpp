@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/fail.h"
+#include "kernel/table.h"
 #include "measure/random_input.h"
 #include "runtime/golden.h"
 #include "runtime/tensor_file.h"
@@ -55,12 +56,16 @@ Status try_on(const ReleaseFolder& release, const Artifact& artifact, const std:
   if (std::ranges::none_of(release.manifest.goldens, theirs)) return {};
   std::unique_ptr<Session> session;
   std::string why_not = "sealed: only its recipients can run it";
-  if (!path.empty()) {
+  const std::string& backend = artifact.requirement.backend;
+  if (!backend.empty() && backend != "native") {
+    // Polder's own arithmetic would prove nothing of that backend's.
+    why_not = backend + " is to run it; this program has its own runtime alone";
+  } else if (!path.empty()) {
     auto opened = open_session(path, {});
     if (opened) session = *std::move(opened);
     else if (opened.error().code == Code::kIncompatible ||
              opened.error().code == Code::kUnsupported)
-      why_not = opened.error().message;
+      why_not = why_not_here(artifact, path, opened.error());
     else return std::move(opened).error();
   }
   for (const Golden& golden : release.manifest.goldens) {
@@ -79,6 +84,16 @@ Status try_on(const ReleaseFolder& release, const Artifact& artifact, const std:
 }
 
 }  // namespace
+
+std::string why_not_here(const Artifact& artifact, const std::string& path, const Error& error) {
+  const auto target = kernel::isa_from_name(artifact.target);
+  if (target && !kernel::machine_runs(*target)) {
+    return fmt::format("made for {}; try it there with 'polder release verify'", artifact.target);
+  }
+  std::string_view why = error.message;
+  if (why.starts_with(path + ": ")) why.remove_prefix(path.size() + 2);
+  return std::string(why);
+}
 
 Result<std::vector<GoldenResult>> try_goldens(const ReleaseFolder& release, const OpenFiles& open) {
   std::vector<GoldenResult> results;

@@ -26,6 +26,11 @@ struct GoldenResult {
   double largest = 0;  // difference of finite elements, of all outputs
 };
 
+// Why an artifact whose file is at `path` does not run here, as people understand it elsewhere: the
+// path, which may be of a folder in the making, is left out.
+std::string why_not_here(const trust::Artifact& artifact, const std::string& path,
+                         const Error& error);
+
 // Files to open in place of blobs: what is sealed, open.
 using OpenFiles = std::map<trust::Sha256, std::string>;
 

@@ -63,8 +63,9 @@ Result<Act> act_from_name(std::string_view name) {
     names.push_back(info.name);
   }
   const std::string_view near = nearest_name(name, names);
-  return fail(Code::kInvalid, "no act is called '{}'{}", clipped(name),
-              near.empty() ? std::string() : fmt::format("; is '{}' meant?", near));
+  return fail(Code::kInvalid, "no act is called '{}'{}; there are {}", clipped(name),
+              near.empty() ? std::string() : fmt::format("; is '{}' meant?", near),
+              fmt::join(names, ", "));
 }
 
 Result<Entry> entry_of(const Record& record, std::uint64_t sequence) {

@@ -162,7 +162,10 @@ Result<OwnedInfo> decrypt(const Pem& pem, std::string_view where, PassphraseSour
     return fail(Code::kExhausted, "{}: scrypt with more than 32 MB; make the file anew with less",
                 where);
   }
-  return fail(Code::kDenied, "{}: wrong passphrase", where);
+  return fail(
+      Code::kDenied,
+      "{}: wrong passphrase: try again; if it is forgotten, another key has to take its place",
+      where);
 }
 
 }  // namespace

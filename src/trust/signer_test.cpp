@@ -91,7 +91,10 @@ TEST_F(SignerTest, EachPassphraseProblemHasItsError) {
   type({"falsch"});
   Error error = error_of(path("a.pem"));
   EXPECT_EQ(error.code, Code::kDenied);
-  EXPECT_EQ(error.message, path("a.pem") + ": wrong passphrase");
+  EXPECT_EQ(
+      error.message,
+      path("a.pem") +
+          ": wrong passphrase: try again; if it is forgotten, another key has to take its place");
   type({});
   EXPECT_NE(error_of(path("a.pem")).message.find("given up"), std::string::npos);
   input_.terminal = false;

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import platform
 import random
 import struct
 import subprocess
@@ -314,7 +315,9 @@ class Release(unittest.TestCase):
                 ('file = "data.txt"', 'sha256 = "12"', "64 hexadecimal digits"),
                 ("[limits]", 'target = "arm64"\n[limits]', "compiled for generic, not for arm64"),
                 ("[limits]", 'kind = "onnx"\n[limits]', "a plan by its first bytes"),
-                ("model.plan", "model.onnx", "'backend' is missing"),
+                ("model.plan", "model.onnx", "'backend' is missing for this onnx",
+                 "polder compile model.onnx --target generic", 'backend = "litert"'),
+                ("model.plan", 'model.onnx"\nbackend = "litret', "no backend 'litret'"),
         ):
             with self.subTest(old=old, new=new):
                 self.assertIn(old, DESCRIPTION)
@@ -336,6 +339,33 @@ class Release(unittest.TestCase):
         pipeline = self.manifest()["pipeline"]
         self.assertEqual(list(pipeline["files"]), ["labels.txt"])
         self.assertIn(b"scorer", self.blob(pipeline["blob"]).read_bytes())
+
+    def test_goldens_say_where_they_are_to_be_tried(self):
+        # Another program's arithmetic is not this one's.
+        self.create(DESCRIPTION.replace("model.plan", 'model.onnx"\nbackend = "litert'), "foreign")
+        found = json.loads(self.polder("release", "verify", "foreign", "--json"))["goldens"]
+        self.assertEqual([golden["outcome"] for golden in found], ["not_tried"])
+        self.assertIn("litert is to run it", found[0]["reason"])
+        # A plan for another architecture: where to try it, and no path of the folder in the making.
+        other = "x86-64-v3" if platform.machine() == "aarch64" else "arm64"
+        self.polder("compile", "model.onnx", "--output", "other.plan", "--target", other)
+        both = DESCRIPTION.replace("[limits]", '[[artifact]]\nname = "scorer"\n'
+                                   'file = "other.plan"\n[limits]')
+        text = self.create(both, "both")
+        self.assertIn(f"made for {other}; try it there with 'polder release verify'", text)
+        self.assertIn("held", text)
+        self.assertNotIn("blobs/", text)
+
+    def test_what_each_device_has_to_set_is_told(self):
+        self.write("p.toml", PIPELINE.replace("MODEL", "scorer"))
+        self.write("speech.wav", "x")
+        for files, told in (("", True), ('files = ["speech.wav"]\n', False)):
+            self.write("release.toml", DESCRIPTION + '[pipeline]\nfile = "p.toml"\n' + files)
+            done = subprocess.run([POLDER, "release", "create", "release.toml", "--make-goldens",
+                                   "--output", f"told-{told}"], cwd=self.scratch, check=True,
+                                  env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+            self.assertEqual("microphone.path" in done.stderr and "pipeline.levels]" in done.stderr,
+                             told, done.stderr)
 
     def test_a_sealed_plan_is_delivered_as_it_is(self):
         self.polder("keys", "create", "--type", "p256", "--output", "device.pem",

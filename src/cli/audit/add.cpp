@@ -14,7 +14,7 @@ constexpr Option kOptions[] = {
     {"--actor", "WHO", "who did it"},
     {"--act", "ACT", "what was done: note (default), release_signed, key_created, ..."},
     {"--object", "WHAT", "what it was done to, or the note"},
-    {"--detail", "NAME=TEXT", "more about it (repeats)", true},
+    {"--detail", "NAME=TEXT", "more about it", true},
     {"--origin", "NAME", "of a new log: its name, such as example.com/releases"},
     {"--json", "", "prints the entry as JSON"}};
 

@@ -16,8 +16,7 @@ namespace {
 
 constexpr Option kOptions[] = {
     {"--key", "KEY", "the private key that signs: FILE, pkcs11:... or tpm:HANDLE"},
-    {"--earlier", "PUB.pem", "a key that signed this log before, after a change of keys (repeats)",
-     true},
+    {"--earlier", "PUB.pem", "a key that signed this log before, after a change of keys", true},
     {"--output", "FILE", "a copy of the checkpoint, to be kept elsewhere"},
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what was signed as JSON"}};

@@ -13,7 +13,7 @@
 namespace polder::cli {
 
 #define POLDER_AUDIT_KEY_OPTION \
-  { "--key", "PUB.pem", "a public key that signs the log's checkpoints (repeats)", true }
+  { "--key", "PUB.pem", "a public key that signs the log's checkpoints", true }
 
 // The signed note in a file. Errors name the file.
 Result<std::string> read_note(const std::string& path);

@@ -13,9 +13,7 @@ namespace {
 constexpr Option kOptions[] = {
     POLDER_AUDIT_KEY_OPTION,
     {"--checkpoint", "FILE",
-     "a signed checkpoint that was kept elsewhere: the log must begin with what it covers "
-     "(repeats)",
-     true},
+     "a signed checkpoint that was kept elsewhere: the log must begin with what it covers", true},
     {"--json", "", "prints the report as JSON"}};
 
 // Those beside the log and those of --checkpoint, each signed by one of the keys.

@@ -37,6 +37,12 @@ Result<int> create(const Args& args) {
   const std::string beside = description.model + "-" + description.version.text();
   TRY_VALUE(const auto created,
             release::create_release(description, args.text("--output", beside), options));
+  for (const std::string& setting : created.unset) {
+    fmt::print(stderr,
+               "polder: {} is no file of this release: each device has to set it, in [pipeline.{}] "
+               "of its polderd.toml\n",
+               one_line(setting), description.model);
+  }
   if (args.has("--json")) {
     trust::Json::Members json = release_json(created.release);
     json["goldens"] = goldens_json(created.goldens);

@@ -14,7 +14,7 @@ Status check_profile(std::string_view option, const std::string& value) {
 }
 
 constexpr Option kOptions[] = {
-    {"--root-key", "PUB.pem", "a public key of root; give it once a key", true},
+    {"--root-key", "PUB.pem", "a public key of root", true},
     {"--root-threshold", "N", "how many of them must sign (default: 2)", false, whole<1, 256>},
     {"--targets-key", "PUB.pem", "a public key that signs releases, offline", true},
     {"--targets-threshold", "N", "how many of them must sign (default: 1)", false, whole<1, 256>},

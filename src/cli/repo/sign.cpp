@@ -9,7 +9,7 @@ namespace polder::cli {
 namespace {
 
 constexpr Option kSignOptions[] = {
-    {"--key", "KEY", "the private key: FILE, pkcs11:... or tpm:HANDLE; may be given again", true},
+    {"--key", "KEY", "the private key: FILE, pkcs11:... or tpm:HANDLE", true},
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
 
@@ -20,7 +20,7 @@ Result<int> sign(const Args& args) {
 }
 
 constexpr Option kPublishOptions[] = {
-    {"--key", "KEY", "a private key of snapshot and timestamp; may be given again", true},
+    {"--key", "KEY", "a private key of snapshot and timestamp", true},
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints the roles as JSON"}};
 

@@ -11,7 +11,7 @@ namespace polder::cli {
 namespace {
 
 constexpr Option kDelegateOptions[] = {
-    {"--role-key", "PUB.pem", "a public key of the role; give it once a key", true},
+    {"--role-key", "PUB.pem", "a public key of the role", true},
     {"--threshold", "N", "how many of them must sign (default: 1)", false, whole<1, 256>},
     {"--path", "PATTERN", "targets that it signs, such as 'people/*/*'; '*' stops at '/'", true},
     {"--go-on", "", "a target that the role does not list is looked for in the roles after it"},

@@ -32,6 +32,10 @@ std::string_view signal_name(PayloadKind output, bool is_source) {
 
 }  // namespace
 
+void Aggregator::watch(const std::vector<proto::ShadowModel>& shadows) {
+  for (const proto::ShadowModel& shadow : shadows) shadows_.push_back(shadow.model.name);
+}
+
 proto::Ready Aggregator::begin(const pipeline::Graph& graph) {
   proto::Ready ready;
   for (const pipeline::NodeSpec& spec : graph.nodes) {
@@ -51,6 +55,16 @@ proto::Ready Aggregator::begin(const pipeline::Graph& graph) {
     signal.bins.emplace(baseline->edges);
     signal.detector.emplace(telemetry::mean_band(baseline->edges, baseline->counts), kMeanRun);
   }
+  shadow_stages_ = stages_.size();
+  shadow_signals_ = signals_.size();
+  for (const std::string& model : shadows_) {
+    ready.stages.push_back(shadow_old_stage(model));
+    ready.stages.push_back(shadow_new_stage(model));
+    ready.signals.push_back(shadow_agreement(model));
+    ready.signals.push_back(shadow_difference(model));
+  }
+  stages_.resize(ready.stages.size());
+  signals_.resize(ready.signals.size());
   return ready;
 }
 
@@ -71,6 +85,17 @@ void Aggregator::after(std::size_t index, const pipeline::Node& node, std::int64
   if (!result) return;
   if (stage.is_source) ++frames_, ++sums_.frames;
   look(stage, *result);
+}
+
+void Aggregator::compared(std::size_t shadow, const Comparison& seen) {
+  const std::lock_guard lock(mutex_);
+  const std::size_t stage = shadow_stages_ + 2 * shadow, signal = shadow_signals_ + 2 * shadow;
+  for (const auto& [at, took_ms] : {std::pair(stage, seen.old_ms), {stage + 1, seen.new_ms}}) {
+    ++stages_[at].packets;
+    stages_[at].latency_ms.add(took_ms);
+  }
+  add(signals_[signal], seen.agrees ? 1 : 0);
+  add(signals_[signal + 1], seen.difference);
 }
 
 void Aggregator::add(Signal& signal, double value) {

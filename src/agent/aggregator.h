@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/kept_output.h"
+#include "agent/shadow.h"
 #include "pipeline/scheduler.h"
 #include "proto/worker.h"
 #include "telemetry/e_detector.h"
@@ -26,6 +27,10 @@ class Aggregator final : public pipeline::NodeObserver {
 
   // What of the sinks' output is kept is reported too. Before begin(); borrowed.
   void watch(const KeptOutput& output) { output_ = &output; }
+  // Models that run beside others, by name. Before begin().
+  void watch(const std::vector<proto::ShadowModel>& shadows);
+  // Of the shadow with that index. After begin().
+  void compared(std::size_t shadow, const Comparison& seen);
   // Once, before the pipeline runs.
   proto::Ready begin(const pipeline::Graph& graph);
   void before(std::size_t index) override;
@@ -54,6 +59,8 @@ class Aggregator final : public pipeline::NodeObserver {
   void add(Signal& signal, double value);
 
   std::vector<proto::SignalBaseline> baselines_;
+  std::vector<std::string> shadows_;
+  std::size_t shadow_stages_ = 0, shadow_signals_ = 0;  // where theirs begin: two of each
   const KeptOutput* output_ = nullptr;
   KeptCounts told_;  // of the output, so far
   mutable std::mutex mutex_;

@@ -343,18 +343,22 @@ void Driver::probe() {
 
 void Driver::shadow() {
   const Update& update = *state_.update;
-  const std::string unit = update.unit;
-  const Status status = parts_.runner.shadow(unit, update.slot, update.release);
-  const bool is_unsupported = !status.ok() && status.error().code == Code::kUnsupported;
-  if (!status.ok() && !is_unsupported) {
-    parts_.runner.end_shadow(unit);
-    return tell_status(status, true);
+  const Status status = parts_.runner.shadow(update.unit, update.slot, update.release);
+  if (!status.ok()) {
+    parts_.runner.end_shadow(update.unit);
+    if (status.error().code != Code::kUnsupported) return tell_status(status, true);
+    record({.act = trust::Act::kNote,
+            .object = update.release.text(),
+            .text = "not run beside the old one: " + status.error().message,
+            .unit = update.unit,
+            .release = update.release,
+            .says_worker = true});
+    return tell_status({});
   }
   const std::int64_t now_us = parts_.clock.now_us();
   if (observed_from_us_ < 0) observed_from_us_ = now_us;
-  if (!is_unsupported && now_us < observed_from_us_ + config_.shadow_s * kSecondUs) return;
-  parts_.runner.end_shadow(unit);
-  tell({.kind = EventKind::kDone});
+  if (now_us < observed_from_us_ + config_.shadow_s * kSecondUs) return;
+  tell_status({});  // what is activated now takes its place
 }
 
 void Driver::activate() {
@@ -403,6 +407,7 @@ void Driver::finish() {
   const Update update = *state_.update;
   const Unit& unit = state_.updated();
   Status status;
+  if (state_.phase == Phase::kDiscard) parts_.runner.end_shadow(update.unit);
   if (state_.phase == Phase::kRollBack && is_run_here(update.unit)) run(update.unit);
   if (!unit.in(update.slot)) status = parts_.releases.clear(update.unit, update.slot);
   if (status.ok()) status = parts_.releases.tidy(state_);

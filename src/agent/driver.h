@@ -80,9 +80,11 @@ class Runner {
   // when it ends.
   virtual Status run(const std::string& unit, Slot slot, const ReleaseId& release) = 0;
   virtual void stop(const std::string& unit) = 0;
-  // The new release beside the old one, which goes on alone when this is not called again.
-  // kUnsupported where that is not possible: the phase is passed over.
+  // The new release beside the old one, until end_shadow() or run() of another slot; called again
+  // and again meanwhile. Errors: kUnsupported where that is not possible: the phase is passed over;
+  // others end the update, which the release is to blame for where is_to_blame().
   virtual Status shadow(const std::string& unit, Slot slot, const ReleaseId& release) = 0;
+  // The old one goes on alone; fine when it does already.
   virtual void end_shadow(const std::string& unit) = 0;
   // Keeps everything going; to be called at least once a second.
   virtual void poll() = 0;

@@ -75,7 +75,8 @@ class FakeRunner final : public Runner {
   std::set<std::string> unopenable;  // versions
   std::map<std::string, ReleaseId> running;
   bool shadowing = false;
-  int shadowed = 0, polls = 0;
+  int shadowed = 0, polls = 0, shadow_fails_at = 1'000'000;
+  Error shadow_error{Code::kIo, ""};
 
   Status probe(const std::string&, Slot, const ReleaseId&,
                const std::function<Status()>& alive) override {
@@ -84,6 +85,7 @@ class FakeRunner final : public Runner {
   }
   Status run(const std::string& unit, Slot, const ReleaseId& id) override {
     running.erase(unit);
+    shadowing = false;
     if (unopenable.contains(id.version.text())) return fail(Code::kCorrupt, "not whole");
     running.insert_or_assign(unit, id);
     return {};
@@ -92,7 +94,8 @@ class FakeRunner final : public Runner {
   Status shadow(const std::string&, Slot, const ReleaseId&) override {
     ++shadowed;
     shadowing = true;
-    return {};
+    if (shadowed < shadow_fails_at) return {};
+    return Error(shadow_error);
   }
   void end_shadow(const std::string&) override { shadowing = false; }
   void poll() override { ++polls; }
@@ -329,6 +332,50 @@ TEST_F(DriverTest, AStateThatCannotBeSavedEndsWhatSomebodyAskedFor) {
   ASSERT_FALSE(turn.ok());
   EXPECT_EQ(turn.error().code, Code::kExhausted);
   EXPECT_EQ(releases.downloads, 0);
+}
+
+TEST_F(DriverTest, WhatFailsInShadowIsNotActivated) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0"), true}};
+  runner.shadow_fails_at = 5;
+  // What it does itself is its fault; what may be the old one's, or the machine's, is not.
+  runner.shadow_error = {Code::kUnavailable, "in shadow: signal 9"};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  EXPECT_FALSE(runner.shadowing);
+  EXPECT_TRUE(agent.state().bad.empty());
+  ASSERT_EQ(agent.state().attempts.size(), 1u);
+  releases.offers = {{"people", release("3.0.0"), true}};
+  runner.shadowed = 0;
+  runner.shadow_error = {Code::kCorrupt, "in shadow: it fails"};
+  agent.ask_now();
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  EXPECT_FALSE(runner.shadowing);
+  ASSERT_EQ(agent.state().bad.size(), 1u);
+  EXPECT_EQ(agent.state().bad[0].reason, "in shadow: it fails");
+  const auto failed = std::ranges::find_if(occurred, [](const Occurrence& what) {
+    return what.act == trust::Act::kUpdateFailed && what.says_worker;
+  });
+  EXPECT_NE(failed, occurred.end());
+}
+
+TEST_F(DriverTest, AShadowThatCannotBeIsPassedOver) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0"), true}};
+  runner.shadow_fails_at = 1;
+  runner.shadow_error = {Code::kUnsupported, "another input"};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_EQ(runner.shadowed, 1);
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+  const auto told = std::ranges::find_if(occurred, [](const Occurrence& what) {
+    return what.text == "not run beside the old one: another input" && what.says_worker;
+  });
+  EXPECT_NE(told, occurred.end());
 }
 
 TEST_F(DriverTest, AFullDiskWaitsAndGoesOn) {

@@ -160,6 +160,55 @@ std::string seen_text(const UnitStanding& unit) {
   return text;
 }
 
+Json shadow_json(const ShadowResult& result) {
+  Json::Array models;
+  for (const ShadowModelResult& item : result.models)
+    models.push_back(Json::Members{{"model", item.model},
+                                   {"inferences", count_json(item.inferences)},
+                                   {"agreement", item.agreement},
+                                   {"difference_p99", item.difference_p99},
+                                   {"old_p50_ms", item.old_p50_ms},
+                                   {"old_p99_ms", item.old_p99_ms},
+                                   {"new_p50_ms", item.new_p50_ms},
+                                   {"new_p99_ms", item.new_p99_ms}});
+  return Json::Members{
+      {"release", result.release},           {"beside", result.beside},
+      {"models", std::move(models)},         {"slowed_stage", result.slowed_stage},
+      {"alone_p99_ms", result.alone_p99_ms}, {"beside_p99_ms", result.beside_p99_ms},
+      {"failure", clip_text(result.failure)}};
+}
+
+Result<ShadowModelResult> read_shadow_model(const Object& object) {
+  ShadowModelResult item;
+  TRY_VALUE(item.model, object.text("model", proto::kMaxNameBytes));
+  TRY_VALUE(const std::int64_t inferences, object.integer("inferences", 0, kMaxCount));
+  item.inferences = std::uint64_t(inferences);
+  TRY_VALUE(item.agreement, object.number("agreement"));
+  TRY_VALUE(item.difference_p99, object.number("difference_p99"));
+  TRY_VALUE(item.old_p50_ms, object.number("old_p50_ms"));
+  TRY_VALUE(item.old_p99_ms, object.number("old_p99_ms"));
+  TRY_VALUE(item.new_p50_ms, object.number("new_p50_ms"));
+  TRY_VALUE(item.new_p99_ms, object.number("new_p99_ms"));
+  return item;
+}
+
+Result<ShadowResult> read_shadow(const Object& object) {
+  ShadowResult result;
+  TRY_VALUE(result.release, object.text("release", kMaxLiveTextBytes));
+  TRY_VALUE(result.beside, object.text("beside", kMaxLiveTextBytes));
+  TRY_VALUE(const Json::Array* models, object.array("models", proto::kMaxModels));
+  for (const Json& model : *models) {
+    TRY_VALUE(const Object member, Object::of(model, object.place("models")));
+    TRY_VALUE(ShadowModelResult item, read_shadow_model(member));
+    result.models.push_back(std::move(item));
+  }
+  TRY_VALUE(result.slowed_stage, object.text("slowed_stage", proto::kMaxNameBytes));
+  TRY_VALUE(result.alone_p99_ms, object.number("alone_p99_ms"));
+  TRY_VALUE(result.beside_p99_ms, object.number("beside_p99_ms"));
+  TRY_VALUE(result.failure, object.text("failure", kMaxLiveTextBytes));
+  return result;
+}
+
 std::string reports_text(const ReporterStanding& reports) {
   std::string text = fmt::format(
       "  reports: {} waiting, {} of {}; dropped: {} alarms, {} notices, {} metrics",
@@ -189,9 +238,12 @@ Json Live::to_json() const {
                                      {"dropped_bytes", std::int64_t(counts.dropped_bytes)},
                                      {"lost_bytes", std::int64_t(counts.lost_bytes)}});
   }
-  return Json::Members{{"checked_s", checked_s},         {"check_error", clip_text(check_error)},
-                       {"refusals", std::move(refused)}, {"health", std::move(units)},
-                       {"output", std::move(kept)},      {"reports", reports_json(reports)}};
+  Json::Members shadows;
+  for (const auto& [name, result] : shadow) shadows.emplace(name, shadow_json(result));
+  return Json::Members{{"checked_s", checked_s},          {"check_error", clip_text(check_error)},
+                       {"refusals", std::move(refused)},  {"health", std::move(units)},
+                       {"output", std::move(kept)},       {"shadow", std::move(shadows)},
+                       {"reports", reports_json(reports)}};
 }
 
 Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
@@ -218,6 +270,12 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
     TRY(read("kept_bytes", kept.kept_bytes));
     TRY(read("dropped_bytes", kept.dropped_bytes));
     TRY(read("lost_bytes", kept.lost_bytes));
+  }
+  TRY_VALUE(const Object shadow, object.object("shadow"));
+  for (const auto& [name, value] : shadow.members()) {
+    TRY_VALUE(const Object one, shadow.object(name));
+    TRY_VALUE(ShadowResult result, read_shadow(one));
+    live.shadow.emplace(name, std::move(result));
   }
   TRY_VALUE(live.reports, read_reports(object));
   return live;
@@ -267,6 +325,8 @@ std::string status_text(const Config& config, const AgentState& state,
     if (live && live->output.contains(name))
       text += output_line(config, name, live->output.at(name));
     if (live && live->reports.units.contains(name)) text += seen_text(live->reports.units.at(name));
+    if (live && live->shadow.contains(name))
+      text += fmt::format("    shadow: {}\n", live->shadow.at(name).text());
   }
   for (const BadRelease& item : state.bad)
     text += fmt::format("  bad: {}: {}\n", item.release.text(), item.reason);

@@ -21,6 +21,7 @@
 #include "agent/kept_output.h"
 #include "agent/lifecycle.h"
 #include "agent/reporter.h"
+#include "agent/shadow.h"
 #include "trust/json.h"
 
 namespace polder::agent {
@@ -33,8 +34,9 @@ struct Live {
   std::int64_t checked_s = 0;  // since 1970; 0: not since the agent started
   std::string check_error;     // of the last check; empty: it went well
   std::vector<std::string> refusals;
-  std::map<std::string, std::string> health;  // by unit: "well", "starting", or what is wrong
-  std::map<std::string, KeptCounts> output;   // by unit, where something is kept
+  std::map<std::string, std::string> health;   // by unit: "well", "starting", or what is wrong
+  std::map<std::string, KeptCounts> output;    // by unit, where something is kept
+  std::map<std::string, ShadowResult> shadow;  // by unit, of the last update that had one
   ReporterStanding reports;
 
   trust::Json to_json() const;

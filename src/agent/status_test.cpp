@@ -30,11 +30,22 @@ AgentState some_state() {
   return state;
 }
 
+ShadowResult some_shadow() {
+  return {.release = "people 1.4.0",
+          .beside = "people 1.2.0",
+          .models = {{"detector", 30, 0.5, 0.25, 1, 2, 3, 4}},
+          .slowed_stage = "infer",
+          .alone_p99_ms = 2.5,
+          .beside_p99_ms = 6.5,
+          .failure = "signal 11"};
+}
+
 TEST(Status, JsonAndTextSayWhatRuns) {
   Live live{.checked_s = 5,
             .refusals = {"people 0.1: below"},
             .health = {{"people", "well"}},
-            .output = {{"people", {1500, 2, 3}}}};
+            .output = {{"people", {1500, 2, 3}}},
+            .shadow = {{"people", some_shadow()}}};
   live.reports.units["people"] = {.classes = {{"person", 41}},
                                   .signals = {{"camera.brightness", {0.31, 2}}}};
   const trust::Json json = status_json(config_with(), some_state(), live, true);
@@ -45,6 +56,8 @@ TEST(Status, JsonAndTextSayWhatRuns) {
   EXPECT_EQ(text.find("not running"), text.npos);
   EXPECT_NE(status_text(config_with(), some_state(), live, false).find("not running"), text.npos);
   for (const char* part : {"camera-17: idle", "1.2.0", "crash loop", "refused: people 0.1",
+                           "shadow: people 1.4.0 beside people 1.2.0; 'detector': 30 inferences, "
+                           "50.0% agree, p99 4.000 ms (old 2.000 ms); stage 'infer' took",
                            "output: 1.5 kB in", "2 bytes dropped", "classes: person 41",
                            "camera.brightness: 2 alarm(s) of drift, PSI 0.310: changed"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
@@ -55,7 +68,8 @@ TEST(Status, LiveComesBack) {
             .check_error = "no",
             .refusals = {"a", "b"},
             .health = {{"people", "well"}},
-            .output = {{"people", {1, 2, 3}}}};
+            .output = {{"people", {1, 2, 3}}},
+            .shadow = {{"people", some_shadow()}}};
   live.reports.units["people"] = {.classes = {{"person", 41}, {"7", 1}},
                                   .signals = {{"a.score", {0.25, 0}}, {"b.rms", {{}, 3}}}};
   EXPECT_EQ(Live::parse(live.to_json().compact(), "x").value(), live);

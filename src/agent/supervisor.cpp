@@ -34,6 +34,7 @@ void Supervisor::run(proto::Start start, ClassNames class_names) {
   crash_times_us_.clear();
   reason_.clear();
   code_.reset();
+  by_shadow_ = false;
   starts_ = 0;
   start_child();
 }
@@ -169,7 +170,10 @@ void Supervisor::see_exit() {
     reason_ = "its sources have ended";
     return;
   }
-  if (ended_ && ended_->error) return crash(ended_->message, ended_->error);
+  if (ended_ && ended_->error) {
+    by_shadow_ = ended_->by_shadow;
+    return crash(ended_->message, ended_->error);
+  }
   crash(exit_text(**exit), {});
 }
 

@@ -58,6 +58,8 @@ class Supervisor {
   const std::string& reason() const { return reason_; }
   // Its kind; nothing when it ended without a word.
   std::optional<Code> code() const { return code_; }
+  // Whether it said that a shadow of it was the cause.
+  bool is_by_shadow() const { return by_shadow_; }
   const proto::Start& job() const { return job_; }
   // Of this run(): how often it was started, when it began to run last.
   std::uint64_t starts() const { return starts_; }
@@ -96,6 +98,7 @@ class Supervisor {
   bool crash_loop_ = false;
   std::string reason_;
   std::optional<Code> code_;
+  bool by_shadow_ = false;
   std::uint64_t starts_ = 0;
   std::uint64_t failed_start_ = 0;
   int crashes_in_a_row_ = 0;

@@ -1,11 +1,13 @@
 #include "agent/worker.h"
 
 #include <algorithm>
+#include <mutex>
 #include <set>
 
 #include "agent/aggregator.h"
 #include "agent/kept_output.h"
 #include "agent/model_file.h"
+#include "agent/shadow.h"
 #include "agent/worker_files.h"
 #include "agent/worker_probe.h"
 #include "base/fail.h"
@@ -67,6 +69,7 @@ class Speaker {
     return true;
   }
   const std::atomic<bool>& stop() const { return stop_; }
+  void stop_pipeline() { stop_ = true; }
 
  private:
   void speak() {
@@ -111,6 +114,72 @@ Result<std::unique_ptr<Executor>> open_model(const proto::Start& start,
   return fail(Code::kNotFound, "the release has no model '{}' for this device", request.path);
 }
 
+// The models of another release that run beside this one's. Thread-safe: nodes have threads of
+// their own.
+class Shadows {
+ public:
+  Shadows(const proto::Start& start, Aggregator& aggregator, Speaker& speaker)
+      : start_(start), aggregator_(aggregator), speaker_(speaker) {}
+
+  // The executor with its shadow, where it has one.
+  Result<std::unique_ptr<Executor>> add_to(std::unique_ptr<Executor> executor,
+                                           const pipeline::ModelRequest& request) {
+    const std::string folder = start_.pipeline.substr(0, start_.pipeline.rfind('/'));
+    for (std::size_t i = 0; i < start_.shadows.size(); ++i) {
+      const proto::ShadowModel& shadow = start_.shadows[i];
+      if (request.path != pipeline::path_in(folder, shadow.model.name)) continue;
+      auto beside = open(std::move(executor), i, request.threads);
+      if (!beside.ok()) fail_by(i, beside.error());
+      return beside;
+    }
+    return executor;
+  }
+  // Whether what they say has room beside what the pipeline does. Errors: kUnsupported.
+  Status check_room(const pipeline::Graph& graph) {
+    if (graph.nodes.size() + 2 * start_.shadows.size() <= proto::kMaxStages) return {};
+    fail_by(0, fail(Code::kUnsupported, "no room to report it: a pipeline of {} steps",
+                    graph.nodes.size()));
+    return *error();
+  }
+  // What ended the pipeline, where a shadow did.
+  std::optional<Error> error() const {
+    const std::lock_guard lock(mutex_);
+    return error_;
+  }
+
+ private:
+  Result<std::unique_ptr<Executor>> open(std::unique_ptr<Executor> executor, std::size_t index,
+                                         int threads) {
+    const proto::ShadowModel& shadow = start_.shadows[index];
+    auto session = open_model_file(shadow.model, threads);
+    if (!session.ok()) {
+      // kUnsupported is for what cannot be compared.
+      Error error = std::move(session).error();
+      if (error.code == Code::kUnsupported) error.code = Code::kIncompatible;
+      return error;
+    }
+    return run_beside(
+        std::move(executor), std::move(*session), shadow,
+        {.told = [this, index](const Comparison& seen) { aggregator_.compared(index, seen); },
+         .failed =
+             [this, index](Error error) {
+               if (error.code == Code::kUnsupported) error.code = Code::kIncompatible;
+               fail_by(index, error);
+               speaker_.stop_pipeline();
+             }});
+  }
+  void fail_by(std::size_t index, Error error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(error).at("'" + start_.shadows[index].model.name + "'");
+  }
+
+  const proto::Start& start_;
+  Aggregator& aggregator_;
+  Speaker& speaker_;
+  mutable std::mutex mutex_;
+  std::optional<Error> error_;
+};
+
 // Paths of the sinks that are given what a sensor saw, as they will ask for them.
 std::set<std::string> raw_outputs(const pipeline::Graph& graph, const std::string& folder) {
   std::set<std::string> paths;
@@ -122,7 +191,7 @@ std::set<std::string> raw_outputs(const pipeline::Graph& graph, const std::strin
   return paths;
 }
 
-Status run_start(Channel& channel, const proto::Start& start) {
+Status run_start(Channel& channel, const proto::Start& start, bool& by_shadow) {
   NoFiles no_files;
   std::unique_ptr<DiskStorage> folder;
   std::unique_ptr<KeptOutput> output;
@@ -133,19 +202,24 @@ Status run_start(Channel& channel, const proto::Start& start) {
   }
   Aggregator aggregator(start.baselines);
   if (output) aggregator.watch(*output);
+  aggregator.watch(start.shadows);
   Speaker speaker(channel, aggregator, start.aggregate_ms);
+  Shadows shadows(start, aggregator, speaker);
   pipeline::PlayOptions options;
   options.file = start.pipeline;
   options.output_folder = start.output_folder;
   options.threads = start.threads;
   options.realtime = true;
   options.settings = start.settings;
-  options.open_model = [&](const pipeline::ModelRequest& request) {
-    return open_model(start, request);
+  options.open_model =
+      [&](const pipeline::ModelRequest& request) -> Result<std::unique_ptr<Executor>> {
+    TRY_VALUE(auto executor, open_model(start, request));
+    return shadows.add_to(std::move(executor), request);
   };
   options.files = output ? static_cast<FileStore*>(output.get()) : &no_files;
   options.on_loaded = [&](const pipeline::Graph& graph) -> Status {
     if (output && !start.keep_raw) output->throw_away(raw_outputs(graph, start.output_folder));
+    if (!start.shadows.empty()) TRY(shadows.check_room(graph));
     // Where the kernel cannot it goes on without: `polderd doctor` says so.
     const auto confined = confine_files(files_of(start, graph));
     return confined.ok() ? Status() : Status(confined.error());
@@ -158,20 +232,24 @@ Status run_start(Channel& channel, const proto::Start& start) {
   };
   const auto stats = pipeline::play(options);
   speaker.end();
-  if (!stats) return stats.error();
+  const std::optional<Error> shadow_error = shadows.error();
+  by_shadow = shadow_error.has_value();
+  if (!stats && !by_shadow) return stats.error();
   SystemClock clock;
   for (int tries = 0; !speaker.report() && tries < kLastTries; ++tries)
     clock.sleep_until_us(clock.now_us() + kLookMs * 1000);
+  if (shadow_error) return Error(*shadow_error);
   if (!stats->problems.empty()) return fail(Code::kIo, "{}", stats->problems.front());
   return {};
 }
 
-Status work(Channel& channel) {
+Status work(Channel& channel, bool& by_shadow) {
   TRY(confine_this_process());
   TRY_VALUE(const auto bytes, channel.receive(kFirstMessageMs));
   if (!bytes) return fail(Code::kTimeout, "the supervisor says nothing");
   TRY_VALUE(const proto::ToWorker message, proto::decode_to_worker(*bytes));
-  if (const auto* start = std::get_if<proto::Start>(&message)) return run_start(channel, *start);
+  if (const auto* start = std::get_if<proto::Start>(&message))
+    return run_start(channel, *start, by_shadow);
   if (const auto* probe = std::get_if<proto::Probe>(&message)) {
     TRY(confine_files(files_of(*probe)));
     return send(channel, run_probe(*probe));
@@ -184,9 +262,10 @@ Status work(Channel& channel) {
 int run_worker() {
   const auto channel = open_channel();
   if (!channel) return 1;
-  const Status status = work(**channel);
+  bool by_shadow = false;
+  const Status status = work(**channel, by_shadow);
   proto::Ended ended;
-  if (!status) ended = {status.error().code, status.error().message};
+  if (!status) ended = {status.error().code, status.error().message, by_shadow};
   static_cast<void>(send(**channel, ended));
   return status ? 0 : 1;
 }

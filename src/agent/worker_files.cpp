@@ -32,6 +32,7 @@ FileAccess files_of(const proto::Start& start, const pipeline::Graph& graph) {
   const std::string slot = folder_of(start.pipeline);
   access.read.push_back(slot);
   for (const proto::ModelFile& model : start.models) access.read.push_back(model.path);
+  for (const proto::ShadowModel& shadow : start.shadows) access.read.push_back(shadow.model.path);
   for (const pipeline::NodeSpec& node : graph.nodes) {
     if (!node.type->inputs.empty() || !has_option(*node.type, "path")) continue;
     // Of the slot's own files no link may lead out of it.

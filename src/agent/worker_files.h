@@ -7,7 +7,8 @@
 
 namespace polder::agent {
 
-// The slot, what the sources read, the output folder, and what plug-ins need to be loaded.
+// The slot, the shadows' models, what the sources read, the output folder, and what plug-ins need
+// to be loaded.
 FileAccess files_of(const proto::Start& start, const pipeline::Graph& graph);
 // The model and its goldens.
 FileAccess files_of(const proto::Probe& probe);

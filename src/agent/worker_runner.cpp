@@ -29,6 +29,23 @@ UnitWindow window_of(const std::string& unit, const ReleaseId& release, Supervis
           supervisor.take_alarms()};
 }
 
+// Of a model without goldens: what may differ between two that are said to be as good.
+constexpr double kAbsolute = 1e-3, kRelative = 1e-3;
+
+// The tolerance is the largest of the model's goldens.
+proto::ShadowModel shadow_model(const trust::Manifest& manifest, proto::ModelFile file) {
+  proto::ShadowModel shadow{.model = std::move(file)};
+  bool has_golden = false;
+  for (const trust::Golden& golden : manifest.goldens) {
+    if (golden.artifact != shadow.model.name) continue;
+    has_golden = true;
+    shadow.absolute = std::max(shadow.absolute, golden.absolute);
+    shadow.relative = std::max(shadow.relative, golden.relative);
+  }
+  if (!has_golden) shadow.absolute = kAbsolute, shadow.relative = kRelative;
+  return shadow;
+}
+
 // Sums come with each aggregate; a report that is due has those of just before.
 constexpr std::int64_t kLongestAggregateMs = 60'000;
 
@@ -56,6 +73,17 @@ std::vector<UnitWindow> WorkerRunner::take_windows() {
 void WorkerRunner::retire(const std::string& unit, Worker& worker) {
   if (worker.supervisor) {
     worker.supervisor->stop();
+    if (worker.shadow) {
+      const ShadowResult result = *shadow_result(unit);
+      shadow_results_.insert_or_assign(unit, result);
+      if (happened_)
+        happened_({.act = trust::Act::kNote,
+                   .object = worker.shadow->release.text(),
+                   .text = result.text(),
+                   .unit = unit,
+                   .release = worker.shadow->release,
+                   .says_worker = true});
+    }
     if (retired_.size() == kMaxUnits) retired_.erase(retired_.begin());
     retired_.push_back(window_of(unit, worker.release, *worker.supervisor));
   }
@@ -150,11 +178,86 @@ void WorkerRunner::stop(const std::string& unit) {
   workers_.erase(found);
 }
 
-Status WorkerRunner::shadow(const std::string&, Slot, const ReleaseId&) {
-  return fail(Code::kUnsupported, "releases are not run beside each other yet");
+Status WorkerRunner::shadow(const std::string& unit, Slot slot, const ReleaseId& release) {
+  Worker& worker = workers_[unit];
+  if (!worker.shadow || worker.shadow->release != release)
+    return begin_shadow(unit, worker, slot, release);
+  // One end is enough: whether the old one has a fault of its own is not to be found out with it.
+  const Supervisor& supervisor = *worker.supervisor;
+  if (supervisor.total().crashes == 0) return {};
+  const Code code =
+      supervisor.is_by_shadow() ? supervisor.code().value_or(Code::kCorrupt) : Code::kUnavailable;
+  return fail(code, "in shadow, beside {}: {}", worker.release.text(), supervisor.reason());
 }
 
-void WorkerRunner::end_shadow(const std::string&) {}
+Status WorkerRunner::begin_shadow(const std::string& unit, Worker& worker, Slot slot,
+                                  const ReleaseId& release) {
+  if (!worker.supervisor) return fail(Code::kUnsupported, "no pipeline runs that it could see");
+  // It may be what mends the one that does not run.
+  if (worker.supervisor->is_crash_loop() || worker.supervisor->phase() == WorkerPhase::kWaiting)
+    return fail(Code::kUnsupported, "{} does not run: {}", worker.release.text(),
+                worker.supervisor->reason());
+  TRY_VALUE(const StagedRelease staged, slots_.open(unit, slot, release));
+  proto::Start job = worker.supervisor->job();
+  TRY_VALUE(job.shadows, shadows_of(job, staged));
+  const Slot old_slot = worker.slot;
+  const ReleaseId old_release = worker.release;
+  worker.supervisor->stop();
+  Shadow shadow{release, worker.supervisor->total()};
+  retire(unit, worker);
+  worker.slot = old_slot;
+  worker.release = old_release;
+  worker.shadow = std::move(shadow);
+  // Each may have what it would have alone.
+  WorkerPolicy policy = policy_;
+  policy.memory_bytes *= 2;
+  worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, std::move(policy));
+  worker.supervisor->run(std::move(job));
+  return {};
+}
+
+// The models that both releases have.
+Result<std::vector<proto::ShadowModel>> WorkerRunner::shadows_of(
+    const proto::Start& job, const StagedRelease& staged) const {
+  std::vector<proto::ShadowModel> shadows;
+  for (const proto::ModelFile& model : job.models) {
+    const StagedModel* found = staged.find_model(model.name);
+    if (!found) continue;
+    auto file = open_model(*found);
+    // As in a probe: who may open it is no fault of the release.
+    if (!file.ok()) return Error{Code::kUnavailable, file.error().message};
+    shadows.push_back(shadow_model(staged.manifest, std::move(*file)));
+  }
+  if (shadows.empty())
+    return fail(Code::kUnsupported, "none of its models has the name of one that runs");
+  return shadows;
+}
+
+void WorkerRunner::end_shadow(const std::string& unit) {
+  const auto found = workers_.find(unit);
+  if (found == workers_.end() || !found->second.shadow) return;
+  const Slot slot = found->second.slot;
+  const ReleaseId release = found->second.release;
+  retire(unit, found->second);
+  // What hinders it is the unit's health from now on.
+  static_cast<void>(run(unit, slot, release));
+}
+
+std::optional<ShadowResult> WorkerRunner::shadow_result(const std::string& unit) const {
+  const auto found = workers_.find(unit);
+  if (found != workers_.end() && found->second.shadow) {
+    const Worker& worker = found->second;
+    const Supervisor& supervisor = *worker.supervisor;
+    ShadowResult result =
+        agent::shadow_result(supervisor.job().shadows, worker.shadow->alone, supervisor.total());
+    result.release = worker.shadow->release.text();
+    result.beside = worker.release.text();
+    if (supervisor.total().crashes > 0) result.failure = supervisor.reason();
+    return result;
+  }
+  const auto over = shadow_results_.find(unit);
+  return over == shadow_results_.end() ? std::nullopt : std::optional(over->second);
+}
 
 void WorkerRunner::poll() {
   for (auto& [unit, worker] : workers_) {

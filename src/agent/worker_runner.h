@@ -12,6 +12,7 @@
 #include "agent/config.h"
 #include "agent/driver.h"
 #include "agent/kept_output.h"
+#include "agent/shadow.h"
 #include "agent/slots.h"
 #include "agent/supervisor.h"
 #include "platform/child.h"
@@ -39,21 +40,31 @@ class WorkerRunner final : public Runner, public UnitSource {
   UnitHealth health(const std::string& unit) override;
   // Of what the unit's sinks have written since it was started; nothing where none is kept.
   std::optional<KeptCounts> output(const std::string& unit) const;
+  // Of the unit's shadow that runs, or else of its last; nothing when this process had none.
+  std::optional<ShadowResult> shadow_result(const std::string& unit) const;
   std::vector<UnitWindow> take_windows() override;
 
  private:
+  struct Shadow {
+    ReleaseId release;
+    Observed alone;  // what the old one reported before
+  };
   struct Worker {
     std::unique_ptr<Supervisor> supervisor;  // none: the release has no pipeline
     Slot slot = Slot::kNone;
     ReleaseId release;
-    std::string told;     // the last failure that was told
-    std::string problem;  // why it cannot be started at all; empty: it can
+    std::optional<Shadow> shadow;  // the release that runs beside
+    std::string told;              // the last failure that was told
+    std::string problem;           // why it cannot be started at all; empty: it can
   };
 
   Result<proto::ModelFile> open_model(const StagedModel& model) const;
   Result<proto::Start> job_of(const std::string& unit, const StagedRelease& staged) const;
   Status check_settings(const std::string& unit, const StagedRelease& staged) const;
   Status start(const std::string& unit, Worker& worker);
+  Status begin_shadow(const std::string& unit, Worker& worker, Slot slot, const ReleaseId& release);
+  Result<std::vector<proto::ShadowModel>> shadows_of(const proto::Start& job,
+                                                     const StagedRelease& staged) const;
   // Ends it, and keeps the last that it has said.
   void retire(const std::string& unit, Worker& worker);
   std::string path(const std::string& name) const { return storage_.path(name); }
@@ -66,7 +77,8 @@ class WorkerRunner final : public Runner, public UnitSource {
   WorkerPolicy policy_;
   Happened happened_;
   std::map<std::string, Worker> workers_;
-  std::vector<UnitWindow> retired_;  // not taken yet
+  std::vector<UnitWindow> retired_;                     // not taken yet
+  std::map<std::string, ShadowResult> shadow_results_;  // of shadows that are over
 };
 
 }  // namespace polder::agent

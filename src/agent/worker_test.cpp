@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "agent/shadow.h"
 #include "agent/supervisor.h"
 #include "platform/confine_files.h"
 
@@ -112,6 +113,46 @@ TEST_F(Worker, RunsAPipelineAndReportsNumbers) {
   EXPECT_EQ(rms.bins[8] + rms.bins[7], std::uint64_t(kBlocks));
   // Sinks without a folder write nowhere.
   EXPECT_FALSE(std::filesystem::exists(folder_ / "events.jsonl"));
+}
+
+TEST_F(Worker, AShadowSeesTheSameAndChangesNothing) {
+  job_.output_folder = folder_ / "out";
+  job_.output_bytes = 1 << 20;
+  const auto written = [&] {
+    Supervisor supervisor(processes_, clock_, policy_);
+    run_until_over(supervisor);
+    EXPECT_EQ(supervisor.phase(), WorkerPhase::kEnded) << supervisor.reason();
+    const auto size = supervisor.total().kept_bytes;
+    const Observed& seen = supervisor.total();
+    const ShadowResult result = shadow_result(job_.shadows, seen, seen);
+    for (const ShadowModelResult& model : result.models) {
+      EXPECT_GE(model.inferences, std::uint64_t(kBlocks));
+      EXPECT_EQ(model.agreement, 1);
+      EXPECT_EQ(model.difference_p99, 0);
+      EXPECT_GT(model.old_p99_ms, 0);
+      EXPECT_GT(model.new_p99_ms, 0);
+    }
+    EXPECT_EQ(result.models.size(), job_.shadows.size());
+    return size;
+  };
+  const auto alone = written();
+  job_.shadows = {{job_.models[0], 1e-6, 0}};
+  EXPECT_EQ(written(), alone);
+}
+
+TEST_F(Worker, SaysWhatIsAShadowsFault) {
+  const auto reason = [&](bool by_shadow) {
+    Supervisor supervisor(processes_, clock_, policy_);
+    run_until_over(supervisor);
+    EXPECT_EQ(supervisor.phase(), WorkerPhase::kWaiting);
+    EXPECT_EQ(supervisor.is_by_shadow(), by_shadow);
+    return supervisor.reason();
+  };
+  job_.shadows = {{job_.models[0], 1e-6, 0}};
+  job_.shadows[0].model.path = folder_ / "sound.wav";
+  EXPECT_NE(reason(true).find("'loudness': "), std::string::npos) << reason(true);
+  std::swap(job_.models[0].path, job_.shadows[0].model.path);
+  EXPECT_NE(reason(false).find("not a plan"), std::string::npos) << reason(false);
 }
 
 TEST_F(Worker, WritesEventsWhereItMay) {

@@ -64,6 +64,7 @@ class Agent {
     }
     for (const std::string& name : home_.config.models) {
       if (const auto output = runner_->output(name)) live.output.emplace(name, *output);
+      if (auto shadow = runner_->shadow_result(name)) live.shadow.emplace(name, std::move(*shadow));
     }
     live.reports = telemetry_->reporter().standing();
     return live;

@@ -22,6 +22,11 @@ Error corrupt(std::string_view what) { return fail(Code::kCorrupt, "worker messa
 bool is_total(std::uint64_t count) { return count <= kMaxTotal; }
 bool is_measure(double value) { return value >= 0 && std::isfinite(value); }
 
+Status check_tolerance(double absolute, double relative) {
+  if (is_measure(absolute) && is_measure(relative)) return {};
+  return corrupt("a tolerance that cannot be");
+}
+
 Status check_names(std::string_view what, const std::vector<std::string>& names, std::size_t most) {
   TRY(check_size(what, names.size(), most));
   for (const std::string& name : names) TRY(check_size("a name", name.size(), kMaxNameBytes));
@@ -52,6 +57,11 @@ Status check(const Start& start) {
                              [](auto n) { return n >= 0 && is_total(std::uint64_t(n)); }))
       return corrupt("a baseline that cannot be");
   }
+  TRY(check_size("shadows", start.shadows.size(), kMaxModels));
+  for (const ShadowModel& shadow : start.shadows) {
+    TRY(check(shadow.model));
+    TRY(check_tolerance(shadow.absolute, shadow.relative));
+  }
   if (start.threads < 1 || start.threads > 64 || start.aggregate_ms == 0)
     return corrupt("a number of threads or a time that cannot be");
   return {};
@@ -73,8 +83,7 @@ Status check(const Probe& probe) {
     TRY(check_size("a name", golden.name.size(), kMaxNameBytes));
     TRY(check(golden.inputs));
     TRY(check(golden.outputs));
-    if (!is_measure(golden.absolute) || !is_measure(golden.relative))
-      return corrupt("a tolerance that cannot be");
+    TRY(check_tolerance(golden.absolute, golden.relative));
   }
   if (probe.threads < 1 || probe.threads > 64 || probe.runs > 10'000)
     return corrupt("a number of threads or runs that cannot be");
@@ -129,7 +138,10 @@ Status check(const ProbeResult& result) {
   return check_end(result.error, result.message);
 }
 
-Status check(const Ended& ended) { return check_end(ended.error, ended.message); }
+Status check(const Ended& ended) {
+  if (ended.by_shadow && !ended.error) return corrupt("a shadow's error that is none");
+  return check_end(ended.error, ended.message);
+}
 
 // --- to bytes ---
 
@@ -154,9 +166,12 @@ auto write(Builder& to, const Start& start) {
       each(to, start.models, [&](const ModelFile& model) { return write(to, model); });
   const auto baselines = each(to, start.baselines, baseline);
   const auto settings = strings(to, start.settings);
+  const auto shadows = each(to, start.shadows, [&](const ShadowModel& shadow) {
+    return wire::CreateShadow(to, write(to, shadow.model), shadow.absolute, shadow.relative);
+  });
   return wire::CreateStart(to, to.CreateString(start.pipeline), models, settings, baselines,
                            to.CreateString(start.output_folder), start.threads, start.aggregate_ms,
-                           start.output_bytes, start.keep_raw);
+                           start.output_bytes, start.keep_raw, shadows);
 }
 
 auto write(Builder& to, const std::vector<GoldenFile>& files) {
@@ -222,7 +237,8 @@ auto write(Builder& to, const ProbeResult& result) {
 
 auto write(Builder& to, const Ended& ended) {
   return wire::CreateEnded(to, code_number(ended.error),
-                           to.CreateString(printable(ended.message, kMaxErrorBytes)));
+                           to.CreateString(printable(ended.message, kMaxErrorBytes)),
+                           ended.by_shadow);
 }
 
 template <class T>
@@ -272,6 +288,9 @@ Result<Start> read(const wire::Start& from) {
               .aggregate_ms = from.aggregate_ms(),
               .output_bytes = from.output_bytes(),
               .keep_raw = from.keep_raw()};
+  if (const auto* shadows = from.shadows())
+    for (const wire::Shadow* shadow : *shadows)
+      start.shadows.push_back({read(*shadow->model()), shadow->absolute(), shadow->relative()});
   for (const wire::Model* model : *from.models()) start.models.push_back(read(*model));
   for (const wire::Baseline* baseline : *from.baselines()) {
     SignalBaseline& to = start.baselines.emplace_back();
@@ -359,7 +378,8 @@ Result<ProbeResult> read(const wire::ProbeResult& from) {
 }
 
 Result<Ended> read(const wire::Ended& from) {
-  return Ended{code_of(from.code()), printable(from.message()->string_view(), SIZE_MAX)};
+  return Ended{code_of(from.code()), printable(from.message()->string_view(), SIZE_MAX),
+               from.by_shadow()};
 }
 
 template <class Message, class T>

@@ -55,6 +55,14 @@ struct SignalBaseline {
   bool operator==(const SignalBaseline&) const = default;
 };
 
+// A model of another release that runs beside the one of the same name, on the same inputs. What it
+// computes is compared and thrown away (agent/shadow.h).
+struct ShadowModel {
+  ModelFile model;
+  double absolute = 0, relative = 0;  // that outputs may differ by, as a golden's
+  bool operator==(const ShadowModel&) const = default;
+};
+
 // Runs a pipeline until it ends or Stop comes.
 struct Start {
   std::string pipeline;  // its TOML file, an absolute path
@@ -66,6 +74,7 @@ struct Start {
   std::uint32_t aggregate_ms = 60'000;
   std::uint64_t output_bytes = 0;  // cap of all that is in output_folder
   bool keep_raw = false;           // also of sinks that see what a sensor saw
+  std::vector<ShadowModel> shadows = {};
   bool operator==(const Start&) const = default;
 };
 
@@ -158,6 +167,7 @@ struct ProbeResult {
 struct Ended {
   std::optional<Code> error;
   std::string message;
+  bool by_shadow = false;  // the error is a shadow's; the pipeline would have gone on
   bool operator==(const Ended&) const = default;
 };
 

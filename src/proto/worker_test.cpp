@@ -18,7 +18,8 @@ Start start() {
           .baselines = {baseline},
           .output_folder = "/out",
           .threads = 2,
-          .aggregate_ms = 500};
+          .aggregate_ms = 500,
+          .shadows = {{{"detector.plan", "/slots/people/b/models/detector.plan"}, 1e-3, 1e-2}}};
 }
 
 Probe probe() {
@@ -78,6 +79,7 @@ TEST(WorkerMessages, ComeBackAsTheyWere) {
   expect_back<ProbeResult>(ProbeResult{Code::kIncompatible, "golden 'g' differs", 3, 1.5, 1 << 20});
   expect_back<Ended>(Ended{});
   expect_back<Ended>(Ended{Code::kIo, "no camera"});
+  expect_back<Ended>(Ended{Code::kExhausted, "no memory", true});
 }
 
 TEST(WorkerMessages, AggregatesComeBackAsTheyWere) {
@@ -125,6 +127,12 @@ TEST(WorkerMessages, CapsHoldBothWays) {
   late = start();
   late.pipeline.assign(kMaxPathBytes + 1, 'x');
   EXPECT_EQ(code(ToWorker(late)), Code::kExhausted);
+  late = start();
+  late.shadows[0].relative = -1;
+  EXPECT_EQ(code(ToWorker(late)), Code::kCorrupt);
+  late.shadows.assign(kMaxModels + 1, start().shadows[0]);
+  EXPECT_EQ(code(ToWorker(late)), Code::kExhausted);
+  EXPECT_EQ(code(FromWorker(Ended{{}, "", true})), Code::kCorrupt);
   EXPECT_EQ(decode_from_worker(std::string(kMaxWorkerMessageBytes + 1, 0)).error().code,
             Code::kExhausted);
 }

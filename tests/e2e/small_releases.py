@@ -64,6 +64,14 @@ class Maker:
         subprocess.run([polder, "compile", folder / "mean.onnx", "-o", folder / "mean.plan",
                         "--target", "generic"], check=True, capture_output=True)
 
+    def model(self, polder, name, *parts):
+        """Another model of x [1,576] to y [1,1], for manifest(plan=name)."""
+        (self.folder / f"{name}.onnx").write_bytes(
+            onnx_model(*parts, onnx_input("x", [1, 576]), onnx_output("y")))
+        subprocess.run([polder, "compile", self.folder / f"{name}.onnx", "-o",
+                        self.folder / f"{name}.plan", "--target", "generic"], check=True,
+                       capture_output=True)
+
     def blob(self, blobs, data):
         digest = hashlib.sha256(data).hexdigest()
         path = self.repo / "blobs" / "sha256" / digest[:2] / digest
@@ -73,9 +81,9 @@ class Maker:
         return digest
 
     def manifest(self, version, golden=0.5, sound="clip.wav", model="voice",
-                 sealed=None, samples=None, baselines=None, block=512):
+                 sealed=None, samples=None, baselines=None, block=512, plan="mean"):
         blobs = {}
-        plain = (self.folder / "mean.plan").read_bytes()
+        plain = (self.folder / f"{plan}.plan").read_bytes()
         inside = {"sealed": {"file_id": sealed[32:64].hex(), "bytes": len(plain),
                              "sha256": hashlib.sha256(plain).hexdigest()}} if sealed else {}
         plan = self.blob(blobs, sealed or plain)

@@ -58,7 +58,9 @@ struct Both {
     float values[2] = {x, 0};
     const TensorView view{values, DataType::kF32, Shape{1, 2}};
     EXPECT_TRUE(executor->run({&view, 1}).ok());
-    if (failures.empty()) EXPECT_EQ(next->seen, values);
+    if (failures.empty()) {
+      EXPECT_EQ(next->seen, values);
+    }
     return executor->output(0).as<float>()[0];
   }
 };
@@ -125,7 +127,7 @@ TEST(Shadow, TheResultNamesTheStageThatWasSlowed) {
   }
   for (auto* all : {&alone, &beside})
     for (auto& [name, stage] : all->stages) stage.packets = 100;
-  const ShadowResult result = shadow_result({{.model = {"m", "/m.plan"}}}, alone, beside);
+  const ShadowResult result = shadow_result({{.model = {"m", "/m.plan", {}}}}, alone, beside);
   EXPECT_EQ(result.slowed_stage, "infer");
   EXPECT_NEAR(result.alone_p99_ms, 2, 0.05);
   EXPECT_NEAR(result.beside_p99_ms, 6, 0.15);
@@ -136,7 +138,7 @@ TEST(Shadow, TheResultNamesTheStageThatWasSlowed) {
   EXPECT_NEAR(result.models[0].old_p50_ms, 2, 0.05);
   EXPECT_NEAR(result.models[0].new_p99_ms, 4, 0.1);
   // Nothing was seen, nothing is claimed.
-  EXPECT_EQ(shadow_result({{.model = {"m", "/m.plan"}}}, {}, {}).models[0].inferences, 0u);
+  EXPECT_EQ(shadow_result({{.model = {"m", "/m.plan", {}}}}, {}, {}).models[0].inferences, 0u);
 }
 
 }  // namespace

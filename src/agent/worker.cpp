@@ -234,7 +234,7 @@ Status run_start(Channel& channel, const proto::Start& start, bool& by_shadow) {
   speaker.end();
   const std::optional<Error> shadow_error = shadows.error();
   by_shadow = shadow_error.has_value();
-  if (!stats && !by_shadow) return stats.error();
+  if (!stats) return by_shadow ? Error(*shadow_error) : stats.error();
   SystemClock clock;
   for (int tries = 0; !speaker.report() && tries < kLastTries; ++tries)
     clock.sleep_until_us(clock.now_us() + kLookMs * 1000);

@@ -144,7 +144,7 @@ target = "{TARGET}"
 
 def small_pipeline():
     from small_releases import PIPELINE
-    return PIPELINE.format(wav="clip.wav")
+    return PIPELINE.format(wav="clip.wav", block=512, context=64)
 
 
 # --- The oracle ----------------------------------------------------------------------------------

@@ -378,7 +378,7 @@ class Agent(Device):
                          onnx_node("Gather", ["table", "i"], ["y"], name="n3"))
         _, report = self.shadow("2.0.0", status=1, plan="lookup")
         self.assertEqual(self.running(), "1.0.0")
-        self.assertEqual(report["live"]["health"][MODEL], "well")
+        self.assertIn(report["live"]["health"][MODEL], ("starting", "well"))
         self.assertIn("in shadow, beside voice 1.0.0: 'mean'", report["bad"][0]["reason"])
         log = self.polder("audit", "show", self.device / "audit" / "log")
         self.assertIn("in shadow", log)
@@ -421,7 +421,8 @@ class Agent(Device):
         for line in agent.stderr:
             if "in shadow" in line:
                 break
-        self.assertIn("signal 11", line)
+        # Sanitizers make an exit of it.
+        self.assertRegex(line, "signal 11|ended with status 1 ")
         # Not to be blamed for what the old one may have done; the old one runs.
         while time.monotonic() < deadline:
             status = json.loads(self.agent("status", "--json"))

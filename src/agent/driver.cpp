@@ -34,7 +34,7 @@ Turn Driver::until(std::int64_t us) const {
 
 // --- Events --------------------------------------------------------------------------------------
 
-void Driver::record(Occurrence what) {
+void Driver::record(const Occurrence& what) {
   if (parts_.record) parts_.record(what);
 }
 

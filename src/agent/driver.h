@@ -174,7 +174,7 @@ class Driver {
   bool save(const AgentState& state);
   bool tell(Event event);
   void tell_status(const Status& status, bool may_blame = false);
-  void record(Occurrence what);
+  void record(const Occurrence& what);
   void record(trust::Act act, std::string object, std::string text);
   void record_change(const AgentState& before, const AgentState& after);
   bool is_run_here(const std::string& unit) const;

@@ -494,6 +494,12 @@ class Pipelines(Scratch):
         self.play(self.text, "--set", f"infer.model={model}",
                   names=["input 'im' [?,3,?,300]", "(shapes; --shape im=1,3,640,300)",
                          "(bounds; --bound im=1,3,640,300)"])
+        # Only pictures and sequences are long; a recurrent state has a batch in its middle.
+        state = self.file("state.onnx", onnx_model(
+            onnx_input("state", (2, -1, 128)), onnx_node("Abs", ["state"], ["y"]),
+            onnx_output("y")))
+        self.play(self.text, "--set", f"infer.model={state}",
+                  names=["input 'state' [2,?,128]", "(shapes; --shape state=2,1,128)"])
 
     def test_a_size_that_the_model_does_not_take(self):
         model = self.file("pyramid.onnx", pyramid(3))

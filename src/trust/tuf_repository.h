@@ -99,10 +99,11 @@ class Repository {
   Status remove_target(const std::string& path, std::int64_t now_s);
 
   // Trusts a role below the top level's targets for paths, or changes whom it trusts. A new role
-  // is staged empty.
+  // is staged empty, one whose keys or threshold change with its bins, to be signed anew.
   Status delegate(const std::string& role, const Trust& trust, std::vector<std::string> paths,
                   bool terminating, std::int64_t now_s);
   // Changes who signs for a role: "root", "targets", "snapshot", "timestamp" or a delegated one.
+  // Its hash bins have its new keys at once, and are staged with it, to be signed by them.
   // Of several roles, where one key signs for them, all change or none. Errors: kNotFound for a key
   // to remove that a role has not; kInvalid when too few would be left.
   Status rotate(std::span<const std::string> roles, std::span<const PublicKey> add,
@@ -110,7 +111,7 @@ class Repository {
                 std::int64_t now_s);
   // The roles that a key signs for, with what is staged counted in.
   Result<std::vector<std::string>> roles_of_key(const std::string& key_id) const;
-  // Stages a role as it is, with a new expiry.
+  // Stages a role and its hash bins as they are, with a new expiry, for the role's keys to sign.
   Status renew(const std::string& role, std::int64_t now_s);
   // Forgets what is staged.
   Status discard();
@@ -165,6 +166,8 @@ class Repository {
   Result<std::vector<Signers>> all_signers_of(std::string_view role, Delegators& delegators) const;
   Result<std::vector<std::string>> staged_roles() const;
   Result<std::string> role_for(const std::string& path, std::string_view wanted) const;
+  // Hash bins are signed by whoever signs for their role.
+  static void trust_bins(Targets& metadata, const Signers& signers);
   Status split_into_bins(const std::string& role, std::int64_t now_s);
   Status record(const std::string& path, const TargetFile& target, std::int64_t now_s,
                 std::string_view role);

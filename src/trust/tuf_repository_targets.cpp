@@ -166,13 +166,10 @@ Status Repository::split_into_bins(const std::string& role, std::int64_t now_s) 
   TRY_VALUE(auto metadata, current<Targets>(role));
   Delegations& delegations =
       metadata.body.delegations ? *metadata.body.delegations : metadata.body.delegations.emplace();
-  for (const std::string& id : signers.role.key_ids) delegations.keys[id] = signers.keys.at(id);
   std::vector<Targets> bins(kBins);
   std::vector<DelegatedRole> roles(kBins);
   for (int bin = 0; bin < kBins; ++bin) {
     DelegatedRole& delegated = roles[std::size_t(bin)];
-    delegated.key_ids = signers.role.key_ids;
-    delegated.threshold = signers.role.threshold;
     delegated.name = fmt::format("{}{}{:02x}", role, kBinMark, bin);
     delegated.terminating = true;
     delegated.path_hash_prefixes = {fmt::format("{:02x}", bin)};
@@ -185,6 +182,7 @@ Status Repository::split_into_bins(const std::string& role, std::int64_t now_s) 
   });
   // Behind the families, which are more particular.
   delegations.roles.insert(delegations.roles.end(), roles.begin(), roles.end());
+  trust_bins(metadata.body, signers);
   for (int bin = 0; bin < kBins; ++bin) {
     TRY(stage(roles[std::size_t(bin)].name, std::move(bins[std::size_t(bin)]), now_s));
   }

@@ -1,13 +1,15 @@
 #include "trust/tuf_repository.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "platform/file.h"
 #include "trust/digest.h"
-#include "trust/testing.h"
+#include "trust/tuf_folder.h"
+#include "trust/tuf_testing.h"
 
 namespace polder::trust::tuf {
 namespace {
@@ -19,9 +21,11 @@ constexpr std::int64_t kNow = 1'800'000'000;
 class RepositoryTest : public testing::Test {
  protected:
   void SetUp() override {
+    // In memory, where there is such a folder: hundreds of files that are to outlast a power cut.
     scratch_ =
-        fs::temp_directory_path() / ("tuf_repository_test_" + std::to_string(::getpid()) + "_" +
-                                     testing::UnitTest::GetInstance()->current_test_info()->name());
+        (::access("/dev/shm", W_OK) == 0 ? fs::path("/dev/shm") : fs::temp_directory_path()) /
+        ("tuf_repository_test_" + std::to_string(::getpid()) + "_" +
+         testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(scratch_);
     fs::create_directories(scratch_);
     folder_ = scratch_ / "repo";
@@ -55,6 +59,76 @@ class RepositoryTest : public testing::Test {
   Metadata<Body> read(const std::string& name) {
     const std::string path = folder_ + "/metadata/" + name;
     return parse_metadata<Body>(read_file(path, 1u << 24).value(), path).value();
+  }
+
+  // More targets of a role than lie in one file, staged by hand: a thousand files would take long.
+  // The last, people/1000/manifest.json, is "hello".
+  void fill(Repository& repository, const std::string& role) {
+    Targets full = read<Targets>("1." + role + ".json").body;
+    full.version = 2;
+    for (int i = 0; i < int(kTargetsBeforeBins); ++i) {
+      full.targets[name(i)] = {.length = 1, .hashes = {{"sha256", hex(sha256("x"))}}};
+    }
+    full.targets["floors.json"] = full.targets[name(0)];
+    ASSERT_TRUE(write_file_atomic(folder_ + "/staged/" + role + ".json",
+                                  sign_metadata(to_json(full), {}).value()));
+    ASSERT_TRUE(repository.add_bytes(name(1000), "hello", kNow));
+  }
+  static std::string name(int i) { return "people/" + std::to_string(i) + "/manifest.json"; }
+  // That the newest of a role's files trusts one key for all of its bins, and each is signed by it.
+  void expect_bins_of(const std::string& role, const std::string& version, const Signer& signer) {
+    const auto metadata = read<Targets>(version + "." + role + ".json");
+    ASSERT_TRUE(metadata.body.delegations);
+    int bins = 0;
+    for (const DelegatedRole& bin : metadata.body.delegations->roles) {
+      if (!bin.path_hash_prefixes) continue;
+      ++bins;
+      EXPECT_EQ(bin.key_ids, std::vector<std::string>{signer.public_key().id()}) << bin.name;
+      EXPECT_TRUE(read<Targets>("2." + bin.name + ".json")
+                      .envelope.check(metadata.body.delegations->keys, bin, bin.name));
+    }
+    EXPECT_EQ(bins, 256);
+  }
+
+  // What a device gets that trusts the first root.
+  Result<std::string> install(const std::string& path) {
+    MemoryMetadata store;
+    TRY_VALUE(store.files["root.json"], read_file(folder_ + "/metadata/1.root.json", 1u << 20));
+    FolderFetcher fetcher(folder_ + "/metadata", folder_ + "/targets");
+    Updater updater(fetcher, store, kNow);
+    TRY(updater.refresh());
+    TRY_VALUE(const Target target, updater.find(path));
+    std::string bytes;
+    TRY(updater.download(target, [&](std::string_view piece) { return bytes += piece, Status(); }));
+    return bytes;
+  }
+  // The third version of a role, with a target, signed by a key; snapshot and timestamp go with it.
+  void forge(const std::string& role, const std::string& path, std::string_view content,
+             TestSigner& signer) {
+    const std::string metadata = folder_ + "/metadata/", digest = hex(sha256(content));
+    const auto write = [&](const std::string& name, const auto& body, Signer* by) {
+      const std::string bytes = sign_metadata(to_json(body), {&by, 1}).value();
+      EXPECT_TRUE(write_file_atomic(metadata + name, bytes));
+      return MetaFile{.version = body.version,
+                      .length = std::int64_t(bytes.size()),
+                      .hashes = {{"sha256", hex(sha256(bytes))}}};
+    };
+    Targets targets = read<Targets>("2." + role + ".json").body;
+    targets.version = 3;
+    targets.targets[path] = {.length = std::int64_t(content.size()),
+                             .hashes = {{"sha256", digest}}};
+    fs::path file = folder_ + "/targets/" + path;
+    file.replace_filename(digest + "." + file.filename().string());
+    ASSERT_TRUE(write_file_atomic(file.string(), content));
+    Timestamp timestamp = read<Timestamp>("timestamp.json").body;
+    Snapshot snapshot =
+        read<Snapshot>(std::to_string(timestamp.snapshot.version) + ".snapshot.json").body;
+    snapshot.meta[role + ".json"] = write("3." + role + ".json", targets, &signer);
+    ++snapshot.version;
+    timestamp.snapshot =
+        write(std::to_string(snapshot.version) + ".snapshot.json", snapshot, &online_);
+    ++timestamp.version;
+    write("timestamp.json", timestamp, &online_);
   }
 
   TestSigner root1_{"root 1"}, root2_{"root 2"}, root3_{"root 3"}, root4_{"root 4"};
@@ -181,20 +255,7 @@ TEST_F(RepositoryTest, AKeyOfSeveralRolesIsReplacedInAllOrNone) {
 
 TEST_F(RepositoryTest, AThousandTargetsAndMoreLieInBins) {
   Repository repository = published();
-  const auto name = [](int i) { return "people/" + std::to_string(i) + "/manifest.json"; };
-  // Staged by hand: a thousand files would take long.
-  std::string bytes;
-  {
-    Targets full = read<Targets>("1.targets.json").body;
-    full.version = 2;
-    for (int i = 0; i < int(kTargetsBeforeBins); ++i) {
-      full.targets[name(i)] = {.length = 1, .hashes = {{"sha256", hex(sha256("x"))}}};
-    }
-    full.targets["floors.json"] = full.targets[name(0)];
-    bytes = sign_metadata(to_json(full), {}).value();
-  }
-  ASSERT_TRUE(write_file_atomic(folder_ + "/staged/targets.json", bytes));
-  ASSERT_TRUE(repository.add_bytes(name(1000), "hello", kNow));
+  fill(repository, "targets");
   const auto all = repository.targets().value();
   EXPECT_EQ(all.size(), 1002u);
   EXPECT_EQ(all.at("floors.json"), "targets");
@@ -214,6 +275,51 @@ TEST_F(RepositoryTest, AThousandTargetsAndMoreLieInBins) {
   ASSERT_TRUE(repository.delegate("cars", {{family_.public_key()}, 1}, {"cars/*/*"}, true, kNow));
   ASSERT_TRUE(repository.add_bytes("cars/1/manifest.json", "car", kNow));
   EXPECT_EQ(repository.targets()->at("cars/1/manifest.json"), "cars");
+}
+
+TEST_F(RepositoryTest, BinsAreSignedByTheNewKeysOfTheirRole) {
+  Repository repository = published();
+  fill(repository, "targets");
+  ASSERT_TRUE(repository.sign(targets_));
+  ASSERT_TRUE(publish(repository));
+  const std::vector<std::string> role = {"targets"};
+  const PublicKey add[] = {other_.public_key()};
+  const std::string remove[] = {targets_.public_key().id()};
+  ASSERT_TRUE(repository.rotate(role, add, remove, std::nullopt, kNow));
+  EXPECT_EQ(repository.staged()->size(), 258u);  // root, targets and its bins
+  EXPECT_EQ(repository.sign(targets_).error().code, Code::kDenied);
+  for (TestSigner* signer : {&root1_, &root2_, &other_}) ASSERT_TRUE(repository.sign(*signer));
+  ASSERT_TRUE(publish(repository));
+  expect_bins_of("targets", "3", other_);
+  EXPECT_EQ(repository.read_target(name(1000), 100).value(), "hello");
+  EXPECT_FALSE(read<Targets>("3.targets.json").body.delegations->keys.contains(remove[0]));
+  EXPECT_EQ(install(name(1000)).value(), "hello");
+  // Whoever has stolen the old key, and the online one too, lists what he likes in vain.
+  const std::string bin = repository.targets()->at(name(1000));
+  forge(bin, name(1000), "stolen", targets_);
+  EXPECT_EQ(install(name(1000)).error().code, Code::kDenied);
+  forge(bin, name(1000), "stolen", other_);
+  EXPECT_EQ(install(name(1000)).value(), "stolen");
+}
+
+TEST_F(RepositoryTest, BinsOfAFamilyFollowItsKeys) {
+  Repository repository = published();
+  const Trust before{{family_.public_key()}, 1}, after{{other_.public_key()}, 1};
+  ASSERT_TRUE(repository.delegate("people", before, {"people/*/*"}, true, kNow));
+  for (TestSigner* signer : {&targets_, &family_}) ASSERT_TRUE(repository.sign(*signer));
+  ASSERT_TRUE(publish(repository));
+  fill(repository, "people");
+  ASSERT_TRUE(repository.sign(family_));
+  ASSERT_TRUE(publish(repository));
+  // Other paths alone are a matter of the top level.
+  ASSERT_TRUE(repository.delegate("people", before, {"people/*/*", "faces/*/*"}, true, kNow));
+  EXPECT_EQ(repository.staged()->size(), 1u);
+  ASSERT_TRUE(repository.delegate("people", after, {"people/*/*"}, true, kNow));
+  EXPECT_EQ(repository.staged()->size(), 258u);  // targets, the family and its bins
+  EXPECT_EQ(repository.sign(family_).error().code, Code::kDenied);
+  for (TestSigner* signer : {&targets_, &other_}) ASSERT_TRUE(repository.sign(*signer));
+  ASSERT_TRUE(publish(repository));
+  expect_bins_of("people", "3", other_);
 }
 
 TEST_F(RepositoryTest, RefusesFoldersThatAreNone) {

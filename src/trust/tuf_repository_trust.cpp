@@ -72,7 +72,9 @@ Status Repository::delegate(const std::string& role, const Trust& trust,
       top.body.delegations ? *top.body.delegations : top.body.delegations.emplace();
   const auto same = std::find_if(delegations.roles.begin(), delegations.roles.end(),
                                  [&](const DelegatedRole& other) { return other.name == role; });
+  bool same_signers = false;
   if (same != delegations.roles.end()) {
+    same_signers = same->key_ids == delegated.key_ids && same->threshold == delegated.threshold;
     *same = std::move(delegated);
   } else {
     // Before the bins of the top level, which cover everything.
@@ -87,7 +89,7 @@ Status Repository::delegate(const std::string& role, const Trust& trust,
   });
   TRY(stage("targets", std::move(top.body), now_s));
   auto before = current<Targets>(role);
-  if (before) return {};
+  if (before) return same_signers ? Status() : renew(role, now_s);
   if (before.error().code != Code::kNotFound) return std::move(before).error();
   return stage(role, Targets(), now_s);
 }
@@ -146,6 +148,20 @@ Result<std::vector<std::string>> Repository::roles_of_key(const std::string& key
   return names;
 }
 
+void Repository::trust_bins(Targets& metadata, const Signers& signers) {
+  if (!metadata.delegations) return;
+  Delegations& delegations = *metadata.delegations;
+  for (DelegatedRole& delegated : delegations.roles) {
+    if (!is_bin(delegated.name)) continue;
+    delegated.key_ids = signers.role.key_ids;
+    delegated.threshold = signers.role.threshold;
+    for (const std::string& id : signers.role.key_ids) delegations.keys[id] = signers.keys.at(id);
+  }
+  forget_unused(delegations.keys, [&](const auto& use) {
+    for (const DelegatedRole& delegated : delegations.roles) use(delegated);
+  });
+}
+
 Status Repository::renew(const std::string& role, std::int64_t now_s) {
   if (role == "root") {
     TRY_VALUE(auto root, current<Root>(role));
@@ -155,8 +171,18 @@ Status Repository::renew(const std::string& role, std::int64_t now_s) {
     return fail(Code::kInvalid, "role '{}': 'polder repo publish' makes it anew", role);
   }
   TRY(check_role_name(role));
+  Delegators delegators;
+  TRY_VALUE(const Signers signers, signers_of(role, delegators));
   TRY_VALUE(auto metadata, current<Targets>(role));
-  return stage(role, std::move(metadata.body), now_s);
+  trust_bins(metadata.body, signers);
+  TRY(stage(role, metadata.body, now_s));
+  if (!metadata.body.delegations) return {};
+  for (const DelegatedRole& delegated : metadata.body.delegations->roles) {
+    if (!is_bin(delegated.name)) continue;
+    TRY_VALUE(auto bin, current<Targets>(delegated.name));
+    TRY(stage(delegated.name, std::move(bin.body), now_s));
+  }
+  return {};
 }
 
 Status Repository::discard() {

@@ -19,7 +19,7 @@ constexpr int kMaxBadPieces = 4;
 
 }  // namespace
 
-Status check_stored(StoredFile& file, const BlobRef& blob) {
+Status check_stored(StoredFile& file, const BlobRef& blob, const Alive& alive) {
   TRY_VALUE(const std::uint64_t size, file.size());
   const std::string name = trust::hex(blob.sha256);
   if (size != blob.bytes)
@@ -27,6 +27,7 @@ Status check_stored(StoredFile& file, const BlobRef& blob) {
   trust::Sha256Stream hash;
   std::string piece;
   for (std::uint64_t at = 0; at < size; at += piece.size()) {
+    if (alive) TRY(alive());
     piece.resize(std::size_t(std::min<std::uint64_t>(kHashBytes, size - at)));
     TRY_VALUE(const std::size_t got, file.read(at, piece));
     if (got != piece.size()) return fail(Code::kCorrupt, "{}: ends at {}", name, at + got);

@@ -17,7 +17,7 @@
 namespace polder::agent {
 
 // Errors: kCorrupt when the file has not these bytes or another digest; kIo.
-Status check_stored(StoredFile& file, const BlobRef& blob);
+Status check_stored(StoredFile& file, const BlobRef& blob, const Alive& alive = {});
 
 // A blob of the store, with what it consists of.
 struct ChunkSource {

@@ -174,9 +174,9 @@ Result<std::string> BlobStore::get(const Sha256& blob, std::size_t cap_bytes) {
               trust::hex(trust::sha256(bytes)));
 }
 
-Status BlobStore::verify(const BlobRef& blob) {
+Status BlobStore::verify(const BlobRef& blob, const Alive& alive) {
   TRY_VALUE(auto file, storage_->open(name(blob.sha256)));
-  Status checked = check_stored(*file, blob);
+  Status checked = check_stored(*file, blob, alive);
   file.reset();
   if (checked.ok() || checked.error().code != Code::kCorrupt) return checked;
   TRY(storage_->remove(name(blob.sha256)));

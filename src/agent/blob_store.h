@@ -92,7 +92,7 @@ class BlobStore {
   Result<std::string> get(const trust::Sha256& blob, std::size_t cap_bytes);
   // Hashes it again. Errors: kCorrupt, and the blob is removed, so that it can be fetched again;
   // kNotFound.
-  Status verify(const BlobRef& blob);
+  Status verify(const BlobRef& blob, const Alive& alive = {});
 
   // What is still to be stored, indices included.
   Result<std::uint64_t> missing_bytes(std::span<const BlobRef> wanted);

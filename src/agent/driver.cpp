@@ -91,7 +91,7 @@ bool Driver::tell(Event event) {
   if (step.changed && !save(step.state)) return false;
   const AgentState before = std::exchange(state_, std::move(step.state));
   backoff_.follow(before, state_, event.clock_s, parts_.clock.now_us());
-  if (state_.phase != before.phase) observed_from_us_ = -1;
+  if (state_.phase != before.phase) observed_from_us_ = trial_from_us_ = -1;
   record_change(before, state_);
   return true;
 }
@@ -174,7 +174,8 @@ void Driver::mend_slots() {
       continue;
     }
     if (!unit.running()) continue;
-    const Status whole = parts_.releases.verify_slot(name, unit.active, *unit.running());
+    const Status whole =
+        parts_.releases.verify_slot(name, unit.active, *unit.running(), [this] { return alive(); });
     const bool is_lost = !whole.ok() && (whole.error().code == Code::kCorrupt ||
                                          whole.error().code == Code::kNotFound);
     if (!is_lost) run(name);
@@ -264,8 +265,12 @@ void Driver::act() {
         return still_offered();
       }));
       break;
-    case Phase::kVerify: tell_status(parts_.releases.verify(state_)); break;
-    case Phase::kStage: tell_status(parts_.releases.stage(state_)); break;
+    case Phase::kVerify:
+      tell_status(parts_.releases.verify(state_, [this] { return alive(); }));
+      break;
+    case Phase::kStage:
+      tell_status(parts_.releases.stage(state_, [this] { return alive(); }));
+      break;
     case Phase::kProbe: probe(); break;
     case Phase::kShadow: shadow(); break;
     case Phase::kActivate: activate(); break;
@@ -279,6 +284,12 @@ void Driver::act() {
 Status Driver::alive() {
   poll();
   return {};
+}
+
+Status Driver::look_after() {
+  if (parts_.clock.now_us() < next_look_us_) return {};
+  next_look_us_ = parts_.clock.now_us() + kSecondUs;
+  return alive();
 }
 
 // --- Actions -------------------------------------------------------------------------------------
@@ -389,8 +400,16 @@ void Driver::observe() {
       tell({.kind = EventKind::kRejected, .reason = health.reason});
       return;
     }
-    // The time of observation begins with the first sign of life.
-    if (health.health == Health::kStarting && observed_from_us_ < 0) return;
+    if (trial_from_us_ < 0) trial_from_us_ = now_us;
+    // The time of observation begins with the first sign of life, and again after each failure.
+    if (health.health == Health::kStarting || health.failed_start != failed_start_) {
+      failed_start_ = health.failed_start;
+      observed_from_us_ = -1;
+      if (now_us < trial_from_us_ + kLongestTrialUs) return;
+      tell({.kind = EventKind::kFailed,
+            .reason = fmt::format("it did not run for {} s on end in a day", config_.observe_s)});
+      return;
+    }
   }
   if (observed_from_us_ < 0) observed_from_us_ = now_us;
   if (now_us < observed_from_us_ + config_.observe_s * kSecondUs) return;

@@ -50,13 +50,14 @@ class Releases {
   // `now_s` is the time that is believed. Errors: kTimeout for metadata that have expired; kDenied,
   // kCorrupt for such as are not to be trusted; kUnavailable.
   virtual Result<CheckOutcome> check(const AgentState& state, std::int64_t now_s) = 0;
-  // `alive` is called now and then; an error ends the download, what has come stays.
-  virtual Status download(const AgentState& state, const std::function<Status()>& alive) = 0;
-  virtual Status verify(const AgentState& state) = 0;
-  virtual Status stage(const AgentState& state) = 0;
+  // What has come stays when it ends early.
+  virtual Status download(const AgentState& state, const Alive& alive) = 0;
+  virtual Status verify(const AgentState& state, const Alive& alive) = 0;
+  virtual Status stage(const AgentState& state, const Alive& alive) = 0;
   virtual Status clear(const std::string& unit, Slot slot) = 0;
   // Whether what was staged is still what it was. Errors: kCorrupt, kNotFound when it is not.
-  virtual Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& release) = 0;
+  virtual Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& release,
+                             const Alive& alive) = 0;
   // Frees what no slot of the state needs.
   virtual Status tidy(const AgentState& state) = 0;
 };
@@ -67,6 +68,7 @@ struct UnitHealth {
   std::string reason;             // kFailed
   std::optional<Code> code = {};  // of it, where there is one
   bool is_crash_loop = false;
+  std::uint64_t failed_start = 0;  // which start failed last; 0: none
 };
 
 // The processes that run releases.
@@ -75,7 +77,7 @@ class Runner {
   virtual ~Runner() = default;
   // Whether the staged release does what its manifest says. Errors: see is_to_blame().
   virtual Status probe(const std::string& unit, Slot slot, const ReleaseId& release,
-                       const std::function<Status()>& alive) = 0;
+                       const Alive& alive) = 0;
   // Runs the slot in place of what the unit ran before; fine when it runs already. It is restarted
   // when it ends.
   virtual Status run(const std::string& unit, Slot slot, const ReleaseId& release) = 0;
@@ -147,6 +149,8 @@ class Driver {
   // Loads the state, adds the units of the configuration and starts what is active. Errors: those
   // of load_state(); a state that cannot be saved does not stop what runs.
   Status start();
+  // Another polderd is to run: the one in the active slot, or the installed one.
+  bool is_own_restart_due() const;
   // Does at most one action.
   Result<Turn> turn();
   // The program in the active slot of the runtime cannot be started: this one stands in for it, a
@@ -154,6 +158,8 @@ class Driver {
   void runtime_does_not_start(const std::string& reason);
   // Somebody asks for an update now: a check is due, and what failed waits no longer.
   void ask_now();
+  // Looks after what runs, at most once a second: for what may wait long in an action.
+  Status look_after();
   // Turns until the agent is idle after a check (`polderd check --install`), or a restart is due.
   // Errors: the state cannot be saved.
   Result<Turn> turn_until_idle();
@@ -190,7 +196,6 @@ class Driver {
   void observe();
   bool can_update();
   void finish();
-  bool is_own_restart_due() const;
   Status alive();
   Status still_offered() const;
   void poll();
@@ -203,7 +208,9 @@ class Driver {
   AgentState state_;
   Backoff backoff_;
   std::optional<Error> unsaved_;  // why the last state could not be saved
-  std::int64_t next_check_us_ = 0, retry_us_ = 0, observed_from_us_ = -1;
+  std::int64_t next_check_us_ = 0, retry_us_ = 0, next_look_us_ = 0;
+  std::int64_t observed_from_us_ = -1, trial_from_us_ = -1;
+  std::uint64_t failed_start_ = 0;  // of the release on trial, when it was looked at last
   std::int64_t next_trial_check_us_ = 0, mend_us_ = 0;
   bool has_read_repository_ = false;  // this very process
   bool has_checked_ = false;

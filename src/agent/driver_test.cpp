@@ -35,14 +35,14 @@ class FakeReleases final : public Releases {
     if (!check_error.message.empty()) return Error(check_error);
     return CheckOutcome{.offers = offers, .time_seen_s = kNow};
   }
-  Status download(const AgentState&, const std::function<Status()>& alive) override {
+  Status download(const AgentState&, const Alive& alive) override {
     ++downloads;
     if (during_download) during_download();
     TRY(alive());
     return outcome(download_error);
   }
-  Status verify(const AgentState&) override { return {}; }
-  Status stage(const AgentState& state) override {
+  Status verify(const AgentState&, const Alive&) override { return {}; }
+  Status stage(const AgentState& state, const Alive&) override {
     TRY(clear(state.update->unit, state.update->slot));
     TRY(outcome(stage_error));
     slots.insert_or_assign({state.update->unit, state.update->slot}, state.update->release);
@@ -52,7 +52,8 @@ class FakeReleases final : public Releases {
     slots.erase({unit, slot});
     return {};
   }
-  Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& id) override {
+  Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& id,
+                     const Alive&) override {
     const auto found = slots.find({unit, slot});
     if (found != slots.end() && found->second == id) return {};
     return fail(Code::kCorrupt, "not what was staged");
@@ -75,11 +76,11 @@ class FakeRunner final : public Runner {
   std::set<std::string> unopenable;  // versions
   std::map<std::string, ReleaseId> running;
   bool shadowing = false;
+  std::uint64_t failed_start = 0;
   int shadowed = 0, polls = 0, shadow_fails_at = 1'000'000;
   Error shadow_error{Code::kIo, ""};
 
-  Status probe(const std::string&, Slot, const ReleaseId&,
-               const std::function<Status()>& alive) override {
+  Status probe(const std::string&, Slot, const ReleaseId&, const Alive& alive) override {
     TRY(alive());
     return probe_error.message.empty() ? Status() : Status(Error(probe_error));
   }
@@ -103,7 +104,7 @@ class FakeRunner final : public Runner {
     const auto found = running.find(unit);
     if (found == running.end()) return {};
     if (found->second.version.text() == bad_version) return {Health::kFailed, "it crashes"};
-    return {Health::kWell, ""};
+    return {.health = Health::kWell, .failed_start = failed_start};
   }
 };
 
@@ -188,6 +189,32 @@ TEST_F(DriverTest, ABadReleaseIsRolledBackOnce) {
   releases.offers = {{"people", release("2.0.1")}};
   settle(agent);
   EXPECT_EQ(runner.running.at("people"), release("2.0.1"));
+}
+
+// Too seldom for a crash loop, too often for the time that it is watched.
+TEST_F(DriverTest, ItIsWatchedAgainAfterEachFailure) {
+  install("1.0.0");
+  for (const bool recovers : {true, false}) {
+    const std::string version = recovers ? "2.0.0" : "3.0.0";
+    releases.offers = {{"people", release(version)}};
+    Driver agent = driver();
+    ASSERT_TRUE(agent.start().ok());
+    agent.ask_now();
+    const std::int64_t from_us = clock.now_us();
+    std::int64_t failed_us = from_us;
+    for (bool begun = false; !begun || agent.state().phase != Phase::kIdle;) {
+      begun |= agent.state().phase == Phase::kObserve;
+      const bool fails = !recovers || clock.now_us() < from_us + 3600 * kSecondUs;
+      if (begun && fails && clock.now_us() >= failed_us + config.observe_s / 2 * kSecondUs)
+        failed_us = clock.now_us(), ++runner.failed_start;
+      const auto turn = agent.turn();
+      ASSERT_TRUE(turn.ok());
+      clock.sleep_until_us(turn->wake_us);
+    }
+    EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+    EXPECT_GE(clock.now_us(), from_us + (recovers ? 3600 : 24 * 3600) * kSecondUs);
+    EXPECT_TRUE(agent.state().bad.empty());
+  }
 }
 
 TEST_F(DriverTest, AFirstReleaseThatIsBadLeavesNothingRunning) {

@@ -15,10 +15,7 @@ namespace {
 
 class FakeRunner final : public Runner {
  public:
-  Status probe(const std::string&, Slot, const ReleaseId&,
-               const std::function<Status()>&) override {
-    return {};
-  }
+  Status probe(const std::string&, Slot, const ReleaseId&, const Alive&) override { return {}; }
   Status run(const std::string&, Slot, const ReleaseId&) override { return {}; }
   void stop(const std::string&) override {}
   Status shadow(const std::string&, Slot, const ReleaseId&) override { return {}; }

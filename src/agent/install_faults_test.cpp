@@ -110,12 +110,12 @@ class TestRunner final : public Runner {
   TestRunner(Releases& releases, std::string bad) : releases_(releases), bad_(std::move(bad)) {}
 
   Status probe(const std::string& unit, Slot slot, const ReleaseId& release,
-               const std::function<Status()>&) override {
-    return releases_.verify_slot(unit, slot, release);
+               const Alive&) override {
+    return releases_.verify_slot(unit, slot, release, {});
   }
   Status run(const std::string& unit, Slot slot, const ReleaseId& release) override {
     runs_ = release.version.text();
-    return releases_.verify_slot(unit, slot, release);
+    return releases_.verify_slot(unit, slot, release, {});
   }
   void stop(const std::string&) override { runs_.clear(); }
   Status shadow(const std::string&, Slot, const ReleaseId&) override { return {}; }

@@ -25,8 +25,7 @@ Error crashed(const ChildExit& exit) {
 }
 
 // What the process says at its end.
-Result<proto::ProbeResult> result_of(ChildProcess& child, Clock& clock,
-                                     const std::function<Status()>& alive) {
+Result<proto::ProbeResult> result_of(ChildProcess& child, Clock& clock, const Alive& alive) {
   const std::int64_t deadline_us = clock.now_us() + kProbeTimeoutMs * 1000;
   while (clock.now_us() < deadline_us) {
     TRY(alive());
@@ -63,6 +62,7 @@ proto::Probe job_of(const StagedRelease& staged, const StagedModel& model, proto
   return probe;
 }
 
+// A latency that is too high may be the machine's, which is busy: kTimeout blames nobody.
 Status check_limits(const trust::Limits& limits, const proto::ProbeResult& result) {
   if (limits.memory_bytes && result.memory_bytes > std::uint64_t(*limits.memory_bytes)) {
     return fail(Code::kIncompatible, "takes {} bytes of memory, the release allows {}",
@@ -74,31 +74,39 @@ Status check_limits(const trust::Limits& limits, const proto::ProbeResult& resul
                 "a limit of latency, and nothing to measure it with: give the release a golden");
   }
   if (result.p99_ms > *limits.latency_ms) {
-    return fail(Code::kIncompatible, "p99 is {:.3f} ms here, the release allows {:.3f} ms",
+    return fail(Code::kTimeout, "p99 is {:.3f} ms here, the release allows {:.3f} ms",
                 result.p99_ms, *limits.latency_ms);
   }
   return {};
 }
 
-Status probe_once(const proto::Probe& job, const trust::Limits& limits, Processes& processes,
-                  Clock& clock, const WorkerPolicy& policy, const std::function<Status()>& alive) {
+// That a device cannot start a process is no fault of a release.
+Result<std::unique_ptr<ChildProcess>> start(const ChildOptions& options, Processes& processes) {
+  auto child = processes.start(options);
+  if (!child.ok()) return Error{Code::kUnavailable, child.error().message};
+  return child;
+}
+
+Result<proto::ProbeResult> probe_once(const proto::Probe& job, Processes& processes, Clock& clock,
+                                      const WorkerPolicy& policy, const Alive& alive) {
   TRY_VALUE(const std::string message, proto::encode(proto::ToWorker(job)));
-  TRY_VALUE(const auto child, processes.start({.command = policy.command,
-                                               .environment = {},
-                                               .memory_bytes = policy.memory_bytes,
-                                               .cpu_s = kProbeCpuS,
-                                               .file_bytes = 1}));  // it writes none
+  TRY_VALUE(const auto child, start({.command = policy.command,
+                                     .environment = {},
+                                     .memory_bytes = policy.memory_bytes,
+                                     .cpu_s = kProbeCpuS,
+                                     .file_bytes = 1},  // it writes none
+                                    processes));
   // One that has ended already is heard below.
   if (Status sent = child->send(message); !sent && sent.error().code != Code::kUnavailable)
-    return sent;
-  TRY_VALUE(const proto::ProbeResult result, result_of(*child, clock, alive));
+    return std::move(sent).error();
+  TRY_VALUE(proto::ProbeResult result, result_of(*child, clock, alive));
   if (result.error) return fail(*result.error, "{}", result.message);
-  return check_limits(limits, result);
+  return result;
 }
 
 Status probe_model(const StagedRelease& staged, const StagedModel& model, const Storage& storage,
                    Processes& processes, Clock& clock, const WorkerPolicy& policy,
-                   const OpenModel& open_model, const std::function<Status()>& alive) {
+                   const OpenModel& open_model, const Alive& alive) {
   auto file = open_model(model);
   // Who may open it is no fault of the release: that may be mended without a new version.
   if (!file.ok()) return Error{Code::kUnavailable, file.error().message};
@@ -106,16 +114,18 @@ Status probe_model(const StagedRelease& staged, const StagedModel& model, const 
   const trust::Limits limits = staged.manifest.limits_of(model.artifact);
   Status status;
   for (int tries = 0; tries < kProbeTries; ++tries) {
-    status = probe_once(job, limits, processes, clock, policy, alive);
-    if (status.ok() || status.error().code != Code::kIncompatible) break;
+    TRY_VALUE(const proto::ProbeResult result, probe_once(job, processes, clock, policy, alive));
+    status = check_limits(limits, result);
+    if (status.ok()) break;
   }
   return status;
 }
 
 // A program that cannot even say its version is no polderd for this device.
 Status probe_program(const std::string& path, Processes& processes, Clock& clock,
-                     const std::function<Status()>& alive) {
-  TRY_VALUE(const auto child, processes.start({.command = {path, "--version"}, .environment = {}}));
+                     const Alive& alive) {
+  TRY_VALUE(const auto child,
+            start({.command = {path, "--version"}, .environment = {}}, processes));
   const std::int64_t deadline_us = clock.now_us() + kProbeTimeoutMs * 1000;
   while (clock.now_us() < deadline_us) {
     TRY(alive());
@@ -131,7 +141,7 @@ Status probe_program(const std::string& path, Processes& processes, Clock& clock
 
 Status probe_release(const StagedRelease& staged, const Storage& storage, Processes& processes,
                      Clock& clock, const WorkerPolicy& policy, const OpenModel& open_model,
-                     const std::function<Status()>& alive) {
+                     const Alive& alive) {
   for (const StagedModel& model : staged.models) {
     const bool is_program = model.artifact.kind == trust::ArtifactKind::kRuntime;
     Status status = is_program ? probe_program(storage.path(model.name), processes, clock, alive)

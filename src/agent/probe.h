@@ -30,6 +30,6 @@ inline constexpr std::int64_t kProbeTimeoutMs = 600'000;  // of one process
 using OpenModel = std::function<Result<proto::ModelFile>(const StagedModel&)>;
 Status probe_release(const StagedRelease& staged, const Storage& storage, Processes& processes,
                      Clock& clock, const WorkerPolicy& policy, const OpenModel& open_model,
-                     const std::function<Status()>& alive);
+                     const Alive& alive);
 
 }  // namespace polder::agent

@@ -102,8 +102,9 @@ TEST_F(Probe, AGoldenThatDoesNotHoldIsNamed) {
 TEST_F(Probe, LimitsAreKept) {
   staged_.manifest.limits = {.latency_ms = 1e6, .memory_bytes = std::int64_t(1) << 40};
   EXPECT_TRUE(probe().ok());
+  // The machine may be busy: no blame.
   staged_.manifest.limits = {.latency_ms = 1e-9};
-  EXPECT_EQ(code(), Code::kIncompatible);
+  EXPECT_EQ(code(), Code::kTimeout);
   staged_.manifest.limits = {.memory_bytes = 4096};
   EXPECT_EQ(code(), Code::kIncompatible);
   // Its own limit counts before the release's.

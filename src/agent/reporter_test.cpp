@@ -15,10 +15,7 @@ constexpr std::int64_t kSecondUs = 1'000'000;
 class FakeRunner final : public Runner {
  public:
   std::map<std::string, agent::UnitHealth> healths;
-  Status probe(const std::string&, Slot, const ReleaseId&,
-               const std::function<Status()>&) override {
-    return {};
-  }
+  Status probe(const std::string&, Slot, const ReleaseId&, const Alive&) override { return {}; }
   Status run(const std::string&, Slot, const ReleaseId&) override { return {}; }
   void stop(const std::string&) override {}
   Status shadow(const std::string&, Slot, const ReleaseId&) override { return {}; }

@@ -351,8 +351,8 @@ TEST_F(Client, BringsAReleaseIntoASlot) {
     const Status got = releases.download(state_, [&] { return ++alive, Status(); });
     ASSERT_TRUE(got.ok()) << got.error().message;
     EXPECT_GT(alive, 0);
-    ASSERT_TRUE(releases.verify(state_).ok());
-    ASSERT_TRUE(releases.stage(state_).ok());
+    ASSERT_TRUE(releases.verify(state_, {}).ok());
+    ASSERT_TRUE(releases.stage(state_, {}).ok());
     ASSERT_TRUE(releases.slots().verify(offer.unit, Slot::kA, offer.release).ok());
     state_.units[offer.unit].in(Slot::kA) = offer.release;
     state_.update.reset();

@@ -40,7 +40,7 @@ Status RepositoryReleases::check_room_for(const AgentState& state, const Wanted&
   return check_room(blobs_.storage(), missing + copies, kRoomMarginBytes);
 }
 
-Status RepositoryReleases::download(const AgentState& state, const std::function<Status()>& alive) {
+Status RepositoryReleases::download(const AgentState& state, const Alive& alive) {
   TRY_VALUE(const Wanted wanted, this->wanted(state));
   TRY(check_room_for(state, wanted));
   std::vector<BlobRef> at_hand;
@@ -60,19 +60,20 @@ Status RepositoryReleases::download(const AgentState& state, const std::function
   return {};
 }
 
-Status RepositoryReleases::verify(const AgentState& state) {
+Status RepositoryReleases::verify(const AgentState& state, const Alive& alive) {
   TRY_VALUE(const Wanted wanted, this->wanted(state));
-  for (const BlobRef& blob : wanted.blobs) TRY(blobs_.verify(blob));
+  for (const BlobRef& blob : wanted.blobs) TRY(blobs_.verify(blob, alive));
   return {};
 }
 
-Status RepositoryReleases::stage(const AgentState& state) {
+Status RepositoryReleases::stage(const AgentState& state, const Alive& alive) {
   TRY_VALUE(const Wanted wanted, this->wanted(state));
   const Update& update = *state.update;
   TRY_VALUE(const std::uint64_t copies, slots_.copy_bytes(wanted.blobs));
-  TRY(slots_.stage(update.unit, update.slot, wanted.bytes, wanted.manifest, wanted.artifacts()));
+  TRY(slots_.stage(update.unit, update.slot, wanted.bytes, wanted.manifest, wanted.artifacts(),
+                   alive));
   // Second names are the files that were verified; copies are others.
-  return copies == 0 ? Status() : slots_.verify(update.unit, update.slot, update.release);
+  return copies == 0 ? Status() : slots_.verify(update.unit, update.slot, update.release, alive);
 }
 
 Status RepositoryReleases::tidy(const AgentState& state) {

@@ -38,12 +38,13 @@ class RepositoryReleases final : public Releases {
   Result<CheckOutcome> check(const AgentState& state, std::int64_t now_s) override {
     return client_.check(state, now_s);
   }
-  Status download(const AgentState& state, const std::function<Status()>& alive) override;
-  Status verify(const AgentState& state) override;
-  Status stage(const AgentState& state) override;
+  Status download(const AgentState& state, const Alive& alive) override;
+  Status verify(const AgentState& state, const Alive& alive) override;
+  Status stage(const AgentState& state, const Alive& alive) override;
   Status clear(const std::string& unit, Slot slot) override { return slots_.clear(unit, slot); }
-  Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& release) override {
-    return slots_.verify(unit, slot, release);
+  Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& release,
+                     const Alive& alive) override {
+    return slots_.verify(unit, slot, release, alive);
   }
   Status tidy(const AgentState& state) override;
 

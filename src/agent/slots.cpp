@@ -180,18 +180,19 @@ Result<std::uint64_t> Slots::copy_bytes(std::span<const BlobRef> blobs) {
   return sum;
 }
 
-Status Slots::put(const StagedFile& file) {
+Status Slots::put(const StagedFile& file, const Alive& alive) {
   TRY_VALUE(const bool is_there, blobs_->has(file.blob));
   const std::string blob = BlobStore::name(file.blob.sha256);
   if (!is_there)
     return fail(Code::kNotFound, "{}: not whole on the device; {} needs it", blob, file.name);
   Status linked = storage_->link(blob, file.name);
   if (linked.ok() || linked.error().code != Code::kUnsupported) return linked;
-  return copy_stored(*storage_, blob, file.name);
+  return copy_stored(*storage_, blob, file.name, alive);
 }
 
 Status Slots::stage(const std::string& unit, Slot slot, std::string_view manifest_bytes,
-                    const Manifest& manifest, std::span<const Artifact* const> chosen) {
+                    const Manifest& manifest, std::span<const Artifact* const> chosen,
+                    const Alive& alive) {
   TRY(check_slot_names(manifest));
   TRY_VALUE(const std::string folder, folder_of(unit, slot));
   TRY(clear(unit, slot));
@@ -199,7 +200,7 @@ Status Slots::stage(const std::string& unit, Slot slot, std::string_view manifes
   const auto files = files_of(folder, manifest, chosen);
   for (const StagedFile& file : files) folders.insert(storage_folder(file.name));
   for (const std::string& name : folders) TRY(storage_->make_folder(name));
-  for (const StagedFile& file : files) TRY(put(file));
+  for (const StagedFile& file : files) TRY(put(file, alive));
   for (const Artifact* artifact : chosen) {
     if (artifact->kind == ArtifactKind::kRuntime)
       TRY(storage_->make_executable(name_of(folder, *artifact)));
@@ -254,11 +255,12 @@ Result<StagedRelease> Slots::open(const std::string& unit, Slot slot, const Rele
   return staged;
 }
 
-Status Slots::verify(const std::string& unit, Slot slot, const ReleaseId& release) {
+Status Slots::verify(const std::string& unit, Slot slot, const ReleaseId& release,
+                     const Alive& alive) {
   TRY_VALUE(const StagedRelease staged, open(unit, slot, release));
   for (const StagedFile& file : staged.files) {
     TRY_VALUE(const auto opened, storage_->open(file.name));
-    Status checked = check_stored(*opened, file.blob);
+    Status checked = check_stored(*opened, file.blob, alive);
     if (!checked.ok()) return std::move(checked).error().at(file.name);
   }
   return {};

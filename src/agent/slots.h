@@ -86,19 +86,21 @@ class Slots {
   // `manifest_bytes`. Errors: kInvalid for a pipeline whose files have names that a slot needs;
   // kNotFound for a blob that is not there; kExhausted; kIo.
   Status stage(const std::string& unit, Slot slot, std::string_view manifest_bytes,
-               const trust::Manifest& manifest, std::span<const trust::Artifact* const> chosen);
+               const trust::Manifest& manifest, std::span<const trust::Artifact* const> chosen,
+               const Alive& alive = {});
   // Fine when it is empty.
   Status clear(const std::string& unit, Slot slot);
   // Errors: kNotFound when the slot is empty; kCorrupt when it holds another release or is not
   // whole, judged by names and sizes.
   Result<StagedRelease> open(const std::string& unit, Slot slot, const ReleaseId& release);
   // As open(), and hashes every file. Errors: kCorrupt.
-  Status verify(const std::string& unit, Slot slot, const ReleaseId& release);
+  Status verify(const std::string& unit, Slot slot, const ReleaseId& release,
+                const Alive& alive = {});
   // Names of units that have slots, configured or not.
   Result<std::vector<std::string>> units();
 
  private:
-  Status put(const StagedFile& file);
+  Status put(const StagedFile& file, const Alive& alive);
 
   BlobStore* blobs_;
   Storage* storage_;

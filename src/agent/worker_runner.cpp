@@ -126,9 +126,12 @@ Status WorkerRunner::check_settings(const std::string& unit, const StagedRelease
 }
 
 Status WorkerRunner::probe(const std::string& unit, Slot slot, const ReleaseId& release,
-                           const std::function<Status()>& alive) {
-  TRY_VALUE(const StagedRelease staged, slots_.open(unit, slot, release));
-  // The owner's to mend, and no fault of the release: it is tried again.
+                           const Alive& alive) {
+  // What the disk did to it is no fault of the release, and neither is what its owner can mend: it
+  // is tried again.
+  auto opened = slots_.open(unit, slot, release);
+  if (!opened.ok()) return Error{Code::kUnavailable, opened.error().message};
+  const StagedRelease& staged = *opened;
   if (const Status fits = check_settings(unit, staged); !fits.ok())
     return Error{Code::kUnavailable, fits.error().message};
   return probe_release(
@@ -291,7 +294,8 @@ UnitHealth WorkerRunner::health(const std::string& unit) {
     return {Health::kFailed, "crash loop: " + supervisor->reason(), supervisor->code(), true};
   const WorkerPhase phase = supervisor->phase();
   const bool well = phase == WorkerPhase::kRunning || phase == WorkerPhase::kEnded;
-  return {well ? Health::kWell : Health::kStarting, ""};
+  return {.health = well ? Health::kWell : Health::kStarting,
+          .failed_start = supervisor->failed_start()};
 }
 
 std::optional<KeptCounts> WorkerRunner::output(const std::string& unit) const {

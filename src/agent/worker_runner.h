@@ -31,7 +31,7 @@ class WorkerRunner final : public Runner, public UnitSource {
                Clock& clock, const std::string& program, Happened happened);
 
   Status probe(const std::string& unit, Slot slot, const ReleaseId& release,
-               const std::function<Status()>& alive) override;
+               const Alive& alive) override;
   Status run(const std::string& unit, Slot slot, const ReleaseId& release) override;
   void stop(const std::string& unit) override;
   Status shadow(const std::string& unit, Slot slot, const ReleaseId& release) override;

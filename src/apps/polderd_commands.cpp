@@ -19,6 +19,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "platform/process.h"
+#include "platform/service.h"
 
 namespace polder::agent {
 
@@ -32,6 +33,12 @@ void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 void log(const std::string& text) { std::fprintf(stderr, "polderd: %s\n", one_line(text).c_str()); }
 
 // --- The agent, put together ---------------------------------------------------------------------
+
+constexpr std::int64_t kSayAliveUs = 10'000'000;
+// The polderd in its slot was started so often, never ran for so long nor asked the repository: it
+// cannot.
+constexpr std::int64_t kProvenUs = 60'000'000;
+constexpr std::int64_t kRuntimeStarts = 10;
 
 // Everything that a driver needs, for as long as it needs it.
 class Agent {
@@ -76,6 +83,18 @@ class Agent {
     if (replace_stored(*home_.storage, kLiveName, text).ok()) live_text_ = text;
   }
   void note_check() { checked_s_ = wall_.now_s(); }
+  // Now and then, to a service manager that watches.
+  void say_alive() {
+    if (clock_.now_us() < say_alive_us_) return;
+    say_alive_us_ = clock_.now_us() + kSayAliveUs;
+    tell_service_manager("WATCHDOG=1");
+  }
+  // The program in the slot has done or run for so long that its starts count no longer.
+  void note_runs() {
+    if (is_proven_ || (clock_.now_us() < proven_us_ && !driver_->has_checked())) return;
+    is_proven_ = true;
+    home_.forget_runtime_starts();
+  }
 
  private:
   Agent(Home home, std::unique_ptr<StorageLock> lock)
@@ -83,7 +102,8 @@ class Agent {
 
   Status make(Self self) {
     TRY(home_.trust_root());
-    TRY_VALUE(sources_, Sources::open(home_.config, clock_, wall_));
+    const auto look_after = [this] { return driver_ ? driver_->look_after() : Status(); };
+    TRY_VALUE(sources_, Sources::open(home_.config, clock_, wall_, look_after));
     TRY_VALUE(const BlobStore blobs, BlobStore::open(*home_.storage));
     blobs_ = std::make_unique<BlobStore>(blobs);
     device_ = this_device();
@@ -103,7 +123,10 @@ class Agent {
                                              [this] { return random_.bits(); },
                                              [this](const Occurrence& what) { happened(what); },
                                              [this] { return sources_.retry_after_s(); },
-                                             [this] { telemetry_->poll(driver_->state()); }},
+                                             [this] {
+                                               telemetry_->poll(driver_->state());
+                                               say_alive();
+                                             }},
                                  self);
     TRY(driver_->start());
     telemetry_->reporter().start(driver_->state());
@@ -132,6 +155,8 @@ class Agent {
   std::unique_ptr<Driver> driver_;
   std::int64_t checked_s_ = 0;
   std::string live_text_;
+  std::int64_t say_alive_us_ = 0, proven_us_ = clock_.now_us() + kProvenUs;
+  bool is_proven_ = false;
 };
 
 // --- Run -----------------------------------------------------------------------------------------
@@ -156,6 +181,12 @@ Status start_installed(std::unique_ptr<Agent> agent, const Self& self) {
 // Becomes the program in the slot of the runtime. When that cannot be this one goes on.
 void start_slot(Agent& agent) {
   const auto start = [&]() -> Status {
+    const std::int64_t starts = agent.home().count_runtime_start();
+    if (starts > kRuntimeStarts) {
+      agent.home().forget_runtime_starts();
+      return fail(Code::kUnavailable, "it was started {} times and never ran for {} s on end",
+                  starts - 1, kProvenUs / 1'000'000);
+    }
     TRY_VALUE(const std::string program, program_of_runtime(agent));
     const Unit& unit = agent.driver().state().units.at(agent.home().config.runtime);
     return run_in_place(program, std::string(slot_name(unit.active)), args_of_process());
@@ -257,12 +288,15 @@ Result<int> run_command(const Args& args) {
   TRY_VALUE(std::unique_ptr<Agent> agent, Agent::open(args, self));
   log(fmt::format("{} runs, start {}", agent->home().config.device, agent->driver().state().boot));
   agent->telemetry().go_online();
+  if (self.slot != Slot::kNone || !agent->driver().is_own_restart_due())
+    tell_service_manager("READY=1");
   bool checked = false;
   for (;;) {
     TRY_VALUE(const Turn turn, agent->driver().turn());
     if (agent->driver().has_checked() && !checked) agent->note_check();
     checked = agent->driver().has_checked() && agent->driver().state().phase != Phase::kCheck;
     agent->publish_live();
+    if (self.slot != Slot::kNone) agent->note_runs();
     if (turn.restart) {
       if (self.slot != Slot::kNone) return start_installed(std::move(agent), self).error();
       start_slot(*agent);

@@ -3,7 +3,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -28,6 +30,7 @@ namespace {
 
 constexpr char kDefaultConfig[] = "/etc/polderd/polderd.toml";
 constexpr char kLockName[] = "lock";
+constexpr char kRuntimeStartsName[] = "runtime-starts";
 constexpr char kAuditFolder[] = "audit", kAuditName[] = "audit/log";
 // How the program that was installed tells the one of a slot who it is.
 constexpr char kSlotVariable[] = "POLDERD_SLOT", kInstalledVariable[] = "POLDERD_INSTALLED";
@@ -96,6 +99,19 @@ Result<std::unique_ptr<StorageLock>> Home::lock() const {
                 config.folder);
   }
   return lock;
+}
+
+std::int64_t Home::count_runtime_start() const {
+  const auto text = read_stored(*storage, kRuntimeStartsName, 32);
+  std::int64_t starts = 0;
+  if (text.ok()) std::from_chars(text->data(), text->data() + text->size(), starts);
+  starts = std::clamp<std::int64_t>(starts, 0, 1'000'000) + 1;
+  return replace_stored(*storage, kRuntimeStartsName, std::to_string(starts)).ok() ? starts : 1;
+}
+
+void Home::forget_runtime_starts() const {
+  // Where it cannot be removed it counts on, and the installed program stands in for a while.
+  [[maybe_unused]] const Status removed = storage->remove(kRuntimeStartsName);
 }
 
 bool Home::is_running() const {
@@ -174,7 +190,8 @@ Facts Home::facts() const {
 
 // --- Sources -------------------------------------------------------------------------------------
 
-Result<Sources> Sources::open(const Config& config, Clock& clock, const WallClock& wall) {
+Result<Sources> Sources::open(const Config& config, Clock& clock, const WallClock& wall,
+                              const std::function<Status()>& meanwhile) {
   Sources sources;
   const std::string place = without_slash(config.repository);
   if (place.empty()) {
@@ -189,6 +206,7 @@ Result<Sources> Sources::open(const Config& config, Clock& clock, const WallCloc
     options.ca_file = config.ca_file;
     options.deadline_ms = config.download_deadline_s * 1000;
     options.min_rate_bytes_s = config.min_rate_bytes_s;
+    options.meanwhile = meanwhile;
     TRY_VALUE(sources.client_, open_http_client(options, clock, wall));
     sources.metadata_ = std::make_unique<trust::tuf::HttpFetcher>(
         *sources.client_, place + "/metadata", place + "/targets");

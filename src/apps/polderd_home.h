@@ -4,6 +4,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,10 @@ struct Home {
   // Errors: kUnavailable while another polderd works here.
   Result<std::unique_ptr<StorageLock>> lock() const;
   bool is_running() const;
+  // How often the program in the slot of the runtime was started since it last ran for a while,
+  // this time included; 1 where that cannot be kept.
+  std::int64_t count_runtime_start() const;
+  void forget_runtime_starts() const;
   // Takes the root that came with the device, where none is trusted yet.
   Status trust_root() const;
   std::optional<Live> live() const;
@@ -41,7 +46,9 @@ struct Home {
 // The repository, as its address says.
 class Sources {
  public:
-  static Result<Sources> open(const Config& config, Clock& clock, const WallClock& wall);
+  // `meanwhile`: see HttpOptions.
+  static Result<Sources> open(const Config& config, Clock& clock, const WallClock& wall,
+                              const std::function<Status()>& meanwhile = {});
   trust::tuf::Fetcher& metadata() { return *metadata_; }
   BlobFetcher& blobs() { return *blobs_; }
   std::int64_t retry_after_s() const { return client_ ? client_->retry_after_s() : 0; }

@@ -22,14 +22,15 @@ namespace {
 
 constexpr mode_t kFileMode = 0600, kProgramMode = 0700, kFolderMode = 0700;
 
-// Of a file system that has become read-only, as a worn-out card does, everything may still be
-// read.
+// What cannot be written may still be read: everything on a file system that has become read-only,
+// as a worn-out card does, and a program that runs.
 Descriptor open_at(int folder, const std::string& name, int flags) {
   flags |= O_CLOEXEC | O_NOFOLLOW;
   Descriptor fd(::openat(folder, name.c_str(), O_RDWR | flags, kFileMode));
-  const bool may_read = fd.get() < 0 && errno == EROFS && !(flags & O_TRUNC);
+  const int refused = fd.get() < 0 ? errno : 0;
+  const bool may_read = (refused == EROFS || refused == ETXTBSY) && !(flags & O_TRUNC);
   if (may_read) fd = Descriptor(::openat(folder, name.c_str(), O_RDONLY | (flags & ~O_CREAT)));
-  if (may_read && fd.get() < 0) errno = EROFS;
+  if (may_read && fd.get() < 0) errno = refused;
   return fd;
 }
 

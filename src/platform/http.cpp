@@ -37,11 +37,13 @@ Error http_status_error(int status) {
   return error(Code::kCorrupt, "200 or 206 is expected");
 }
 
-Result<std::string> fetch_text(HttpClient& client, const std::string& url, std::size_t cap_bytes) {
+Result<std::string> fetch_text(HttpClient& client, const std::string& url, std::size_t cap_bytes,
+                               std::int64_t deadline_ms) {
   TextSink sink;
   HttpRequest request;
   request.url = url;
   request.cap_bytes = cap_bytes;
+  request.deadline_ms = deadline_ms;
   if (auto reply = client.get(request, sink); !reply.ok()) return std::move(reply).error();
   return std::move(sink.text);
 }

@@ -10,6 +10,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ struct HttpRequest {
   std::uint64_t cap_bytes = 0;
   // The part to get: from `offset`, `size` bytes or (0) to the end. The whole when both are 0.
   std::uint64_t offset = 0, size = 0;
+  // Of this request, where it is earlier than the client's; 0: the client's.
+  std::int64_t deadline_ms = 0;
 };
 
 struct HttpReply {
@@ -69,7 +72,8 @@ class HttpClient {
 };
 
 // The body as text.
-Result<std::string> fetch_text(HttpClient& client, const std::string& url, std::size_t cap_bytes);
+Result<std::string> fetch_text(HttpClient& client, const std::string& url, std::size_t cap_bytes,
+                               std::int64_t deadline_ms = 0);
 
 // A private key that may not be in a file: an EVP_PKEY.
 using HttpKey = std::shared_ptr<void>;
@@ -87,6 +91,10 @@ struct HttpOptions {
   // The slowest pace of an answer: this many bytes a second over each window. 0: any.
   std::int64_t min_rate_bytes_s = 256;
   std::int64_t rate_window_ms = 20'000;
+
+  // Called about once a second while a request lasts; an error ends it and is returned. Must not
+  // use the client. Empty: nothing.
+  std::function<Status()> meanwhile;
 
   // Followed only from http to http or to https, from https to https.
   int max_redirects = 0;

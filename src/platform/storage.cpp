@@ -57,11 +57,13 @@ Result<std::string> read_stored(Storage& storage, const std::string& name, std::
   return bytes;
 }
 
-Status copy_stored(Storage& storage, const std::string& from, const std::string& to) {
+Status copy_stored(Storage& storage, const std::string& from, const std::string& to,
+                   const Alive& alive) {
   TRY_VALUE(auto source, storage.open(from));
   TRY_VALUE(auto copy, storage.create(to));
   std::string piece(kCopyBytes, 0);
   for (std::uint64_t at = 0;;) {
+    if (alive) TRY(alive());
     TRY_VALUE(const std::size_t got, source->read(at, piece));
     if (got > 0) TRY(copy->write(at, std::string_view(piece).substr(0, got)));
     at += got;

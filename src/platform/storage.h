@@ -9,6 +9,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,6 +36,10 @@ class StoredFile {
   // what of the bytes is on the disk: write them again or give the file up.
   virtual Status sync() = 0;
 };
+
+// Called now and then in what lasts long; an error ends that and is returned from it. Empty:
+// nothing.
+using Alive = std::function<Status()>;
 
 // Held while it lives; also ends with the process.
 class StorageLock {
@@ -90,7 +95,8 @@ std::string storage_folder(const std::string& name);
 Result<std::string> read_stored(Storage& storage, const std::string& name, std::size_t cap_bytes);
 
 // Copies the bytes piece by piece; they are synced, the name is durable after Storage::sync().
-Status copy_stored(Storage& storage, const std::string& from, const std::string& to);
+Status copy_stored(Storage& storage, const std::string& from, const std::string& to,
+                   const Alive& alive = {});
 
 // Replaces the file: after a power cut at any moment it holds the old bytes or the new; after a
 // return without an error, the new. In between there is `name`.new, which may be left behind and is

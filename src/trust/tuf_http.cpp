@@ -26,7 +26,7 @@ HttpFetcher::HttpFetcher(HttpClient& client, std::string metadata_url, std::stri
       target_url_(with_slash(std::move(target_url))) {}
 
 Result<std::string> HttpFetcher::fetch_metadata(const std::string& name, std::size_t cap_bytes) {
-  return fetch_text(*client_, metadata_url_ + name, cap_bytes);
+  return fetch_text(*client_, metadata_url_ + name, cap_bytes, kMetadataDeadlineMs);
 }
 
 Status HttpFetcher::fetch_target(const std::string& name, std::int64_t cap_bytes,

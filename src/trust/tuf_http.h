@@ -3,6 +3,7 @@
 
 #include <polder/error.h>
 
+#include <cstdint>
 #include <string>
 
 #include "platform/http.h"
@@ -10,8 +11,11 @@
 
 namespace polder::trust::tuf {
 
-// Borrows the client. A base URL may end with '/' or without; the caps, deadlines and paces are the
-// client's.
+// Of one metadata file: who drips them keeps a device from looking after anything else.
+inline constexpr std::int64_t kMetadataDeadlineMs = 60'000;
+
+// Borrows the client. A base URL may end with '/' or without; the caps and paces are the client's,
+// and so is the deadline of targets.
 class HttpFetcher final : public Fetcher {
  public:
   HttpFetcher(HttpClient& client, std::string metadata_url, std::string target_url);

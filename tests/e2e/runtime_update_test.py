@@ -14,6 +14,8 @@ import tempfile
 import time
 import unittest
 
+from small_releases import Maker
+
 POLDER = pathlib.Path(sys.argv[1]).resolve()
 POLDERD = pathlib.Path(sys.argv[2]).resolve()
 PATIENCE_S = 100
@@ -144,6 +146,35 @@ target = "{TARGET}"
         self.stop()
         self.until("2.1.0", self.is_committed("2.1.0"))
         self.assertEqual(self.program().read_bytes(), second.read_bytes())
+
+        # It was committed, and now dies at its start: the release before runs, until this one is
+        # installed again.
+        broken = self.program()
+        self.stop()
+        size = broken.stat().st_size
+        broken.unlink()
+        broken.write_bytes(b"#!/bin/sh\nexit 7\n".ljust(size, b"#"))
+        broken.chmod(0o755)
+        shutil.move(self.scratch / "repo", self.scratch / "away")
+        self.until("1.0.0 in its place", lambda status: status["phase"] == "idle" and
+                   status["units"]["polderd"]["running"]["version"] == "1.0.0" and
+                   self.program().is_relative_to(self.device))
+        shutil.move(self.scratch / "away", self.scratch / "repo")
+        self.stop()
+        self.until("2.1.0 in its place", self.is_committed("2.1.0"))
+
+        # A polderd that runs from its slot installs models, and keeps nothing that no slot needs.
+        maker = Maker(POLDER, self.scratch, self.scratch / "repo")
+        (self.scratch / "manifest.json").write_text(maker.manifest("1.0.0"))
+        self.polder("repo", "add", "repo", "manifest.json", "--target",
+                    "voice/1.0.0/manifest.json", "--key", "targets.pem")
+        self.polder("repo", "publish", "repo", "--key", "online.pem")
+        self.stop()
+        self.until("the model", lambda status: status["phase"] == "idle" and
+                   status["units"]["voice"]["committed"])
+        self.assertTrue(self.program().is_relative_to(self.device))
+        self.log.seek(0)
+        self.assertNotIn("cannot open", self.log.read().replace("metadata: cannot open", ""))
 
         # Its file is lost: the release before runs, until this one is installed again.
         lost = self.program()

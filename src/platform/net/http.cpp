@@ -226,7 +226,11 @@ Result<HttpReply> Client::run(std::string_view method, const HttpRequest& reques
   if (request.size > std::numeric_limits<std::uint64_t>::max() - request.offset)
     return fail(Code::kInvalid, "{}: a part of {} bytes from {}", url.shown(), request.size,
                 request.offset);
-  Pace pace(clock_, options_.deadline_ms, options_.min_rate_bytes_s, options_.rate_window_ms);
+  const std::int64_t deadline_ms = request.deadline_ms > 0
+                                       ? std::min(request.deadline_ms, options_.deadline_ms)
+                                       : options_.deadline_ms;
+  Pace pace(clock_, deadline_ms, options_.min_rate_bytes_s, options_.rate_window_ms);
+  pace.set_meanwhile(&options_.meanwhile);
   Transfer transfer(request, method == "POST", sink, pace);
   for (int redirects = 0;; ++redirects) {
     auto outcome =

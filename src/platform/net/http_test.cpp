@@ -177,6 +177,26 @@ TEST_F(Http, Deadline) {
     expect(Code::kTimeout, path, "within 1000 ms");
 }
 
+TEST_F(Http, ARequestMayHaveLess) {
+  const auto text = fetch_text(client(), server().url("/silent"), 100, 500);
+  ASSERT_FALSE(text.ok());
+  EXPECT_NE(text.error().message.find("within 500 ms"), std::string::npos);
+}
+
+TEST_F(Http, WhoWaitsLooksAfterOtherThings) {
+  int looks = 0;
+  bool goes_down = false;
+  options_.deadline_ms = 1500;
+  options_.meanwhile = [&] {
+    ++looks;
+    return goes_down ? Status(Error{Code::kUnavailable, "the device goes down"}) : Status();
+  };
+  expect(Code::kTimeout, "/silent", "within 1500 ms");
+  EXPECT_GE(looks, 2);
+  goes_down = true;
+  expect(Code::kUnavailable, "/silent", "the device goes down");
+}
+
 TEST_F(Http, Pace) {
   options_.rate_window_ms = 500;
   options_.min_rate_bytes_s = 100;

@@ -6,8 +6,17 @@
 
 namespace polder::net {
 
+namespace {
+constexpr std::int64_t kMeanwhileUs = 1'000'000;
+}  // namespace
+
 Result<std::int64_t> Pace::left_us() {
-  const std::int64_t now = clock_->now_us();
+  std::int64_t now = clock_->now_us();
+  if (meanwhile_ && *meanwhile_ && now >= next_meanwhile_us_) {
+    TRY((*meanwhile_)());
+    now = clock_->now_us();
+    next_meanwhile_us_ = now + kMeanwhileUs;
+  }
   if (now >= deadline_us_)
     return fail(Code::kTimeout, "not done within {} ms, the deadline of a request", deadline_ms_);
   std::int64_t left = deadline_us_ - now;
@@ -29,6 +38,7 @@ Result<std::int64_t> Pace::left_us() {
     }
     left = std::min(left, window_start_us_ + window_us_ - now);
   }
+  if (meanwhile_ && *meanwhile_) left = std::min(left, next_meanwhile_us_ - now);
   return std::max<std::int64_t>(left, 1);
 }
 

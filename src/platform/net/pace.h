@@ -4,6 +4,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <functional>
 
 #include "platform/clock.h"
 
@@ -28,6 +29,9 @@ class Pace {
   }
   void end_phase() { phase_us_ = 0; }
 
+  // Called about once a second from left_us(), whose error is its own. Borrowed.
+  void set_meanwhile(const std::function<Status()>* meanwhile) { meanwhile_ = meanwhile; }
+
   // From now on the pace counts.
   void start_counting() {
     window_start_us_ = clock_->now_us();
@@ -42,6 +46,8 @@ class Pace {
 
  private:
   const Clock* clock_;
+  const std::function<Status()>* meanwhile_ = nullptr;
+  std::int64_t next_meanwhile_us_ = 0;
   std::int64_t deadline_ms_, deadline_us_;
   std::int64_t phase_ms_ = 0, phase_us_ = 0;  // 0: no phase
   std::int64_t min_rate_bytes_s_, window_us_;

@@ -15,13 +15,9 @@ constexpr std::int64_t kSaveAgainUs = 10 * kSecondUs;
 constexpr std::int64_t kMendUs = 60 * kSecondUs;
 constexpr std::int64_t kTrialCheckUs = 60 * kSecondUs;
 constexpr std::int64_t kLongestTrialUs = 24 * 3600 * kSecondUs;
+// After so long on trial it was not the release that took the machine down at its start.
+constexpr std::int64_t kLivesUs = 60 * kSecondUs;
 constexpr std::size_t kMaxRecorded = 1000;
-
-// What an error is about, without what changes from one time to the next: its kind and its file.
-std::string key_of(const Error& error) {
-  return fmt::format("{} {}", code_name(error.code),
-                     error.message.substr(0, error.message.find(": ")));
-}
 
 }  // namespace
 
@@ -97,7 +93,7 @@ bool Driver::tell(Event event) {
   if (step.changed && !save(step.state)) return false;
   const AgentState before = std::exchange(state_, std::move(step.state));
   backoff_.follow(before, state_, event.clock_s, parts_.clock.now_us());
-  if (state_.phase != before.phase) observed_from_us_ = trial_from_us_ = -1;
+  if (state_.phase != before.phase) observed_from_us_.reset(), trial_from_us_.reset();
   record_change(before, state_);
   return true;
 }
@@ -150,14 +146,8 @@ void Driver::run(const std::string& name) {
   const Unit& unit = state_.units.at(name);
   if (!unit.running()) return parts_.runner.stop(name);
   const Status status = parts_.runner.run(name, unit.active, *unit.running());
-  if (status.ok()) {
-    not_started_.erase(name);
-    return;
-  }
-  record({.act = trust::Act::kWorkerFailed,
-          .object = unit.running()->text(),
-          .text = status.error().message,
-          .repeats = !not_started_.insert(name).second});
+  if (status.ok()) return;
+  record(trust::Act::kWorkerFailed, unit.running()->text(), status.error().message);
   damaged_[name] = status.error().message;
 }
 
@@ -264,7 +254,7 @@ Status Driver::still_offered() const {
 void Driver::act() {
   const bool is_to_come = state_.phase == Phase::kDownload || state_.phase == Phase::kVerify ||
                           state_.phase == Phase::kStage || state_.phase == Phase::kProbe ||
-                          (state_.phase == Phase::kShadow && observed_from_us_ < 0);
+                          (state_.phase == Phase::kShadow && !observed_from_us_);
   if (is_to_come) {
     if (Status offered = still_offered(); !offered.ok()) return tell_status(offered);
   }
@@ -317,9 +307,7 @@ void Driver::check() {
       damaged_.try_emplace(name, health.reason);
   }
   Result<CheckOutcome> found = parts_.releases.check(state_, now_s());
-  for (std::set<std::string>* told : {&recorded_, &check_errors_}) {
-    if (told->size() > kMaxRecorded) told->clear();
-  }
+  if (recorded_.size() > kMaxRecorded) recorded_.clear();
   if (!found.ok()) {
     check_error_ = found.error().message;
     next_check_us_ =
@@ -327,7 +315,7 @@ void Driver::check() {
     const Code code = found.error().code;
     const bool is_refusal =
         code == Code::kDenied || code == Code::kCorrupt || code == Code::kTimeout;
-    if (check_errors_.insert(key_of(found.error())).second) {
+    if (recorded_.insert(check_error_).second) {
       record(is_refusal ? trust::Act::kMetadataRefused : trust::Act::kNote, "repository",
              check_error_);
     }
@@ -335,7 +323,6 @@ void Driver::check() {
     return;
   }
   check_error_.clear();
-  check_errors_.clear();
   refusals_ = std::move(found->refusals);
   Event event{.kind = EventKind::kNothing,
               .time_seen_s = found->time_seen_s,
@@ -382,8 +369,8 @@ void Driver::shadow() {
     return tell_status({});
   }
   const std::int64_t now_us = parts_.clock.now_us();
-  if (observed_from_us_ < 0) observed_from_us_ = now_us;
-  if (now_us < observed_from_us_ + config_.shadow_s * kSecondUs) return;
+  if (!observed_from_us_) observed_from_us_ = now_us;
+  if (now_us < *observed_from_us_ + config_.shadow_s * kSecondUs) return;
   tell_status({});  // what is activated now takes its place
 }
 
@@ -406,31 +393,45 @@ bool Driver::can_update() {
   return has_read_repository_;
 }
 
+void Driver::note_end() {
+  const std::int64_t now_us = parts_.clock.now_us();
+  const std::int64_t observed_us = now_us - observed_from_us_.value_or(now_us);
+  tell({.kind = EventKind::kEnd, .observed_s = observed_us / kSecondUs});
+}
+
+// Whether the release on trial is well. The time of observation begins with the first sign of life,
+// and again after each failure.
+bool Driver::watch() {
+  const UnitHealth health = parts_.runner.health(state_.update->unit);
+  if (health.health == Health::kFailed) {
+    tell({.kind = EventKind::kRejected, .reason = health.reason});
+    return false;
+  }
+  const bool has_failed = health.failed_start != std::exchange(failed_start_, health.failed_start);
+  if (has_failed) observed_from_us_.reset(), observed_before_us_ = 0;
+  if (!has_failed && health.health != Health::kStarting) return true;
+  observed_from_us_.reset();
+  if (parts_.clock.now_us() < *trial_from_us_ + kLongestTrialUs) return false;
+  tell({.kind = EventKind::kFailed,
+        .reason = fmt::format("it did not run for {} s on end in a day", config_.observe_s)});
+  return false;
+}
+
 void Driver::observe() {
   const std::int64_t now_us = parts_.clock.now_us();
   const Update& update = *state_.update;
-  if (!state_.updated().runtime) {
-    const UnitHealth health = parts_.runner.health(update.unit);
-    if (health.health == Health::kFailed) {
-      tell({.kind = EventKind::kRejected, .reason = health.reason});
-      return;
-    }
-    if (trial_from_us_ < 0) trial_from_us_ = now_us;
-    // The time of observation begins with the first sign of life, and again after each failure.
-    if (health.health == Health::kStarting || health.failed_start != failed_start_) {
-      failed_start_ = health.failed_start;
-      observed_from_us_ = -1;
-      if (now_us < trial_from_us_ + kLongestTrialUs) return;
-      tell({.kind = EventKind::kFailed,
-            .reason = fmt::format("it did not run for {} s on end in a day", config_.observe_s)});
-      return;
-    }
+  if (!trial_from_us_) {
+    trial_from_us_ = now_us;
+    observed_before_us_ = update.observed_s * kSecondUs;
   }
-  if (observed_from_us_ < 0) observed_from_us_ = now_us;
-  if (now_us < observed_from_us_ + config_.observe_s * kSecondUs) return;
+  if (!state_.updated().runtime && !watch()) return;
+  if (!observed_from_us_) observed_from_us_ = now_us - observed_before_us_;
+  const std::int64_t observed_us = now_us - *observed_from_us_;
+  if (!update.lived && observed_us >= kLivesUs) tell({.kind = EventKind::kLives});
+  if (observed_us < config_.observe_s * kSecondUs) return;
   if (!state_.updated().runtime || can_update()) {
     tell({.kind = EventKind::kDone});
-  } else if (now_us >= observed_from_us_ + kLongestTrialUs) {
+  } else if (observed_us >= kLongestTrialUs) {
     tell({.kind = EventKind::kFailed,
           .reason = "it could not read the repository: " + check_error_});
   }

@@ -108,8 +108,6 @@ struct Occurrence {
   std::optional<Phase> entered = {};
   // The text is what a process has said that has seen data: not for those outside of the device.
   bool says_worker = false;
-  // It goes on: the same was told before, and did not end. Not for a record that is kept for ever.
-  bool repeats = false;
 };
 
 struct DriverParts {
@@ -158,6 +156,11 @@ class Driver {
   // The program in the active slot of the runtime cannot be started: this one stands in for it, a
   // trial fails.
   void runtime_does_not_start(const std::string& reason);
+  // The machine goes down in good order: a trial goes on at the next start.
+  void note_end();
+  bool is_on_trial() const {
+    return state_.phase >= Phase::kProbe && state_.phase <= Phase::kObserve;
+  }
   // Somebody asks for an update now: a check is due, and what failed waits no longer.
   void ask_now();
   // Looks after what runs, at most once a second: for what may wait long in an action.
@@ -195,6 +198,7 @@ class Driver {
   void probe();
   void shadow();
   void activate();
+  bool watch();
   void observe();
   bool can_update();
   void finish();
@@ -211,16 +215,15 @@ class Driver {
   Backoff backoff_;
   std::optional<Error> unsaved_;  // why the last state could not be saved
   std::int64_t next_check_us_ = 0, retry_us_ = 0, next_look_us_ = 0;
-  std::int64_t observed_from_us_ = -1, trial_from_us_ = -1;
-  std::uint64_t failed_start_ = 0;  // of the release on trial, when it was looked at last
+  std::optional<std::int64_t> observed_from_us_, trial_from_us_;
+  std::int64_t observed_before_us_ = 0;  // in starts before this one, each with an orderly end
+  std::uint64_t failed_start_ = 0;       // of the release on trial, when it was looked at last
   std::int64_t next_trial_check_us_ = 0, mend_us_ = 0;
   bool has_read_repository_ = false;  // this very process
   bool has_checked_ = false;
   std::string check_error_;
   std::vector<Refusal> refusals_;
-  std::set<std::string> recorded_;              // refusals: each once
-  std::set<std::string> check_errors_;          // recorded since the last check that went well
-  std::set<std::string> not_started_;           // units that could not be, the last time
+  std::set<std::string> recorded_;              // refusals and check errors: each once
   std::map<std::string, std::string> damaged_;  // units whose active slot seems to be, and why
 };
 

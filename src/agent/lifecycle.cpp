@@ -14,8 +14,8 @@ namespace {
 
 using trust::Version;
 
-constexpr std::string_view kEventNames[kEventKinds] = {"start", "due",    "offer",   "nothing",
-                                                       "done",  "failed", "rejected"};
+constexpr std::string_view kEventNames[kEventKinds] = {
+    "start", "due", "offer", "nothing", "done", "failed", "rejected", "lives", "end"};
 
 // --- Attempts and bad releases -------------------------------------------------------------------
 
@@ -85,6 +85,17 @@ void switch_slot(AgentState& state) {
   state.update->tries = 0;
 }
 
+// After an orderly end the trial goes on where it was.
+void count_start(Update& update) {
+  if (!update.ended) ++update.tries, update.observed_s = 0;
+  update.ended = false;
+}
+
+void note_end(Update& update, std::int64_t observed_s) {
+  update.ended = true;
+  update.observed_s = fit_time(observed_s);
+}
+
 void accept(AgentState& state) {
   Unit& unit = state.updated();
   const ReleaseId release = state.update->release;
@@ -122,7 +133,9 @@ void apply(Effect effect, AgentState& state, const Event& event, const Policy& p
       state.update->tries = 0;
       break;
     case Effect::kSwitch: switch_slot(state); break;
-    case Effect::kCountTry: ++state.update->tries; break;
+    case Effect::kCountTry: count_start(*state.update); break;
+    case Effect::kNoteLife: state.update->lived = true; break;
+    case Effect::kNoteEnd: note_end(*state.update, event.observed_s); break;
     case Effect::kAccept: accept(state); break;
     case Effect::kFinish: state.update.reset(); break;
     case Effect::kGiveUp:
@@ -154,8 +167,10 @@ bool holds(When when, const AgentState& state, const Event& event, const Policy&
     case When::kMayInstall: return may_begin(state, event, policy);
     case When::kShadowWanted: return state.update->shadow && state.updated().running();
     case When::kTriesLeft:
-      return state.update->tries <
-             (state.updated().runtime ? policy.runtime_tries : policy.model_tries);
+      return state.update->ended ||
+             state.update->tries <
+                 (state.updated().runtime ? policy.runtime_tries : policy.model_tries);
+    case When::kHasLived: return state.update->lived;
   }
   return false;
 }

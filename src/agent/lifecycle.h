@@ -41,8 +41,10 @@ enum class EventKind : std::uint8_t {
   kDone,      // the phase's action is done
   kFailed,    // it could not be done, which may not be the release's fault
   kRejected,  // the release failed: a wrong result, a crash loop
+  kLives,     // the release on trial has run for a while
+  kEnd,       // the agent ends as it is told to: the machine goes down in good order
 };
-inline constexpr int kEventKinds = 7;
+inline constexpr int kEventKinds = 9;
 std::string_view event_name(EventKind kind);
 
 struct Event {
@@ -52,6 +54,7 @@ struct Event {
   std::uint64_t random = 0;         // for jitter
   std::string reason = {};          // kFailed, kRejected
   std::optional<Offer> offer = {};  // kOffer
+  std::int64_t observed_s = 0;      // kEnd: how long the release on trial was well
   // What a check learned: kOffer, kNothing. Only what rises is taken.
   std::int64_t time_seen_s = 0;
   std::map<std::string, trust::Version> floors = {};
@@ -63,8 +66,9 @@ struct Policy {
   std::int64_t first_wait_s = 60, longest_wait_s = 24 * 3600;
   // How long what the repository said of a release holds, before it is activated.
   std::int64_t offer_holds_s = 24 * 3600;
-  // Starts of the agent during a trial before the release on trial is to blame: one that takes the
-  // machine down with it.
+  // Starts of the agent during a trial, other than after an orderly end, before the release on
+  // trial is given up: it takes the machine down with it, which it is to blame for unless it ever
+  // lived.
   std::int64_t runtime_tries = 3, model_tries = 8;
   // How exact time_seen_s is kept, so that it costs no write at each check.
   std::int64_t time_step_s = 3600;
@@ -79,6 +83,8 @@ enum class Effect : std::uint8_t {
   kFillSlot,   // it holds the release
   kSwitch,     // the slot is the active one
   kCountTry,   // one more start during the trial
+  kNoteLife,   // the release on trial ran for a while
+  kNoteEnd,    // the next start is after an orderly end
   kAccept,     // the release is the committed one, the one before is the way back
   kFinish,     // the update is over
   kGiveUp,     // it failed; the release may be tried again later
@@ -88,7 +94,7 @@ enum class Effect : std::uint8_t {
 };
 
 // When a row of the table holds.
-enum class When : std::uint8_t { kAlways, kMayInstall, kShadowWanted, kTriesLeft };
+enum class When : std::uint8_t { kAlways, kMayInstall, kShadowWanted, kTriesLeft, kHasLived };
 
 struct Transition {
   Phase from;
@@ -130,6 +136,7 @@ inline constexpr Transition kTransitions[] = {
 
     {kProbe,    kStart,    kTriesLeft,    kProbe,    kCountTry},
     {kProbe,    kStart,    kAlways,       kDiscard,  kBlame},
+    {kProbe,    kEnd,      kAlways,       kProbe,    kNoteEnd},
     {kProbe,    kDone,     kShadowWanted, kShadow,   kNone},
     {kProbe,    kDone,     kAlways,       kActivate, kSwitch},
     {kProbe,    kFailed,   kAlways,       kDiscard,  kGiveUp},
@@ -137,18 +144,23 @@ inline constexpr Transition kTransitions[] = {
 
     {kShadow,   kStart,    kTriesLeft,    kShadow,   kCountTry},
     {kShadow,   kStart,    kAlways,       kDiscard,  kBlame},
+    {kShadow,   kEnd,      kAlways,       kShadow,   kNoteEnd},
     {kShadow,   kDone,     kAlways,       kActivate, kSwitch},
     {kShadow,   kFailed,   kAlways,       kDiscard,  kGiveUp},
     {kShadow,   kRejected, kAlways,       kDiscard,  kBlame},
 
     {kActivate, kStart,    kTriesLeft,    kActivate, kCountTry},
     {kActivate, kStart,    kAlways,       kRollBack, kGoBackBlaming},
+    {kActivate, kEnd,      kAlways,       kActivate, kNoteEnd},
     {kActivate, kDone,     kAlways,       kObserve,  kNone},
     {kActivate, kFailed,   kAlways,       kRollBack, kGoBack},
     {kActivate, kRejected, kAlways,       kRollBack, kGoBackBlaming},
 
     {kObserve,  kStart,    kTriesLeft,    kObserve,  kCountTry},
+    {kObserve,  kStart,    kHasLived,     kRollBack, kGoBack},
     {kObserve,  kStart,    kAlways,       kRollBack, kGoBackBlaming},
+    {kObserve,  kLives,    kAlways,       kObserve,  kNoteLife},
+    {kObserve,  kEnd,      kAlways,       kObserve,  kNoteEnd},
     {kObserve,  kDone,     kAlways,       kCommit,   kAccept},
     {kObserve,  kFailed,   kAlways,       kRollBack, kGoBack},
     {kObserve,  kRejected, kAlways,       kRollBack, kGoBackBlaming},

@@ -87,19 +87,19 @@ TEST(Lifecycle, EveryPhaseHasItsActionInOrder) {
 // on each event; "" where the event is ignored.
 TEST(Lifecycle, EveryPhaseAnswersEveryEvent) {
   constexpr std::string_view kExpected[kPhases][kEventKinds] = {
-      // start, due, offer, nothing, done, failed, rejected
-      {"", "check", "", "", "", "", ""},                              // idle
-      {"idle", "", "download", "idle", "", "idle", ""},               // check
-      {"", "", "", "", "verify", "discard", "discard"},               // download
-      {"", "", "", "", "stage", "discard", "discard"},                // verify
-      {"", "", "", "", "probe", "discard", "discard"},                // stage
-      {"probe", "", "", "", "shadow", "discard", "discard"},          // probe
-      {"shadow", "", "", "", "activate", "discard", "discard"},       // shadow
-      {"activate", "", "", "", "observe", "roll_back", "roll_back"},  // activate
-      {"observe", "", "", "", "commit", "roll_back", "roll_back"},    // observe
-      {"", "", "", "", "idle", "idle", ""},                           // commit
-      {"", "", "", "", "idle", "idle", ""},                           // discard
-      {"", "", "", "", "idle", "idle", ""},                           // roll_back
+      // start, due, offer, nothing, done, failed, rejected, lives, end
+      {"", "check", "", "", "", "", "", "", ""},                                      // idle
+      {"idle", "", "download", "idle", "", "idle", "", "", ""},                       // check
+      {"", "", "", "", "verify", "discard", "discard", "", ""},                       // download
+      {"", "", "", "", "stage", "discard", "discard", "", ""},                        // verify
+      {"", "", "", "", "probe", "discard", "discard", "", ""},                        // stage
+      {"probe", "", "", "", "shadow", "discard", "discard", "", "probe"},             // probe
+      {"shadow", "", "", "", "activate", "discard", "discard", "", "shadow"},         // shadow
+      {"activate", "", "", "", "observe", "roll_back", "roll_back", "", "activate"},  // activate
+      {"observe", "", "", "", "commit", "roll_back", "roll_back", "observe", "observe"},  // observe
+      {"", "", "", "", "idle", "idle", "", "", ""},                                       // commit
+      {"", "", "", "", "idle", "idle", "", "", ""},                                       // discard
+      {"", "", "", "", "idle", "idle", "", "", ""},  // roll_back
   };
   for (int p = 0; p < kPhases; ++p) {
     for (int k = 0; k < kEventKinds; ++k) {
@@ -134,7 +134,7 @@ TEST(Lifecycle, NoRowIsDead) {
 std::string without_history(AgentState state) {
   for (Attempts& item : state.attempts) item.failures = 1, item.not_before_s = 0;
   for (BadRelease& item : state.bad) item.reason.clear();
-  if (state.update) state.update->reason.clear();
+  if (state.update) state.update->reason.clear(), state.update->observed_s = 0;
   const auto by_version = [](const auto& item) { return item.release.version; };
   std::ranges::sort(state.attempts, {}, by_version);
   std::ranges::sort(state.bad, {}, by_version);
@@ -383,6 +383,31 @@ TEST(Lifecycle, AReleaseThatTakesTheMachineDownIsGivenUp) {
     EXPECT_EQ(state.bad.size(), 1u);
     EXPECT_EQ(state.units.at(name).active, Slot::kNone);
   }
+}
+
+// One that is switched off often, by whoever pulls its plug or in good order.
+TEST(Lifecycle, ADeviceThatIsSwitchedOffOftenBlamesNoRelease) {
+  const Policy policy;
+  const Event kLives = event(EventKind::kLives);
+  Event end = event(EventKind::kEnd);
+  AgentState state = after(in_phase(Phase::kObserve), {kLives});
+  for (int i = 1; i <= 3 * policy.model_tries; ++i) {
+    end.observed_s = 20 * i;
+    state = after(state, {end, kStart});
+    EXPECT_EQ(state.phase, Phase::kObserve);
+    EXPECT_EQ(state.update->observed_s, 20 * i);
+  }
+  EXPECT_EQ(after(state, {kDone}).phase, Phase::kCommit);
+  // What was seen before a plug was pulled is not believed.
+  for (std::int64_t i = 0; i < policy.model_tries; ++i) {
+    state = after(state, {kStart});
+    EXPECT_EQ(state.phase, Phase::kObserve);
+    EXPECT_EQ(state.update->observed_s, 0);
+  }
+  state = after(state, {kStart});
+  EXPECT_EQ(state.phase, Phase::kRollBack);
+  EXPECT_TRUE(state.bad.empty());
+  EXPECT_EQ(state.attempts.size(), 1u);
 }
 
 TEST(Lifecycle, ReasonsFitAnywhere) {

@@ -345,7 +345,7 @@ TEST_F(Client, BringsAReleaseIntoASlot) {
     ASSERT_TRUE(outcome.ok()) << outcome.error().message;
     ASSERT_EQ(outcome->offers.size(), 2u);
     const Offer& offer = outcome->offers[i];
-    state_.update = Update{offer.unit, offer.release, Slot::kA, Slot::kNone, false, 0, 0, ""};
+    state_.update = Update{.unit = offer.unit, .release = offer.release};
     state_.phase = Phase::kDownload;
     int alive = 0;
     const Status got = releases.download(state_, [&] { return ++alive, Status(); });
@@ -376,7 +376,7 @@ TEST_F(Client, ADiskThatIsTooSmallIsSaidBeforeTheDownload) {
   HttpBlobs fetcher(http_, kUrl);
   RepositoryReleases releases(config_, device_, repository_.files, fetcher, blobs);
   const Offer offer = releases.check(state_, kTestNowS)->offers.at(0);
-  state_.update = Update{"people", offer.release, Slot::kA, Slot::kNone, false, 0, 0, ""};
+  state_.update = Update{.unit = "people", .release = offer.release};
   disk_.set_capacity(kRoomMarginBytes);
   const Status full = releases.download(state_, nullptr);
   ASSERT_FALSE(full.ok());

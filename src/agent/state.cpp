@@ -144,6 +144,9 @@ Json to_json(const Update& update) {
                        {"shadow", update.shadow},
                        {"retry", update.retry},
                        {"tries", update.tries},
+                       {"ended", update.ended},
+                       {"observed_s", update.observed_s},
+                       {"lived", update.lived},
                        {"offered_s", update.offered_s},
                        {"reason", update.reason}};
 }
@@ -231,8 +234,8 @@ Result<Unit> read_unit(const Object& object) {
 }
 
 Result<Update> read_update(const Object& object) {
-  TRY(object.only(
-      {"unit", "release", "slot", "before", "shadow", "retry", "tries", "offered_s", "reason"}));
+  TRY(object.only({"unit", "release", "slot", "before", "shadow", "retry", "tries", "ended",
+                   "observed_s", "lived", "offered_s", "reason"}));
   Update update;
   TRY_VALUE(update.unit, object.text("unit", trust::kMaxReleaseNameBytes));
   TRY_VALUE(update.release, read_release(object, "release"));
@@ -241,6 +244,9 @@ Result<Update> read_update(const Object& object) {
   TRY_VALUE(update.shadow, object.boolean("shadow"));
   TRY_VALUE(update.retry, object.integer("retry", 0, kMaxCount));
   TRY_VALUE(update.tries, object.integer("tries", 0, kMaxCount));
+  TRY_VALUE(update.ended, object.boolean("ended"));
+  TRY_VALUE(update.observed_s, object.integer("observed_s", 0, kMaxTimeS));
+  TRY_VALUE(update.lived, object.boolean("lived"));
   TRY_VALUE(update.offered_s, object.integer("offered_s", 0, kMaxTimeS));
   TRY_VALUE(update.reason, object.text("reason", kMaxReasonBytes));
   return update;

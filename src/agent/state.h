@@ -85,13 +85,16 @@ struct Unit {
 struct Update {
   std::string unit;
   ReleaseId release;
-  Slot slot = Slot::kA;        // where it goes
-  Slot before = Slot::kNone;   // what was active when it began
-  bool shadow = false;         // to be run beside the old one first
-  std::int64_t retry = 0;      // of the assignment: see BadRelease
-  std::int64_t tries = 0;      // starts of the agent since activation
-  std::string reason;          // why it failed, while it is discarded or rolled back
-  std::int64_t offered_s = 0;  // since 1970: when the repository said so
+  Slot slot = Slot::kA;         // where it goes
+  Slot before = Slot::kNone;    // what was active when it began
+  bool shadow = false;          // to be run beside the old one first
+  std::int64_t retry = 0;       // of the assignment: see BadRelease
+  std::int64_t tries = 0;       // starts of the agent since activation, but after an orderly end
+  bool ended = false;           // the agent ended in good order and has not started since
+  std::int64_t observed_s = 0;  // how long the release on trial was well before that
+  bool lived = false;           // it ran for a while, at some start
+  std::string reason;           // why it failed, while it is discarded or rolled back
+  std::int64_t offered_s = 0;   // since 1970: when the repository said so
   bool operator==(const Update&) const = default;
 };
 

@@ -30,6 +30,9 @@ AgentState full_state() {
                         .shadow = true,
                         .retry = 2,
                         .tries = 1,
+                        .ended = true,
+                        .observed_s = 120,
+                        .lived = true,
                         .reason = "a \"reason\"",
                         .offered_s = 1'799'999'000};
   state.attempts = {{release("people", "1.3.0"), 3, 1'800'000'100}};

@@ -51,11 +51,11 @@ class Supervisor {
   // Asks it to stop, and ends it after WorkerPolicy::stop_ms; waits as long.
   void stop();
   void poll();
+  // Ends what runs as one that has failed: for what is seen from outside.
+  void fail_worker(const Error& why) { crash(why); }
 
   WorkerPhase phase() const { return phase_; }
   bool is_crash_loop() const { return crash_loop_; }
-  // Since it last ran well for long.
-  int crashes_in_a_row() const { return crashes_in_a_row_; }
   // Why it ended last, for people; empty: it has not.
   const std::string& reason() const { return reason_; }
   // Its kind; nothing when it ended without a word.

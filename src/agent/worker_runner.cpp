@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/output_bounds.h"
 #include "agent/probe.h"
 #include "agent/sealed_models.h"
 #include "base/fail.h"
@@ -11,6 +12,8 @@
 namespace polder::agent {
 
 namespace {
+
+constexpr std::int64_t kLookUs = 10'000'000;
 
 WorkerPolicy policy_of(const Config& config, const std::string& program) {
   WorkerPolicy policy;
@@ -262,9 +265,23 @@ std::optional<ShadowResult> WorkerRunner::shadow_result(const std::string& unit)
   return over == shadow_results_.end() ? std::nullopt : std::optional(over->second);
 }
 
+// Where the worker itself does not keep to its bounds.
+void WorkerRunner::look_at_output(const std::string& unit, Worker& worker) {
+  if (config_.output.keep == Keep::kNothing || clock_.now_us() < worker.next_look_us) return;
+  worker.next_look_us = clock_.now_us() + kLookUs;
+  const std::string folder = config_.output_folder() + "/" + unit;
+  const auto cap_bytes = std::uint64_t(config_.output.max_bytes);
+  const Status within = check_output(folder, cap_bytes);
+  if (within.ok()) return;
+  worker.supervisor->fail_worker(within.error());
+  const Status trimmed = trim_output(folder, cap_bytes);
+  if (!trimmed.ok() && happened_) happened_({trust::Act::kNote, unit, trimmed.error().message});
+}
+
 void WorkerRunner::poll() {
   for (auto& [unit, worker] : workers_) {
     if (!worker.supervisor) continue;
+    look_at_output(unit, worker);
     worker.supervisor->poll();
     if (worker.supervisor->phase() == WorkerPhase::kEnded) continue;  // a recording has its end
     const std::string& reason = worker.supervisor->reason();
@@ -279,8 +296,7 @@ void WorkerRunner::poll() {
                  .text = told,
                  .unit = unit,
                  .release = worker.release,
-                 .says_worker = true,
-                 .repeats = worker.supervisor->crashes_in_a_row() > 1});
+                 .says_worker = true});
   }
 }
 

@@ -1,7 +1,6 @@
 #include "platform/process.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -9,6 +8,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstring>
 
 #include "base/fail.h"
@@ -84,6 +84,22 @@ Result<ProcessResult> run_process(const std::vector<std::string>& command, std::
 void set_default_environment(const char* name, const char* value) { ::setenv(name, value, 0); }
 
 void hide_this_process() { ::prctl(PR_SET_DUMPABLE, 0); }
+
+namespace {
+volatile std::sig_atomic_t held_termination = 0;
+}  // namespace
+
+void hold_termination(bool wanted) {
+  ::signal(SIGTERM, wanted ? [](int) { held_termination = 1; } : SIG_DFL);
+}
+
+bool termination_is_held() { return held_termination != 0; }
+
+void end_by_termination() {
+  ::signal(SIGTERM, SIG_DFL);
+  ::raise(SIGTERM);
+  ::_exit(128 + SIGTERM);  // it was blocked
+}
 
 Result<std::string> own_program() {
   char path[PATH_MAX];

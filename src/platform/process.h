@@ -27,6 +27,12 @@ void set_default_environment(const char* name, const char* value);
 // crash leaves no core file. Programs that it runs begin as they always do.
 void hide_this_process();
 
+// While `wanted`, SIGTERM ends this process no longer but is remembered.
+void hold_termination(bool wanted);
+bool termination_is_held();
+// Ends this process as SIGTERM does.
+[[noreturn]] void end_by_termination();
+
 // The path of the running program. Errors: kIo.
 Result<std::string> own_program();
 

@@ -1,6 +1,9 @@
 #include "platform/process.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
 
 namespace polder {
 namespace {
@@ -36,6 +39,25 @@ TEST(Process, WhatCannotStart) {
   EXPECT_EQ(missing.error().code, Code::kUnavailable);
   EXPECT_NE(missing.error().message.find("/nowhere/program"), std::string::npos);
   EXPECT_FALSE(run_process({}, 100).ok());
+}
+
+TEST(ProcessDeathTest, TerminationIsHeldUntilSomebodyAsks) {
+  EXPECT_EXIT(
+      {
+        hold_termination(true);
+        ::raise(SIGTERM);
+        if (!termination_is_held()) ::_exit(1);
+        end_by_termination();
+      },
+      testing::KilledBySignal(SIGTERM), "");
+  EXPECT_EXIT(
+      {
+        hold_termination(true);
+        hold_termination(false);
+        ::raise(SIGTERM);
+        ::_exit(1);
+      },
+      testing::KilledBySignal(SIGTERM), "");
 }
 
 TEST(Process, OwnProgramIsThisTest) {

@@ -199,13 +199,21 @@ class Device {
     const double cuts_a_day = 1.0;
     const double p = double(seconds) * cuts_a_day / double(kDayS);
     if (faults() && random_.chance(std::min(p, 0.5))) {
-      now_s_ += random_.below(seconds + 1);
+      const std::int64_t passed_s = random_.below(seconds + 1);
+      now_s_ += passed_s;
+      if (random_.chance(0.3)) go_down(passed_s);
       power_cut();
       return false;
     }
     now_s_ += seconds;
     if (faults() && random_.chance(p / 2)) jump();
     return true;
+  }
+
+  // In good order, before the power is cut.
+  void go_down(std::int64_t passed_s) {
+    const std::int64_t before_s = state_.update ? state_.update->observed_s : 0;
+    tell({.kind = EventKind::kEnd, .observed_s = before_s + passed_s});
   }
 
   void wait_for_check() {
@@ -407,7 +415,11 @@ class Device {
       now_s_ += 30;
       power_cut();
     } else {
-      done(600, 0.002, &updated().observed);
+      if (!state_.update->lived) {
+        if (pass(60)) tell({.kind = EventKind::kLives});
+        return;
+      }
+      done(std::max<std::int64_t>(540 - state_.update->observed_s, 1), 0.002, &updated().observed);
     }
   }
 

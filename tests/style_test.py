@@ -16,7 +16,8 @@ MAX_FILE_BYTES = 1 << 20
 CODE = {".h", ".cpp", ".cmake", ".py", ".proto", ".fbs"}
 COMMENT = re.compile(r"^\s*(//|/\*|#(?!\s*(pragma|include|if|define))|\"\"\")")
 # Files that people or tools lay out by other rules.
-FREE_FORM = re.compile(r"(^|/)(LICENSE|models\.txt)$|\.(md|html|json|svg|csv|jsonl)$|^tests/data/")
+FREE_FORM = re.compile(r"(^|/)(LICENSE|models\.txt)$|\.(md|html|json|svg|csv|jsonl)$|^tests/data/"
+                       r"|\.go$|(^|/)go\.(mod|sum)$")
 CORPUS = re.compile(r"^fuzz/corpus/")  # anything goes there, up to a size
 # Built from pieces, so that this file does not break its own rules.
 HOSTS = re.compile(r"\b(" + "|".join(host.replace(".", r"\.") for host in [

@@ -64,7 +64,7 @@ def free_port():
 class ReportingDevice(unittest.TestCase):
     """Who uses it gives the paths of both programs."""
     polder_path = polderd_path = None
-    maker_class = Maker
+    maker_class, collector_class = Maker, Collector
     every_s = 1
 
     def setUp(self):
@@ -83,7 +83,7 @@ class ReportingDevice(unittest.TestCase):
         self.polder("repo", "publish", self.repo, "--key", "online.pem")
         self.maker = self.maker_class(self.polder_path, self.scratch, self.repo)
         shutil.copy(self.repo / "metadata" / "1.root.json", self.scratch / "root.json")
-        self.collector = Collector()
+        self.collector = self.collector_class()
         self.addCleanup(self.collector.server_close)
         self.addCleanup(self.collector.shutdown)
         self.port = free_port()

@@ -79,8 +79,14 @@ if(POLDER_HOST)
   polder_room(sdk EXCEPTIONS DEPS compile import runtime ops graph platform base)
   polder_room(release EXCEPTIONS DEPS sdk trust pipeline measure import runtime graph kernel
               platform base)
-  target_compile_options(polder_release PRIVATE
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # as in trust
+  set(release_targets polder_release)
+  if(POLDER_TESTS)
+    list(APPEND release_targets release_test)
+  endif()
+  foreach(target ${release_targets})
+    target_compile_options(${target} PRIVATE
+      $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # as in trust
+  endforeach()
   polder_room(cli EXCEPTIONS DEPS release sdk trust pipeline measure compile import runtime ops
               graph kernel platform base)
   add_executable(polder src/apps/polder.cpp)

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "trust/audit_log.h"
 #include "trust/audit_proof.h"
+#include "trust/audit_segments.h"
 #include "trust_seeds.h"
 
 namespace {
@@ -30,13 +31,43 @@ void open_and_append(const std::string& bytes, const std::string& checkpoints) {
                    .ok());
 }
 
+// Those that are read, one after another, are the bytes up to what was torn.
+void read_checkpoints(const std::string& bytes) {
+  const MemoryAppendFile file(bytes);
+  CheckpointReader reader(file);
+  std::string read;
+  for (;;) {
+    const auto item = reader.next();
+    if (!item.ok()) return;
+    if (!*item) break;
+    read += (*item)->note + "\n";
+  }
+  POLDER_CHECK(bytes.starts_with(read) && read.size() + reader.torn_bytes() == bytes.size());
+}
+
+// Bytes that are a log: as the first segment of a chain, and as the one after another.
+void chain(const std::string& bytes) {
+  const auto report = verify_log(MemoryAppendFile(bytes), {});
+  if (!report.ok() || report->entries == 0) return;
+  for (const std::uint64_t number : {1, 2, 7}) {
+    SegmentChain chain;
+    if (!chain.add(number, "fuzz", *report).ok()) continue;
+    POLDER_CHECK(chain.removed().has_value() == (number > 1));
+    POLDER_CHECK(chain.unsigned_entries() == report->entries);
+    POLDER_CHECK(!chain.add(number + 2, "fuzz", *report).ok());
+    POLDER_CHECK(!chain.is_of_removed({report->origin, report->entries, report->root}).value());
+    (void)chain.is_of_removed({chain.origin() + "/3", 1, {}});
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   static const PublicKey key = fuzz::audit_signer()->public_key();
   open_and_append(text, "");
-  (void)read_checkpoints(MemoryAppendFile(text));
+  chain(text);
+  read_checkpoints(text);
   if (const auto entry = Entry::parse(text, "fuzz"); entry.ok()) {
     POLDER_CHECK(entry->line().value() == text);
   }

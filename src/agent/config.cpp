@@ -58,6 +58,7 @@ constexpr Option kTop[] = {
     {.name = "worker", .type = OptionType::kTable, .doc = "See below."},
     {.name = "output", .type = OptionType::kTable, .doc = "See below."},
     {.name = "reports", .type = OptionType::kTable, .doc = "See below."},
+    {.name = "audit", .type = OptionType::kTable, .doc = "See below."},
     {.name = "identity", .type = OptionType::kTable, .doc = "See below."},
 };
 
@@ -191,6 +192,17 @@ constexpr Option kReports[] = {
             "(OTLP/HTTP); `[network] ca_file` holds for it too. Empty: none."},
 };
 
+constexpr Option kAudit[] = {
+    {.name = "megabytes",
+     .type = OptionType::kInteger,
+     .fallback = "16",
+     .unit = "MB",
+     .min = 1,
+     .max = 4096,
+     .doc = "Of the audit log and its checkpoints; above it the oldest entries are removed, an "
+            "eighth of it at a time."},
+};
+
 constexpr Option kIdentity[] = {
     {.name = "key",
      .fallback = "\"\"",
@@ -206,9 +218,9 @@ struct Section {
   std::string_view name;
   std::span<const Option> options;
 };
-constexpr Section kSections[] = {{"updates", kUpdates}, {"network", kNetwork},
-                                 {"worker", kWorker},   {"output", kOutput},
-                                 {"reports", kReports}, {"identity", kIdentity}};
+constexpr Section kSections[] = {{"updates", kUpdates},  {"network", kNetwork}, {"worker", kWorker},
+                                 {"output", kOutput},    {"reports", kReports}, {"audit", kAudit},
+                                 {"identity", kIdentity}};
 
 // An empty table of such a section where the file has none.
 Result<Settings> section(const Settings& top, std::string_view name, std::string_view file) {
@@ -362,6 +374,8 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
                 output.place("folder"), clipped(config.output.folder));
   TRY_VALUE(const Settings reports, section(top, "reports", file));
   TRY_VALUE(config.reports, read_reports(reports));
+  TRY_VALUE(const Settings audit, section(top, "audit", file));
+  config.audit_bytes = audit.integer("megabytes") << 20;
   TRY_VALUE(const Settings identity, section(top, "identity", file));
   config.key = identity.string("key");
   config.decryption_key = identity.string("decryption_key");

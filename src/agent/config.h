@@ -75,8 +75,9 @@ struct Config {
   std::int64_t download_deadline_s = 0, min_rate_bytes_s = 0;
 
   ReportConfig reports;
-  std::string key;             // URI (trust/signer.h); empty: a file in the folder
-  std::string decryption_key;  // likewise
+  std::int64_t audit_bytes = 0;  // the audit log's cap
+  std::string key;               // URI (trust/signer.h); empty: a file in the folder
+  std::string decryption_key;    // likewise
 
   WorkerConfig worker;
   OutputConfig output;

@@ -19,6 +19,12 @@ constexpr std::int64_t kLongestTrialUs = 24 * 3600 * kSecondUs;
 constexpr std::int64_t kLivesUs = 60 * kSecondUs;
 constexpr std::size_t kMaxRecorded = 1000;
 
+// What an error is about, without what changes from one time to the next: its kind and its file.
+std::string key_of(const Error& error) {
+  return fmt::format("{} {}", code_name(error.code),
+                     error.message.substr(0, error.message.find(": ")));
+}
+
 }  // namespace
 
 bool is_to_blame(Code code) {
@@ -146,8 +152,14 @@ void Driver::run(const std::string& name) {
   const Unit& unit = state_.units.at(name);
   if (!unit.running()) return parts_.runner.stop(name);
   const Status status = parts_.runner.run(name, unit.active, *unit.running());
-  if (status.ok()) return;
-  record(trust::Act::kWorkerFailed, unit.running()->text(), status.error().message);
+  if (status.ok()) {
+    not_started_.erase(name);
+    return;
+  }
+  record({.act = trust::Act::kWorkerFailed,
+          .object = unit.running()->text(),
+          .text = status.error().message,
+          .repeats = !not_started_.insert(name).second});
   damaged_[name] = status.error().message;
 }
 
@@ -307,7 +319,9 @@ void Driver::check() {
       damaged_.try_emplace(name, health.reason);
   }
   Result<CheckOutcome> found = parts_.releases.check(state_, now_s());
-  if (recorded_.size() > kMaxRecorded) recorded_.clear();
+  for (std::set<std::string>* told : {&recorded_, &check_errors_}) {
+    if (told->size() > kMaxRecorded) told->clear();
+  }
   if (!found.ok()) {
     check_error_ = found.error().message;
     next_check_us_ =
@@ -315,7 +329,7 @@ void Driver::check() {
     const Code code = found.error().code;
     const bool is_refusal =
         code == Code::kDenied || code == Code::kCorrupt || code == Code::kTimeout;
-    if (recorded_.insert(check_error_).second) {
+    if (check_errors_.insert(key_of(found.error())).second) {
       record(is_refusal ? trust::Act::kMetadataRefused : trust::Act::kNote, "repository",
              check_error_);
     }
@@ -323,6 +337,7 @@ void Driver::check() {
     return;
   }
   check_error_.clear();
+  check_errors_.clear();
   refusals_ = std::move(found->refusals);
   Event event{.kind = EventKind::kNothing,
               .time_seen_s = found->time_seen_s,

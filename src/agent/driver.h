@@ -108,6 +108,8 @@ struct Occurrence {
   std::optional<Phase> entered = {};
   // The text is what a process has said that has seen data: not for those outside of the device.
   bool says_worker = false;
+  // It goes on: the same was told before, and did not end. Not for a record that is kept for ever.
+  bool repeats = false;
 };
 
 struct DriverParts {
@@ -223,7 +225,9 @@ class Driver {
   bool has_checked_ = false;
   std::string check_error_;
   std::vector<Refusal> refusals_;
-  std::set<std::string> recorded_;              // refusals and check errors: each once
+  std::set<std::string> recorded_;              // refusals: each once
+  std::set<std::string> check_errors_;          // recorded since the last check that went well
+  std::set<std::string> not_started_;           // units that could not be, the last time
   std::map<std::string, std::string> damaged_;  // units whose active slot seems to be, and why
 };
 

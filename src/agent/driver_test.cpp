@@ -291,6 +291,28 @@ TEST_F(DriverTest, AnUnreachableRepositoryStopsNothing) {
   EXPECT_EQ(agent.check_error(), "");
 }
 
+// An error of metadata that have expired has the time in it.
+TEST_F(DriverTest, ARefusalThatRepeatsIsRecordedOnce) {
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  const auto check = [&](Code code, const std::string& text) {
+    releases.check_error = {code, text};
+    clock.advance_us(config.check_every_s * kSecondUs);
+    settle(agent);
+    EXPECT_EQ(agent.check_error(), text);
+    return count(trust::Act::kMetadataRefused);
+  };
+  EXPECT_EQ(check(Code::kTimeout, "timestamp.json: expired, and it is 10:00"), 1);
+  EXPECT_EQ(check(Code::kTimeout, "timestamp.json: expired, and it is 10:30"), 1);
+  EXPECT_EQ(check(Code::kDenied, "timestamp.json: signed by nobody"), 2);
+  EXPECT_EQ(check(Code::kTimeout, "snapshot.json: expired, and it is 11:30"), 3);
+  EXPECT_EQ(check(Code::kTimeout, "timestamp.json: expired, and it is 12:00"), 3);
+  releases.check_error.message.clear();
+  clock.advance_us(config.check_every_s * kSecondUs);
+  settle(agent);
+  EXPECT_EQ(check(Code::kTimeout, "timestamp.json: expired, and it is 13:00"), 4);
+}
+
 // A server that is busy says when to come again.
 TEST_F(DriverTest, AServerThatAsksForTimeGetsIt) {
   Driver agent = driver();

@@ -240,10 +240,15 @@ Json Live::to_json() const {
   }
   Json::Members shadows;
   for (const auto& [name, result] : shadow) shadows.emplace(name, shadow_json(result));
-  return Json::Members{{"checked_s", checked_s},          {"check_error", clip_text(check_error)},
-                       {"refusals", std::move(refused)},  {"health", std::move(units)},
-                       {"output", std::move(kept)},       {"shadow", std::move(shadows)},
-                       {"reports", reports_json(reports)}};
+  return Json::Members{{"checked_s", checked_s},
+                       {"check_error", clip_text(check_error)},
+                       {"refusals", std::move(refused)},
+                       {"health", std::move(units)},
+                       {"output", std::move(kept)},
+                       {"shadow", std::move(shadows)},
+                       {"reports", reports_json(reports)},
+                       {"audit", Json::Members{{"trouble", clip_text(audit.what)},
+                                               {"advice", clip_text(audit.advice)}}}};
 }
 
 Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
@@ -278,6 +283,9 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
     live.shadow.emplace(name, std::move(result));
   }
   TRY_VALUE(live.reports, read_reports(object));
+  TRY_VALUE(const Object audit, object.object("audit"));
+  TRY_VALUE(live.audit.what, audit.text("trouble", kMaxLiveTextBytes));
+  TRY_VALUE(live.audit.advice, audit.text("advice", kMaxLiveTextBytes));
   return live;
 }
 
@@ -332,6 +340,8 @@ std::string status_text(const Config& config, const AgentState& state,
     text += fmt::format("  bad: {}: {}\n", item.release.text(), item.reason);
   if (!live) return text;
   if (!live->check_error.empty()) text += fmt::format("  last check: {}\n", live->check_error);
+  if (!live->audit.what.empty())
+    text += fmt::format("  {}\n    {}\n", live->audit.what, live->audit.advice);
   text += reports_text(live->reports);
   for (const std::string& refusal : live->refusals) text += fmt::format("  refused: {}\n", refusal);
   return text;
@@ -345,6 +355,16 @@ void judge_status(std::vector<Finding>& out, const char* what, const Status& sta
                   const char* good, const char* advice) {
   if (status.ok()) out.push_back({Level::kGood, fmt::format("{}: {}", what, good), ""});
   else out.push_back({Level::kWrong, fmt::format("{}: {}", what, status.error().message), advice});
+}
+
+// What is there now comes before what the agent said when it ran.
+void judge_audit(std::vector<Finding>& out, const Facts& facts) {
+  RecordTrouble trouble = facts.live ? facts.live->audit : RecordTrouble();
+  if (!facts.identity.ok()) trouble = not_signed(facts.config, facts.identity.error());
+  if (!facts.audit.ok() && facts.audit.error().code != Code::kNotFound)
+    trouble = not_recorded(facts.config, facts.audit.error());
+  if (trouble.what.empty()) out.push_back({Level::kGood, "audit log: kept and signed", ""});
+  else out.push_back({Level::kWrong, trouble.what, trouble.advice});
 }
 
 void judge_clock(std::vector<Finding>& out, const Facts& facts, const AgentState& state) {
@@ -397,7 +417,8 @@ std::vector<Finding> diagnose(const Facts& facts) {
                  facts.is_running ? "polderd: running" : "polderd: not running",
                  facts.is_running ? "" : "systemctl start polderd"});
   judge_status(out, "identity", facts.identity, "the key is there and signs",
-               "'polderd identity create' makes one where there is none");
+               "until the key can be used the audit log is not signed");
+  judge_audit(out, facts);
   if (facts.config.repository.empty()) {
     out.push_back({Level::kWarning, "repository: none", "set 'repository' in polderd.toml"});
   } else {

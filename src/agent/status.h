@@ -20,6 +20,7 @@
 #include "agent/driver.h"
 #include "agent/kept_output.h"
 #include "agent/lifecycle.h"
+#include "agent/recorder.h"
 #include "agent/reporter.h"
 #include "agent/shadow.h"
 #include "trust/json.h"
@@ -38,6 +39,7 @@ struct Live {
   std::map<std::string, KeptCounts> output;    // by unit, where something is kept
   std::map<std::string, ShadowResult> shadow;  // by unit, of the last update that had one
   ReporterStanding reports;
+  RecordTrouble audit;
 
   trust::Json to_json() const;
   // Errors: kCorrupt.
@@ -67,6 +69,7 @@ struct Facts {
   Status identity;                        // whether the key can be used
   Status repository;                      // whether something is there
   Status root;                            // whether there is a root to trust
+  Status audit;                           // whether the audit log can go on; kNotFound: none yet
   std::vector<std::string> bad_settings;  // of polderd.toml, for pipelines that are installed
   bool confines_files = true;             // the kernel can (platform/confine_files.h)
   Result<std::uint64_t> free_bytes{std::uint64_t(0)};

@@ -72,7 +72,10 @@ TEST(Status, LiveComesBack) {
             .shadow = {{"people", some_shadow()}}};
   live.reports.units["people"] = {.classes = {{"person", 41}, {"7", 1}},
                                   .signals = {{"a.score", {0.25, 0}}, {"b.rms", {{}, 3}}}};
+  live.audit = {"audit log: entries are not signed", "chmod 600"};
   EXPECT_EQ(Live::parse(live.to_json().compact(), "x").value(), live);
+  EXPECT_NE(status_text(config_with(), some_state(), live, true).find("chmod 600"),
+            std::string::npos);
   EXPECT_FALSE(Live::parse("{}", "x").ok());
   Live large;
   large.refusals.assign(100, std::string(5000, 'x') + " y");
@@ -127,6 +130,11 @@ TEST(Doctor, EveryFaultIsNamedWithAdvice) {
   wrong([](Facts& f) { f.state = AgentState(); }, "no release");
   wrong([](Facts& f) { f.live->health["people"] = "crash loop"; }, "crash loop");
   wrong([](Facts& f) { f.state = some_state(); }, "failed here");
+  wrong([](Facts& f) { f.identity = fail(Code::kDenied, "key.pem: chmod 600 'key.pem'"); },
+        "entries are not signed: key.pem: chmod 600");
+  wrong([](Facts& f) { f.audit = fail(Code::kCorrupt, "audit/log: entry 3"); },
+        "entries are not recorded: audit/log: entry 3");
+  wrong([](Facts& f) { f.live->audit = {"entries are not signed: no TPM", "wait"}; }, "no TPM");
 }
 
 TEST(Identity, IsMadeOnceAndAsksForACertificate) {

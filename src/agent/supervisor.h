@@ -56,6 +56,8 @@ class Supervisor {
 
   WorkerPhase phase() const { return phase_; }
   bool is_crash_loop() const { return crash_loop_; }
+  // Since it last ran well for long.
+  int crashes_in_a_row() const { return crashes_in_a_row_; }
   // Why it ended last, for people; empty: it has not.
   const std::string& reason() const { return reason_; }
   // Its kind; nothing when it ended without a word.

@@ -208,6 +208,7 @@ TEST_F(Times, ACrashLoopIsSaidAndLeft) {
   }
   kill_worker();
   EXPECT_TRUE(supervisor_->is_crash_loop());
+  EXPECT_EQ(supervisor_->crashes_in_a_row(), policy_.crashes);
   EXPECT_NE(supervisor_->reason().find("signal 11"), std::string::npos);
   pass_ms(policy_.longest_wait_ms);  // it is tried again all the same
   EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
@@ -217,6 +218,7 @@ TEST_F(Times, ACrashLoopIsSaidAndLeft) {
     pass_ms(1000);
   }
   EXPECT_FALSE(supervisor_->is_crash_loop());
+  EXPECT_EQ(supervisor_->crashes_in_a_row(), 0);
   // Another release begins with a clean sheet.
   for (int i = 0; i < policy_.crashes; ++i) {
     kill_worker();

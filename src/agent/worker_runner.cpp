@@ -296,7 +296,8 @@ void WorkerRunner::poll() {
                  .text = told,
                  .unit = unit,
                  .release = worker.release,
-                 .says_worker = true});
+                 .says_worker = true,
+                 .repeats = worker.supervisor->crashes_in_a_row() > 1});
   }
 }
 

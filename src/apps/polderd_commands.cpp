@@ -74,6 +74,7 @@ class Agent {
       if (auto shadow = runner_->shadow_result(name)) live.shadow.emplace(name, std::move(*shadow));
     }
     live.reports = telemetry_->reporter().standing();
+    live.audit = record_->trouble();
     return live;
   }
   void publish_live() {
@@ -82,9 +83,19 @@ class Agent {
     // For readers alone: when it fails they see the one before.
     if (replace_stored(*home_.storage, kLiveName, text).ok()) live_text_ = text;
   }
+  // Of a check that changes nothing: what else was said stays.
+  void publish_check(const std::string& error) {
+    Live live = home_.live().value_or(Live());
+    live.checked_s = wall_.now_s();
+    live.check_error = error;
+    live.audit = record_->trouble();
+    [[maybe_unused]] const Status said =
+        replace_stored(*home_.storage, kLiveName, live.to_json().pretty());
+  }
   void note_check() { checked_s_ = wall_.now_s(); }
   void meanwhile() {
     telemetry_->poll(driver_->state());
+    record_->poll();
     say_alive();
     if (!termination_is_held()) return;
     driver_->note_end();
@@ -116,7 +127,7 @@ class Agent {
     device_ = this_device();
     releases_ = std::make_unique<RepositoryReleases>(home_.config, device_, sources_.metadata(),
                                                      sources_.blobs(), *blobs_);
-    record_ = Recorder::open(home_, wall_.now_s());
+    record_ = std::make_unique<Recorder>(home_.config, *home_.storage, clock_, wall_, log);
     TRY_VALUE(const std::string program, own_program());
     runner_ = std::make_unique<WorkerRunner>(home_.config, releases_->slots(), *home_.storage,
                                              processes_, clock_, program,
@@ -138,7 +149,7 @@ class Agent {
 
   void happened(const Occurrence& what) {
     log(fmt::format("{}: {}", what.object, what.text));
-    record_.add(what, wall_.now_s());
+    record_->add(what);
     telemetry_->reporter().note(what);
   }
 
@@ -152,7 +163,7 @@ class Agent {
   trust::Device device_;
   std::unique_ptr<BlobStore> blobs_;
   std::unique_ptr<RepositoryReleases> releases_;
-  Recorder record_;
+  std::unique_ptr<Recorder> record_;
   std::unique_ptr<WorkerRunner> runner_;
   std::unique_ptr<Telemetry> telemetry_;
   std::unique_ptr<Driver> driver_;
@@ -208,7 +219,10 @@ Json release_json(const std::string& unit, const ReleaseId& release) {
 Result<int> print_check(Agent& agent, bool json) {
   const Driver& driver = agent.driver();
   const AgentState& state = driver.state();
-  TRY_VALUE(CheckOutcome outcome, agent.releases().check(state, driver.now_s()));
+  auto checked = agent.releases().check(state, driver.now_s());
+  agent.publish_check(checked.ok() ? "" : checked.error().message);
+  if (!checked.ok()) return std::move(checked).error();
+  CheckOutcome outcome = std::move(*checked);
   AgentState learned = state;
   for (const auto& [name, floor] : outcome.floors) {
     if (learned.units.contains(name)) learned.floors[name] = floor;
@@ -353,9 +367,10 @@ Result<int> identity_create_command(const Args& args) {
   TRY_VALUE(const std::unique_ptr<StorageLock> lock, home.lock());
   KeyPassphrase passphrase(args);
   TRY_VALUE(const Identity identity, create_identity(home.config, passphrase.source()));
-  SystemWallClock wall;
-  Recorder record = Recorder::open(home, wall.now_s());
-  record.add({trust::Act::kIdentityCreated, identity.device, identity.key.id()}, wall.now_s());
+  SystemClock clock;
+  const SystemWallClock wall;
+  Recorder record(home.config, *home.storage, clock, wall, log);
+  record.add({trust::Act::kIdentityCreated, identity.device, identity.key.id()});
   TRY(print_identity(identity, args.has("--json")));
   return 0;
 }

@@ -31,7 +31,6 @@ namespace {
 constexpr char kDefaultConfig[] = "/etc/polderd/polderd.toml";
 constexpr char kLockName[] = "lock";
 constexpr char kRuntimeStartsName[] = "runtime-starts";
-constexpr char kAuditFolder[] = "audit", kAuditName[] = "audit/log";
 // How the program that was installed tells the one of a slot who it is.
 constexpr char kSlotVariable[] = "POLDERD_SLOT", kInstalledVariable[] = "POLDERD_INSTALLED";
 
@@ -182,6 +181,7 @@ Facts Home::facts() const {
   if (const auto identity = show_identity(config, none); !identity.ok())
     facts.identity = Error(identity.error());
   facts.root = look_at_root(*this);
+  facts.audit = trust::check_newest_segment(*storage, kAuditFolder);
   if (!config.repository.empty()) facts.repository = look_at_repository(config);
   facts.confines_files = can_confine_files();
   facts.free_bytes = storage->free_bytes();
@@ -213,42 +213,6 @@ Result<Sources> Sources::open(const Config& config, Clock& clock, const WallCloc
     sources.blobs_ = std::make_unique<HttpBlobs>(*sources.client_, place);
   }
   return sources;
-}
-
-// --- Records -------------------------------------------------------------------------------------
-
-Recorder Recorder::open(const Home& home, std::int64_t now_s) {
-  Recorder recorder;
-  const auto open = [&]() -> Status {
-    TRY(home.storage->make_folder(kAuditFolder));
-    TRY_VALUE(recorder.log_,
-              trust::AuditLog::open(*home.storage, kAuditName,
-                                    {"polderd/" + home.config.device, "polderd", now_s}));
-    return {};
-  };
-  if (const Status opened = open(); !opened.ok())
-    std::fprintf(stderr, "polderd: audit log: %s\n", one_line(opened.error().message).c_str());
-  trust::NoPassphrase none;
-  if (auto signer = open_identity(home.config, none); signer.ok())
-    recorder.signer_ = std::move(*signer);
-  return recorder;
-}
-
-void Recorder::add(const Occurrence& what, std::int64_t now_s) {
-  if (!log_ || what.act == trust::Act::kNote) return;
-  const auto write = [&]() -> Status {
-    TRY_VALUE([[maybe_unused]] const std::uint64_t sequence,
-              log_->append({now_s,
-                            "polderd",
-                            what.act,
-                            fit_reason(what.object),
-                            {{"text", fit_reason(what.text)}}}));
-    if (!signer_) return {};
-    TRY_VALUE([[maybe_unused]] const std::string note, log_->checkpoint(*signer_));
-    return {};
-  };
-  if (const Status written = write(); !written.ok())
-    std::fprintf(stderr, "polderd: audit log: %s\n", one_line(written.error().message).c_str());
 }
 
 KeyPassphrase::KeyPassphrase(const command_line::Args& args)

@@ -18,7 +18,6 @@
 #include "platform/http.h"
 #include "platform/secret_input.h"
 #include "platform/storage.h"
-#include "trust/audit_log.h"
 #include "trust/manifest.h"
 #include "trust/passphrase.h"
 #include "trust/tuf_updater.h"
@@ -57,18 +56,6 @@ class Sources {
   std::unique_ptr<HttpClient> client_;
   std::unique_ptr<trust::tuf::Fetcher> metadata_;
   std::unique_ptr<BlobFetcher> blobs_;
-};
-
-// The audit log, with a checkpoint by the device's key after each act where it has one. Nothing
-// depends on it: what cannot be written is told on stderr.
-class Recorder {
- public:
-  static Recorder open(const Home& home, std::int64_t now_s);
-  void add(const Occurrence& what, std::int64_t now_s);
-
- private:
-  std::optional<trust::AuditLog> log_;
-  std::unique_ptr<trust::Signer> signer_;
 };
 
 // The PIN of a token's or a TPM's key; a key in a file has none, for nobody is there to type it.

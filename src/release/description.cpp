@@ -49,8 +49,9 @@ constexpr Option kArtifact[] = {
      .choices = "plan|tflite|onnx|runtime",
      .doc = "Fallback: what the file's first bytes say."},
     {.name = "target",
-     .doc = "`generic`, `x86-64-v3`, `x86-64-v4` or `arm64`. Of a plan: what it was compiled for; "
-            "of other models: `generic`; of a runtime it must be given."},
+     .choices = "generic|x86-64-v3|x86-64-v4|arm64",
+     .doc = "Fallback: of a plan what it was compiled for, of other models `generic`; of a runtime "
+            "it must be given."},
     {.name = "backend", .doc = "What runs a .tflite or .onnx: `litert`. Plans run on `native`."},
     {.name = "latency_ms",
      .type = OptionType::kFloat,

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/fail.h"
 #include "base/text.h"
+#include "trust/manifest.h"
 
 namespace polder::trust {
 
@@ -22,7 +24,7 @@ bool has_zeros(std::string_view line) {
 
 std::string checkpoints_path(const std::string& log_path) { return log_path + ".checkpoints"; }
 
-Status LogReader::fill() {
+Status FileWindow::more() {
   buffer_.erase(0, at_);
   at_ = 0;
   const std::size_t held = buffer_.size();
@@ -34,58 +36,73 @@ Status LogReader::fill() {
 }
 
 Result<std::optional<std::string_view>> LogReader::next() {
-  if (file_.size() > kMaxLogBytes) {
-    return fail(Code::kExhausted, "{}: {} bytes; a log has {} at most", file_.path(), file_.size(),
+  const ReadableFile& file = window_.file();
+  if (file.size() > kMaxLogBytes) {
+    return fail(Code::kExhausted, "{}: {} bytes; a log has {} at most", file.path(), file.size(),
                 kMaxLogBytes);
   }
-  std::size_t end = buffer_.find('\n', at_);
-  while (end == buffer_.npos && read_ < file_.size() && buffer_.size() - at_ <= kMaxEntryBytes) {
-    TRY(fill());
-    end = buffer_.find('\n', at_);
+  std::size_t end = window_.view().find('\n');
+  while (end == std::string_view::npos && window_.has_more() &&
+         window_.view().size() <= kMaxEntryBytes) {
+    TRY(window_.more());
+    end = window_.view().find('\n');
   }
-  const std::string_view line =
-      std::string_view(buffer_).substr(at_, end == buffer_.npos ? end : end - at_);
+  const std::string_view line = window_.view().substr(0, end);
   if (line.size() > kMaxEntryBytes) {
-    return fail(Code::kCorrupt, "{}: byte {}: a line of more than {} bytes", file_.path(),
-                whole_bytes_, kMaxEntryBytes);
+    return fail(Code::kCorrupt, "{}: byte {}: a line of more than {} bytes", file.path(),
+                window_.taken(), kMaxEntryBytes);
   }
-  const bool last = read_ == file_.size() && end + 1 >= buffer_.size();
-  if (end == buffer_.npos || (last && has_zeros(line))) return std::optional<std::string_view>();
-  at_ = end + 1;
-  whole_bytes_ += line.size() + 1;
+  const bool last = !window_.has_more() && end + 1 >= window_.view().size();
+  if (end == std::string_view::npos || (last && has_zeros(line)))
+    return std::optional<std::string_view>();
+  window_.take(end + 1);
   return std::optional(line);
 }
 
-Result<CheckpointList> read_checkpoints(const ReadableFile& file) {
+std::string CheckpointReader::where() const {
+  return fmt::format("{}: checkpoint {}", window_.file().path(), count_);
+}
+
+namespace {
+
+// Where the first checkpoint ends, with the newline of its last line; npos where it does not.
+std::size_t end_of_checkpoint(std::string_view bytes) {
+  const std::size_t text = bytes.find(kBlankLine);
+  return text == bytes.npos ? text : bytes.find(kBlankLine, text + 2);
+}
+
+}  // namespace
+
+Result<std::optional<SignedCheckpoint>> CheckpointReader::next() {
+  const ReadableFile& file = window_.file();
   if (file.size() > kMaxCheckpointsBytes) {
     return fail(Code::kExhausted, "{}: {} bytes of checkpoints; {} at most", file.path(),
                 file.size(), kMaxCheckpointsBytes);
   }
-  std::string bytes(file.size(), '\0');
-  TRY(file.read(0, bytes));
-  CheckpointList list;
-  std::string_view rest = bytes;
-  while (!rest.empty()) {
-    const std::size_t text = rest.find(kBlankLine);
-    const std::size_t end = text == rest.npos ? text : rest.find(kBlankLine, text + 2);
-    const bool last = end == rest.npos || end + 2 == rest.size();
-    if (end == rest.npos || (last && has_zeros(rest))) break;
-    const std::string where = fmt::format("{}: checkpoint {}", file.path(), list.items.size() + 1);
-    const std::string_view note = rest.substr(0, end + 1);
-    TRY_VALUE(const Note parsed, Note::parse(note, where));
-    TRY_VALUE(Checkpoint checkpoint, Checkpoint::parse(parsed.text, where));
-    if (!list.items.empty() && checkpoint.size <= list.items.back().checkpoint.size) {
-      return fail(Code::kCorrupt, "{}: of {} entries, after one of {}", where, checkpoint.size,
-                  list.items.back().checkpoint.size);
-    }
-    list.items.push_back({std::string(note), std::move(checkpoint)});
-    rest.remove_prefix(end + 2);
+  std::size_t end = end_of_checkpoint(window_.view());
+  while (end == std::string_view::npos && window_.has_more() &&
+         window_.view().size() <= kMaxNoteBytes) {
+    TRY(window_.more());
+    end = end_of_checkpoint(window_.view());
   }
-  if (rest.size() > kMaxNoteBytes) {
-    return fail(Code::kCorrupt, "{}: no checkpoint in the last {} bytes", file.path(), rest.size());
+  const std::string_view rest = window_.view();
+  if (end == rest.npos && rest.size() > kMaxNoteBytes) {
+    return fail(Code::kCorrupt, "{}: byte {}: no checkpoint in {} bytes", file.path(),
+                window_.taken(), rest.size());
   }
-  list.torn_bytes = rest.size();
-  return list;
+  const bool last = !window_.has_more() && end + 2 >= rest.size();
+  if (end == rest.npos || (last && has_zeros(rest))) return std::optional<SignedCheckpoint>();
+  ++count_;
+  SignedCheckpoint item{std::string(rest.substr(0, end + 1)), {}};
+  TRY_VALUE(const Note parsed, Note::parse(item.note, where()));
+  TRY_VALUE(item.checkpoint, Checkpoint::parse(parsed.text, where()));
+  if (count_ > 1 && item.checkpoint.size <= last_size_) {
+    return fail(Code::kCorrupt, "{}: of {} entries, after one of {}", where(), item.checkpoint.size,
+                last_size_);
+  }
+  last_size_ = item.checkpoint.size;
+  window_.take(end + 2);
+  return std::optional(std::move(item));
 }
 
 namespace {
@@ -110,44 +127,95 @@ Status check_checkpoint(const Checkpoint& checkpoint, const Walk& walk, std::uin
               path, good_entries, checkpoint.size - 1);
 }
 
-Result<Walk> walk_log(const ReadableFile& log, std::vector<Checkpoint> checkpoints) {
-  std::stable_sort(checkpoints.begin(), checkpoints.end(),
-                   [](const auto& a, const auto& b) { return a.size < b.size; });
+// The checkpoints of a vector and of those beside a log, the smallest first.
+class Merged {
+ public:
+  Merged(std::vector<Checkpoint> given, const NextCheckpoint& beside)
+      : given_(std::move(given)), beside_(beside) {
+    std::ranges::stable_sort(given_, {}, &Checkpoint::size);
+  }
+  Result<std::optional<Checkpoint>> next() {
+    if (!held_ && beside_) {
+      TRY_VALUE(held_, beside_());
+    }
+    const bool has_given = at_ < given_.size();
+    if (held_ && (!has_given || held_->size <= given_[at_].size))
+      return std::exchange(held_, std::nullopt);
+    return has_given ? std::optional(given_[at_++]) : std::nullopt;
+  }
+
+ private:
+  std::vector<Checkpoint> given_;
+  const NextCheckpoint& beside_;
+  std::size_t at_ = 0;
+  std::optional<Checkpoint> held_;
+};
+
+constexpr char kAfter[] = "after", kSize[] = "size", kRoot[] = "root";  // in a first entry
+
+Json::Members details_of(const std::optional<Checkpoint>& after) {
+  if (!after) return {};
+  return {{kAfter, after->origin}, {kSize, std::int64_t(after->size)}, {kRoot, hex(after->root)}};
+}
+
+Result<std::optional<Checkpoint>> read_after(const Entry& first, const std::string& where) {
+  if (first.details.empty()) return std::optional<Checkpoint>();
+  const Json details(first.details);
+  TRY_VALUE(const Object object, Object::of(details, where));
+  TRY(object.only({kAfter, kRoot, kSize}));
+  Checkpoint after;
+  TRY_VALUE(after.origin, object.text(kAfter, kMaxNoteNameBytes));
+  TRY_VALUE(const std::int64_t size, object.integer(kSize, 1, INT64_MAX));
+  after.size = std::uint64_t(size);
+  TRY_VALUE(after.root, read_digest(object, kRoot));
+  return std::optional(std::move(after));
+}
+
+Status take_entry(std::string_view line, const std::string& where, Walk& walk) {
+  const std::uint64_t size = walk.tree.size();
+  TRY_VALUE(const Entry entry, Entry::parse(line, where));
+  if (entry.sequence != size) {
+    return fail(Code::kCorrupt,
+                "{}: its number is {}: an entry was dropped, added or moved before it", where,
+                entry.sequence);
+  }
+  const bool begins = entry.act == act_name(Act::kLogCreated);
+  if (begins != (size == 0) || (begins && !is_note_name(entry.object))) {
+    return fail(Code::kCorrupt, "{}: the first entry, and no other, is '{}' with the log's name",
+                where, act_name(Act::kLogCreated));
+  }
+  if (begins) {
+    walk.report.origin = entry.object;
+    TRY_VALUE(walk.report.after, read_after(entry, where));
+  }
+  walk.tree.add(leaf_hash(line));
+  return {};
+}
+
+Result<Walk> walk_log(const ReadableFile& log, std::vector<Checkpoint> given,
+                      const NextCheckpoint& beside) {
   Walk walk;
   LogReader reader(log);
-  std::size_t checked = 0;
-  std::uint64_t good_entries = 0;  // proven by the checkpoint before
+  Merged checkpoints(std::move(given), beside);
+  TRY_VALUE(std::optional<Checkpoint> due, checkpoints.next());
   while (true) {
     const std::uint64_t size = walk.tree.size();
-    while (checked < checkpoints.size() && checkpoints[checked].size == size) {
-      TRY(check_checkpoint(checkpoints[checked], walk, good_entries, log.path()));
-      good_entries = checkpoints[checked++].size;
+    while (due && due->size == size) {
+      TRY(check_checkpoint(*due, walk, walk.report.covered, log.path()));
+      walk.report.covered = size;
+      ++walk.report.checkpoints;
+      TRY_VALUE(due, checkpoints.next());
     }
     TRY_VALUE(const auto line, reader.next());
     if (!line) break;
-    const std::string where = fmt::format("{}: entry {}", log.path(), size);
-    TRY_VALUE(const Entry entry, Entry::parse(*line, where));
-    if (entry.sequence != size) {
-      return fail(Code::kCorrupt,
-                  "{}: its number is {}: an entry was dropped, added or moved before it", where,
-                  entry.sequence);
-    }
-    const bool begins = entry.act == act_name(Act::kLogCreated);
-    if (begins != (size == 0) || (begins && !is_note_name(entry.object))) {
-      return fail(Code::kCorrupt, "{}: the first entry, and no other, is '{}' with the log's name",
-                  where, act_name(Act::kLogCreated));
-    }
-    if (begins) walk.report.origin = entry.object;
-    walk.tree.add(leaf_hash(*line));
+    TRY(take_entry(*line, fmt::format("{}: entry {}", log.path(), size), walk));
   }
-  if (checked < checkpoints.size()) {
+  if (due) {
     return fail(Code::kCorrupt, "{}: truncated: {} entries, but one of {} was signed", log.path(),
-                walk.tree.size(), checkpoints.back().size);
+                walk.tree.size(), due->size);
   }
   walk.whole_bytes = reader.whole_bytes();
   walk.report.entries = walk.tree.size();
-  walk.report.covered = checkpoints.empty() ? 0 : checkpoints.back().size;
-  walk.report.checkpoints = checkpoints.size();
   walk.report.torn_bytes = reader.torn_bytes();
   walk.report.root = walk.tree.root();
   return walk;
@@ -155,8 +223,9 @@ Result<Walk> walk_log(const ReadableFile& log, std::vector<Checkpoint> checkpoin
 
 }  // namespace
 
-Result<LogReport> verify_log(const ReadableFile& log, std::vector<Checkpoint> checkpoints) {
-  TRY_VALUE(Walk walk, walk_log(log, std::move(checkpoints)));
+Result<LogReport> verify_log(const ReadableFile& log, std::vector<Checkpoint> checkpoints,
+                             const NextCheckpoint& beside) {
+  TRY_VALUE(Walk walk, walk_log(log, std::move(checkpoints), beside));
   return std::move(walk.report);
 }
 
@@ -182,10 +251,14 @@ Result<AuditLog> AuditLog::over(std::unique_ptr<AppendFile> log,
 }
 
 Status AuditLog::load(const Start& start) {
-  TRY_VALUE(const CheckpointList list, read_checkpoints(*checkpoints_));
-  std::vector<Checkpoint> said;
-  for (const SignedCheckpoint& item : list.items) said.push_back(item.checkpoint);
-  TRY_VALUE(Walk walk, walk_log(*log_, std::move(said)));
+  CheckpointReader reader(*checkpoints_);
+  const auto beside = [&]() -> Result<std::optional<Checkpoint>> {
+    TRY_VALUE(auto item, reader.next());
+    if (!item) return std::optional<Checkpoint>();
+    last_note_ = std::move(item->note);
+    return std::optional(std::move(item->checkpoint));
+  };
+  TRY_VALUE(Walk walk, walk_log(*log_, {}, beside));
   if (walk.report.entries == 0 && !is_note_name(start.origin)) {
     return fail(Code::kInvalid,
                 "{}: a new log needs a name of letters, digits and punctuation without spaces or "
@@ -198,13 +271,15 @@ Status AuditLog::load(const Start& start) {
   }
   // Nothing is cut off before all else was found in order.
   if (walk.report.torn_bytes > 0) TRY(log_->truncate(walk.whole_bytes));
-  if (list.torn_bytes > 0) TRY(checkpoints_->truncate(checkpoints_->size() - list.torn_bytes));
-  torn_bytes_ = walk.report.torn_bytes + list.torn_bytes;
+  const std::uint64_t torn_bytes = reader.torn_bytes();
+  if (torn_bytes > 0) TRY(checkpoints_->truncate(checkpoints_->size() - torn_bytes));
+  torn_bytes_ = walk.report.torn_bytes + torn_bytes;
+  covered_ = walk.report.covered;
   tree_ = std::move(walk.tree);
   origin_ = walk.report.entries > 0 ? walk.report.origin : start.origin;
-  if (!list.items.empty()) last_note_ = list.items.back().note;
   if (tree_.size() > 0) return {};
-  auto first = append({start.time_s, start.actor, Act::kLogCreated, start.origin});
+  auto first =
+      append({start.time_s, start.actor, Act::kLogCreated, start.origin, details_of(start.after)});
   if (!first) return std::move(first).error();
   return {};
 }
@@ -236,13 +311,14 @@ Result<std::string> AuditLog::checkpoint(Signer& signer, std::span<const PublicK
     TRY_VALUE(const Checkpoint last, open_checkpoint(last_note_, keys, checkpoints_->path()));
     if (last.size == tree_.size()) return last_note_;
   }
-  TRY_VALUE(std::string note, sign_checkpoint({origin_, tree_.size(), tree_.root()}, signer));
+  TRY_VALUE(std::string note, sign_checkpoint(end(), signer));
   if (checkpoints_->size() + note.size() + 1 > kMaxCheckpointsBytes) {
     return fail(Code::kExhausted, "{}: {} bytes and would exceed {}: begin another log",
                 checkpoints_->path(), checkpoints_->size(), kMaxCheckpointsBytes);
   }
   TRY(checkpoints_->append(note + "\n"));
   last_note_ = note;
+  covered_ = tree_.size();
   return note;
 }
 

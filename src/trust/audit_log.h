@@ -13,11 +13,14 @@
 // An entry is on the disk when append() returns. A power cut in the middle leaves the beginning of
 // a line, which the next open() cuts off; anything else that is wrong is corruption and stays as
 // evidence.
+//
+// A log may go on where another ended (trust/audit_segments.h): its first entry says where.
 #pragma once
 
 #include <polder/error.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,24 +41,39 @@ inline constexpr std::uint64_t kMaxCheckpointsBytes = std::uint64_t(64) << 20;
 
 std::string checkpoints_path(const std::string& log_path);
 
+// A file that is read from its beginning on, and what of it is in memory. Borrows the file.
+class FileWindow {
+ public:
+  explicit FileWindow(const ReadableFile& file) : file_(file) {}
+  const ReadableFile& file() const { return file_; }
+  // Of what has been read: what is not taken yet. Valid until the next more().
+  std::string_view view() const { return std::string_view(buffer_).substr(at_); }
+  bool has_more() const { return read_ < file_.size(); }
+  Status more();
+  void take(std::size_t bytes) { at_ += bytes, taken_ += bytes; }
+  std::uint64_t taken() const { return taken_; }
+
+ private:
+  const ReadableFile& file_;
+  std::string buffer_;
+  std::size_t at_ = 0;       // in the buffer
+  std::uint64_t read_ = 0;   // of the file
+  std::uint64_t taken_ = 0;  // of the file
+};
+
 // Reads a log line by line. Borrows the file.
 class LogReader {
  public:
-  explicit LogReader(const ReadableFile& file) : file_(file) {}
+  explicit LogReader(const ReadableFile& file) : window_(file) {}
   // The next line without its newline, valid until the next call; nothing at the end. Errors:
   // kCorrupt for a line above kMaxEntryBytes; kExhausted for a log above kMaxLogBytes; kIo.
   Result<std::optional<std::string_view>> next();
   // Once next() gave nothing: where the last whole line ends, and what of a line comes after it.
-  std::uint64_t whole_bytes() const { return whole_bytes_; }
-  std::uint64_t torn_bytes() const { return file_.size() - whole_bytes_; }
+  std::uint64_t whole_bytes() const { return window_.taken(); }
+  std::uint64_t torn_bytes() const { return window_.file().size() - window_.taken(); }
 
  private:
-  Status fill();
-  const ReadableFile& file_;
-  std::string buffer_;
-  std::size_t at_ = 0;             // in the buffer
-  std::uint64_t read_ = 0;         // of the file
-  std::uint64_t whole_bytes_ = 0;  // up to the line that next() gave
+  FileWindow window_;
 };
 
 // A checkpoint as it was published.
@@ -63,12 +81,23 @@ struct SignedCheckpoint {
   std::string note;
   Checkpoint checkpoint;  // what it says; believe it when open_checkpoint() does
 };
-struct CheckpointList {
-  std::vector<SignedCheckpoint> items;  // sizes rise
-  std::uint64_t torn_bytes = 0;
+
+// Reads the checkpoints of a log one by one. Borrows the file.
+class CheckpointReader {
+ public:
+  explicit CheckpointReader(const ReadableFile& file) : window_(file) {}
+  // The next; nothing at the end. Sizes rise. Errors: kCorrupt; kExhausted above
+  // kMaxCheckpointsBytes; kIo.
+  Result<std::optional<SignedCheckpoint>> next();
+  // "PATH: checkpoint 3": the one that next() gave.
+  std::string where() const;
+  // Once next() gave nothing: what of a checkpoint comes after the last whole one.
+  std::uint64_t torn_bytes() const { return window_.file().size() - window_.taken(); }
+
+ private:
+  FileWindow window_;
+  std::uint64_t count_ = 0, last_size_ = 0;
 };
-// Errors: kCorrupt; kExhausted above kMaxCheckpointsBytes.
-Result<CheckpointList> read_checkpoints(const ReadableFile& file);
 
 // What a log holds.
 struct LogReport {
@@ -78,12 +107,18 @@ struct LogReport {
   std::uint64_t checkpoints = 0;  // that were checked
   std::uint64_t torn_bytes = 0;   // of an entry whose writing was interrupted, at the end
   Sha256 root{};
+  std::optional<Checkpoint> after;  // the end of the log that this one goes on from
 };
 
-// Walks the whole log: its entries in order, and the root at each checkpoint. `checkpoints` are
-// taken as true; open_checkpoint() gives such. Errors: kCorrupt, saying between which entries the
-// log is not what was signed.
-Result<LogReport> verify_log(const ReadableFile& log, std::vector<Checkpoint> checkpoints);
+// Gives one checkpoint after another, whose sizes do not fall; nothing at the end.
+using NextCheckpoint = std::function<Result<std::optional<Checkpoint>>()>;
+
+// Walks the whole log: its entries in order, and the root at each checkpoint. All `checkpoints`,
+// and those of `beside`, are taken as true; open_checkpoint() gives such. In memory is a part of
+// the log that does not grow with it. Errors: kCorrupt, saying between which entries the log is not
+// what was signed; those of `beside`.
+Result<LogReport> verify_log(const ReadableFile& log, std::vector<Checkpoint> checkpoints,
+                             const NextCheckpoint& beside = {});
 
 class AuditLog {
  public:
@@ -92,6 +127,7 @@ class AuditLog {
     std::string origin;  // empty: whatever a log that exists is called
     std::string actor;
     std::int64_t time_s = 0;
+    std::optional<Checkpoint> after = {};  // the end of the log that it goes on from
   };
   // Opens the log as its one writer, or begins it. Errors: kInvalid when the log has another name;
   // kCorrupt when it breaks its own format or one of its checkpoints; kUnavailable while another
@@ -112,6 +148,12 @@ class AuditLog {
 
   const std::string& origin() const { return origin_; }
   std::uint64_t size() const { return tree_.size(); }
+  // What a checkpoint of all that it holds says.
+  Checkpoint end() const { return {origin_, tree_.size(), tree_.root()}; }
+  // By the last checkpoint.
+  std::uint64_t covered() const { return covered_; }
+  // Of both files.
+  std::uint64_t bytes() const { return log_->size() + checkpoints_->size(); }
   // What open() cut off, of the log and its checkpoints together.
   std::uint64_t torn_bytes() const { return torn_bytes_; }
 
@@ -123,7 +165,7 @@ class AuditLog {
   std::string origin_;
   Frontier tree_;
   std::string last_note_;  // the last checkpoint; empty: none
-  std::uint64_t torn_bytes_ = 0;
+  std::uint64_t covered_ = 0, torn_bytes_ = 0;
 };
 
 }  // namespace polder::trust

@@ -251,6 +251,36 @@ TEST(TufTrustedSet, FindsTargetsInHashBins) {
   }
 }
 
+// TAP 15: a role with succinct bins has the search end in one of them, whatever comes after it.
+TEST(TufTrustedSet, BinsEndTheSearch) {
+  TestRepository repository;
+  repository.targets["targets"].delegations->roles.clear();
+  delegate(repository, "targets", "first", {"*"});
+  delegate(repository, "targets", "second", {"*"});
+  SuccinctRoles bins;
+  bins.name_prefix = "bin";
+  bins.bit_length = 1;
+  Delegations& delegations = repository.targets["first"].delegations.emplace();
+  for (unsigned i = 0; i < 2; ++i) {
+    repository.set_keys(delegations.keys, bins, bins.bin_name(i), "bins");
+    repository.targets[bins.bin_name(i)].expires_s = kTestNowS + kDayS;
+  }
+  delegations.succinct = bins;
+  repository.add_target("second", "x.plan", "x");
+  const auto find = [&] {
+    repository.bump();
+    repository.publish();
+    TrustedSet set = refreshed(repository);
+    Result<Lookup> found = Lookup();
+    EXPECT_EQ(search(repository, set, "x.plan", found).back(),
+              delegations.succinct ? bins.bin_of("x.plan") : "second");
+    return found.value().role;
+  };
+  EXPECT_EQ(find(), "");
+  delegations.succinct.reset();
+  EXPECT_EQ(find(), "second");
+}
+
 TEST(TufTrustedSet, AllTargetsFilesTogetherHaveACap) {
   TestRepository repository;
   repository.targets["targets"].delegations->roles.clear();

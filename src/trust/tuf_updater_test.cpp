@@ -201,7 +201,7 @@ TEST(TufTargetCheck, HoldsPiecesAgainstTheList) {
   target.file.hashes["sha512"] = hex(sha512("other"));
   EXPECT_FALSE(check({"abcdef"}));
   target.file.hashes = {{"md5", "00"}};
-  EXPECT_EQ(check({}).error().code, Code::kCorrupt);
+  EXPECT_EQ(TargetCheck::start(target).error().code, Code::kCorrupt);
 }
 
 TEST(TufHttp, FetchesFromAWebServer) {

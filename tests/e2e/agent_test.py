@@ -203,7 +203,12 @@ class Agent(Device):
         subprocess.run([POLDER, "repo", "publish", self.repo, "--key", "online.pem"], cwd=self.keys,
                        env={**os.environ, "SOURCE_DATE_EPOCH": "1000000000"}, check=True,
                        capture_output=True, timeout=60)
-        report = self.install(status=1)
+        # Who only asks leaves it to be read.
+        self.agent("check", status=1)
+        self.assertIn("expired", self.agent("status"))
+        self.assertIn("last check: timestamp.json", self.agent("doctor", status=1))
+        for _ in range(3):
+            report = self.install(status=1)
         self.assertIn("expired", report["live"]["check_error"])
         self.assertEqual(self.running(), "1.0.0")
         # Renewed, all goes on.
@@ -229,6 +234,31 @@ class Agent(Device):
         public = self.scratch / "device.pub.pem"
         public.write_text(made["public"])
         self.polder("audit", "verify", self.device / "audit" / "log", "--key", public)
+        report = json.loads(self.polder("audit", "verify", self.device / "audit", "--key", public,
+                                        "--json"))
+        self.assertEqual((report["first_segment"], report["last_segment"]), (1, 1))
+        self.assertEqual(report["covered"], report["entries"])
+        self.assertNotIn("not signed", self.agent("status"))
+        # A key that others can read signs nothing, and everybody who asks is told.
+        key.chmod(0o644)
+        self.agent("check")
+        self.assertIn("entries are not signed", self.agent("status"))
+        live = json.loads(self.agent("status", "--json"))["live"]
+        self.assertIn("chmod 600", live["audit"]["trouble"])
+        self.assertIn("chmod 600", self.agent("doctor", status=1))
+        key.chmod(0o600)
+        self.agent("check")
+        self.assertNotIn("not signed", self.agent("status"))
+        # A damaged log is left as it is, and told likewise.
+        log = self.device / "audit" / "log"
+        damaged = log.read_bytes().replace(b"polderd", b"nobody?", 1)
+        log.write_bytes(damaged)
+        self.agent("check")
+        self.assertEqual(log.read_bytes(), damaged)
+        for command, status in (("status", 0), ("doctor", 1)):
+            said = self.agent(command, status=status)
+            self.assertIn("entries are not recorded", said)
+            self.assertIn(f"mv {self.device}/audit ", said)
 
     def run_what_is_sealed(self, made):
         """Seals a release for the releaser alone, then for the device whose identity `made` is."""

@@ -14,11 +14,26 @@ Result<std::string> read_note(const std::string& path) {
 Result<std::string> last_note(const std::string& log_path) {
   const std::string path = trust::checkpoints_path(log_path);
   TRY_VALUE(const auto file, open_readable(path));
-  TRY_VALUE(trust::CheckpointList list, trust::read_checkpoints(*file));
-  if (list.items.empty()) {
+  trust::CheckpointReader reader(*file);
+  std::string note;
+  for (;;) {
+    TRY_VALUE(auto item, reader.next());
+    if (!item) break;
+    note = std::move(item->note);
+  }
+  if (note.empty()) {
     return fail(Code::kNotFound, "{}: no checkpoint yet: polder audit checkpoint signs one", path);
   }
-  return std::move(list.items.back().note);
+  return note;
+}
+
+Result<std::string> origin_of(const std::string& log_path) {
+  TRY_VALUE(const auto log, open_readable(log_path));
+  trust::LogReader reader(*log);
+  TRY_VALUE(const auto line, reader.next());
+  if (!line) return fail(Code::kCorrupt, "{}: no entry: it is not a log yet", log_path);
+  TRY_VALUE(trust::Entry first, trust::Entry::parse(*line, log_path + ": entry 0"));
+  return std::move(first.object);
 }
 
 Result<std::vector<trust::PublicKey>> audit_keys(const Args& args) {

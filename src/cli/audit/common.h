@@ -19,6 +19,8 @@ namespace polder::cli {
 Result<std::string> read_note(const std::string& path);
 // The last checkpoint beside the log. Errors: kNotFound when there is none.
 Result<std::string> last_note(const std::string& log_path);
+// What a log calls itself in its first entry.
+Result<std::string> origin_of(const std::string& log_path);
 // The public keys of --key, of which there must be one at least.
 Result<std::vector<trust::PublicKey>> audit_keys(const Args& args);
 

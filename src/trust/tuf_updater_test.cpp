@@ -139,6 +139,30 @@ TEST(TufUpdater, FollowsManyRootsAndThenWaits) {
             repository.root.version);
 }
 
+// Whoever had the key drove the versions up. The update that brings the new key may end right after
+// it, and the next begins with the new root, which tells of no change.
+TEST(TufUpdater, ReplacedKeysLeaveNothingStored) {
+  TestRepository repository;
+  TestClient client(repository);
+  repository.snapshot.version = repository.timestamp.version = 100;
+  repository.publish();
+  ASSERT_TRUE(client.install(repository.files, "base.plan"));
+  repository.rotate("timestamp");
+  repository.root.expires_s = kTestNowS;
+  repository.publish_root();
+  EXPECT_EQ(client.install(repository.files, "base.plan").error().code, Code::kTimeout);
+  EXPECT_FALSE(client.store.files.contains("timestamp.json"));
+  EXPECT_FALSE(client.store.files.contains("snapshot.json"));
+  EXPECT_TRUE(client.store.files.contains("targets.json"));
+  repository.root.expires_s = kTestNowS + kDayS;
+  repository.publish_root();
+  repository.snapshot.version = repository.timestamp.version = 2;
+  repository.release("release 2");
+  repository.targets["targets"].version = 2;
+  repository.publish();
+  EXPECT_EQ(client.install(repository.files, "base.plan").value(), "release 2 of base");
+}
+
 TEST(TufUpdater, AnErrorOfTheNetworkIsNoEndOfTheRoots) {
   struct Broken final : Fetcher {
     Result<std::string> fetch_metadata(const std::string& name, std::size_t) override {

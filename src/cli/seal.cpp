@@ -3,6 +3,7 @@
 
 #include "base/fail.h"
 #include "base/text.h"
+#include "cli/act_log.h"
 #include "cli/commands.h"
 #include "cli/output_file.h"
 #include "cli/passphrase.h"
@@ -23,6 +24,7 @@ constexpr Option kSealOptions[] = {
     {"--add-recipient", "PUB.pem",
      "adds to FILE.keys of a file that is sealed already, with --key; as --to", true},
     {"--key", "KEY", "a recipient's private key, for --add-recipient: FILE or tpm:HANDLE"},
+    POLDER_AUDIT_LOG_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints the file id and the number of recipients as JSON"}};
 
@@ -85,7 +87,16 @@ void print_sealed(const Args& args, const std::string& path, const trust::Sealed
   }
 }
 
+Status record(ActLog& acts, trust::Act act, const std::string& path,
+              const trust::SealedKeys& keys) {
+  return acts.add(act, path, {},
+                  {{"file_id", trust::hex(keys.file_id())},
+                   {"recipients", std::int64_t(keys.count())},
+                   {"keys_sha256", trust::hex(trust::sha256(keys.bytes()))}});
+}
+
 Result<int> add(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   const std::string& path = args.positional()[0];
   if (args.has("--to") || args.has("--output")) {
     return fail(Code::kInvalid, "--add-recipient changes {} alone: leave out --to and --output",
@@ -97,6 +108,7 @@ Result<int> add(const Args& args) {
   TRY(trust::SealedFile::open(*file, key));
   TRY(add_recipients(keys, key, args.all("--add-recipient")));
   TRY(write_file_atomic(trust::sealed_keys_path(path), keys.bytes()));
+  TRY(record(acts, trust::Act::kRecipientAdded, path, keys));
   print_sealed(args, path, keys);
   return 0;
 }
@@ -120,6 +132,7 @@ Result<int> seal(const Args& args) {
   if (!args.has("--to") || !args.has("--output")) {
     return fail(Code::kInvalid, "--to and --output are needed: for whom, and where to");
   }
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   const std::string output = args.text("--output");
   TRY(check_output(output, args.positional()[0]));
   TRY(check_new(output));
@@ -131,6 +144,7 @@ Result<int> seal(const Args& args) {
   TRY(add_recipients(keys, key, args.all("--to")));
   TRY(write_file_atomic(trust::sealed_keys_path(output), keys.bytes()));
   TRY(file->commit());
+  TRY(record(acts, trust::Act::kArtifactSealed, output, keys));
   print_sealed(args, output, keys);
   return 0;
 }

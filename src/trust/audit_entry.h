@@ -28,6 +28,8 @@ enum class Act {
   kRepositoryCreated,
   kRoleSigned,
   kRootRotated,
+  kRoleRotated,
+  kRoleDelegated,
   kReleaseCreated,
   kReleaseSigned,
   kReleasePublished,

@@ -27,6 +27,7 @@
 #include <string_view>
 #include <vector>
 
+#include "trust/digest.h"
 #include "trust/tuf_metadata.h"
 
 namespace polder::trust::tuf {
@@ -61,6 +62,7 @@ struct Staged {
   // The keys that may still sign: their ids.
   std::vector<std::string> open_keys;
   bool complete = false;
+  Sha256 digest{};  // of the file as it is
 };
 
 // What one role has, for showing.

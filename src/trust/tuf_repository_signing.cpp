@@ -57,7 +57,7 @@ Result<std::vector<Staged>> Repository::staged() const {
     TRY_VALUE(const std::string bytes, read_file(path, kMaxTargetsBytes));
     TRY_VALUE(const Envelope envelope, parse_envelope(bytes, kMaxTargetsBytes, path));
     TRY_VALUE(const Object body, Object::of(envelope.signed_part, path));
-    Staged staged{.role = role, .complete = true};
+    Staged staged{.role = role, .complete = true, .digest = sha256(bytes)};
     TRY_VALUE(staged.version, body.integer("version", 1, kMaxInteger));
     TRY_VALUE(const auto all, all_signers_of(role, delegators));
     for (const Signers& signers : all) {

@@ -7,6 +7,7 @@ checks proofs with nothing but the public key.
 import base64
 import hashlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -153,6 +154,87 @@ class Audit(unittest.TestCase):
         proof = self.scratch / "proof.json"
         proof.write_text(proof.read_text().replace("people 1.1", "people 1.2"))
         self.assertIn("does not lead", self.refused(*check))
+
+    def test_what_a_workbench_does_is_on_record(self):
+        """Each act with its keys and digests; and none without the log that is named."""
+        log = ("--audit-log", "audit.log")
+        said = []
+
+        def act(*arguments):
+            self.polder(*arguments, *log)
+            entries = json.loads(self.polder("audit", "show", "audit.log", "--json"))["entries"]
+            new = entries[sum(map(len, said)):]
+            said.append(new)
+            return [entry["act"] for entry in new], new
+
+        said.append(json.loads(self.polder("audit", "show", "audit.log", "--json"))["entries"])
+        acts, new = act("keys", "create", "--output", "r.pem", "--no-passphrase")
+        self.assertEqual(acts, ["key_created"])
+        ids = {}
+        for name in ("r", "t", "online"):
+            if name != "r":
+                act("keys", "create", "--output", f"{name}.pem", "--no-passphrase")
+            self.polder("keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem")
+            ids[name] = "key:" + json.loads(self.polder("keys", "show", f"{name}.pub.pem",
+                                                        "--json"))["keyid"]
+        self.assertEqual(new[0]["actor"], ids["r"])
+        acts, new = act("repo", "init", "repo", "--root-key", "r.pub.pem", "--root-threshold", "1",
+                        "--targets-key", "t.pub.pem", "--timestamp-key", "online.pub.pem",
+                        "--key", "r.pem")
+        self.assertEqual(acts, ["repository_created", "role_signed"])
+        self.assertEqual(new[1]["actor"], ids["r"])
+        root = hashlib.sha256((self.scratch / "repo/staged/root.json").read_bytes()).hexdigest()
+        self.assertEqual(new[1]["details"]["roles"], {"root": {"version": 1, "sha256": root}})
+        self.assertEqual(act("repo", "sign", "repo", "--key", "t.pem")[0], ["role_signed"])
+        acts, new = act("repo", "publish", "repo", "--key", "online.pem")
+        self.assertEqual(acts, ["release_published"])
+        timestamp = (self.scratch / "repo/metadata/timestamp.json").read_bytes()
+        self.assertEqual(new[0]["details"]["timestamp_sha256"],
+                         hashlib.sha256(timestamp).hexdigest())
+        self.assertEqual(new[0]["details"]["versions"]["targets"], 1)
+        acts, new = act("repo", "delegate", "repo", "assignments", "--role-key", "online.pub.pem",
+                        "--path", "assignments/*", "--key", "t.pem", "--key", "online.pem")
+        self.assertEqual(acts, ["role_delegated", "role_signed", "role_signed"])
+        acts, new = act("repo", "floor", "repo", "people", "1.0.0", "--without-release")
+        self.assertEqual((acts, new[0]["object"]), (["floor_raised"], "people 1.0.0"))
+        acts, new = act("repo", "rotate", "repo", "root", "--add", "audit.pub.pem")
+        self.assertEqual((acts, new[0]["object"]), (["root_rotated"], "root"))
+        self.assertEqual(act("repo", "rotate", "repo", "timestamp", "snapshot", "--add",
+                             "audit.pub.pem")[0], ["role_rotated", "role_rotated"])
+        self.polder("keys", "create", "--type", "p256", "--output", "p.pem", "--no-passphrase")
+        self.polder("keys", "public", "p.pem", "--output", "p.pub.pem")
+        (self.scratch / "model.onnx").write_bytes(b"model")
+        acts, new = act("release", "sign", "model.onnx", "--key", "p.pem")
+        signature = hashlib.sha256((self.scratch / "model.onnx.sig").read_bytes()).hexdigest()
+        self.assertEqual((acts, new[0]["details"]["signature_sha256"]),
+                         (["release_signed"], signature))
+        acts, new = act("seal", "model.onnx", "--to", "p.pub.pem", "--output", "model.sealed")
+        self.assertEqual((acts, new[0]["details"]["recipients"]), (["artifact_sealed"], 1))
+        self.polder("keys", "create", "--type", "p256", "--output", "q.pem", "--no-passphrase")
+        self.polder("keys", "public", "q.pem", "--output", "q.pub.pem")
+        acts, new = act("seal", "model.sealed", "--add-recipient", "q.pub.pem", "--key", "p.pem")
+        self.assertEqual((acts, new[0]["details"]["recipients"]), (["recipient_added"], 2))
+        self.checkpoint("all")
+        self.polder(*self.verify())
+
+    def test_nothing_is_done_without_its_record(self):
+        command = ("keys", "create", "--output", "new.pem", "--no-passphrase")
+        self.assertIn("begins a log", self.refused(*command, "--audit-log", "none.log"))
+        log = self.scratch / "audit.log"
+        log.write_bytes(log.read_bytes().replace(b"people 1.0", b"people 9.0"))
+        self.assertIn("not those that were signed", self.refused(*command, "--audit-log", log))
+        self.assertIn("audit.log", self.refused("repo", "init", "repo", "--root-key",
+                                                "audit.pub.pem", "--root-threshold", "1",
+                                                "--targets-key", "audit.pub.pem",
+                                                "--timestamp-key", "audit.pub.pem",
+                                                "--audit-log", log))
+        for name in ("new.pem", "none.log", "repo"):
+            self.assertFalse((self.scratch / name).exists(), name)
+        log.write_bytes(log.read_bytes().replace(b"people 9.0", b"people 1.0"))
+        done = subprocess.run([POLDER, *command], cwd=self.scratch, stdin=subprocess.DEVNULL,
+                              capture_output=True, env={**os.environ, "POLDER_AUDIT_LOG": log})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("key_created", self.polder("audit", "show", "audit.log"))
 
     def test_bad_input_says_what_to_do(self):
         self.assertIn("release_signed", self.refused("audit", "add", "audit.log", "--actor", "a",

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/fail.h"
+#include "cli/act_log.h"
 #include "cli/commands.h"
 #include "cli/keys/describe.h"
 #include "cli/passphrase.h"
@@ -31,6 +32,7 @@ constexpr Option kOptions[] = {
     {"--tpm", "HANDLE", "makes it in the TPM, under this persistent handle: 0x81000001"},
     POLDER_PASSPHRASE_OPTION,
     POLDER_NO_PASSPHRASE_OPTION,
+    POLDER_AUDIT_LOG_OPTION,
     {"--json", "", "prints the public key and its identifiers as JSON"}};
 
 // Where the key is to be, as a URI.
@@ -54,10 +56,14 @@ trust::Scheme scheme_of(const Args& args) {
 }
 
 Result<int> run(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(const std::string uri, place_of(args));
   const trust::Scheme scheme = scheme_of(args);
   TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
   TRY_VALUE(const trust::PublicKey key, trust::create_key(uri, scheme, passphrase.source()));
+  const std::string key_id = key.id();
+  TRY(acts.add(trust::Act::kKeyCreated, uri, {&key_id, 1},
+               {{"scheme", std::string(trust::scheme_name(key.scheme()))}}));
   // A TPM does not tell whether a key has a passphrase; its name does.
   const bool asks = args.has("--tpm") && !args.has("--no-passphrase") && !uri.ends_with("?pass");
   print_key(key, asks ? uri + "?pass" : uri, true, args.has("--json"));

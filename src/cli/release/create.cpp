@@ -20,6 +20,7 @@ constexpr Option kCreateOptions[] = {
     {"--output", "FOLDER", "where the release goes (default: MODEL-VERSION); must not be there"},
     {"--make-goldens", "", "records what the model makes of inputs for which no outputs are named"},
     {"--reference", "", "prints the keys of release.toml as Markdown"},
+    POLDER_AUDIT_LOG_OPTION,
     {"--json", "", "prints the release as JSON"}};
 
 Result<int> create(const Args& args) {
@@ -30,6 +31,7 @@ Result<int> create(const Args& args) {
   if (args.positional().empty()) {
     return fail(Code::kInvalid, "which description? Name a release.toml");
   }
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(const auto description, release::read_description(args.positional()[0]));
   release::CreateOptions options;
   TRY_VALUE(options.created_s, signing_time());
@@ -37,6 +39,9 @@ Result<int> create(const Args& args) {
   const std::string beside = description.model + "-" + description.version.text();
   TRY_VALUE(const auto created,
             release::create_release(description, args.text("--output", beside), options));
+  TRY(acts.add(trust::Act::kReleaseCreated, beside, {},
+               {{"folder", created.release.folder},
+                {"manifest_sha256", trust::hex(created.release.digest())}}));
   for (const std::string& setting : created.unset) {
     fmt::print(stderr,
                "polder: {} is no file of this release: each device has to set it, in [pipeline.{}] "

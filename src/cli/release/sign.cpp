@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/fail.h"
+#include "cli/act_log.h"
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "platform/file.h"
@@ -16,6 +17,7 @@ namespace {
 constexpr Option kOptions[] = {
     {"--key", "KEY", "the private key, ECDSA P-256: FILE, pkcs11:... or tpm:HANDLE"},
     {"--signature", "FILE", "where the signature goes (default: MODEL/model.sig, or MODEL.sig)"},
+    POLDER_AUDIT_LOG_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what was signed as JSON"}};
 
@@ -25,6 +27,7 @@ Result<int> run(const Args& args) {
     return fail(Code::kInvalid,
                 "which key is to sign? --key KEY; 'polder keys create --type p256' makes one");
   }
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(const EntryKind kind, entry_kind(model));
   const std::string beside = model + (kind == EntryKind::kFolder ? "/model.sig" : ".sig");
   const std::string path = args.text("--signature", beside);
@@ -35,6 +38,9 @@ Result<int> run(const Args& args) {
   TRY_VALUE(const trust::SignedModel signed_model,
             trust::verify_bundle(bundle, signer->public_key(), path));
   TRY(write_file_atomic(path, bundle));
+  const std::string key_id = signer->public_key().id();
+  TRY(acts.add(trust::Act::kReleaseSigned, model, {&key_id, 1},
+               {{"signature", path}, {"signature_sha256", trust::hex(trust::sha256(bundle))}}));
   if (args.has("--json")) {
     const trust::Json::Members result{{"signature", path},
                                       {"keyid", signer->public_key().id()},

@@ -53,6 +53,7 @@ Status add_release(trust::tuf::Repository& repository, const std::string& folder
 }
 
 Result<int> add(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   const std::string& file = args.positional()[1];
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
@@ -66,7 +67,7 @@ Result<int> add(const Args& args) {
     const std::string name = file.substr(file.rfind('/') + 1);
     TRY(repository.add_file(args.text("--target", name), file, now_s, args.text("--role")));
   }
-  return finish_staging(repository, args);
+  return finish_staging(repository, args, acts);
 }
 
 constexpr Option kRemoveOptions[] = {POLDER_REPO_SIGN_OPTION,
@@ -74,10 +75,11 @@ constexpr Option kRemoveOptions[] = {POLDER_REPO_SIGN_OPTION,
                                      {"--json", "", "prints what is staged as JSON"}};
 
 Result<int> remove(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY(repository.remove_target(args.positional()[1], now_s));
-  return finish_staging(repository, args);
+  return finish_staging(repository, args, acts);
 }
 
 }  // namespace

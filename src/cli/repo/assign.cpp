@@ -55,6 +55,7 @@ Status check_reach(const trust::tuf::Repository& repository, const std::string& 
 }
 
 Result<int> floor(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const Version version, version_of(args.positional()[2]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
@@ -64,7 +65,10 @@ Result<int> floor(const Args& args) {
     TRY(check_reach(repository, args.positional()[1], version));
   }
   TRY(repository.add_bytes(std::string(trust::kFloorsTarget), floors.bytes(), now_s, "targets"));
-  return finish_staging(repository, args);
+  TRY(acts.add(trust::Act::kFloorRaised, args.positional()[1] + " " + version.text(), {},
+               {{"repository", repository.folder()},
+                {"sha256", trust::hex(trust::sha256(floors.bytes()))}}));
+  return finish_staging(repository, args, acts);
 }
 
 Status check_time(std::string_view option, const std::string& value) {
@@ -108,6 +112,7 @@ Result<trust::AssignedRelease> release_of(const trust::tuf::Repository& reposito
 }
 
 Result<int> assign(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const trust::Floors floors, floors_of(repository));
@@ -133,7 +138,12 @@ Result<int> assign(const Args& args) {
                 repository.folder(), trust::kAssignmentsRole, trust::kAssignmentsPattern);
   }
   if (!status) return std::move(status).error();
-  return finish_staging(repository, args);
+  const auto chosen = args.positional().subspan(2);
+  TRY(acts.add(trust::Act::kReleaseAssigned, assignment.device, {},
+               {{"repository", repository.folder()},
+                {"releases", trust::Json::Array(chosen.begin(), chosen.end())},
+                {"sha256", trust::hex(trust::sha256(assignment.bytes()))}}));
+  return finish_staging(repository, args, acts);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "cli/repo/common.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -42,6 +43,12 @@ Result<trust::tuf::Trust> trust_of(const Args& args, std::string_view keys_optio
   return trust;
 }
 
+trust::Json ids_json(std::span<const trust::PublicKey> keys) {
+  trust::Json::Array ids;
+  for (const trust::PublicKey& key : keys) ids.emplace_back(key.id());
+  return ids;
+}
+
 Result<GivenSigners> GivenSigners::of(const Args& args) {
   GivenSigners result;
   TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
@@ -57,6 +64,13 @@ std::vector<trust::Signer*> GivenSigners::pointers() const {
   pointers.reserve(signers_.size());
   for (const auto& signer : signers_) pointers.push_back(signer.get());
   return pointers;
+}
+
+std::vector<std::string> GivenSigners::ids() const {
+  std::vector<std::string> ids;
+  ids.reserve(signers_.size());
+  for (const auto& signer : signers_) ids.push_back(signer->public_key().id());
+  return ids;
 }
 
 Result<std::int64_t> signing_time() {
@@ -121,10 +135,32 @@ void print_staged(const std::vector<trust::tuf::Staged>& staged) {
                            "publish'");
 }
 
-Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args) {
+namespace {
+
+// What a key signed: each role with its version and the digest of its file then. Of hash bins,
+// which come by the hundred, how many.
+Status record_signature(const trust::tuf::Repository& repository, const std::string& key_id,
+                        const std::vector<std::string>& roles, ActLog& acts) {
+  constexpr std::size_t kNamed = 32;
+  TRY_VALUE(const auto staged, repository.staged());
+  trust::Json::Members named;
+  for (const trust::tuf::Staged& file : staged) {
+    if (std::ranges::find(roles, file.role) == roles.end() || named.size() == kNamed) continue;
+    named[file.role] =
+        trust::Json::Members{{"version", file.version}, {"sha256", trust::hex(file.digest)}};
+  }
+  trust::Json::Members details{{"roles", std::move(named)}};
+  if (roles.size() > kNamed) details["files"] = std::int64_t(roles.size());
+  return acts.add(trust::Act::kRoleSigned, repository.folder(), {&key_id, 1}, std::move(details));
+}
+
+}  // namespace
+
+Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args, ActLog& acts) {
   TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
   for (trust::Signer* signer : signers.pointers()) {
-    TRY_VALUE([[maybe_unused]] const auto roles, repository.sign(*signer));
+    TRY_VALUE(const auto roles, repository.sign(*signer));
+    TRY(record_signature(repository, signer->public_key().id(), roles, acts));
   }
   TRY_VALUE(const auto staged, repository.staged());
   if (args.has("--json")) {

@@ -4,9 +4,11 @@
 #include <polder/error.h>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "cli/act_log.h"
 #include "cli/args.h"
 #include "trust/floors.h"
 #include "trust/json.h"
@@ -15,8 +17,9 @@
 
 namespace polder::cli {
 
-#define POLDER_REPO_SIGN_OPTION \
-  { "--key", "KEY", "signs with this private key at once: FILE, pkcs11:... or tpm:HANDLE", true }
+#define POLDER_REPO_SIGN_OPTION                                                                  \
+  {"--key", "KEY", "signs with this private key at once: FILE, pkcs11:... or tpm:HANDLE", true}, \
+      POLDER_AUDIT_LOG_OPTION
 
 // Public keys of PEM files, as an option that repeats gives them. Errors name the file.
 Result<std::vector<trust::PublicKey>> public_keys(const Args& args, std::string_view option);
@@ -24,12 +27,16 @@ Result<std::vector<trust::PublicKey>> public_keys(const Args& args, std::string_
 Result<trust::tuf::Trust> trust_of(const Args& args, std::string_view keys_option,
                                    std::string_view threshold_option, int fallback);
 
+// Their ids.
+trust::Json ids_json(std::span<const trust::PublicKey> keys);
+
 // The private keys that --key names.
 class GivenSigners {
  public:
   // Errors: those of open_signer().
   static Result<GivenSigners> of(const Args& args);
   std::vector<trust::Signer*> pointers() const;
+  std::vector<std::string> ids() const;
 
  private:
   std::vector<std::unique_ptr<trust::Signer>> signers_;
@@ -43,9 +50,9 @@ Result<std::int64_t> signing_time();
 // those of Floors::parse().
 Result<trust::Floors> floors_of(const trust::tuf::Repository& repository);
 
-// After a change: signs with the keys that are given, and prints what is staged and whose
-// signatures it lacks. Returns the exit status.
-Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args);
+// After a change: signs with the keys that are given, puts that on record, and prints what is
+// staged and whose signatures it lacks. Returns the exit status.
+Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args, ActLog& acts);
 // What is staged, as JSON and for people.
 trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged);
 void print_staged(const std::vector<trust::tuf::Staged>& staged);

@@ -30,6 +30,7 @@ constexpr Option kOptions[] = {
     {"--json", "", "prints what is staged as JSON"}};
 
 Result<int> run(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   trust::tuf::TopLevelTrust trust;
   TRY_VALUE(trust.root, trust_of(args, "--root-key", "--root-threshold", 2));
   TRY_VALUE(trust.targets, trust_of(args, "--targets-key", "--targets-threshold", 1));
@@ -43,7 +44,11 @@ Result<int> run(const Args& args) {
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(auto repository,
             trust::tuf::Repository::create(args.positional()[0], trust, profile, now_s));
-  return finish_staging(repository, args);
+  TRY(acts.add(trust::Act::kRepositoryCreated, repository.folder(), {},
+               {{"profile", profile.name},
+                {"root_keys", ids_json(trust.root.keys)},
+                {"targets_keys", ids_json(trust.targets.keys)}}));
+  return finish_staging(repository, args, acts);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
+#include "platform/file.h"
+#include "trust/tuf_limits.h"
 
 namespace polder::cli {
 
@@ -10,26 +12,47 @@ namespace {
 
 constexpr Option kSignOptions[] = {
     {"--key", "KEY", "the private key: FILE, pkcs11:... or tpm:HANDLE", true},
+    POLDER_AUDIT_LOG_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
 
 Result<int> sign(const Args& args) {
   if (!args.has("--key")) return fail(Code::kInvalid, "--key names the key that is to sign");
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
-  return finish_staging(repository, args);
+  return finish_staging(repository, args, acts);
 }
 
 constexpr Option kPublishOptions[] = {
     {"--key", "KEY", "a private key of snapshot and timestamp", true},
+    POLDER_AUDIT_LOG_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints the roles as JSON"}};
 
+// The timestamp names all else that was published by its digest.
+Status record_published(const trust::tuf::Repository& repository,
+                        const std::vector<trust::tuf::RoleState>& roles,
+                        const std::vector<std::string>& key_ids, ActLog& acts) {
+  constexpr std::size_t kNamed = 64;
+  TRY_VALUE(const std::string timestamp, read_file(repository.folder() + "/metadata/timestamp.json",
+                                                   trust::tuf::kMaxTimestampBytes));
+  trust::Json::Members versions;
+  for (const trust::tuf::RoleState& role : roles) {
+    if (versions.size() < kNamed) versions[role.role] = role.version;
+  }
+  return acts.add(trust::Act::kReleasePublished, repository.folder(), key_ids,
+                  {{"timestamp_sha256", trust::hex(trust::sha256(timestamp))},
+                   {"versions", std::move(versions)}});
+}
+
 Result<int> publish(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY(repository.publish(signers.pointers(), now_s));
   TRY_VALUE(const auto roles, repository.roles());
+  TRY(record_published(repository, roles, signers.ids(), acts));
   if (args.has("--json")) {
     trust::Json::Members versions;
     for (const trust::tuf::RoleState& role : roles) versions[role.role] = role.version;
@@ -49,9 +72,10 @@ Result<int> publish(const Args& args) {
 constexpr Option kDiscardOptions[] = {{"--json", "", "prints what is staged as JSON"}};
 
 Result<int> discard(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY(repository.discard());
-  return finish_staging(repository, args);
+  return finish_staging(repository, args, acts);
 }
 
 }  // namespace

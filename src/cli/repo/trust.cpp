@@ -20,12 +20,17 @@ constexpr Option kDelegateOptions[] = {
     {"--json", "", "prints what is staged as JSON"}};
 
 Result<int> delegate(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const trust::tuf::Trust trust, trust_of(args, "--role-key", "--threshold", 1));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY(repository.delegate(args.positional()[1], trust, args.all("--path"), !args.has("--go-on"),
                           now_s));
-  return finish_staging(repository, args);
+  TRY(acts.add(trust::Act::kRoleDelegated, args.positional()[1], {},
+               {{"repository", repository.folder()},
+                {"keys", ids_json(trust.keys)},
+                {"threshold", trust.threshold}}));
+  return finish_staging(repository, args, acts);
 }
 
 constexpr int kMaxRotated = 64;  // roles at once
@@ -51,6 +56,7 @@ Status warn_of_other_roles(const trust::tuf::Repository& repository,
 }
 
 Result<int> rotate(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const auto add, public_keys(args, "--add"));
   std::optional<int> threshold;
@@ -61,8 +67,16 @@ Result<int> rotate(const Args& args) {
   }
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY(repository.rotate(args.positional().subspan(1), add, remove, threshold, now_s));
+  for (const std::string& role : args.positional().subspan(1)) {
+    trust::Json::Members details{{"repository", repository.folder()},
+                                 {"added", ids_json(add)},
+                                 {"removed", trust::Json::Array(remove.begin(), remove.end())}};
+    if (threshold) details["threshold"] = *threshold;
+    TRY(acts.add(role == "root" ? trust::Act::kRootRotated : trust::Act::kRoleRotated, role, {},
+                 std::move(details)));
+  }
   TRY(warn_of_other_roles(repository, remove));
-  return finish_staging(repository, args);
+  return finish_staging(repository, args, acts);
 }
 
 constexpr Option kRenewOptions[] = {POLDER_REPO_SIGN_OPTION,
@@ -70,10 +84,11 @@ constexpr Option kRenewOptions[] = {POLDER_REPO_SIGN_OPTION,
                                     {"--json", "", "prints what is staged as JSON"}};
 
 Result<int> renew(const Args& args) {
+  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY(repository.renew(args.positional()[1], now_s));
-  return finish_staging(repository, args);
+  return finish_staging(repository, args, acts);
 }
 
 }  // namespace

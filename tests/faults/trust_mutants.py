@@ -222,5 +222,7 @@ def said(done):
 
 
 if __name__ == "__main__":
+    # Without the table of attacks, which takes most of the time: each check has a test of its own.
     sys.exit(main(__doc__, MISTAKES, Program(
-        "trust_test", ("--gtest_filter=Tuf*", "--gtest_brief=1", "--gtest_fail_fast"), {}, said)))
+        "trust_test", ("--gtest_filter=Tuf*-TufAttack*", "--gtest_brief=1", "--gtest_fail_fast"),
+        {}, said)))

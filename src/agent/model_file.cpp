@@ -9,7 +9,7 @@ namespace polder::agent {
 Result<std::unique_ptr<Session>> open_model_file(const proto::ModelFile& model, int threads) {
   if (model.content_key.empty()) return Session::open(model.path, {.threads = threads});
   TRY_VALUE(const trust::ContentKey key,
-            trust::ContentKey::from_bytes(trust::Secret::copy(model.content_key)));
+            trust::ContentKey::from_bytes(trust::Secret::copy(model.content_key.view())));
   TRY_VALUE(const auto file, open_readable(model.path));
   TRY_VALUE(trust::SealedFile sealed, trust::SealedFile::open(*file, key));
   TRY_VALUE(PrivateMemory memory, sealed.open_all());

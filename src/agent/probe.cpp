@@ -89,16 +89,17 @@ Result<std::unique_ptr<ChildProcess>> start(const ChildOptions& options, Process
 
 Result<proto::ProbeResult> probe_once(const proto::Probe& job, Processes& processes, Clock& clock,
                                       const WorkerPolicy& policy, const Alive& alive) {
-  TRY_VALUE(const std::string message, proto::encode(proto::ToWorker(job)));
+  TRY_VALUE(std::string message, proto::encode(proto::ToWorker(job)));
   TRY_VALUE(const auto child, start({.command = policy.command,
                                      .environment = {},
                                      .memory_bytes = policy.memory_bytes,
                                      .cpu_s = kProbeCpuS,
                                      .file_bytes = 1},  // it writes none
                                     processes));
+  Status sent = child->send(message);
+  wipe(message);
   // One that has ended already is heard below.
-  if (Status sent = child->send(message); !sent && sent.error().code != Code::kUnavailable)
-    return std::move(sent).error();
+  if (!sent && sent.error().code != Code::kUnavailable) return std::move(sent).error();
   TRY_VALUE(proto::ProbeResult result, result_of(*child, clock, alive));
   if (result.error) return fail(*result.error, "{}", result.message);
   return result;

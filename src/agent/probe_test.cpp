@@ -82,7 +82,7 @@ class Probe : public testing::Test {
   std::unique_ptr<DiskStorage> storage_;
   std::filesystem::path root_;
   bool is_over_ = false;
-  std::string content_key_;
+  WipedBytes content_key_;
 };
 
 TEST_F(Probe, GoldensHold) {
@@ -128,17 +128,17 @@ TEST_F(Probe, ASealedPlanOpensWithItsKeyAlone) {
   const trust::ContentKey key = trust::seal_file(*plain, *out).value();
   ASSERT_TRUE(out->commit().ok());
   std::ofstream(root_ / plan_name(), std::ios::binary) << store.files().at("sealed");
-  content_key_ = key.bytes().view();
+  content_key_ = WipedBytes(key.bytes().view());
   const Status status = probe();
   EXPECT_TRUE(status.ok()) << status.error().message;
-  content_key_ = trust::ContentKey::generate().value().bytes().view();
+  content_key_ = WipedBytes(trust::ContentKey::generate().value().bytes().view());
   EXPECT_EQ(code(), Code::kDenied);
-  content_key_.clear();
+  content_key_ = {};
   EXPECT_EQ(code(), Code::kCorrupt);
   std::string damaged = store.files().at("sealed");
   damaged[damaged.size() / 2] ^= 1;
   std::ofstream(root_ / plan_name(), std::ios::binary) << damaged;
-  content_key_ = key.bytes().view();
+  content_key_ = WipedBytes(key.bytes().view());
   EXPECT_EQ(code(), Code::kCorrupt);
 }
 

@@ -25,9 +25,10 @@ std::uint64_t file_bytes(const proto::Start& job) {
 
 }  // namespace
 
-void Supervisor::run(proto::Start start, ClassNames class_names) {
+void Supervisor::run(proto::Start start, ClassNames class_names, FillKeys fill_keys) {
   stop();
   job_ = std::move(start);
+  fill_keys_ = std::move(fill_keys);
   class_names_ = std::move(class_names);
   crash_loop_ = false;
   crashes_in_a_row_ = 0;
@@ -67,12 +68,19 @@ void Supervisor::start_child() {
                                  .file_bytes = file_bytes(job_)});
   if (!child) return crash(child.error());
   child_ = std::move(*child);
-  const auto message = proto::encode(proto::ToWorker(job_));
-  if (!message) return crash(message.error());
-  if (const Status sent = child_->send(*message); !sent) {
+  if (const Status sent = send_job(); !sent) {
     see_exit();
     if (child_) crash(sent.error());
   }
+}
+
+Status Supervisor::send_job() {
+  proto::Start job = job_;
+  if (fill_keys_) TRY(fill_keys_(job));
+  TRY_VALUE(std::string message, proto::encode(proto::ToWorker(std::move(job))));
+  Status sent = child_->send(message);
+  wipe(message);
+  return sent;
 }
 
 void Supervisor::poll() {

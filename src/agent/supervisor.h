@@ -15,6 +15,7 @@
 #include <polder/error.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,10 @@ enum class WorkerPhase : std::uint8_t {
   kEnded,    // its sources have ended, without an error
 };
 
+// Fills in the content keys of a job's models. They are had for each start and kept by nobody
+// between: errors are the start's.
+using FillKeys = std::function<Status(proto::Start&)>;
+
 // Not thread-safe. The processes and the clock outlive it; its destructor ends the worker.
 class Supervisor {
  public:
@@ -46,8 +51,8 @@ class Supervisor {
       : processes_(processes), clock_(clock), policy_(std::move(policy)) {}
 
   // Ends what runs, forgets its crashes, and starts this. A start that fails is a crash.
-  // What it counts of a class is kept under the class's name.
-  void run(proto::Start start, ClassNames class_names = {});
+  // What it counts of a class is kept under the class's name. `start` is without content keys.
+  void run(proto::Start start, ClassNames class_names = {}, FillKeys fill_keys = {});
   // Asks it to stop, and ends it after WorkerPolicy::stop_ms; waits as long.
   void stop();
   void poll();
@@ -80,6 +85,7 @@ class Supervisor {
 
  private:
   void start_child();
+  Status send_job();
   void listen();
   Status take(std::string_view bytes);
   Status take(const proto::Ready& ready);
@@ -97,6 +103,7 @@ class Supervisor {
   WorkerPolicy policy_;
   std::unique_ptr<ChildProcess> child_;
   proto::Start job_;
+  FillKeys fill_keys_;
   ClassNames class_names_;
   WorkerPhase phase_ = WorkerPhase::kStopped;
   bool crash_loop_ = false;

@@ -174,6 +174,47 @@ class Times : public testing::Test {
   std::unique_ptr<Supervisor> supervisor_;
 };
 
+TEST_F(Times, ContentKeysAreHadForEachStartAndKeptByNone) {
+  proto::Start sealed = job();
+  sealed.models = {{"detector", "/detector.plan", {}}};
+  std::vector<std::string> sent;
+  const auto scripted = processes_.on_start;
+  processes_.on_start = [&](const ChildOptions& options) {
+    auto script = scripted(options);
+    script_->on_message = [&, next = script_->on_message](FakeChildScript& child,
+                                                          std::string_view bytes) {
+      const auto message = proto::decode_to_worker(bytes);
+      if (const auto* start = std::get_if<proto::Start>(&*message))
+        sent.emplace_back(start->models.at(0).content_key.view());
+      next(child, bytes);
+    };
+    return script;
+  };
+  bool is_locked = false;
+  int asked = 0;
+  const FillKeys fill_keys = [&](proto::Start& start) -> Status {
+    ++asked;
+    if (is_locked) return Error{Code::kDenied, "the key is locked"};
+    start.models[0].content_key = WipedBytes(std::string(32, char('a' + asked)));
+    return {};
+  };
+  supervisor_ = std::make_unique<Supervisor>(processes_, clock_, policy_);
+  supervisor_->run(sealed, {}, fill_keys);
+  supervisor_->poll();
+  kill_worker();
+  pass_ms(policy_.first_wait_ms);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
+  EXPECT_EQ(sent, (std::vector{std::string(32, 'b'), std::string(32, 'c')}));
+  EXPECT_EQ(supervisor_->job(), sealed);
+  // A start without them is a failed one.
+  is_locked = true;
+  kill_worker();
+  pass_ms(policy_.longest_wait_ms);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
+  EXPECT_EQ(supervisor_->reason(), "the key is locked");
+  EXPECT_EQ(sent.size(), 2u);
+}
+
 TEST_F(Times, RestartsComeLaterAndLater) {
   policy_.crashes = 100;
   start();

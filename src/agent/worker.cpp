@@ -245,9 +245,12 @@ Status run_start(Channel& channel, const proto::Start& start, bool& by_shadow) {
 
 Status work(Channel& channel, bool& by_shadow) {
   TRY(confine_this_process());
-  TRY_VALUE(const auto bytes, channel.receive(kFirstMessageMs));
+  TRY_VALUE(auto bytes, channel.receive(kFirstMessageMs));
   if (!bytes) return fail(Code::kTimeout, "the supervisor says nothing");
-  TRY_VALUE(const proto::ToWorker message, proto::decode_to_worker(*bytes));
+  const auto decoded = proto::decode_to_worker(*bytes);
+  wipe(*bytes);
+  if (!decoded.ok()) return decoded.error();
+  const proto::ToWorker& message = *decoded;
   if (const auto* start = std::get_if<proto::Start>(&message))
     return run_start(channel, *start, by_shadow);
   if (const auto* probe = std::get_if<proto::Probe>(&message)) {

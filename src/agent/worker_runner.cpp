@@ -98,12 +98,28 @@ Result<proto::ModelFile> WorkerRunner::open_model(const StagedModel& model) cons
   if (!model.artifact.sealed) return file;
   TRY_VALUE(const auto device, open_device_decrypter(config_));
   TRY_VALUE(const trust::ContentKey key, content_key_of(storage_, model.artifact, *device));
-  file.content_key = key.bytes().view();
+  file.content_key = WipedBytes(key.bytes().view());
   return file;
 }
 
-Result<proto::Start> WorkerRunner::job_of(const std::string& unit,
-                                          const StagedRelease& staged) const {
+FillKeys WorkerRunner::fill_keys(std::vector<StagedModel> models) const {
+  std::erase_if(models, [](const StagedModel& model) { return !model.artifact.sealed; });
+  if (models.empty()) return {};
+  return [this, models = std::move(models)](proto::Start& job) -> Status {
+    std::vector<proto::ModelFile*> files;
+    for (proto::ModelFile& file : job.models) files.push_back(&file);
+    for (proto::ShadowModel& shadow : job.shadows) files.push_back(&shadow.model);
+    for (proto::ModelFile* file : files) {
+      const auto is_it = [&](const StagedModel& model) { return path(model.name) == file->path; };
+      const auto found = std::find_if(models.begin(), models.end(), is_it);
+      if (found == models.end()) continue;
+      TRY_VALUE(*file, open_model(*found));
+    }
+    return {};
+  };
+}
+
+proto::Start WorkerRunner::job_of(const std::string& unit, const StagedRelease& staged) const {
   proto::Start start{.pipeline = path(staged.pipeline()), .threads = int(config_.worker.threads)};
   start.aggregate_ms = std::uint32_t(std::min(config_.reports.every_s * 1000, kLongestAggregateMs));
   for (const DeviceSetting& setting : config_.settings_of(unit))
@@ -113,10 +129,8 @@ Result<proto::Start> WorkerRunner::job_of(const std::string& unit,
     start.output_bytes = std::uint64_t(config_.output.max_bytes);
     start.keep_raw = config_.output.keep == Keep::kAll;
   }
-  for (const StagedModel& model : staged.models) {
-    TRY_VALUE(proto::ModelFile file, open_model(model));
-    start.models.push_back(std::move(file));
-  }
+  for (const StagedModel& model : staged.models)
+    start.models.push_back({model.artifact.name, path(model.name), {}});
   for (const trust::Baseline& baseline : staged.manifest.baselines)
     start.baselines.push_back({baseline.signal, baseline.edges, baseline.counts});
   return start;
@@ -168,12 +182,16 @@ Status WorkerRunner::start(const std::string& unit, Worker& worker) {
         happened_({trust::Act::kNote, unit, made.error().message});
     }
   }
-  TRY_VALUE(proto::Start job, job_of(unit, staged));
+  proto::Start job = job_of(unit, staged);
+  FillKeys keys = fill_keys(staged.models);
+  // Without its keys it is not begun.
+  if (proto::Start with_keys = job; keys) TRY(keys(with_keys));
   auto names = class_names(storage_, staged);
   if (!names.ok() && happened_)
     happened_({trust::Act::kNote, unit, "classes go by number: " + names.error().message});
   worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, policy_);
-  worker.supervisor->run(std::move(job), names.ok() ? std::move(*names) : ClassNames());
+  worker.supervisor->run(std::move(job), names.ok() ? std::move(*names) : ClassNames(),
+                         std::move(keys));
   return {};
 }
 
@@ -204,8 +222,11 @@ Status WorkerRunner::begin_shadow(const std::string& unit, Worker& worker, Slot 
     return fail(Code::kUnsupported, "{} does not run: {}", worker.release.text(),
                 worker.supervisor->reason());
   TRY_VALUE(const StagedRelease staged, slots_.open(unit, slot, release));
+  TRY_VALUE(const StagedRelease old, slots_.open(unit, worker.slot, worker.release));
   proto::Start job = worker.supervisor->job();
   TRY_VALUE(job.shadows, shadows_of(job, staged));
+  std::vector<StagedModel> models = old.models;
+  models.insert(models.end(), staged.models.begin(), staged.models.end());
   const Slot old_slot = worker.slot;
   const ReleaseId old_release = worker.release;
   worker.supervisor->stop();
@@ -218,7 +239,7 @@ Status WorkerRunner::begin_shadow(const std::string& unit, Worker& worker, Slot 
   WorkerPolicy policy = policy_;
   policy.memory_bytes *= 2;
   worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, std::move(policy));
-  worker.supervisor->run(std::move(job));
+  worker.supervisor->run(std::move(job), {}, fill_keys(std::move(models)));
   return {};
 }
 
@@ -232,6 +253,7 @@ Result<std::vector<proto::ShadowModel>> WorkerRunner::shadows_of(
     auto file = open_model(*found);
     // As in a probe: who may open it is no fault of the release.
     if (!file.ok()) return Error{Code::kUnavailable, file.error().message};
+    file->content_key = {};
     shadows.push_back(shadow_model(staged.manifest, std::move(*file)));
   }
   if (shadows.empty())

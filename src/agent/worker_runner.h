@@ -60,7 +60,10 @@ class WorkerRunner final : public Runner, public UnitSource {
   };
 
   Result<proto::ModelFile> open_model(const StagedModel& model) const;
-  Result<proto::Start> job_of(const std::string& unit, const StagedRelease& staged) const;
+  // For a job with some of these models; nothing when none is sealed.
+  FillKeys fill_keys(std::vector<StagedModel> models) const;
+  // Without content keys.
+  proto::Start job_of(const std::string& unit, const StagedRelease& staged) const;
   Status check_settings(const std::string& unit, const StagedRelease& staged) const;
   Status start(const std::string& unit, Worker& worker);
   void look_at_output(const std::string& unit, Worker& worker);

@@ -152,7 +152,7 @@ auto strings(Builder& builder, const std::vector<std::string>& texts) {
 auto write(Builder& to, const ModelFile& model) {
   const auto name = to.CreateString(model.name), path = to.CreateString(model.path);
   if (model.content_key.empty()) return wire::CreateModel(to, name, path);
-  const auto* key = reinterpret_cast<const std::uint8_t*>(model.content_key.data());
+  const auto* key = reinterpret_cast<const std::uint8_t*>(model.content_key.view().data());
   return wire::CreateModel(to, name, path, to.CreateVector(key, model.content_key.size()));
 }
 
@@ -254,11 +254,21 @@ T cut(T message) {
   return message;
 }
 
+// What a builder has outgrown holds keys, too.
+class WipingAllocator final : public flatbuffers::DefaultAllocator {
+ public:
+  void deallocate(std::uint8_t* bytes, std::size_t size) override {
+    wipe({reinterpret_cast<char*>(bytes), size});
+    flatbuffers::DefaultAllocator::deallocate(bytes, size);
+  }
+};
+
 template <class T>
 Result<std::string> encode_one(const T& given) {
   const T message = cut(given);
   TRY(check(message));
-  Builder to(1024);
+  WipingAllocator allocator;
+  Builder to(1024, &allocator);
   const auto body = write(to, message);
   to.Finish(wire::CreateMessage(to, body_type(body), body.Union()), wire::MessageIdentifier());
   TRY(check_size("it", to.GetSize(), kMaxWorkerMessageBytes));
@@ -276,7 +286,8 @@ std::vector<std::string> texts(const Strings& list) {
 ModelFile read(const wire::Model& from) {
   ModelFile model{from.name()->str(), from.path()->str(), {}};
   if (const auto* key = from.content_key())
-    model.content_key.assign(reinterpret_cast<const char*>(key->Data()), key->size());
+    model.content_key =
+        WipedBytes({reinterpret_cast<const char*>(key->Data()), std::size_t(key->size())});
   return model;
 }
 

@@ -19,6 +19,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/wiped.h"
 #include "telemetry/histogram.h"
 #include "telemetry/sketch.h"
 
@@ -42,9 +43,9 @@ inline constexpr std::uint64_t kMaxTotal = std::uint64_t(1) << 53;
 // --- to the worker ---
 
 struct ModelFile {
-  std::string name;         // as the pipeline says it
-  std::string path;         // absolute
-  std::string content_key;  // of a sealed file (trust/sealed_file.h): 32 bytes; else empty
+  std::string name;        // as the pipeline says it
+  std::string path;        // absolute
+  WipedBytes content_key;  // of a sealed file (trust/sealed_file.h): 32 bytes; else empty
   bool operator==(const ModelFile&) const = default;
 };
 
@@ -174,6 +175,7 @@ struct Ended {
 using FromWorker = std::variant<Ready, Heartbeat, Aggregates, Alarm, ProbeResult, Ended>;
 
 // Messages as bytes. Errors: kExhausted above a cap. Texts of errors are cut.
+// Who sends it wipes it: it may hold content keys. No other copy of them stays.
 Result<std::string> encode(const ToWorker& message);
 Result<std::string> encode(const FromWorker& message);
 

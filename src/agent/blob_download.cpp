@@ -65,10 +65,9 @@ Status BlobDownload::check(std::size_t piece, std::string_view bytes) const {
   return index_ ? index_->chunks()[piece].check(bytes) : Status();
 }
 
-Status BlobDownload::run(std::span<const ChunkSource> sources, BlobFetcher& fetcher) {
+Status BlobDownload::run(PieceSource* source, BlobFetcher& fetcher) {
   TRY(open_partial());
-  if (index_ && !sources.empty()) plan_copies(sources);
-  Status filled = fill(sources, fetcher);
+  Status filled = fill(source, fetcher);
   if (filled.ok()) return finish();
   // What is whole so far outlasts a power cut, if it may; the first error is the one that tells.
   if (unsynced_bytes_ > 0) {
@@ -109,31 +108,21 @@ Status BlobDownload::find_pieces(std::uint64_t size) {
   return {};
 }
 
-void BlobDownload::plan_copies(std::span<const ChunkSource> sources) {
-  std::vector<const trust::ChunkIndex*> have;
-  for (const ChunkSource& source : sources) have.push_back(&source.index);
-  copies_.resize(count());
-  for (const auto& copy : trust::plan_fetch(*index_, have).copies) {
-    if (from_[copy.chunk] == From::kHere) continue;
-    from_[copy.chunk] = From::kSource;
-    copies_[copy.chunk] = {copy.source, copy.source_offset};
-  }
-}
-
 // In order, so that the size of the partial file tells how much there is.
-Status BlobDownload::fill(std::span<const ChunkSource> sources, BlobFetcher& fetcher) {
+Status BlobDownload::fill(PieceSource* source, BlobFetcher& fetcher) {
+  for (std::size_t i = 0; source != nullptr && i < count(); ++i)
+    if (from_[i] == From::kRepository && source->has(i)) from_[i] = From::kSource;
   for (std::size_t i = 0; i < count(); ++i) {
-    if (from_[i] == From::kSource) TRY(copy(i, sources[copies_[i].source], copies_[i].offset));
+    if (from_[i] == From::kSource) TRY(take_from(*source, i));
     if (from_[i] == From::kRepository) TRY(fetch_from(i, fetcher));
   }
   return {};
 }
 
-Status BlobDownload::copy(std::size_t piece, const ChunkSource& source, std::uint64_t offset) {
+Status BlobDownload::take_from(PieceSource& source, std::size_t piece) {
   std::string bytes(std::size_t(size_of(piece)), 0);
-  const auto got = source.file->read(offset, bytes);
-  if (!got.ok() || *got != bytes.size() || !check(piece, bytes).ok()) {
-    from_[piece] = From::kRepository;  // the blob at hand has suffered
+  if (!source.read(piece, bytes).ok() || !check(piece, bytes).ok()) {
+    from_[piece] = From::kRepository;  // the blob at hand has suffered, or an index is wrong
     return {};
   }
   counts_.reused_bytes += bytes.size();

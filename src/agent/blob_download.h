@@ -6,24 +6,18 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/blob_store.h"
+#include "agent/piece_source.h"
 #include "trust/chunks.h"
 
 namespace polder::agent {
 
 // Errors: kCorrupt when the file has not these bytes or another digest; kIo.
 Status check_stored(StoredFile& file, const BlobRef& blob, const Alive& alive = {});
-
-// A blob of the store, with what it consists of.
-struct ChunkSource {
-  std::unique_ptr<StoredFile> file;
-  trust::ChunkIndex index;
-};
 
 class BlobDownload final : private HttpSink {
  public:
@@ -32,22 +26,18 @@ class BlobDownload final : private HttpSink {
   BlobDownload(Storage& storage, const BlobRef& blob, const trust::ChunkIndex* index,
                const FetchProgress& progress, FetchCounts& counts);
 
-  Status run(std::span<const ChunkSource> sources, BlobFetcher& fetcher);
+  // Without a source (nullptr) all that is missing is fetched.
+  Status run(PieceSource* source, BlobFetcher& fetcher);
   // Whether run() failed because its bytes do not come to the blob, rather than on the way.
   bool is_wrong() const { return is_wrong_; }
 
  private:
   enum class From : std::uint8_t { kHere, kSource, kRepository };
-  struct Copy {
-    std::size_t source = 0;
-    std::uint64_t offset = 0;
-  };
 
   Status open_partial();
   Status find_pieces(std::uint64_t size);
-  void plan_copies(std::span<const ChunkSource> sources);
-  Status fill(std::span<const ChunkSource> sources, BlobFetcher& fetcher);
-  Status copy(std::size_t piece, const ChunkSource& source, std::uint64_t offset);
+  Status fill(PieceSource* source, BlobFetcher& fetcher);
+  Status take_from(PieceSource& source, std::size_t piece);
   Status fetch_from(std::size_t piece, BlobFetcher& fetcher);
   Status request(std::size_t piece, BlobFetcher& fetcher);
   Status keep(std::size_t piece, std::string_view bytes);
@@ -71,8 +61,7 @@ class BlobDownload final : private HttpSink {
   const std::string partial_;
   std::unique_ptr<StoredFile> file_;
 
-  std::vector<From> from_;    // by piece
-  std::vector<Copy> copies_;  // by piece, when there are any
+  std::vector<From> from_;  // by piece
   std::uint64_t here_bytes_ = 0, unsynced_bytes_ = 0;
 
   // The answer of the repository: the piece that it is at and what has come of that.

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "agent/blob_download.h"
+#include "agent/piece_source.h"
 #include "base/fail.h"
 #include "base/text.h"
-#include "trust/chunks.h"
 
 namespace polder::agent {
 
@@ -34,50 +34,14 @@ std::optional<Sha256> digest_of(std::string_view name) {
   return trust::hex(digest) == name ? std::optional(digest) : std::nullopt;
 }
 
-bool has_usable_index(const BlobRef& blob) {
-  return blob.index && blob.index_bytes <= kMaxIndexBytes;
-}
-
-BlobRef index_of(const BlobRef& blob) { return {*blob.index, blob.index_bytes, {}, 0}; }
-
-Result<ChunkIndex> read_index(Storage& storage, const BlobRef& blob) {
-  const std::string name = BlobStore::name(*blob.index);
-  TRY_VALUE(const std::string bytes, read_stored(storage, name, std::size_t(blob.index_bytes)));
-  TRY_VALUE(ChunkIndex index, ChunkIndex::parse(bytes, name));
-  if (index.file_bytes() == blob.bytes) return index;
-  return fail(Code::kCorrupt, "{}: of a file of {} bytes, the blob has {}", name,
-              index.file_bytes(), blob.bytes);
-}
-
-// The index, fetched if need be; nothing when the blob has to do without. Errors: those that the
-// blob would meet as well.
-Result<std::optional<ChunkIndex>> fetch_index(BlobStore& store, const BlobRef& blob,
-                                              BlobFetcher& fetcher, const FetchProgress& progress,
-                                              FetchCounts& counts) {
-  if (!has_usable_index(blob)) return std::optional<ChunkIndex>();
-  const Status fetched = store.fetch(index_of(blob), {}, fetcher, progress, &counts);
-  if (!fetched.ok()) {
-    const Code code = fetched.error().code;
-    if (code == Code::kNotFound || code == Code::kCorrupt) return std::optional<ChunkIndex>();
-    return fail(code, "{}", fetched.error().message);
-  }
-  auto index = read_index(store.storage(), blob);
-  if (!index.ok()) return std::optional<ChunkIndex>();
-  return std::optional(std::move(*index));
-}
-
-std::vector<ChunkSource> open_sources(BlobStore& store, std::span<const BlobRef> at_hand) {
-  std::vector<ChunkSource> sources;
-  std::uint64_t index_bytes = 0;
-  for (const BlobRef& blob : at_hand) {
-    if (!has_usable_index(blob) || index_bytes + blob.index_bytes > kMaxIndexBytes) continue;
-    auto file = store.storage().open(BlobStore::name(blob.sha256));
-    auto index = read_index(store.storage(), blob);
-    if (!file.ok() || !index.ok()) continue;
-    index_bytes += blob.index_bytes;
-    sources.push_back({std::move(*file), std::move(*index)});
-  }
-  return sources;
+// Fine when the repository has not got it: the blob comes all the same. Errors: those that the blob
+// would meet as well.
+Status fetch_index(BlobStore& store, const BlobRef& index, BlobFetcher& fetcher,
+                   const FetchProgress& progress, FetchCounts& counts) {
+  Status fetched = store.fetch(index, {}, fetcher, progress, &counts);
+  const Code code = fetched.ok() ? Code::kNotFound : fetched.error().code;
+  if (code == Code::kNotFound || code == Code::kCorrupt) return {};
+  return fetched;
 }
 
 }  // namespace
@@ -86,27 +50,35 @@ std::vector<BlobRef> needed_blobs(const trust::Manifest& manifest,
                                   std::span<const trust::Artifact* const> chosen) {
   std::vector<BlobRef> all;
   std::set<Sha256> seen;
-  const auto add = [&](const Sha256& digest, bool with_index) {
+  const auto add = [&](const Sha256& digest) {
     const trust::Blob* blob = manifest.find_blob(digest);
     if (blob == nullptr || !seen.insert(digest).second) return;
     BlobRef ref{digest, std::uint64_t(blob->bytes), {}, 0};
     if (const trust::Blob* index = blob->chunks ? manifest.find_blob(*blob->chunks) : nullptr;
-        index && with_index) {
+        index) {
       ref.index = blob->chunks;
       ref.index_bytes = std::uint64_t(index->bytes);
     }
     all.push_back(ref);
   };
-  for (const trust::Artifact* artifact : chosen) add(artifact->blob, !artifact->sealed);
+  for (const trust::Artifact* artifact : chosen) {
+    add(artifact->blob);
+    if (!artifact->sealed || !artifact->sealed->chunks || all.back().sha256 != artifact->blob)
+      continue;
+    const trust::Blob* index = manifest.find_blob(*artifact->sealed->chunks);
+    if (index == nullptr) continue;
+    all.back().inside = {artifact->sealed->file_id, *artifact->sealed->chunks,
+                         std::uint64_t(index->bytes)};
+  }
   if (manifest.pipeline) {
-    add(manifest.pipeline->blob, true);
-    for (const auto& [name, digest] : manifest.pipeline->files) add(digest, true);
+    add(manifest.pipeline->blob);
+    for (const auto& [name, digest] : manifest.pipeline->files) add(digest);
   }
   for (const trust::Golden& golden : manifest.goldens) {
     const auto is_its = [&](const trust::Artifact* a) { return a->name == golden.artifact; };
     if (std::none_of(chosen.begin(), chosen.end(), is_its)) continue;
-    for (const trust::GoldenTensor& tensor : golden.inputs) add(tensor.blob, true);
-    for (const trust::GoldenTensor& tensor : golden.outputs) add(tensor.blob, true);
+    for (const trust::GoldenTensor& tensor : golden.inputs) add(tensor.blob);
+    for (const trust::GoldenTensor& tensor : golden.outputs) add(tensor.blob);
   }
   return all;
 }
@@ -136,7 +108,8 @@ Result<bool> BlobStore::has(const BlobRef& blob) {
 }
 
 Status BlobStore::fetch(const BlobRef& blob, std::span<const BlobRef> at_hand, BlobFetcher& fetcher,
-                        const FetchProgress& progress, FetchCounts* counts) {
+                        const FetchProgress& progress, FetchCounts* counts,
+                        const ContentKeys& keys) {
   FetchCounts own;
   FetchCounts& count = counts ? *counts : own;
   TRY_VALUE(const bool is_there, has(blob));
@@ -145,20 +118,21 @@ Status BlobStore::fetch(const BlobRef& blob, std::span<const BlobRef> at_hand, B
     return fail(Code::kExhausted, "{}: {} bytes; at most {} are accepted", name(blob.sha256),
                 blob.bytes, trust::kMaxBlobBytes);
   }
-  TRY_VALUE(auto index, fetch_index(*this, blob, fetcher, progress, count));
-  if (index) {
+  for (const BlobRef& index : indices_of(blob))
+    TRY(fetch_index(*this, index, fetcher, progress, count));
+  if (const auto index = read_index(*storage_, blob); index.ok()) {
+    const auto source = open_pieces(*storage_, blob, *index, at_hand, keys);
     BlobDownload download(*storage_, blob, &*index, progress, count);
-    Status done = download.run(open_sources(*this, at_hand), fetcher);
+    Status done = download.run(source.get(), fetcher);
     if (done.ok() || !download.is_wrong()) return done;
-    index.reset();
   }
   const std::uint64_t resumed_before = count.resumed_bytes;
   BlobDownload download(*storage_, blob, nullptr, progress, count);
-  Status done = download.run({}, fetcher);
+  Status done = download.run(nullptr, fetcher);
   const bool was_resumed = count.resumed_bytes > resumed_before;
   if (done.ok() || !download.is_wrong() || !was_resumed) return done;
   // What was left of an earlier fetch may be to blame.
-  return BlobDownload(*storage_, blob, nullptr, progress, count).run({}, fetcher);
+  return BlobDownload(*storage_, blob, nullptr, progress, count).run(nullptr, fetcher);
 }
 
 Status BlobStore::put(std::string_view bytes) {
@@ -196,7 +170,7 @@ Result<std::uint64_t> BlobStore::missing_bytes(std::span<const BlobRef> wanted) 
   };
   for (const BlobRef& blob : wanted) {
     TRY(add(blob));
-    if (has_usable_index(blob)) TRY(add(index_of(blob)));
+    for (const BlobRef& index : indices_of(blob)) TRY(add(index));
   }
   return sum;
 }

@@ -11,10 +11,12 @@
 // fetch has left, from blobs that are there, the rest from the repository in ranges; each chunk is
 // verified as it comes. When that does not come to the blob that is wanted, or without an index, it
 // is taken as a whole, and goes on where it was interrupted. In either case the whole is hashed at
-// the end, as it lies on the disk.
+// the end, as it lies on the disk. Chunks of a sealed blob are segments, which are sealed here when
+// their plaintext is in sealed blobs at hand that this device can open.
 //
 // Memory: one chunk (at most 256 KiB), and 48 bytes for each chunk of the blob and of those at
-// hand, whose indices together are at most kMaxIndexBytes.
+// hand, whose indices together are at most kMaxIndexBytes; for sealed blobs as much again, and two
+// segments of plaintext in PrivateMemory.
 #pragma once
 
 #include <polder/error.h>
@@ -33,6 +35,7 @@
 #include "platform/storage.h"
 #include "trust/digest.h"
 #include "trust/manifest.h"
+#include "trust/sealed_file.h"
 
 namespace polder::agent {
 
@@ -46,16 +49,24 @@ inline constexpr std::uint64_t kRoomMarginBytes = 16u << 20;
 
 // A blob with its size and, if there is one, the blob that is its chunk index.
 struct BlobRef {
+  // Of a sealed file: what names its keys, and the blob that is the index over the file inside
+  // (trust/reseal.h).
+  struct Inside {
+    trust::Sha256 file_id{}, index{};
+    std::uint64_t index_bytes = 0;
+    bool operator==(const Inside&) const = default;
+  };
+
   trust::Sha256 sha256{};
   std::uint64_t bytes = 0;
   std::optional<trust::Sha256> index;
   std::uint64_t index_bytes = 0;
+  std::optional<Inside> inside = {};
   bool operator==(const BlobRef&) const = default;
 };
 
 // What a device needs of a release: the chosen artifacts, the pipeline with its files, the goldens
-// of these artifacts. No blob twice. A sealed artifact's index is of the file inside and is left
-// out.
+// of these artifacts. No blob twice.
 std::vector<BlobRef> needed_blobs(const trust::Manifest& manifest,
                                   std::span<const trust::Artifact* const> chosen);
 
@@ -70,6 +81,9 @@ struct FetchCounts {
   std::uint64_t requests = 0;
 };
 
+// The content key of a sealed file, by its file id.
+using ContentKeys = std::function<Result<trust::ContentKey>(const trust::Sha256& file_id)>;
+
 // Called after each piece that is kept and after each request: an error ends the fetch.
 using FetchProgress = std::function<Status(std::uint64_t done_bytes, std::uint64_t blob_bytes)>;
 
@@ -83,9 +97,11 @@ class BlobStore {
   // Fine when it is there. `at_hand` are blobs that may share chunks with it; those that are not in
   // the store, or whose index is not, are passed over. Errors: kCorrupt when the repository has
   // something else; kExhausted when the disk is full; those of the fetcher and of `progress`. What
-  // has come stays for the next fetch, but for the last chunk.
+  // has come stays for the next fetch, but for the last chunk. Of a sealed blob's chunks `keys`
+  // makes those whose plaintext is in sealed blobs at hand.
   Status fetch(const BlobRef& blob, std::span<const BlobRef> at_hand, BlobFetcher& fetcher,
-               const FetchProgress& progress, FetchCounts* counts = nullptr);
+               const FetchProgress& progress, FetchCounts* counts = nullptr,
+               const ContentKeys& keys = {});
   // A small one, as a whole.
   Status put(std::string_view bytes);
   // Errors: kNotFound; kCorrupt; kExhausted above `cap_bytes`.

@@ -5,9 +5,12 @@
 
 #include <random>
 
+#include "platform/file.h"
 #include "platform/http_fake.h"
+#include "platform/random_access.h"
 #include "platform/storage_fake.h"
 #include "trust/chunks.h"
+#include "trust/reseal.h"
 #include "trust/testing_release.h"
 
 namespace polder::agent {
@@ -290,6 +293,106 @@ TEST_F(Blobs, AFaultyDiskAtAnyCallLeavesNothingHalf) {
     }
     EXPECT_GT(failed, 10u);
   }
+}
+
+// Sealed blobs, which this device can open.
+class SealedBlobs : public Blobs {
+ protected:
+  // `indexed` is what its inner index says that it holds.
+  BlobRef seal(const std::string& plain, const std::string& indexed) {
+    MemoryStore files;
+    auto out = files.create("sealed").value();
+    trust::ContentKey key = trust::seal_file(MemoryAppendFile(plain), *out).value();
+    EXPECT_TRUE(out->commit().ok());
+    const std::string sealed = files.files().at("sealed");
+    const std::string index = trust::sealed_chunks(sealed).bytes();
+    const std::string inside = trust::seal_index(key, trust::ChunkIndex::of(indexed)).value();
+    for (const std::string& bytes : {sealed, index, inside}) put(bytes);
+    BlobRef ref{trust::sha256(sealed), sealed.size(), trust::sha256(index), index.size()};
+    ref.inside = {key.file_id(), trust::sha256(inside), inside.size()};
+    keys_.emplace(key.file_id(), std::move(key));
+    return ref;
+  }
+  BlobRef seal(const std::string& plain) { return seal(plain, plain); }
+  Status fetch_sealed(const BlobRef& blob, std::span<const BlobRef> at_hand = {}) {
+    counts_ = {};
+    const ContentKeys keys = [&](const trust::Sha256& file_id) -> Result<trust::ContentKey> {
+      const auto found = keys_.find(file_id);
+      if (found == keys_.end()) return Error{Code::kDenied, "sealed for others"};
+      return trust::ContentKey::from_bytes(trust::Secret::copy(found->second.bytes().view()));
+    };
+    Status done = BlobStore::open(disk_)->fetch(blob, at_hand, fetcher_, progress_, &counts_,
+                                                has_keys_ ? keys : ContentKeys());
+    EXPECT_TRUE(done.ok()) << message(done);
+    EXPECT_EQ(stored(disk_, blob), http_.files[url(blob.sha256)]);
+    return done;
+  }
+  void expect_fetched_whole(const BlobRef& blob) {
+    EXPECT_EQ(counts_.reused_bytes, 0u);
+    EXPECT_GE(counts_.fetched_bytes, blob.bytes + blob.index_bytes);
+  }
+
+  const std::string plain_ = noise(3 << 20, 31);
+  std::map<trust::Sha256, trust::ContentKey> keys_;
+  bool has_keys_ = true;
+};
+
+TEST_F(SealedBlobs, AreSealedHereAsFarAsTheirPlaintextIs) {
+  const BlobRef old = seal(plain_);
+  ASSERT_TRUE(fetch_sealed(old).ok());
+  expect_fetched_whole(old);
+  std::string longer = plain_;
+  longer.insert(1 << 20, noise(1000, 32));
+  const BlobRef fresh = seal(longer);
+  ASSERT_TRUE(fetch_sealed(fresh, {{old}}).ok());
+  EXPECT_EQ(counts_.reused_bytes + counts_.fetched_bytes,
+            fresh.bytes + fresh.index_bytes + fresh.inside->index_bytes);
+  EXPECT_GT(counts_.reused_bytes, fresh.bytes * 80 / 100);
+  for (const auto& [name, bytes] : disk_.files())
+    EXPECT_EQ(bytes.find(plain_.substr(1000, 32)), std::string::npos) << name;
+}
+
+TEST_F(SealedBlobs, ThatCannotBeMadeHereComeWhole) {
+  const BlobRef old = seal(plain_);
+  ASSERT_TRUE(fetch_sealed(old).ok());
+  // Without the device's key; its index is not there, is another's, or says what is not so.
+  has_keys_ = false;
+  BlobRef fresh = seal(plain_);
+  ASSERT_TRUE(fetch_sealed(fresh, {{old}}).ok());
+  expect_fetched_whole(fresh);
+  has_keys_ = true;
+  fresh = seal(plain_);
+  http_.files.erase(url(fresh.inside->index));
+  ASSERT_TRUE(fetch_sealed(fresh, {{old}}).ok());
+  expect_fetched_whole(fresh);
+  fresh = seal(plain_);
+  fresh.inside->index = old.inside->index;
+  ASSERT_TRUE(fetch_sealed(fresh, {{old}}).ok());
+  expect_fetched_whole(fresh);
+  fresh = seal(noise(plain_.size(), 33), plain_);
+  ASSERT_TRUE(fetch_sealed(fresh, {{old}}).ok());
+  expect_fetched_whole(fresh);
+  keys_.erase(old.inside->file_id);
+  fresh = seal(plain_);
+  ASSERT_TRUE(fetch_sealed(fresh, {{old}}).ok());
+  expect_fetched_whole(fresh);
+}
+
+TEST_F(SealedBlobs, AtHandThatHaveRottenCostTheirSegment) {
+  const BlobRef old = seal(plain_), fresh = seal(plain_);
+  ASSERT_TRUE(fetch_sealed(old).ok());
+  auto file = disk_.open(BlobStore::name(old.sha256));
+  ASSERT_TRUE((*file)->write(1'000'000, "rotten").ok());
+  ASSERT_TRUE(fetch_sealed(fresh, {{old}}).ok());
+  EXPECT_EQ(counts_.reused_bytes, fresh.bytes - trust::kSealedSegmentBytes);
+}
+
+TEST_F(SealedBlobs, FlippedBitsCostTheirSegment) {
+  const BlobRef blob = seal(plain_);
+  http_.faults = {{}, {}, {Kind::kFlip, 1'500'000, 0}};
+  ASSERT_TRUE(fetch_sealed(blob).ok());
+  EXPECT_LE(counts_.fetched_bytes, blob.bytes + blob.index_bytes + blob.inside->index_bytes +
+                                       2 * trust::kSealedSegmentBytes);
 }
 
 TEST_F(Blobs, AreVerifiedAgain) {

@@ -44,19 +44,30 @@ Status RepositoryReleases::download(const AgentState& state, const Alive& alive)
   TRY_VALUE(const Wanted wanted, this->wanted(state));
   TRY(check_room_for(state, wanted));
   std::vector<BlobRef> at_hand;
+  std::map<trust::Sha256, trust::Artifact> sealed;
+  const auto know = [&](const trust::Manifest& manifest) {
+    for (const trust::Artifact& artifact : manifest.artifacts)
+      if (artifact.sealed) sealed.emplace(artifact.sealed->file_id, artifact);
+  };
+  know(wanted.manifest);
   const Unit& unit = state.updated();
   for (const Slot slot : kSlots) {
     if (!unit.in(slot)) continue;
     const auto staged = slots_.open(state.update->unit, slot, *unit.in(slot));
     if (!staged.ok()) continue;  // it has suffered: its chunks are fetched
     for (const BlobRef& blob : staged->blobs()) at_hand.push_back(blob);
+    know(staged->manifest);
   }
   counts_ = {};
   const FetchProgress progress = [&](std::uint64_t, std::uint64_t) {
     return alive ? alive() : Status();
   };
+  const ContentKeys keys = [&](const trust::Sha256& file_id) -> Result<trust::ContentKey> {
+    TRY_VALUE(const auto decrypter, open_device_decrypter(config_));
+    return content_key_of(blobs_.storage(), sealed.at(file_id), *decrypter);
+  };
   for (const BlobRef& blob : wanted.blobs)
-    TRY(blobs_.fetch(blob, at_hand, blob_fetcher_, progress, &counts_));
+    TRY(blobs_.fetch(blob, at_hand, blob_fetcher_, progress, &counts_, keys));
   return {};
 }
 

@@ -29,7 +29,8 @@ class RepositoryReleases final : public Releases {
  public:
   RepositoryReleases(const Config& config, const trust::Device& device,
                      trust::tuf::Fetcher& fetcher, BlobFetcher& blob_fetcher, BlobStore& blobs)
-      : device_(device),
+      : config_(config),
+        device_(device),
         blob_fetcher_(blob_fetcher),
         blobs_(blobs),
         slots_(blobs),
@@ -65,6 +66,7 @@ class RepositoryReleases final : public Releases {
   Result<Wanted> wanted(const AgentState& state);
   Status check_room_for(const AgentState& state, const Wanted& wanted);
 
+  const Config& config_;
   const trust::Device& device_;
   BlobFetcher& blob_fetcher_;
   BlobStore& blobs_;

@@ -138,6 +138,7 @@ std::set<trust::Sha256> digests_of(std::span<const BlobRef> blobs) {
   for (const BlobRef& blob : blobs) {
     all.insert(blob.sha256);
     if (blob.index) all.insert(*blob.index);
+    if (blob.inside) all.insert(blob.inside->index);
   }
   return all;
 }

@@ -9,6 +9,8 @@
 #include "cli/passphrase.h"
 #include "platform/file.h"
 #include "platform/folder.h"
+#include "release/plan_facts.h"
+#include "trust/reseal.h"
 #include "trust/sealed_file.h"
 #include "trust/signer.h"
 
@@ -20,7 +22,9 @@ constexpr std::size_t kMaxKeyBytes = 16 * 1024;
 
 constexpr Option kSealOptions[] = {
     {"--to", "PUB.pem", "a device's public decryption key (P-256), or a folder of *.pem", true},
-    {"--output", "FILE", "the sealed file, and FILE.keys with its keys; never ones that are there"},
+    {"--output", "FILE",
+     "the sealed file, FILE.keys with its keys and FILE.chunks, from which devices see what of it "
+     "they have; never ones that are there"},
     {"--add-recipient", "PUB.pem",
      "adds to FILE.keys of a file that is sealed already, with --key; as --to", true},
     {"--key", "KEY", "a recipient's private key, for --add-recipient: FILE or tpm:HANDLE"},
@@ -115,7 +119,8 @@ Result<int> add(const Args& args) {
 
 // A file sealed anew has another key: whoever could open the old one could not open this.
 Status check_new(const std::string& output) {
-  for (const std::string& path : {output, trust::sealed_keys_path(output)}) {
+  for (const std::string& path :
+       {output, trust::sealed_keys_path(output), trust::sealed_index_path(output)}) {
     const auto kind = entry_kind(path);
     if (!kind.ok() && kind.error().code == Code::kNotFound) continue;
     if (!kind.ok()) return kind.error();
@@ -125,6 +130,16 @@ Status check_new(const std::string& output) {
                 path, output);
   }
   return {};
+}
+
+// Cut where a plan's tensors begin, as the plan itself would be in a release.
+Result<std::string> sealed_index(const std::string& path, const trust::ContentKey& key) {
+  TRY_VALUE(const MappedFile file, MappedFile::open(path));
+  const std::string_view content(reinterpret_cast<const char*>(file.bytes().data()),
+                                 file.bytes().size());
+  const auto facts = release::plan_facts(path, path);
+  const std::vector<std::uint64_t> cuts = facts ? facts->cuts : std::vector<std::uint64_t>();
+  return trust::seal_index(key, trust::ChunkIndex::of(content, cuts));
 }
 
 Result<int> seal(const Args& args) {
@@ -142,6 +157,10 @@ Result<int> seal(const Args& args) {
   TRY_VALUE(const trust::ContentKey key, trust::seal_file(*plain, *file));
   trust::SealedKeys keys(key);
   TRY(add_recipients(keys, key, args.all("--to")));
+  if (plain->size() <= trust::kMaxChunkedFileBytes) {
+    TRY_VALUE(const std::string index, sealed_index(args.positional()[0], key));
+    TRY(write_file_atomic(trust::sealed_index_path(output), index));
+  }
   TRY(write_file_atomic(trust::sealed_keys_path(output), keys.bytes()));
   TRY(file->commit());
   TRY(record(acts, trust::Act::kArtifactSealed, output, keys));

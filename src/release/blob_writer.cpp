@@ -10,6 +10,7 @@
 #include "release/create.h"
 #include "trust/chunks.h"
 #include "trust/file_digest.h"
+#include "trust/reseal.h"
 
 namespace polder::release {
 
@@ -52,14 +53,16 @@ Result<Sha256> BlobWriter::put_bytes(std::string_view bytes) {
   return digest;
 }
 
-Status BlobWriter::put_index(const Sha256& blob, const std::string& path,
-                             std::span<const std::uint64_t> cuts) {
+Status BlobWriter::put_index(const Sha256& blob, std::span<const std::uint64_t> cuts,
+                             bool is_sealed) {
   if (manifest_.blobs.at(blob).chunks) return {};
-  TRY_VALUE(const MappedFile file, MappedFile::open(path));
+  TRY_VALUE(const MappedFile file, MappedFile::open(path_of(blob)));
   const std::string_view content(reinterpret_cast<const char*>(file.bytes().data()),
                                  file.bytes().size());
   if (std::int64_t(content.size()) <= kUnindexedBytes) return {};
-  TRY_VALUE(const Sha256 index, put_bytes(trust::ChunkIndex::of(content, cuts).bytes()));
+  const trust::ChunkIndex chunks =
+      is_sealed ? trust::sealed_chunks(content) : trust::ChunkIndex::of(content, cuts);
+  TRY_VALUE(const Sha256 index, put_bytes(chunks.bytes()));
   manifest_.blobs.at(blob).chunks = index;
   return {};
 }

@@ -23,9 +23,8 @@ class BlobWriter {
   // `cap_bytes`, kUnavailable when it changes meanwhile, kIo; each names the path.
   Result<trust::Sha256> put_file(const std::string& path, std::int64_t cap_bytes);
   Result<trust::Sha256> put_bytes(std::string_view bytes);
-  // Gives a large blob a chunk index: of `path`, which for a sealed blob is the file inside.
-  Status put_index(const trust::Sha256& blob, const std::string& path,
-                   std::span<const std::uint64_t> cuts);
+  // Gives a large blob a chunk index, with cuts where parts begin or, of a sealed file, segments.
+  Status put_index(const trust::Sha256& blob, std::span<const std::uint64_t> cuts, bool is_sealed);
   std::string path_of(const trust::Sha256& blob) const;
 
  private:

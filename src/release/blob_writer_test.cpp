@@ -4,6 +4,7 @@
 #include "release/create.h"
 #include "release/testing.h"
 #include "trust/chunks.h"
+#include "trust/reseal.h"
 
 namespace polder::release {
 namespace {
@@ -55,12 +56,12 @@ TEST_F(BlobWriterTest, LargeFilesGetAnIndexOfTheirContent) {
   std::string content(std::size_t(kUnindexedBytes), 'a');
   for (std::size_t i = 0; i < content.size(); ++i) content[i] = char(i * i >> 7);
   const auto small = blobs_.put_file(write("small", content), 1 << 30).value();
-  ASSERT_TRUE(blobs_.put_index(small, path("small"), {}));
+  ASSERT_TRUE(blobs_.put_index(small, {}, false));
   EXPECT_FALSE(manifest_.blobs.at(small).chunks);
   content += 'b';
   const auto large = blobs_.put_file(write("large", content), 1 << 30).value();
   const std::uint64_t cuts[] = {100'000};
-  ASSERT_TRUE(blobs_.put_index(large, path("large"), cuts));
+  ASSERT_TRUE(blobs_.put_index(large, cuts, false));
   ASSERT_TRUE(manifest_.blobs.at(large).chunks);
   const trust::Sha256 index = *manifest_.blobs.at(large).chunks;
   const std::string bytes = read_file(blobs_.path_of(index), 1 << 20).value();
@@ -74,11 +75,18 @@ TEST_F(BlobWriterTest, LargeFilesGetAnIndexOfTheirContent) {
   }
   EXPECT_TRUE(cut);
   // It has one already: nothing is read again.
-  EXPECT_TRUE(blobs_.put_index(large, path("none"), {}));
+  ASSERT_EQ(std::remove(blobs_.path_of(large).c_str()), 0);
+  EXPECT_TRUE(blobs_.put_index(large, {}, false));
   trust::Manifest other;
   BlobWriter fresh(path("other"), other);
-  const auto again = fresh.put_bytes(content).value();
-  expect_error(fresh.put_index(again, path("none"), {}), Code::kNotFound, {path("none")});
+  const auto sealed = fresh.put_bytes(content).value();
+  ASSERT_TRUE(fresh.put_index(sealed, {}, true));
+  const std::string segments =
+      read_file(fresh.path_of(*other.blobs.at(sealed).chunks), 1 << 20).value();
+  EXPECT_EQ(segments, trust::sealed_chunks(content).bytes());
+  const auto gone = fresh.put_bytes(content + "c").value();
+  ASSERT_EQ(std::remove(fresh.path_of(gone).c_str()), 0);
+  expect_error(fresh.put_index(gone, {}, false), Code::kNotFound, {fresh.path_of(gone)});
 }
 
 constexpr std::string_view kPipeline = R"(

@@ -15,6 +15,7 @@
 #include "sdk/open.h"
 #include "trust/file_digest.h"
 #include "trust/release_folder.h"
+#include "trust/reseal.h"
 #include "trust/sealed_file.h"
 
 namespace polder::release {
@@ -118,7 +119,7 @@ class Maker {
       TRY(put_sealed(given, path, artifact));
     }
     TRY(read_requirement(given, path, artifact, cuts));
-    TRY(blobs_.put_index(artifact.blob, open_paths_.back(), cuts));
+    TRY(blobs_.put_index(artifact.blob, cuts, artifact.sealed.has_value()));
     manifest_.artifacts.push_back(std::move(artifact));
     return {};
   }
@@ -133,8 +134,16 @@ class Maker {
       return fail(Code::kInvalid, "{}: sealed from {} bytes, but {} has {}", sealed_path,
                   header.plaintext_bytes, path, inside.bytes);
     }
-    artifact.sealed = {header.file_id, inside.sha256, std::int64_t(inside.bytes)};
+    artifact.sealed = {header.file_id, inside.sha256, std::int64_t(inside.bytes), {}};
     TRY(put_sealed_keys(sealed_path, header.file_id));
+    if (artifact.sealed->bytes > kUnindexedBytes) {
+      auto index = blobs_.put_file(trust::sealed_index_path(sealed_path),
+                                   std::int64_t(trust::kMaxChunkIndexBytes));
+      if (!index)
+        return fail(index.error().code, "{}; 'polder seal' makes it with the sealed file",
+                    index.error().message);
+      artifact.sealed->chunks = *index;
+    }
     TRY_VALUE(artifact.blob, blobs_.put_file(sealed_path, trust::kMaxBlobBytes));
     open_files_[artifact.blob] = path;
     open_paths_.push_back(path);

@@ -114,17 +114,30 @@ ChunkIndex ChunkIndex::of(std::string_view file, std::span<const std::uint64_t> 
   POLDER_CHECK(file.size() <= kMaxChunkedFileBytes);
   POLDER_CHECK(std::is_sorted(preferred.begin(), preferred.end()));
   ChunkIndex index;
-  index.file_bytes_ = file.size();
-  std::uint64_t offset = 0;
-  while (offset < file.size()) {
+  while (index.file_bytes_ < file.size()) {
+    const std::uint64_t offset = index.file_bytes_;
     const auto next = std::lower_bound(preferred.begin(), preferred.end(), offset + kMinChunkBytes);
     const std::uint64_t distance = next == preferred.end() ? UINT64_MAX : *next - offset;
     const std::size_t size = chunk_size(file.substr(std::size_t(offset)), distance);
-    const std::string_view bytes = file.substr(std::size_t(offset), size);
-    index.chunks_.push_back({offset, std::uint32_t(size), sha256(bytes)});
-    offset += size;
+    index.add(file.substr(std::size_t(offset), size));
   }
   return index;
+}
+
+ChunkIndex ChunkIndex::even(std::string_view file, std::uint32_t first_bytes,
+                            std::uint32_t chunk_bytes) {
+  POLDER_CHECK(file.size() <= kMaxChunkedFileBytes);
+  for (const std::uint32_t size : {first_bytes, chunk_bytes})
+    POLDER_CHECK(size >= kMinChunkBytes && size <= kMaxChunkBytes);
+  ChunkIndex index;
+  for (std::uint32_t size = first_bytes; index.file_bytes_ < file.size(); size = chunk_bytes)
+    index.add(file.substr(std::size_t(index.file_bytes_), size));
+  return index;
+}
+
+void ChunkIndex::add(std::string_view chunk) {
+  chunks_.push_back({file_bytes_, std::uint32_t(chunk.size()), sha256(chunk)});
+  file_bytes_ += chunk.size();
 }
 
 Result<ChunkIndex> ChunkIndex::parse(std::string_view bytes, std::string_view where) {

@@ -51,6 +51,11 @@ class ChunkIndex {
   // change of one part touches no chunk of its neighbours.
   static ChunkIndex of(std::string_view file, std::span<const std::uint64_t> preferred = {});
 
+  // Chunks of the same size, but for the first, from kMinChunkBytes to kMaxChunkBytes, and the
+  // last.
+  static ChunkIndex even(std::string_view file, std::uint32_t first_bytes,
+                         std::uint32_t chunk_bytes);
+
   // Little endian: "POLDCIDX", u32 format (1), u32 count, u64 bytes of the file; then for each
   // chunk u32 size and its SHA-256. Nothing after it. Errors: kCorrupt, kIncompatible for another
   // format, kExhausted above the caps; `where` names the file.
@@ -61,6 +66,8 @@ class ChunkIndex {
   std::span<const Chunk> chunks() const { return chunks_; }
 
  private:
+  void add(std::string_view chunk);
+
   std::uint64_t file_bytes_ = 0;
   std::vector<Chunk> chunks_;
 };

@@ -205,6 +205,12 @@ Status check_sizes(const Manifest& manifest) {
       }
     }
   }
+  for (const Artifact& artifact : manifest.artifacts) {
+    if (artifact.sealed && artifact.sealed->chunks) {
+      TRY(check_size(manifest, *artifact.sealed->chunks, std::int64_t(kMaxChunkIndexBytes),
+                     "a chunk index"));
+    }
+  }
   for (const auto& [digest, blob] : manifest.blobs) {
     if (!blob.chunks) continue;
     if (manifest.find_blob(*blob.chunks)->chunks) {
@@ -252,9 +258,11 @@ Json json_of(const Artifact& artifact) {
   put_members(members, "requires", std::move(needs));
   put_members(members, "limits", json_of(artifact.limits));
   if (artifact.sealed) {
-    members["sealed"] = Json::Members{{"file_id", hex(artifact.sealed->file_id)},
-                                      {"sha256", hex(artifact.sealed->sha256)},
-                                      {"bytes", artifact.sealed->bytes}};
+    Json::Members sealed{{"file_id", hex(artifact.sealed->file_id)},
+                         {"sha256", hex(artifact.sealed->sha256)},
+                         {"bytes", artifact.sealed->bytes}};
+    if (artifact.sealed->chunks) sealed["chunks"] = hex(*artifact.sealed->chunks);
+    members["sealed"] = std::move(sealed);
   }
   return members;
 }
@@ -392,7 +400,10 @@ const Blob* Manifest::find_blob(const Sha256& digest) const {
 
 std::set<Sha256> Manifest::references() const {
   std::set<Sha256> all{sbom};
-  for (const Artifact& artifact : artifacts) all.insert(artifact.blob);
+  for (const Artifact& artifact : artifacts) {
+    all.insert(artifact.blob);
+    if (artifact.sealed && artifact.sealed->chunks) all.insert(*artifact.sealed->chunks);
+  }
   if (pipeline) {
     all.insert(pipeline->blob);
     for (const auto& [name, digest] : pipeline->files) all.insert(digest);

@@ -80,6 +80,8 @@ struct Sealed {
   Sha256 file_id{};  // names the sealed file, and whose keys open it
   Sha256 sha256{};   // of the file inside
   std::int64_t bytes = 0;
+  // The blob that is the index over the file inside, for its recipients alone (trust/reseal.h).
+  std::optional<Sha256> chunks;
   bool operator==(const Sealed&) const = default;
 };
 
@@ -170,7 +172,7 @@ struct ModelCard {
 
 struct Blob {
   std::int64_t bytes = 0;
-  // The blob that is its chunk index (trust/chunks.h); of a sealed file that of the file inside.
+  // The blob that is its chunk index (trust/chunks.h).
   std::optional<Sha256> chunks;
   bool operator==(const Blob&) const = default;
 };

@@ -103,11 +103,14 @@ Status read_artifact(const Object& object, Manifest& manifest) {
   TRY(read_limits(object, artifact.limits));
   if (object.has("sealed")) {
     TRY_VALUE(const Object sealed, object.object("sealed"));
-    TRY(sealed.only({"file_id", "sha256", "bytes"}));
+    TRY(sealed.only({"file_id", "sha256", "bytes", "chunks"}));
     artifact.sealed.emplace();
     TRY_VALUE(artifact.sealed->file_id, read_digest(sealed, "file_id"));
     TRY_VALUE(artifact.sealed->sha256, read_digest(sealed, "sha256"));
     TRY_VALUE(artifact.sealed->bytes, read_bytes(sealed, "bytes"));
+    if (sealed.has("chunks")) {
+      TRY_VALUE(artifact.sealed->chunks, read_digest(sealed, "chunks"));
+    }
   }
   manifest.artifacts.push_back(std::move(artifact));
   return {};

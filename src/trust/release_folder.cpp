@@ -17,26 +17,15 @@ namespace {
 // Of one folder: blobs, the folders that they are in, and some to tell of.
 constexpr std::size_t kMaxEntries = 4 * kMaxBlobs;
 
-// How the artifact of that blob is sealed; nullptr when it is not.
-const Sealed* sealed_of(const Manifest& manifest, const Sha256& digest) {
-  for (const Artifact& artifact : manifest.artifacts) {
-    if (artifact.blob == digest && artifact.sealed) return &*artifact.sealed;
-  }
-  return nullptr;
-}
-
 Status check_chunks(const ReleaseFolder& release, const Sha256& digest, const Sha256& index) {
   const std::string path = release.blob_path(index);
   TRY_VALUE(const std::string bytes, read_file(path, kMaxChunkIndexBytes));
   TRY_VALUE(const ChunkIndex chunks, ChunkIndex::parse(bytes, path));
-  // Of a sealed file it is that of the file inside, which only its recipients can read.
-  const Sealed* sealed = sealed_of(release.manifest, digest);
-  const auto expected = sealed ? sealed->bytes : release.manifest.find_blob(digest)->bytes;
+  const std::int64_t expected = release.manifest.find_blob(digest)->bytes;
   if (chunks.file_bytes() != std::uint64_t(expected)) {
     return fail(Code::kCorrupt, "{}: the chunk index of a file of {} bytes; {} expected", path,
                 chunks.file_bytes(), expected);
   }
-  if (sealed) return {};
   TRY_VALUE(const auto file, open_readable(release.blob_path(digest)));
   std::string content;
   for (const Chunk& chunk : chunks.chunks()) {

@@ -28,7 +28,7 @@ inline Manifest test_manifest() {
     m.artifacts.push_back(test_plan(m, target));
   }
   m.blobs[m.artifacts[0].blob].chunks = test_blob(m, "chunks");
-  m.artifacts[2].sealed = Sealed{sha256("id"), sha256("open"), 4};
+  m.artifacts[2].sealed = Sealed{sha256("id"), sha256("open"), 4, {}};
   m.artifacts[2].limits.latency_ms = 80.5;
   m.artifacts.push_back({"detector",
                          ArtifactKind::kTflite,

@@ -49,8 +49,12 @@ add_test(NAME sealed_reuse
 add_test(NAME full_disk COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/full_disk_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
 set_tests_properties(full_disk PROPERTIES SKIP_RETURN_CODE 77)
-# The leak sanitizer does not work in a program that is being tried in a process of its own.
 if(NOT POLDER_SANITIZE)
+  # Size and memory as it ships: sanitizers have memory of their own.
+  add_test(NAME limits COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/limits_test.py
+           $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+  set_tests_properties(limits PROPERTIES LABELS slow RUN_SERIAL ON)
+  # The leak sanitizer does not work in a program that is being tried in a process of its own.
   add_test(NAME runtime_update
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/runtime_update_test.py
                    $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)

@@ -18,6 +18,7 @@
 #include "apps/polderd_telemetry.h"
 #include "base/fail.h"
 #include "base/text.h"
+#include "platform/host.h"
 #include "platform/process.h"
 #include "platform/service.h"
 
@@ -312,7 +313,10 @@ Result<int> run_command(const Args& args) {
     // An end in a trial is worth a note; at any other time it needs none.
     hold_termination(agent->driver().is_on_trial());
     TRY_VALUE(const Turn turn, agent->driver().turn());
-    if (agent->driver().has_checked() && !checked) agent->note_check();
+    if (agent->driver().has_checked() && !checked) {
+      agent->note_check();
+      release_idle_memory();
+    }
     checked = agent->driver().has_checked() && agent->driver().state().phase != Phase::kCheck;
     agent->publish_live();
     if (self.slot != Slot::kNone) agent->note_runs();

@@ -1,7 +1,10 @@
 #include "platform/host.h"
 
 #include <fcntl.h>
+#include <link.h>
+#include <malloc.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,6 +56,29 @@ Result<std::string> read_kernel_text(const std::string& path) {
   auto text = read_to_end(fd, path);
   ::close(fd);
   return text;
+}
+
+namespace {
+
+// Of one program or library: what is only read or run is as it lies in the file.
+int release_pages(dl_phdr_info* object, std::size_t, void*) {
+  const std::uintptr_t page = std::uintptr_t(::sysconf(_SC_PAGESIZE));
+  if (std::string_view(object->dlpi_name).starts_with("linux-vdso")) return 0;
+  for (int i = 0; i < object->dlpi_phnum; ++i) {
+    const auto& part = object->dlpi_phdr[i];
+    if (part.p_type != PT_LOAD || (part.p_flags & PF_W) != 0) continue;
+    const std::uintptr_t begin = (object->dlpi_addr + part.p_vaddr) / page * page;
+    const std::uintptr_t end = object->dlpi_addr + part.p_vaddr + part.p_filesz;
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void release_idle_memory() {
+  ::malloc_trim(0);
+  ::dl_iterate_phdr(release_pages, nullptr);
 }
 
 }  // namespace polder

@@ -15,4 +15,8 @@ int usable_cores();
 // kDenied, kIo, kExhausted.
 Result<std::string> read_kernel_text(const std::string& path);
 
+// Gives back what this process does not need while it waits: free heap, and pages of its program
+// and libraries, which come back from the page cache when they are used again.
+void release_idle_memory();
+
 }  // namespace polder

@@ -23,6 +23,13 @@ TEST(Host, ErrorsNameThePath) {
   EXPECT_FALSE(read_kernel_text("/proc").ok());
 }
 
+TEST(Host, WhatIsReleasedComesBack) {
+  release_idle_memory();
+  EXPECT_TRUE(read_kernel_text("/proc/self/status").ok());
+  release_idle_memory();
+  EXPECT_FALSE(read_kernel_text("/proc").ok());
+}
+
 TEST(Host, CountsCores) { EXPECT_GE(usable_cores(), 1); }
 
 }  // namespace

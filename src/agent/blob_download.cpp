@@ -172,7 +172,7 @@ Status BlobDownload::request(std::size_t piece, BlobFetcher& fetcher) {
 }
 
 Status BlobDownload::begin(const HttpReply& reply) {
-  const std::string name = trust::hex(blob_.sha256);
+  const std::string name = blob_place(blob_.sha256);
   if (reply.total_bytes && *reply.total_bytes != blob_.bytes) {
     return fail(Code::kCorrupt, "{}: {} bytes expected, the repository has {}", name, blob_.bytes,
                 *reply.total_bytes);

@@ -402,6 +402,15 @@ std::span<const DeviceSetting> Config::settings_of(std::string_view unit) const 
   return found == settings.end() ? std::span<const DeviceSetting>() : found->second;
 }
 
+trust::Sha256 Config::settings_digest(std::string_view unit) const {
+  if (unit == runtime) return {};
+  std::string text = fmt::format("{} {} {} {} {} {}\n{}\n", worker.memory_bytes, worker.threads,
+                                 worker.heartbeat_timeout_s, worker.crashes, worker.crash_window_s,
+                                 int(output.keep), decryption_key);
+  for (const DeviceSetting& setting : settings_of(unit)) text += setting.assignment() + "\n";
+  return trust::sha256(text);
+}
+
 bool Config::is_folder() const { return !repository.empty() && repository.front() == '/'; }
 
 std::string Config::output_folder() const {

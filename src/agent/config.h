@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "agent/device_settings.h"
+#include "trust/digest.h"
 #include "trust/version.h"
 
 namespace polder::agent {
@@ -86,6 +87,9 @@ struct Config {
 
   bool is_folder() const;  // of the repository
   std::span<const DeviceSetting> settings_of(std::string_view unit) const;
+  // Of all that this device sets which a release of the unit may fail by: [pipeline.UNIT],
+  // [worker], [output] and the key that opens its models. Zero for the runtime.
+  trust::Sha256 settings_digest(std::string_view unit) const;
   // Where the folders of the units' outputs are.
   std::string output_folder() const;
   // "file:FOLDER/identity/key.pem" where nothing is said.

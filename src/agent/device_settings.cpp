@@ -5,6 +5,8 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "pipeline/graph.h"
+#include "pipeline/node.h"
+#include "platform/folder.h"
 
 namespace polder::agent {
 namespace {
@@ -89,6 +91,11 @@ const TomlValue* find_step(const TomlValue& pipeline, std::string_view name,
   return found;
 }
 
+const pipeline::NodeType* type_of(const TomlValue& step) {
+  const TomlValue* name = step.find("type");
+  return name ? pipeline::find_node_type(name->string) : nullptr;
+}
+
 Status check_one(const TomlValue& pipeline, const DeviceSetting& setting) {
   const std::string place = fmt::format("{}:{}", setting.file, setting.line);
   std::vector<std::string_view> names;
@@ -97,9 +104,7 @@ Status check_one(const TomlValue& pipeline, const DeviceSetting& setting) {
     return fail(Code::kInvalid, "{}: the release's pipeline has no step '{}'{}", place,
                 clipped(setting.step), known(setting.step, names));
   }
-  const TomlValue* type_name = step->find("type");
-  const pipeline::NodeType* type =
-      type_name ? pipeline::find_node_type(type_name->string) : nullptr;
+  const pipeline::NodeType* type = type_of(*step);
   if (!type) return {};  // the pipeline's own fault
   std::vector<std::string_view> keys;
   const Option* found = nullptr;
@@ -157,6 +162,25 @@ Status check_device_settings(std::string_view pipeline, std::span<const DeviceSe
   if (whole.ok() || !pipeline::load_graph(*released, kPipelineName).ok()) return {};
   return fail(Code::kInvalid, "{}:{}: the pipeline with this device's settings: {}",
               settings.front().file, settings.front().line, whole.error().message);
+}
+
+Status find_device_inputs(std::string_view pipeline, std::span<const DeviceSetting> settings,
+                          const std::string& folder) {
+  const auto released = parse_toml(pipeline, kPipelineName);
+  if (!released.ok()) return {};
+  for (const DeviceSetting& setting : settings) {
+    std::vector<std::string_view> names;
+    const TomlValue* step = find_step(*released, setting.step, names);
+    const pipeline::NodeType* type = step ? type_of(*step) : nullptr;
+    if (!type || !type->inputs.empty() || setting.key != "path") continue;
+    const auto value = parse_toml("v = " + setting.value, setting.file);
+    if (!value.ok()) continue;
+    const std::string path = pipeline::path_in(folder, value->members.front().second.string);
+    if (const auto kind = entry_kind(path); !kind.ok() && kind.error().code == Code::kNotFound)
+      return fail(Code::kNotFound, "{}:{}: {}.path: '{}' is not there", setting.file, setting.line,
+                  setting.step, path);
+  }
+  return {};
 }
 
 }  // namespace polder::agent

@@ -47,4 +47,9 @@ Result<DeviceSettings> read_device_settings(const Settings& top, std::string_vie
 // judged here.
 Status check_device_settings(std::string_view pipeline, std::span<const DeviceSetting> settings);
 
+// Whether what they let the pipeline's sources read is there, now; `folder` is where the pipeline
+// lies. Errors: kNotFound, with the place in polderd.toml.
+Status find_device_inputs(std::string_view pipeline, std::span<const DeviceSetting> settings,
+                          const std::string& folder);
+
 }  // namespace polder::agent

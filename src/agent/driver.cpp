@@ -94,6 +94,7 @@ bool Driver::tell(Event event) {
   event.now_s = now_s();
   event.clock_s = parts_.wall.now_s();
   event.random = parts_.random();
+  if (state_.update) event.settings = config_.settings_digest(state_.update->unit);
   Step step = next(state_, event, policy_);
   if (step.ignored) return true;
   if (step.changed && !save(step.state)) return false;
@@ -244,6 +245,14 @@ void Driver::ask_now() {
   backoff_.end();
 }
 
+Status Driver::try_again() {
+  AgentState after = forgive(state_);
+  TRY(save_state(parts_.storage, after));
+  state_ = std::move(after);
+  ask_now();
+  return {};
+}
+
 Result<Turn> Driver::turn_until_idle() {
   next_check_us_ = 0;
   has_checked_ = false;
@@ -344,6 +353,7 @@ void Driver::check() {
               .floors = std::move(found->floors)};
   // By the clock as it is: the time that is believed may stand still for days.
   const bool may_begin = !config_.window || config_.window->holds(parts_.wall.now_s());
+  for (Offer& offer : found->offers) offer.settings = config_.settings_digest(offer.unit);
   const auto left_s = [this](const Attempts& item) { return wait_left_s(item); };
   if (may_begin) event.offer = choose_offer(state_, found->offers, left_s, refusals_);
   if (event.offer) event.kind = EventKind::kOffer;
@@ -351,12 +361,13 @@ void Driver::check() {
     // Of those that are waited for the text changes with the time.
     if (recorded_.insert(refusal.unit + trust::hex(refusal.release.manifest)).second) {
       record({.act = trust::Act::kReleaseRefused,
-              .object = refusal.release.text(),
+              .object = refusal.name(),
               .text = refusal.reason,
               .unit = refusal.unit,
               .release = refusal.release,
               // What is said of a release that failed here is what its worker said.
-              .says_worker = state_.find_bad(refusal.release.manifest) != nullptr});
+              .says_worker = state_.find_bad(refusal.release.manifest) ||
+                             state_.find_attempts(refusal.release.manifest)});
     }
   }
   tell(std::move(event));

@@ -165,6 +165,8 @@ class Driver {
   }
   // Somebody asks for an update now: a check is due, and what failed waits no longer.
   void ask_now();
+  // Moreover what failed here is forgotten. Errors: the state cannot be saved.
+  Status try_again();
   // Looks after what runs, at most once a second: for what may wait long in an action.
   Status look_after();
   // Turns until the agent is idle after a check (`polderd check --install`), or a restart is due.

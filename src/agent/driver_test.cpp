@@ -241,6 +241,26 @@ TEST_F(DriverTest, AnOrderlyEndKeepsWhatWasObserved) {
   EXPECT_TRUE(AgentState(load_state(disk).value()).bad.empty());
 }
 
+// Settings are read when the agent starts.
+TEST_F(DriverTest, OtherSettingsOrAWordTryABadReleaseAgain) {
+  install("1.0.0");
+  runner.bad_version = "2.0.0";
+  releases.offers = {{"people", release("2.0.0")}};
+  const int before = releases.downloads;
+  for (const int downloads : {1, 1, 2}) {
+    Driver agent = driver();
+    ASSERT_TRUE(agent.start().ok());
+    ASSERT_TRUE(downloads != 2 || agent.try_again().ok());
+    settle(agent);
+    EXPECT_EQ(releases.downloads, before + downloads);
+    ASSERT_EQ(agent.state().bad.size(), 1u);
+  }
+  config.worker.memory_bytes += 1;
+  runner.bad_version.clear();
+  install("2.0.0");
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+}
+
 TEST_F(DriverTest, AFirstReleaseThatIsBadLeavesNothingRunning) {
   runner.bad_version = "1.0.0";
   releases.offers = {{"people", release("1.0.0")}};

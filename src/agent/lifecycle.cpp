@@ -38,15 +38,19 @@ std::int64_t fit_time(std::int64_t time_s) {
 void count_failure(AgentState& state, const Event& event, const Policy& policy) {
   const ReleaseId& release = state.update->release;
   const Attempts* before = state.find_attempts(release.manifest);
-  const std::int64_t failures = std::min(before ? before->failures + 1 : 1, kMaxCount);
+  const bool is_again = before && before->settings == event.settings;
+  const std::int64_t failures = std::min(is_again ? before->failures + 1 : 1, kMaxCount);
   const std::int64_t until_s = fit_time(event.clock_s) + backoff_s(failures, event.random, policy);
-  remember(state.attempts, Attempts{release, failures, fit_time(until_s)}, kMaxAttempts);
+  remember(state.attempts,
+           Attempts{release, failures, fit_time(until_s), state.update->reason, event.settings},
+           kMaxAttempts);
 }
 
 void blame(AgentState& state, const Event& event) {
   const Update& update = *state.update;
   remember(state.bad,
-           BadRelease{update.release, update.retry, fit_time(event.now_s), update.reason},
+           BadRelease{update.release, update.retry, fit_time(event.now_s), update.reason,
+                      event.settings},
            kMaxBadReleases);
   forget(state.attempts, update.release);
 }
@@ -149,7 +153,7 @@ void apply(Effect effect, AgentState& state, const Event& event, const Policy& p
 
 bool is_bad(const AgentState& state, const Offer& offer) {
   const BadRelease* bad = state.find_bad(offer.release.manifest);
-  return bad && offer.retry <= bad->retry;
+  return bad && offer.retry <= bad->retry && offer.settings == bad->settings;
 }
 
 // With the floors that came with the offer.
@@ -248,16 +252,19 @@ std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer
         is_running(unit->second, offer.release))
       continue;
     const Attempts* attempts = state.find_attempts(offer.release.manifest);
+    if (attempts && attempts->settings != offer.settings) attempts = nullptr;
     if (const Status may = may_install(state, offer.unit, offer.release); !may.ok()) {
       refuse(offer, may.error().message);
     } else if (is_bad(state, offer)) {
-      refuse(offer,
-             fmt::format("{}: failed here: {}; a newer version, or an assignment with a "
-                         "higher 'retry', ends that",
-                         offer.release.text(), state.find_bad(offer.release.manifest)->reason));
+      refuse(offer, fmt::format("failed here: {}; a newer version, other settings of this device, "
+                                "'polderd check --install --retry' or an assignment with a higher "
+                                "'retry' ends that",
+                                state.find_bad(offer.release.manifest)->reason));
     } else if (const std::int64_t left_s = attempts ? wait_left_s(*attempts) : 0; left_s > 0) {
-      refuse(offer, fmt::format("{}: could not be installed {} times; it is tried again in {} s",
-                                offer.release.text(), attempts->failures, left_s));
+      refuse(offer,
+             fmt::format("could not be installed, {} times by now: {}; it is tried again in {} s, "
+                         "or by 'polderd check --install' at once",
+                         attempts->failures, attempts->reason, left_s));
     } else if (!chosen) {
       chosen = offer;
     }
@@ -276,6 +283,12 @@ AgentState lose_active(AgentState state, const std::string& name) {
       (floor == state.floors.end() || !(unit.previous->version < floor->second));
   unit.active = has_way_back ? other : Slot::kNone;
   unit.in(lost).reset();
+  return state;
+}
+
+AgentState forgive(AgentState state) {
+  state.attempts.clear();
+  state.bad.clear();
   return state;
 }
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "agent/state.h"
+#include "base/text.h"
 
 namespace polder::agent {
 
@@ -30,7 +31,8 @@ struct Offer {
   std::string unit;
   ReleaseId release;
   bool shadow = false;
-  std::int64_t retry = 0;  // of the assignment; 0 where there is none
+  std::int64_t retry = 0;    // of the assignment; 0 where there is none
+  trust::Sha256 settings{};  // that this device would try it with
 };
 
 enum class EventKind : std::uint8_t {
@@ -53,6 +55,7 @@ struct Event {
   std::int64_t clock_s = 0;         // what the clock of the day says, for waits
   std::uint64_t random = 0;         // for jitter
   std::string reason = {};          // kFailed, kRejected
+  trust::Sha256 settings{};         // that the device has for the unit of the update
   std::optional<Offer> offer = {};  // kOffer
   std::int64_t observed_s = 0;      // kEnd: how long the release on trial was well
   // What a check learned: kOffer, kNothing. Only what rises is taken.
@@ -218,13 +221,16 @@ bool is_stale(const Update& update, std::int64_t now_s, const Policy& policy);
 
 struct Refusal {
   std::string unit;
-  ReleaseId release;
+  ReleaseId release;  // without a version where the repository has none
   std::string reason;
+  std::string name() const { return release.version == trust::Version() ? unit : release.text(); }
+  std::string text() const { return with_name(name(), reason); }
 };
 // How long the release of such attempts is to be left alone yet, in seconds: agent/backoff.h.
 using WaitLeft = std::function<std::int64_t(const Attempts&)>;
-// The first of the offers that may be installed, is not what runs, is not bad and is not to be left
-// alone for a while. What is not chosen is added to `refusals`; what runs already is no refusal.
+// The first of the offers that may be installed, is not what runs, and with these settings of the
+// device is neither bad nor to be left alone for a while. What is not chosen is added to
+// `refusals`; what runs already is no refusal.
 std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
                                   const WaitLeft& wait_left_s, std::vector<Refusal>& refusals);
 
@@ -232,6 +238,9 @@ std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer
 // release that it committed before, where the other slot holds it and the floor allows it, else
 // nothing, until what was committed is installed again. Not in the middle of an update of it.
 AgentState lose_active(AgentState state, const std::string& unit);
+
+// What failed here is forgotten: everything may be tried again.
+AgentState forgive(AgentState state);
 
 // Adds the units that are not there yet. Errors: kInvalid for a name that is none, or that is of
 // the other kind; kExhausted above kMaxUnits.

@@ -272,6 +272,42 @@ TEST(Lifecycle, AFailureIsWaitedForAndBlocksNoOther) {
   EXPECT_TRUE(installed(state, offer("2.0.0")).attempts.empty());
 }
 
+// What it failed by may have been a setting of the device.
+TEST(Lifecycle, WithOtherSettingsWhatFailedIsTriedAgain) {
+  const auto with = [](Event event, const char* settings) {
+    event.settings = trust::sha256(settings);
+    if (event.offer) event.offer->settings = event.settings;
+    return event;
+  };
+  Offer second = offer("2.0.0");
+  second.settings = trust::sha256("wrong");
+  AgentState bad = installed(fresh(), offer("1.0.0")), waiting = bad;
+  for (const char* settings : {"wrong", "wrong too"}) {
+    bad = after(bad, {kDue, with(offered(second), settings)});
+    ASSERT_EQ(bad.phase, Phase::kDownload) << settings;
+    bad = after(bad, {with(kRejected, settings), kDone});
+    ASSERT_EQ(bad.bad.size(), 1u);
+    EXPECT_EQ(after(bad, {kDue, with(offered(second), settings)}).phase, Phase::kIdle);
+  }
+  EXPECT_EQ(after(bad, {kDue, with(offered(second), "right")}).phase, Phase::kDownload);
+  EXPECT_EQ(after(forgive(bad), {kDue, with(offered(second), "wrong too")}).phase,
+            Phase::kDownload);
+  // Nor does it wait, and failures are counted anew.
+  for (int i = 1; i <= 3; ++i) {
+    waiting = after(waiting, {kDue, with(offered(second), "wrong"), with(kFailed, "wrong"), kDone});
+    EXPECT_EQ(waiting.attempts[0].failures, i);
+    EXPECT_EQ(waiting.attempts[0].reason, "for a test");
+  }
+  const auto a_second = [](const Attempts&) { return std::int64_t(1); };
+  std::vector<Refusal> refusals;
+  EXPECT_FALSE(choose_offer(waiting, std::vector<Offer>{second}, a_second, refusals));
+  EXPECT_NE(refusals.at(0).reason.find("3 times by now: for a test"), std::string::npos);
+  second.settings = trust::sha256("right");
+  EXPECT_TRUE(choose_offer(waiting, std::vector<Offer>{second}, a_second, refusals));
+  waiting = after(waiting, {kDue, with(offered(second), "right"), with(kFailed, "right"), kDone});
+  EXPECT_EQ(waiting.attempts[0].failures, 1);
+}
+
 TEST(Lifecycle, JitterSpreadsTheWait) {
   std::set<std::int64_t> waits;
   for (std::uint64_t random = 0; random < 1000; ++random) {

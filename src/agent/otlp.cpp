@@ -242,7 +242,8 @@ Json log_of(const proto::Report& report) {
   record.attributes.push_back(attribute("polder.boot", report.boot));
   record.attributes.push_back(attribute("polder.sequence", report.sequence));
   record.attributes.push_back(attribute(
-      "log.record.uid", fmt::format("{}/{}/{}", report.device, report.boot, report.sequence)));
+      "log.record.uid",
+      fmt::format("{}/{}/{:016x}/{}", report.device, report.boot, report.epoch, report.sequence)));
   const Json time = text_of(nanoseconds(report.time_s));
   const std::string body = record.text.empty() ? record.name : record.text;
   Json::Members log{{"timeUnixNano", time},

@@ -17,6 +17,7 @@ proto::Report with(decltype(proto::Report::what) what) {
           .sequence = 12,
           .time_s = 1'796'000'000,
           .drops = {1, 2, 3},
+          .epoch = 255,
           .what = std::move(what)};
 }
 
@@ -96,7 +97,8 @@ TEST(Otlp, AlarmsAndNoticesAreLogRecordsThatAreKnownAgain) {
   const Json& log = first(first(first(body, "resourceLogs"), "scopeLogs"), "logRecords");
   EXPECT_EQ(*log.find("eventName")->string(), "polder.alarm.drift");
   EXPECT_EQ(*log.find("severityNumber")->integer(), 13);
-  EXPECT_EQ(attribute(log, "log.record.uid"), R"({"stringValue":"camera-17/3/12"})");
+  EXPECT_EQ(attribute(log, "log.record.uid"),
+            R"({"stringValue":"camera-17/3/00000000000000ff/12"})");
   EXPECT_EQ(attribute(log, "polder.boot"), R"({"intValue":"3"})");
   EXPECT_EQ(attribute(log, "polder.signal"), R"({"stringValue":"camera.brightness"})");
   EXPECT_NE(attribute(log, "polder.evidence").find("doubleValue"), std::string::npos);

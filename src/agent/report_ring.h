@@ -40,7 +40,8 @@ inline constexpr std::size_t kMaxReports = 4096;
 enum class ReportKind : std::uint8_t { kAlarm, kLifecycle, kMetrics };
 inline constexpr std::size_t kReportKinds = 3;
 
-// Names a report for ever: `boot` is AgentState::boot, `sequence` counts from 1 in each.
+// Names a report on this disk: `boot` is AgentState::boot, `sequence` counts from 1 in each. For
+// receivers Report::epoch belongs to it: a lost state counts its boots again.
 struct ReportKey {
   std::uint64_t boot = 0, sequence = 0;
   auto operator<=>(const ReportKey&) const = default;

@@ -323,6 +323,7 @@ Status Reporter::append(const Body& body) {
       .sequence = key.sequence,
       .time_s = writes_at_s_ ? *writes_at_s_ : wall_s(),
       .drops = {.alarms = drops.alarms, .lifecycle = drops.lifecycle, .metrics = drops.metrics},
+      .epoch = parts_.epoch,
       .what = body};
   TRY_VALUE(const std::string bytes, proto::encode(proto::ReportMessage(std::move(report))));
   const auto stored = ring_->append(kind_of(body), bytes);

@@ -41,6 +41,7 @@ struct ReporterParts {
   UnitSource& units;
   std::function<void(const std::string&)> log;  // may be empty
   std::string sysfs = "/sys";
+  std::uint64_t epoch = 0;  // of this start, by chance: no two have the same
 };
 
 // Of a unit since the agent started, over all of its releases.

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <tuple>
+
 #include "base/fail.h"
 #include "platform/storage_fake.h"
 
@@ -44,6 +47,7 @@ class ReporterTest : public testing::Test {
   std::vector<std::string> logged;
   Config config = parse_config("device = \"camera-17\"\nmodels = \"people\"\n", "test").value();
   AgentState state;
+  std::uint64_t epoch = 1;
 
   void SetUp() override {
     Unit unit{.active = Slot::kA};
@@ -53,9 +57,9 @@ class ReporterTest : public testing::Test {
     runner.healths["people"] = {Health::kWell, ""};
   }
   Reporter reporter() {
-    return Reporter(config,
-                    {disk, clock, wall, runner, units,
-                     [this](const std::string& text) { logged.push_back(text); }, "/nowhere"});
+    return Reporter(
+        config, {disk, clock, wall, runner, units,
+                 [this](const std::string& text) { logged.push_back(text); }, "/nowhere", epoch});
   }
   void pass(Reporter& reporter, std::int64_t seconds) {
     for (std::int64_t i = 0; i < seconds; ++i) {
@@ -107,6 +111,22 @@ using proto::LifecycleKind;
 using proto::ReportAlarm;
 using proto::ReportLifecycle;
 using proto::ReportMetrics;
+
+// The state was lost, or could not be saved: the count of starts is an old one.
+TEST_F(ReporterTest, NoReportHasTheNameOfAnother) {
+  std::set<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>> names;
+  for (epoch = 1; epoch <= 3; ++epoch) {
+    Reporter reporter = this->reporter();
+    reporter.start(state);
+    std::vector<ReportKey> keys;
+    for (const proto::Report& report : reports(reporter)) {
+      EXPECT_TRUE(names.emplace(report.boot, report.epoch, report.sequence).second);
+      keys.push_back({report.boot, report.sequence});
+    }
+    ASSERT_FALSE(keys.empty());
+    ASSERT_TRUE(reporter.ring()->acknowledge(keys).ok());
+  }
+}
 
 TEST_F(ReporterTest, WindowsMeetInWholeSeconds) {
   Reporter reporter = this->reporter();

@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "trust/release_folder.h"
+#include "trust/tuf_metadata.h"
 
 namespace polder::agent {
 
@@ -217,10 +218,10 @@ Result<std::vector<RepositoryClient::Wish>> RepositoryClient::wishes(
       const Wish wish{release.model, release.version, release.is_runtime};
       if (assignment.not_before_s <= now_s) all.push_back(wish);
       else
-        refusals.push_back(
-            {wish.unit,
-             {wish.unit, wish.version, {}},
-             fmt::format("assigned, but not before {} s since 1970", assignment.not_before_s)});
+        refusals.push_back({wish.unit,
+                            {wish.unit, wish.version, {}},
+                            fmt::format("assigned, but not before {}",
+                                        trust::tuf::time_text(assignment.not_before_s))});
     }
     return all;
   }

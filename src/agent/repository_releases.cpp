@@ -66,8 +66,18 @@ Status RepositoryReleases::download(const AgentState& state, const Alive& alive)
     TRY_VALUE(const auto decrypter, open_device_decrypter(config_));
     return content_key_of(blobs_.storage(), sealed.at(file_id), *decrypter);
   };
-  for (const BlobRef& blob : wanted.blobs)
-    TRY(blobs_.fetch(blob, at_hand, blob_fetcher_, progress, &counts_, keys));
+  for (const BlobRef& blob : wanted.blobs) {
+    Status fetched = blobs_.fetch(blob, at_hand, blob_fetcher_, progress, &counts_, keys);
+    const bool is_not_whole = !fetched.ok() && (fetched.error().code == Code::kNotFound ||
+                                                fetched.error().code == Code::kCorrupt);
+    if (is_not_whole) {
+      return fail(fetched.error().code,
+                  "{}; this copy of the repository is not whole: 'polder repo verify' says what is "
+                  "wrong, copy it again",
+                  fetched.error().message);
+    }
+    TRY(std::move(fetched));
+  }
   return {};
 }
 

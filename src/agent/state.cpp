@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/fail.h"
 #include "base/text.h"
+#include "trust/floors.h"
 #include "trust/json.h"
 #include "trust/manifest.h"
 
@@ -154,13 +155,16 @@ Json to_json(const Update& update) {
 Json to_json(const Attempts& attempts) {
   return Json::Members{{"release", to_json(attempts.release)},
                        {"failures", attempts.failures},
-                       {"not_before_s", attempts.not_before_s}};
+                       {"not_before_s", attempts.not_before_s},
+                       {"settings", trust::hex(attempts.settings)},
+                       {"reason", attempts.reason}};
 }
 
 Json to_json(const BadRelease& bad) {
   return Json::Members{{"release", to_json(bad.release)},
                        {"retry", bad.retry},
                        {"time_s", bad.time_s},
+                       {"settings", trust::hex(bad.settings)},
                        {"reason", bad.reason}};
 }
 
@@ -253,20 +257,23 @@ Result<Update> read_update(const Object& object) {
 }
 
 Result<Attempts> read_attempts(const Object& object) {
-  TRY(object.only({"release", "failures", "not_before_s"}));
+  TRY(object.only({"release", "failures", "not_before_s", "settings", "reason"}));
   Attempts attempts;
   TRY_VALUE(attempts.release, read_release(object, "release"));
   TRY_VALUE(attempts.failures, object.integer("failures", 0, kMaxCount));
   TRY_VALUE(attempts.not_before_s, object.integer("not_before_s", 0, kMaxTimeS));
+  TRY_VALUE(attempts.settings, trust::read_digest(object, "settings"));
+  TRY_VALUE(attempts.reason, object.text("reason", kMaxReasonBytes));
   return attempts;
 }
 
 Result<BadRelease> read_bad(const Object& object) {
-  TRY(object.only({"release", "retry", "time_s", "reason"}));
+  TRY(object.only({"release", "retry", "time_s", "settings", "reason"}));
   BadRelease bad;
   TRY_VALUE(bad.release, read_release(object, "release"));
   TRY_VALUE(bad.retry, object.integer("retry", 0, kMaxCount));
   TRY_VALUE(bad.time_s, object.integer("time_s", 0, kMaxTimeS));
+  TRY_VALUE(bad.settings, trust::read_digest(object, "settings"));
   TRY_VALUE(bad.reason, object.text("reason", kMaxReasonBytes));
   return bad;
 }
@@ -349,6 +356,7 @@ Status AgentState::validate() const {
     TRY(check_name(item.release.model, "attempts"));
     TRY(check_count(item.failures, "attempts[].failures"));
     TRY(check_time(item.not_before_s, "attempts[].not_before_s"));
+    TRY(check_cap(item.reason.size(), kMaxReasonBytes, "attempts[].reason: bytes"));
   }
   for (const BadRelease& item : bad) {
     TRY(check_name(item.release.model, "bad"));
@@ -414,7 +422,39 @@ const Attempts* AgentState::find_attempts(const Sha256& manifest) const {
   return found == attempts.end() ? nullptr : &*found;
 }
 
-Result<AgentState> load_state(Storage& storage, std::string* note) {
+namespace {
+
+constexpr std::size_t kHashDigits = 64;
+
+// A digest, and on the next lines what it is of.
+std::map<std::string, Version> kept_floors(Storage& storage) {
+  const auto bytes = read_stored(storage, kFloorsName, kHashDigits + 1 + trust::kMaxFloorsBytes);
+  if (!bytes.ok() || bytes->size() <= kHashDigits) return {};
+  const std::string_view text = std::string_view(*bytes).substr(kHashDigits + 1);
+  if (!bytes->starts_with(trust::hex(trust::sha256(text)))) return {};
+  auto floors = trust::Floors::parse(text, kFloorsName);
+  return floors.ok() ? std::move(floors->floors) : std::map<std::string, Version>();
+}
+
+void raise_floors(std::map<std::string, Version>& floors,
+                  const std::map<std::string, Version>& others) {
+  for (const auto& [name, floor] : others) {
+    const auto found = floors.find(name);
+    if (found != floors.end()) found->second = std::max(found->second, floor);
+    else if (floors.size() < kMaxFloors) floors.emplace(name, floor);
+  }
+}
+
+Status keep_floors(Storage& storage, const std::map<std::string, Version>& floors) {
+  const auto before = kept_floors(storage);
+  trust::Floors all{before};
+  raise_floors(all.floors, floors);
+  if (all.floors == before) return {};
+  const std::string text = all.bytes();
+  return replace_stored(storage, kFloorsName, trust::hex(trust::sha256(text)) + "\n" + text);
+}
+
+Result<AgentState> load_saved(Storage& storage, std::string* note) {
   const auto load = [&](const char* name) -> Result<AgentState> {
     TRY_VALUE(const std::string bytes, read_stored(storage, name, kMaxStateBytes));
     return AgentState::parse(bytes, name);
@@ -430,8 +470,17 @@ Result<AgentState> load_state(Storage& storage, std::string* note) {
   return backup;
 }
 
+}  // namespace
+
+Result<AgentState> load_state(Storage& storage, std::string* note) {
+  TRY_VALUE(AgentState state, load_saved(storage, note));
+  raise_floors(state.floors, kept_floors(storage));
+  return state;
+}
+
 Status save_state(Storage& storage, const AgentState& state) {
   TRY(state.validate());
+  TRY(keep_floors(storage, state.floors));
   const std::string bytes = state.bytes();
   TRY(check_cap(bytes.size(), kMaxStateBytes, kStateName));
   const auto before = read_stored(storage, kStateName, kMaxStateBytes);

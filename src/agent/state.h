@@ -5,6 +5,10 @@
 //   state.phase = Phase::kDownload;  // by agent/lifecycle.h alone
 //   TRY(save_state(*storage, state));
 //
+// floors.json has the floors once more, so that they outlast the rest: whoever removes a damaged
+// state.json to begin anew keeps what protects from releases that were withdrawn. Of the two the
+// higher holds.
+//
 // state.json is one JSON document with its format and a checksum, replaced as a whole;
 // state.backup.json is what it was one step before, which is as good: every action may be done
 // twice. Both are read strictly.
@@ -32,7 +36,7 @@ namespace polder::agent {
 inline constexpr std::int64_t kStateFormat = 1;
 
 // Caps.
-inline constexpr std::size_t kMaxStateBytes = 512u << 10;
+inline constexpr std::size_t kMaxStateBytes = 1u << 20;
 inline constexpr std::size_t kMaxUnits = 64;
 inline constexpr std::size_t kMaxAttempts = 64;  // the ones longest ago are forgotten
 inline constexpr std::size_t kMaxBadReleases = 256;
@@ -103,16 +107,19 @@ struct Attempts {
   ReleaseId release;
   std::int64_t failures = 0;
   std::int64_t not_before_s = 0;  // by the clock of the day, right or wrong: agent/backoff.h
+  std::string reason = {};        // of the last one
+  trust::Sha256 settings{};       // of the device, then: Config::settings_digest()
   bool operator==(const Attempts&) const = default;
 };
 
-// A release that failed here. It is refused by its manifest's digest; an assignment that names it
-// with a higher `retry` lifts that.
+// A release that failed here. It is refused by its manifest's digest, while the device's settings
+// are those that it was tried with; an assignment that names it with a higher `retry` lifts that.
 struct BadRelease {
   ReleaseId release;
   std::int64_t retry = 0;
   std::int64_t time_s = 0;
   std::string reason;
+  trust::Sha256 settings{};  // of the device, then
   bool operator==(const BadRelease&) const = default;
 };
 
@@ -148,8 +155,10 @@ std::string fit_reason(const std::string& reason, std::size_t max_bytes = kMaxRe
 
 inline constexpr char kStateName[] = "state.json";
 inline constexpr char kStateBackupName[] = "state.backup.json";
+inline constexpr char kFloorsName[] = "floors.json";
 
-// A state where there is none yet is a new one. `note`, if given, says what was wrong with
+// A state where there is none yet is a new one. Its floors are at least those that were kept apart;
+// where these are damaged the state's own hold. `note`, if given, says what was wrong with
 // state.json when the backup was taken in its place. Errors: those of parse() when the backup does
 // not serve either; kIo.
 Result<AgentState> load_state(Storage& storage, std::string* note = nullptr);

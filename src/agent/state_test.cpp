@@ -35,8 +35,9 @@ AgentState full_state() {
                         .lived = true,
                         .reason = "a \"reason\"",
                         .offered_s = 1'799'999'000};
-  state.attempts = {{release("people", "1.3.0"), 3, 1'800'000'100}};
-  state.bad = {{release("people", "1.1.5"), 1, 1'799'999'999, "worker crashed"}};
+  state.attempts = {{release("people", "1.3.0"), 3, 1'800'000'100, "no room", trust::sha256("a")}};
+  state.bad = {
+      {release("people", "1.1.5"), 1, 1'799'999'999, "worker crashed", trust::sha256("b")}};
   state.floors["people"] = trust::Version::parse("1.0.5", "test").value();
   return state;
 }
@@ -100,6 +101,7 @@ TEST(State, WhatDoesNotFitTogetherIsRefused) {
       [](AgentState& s) { s.bad.resize(kMaxBadReleases + 1, s.bad[0]); },
       [](AgentState& s) { s.attempts.resize(kMaxAttempts + 1, s.attempts[0]); },
       [](AgentState& s) { s.bad[0].reason.assign(kMaxReasonBytes + 1, 'x'); },
+      [](AgentState& s) { s.attempts[0].reason.assign(kMaxReasonBytes + 1, 'x'); },
       [](AgentState& s) { s.format = 2; },
   };
   for (std::size_t i = 0; i < std::size(changes); ++i) {
@@ -154,6 +156,40 @@ TEST(State, ADamagedFileLeavesTheBackup) {
   const auto none = load_state(disk);
   ASSERT_FALSE(none.ok());
   EXPECT_EQ(none.error().code, Code::kCorrupt);
+}
+
+// A damaged state is removed to begin anew; the backup is older than what was seen.
+TEST(State, FloorsOutlastTheState) {
+  FakeStorage disk;
+  AgentState state = full_state();
+  ASSERT_TRUE(save_state(disk, state).ok());
+  AgentState raised = state;
+  raised.floors["people"] = trust::Version::parse("1.1.0", "test").value();
+  ASSERT_TRUE(save_state(disk, raised).ok());
+  ASSERT_TRUE(replace_stored(disk, kStateName, "").ok());
+  EXPECT_EQ(load_state(disk)->floors, raised.floors);
+  ASSERT_TRUE(disk.remove(kStateName).ok());
+  ASSERT_TRUE(disk.remove(kStateBackupName).ok());
+  AgentState fresh;
+  fresh.floors = raised.floors;
+  EXPECT_EQ(load_state(disk).value(), fresh);
+  // Of the two the higher holds, whichever is saved.
+  ASSERT_TRUE(save_state(disk, state).ok());
+  EXPECT_EQ(load_state(disk)->floors, raised.floors);
+  // A file with another byte is none: it may have raised a floor above every release.
+  const std::string kept = read_stored(disk, kFloorsName, 10'000).value();
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    std::string bad = kept;
+    bad[i] = char(bad[i] ^ 1);
+    ASSERT_TRUE(replace_stored(disk, kFloorsName, bad).ok());
+    const auto floors = load_state(disk)->floors;
+    EXPECT_TRUE(floors == state.floors || floors == raised.floors) << i;
+  }
+  ASSERT_TRUE(replace_stored(disk, kFloorsName, "").ok());
+  ASSERT_TRUE(save_state(disk, state).ok());
+  ASSERT_TRUE(disk.remove(kStateName).ok());
+  ASSERT_TRUE(disk.remove(kStateBackupName).ok());
+  EXPECT_EQ(load_state(disk)->floors, state.floors);
 }
 
 TEST(State, APowerCutLeavesTheOldOrTheNew) {

@@ -50,6 +50,17 @@ std::string output_line(const Config& config, const std::string& unit, const Kep
                      bytes_text(counts.dropped_bytes), bytes_text(counts.lost_bytes));
 }
 
+// Since it failed this device's settings have changed.
+bool is_tried_again(const Config& config, const BadRelease& bad) {
+  return bad.settings != config.settings_digest(bad.release.model);
+}
+constexpr char kTriedAgain[] = " (with other settings than now: it is tried again)";
+
+std::string failed_text(const Attempts& item) {
+  return fmt::format("{}: could not be installed, {} times by now: {}", item.release.text(),
+                     item.failures, item.reason);
+}
+
 std::string clip_text(const std::string& text) { return fit_reason(text, kMaxLiveTextBytes); }
 
 // Numbers of JSON here end at 2^53.
@@ -308,12 +319,26 @@ Json status_json(const Config& config, const AgentState& state, const std::optio
   for (const BadRelease& item : state.bad) {
     bad.push_back(Json::Members{{"release", item.release.text()},
                                 {"manifest", trust::hex(item.release.manifest)},
+                                {"tried_again", is_tried_again(config, item)},
                                 {"reason", item.reason}});
   }
-  return Json::Members{{"device", config.device},      {"running", is_running},
-                       {"boot", state.boot},           {"phase", phase_name(state.phase)},
-                       {"update", update_json(state)}, {"units", std::move(units)},
-                       {"bad", std::move(bad)},        {"live", live ? live->to_json() : Json()}};
+  Json::Array failed;
+  for (const Attempts& item : state.attempts) {
+    failed.push_back(Json::Members{{"release", item.release.text()},
+                                   {"manifest", trust::hex(item.release.manifest)},
+                                   {"failures", item.failures},
+                                   {"not_before_s", item.not_before_s},
+                                   {"reason", item.reason}});
+  }
+  return Json::Members{{"device", config.device},
+                       {"running", is_running},
+                       {"boot", state.boot},
+                       {"phase", phase_name(state.phase)},
+                       {"update", update_json(state)},
+                       {"units", std::move(units)},
+                       {"bad", std::move(bad)},
+                       {"failed", std::move(failed)},
+                       {"live", live ? live->to_json() : Json()}};
 }
 
 std::string status_text(const Config& config, const AgentState& state,
@@ -337,7 +362,10 @@ std::string status_text(const Config& config, const AgentState& state,
       text += fmt::format("    shadow: {}\n", live->shadow.at(name).text());
   }
   for (const BadRelease& item : state.bad)
-    text += fmt::format("  bad: {}: {}\n", item.release.text(), item.reason);
+    text += fmt::format("  bad: {}: {}{}\n", item.release.text(), item.reason,
+                        is_tried_again(config, item) ? kTriedAgain : "");
+  for (const Attempts& item : state.attempts)
+    text += fmt::format("  failed: {}\n", failed_text(item));
   if (!live) return text;
   if (!live->check_error.empty()) text += fmt::format("  last check: {}\n", live->check_error);
   if (!live->audit.what.empty())
@@ -365,6 +393,12 @@ void judge_audit(std::vector<Finding>& out, const Facts& facts) {
     trouble = not_recorded(facts.config, facts.audit.error());
   if (trouble.what.empty()) out.push_back({Level::kGood, "audit log: kept and signed", ""});
   else out.push_back({Level::kWrong, trouble.what, trouble.advice});
+}
+
+bool is_away(const Status& repository) {
+  return !repository.ok() &&
+         (repository.error().code == Code::kUnavailable ||
+          repository.error().code == Code::kNotFound || repository.error().code == Code::kIo);
 }
 
 void judge_clock(std::vector<Finding>& out, const Facts& facts, const AgentState& state) {
@@ -398,14 +432,14 @@ void judge_units(std::vector<Finding>& out, const Facts& facts, const AgentState
   }
   for (const BadRelease& bad : state.bad) {
     out.push_back({Level::kWarning,
-                   fmt::format("{}: failed here: {}", bad.release.text(), bad.reason),
-                   "publish a newer version, or assign it again with a higher 'retry'"});
+                   fmt::format("{}: failed here: {}{}", bad.release.text(), bad.reason,
+                               is_tried_again(facts.config, bad) ? kTriedAgain : ""),
+                   "where a setting of this device is wrong, mend it in polderd.toml; else publish "
+                   "a newer version; 'polderd check --install --retry' tries it again as it is"});
   }
   for (const Attempts& item : state.attempts) {
-    out.push_back(
-        {Level::kWarning,
-         fmt::format("{}: could not be installed {} times", item.release.text(), item.failures),
-         "it is tried again by itself; the log of polderd says why"});
+    out.push_back({Level::kWarning, failed_text(item),
+                   "it is tried again by itself, or by 'polderd check --install' at once"});
   }
 }
 
@@ -424,8 +458,11 @@ std::vector<Finding> diagnose(const Facts& facts) {
   } else {
     judge_status(out, "root", facts.root, "trusted",
                  "set 'root' in polderd.toml to the root.json that came with the device");
-    judge_status(out, "repository", facts.repository, "reachable",
-                 "see that the address is right, the network is up, the stick is plugged in");
+    judge_status(out, "repository", facts.repository, "there, and to be trusted",
+                 is_away(facts.repository)
+                     ? "see that the address is right, the network is up, the stick is plugged in"
+                     : "what is installed goes on; the releaser renews what has expired ('polder "
+                       "repo publish')");
   }
   if (facts.live && !facts.live->check_error.empty()) {
     out.push_back({Level::kWarning, "last check: " + facts.live->check_error,
@@ -448,14 +485,21 @@ std::vector<Finding> diagnose(const Facts& facts) {
   }
   if (!facts.state.ok()) {
     out.push_back({Level::kWrong, facts.state.error().message,
-                   "keep a copy of the folder, remove state.json and state.backup.json: releases "
-                   "are then installed anew"});
+                   "keep a copy of the folder, remove state.json and state.backup.json and nothing "
+                   "else: releases are then installed anew"});
     return out;
   }
   judge_clock(out, facts, *facts.state);
   for (const std::string& text : facts.bad_settings) {
     out.push_back({Level::kWrong, "settings: " + text,
                    "mend polderd.toml, then 'systemctl restart polderd'"});
+  }
+  for (const std::string& unit : facts.unproven_settings) {
+    out.push_back({Level::kWarning,
+                   fmt::format("settings: [pipeline.{}] cannot be verified: no pipeline of it is "
+                               "installed",
+                               unit),
+                   "they are held to the release when one is installed"});
   }
   judge_units(out, facts, *facts.state);
   return out;

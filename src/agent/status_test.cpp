@@ -26,7 +26,10 @@ AgentState some_state() {
   Unit unit{.active = Slot::kA};
   unit.slots[0] = unit.committed = release("1.2.0");
   state.units["people"] = unit;
-  state.bad.push_back({.release = release("1.3.0"), .time_s = 1, .reason = "crash loop"});
+  state.bad.push_back({.release = release("1.3.0"),
+                       .time_s = 1,
+                       .reason = "crash loop",
+                       .settings = config_with().settings_digest("people")});
   return state;
 }
 
@@ -61,6 +64,27 @@ TEST(Status, JsonAndTextSayWhatRuns) {
                            "output: 1.5 kB in", "2 bytes dropped", "classes: person 41",
                            "camera.brightness: 2 alarm(s) of drift, PSI 0.310: changed"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
+}
+
+TEST(Status, SaysWhyAReleaseFailedAndWhetherItIsTriedAgain) {
+  AgentState state = some_state();
+  state.attempts.push_back(
+      {.release = release("1.4.0"), .failures = 2, .reason = "polderd.toml:7: no step 'camra'"});
+  const char* why = "failed: people 1.4.0: could not be installed, 2 times by now: polderd.toml:7";
+  EXPECT_NE(status_text(config_with(), state, {}, true).find(why), std::string::npos);
+  const auto tried_again = [&](const Config& config) {
+    return *status_json(config, state, {}, true)
+                .find("bad")
+                ->array()
+                ->front()
+                .find("tried_again")
+                ->boolean();
+  };
+  EXPECT_FALSE(tried_again(config_with()));
+  const Config other = config_with("[pipeline.people]\ncamera.path = \"/dev/video0\"\n");
+  EXPECT_TRUE(tried_again(other));
+  EXPECT_NE(status_text(other, state, {}, true).find("crash loop (with other settings than now"),
+            std::string::npos);
 }
 
 TEST(Status, LiveComesBack) {
@@ -135,6 +159,12 @@ TEST(Doctor, EveryFaultIsNamedWithAdvice) {
   wrong([](Facts& f) { f.audit = fail(Code::kCorrupt, "audit/log: entry 3"); },
         "entries are not recorded: audit/log: entry 3");
   wrong([](Facts& f) { f.live->audit = {"entries are not signed: no TPM", "wait"}; }, "no TPM");
+  wrong(
+      [](Facts& f) {
+        f.state->attempts.push_back({release("2.0.0"), 1, 0, "no room"});
+      },
+      "people 2.0.0: could not be installed, 1 times by now: no room");
+  wrong([](Facts& f) { f.unproven_settings = {"people"}; }, "[pipeline.people] cannot be verified");
 }
 
 TEST(Identity, IsMadeOnceAndAsksForACertificate) {

@@ -136,10 +136,14 @@ proto::Start WorkerRunner::job_of(const std::string& unit, const StagedRelease& 
   return start;
 }
 
-Status WorkerRunner::check_settings(const std::string& unit, const StagedRelease& staged) const {
+Status WorkerRunner::check_settings(const std::string& unit, const StagedRelease& staged,
+                                    bool with_inputs) const {
   if (!staged.manifest.pipeline || config_.settings_of(unit).empty()) return {};
   TRY_VALUE(const std::string text, read_stored(storage_, staged.pipeline(), kMaxTomlBytes));
-  return check_device_settings(text, config_.settings_of(unit));
+  TRY(check_device_settings(text, config_.settings_of(unit)));
+  if (!with_inputs) return {};
+  return find_device_inputs(text, config_.settings_of(unit),
+                            path(storage_folder(staged.pipeline())));
 }
 
 Status WorkerRunner::probe(const std::string& unit, Slot slot, const ReleaseId& release,
@@ -149,7 +153,7 @@ Status WorkerRunner::probe(const std::string& unit, Slot slot, const ReleaseId& 
   auto opened = slots_.open(unit, slot, release);
   if (!opened.ok()) return Error{Code::kUnavailable, opened.error().message};
   const StagedRelease& staged = *opened;
-  if (const Status fits = check_settings(unit, staged); !fits.ok())
+  if (const Status fits = check_settings(unit, staged, true); !fits.ok())
     return Error{Code::kUnavailable, fits.error().message};
   return probe_release(
       staged, storage_, processes_, clock_, policy_,

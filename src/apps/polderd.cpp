@@ -36,6 +36,7 @@ constexpr Option kRunOptions[] = {POLDERD_OPTIONS};
 constexpr Option kCheckOptions[] = {
     POLDERD_OPTIONS,
     {"--install", "", "installs what there is, watches it for its time, and commits or rolls back"},
+    {"--retry", "", "forgets what failed here, so that it is tried again"},
     POLDERD_JSON_OPTION};
 constexpr Option kShowOptions[] = {POLDERD_OPTIONS, POLDERD_JSON_OPTION};
 constexpr Option kKeyOptions[] = {POLDERD_OPTIONS, POLDERD_KEY_OPTIONS, POLDERD_JSON_OPTION};
@@ -52,9 +53,12 @@ constexpr Command kCommands[] = {
      kRunOptions, run_command},
     {"check",
      "Asks the repository once what this device should run, and says what it would install and "
-     "what it\nrefuses. Exit status 1 when the repository cannot be asked or trusted, or when an "
-     "update failed.",
-     "  polderd check\n  polderd check --install --repository https://releases.example.com/fleet",
+     "what it\nrefuses. That is a question: it changes nothing, whether or not polderd runs. "
+     "Exit status 0 when\nthere is nothing to do or something to install, 1 when the repository "
+     "cannot be asked or trusted or\nwhat it wants cannot be installed, with the reason; with "
+     "--install also when an update failed.\n--install is for the user whom the folder belongs "
+     "to, while polderd does not run.",
+     "  polderd check\n  sudo -u polderd polderd check --install --repository /media/stick/repo",
      kCheckOptions, check_command},
     {"status", "Says what runs, what is under way and what failed.", "  polderd status --json",
      kShowOptions, status_command},

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -61,7 +62,7 @@ class Agent {
   // What only the running agent knows, for `polderd status`.
   Live live() const {
     Live live{.checked_s = checked_s_, .check_error = driver_->check_error()};
-    for (const Refusal& refusal : driver_->refusals()) live.refusals.push_back(refusal.reason);
+    for (const Refusal& refusal : driver_->refusals()) live.refusals.push_back(refusal.text());
     for (const std::string& name : home_.config.models) {
       const UnitHealth health = runner_->health(name);
       const bool runs = driver_->state().units.at(name).running() != nullptr;
@@ -83,15 +84,6 @@ class Agent {
     if (text == live_text_) return;
     // For readers alone: when it fails they see the one before.
     if (replace_stored(*home_.storage, kLiveName, text).ok()) live_text_ = text;
-  }
-  // Of a check that changes nothing: what else was said stays.
-  void publish_check(const std::string& error) {
-    Live live = home_.live().value_or(Live());
-    live.checked_s = wall_.now_s();
-    live.check_error = error;
-    live.audit = record_->trouble();
-    [[maybe_unused]] const Status said =
-        replace_stored(*home_.storage, kLiveName, live.to_json().pretty());
   }
   void note_check() { checked_s_ = wall_.now_s(); }
   void meanwhile() {
@@ -120,7 +112,7 @@ class Agent {
       : home_(std::move(home)), lock_(std::move(lock)) {}
 
   Status make(Self self) {
-    TRY(home_.trust_root());
+    TRY(home_.trust_root(*home_.storage));
     const auto look_after = [this] { return driver_ ? driver_->look_after() : Status(); };
     TRY_VALUE(sources_, Sources::open(home_.config, clock_, wall_, look_after));
     TRY_VALUE(const BlobStore blobs, BlobStore::open(*home_.storage));
@@ -134,8 +126,9 @@ class Agent {
                                              processes_, clock_, program,
                                              [this](const Occurrence& what) { happened(what); });
     telemetry_ = std::make_unique<Telemetry>(
-        home_.config, ReporterParts{*home_.storage, clock_, wall_, *runner_, *runner_,
-                                    [](const std::string& text) { log(text); }});
+        home_.config,
+        ReporterParts{*home_.storage, clock_, wall_, *runner_, *runner_,
+                      [](const std::string& text) { log(text); }, "/sys", random_.bits()});
     driver_ = std::make_unique<Driver>(
         home_.config, Policy{},
         DriverParts{*home_.storage, *releases_, *runner_, clock_, wall_,
@@ -149,7 +142,7 @@ class Agent {
   }
 
   void happened(const Occurrence& what) {
-    log(fmt::format("{}: {}", what.object, what.text));
+    log(with_name(what.object, what.text));
     record_->add(what);
     telemetry_->reporter().note(what);
   }
@@ -217,23 +210,11 @@ Json release_json(const std::string& unit, const ReleaseId& release) {
                        {"manifest", trust::hex(release.manifest)}};
 }
 
-Result<int> print_check(Agent& agent, bool json) {
-  const Driver& driver = agent.driver();
-  const AgentState& state = driver.state();
-  auto checked = agent.releases().check(state, driver.now_s());
-  agent.publish_check(checked.ok() ? "" : checked.error().message);
-  if (!checked.ok()) return std::move(checked).error();
-  CheckOutcome outcome = std::move(*checked);
-  AgentState learned = state;
-  for (const auto& [name, floor] : outcome.floors) {
-    if (learned.units.contains(name)) learned.floors[name] = floor;
-  }
-  std::vector<Refusal> refusals = std::move(outcome.refusals);
-  const auto left_s = [&](const Attempts& item) { return driver.wait_left_s(item); };
-  const auto offer = choose_offer(learned, outcome.offers, left_s, refusals);
+int print_answer(const Answer& answer, bool json) {
+  const std::optional<Offer>& offer = answer.install;
   if (json) {
     Json::Array refused;
-    for (const Refusal& refusal : refusals) {
+    for (const Refusal& refusal : answer.refusals) {
       Json item = release_json(refusal.unit, refusal.release);
       item.members()->emplace("reason", refusal.reason);
       refused.push_back(std::move(item));
@@ -242,20 +223,29 @@ Result<int> print_check(Agent& agent, bool json) {
         Json::Members{{"install", offer ? release_json(offer->unit, offer->release) : Json()},
                       {"refused", std::move(refused)}};
     print(document.pretty() + "\n");
-    return 0;
+  } else {
+    print(offer ? fmt::format("would install {}\n", offer->release.text())
+                : std::string("nothing to install\n"));
+    for (const Refusal& refusal : answer.refusals)
+      print(fmt::format("refused: {}\n", refusal.text()));
   }
-  print(offer ? fmt::format("would install {}\n", offer->release.text())
-              : std::string("nothing to install\n"));
-  for (const Refusal& refusal : refusals) print(fmt::format("refused: {}\n", refusal.reason));
-  return 0;
+  return answer.refusals.empty() ? 0 : 1;
+}
+
+// Whether something failed that is not in `before`.
+template <class T>
+bool has_new(const std::vector<T>& now, const std::vector<T>& before) {
+  return std::ranges::any_of(
+      now, [&](const T& item) { return std::ranges::find(before, item) == before.end(); });
 }
 
 // Until a check finds nothing more.
-Result<int> install_all(Agent& agent, bool json) {
+Result<int> install_all(Agent& agent, bool retry, bool json) {
   Driver& driver = agent.driver();
-  const std::size_t bad = driver.state().bad.size(), failed = driver.state().attempts.size();
   bool restart = false;
   driver.ask_now();
+  if (retry) TRY(driver.try_again());
+  const AgentState first = driver.state();
   for (int i = 0; i < 64 && !restart; ++i) {
     const auto before = driver.state().units;
     TRY_VALUE(const Turn turn, driver.turn_until_idle());
@@ -264,8 +254,9 @@ Result<int> install_all(Agent& agent, bool json) {
     restart = turn.restart;
     if (driver.state().units == before) break;
   }
-  const bool fine = driver.check_error().empty() && driver.state().bad.size() <= bad &&
-                    driver.state().attempts.size() <= failed;
+  const bool fine = driver.check_error().empty() && driver.refusals().empty() &&
+                    !has_new(driver.state().bad, first.bad) &&
+                    !has_new(driver.state().attempts, first.attempts);
   const Live live = agent.live();
   if (json) print(status_json(agent.home().config, driver.state(), live, true).pretty() + "\n");
   else print(status_text(agent.home().config, driver.state(), live, true));
@@ -330,16 +321,19 @@ Result<int> run_command(const Args& args) {
 }
 
 Result<int> check_command(const Args& args) {
-  TRY_VALUE(const std::unique_ptr<Agent> agent, Agent::open(args, self_from_environment()));
-  if (args.has("--install")) return install_all(*agent, args.has("--json"));
-  return print_check(*agent, args.has("--json"));
+  const bool json = args.has("--json"), retry = args.has("--retry");
+  if (args.has("--install")) {
+    TRY_VALUE(const std::unique_ptr<Agent> agent, Agent::open(args, self_from_environment()));
+    return install_all(*agent, retry, json);
+  }
+  TRY_VALUE(const Home home, Home::look(args));
+  TRY_VALUE(const Answer answer, ask(home, retry));
+  return print_answer(answer, json);
 }
 
 Result<int> status_command(const Args& args) {
-  TRY_VALUE(const Home home, Home::open(args));
-  TRY_VALUE(AgentState loaded, load_state(*home.storage));
-  TRY_VALUE(const AgentState state,
-            with_units(std::move(loaded), home.config.models, home.config.runtime));
+  TRY_VALUE(const Home home, Home::look(args));
+  TRY_VALUE(const AgentState state, home.state());
   const std::optional<Live> live = home.live();
   const bool runs = home.is_running();
   if (args.has("--json")) print(status_json(home.config, state, live, runs).pretty() + "\n");
@@ -348,7 +342,7 @@ Result<int> status_command(const Args& args) {
 }
 
 Result<int> doctor_command(const Args& args) {
-  TRY_VALUE(const Home home, Home::open(args));
+  TRY_VALUE(const Home home, Home::look(args));
   const std::vector<Finding> findings = diagnose(home.facts());
   constexpr const char* kLevels[] = {"good", "warning", "wrong"};
   bool wrong = false;
@@ -380,7 +374,7 @@ Result<int> identity_create_command(const Args& args) {
 }
 
 Result<int> identity_show_command(const Args& args) {
-  TRY_VALUE(const Home home, Home::open(args));
+  TRY_VALUE(const Home home, Home::look(args));
   KeyPassphrase passphrase(args);
   TRY_VALUE(const Identity identity, show_identity(home.config, passphrase.source()));
   TRY(print_identity(identity, args.has("--json")));
@@ -388,7 +382,7 @@ Result<int> identity_show_command(const Args& args) {
 }
 
 Result<int> identity_csr_command(const Args& args) {
-  TRY_VALUE(const Home home, Home::open(args));
+  TRY_VALUE(const Home home, Home::look(args));
   KeyPassphrase passphrase(args);
   TRY_VALUE(const std::string pem, identity_request(home.config, passphrase.source()));
   if (args.has("--json")) print(Json(Json::Members{{"csr", pem}}).pretty() + "\n");

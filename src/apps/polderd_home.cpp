@@ -11,6 +11,9 @@
 #include <cstring>
 #include <filesystem>
 
+#include "agent/backoff.h"
+#include "agent/blob_store.h"
+#include "agent/clock_floor.h"
 #include "agent/identity.h"
 #include "agent/repository_client.h"
 #include "agent/slots.h"
@@ -18,8 +21,11 @@
 #include "base/text.h"
 #include "platform/confine_files.h"
 #include "platform/file.h"
+#include "platform/folder.h"
 #include "platform/host.h"
+#include "platform/owner.h"
 #include "platform/process.h"
+#include "platform/storage_overlay.h"
 #include "runtime/abilities.h"
 #include "trust/tuf_folder.h"
 #include "trust/tuf_http.h"
@@ -49,6 +55,11 @@ std::string without_slash(std::string text) {
   return text;
 }
 
+// For a shell: '#1000' begins a comment.
+std::string quoted_user(const std::string& name) {
+  return name.starts_with('#') ? "\\" + name : name;
+}
+
 // A device without a repository.
 class NoMetadata final : public trust::tuf::Fetcher {
  public:
@@ -72,7 +83,9 @@ class NoBlobs final : public BlobFetcher {
 
 // --- Home ----------------------------------------------------------------------------------------
 
-Result<Home> Home::open(const command_line::Args& args) {
+namespace {
+
+Result<Home> configured(const command_line::Args& args) {
   Home home;
   TRY_VALUE(home.config, read_config(args.text("--config", kDefaultConfig)));
   if (args.has("--folder")) home.config.folder = absolute(args.text("--folder"));
@@ -80,11 +93,36 @@ Result<Home> Home::open(const command_line::Args& args) {
     const std::string place = args.text("--repository");
     home.config.repository = is_url(place) ? place : absolute(place);
   }
+  return home;
+}
+
+}  // namespace
+
+Result<Home> Home::open(const command_line::Args& args) {
+  TRY_VALUE(Home home, configured(args));
+  TRY_VALUE(home.storage, DiskStorage::at(home.config.folder));
+  return home;
+}
+
+Result<Home> Home::look(const command_line::Args& args) {
+  TRY_VALUE(Home home, configured(args));
+  const auto kind = entry_kind(home.config.folder);
+  if (!kind.ok() && kind.error().code == Code::kNotFound) {
+    home.storage = std::make_unique<StorageOverlay>(nullptr);
+    return home;
+  }
   TRY_VALUE(home.storage, DiskStorage::at(home.config.folder));
   return home;
 }
 
 Result<std::unique_ptr<StorageLock>> Home::lock() const {
+  TRY_VALUE(const Owner owner, owner_of(config.folder));
+  if (!owner.is_us) {
+    return fail(Code::kDenied,
+                "{}: belongs to the user {}, who could not read what another one writes there: "
+                "'sudo -u {} polderd ...'",
+                config.folder, owner.name, quoted_user(owner.name));
+  }
   auto lock = storage->lock(kLockName);
   // Those who only ask whether it is taken hold it for a moment.
   SystemClock clock;
@@ -114,15 +152,22 @@ void Home::forget_runtime_starts() const {
 }
 
 bool Home::is_running() const {
+  // To ask for a lock makes its file.
+  if (!storage->open(kLockName).ok()) return false;
   const auto lock = storage->lock(kLockName);
   return !lock.ok() && lock.error().code == Code::kUnavailable;
 }
 
-Status Home::trust_root() const {
-  StoredMetadata metadata(*storage);
+Status Home::trust_root(Storage& into) const {
+  StoredMetadata metadata(into);
   if (config.root.empty() || metadata.check_root().ok()) return {};
   TRY_VALUE(const std::string root, read_file(config.root, trust::tuf::kMaxRootBytes));
   return metadata.start(root);
+}
+
+Result<AgentState> Home::state() const {
+  TRY_VALUE(AgentState loaded, load_state(*storage));
+  return with_units(std::move(loaded), config.models, config.runtime);
 }
 
 std::optional<Live> Home::live() const {
@@ -134,17 +179,6 @@ std::optional<Live> Home::live() const {
 
 namespace {
 
-Status look_at_repository(const Config& config) {
-  SystemClock clock;
-  const SystemWallClock wall;
-  TRY_VALUE(Sources sources, Sources::open(config, clock, wall));
-  return [&]() -> Status {
-    TRY_VALUE([[maybe_unused]] const std::string text,
-              sources.metadata().fetch_metadata("timestamp.json", trust::tuf::kMaxTimestampBytes));
-    return {};
-  }();
-}
-
 Status look_at_root(const Home& home) {
   StoredMetadata metadata(*home.storage);
   Status there = metadata.check_root();
@@ -155,19 +189,22 @@ Status look_at_root(const Home& home) {
   return {};
 }
 
-// Settings of this device that do not fit what is installed.
-std::vector<std::string> bad_settings(const Home& home, const AgentState& state) {
-  std::vector<std::string> bad;
+// Holds the settings of this device to what is installed.
+void look_at_settings(const Home& home, Facts& facts) {
   for (const auto& [name, settings] : home.config.settings) {
-    const auto unit = state.units.find(name);
-    if (unit == state.units.end() || !unit->second.running()) continue;
-    const auto pipeline =
-        read_stored(*home.storage, slot_pipeline(name, unit->second.active), kMaxTomlBytes);
-    if (!pipeline.ok()) continue;  // one without, or a damaged one, which is said elsewhere
-    if (const Status fits = check_device_settings(*pipeline, settings); !fits.ok())
-      bad.push_back(fits.error().message);
+    const auto unit = facts.state->units.find(name);
+    const bool runs = unit != facts.state->units.end() && unit->second.running();
+    const std::string file = slot_pipeline(name, runs ? unit->second.active : Slot::kA);
+    const auto pipeline = read_stored(*home.storage, file, kMaxTomlBytes);
+    if (!runs || !pipeline.ok()) {
+      facts.unproven_settings.push_back(name);
+      continue;
+    }
+    Status fits = check_device_settings(*pipeline, settings);
+    if (fits.ok())
+      fits = find_device_inputs(*pipeline, settings, home.storage->path(storage_folder(file)));
+    if (!fits.ok()) facts.bad_settings.push_back(fits.error().message);
   }
-  return bad;
 }
 
 }  // namespace
@@ -176,16 +213,45 @@ Facts Home::facts() const {
   Facts facts{.config = config, .live = live(), .now_s = SystemWallClock().now_s()};
   facts.is_running = is_running();
   facts.state = load_state(*storage);
-  if (facts.state.ok()) facts.bad_settings = bad_settings(*this, *facts.state);
+  if (facts.state.ok()) look_at_settings(*this, facts);
   trust::NoPassphrase none;
   if (const auto identity = show_identity(config, none); !identity.ok())
     facts.identity = Error(identity.error());
   facts.root = look_at_root(*this);
   facts.audit = trust::check_newest_segment(*storage, kAuditFolder);
-  if (!config.repository.empty()) facts.repository = look_at_repository(config);
+  if (!config.repository.empty() && facts.root.ok()) {
+    if (const auto answer = ask(*this, false); !answer.ok())
+      facts.repository = Error(answer.error());
+  }
   facts.confines_files = can_confine_files();
   facts.free_bytes = storage->free_bytes();
   return facts;
+}
+
+Result<Answer> ask(const Home& home, bool retry) {
+  TRY_VALUE(AgentState state, home.state());
+  if (retry) state = forgive(std::move(state));
+  StorageOverlay look(home.storage.get());
+  TRY(home.trust_root(look));
+  SystemClock clock;
+  const SystemWallClock wall;
+  TRY_VALUE(Sources sources, Sources::open(home.config, clock, wall));
+  TRY_VALUE(BlobStore blobs, BlobStore::open(look));
+  const trust::Device device = this_device();
+  RepositoryClient client(home.config, device, sources.metadata(), blobs);
+  const std::int64_t now_s =
+      believed_time_s(wall.now_s(), std::max(state.time_seen_s, self_from_environment().built_s));
+  TRY_VALUE(CheckOutcome outcome, client.check(state, now_s));
+  for (const auto& [name, floor] : outcome.floors) {
+    if (state.units.contains(name)) state.floors[name] = floor;
+  }
+  for (Offer& offer : outcome.offers) offer.settings = home.config.settings_digest(offer.unit);
+  Backoff backoff{Policy{}};
+  backoff.start(state, wall.now_s(), clock.now_us());
+  Answer answer{.install = {}, .refusals = std::move(outcome.refusals)};
+  const auto left_s = [&](const Attempts& item) { return backoff.left_s(item, clock.now_us()); };
+  answer.install = choose_offer(state, outcome.offers, left_s, answer.refusals);
+  return answer;
 }
 
 // --- Sources -------------------------------------------------------------------------------------

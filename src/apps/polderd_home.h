@@ -26,10 +26,14 @@ namespace polder::agent {
 
 struct Home {
   Config config;
-  std::unique_ptr<DiskStorage> storage;
+  std::unique_ptr<Storage> storage;
 
+  // Makes the folder where it is not there.
   static Result<Home> open(const command_line::Args& args);
-  // Errors: kUnavailable while another polderd works here.
+  // For a question: nothing is made. A folder that is not there is as an empty one.
+  static Result<Home> look(const command_line::Args& args);
+  // To be held by whoever changes something. Errors: kUnavailable while another polderd works here;
+  // kDenied for another user than the folder's.
   Result<std::unique_ptr<StorageLock>> lock() const;
   bool is_running() const;
   // How often the program in the slot of the runtime was started since it last ran for a while,
@@ -37,10 +41,21 @@ struct Home {
   std::int64_t count_runtime_start() const;
   void forget_runtime_starts() const;
   // Takes the root that came with the device, where none is trusted yet.
-  Status trust_root() const;
+  Status trust_root(Storage& into) const;
+  // As it was saved, with the units of the configuration.
+  Result<AgentState> state() const;
   std::optional<Live> live() const;
   Facts facts() const;
 };
+
+// What the repository says that this device should run.
+struct Answer {
+  std::optional<Offer> install;
+  std::vector<Refusal> refusals;
+};
+// Asks it, whether or not polderd runs; nothing of it is kept. `retry`: as if nothing had failed
+// here. Errors: those of RepositoryClient::check().
+Result<Answer> ask(const Home& home, bool retry);
 
 // The repository, as its address says.
 class Sources {

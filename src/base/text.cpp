@@ -120,6 +120,11 @@ std::string html_text(std::string_view text) {
   return out;
 }
 
+std::string with_name(std::string_view name, std::string_view text) {
+  std::string prefix = std::string(name) + ": ";
+  return text.starts_with(prefix) ? std::string(text) : prefix.append(text);
+}
+
 std::string bytes_text(std::uint64_t bytes) {
   const double n = double(bytes);
   if (n >= 1e9) return fmt::format("{:.2f} GB", n * 1e-9);

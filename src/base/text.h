@@ -40,6 +40,9 @@ Error fit_to_show(Error error);
 // attributes in double quotation marks.
 std::string html_text(std::string_view text);
 
+// "people 1.2.0: cannot be opened", also where the text begins with the name already.
+std::string with_name(std::string_view name, std::string_view text);
+
 // A number of bytes to read: "19.9 MB", in powers of 1000.
 std::string bytes_text(std::uint64_t bytes);
 

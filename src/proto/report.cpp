@@ -247,7 +247,7 @@ auto write(Builder& to, const Report& report) {
   const auto finish = [&](const auto& what) {
     const auto body = write(to, what);
     return wire::CreateReport(to, device, program, report.boot, report.sequence, report.time_s,
-                              &drops, body_type(body), body.Union());
+                              &drops, body_type(body), body.Union(), report.epoch);
   };
   return std::visit(finish, report.what);
 }
@@ -393,7 +393,8 @@ Result<Report> read(const wire::Report& from) {
       .boot = from.boot(),
       .sequence = from.sequence(),
       .time_s = from.time_s(),
-      .drops = {from.drops()->alarms(), from.drops()->lifecycle(), from.drops()->metrics()}};
+      .drops = {from.drops()->alarms(), from.drops()->lifecycle(), from.drops()->metrics()},
+      .epoch = from.epoch()};
   if (const auto* alarm = from.body_as_Alarm()) {
     report.what = read(*alarm);
   } else if (const auto* notice = from.body_as_Lifecycle()) {

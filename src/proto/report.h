@@ -12,8 +12,8 @@
 // itself and never from a process that has seen the data (agent/reporter.h).
 //
 // Counts and sketches of Metrics are those of its window, so that those of many add up: a receiver
-// takes each (device, boot, sequence) once. Drops are since the device's ring was made, so that the
-// receiver knows by the difference what is missing, whichever report tells it.
+// takes each (device, boot, epoch, sequence) once. Drops are since the device's ring was made, so
+// that the receiver knows by the difference what is missing, whichever report tells it.
 #pragma once
 
 #include <polder/error.h>
@@ -160,6 +160,8 @@ struct Report {
   std::uint64_t boot = 0, sequence = 0;
   std::int64_t time_s = 0;  // when it was written, by the device's clock
   ReportDropCounts drops;
+  // Of this start of polderd, by chance: `boot` may be counted again after its state was lost.
+  std::uint64_t epoch = 0;
   std::variant<ReportAlarm, ReportLifecycle, ReportMetrics> what;
 };
 

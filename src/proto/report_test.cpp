@@ -111,6 +111,10 @@ TEST(Reports, ComeBackAsTheyWere) {
   EXPECT_EQ(again.program, "0.1.0");
   EXPECT_EQ(again.boot, 3u);
   EXPECT_EQ(again.sequence, 12u);
+  EXPECT_EQ(again.epoch, 0u);
+  Report other = alarm();
+  other.epoch = ~std::uint64_t(0);
+  EXPECT_EQ(back<Report>(other).epoch, ~std::uint64_t(0));
   EXPECT_EQ(again.time_s, 1'796'000'000);
   EXPECT_EQ(again.drops, (ReportDropCounts{1, 2, 3}));
   EXPECT_EQ(std::get<ReportAlarm>(again.what), std::get<ReportAlarm>(alarm().what));

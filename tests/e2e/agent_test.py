@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import struct
@@ -79,6 +80,60 @@ class Agent(Device):
         # What cannot be a setting at all.
         self.configure(more="[pipeline.vioce]\na.b = 1\n")
         self.agent("status", status=1)
+
+    def test_a_check_is_a_question(self):
+        def files():
+            return {path.relative_to(self.device): path.read_bytes()
+                    for path in self.device.rglob("*") if path.is_file()}
+        self.release("1.0.0")
+        for words in (["check"], ["status"], ["identity", "show"]):
+            self.agent(*words, status=1 if words[0] == "identity" else 0)
+            self.assertFalse(self.device.exists(), words)
+        self.install()
+        self.release("2.0.0")
+        before = files()
+        self.assertIn("would install voice 2.0.0", self.agent("check"))
+        self.assertEqual(files(), before)
+
+    def test_what_failed_by_a_setting_is_tried_again_without_it(self):
+        def setting(path):
+            self.configure(more=f'[pipeline.{MODEL}]\nmicrophone.path = "{path}"\n')
+        away, broken, right = (self.scratch / name for name in ("away.wav", "b.wav", "right.wav"))
+        broken.write_bytes(b"no sound")
+        right.write_bytes(wav([0] * 16000))
+        self.release("1.0.0")
+        # What is not there may come: not the release's fault, and said in full.
+        setting(away)
+        report = self.install(status=1)
+        self.assertEqual(report["bad"], [])
+        why = f"microphone.path: '{away}' is not there"
+        self.assertIn(why, report["failed"][0]["reason"])
+        self.assertIn(why, self.agent("status"))
+        self.assertIn(why, self.agent("doctor", status=1))
+        self.assertIn(why, self.agent("check", status=1))
+        self.assertIn("[pipeline.voice] cannot be verified", self.agent("doctor", status=1))
+        self.install(status=1)
+        # What is there and wrong is found by the trial, and counts for these settings alone.
+        setting(broken)
+        self.assertIn("would install", self.agent("check"))
+        report = self.install(status=1)
+        self.assertIn("crash loop", report["bad"][0]["reason"])
+        refused = json.loads(self.agent("check", "--json", status=1))["refused"]
+        self.assertIn("crash loop", refused[0]["reason"])
+        self.install(status=1)
+        self.assertIn("would install", self.agent("check", "--retry"))
+        setting(right)
+        self.assertIn("it is tried again", self.agent("status"))
+        self.install()
+        self.assertEqual(self.running(), "1.0.0")
+        # By word, without a change.
+        setting(broken)
+        self.release("2.0.0")
+        self.install(status=1)
+        broken.write_bytes(right.read_bytes())
+        self.install(status=1)
+        self.agent("check", "--install", "--retry")
+        self.assertEqual(self.running(), "2.0.0")
 
     def test_events_are_kept_on_the_device(self):
         recording = self.scratch / "loud.wav"
@@ -153,7 +208,7 @@ class Agent(Device):
         report = self.install(status=1)
         self.assertEqual(report["units"][MODEL]["running"]["version"], "1.0.0")
         self.assertIn("crash loop", report["bad"][0]["reason"])
-        self.assertIn("failed here", self.agent("check"))
+        self.assertIn("refused: voice 2.0.0: failed here: ", self.agent("check", status=1))
         # A newer one goes on from there.
         self.release("2.0.1")
         self.install()
@@ -203,10 +258,8 @@ class Agent(Device):
         subprocess.run([POLDER, "repo", "publish", self.repo, "--key", "online.pem"], cwd=self.keys,
                        env={**os.environ, "SOURCE_DATE_EPOCH": "1000000000"}, check=True,
                        capture_output=True, timeout=60)
-        # Who only asks leaves it to be read.
         self.agent("check", status=1)
-        self.assertIn("expired", self.agent("status"))
-        self.assertIn("last check: timestamp.json", self.agent("doctor", status=1))
+        self.assertIn("repository: timestamp.json", self.agent("doctor", status=1))
         for _ in range(3):
             report = self.install(status=1)
         self.assertIn("expired", report["live"]["check_error"])
@@ -241,19 +294,19 @@ class Agent(Device):
         self.assertNotIn("not signed", self.agent("status"))
         # A key that others can read signs nothing, and everybody who asks is told.
         key.chmod(0o644)
-        self.agent("check")
+        self.install()
         self.assertIn("entries are not signed", self.agent("status"))
         live = json.loads(self.agent("status", "--json"))["live"]
         self.assertIn("chmod 600", live["audit"]["trouble"])
         self.assertIn("chmod 600", self.agent("doctor", status=1))
         key.chmod(0o600)
-        self.agent("check")
+        self.install()
         self.assertNotIn("not signed", self.agent("status"))
         # A damaged log is left as it is, and told likewise.
         log = self.device / "audit" / "log"
         damaged = log.read_bytes().replace(b"polderd", b"nobody?", 1)
         log.write_bytes(damaged)
-        self.agent("check")
+        self.install()
         self.assertEqual(log.read_bytes(), damaged)
         for command, status in (("status", 0), ("doctor", 1)):
             said = self.agent(command, status=status)
@@ -281,8 +334,8 @@ class Agent(Device):
                         "targets.pem")
         add_keys()
         self.release("1.0.0", sealed=content)
-        self.assertIn("is sealed for other devices", self.agent("check"))
-        report = self.install()
+        self.assertIn("is sealed for other devices", self.agent("check", status=1))
+        report = self.install(status=1)
         self.assertIsNone(report["units"][MODEL]["running"])
         self.assertEqual(report["bad"], [])
         # The releaser adds the device: the release is as it was.
@@ -303,7 +356,7 @@ class Agent(Device):
         self.run_what_is_sealed(json.loads(self.agent("identity", "create", "--json")))
         # A copy of the device's folder without its key is of no use.
         (self.device / "identity" / "decryption.pem").unlink()
-        self.agent("check", "--install")
+        self.agent("check", "--install", status=1)
         self.assertIn("decryption.pem", self.agent("status"))
 
     @unittest.skipIf(MISSING_TPM, f"scripts/setup test installs {', '.join(MISSING_TPM)}")
@@ -329,7 +382,7 @@ class Agent(Device):
         with tokens.Tpm() as other:
             self.environment = other.environment
             self.agent("identity", "create")
-            self.agent("check", "--install")
+            self.agent("check", "--install", status=1)
             status = json.loads(self.agent("status", "--json"))
             self.assertNotEqual(status["live"]["health"][MODEL], "well")
             self.assertIn("sealed for", self.agent("status"))
@@ -492,6 +545,12 @@ class Agent(Device):
         self.assertEqual(status["bad"], [])
         self.assertEqual(self.running(), "1.0.0")
 
+    def refused(self, *words):
+        done = subprocess.run([POLDERD, *words, "--config", self.scratch / "polderd.toml"],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        return done.stderr
+
     def test_two_at_a_time_are_refused(self):
         self.release("1.0.0")
         running = subprocess.Popen([POLDERD, "run", "--config", self.scratch / "polderd.toml"],
@@ -500,12 +559,23 @@ class Agent(Device):
         self.addCleanup(running.wait)
         self.addCleanup(running.kill)
         self.assertIn("camera-17 runs", running.stderr.readline())
-        self.agent("check", status=1)
+        self.assertIn("another polderd works here", self.refused("check", "--install"))
+        # A question disturbs nobody.
+        self.agent("check")
         # It installs by itself; killed at any time it goes on from there.
         for line in running.stderr:
             if "committed" in line:
                 break
         self.assertEqual(self.running(), "1.0.0")
+
+    @unittest.skipUnless(os.geteuid() == 0, "changes its user")
+    def test_nobody_but_its_user_writes(self):
+        nobody = pwd.getpwuid(65534).pw_name
+        self.device.mkdir(exist_ok=True)
+        os.chown(self.device, 65534, 65534)
+        for words in (["run"], ["check", "--install"], ["identity", "create"]):
+            self.assertIn(f"sudo -u {nobody} polderd", self.refused(*words))
+        self.assertEqual(list(self.device.iterdir()), [])
 
     @unittest.skipUnless(os.geteuid() == 0, "changes its user")
     def test_others_of_its_user_cannot_read_the_agent(self):

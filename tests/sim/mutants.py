@@ -68,7 +68,7 @@ MISTAKES = [Mistake(*words) for words in [
      "(floor == state.floors.end() || !(unit.previous->version < floor->second));",
      "(floor == state.floors.end() || true);"),
     ("what failed here is tried again", SOURCE,
-     "return bad && offer.retry <= bad->retry;",
+     "return bad && offer.retry <= bad->retry && offer.settings == bad->settings;",
      "return bad && false;"),
     ("starts in a trial are not counted", SOURCE,
      "if (!update.ended) ++update.tries, update.observed_s = 0;",

@@ -131,7 +131,9 @@ Status Connection::why_refused() {
   const long verified = SSL_get_verify_result(ssl_.get());
   if (verified != X509_V_OK) {
     ERR_clear_error();
-    return fail(Code::kDenied, "the server's certificate is not accepted: {}",
+    return fail(Code::kDenied,
+                "the server's certificate is not accepted: {}; for an authority of your own set "
+                "'ca_file' ([network]) to its certificate",
                 X509_verify_cert_error_string(verified));
   }
   // From this number on, reasons are what the server told us; below, what we found.

@@ -116,12 +116,13 @@ Result<Home> Home::look(const command_line::Args& args) {
 }
 
 Result<std::unique_ptr<StorageLock>> Home::lock() const {
-  TRY_VALUE(const Owner owner, owner_of(config.folder));
-  if (!owner.is_us) {
+  const auto owner = owner_of(config.folder);
+  if (!owner.ok()) return Error(owner.error());
+  if (!owner->is_us) {
     return fail(Code::kDenied,
                 "{}: belongs to the user {}, who could not read what another one writes there: "
                 "'sudo -u {} polderd ...'",
-                config.folder, owner.name, quoted_user(owner.name));
+                config.folder, owner->name, quoted_user(owner->name));
   }
   auto lock = storage->lock(kLockName);
   // Those who only ask whether it is taken hold it for a moment.

@@ -65,7 +65,7 @@ class WorkerRunner final : public Runner, public UnitSource {
   // Without content keys.
   proto::Start job_of(const std::string& unit, const StagedRelease& staged) const;
   Status check_settings(const std::string& unit, const StagedRelease& staged,
-                         bool with_inputs = false) const;
+                        bool with_inputs = false) const;
   Status start(const std::string& unit, Worker& worker);
   void look_at_output(const std::string& unit, Worker& worker);
   Status begin_shadow(const std::string& unit, Worker& worker, Slot slot, const ReleaseId& release);

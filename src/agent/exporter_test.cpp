@@ -103,7 +103,7 @@ TEST_F(ExporterTest, SendsTheMostUrgentFirstAndForgetsThem) {
   const auto logs = trust::Json::parse(collector.posted[0].body, "logs");
   ASSERT_TRUE(logs.ok());
   EXPECT_EQ(logs->find("resourceLogs")->array()->size(), 2u);
-  EXPECT_NE(collector.posted[0].body.find("camera-17/3/4"), std::string::npos);
+  EXPECT_NE(collector.posted[0].body.find("camera-17/3/0000000000000000/4"), std::string::npos);
   EXPECT_LT(collector.posted[0].body.find("release_refused"),
             collector.posted[0].body.find("lifecycle.started"));
   EXPECT_EQ(reporter->ring()->count(), 0u);

@@ -388,7 +388,8 @@ void judge_status(std::vector<Finding>& out, const char* what, const Status& sta
 // What is there now comes before what the agent said when it ran.
 void judge_audit(std::vector<Finding>& out, const Facts& facts) {
   RecordTrouble trouble = facts.live ? facts.live->audit : RecordTrouble();
-  if (!facts.identity.ok()) trouble = not_signed(facts.config, facts.identity.error());
+  if (!facts.identity.ok() && facts.identity.error().code != Code::kNotFound)
+    trouble = not_signed(facts.config, facts.identity.error());
   if (!facts.audit.ok() && facts.audit.error().code != Code::kNotFound)
     trouble = not_recorded(facts.config, facts.audit.error());
   if (trouble.what.empty()) out.push_back({Level::kGood, "audit log: kept and signed", ""});
@@ -475,11 +476,13 @@ std::vector<Finding> diagnose(const Facts& facts) {
                    "polderd's user (Landlock)",
                    "Linux 5.13 or newer, with 'landlock' in its lsm= list"});
   }
-  if (!facts.free_bytes.ok()) {
+  // Where there is no folder yet it will be made.
+  const bool has_folder = facts.free_bytes.ok() || facts.free_bytes.error().code != Code::kNotFound;
+  if (has_folder && !facts.free_bytes.ok()) {
     out.push_back({Level::kWrong, "disk: " + facts.free_bytes.error().message,
                    "what is installed runs, nothing can be updated or kept; a worn-out card "
                    "becomes read-only: see what the kernel says (dmesg)"});
-  } else if (*facts.free_bytes < kLowDiskBytes) {
+  } else if (has_folder && *facts.free_bytes < kLowDiskBytes) {
     out.push_back({Level::kWrong, "disk: " + bytes_text(*facts.free_bytes) + " free",
                    "free some: below that nothing can be installed"});
   }

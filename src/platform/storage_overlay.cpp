@@ -101,7 +101,8 @@ Result<std::vector<std::string>> StorageOverlay::list(const std::string& folder,
 }
 
 Result<std::uint64_t> StorageOverlay::free_bytes() {
-  return below_ ? below_->free_bytes() : Result<std::uint64_t>(std::uint64_t(0));
+  if (below_ == nullptr) return not_found("the folder");
+  return below_->free_bytes();
 }
 
 Result<std::unique_ptr<StorageLock>> StorageOverlay::lock(const std::string& name) {

@@ -246,7 +246,7 @@ class Agent(Device):
         self.release("1.0.0")
         for path in (self.repo / "targets" / MODEL / "1.0.0").iterdir():
             path.write_bytes(path.read_bytes().replace(b"Apache", b"Apacha"))
-        self.agent("check", "--install")
+        self.agent("check", "--install", status=1)
         self.assertIsNone(self.running())
         log = self.polder("audit", "show", self.device / "audit" / "log")
         self.assertIn("release_refused", log)

@@ -62,9 +62,10 @@ int write_audit_seeds(const std::string& folder) {
   const auto growth = trust::prove_growth(log_bytes, older, newer);
   auto next_file = std::make_unique<MemoryAppendFile>();
   const MemoryAppendFile& next_bytes = *next_file;
-  POLDER_CHECK(trust::AuditLog::over(std::move(next_file), std::make_unique<MemoryAppendFile>(),
-                                     {"example.com/fuzz/2", "anna", 1'800'000'002, log->end()})
-                   .ok());
+  const auto next =
+      trust::AuditLog::over(std::move(next_file), std::make_unique<MemoryAppendFile>(),
+                            {"example.com/fuzz/2", "anna", 1'800'000'002, log->end()});
+  POLDER_CHECK(next.ok());
   return write(folder + "/log", log_bytes.bytes) + write(folder + "/log2", next_bytes.bytes) +
          write(folder + "/checkpoints", checkpoint_bytes.bytes) + write(folder + "/note", newer) +
          write(folder + "/inclusion", inclusion->compact()) +

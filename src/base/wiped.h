@@ -11,7 +11,9 @@
 namespace polder {
 
 // Zero bytes, whatever the compiler thinks of it.
-inline void wipe(std::span<char> bytes) { ::explicit_bzero(bytes.data(), bytes.size()); }
+inline void wipe(std::span<char> bytes) {
+  if (!bytes.empty()) ::explicit_bzero(bytes.data(), bytes.size());
+}
 
 class WipedBytes {
  public:

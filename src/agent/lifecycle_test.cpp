@@ -67,7 +67,7 @@ AgentState installed(AgentState state, const Offer& what) {
 
 // The state of people 1.0.0 committed and 2.0.0 on its way, in that phase.
 AgentState in_phase(Phase phase) {
-  const AgentState base = installed(fresh(), offer("1.0.0"));
+  AgentState base = installed(fresh(), offer("1.0.0"));
   if (phase == Phase::kIdle) return base;
   if (phase == Phase::kCheck) return after(base, {kDue});
   AgentState state = after(base, {kDue, offered(offer("2.0.0", true))});

@@ -12,8 +12,6 @@ namespace polder::agent {
 
 namespace {
 
-using trust::Version;
-
 constexpr std::string_view kEventNames[kEventKinds] = {
     "start", "due", "offer", "nothing", "done", "failed", "rejected", "lives", "end"};
 

@@ -95,7 +95,7 @@ int run(const std::string& corpus, const std::string& out) {
   const int trust = write_audit_seeds(out + "/audit") + write_sealed_seeds(out + "/sealed");
   std::printf("%d plans, %d TFLite models, %d tensors, %d of trust\n", plans, models, tensors,
               trust);
-  return plans > 100 && models > 50 && tensors > 10 && trust == 10 ? 0 : 1;
+  return plans > 100 && models > 50 && tensors > 10 && trust == 11 ? 0 : 1;
 }
 
 }  // namespace

@@ -420,9 +420,13 @@ bool Driver::can_update() {
 }
 
 void Driver::note_end() {
-  const std::int64_t now_us = parts_.clock.now_us();
-  const std::int64_t observed_us = now_us - observed_from_us_.value_or(now_us);
-  tell({.kind = EventKind::kEnd, .observed_s = observed_us / kSecondUs});
+  if (!is_on_trial()) return;
+  // Nothing of this start yet: as much as of those before.
+  const std::int64_t before_s =
+      trial_from_us_ ? observed_before_us_ / kSecondUs : state_.update->observed_s;
+  const std::int64_t observed_s =
+      observed_from_us_ ? (parts_.clock.now_us() - *observed_from_us_) / kSecondUs : before_s;
+  tell({.kind = EventKind::kEnd, .observed_s = observed_s});
 }
 
 // Whether the release on trial is well. The time of observation begins with the first sign of life,

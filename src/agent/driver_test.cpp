@@ -261,6 +261,41 @@ TEST_F(DriverTest, OtherSettingsOrAWordTryABadReleaseAgain) {
   EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
 }
 
+// What ran in shadow has not been observed, and a start that ends at once takes nothing away.
+TEST_F(DriverTest, AnOrderlyEndCountsTheTrialAlone) {
+  install("1.0.0");
+  config.shadow_s = 300;
+  releases.offers = {{"people", release("2.0.0"), true}};
+  const auto run_until = [&](Driver& agent, Phase phase, std::int64_t more_s) {
+    ASSERT_TRUE(agent.start().ok());
+    while (agent.state().phase != phase) {
+      const auto turn = agent.turn();
+      ASSERT_TRUE(turn.ok());
+      clock.sleep_until_us(turn->wake_us);
+    }
+    for (const std::int64_t end_us = clock.now_us() + more_s * kSecondUs;
+         clock.now_us() < end_us;) {
+      const auto turn = agent.turn();
+      ASSERT_TRUE(turn.ok());
+      clock.sleep_until_us(std::min(turn->wake_us, end_us));
+    }
+    agent.note_end();
+  };
+  {
+    Driver agent = driver();
+    run_until(agent, Phase::kShadow, 200);
+  }
+  {
+    Driver agent = driver();
+    run_until(agent, Phase::kObserve, 100);
+    EXPECT_GE(agent.state().update->observed_s, 98);
+    EXPECT_LE(agent.state().update->observed_s, 100);
+  }
+  Driver agent = driver();
+  run_until(agent, Phase::kObserve, 0);
+  EXPECT_GE(agent.state().update->observed_s, 98);
+}
+
 TEST_F(DriverTest, AFirstReleaseThatIsBadLeavesNothingRunning) {
   runner.bad_version = "1.0.0";
   releases.offers = {{"people", release("1.0.0")}};

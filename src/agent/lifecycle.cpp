@@ -84,7 +84,7 @@ void begin(AgentState& state, const Offer& offer, std::int64_t now_s) {
 
 void switch_slot(AgentState& state) {
   state.updated().active = state.update->slot;
-  state.update->tries = 0;
+  state.update->tries = state.update->observed_s = 0;
 }
 
 // After an orderly end the trial goes on where it was.

@@ -125,7 +125,7 @@ proto::Start WorkerRunner::job_of(const std::string& unit, const StagedRelease& 
   for (const DeviceSetting& setting : config_.settings_of(unit))
     start.settings.push_back(setting.assignment());
   if (config_.output.keep != Keep::kNothing) {
-    start.output_folder = config_.output_folder() + "/" + unit;
+    start.output_folder = output_folder(unit);
     start.output_bytes = std::uint64_t(config_.output.max_bytes);
     start.keep_raw = config_.output.keep == Keep::kAll;
   }
@@ -180,11 +180,12 @@ Status WorkerRunner::start(const std::string& unit, Worker& worker) {
   TRY(check_settings(unit, staged));
   if (config_.output.keep != Keep::kNothing) {
     // Without it a pipeline goes on, and what it writes is counted as lost.
-    for (const std::string& folder :
-         {config_.output_folder(), config_.output_folder() + "/" + unit}) {
+    for (const std::string& folder : {config_.output_folder(), output_folder(unit)}) {
       if (const auto made = DiskStorage::at(folder); !made.ok() && happened_)
         happened_({trust::Act::kNote, unit, made.error().message});
     }
+    // What is too much before it has begun, as when the cap was lowered, is no fault of the worker.
+    trim(unit);
   }
   proto::Start job = job_of(unit, staged);
   FillKeys keys = fill_keys(staged.models);
@@ -291,17 +292,26 @@ std::optional<ShadowResult> WorkerRunner::shadow_result(const std::string& unit)
   return over == shadow_results_.end() ? std::nullopt : std::optional(over->second);
 }
 
+Status WorkerRunner::check(const std::string& unit) const {
+  return check_output(output_folder(unit), std::uint64_t(config_.output.max_bytes));
+}
+
+void WorkerRunner::trim(const std::string& unit) {
+  if (check(unit).ok()) return;
+  const Status trimmed = trim_output(output_folder(unit), std::uint64_t(config_.output.max_bytes));
+  if (!trimmed.ok() && happened_) happened_({trust::Act::kNote, unit, trimmed.error().message});
+}
+
 // Where the worker itself does not keep to its bounds.
 void WorkerRunner::look_at_output(const std::string& unit, Worker& worker) {
-  if (config_.output.keep == Keep::kNothing || clock_.now_us() < worker.next_look_us) return;
+  const bool is_there = worker.supervisor->phase() != WorkerPhase::kWaiting;
+  if (config_.output.keep == Keep::kNothing || !is_there || clock_.now_us() < worker.next_look_us)
+    return;
   worker.next_look_us = clock_.now_us() + kLookUs;
-  const std::string folder = config_.output_folder() + "/" + unit;
-  const auto cap_bytes = std::uint64_t(config_.output.max_bytes);
-  const Status within = check_output(folder, cap_bytes);
+  const Status within = check(unit);
   if (within.ok()) return;
   worker.supervisor->fail_worker(within.error());
-  const Status trimmed = trim_output(folder, cap_bytes);
-  if (!trimmed.ok() && happened_) happened_({trust::Act::kNote, unit, trimmed.error().message});
+  trim(unit);
 }
 
 void WorkerRunner::poll() {

@@ -67,6 +67,8 @@ class WorkerRunner final : public Runner, public UnitSource {
   Status check_settings(const std::string& unit, const StagedRelease& staged,
                         bool with_inputs = false) const;
   Status start(const std::string& unit, Worker& worker);
+  Status check(const std::string& unit) const;
+  void trim(const std::string& unit);
   void look_at_output(const std::string& unit, Worker& worker);
   Status begin_shadow(const std::string& unit, Worker& worker, Slot slot, const ReleaseId& release);
   Result<std::vector<proto::ShadowModel>> shadows_of(const proto::Start& job,
@@ -74,6 +76,9 @@ class WorkerRunner final : public Runner, public UnitSource {
   // Ends it, and keeps the last that it has said.
   void retire(const std::string& unit, Worker& worker);
   std::string path(const std::string& name) const { return storage_.path(name); }
+  std::string output_folder(const std::string& unit) const {
+    return config_.output_folder() + "/" + unit;
+  }
 
   const Config& config_;
   Slots& slots_;

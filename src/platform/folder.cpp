@@ -62,6 +62,10 @@ class Walk {
       FolderEntry found{below.empty() ? name : fmt::format("{}/{}", below, name),
                         kind_of(entry->symlink_status(error))};
       if (!error && found.kind == EntryKind::kFile) found.bytes = entry->file_size(error);
+      if (error == std::errc::no_such_file_or_directory) {  // it has gone meanwhile
+        error.clear();
+        continue;
+      }
       if (error) return os_error(entry->path().string(), "stat", error.value());
       here.push_back(std::move(found));
     }

@@ -168,14 +168,15 @@ class Agent(Device):
         self.install()
         # As one that has been taken over may do it.
         output = self.device / "output" / MODEL
-        (output / "own").mkdir()
-        with (output / "own" / "file").open("wb") as file:
-            file.truncate(1 << 40)
         running = subprocess.Popen([POLDERD, "run", "--config", self.scratch / "polderd.toml"],
                                    stderr=subprocess.PIPE, text=True)
         self.addCleanup(running.stderr.close)
         self.addCleanup(running.wait)
         self.addCleanup(running.kill)
+        self.assertIn("camera-17 runs", running.stderr.readline())
+        (output / "own").mkdir()
+        with (output / "own" / "file").open("wb") as file:
+            file.truncate(1 << 40)
         for line in running.stderr:
             if "are allowed" in line:
                 break

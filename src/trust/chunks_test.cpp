@@ -3,18 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
-#include <random>
+
+#include "trust/testing.h"
 
 namespace polder::trust {
 namespace {
-
-// Bytes without a pattern, as trained weights are; the same in every run.
-std::string noise(std::size_t size, unsigned seed) {
-  std::mt19937_64 random(seed);
-  std::string bytes(size, '\0');
-  for (char& byte : bytes) byte = char(random() >> 56);
-  return bytes;
-}
 
 // What a device holds after following the plan: copies from `have`, ranges from `file`.
 std::string assembled(const std::string& file, const ChunkIndex& wanted, const FetchPlan& plan,

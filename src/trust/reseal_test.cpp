@@ -2,19 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
-
 #include "platform/file.h"
+#include "trust/testing.h"
 
 namespace polder::trust {
 namespace {
-
-std::string noise(std::size_t size, unsigned seed) {
-  std::mt19937_64 random(seed);
-  std::string bytes(size, '\0');
-  for (char& byte : bytes) byte = char(random() >> 56);
-  return bytes;
-}
 
 struct Version {
   std::string plain, sealed;

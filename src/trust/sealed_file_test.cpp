@@ -9,13 +9,6 @@
 namespace polder::trust {
 namespace {
 
-std::string random_bytes(std::size_t size, unsigned seed = 1) {
-  std::mt19937 random(seed);
-  std::string bytes(size, '\0');
-  for (char& byte : bytes) byte = char(random());
-  return bytes;
-}
-
 struct Sealed {
   ContentKey key;
   std::string bytes;
@@ -48,7 +41,7 @@ std::string with_segment(std::string sealed, std::size_t index, const std::strin
 TEST(SealedFile, GivesBackWhatWasSealed) {
   for (const std::size_t size : {std::size_t(0), std::size_t(1), kSegmentBytes - 1, kSegmentBytes,
                                  kSegmentBytes + 1, 3 * kSegmentBytes, 3 * kSegmentBytes + 777}) {
-    const std::string plain = random_bytes(size);
+    const std::string plain = noise(size);
     const Sealed sealed = seal(plain);
     EXPECT_EQ(
         sealed.bytes.size(),
@@ -61,7 +54,7 @@ TEST(SealedFile, GivesBackWhatWasSealed) {
 }
 
 TEST(SealedFile, ReadsASegmentAlone) {
-  const std::string plain = random_bytes(5 * kSegmentBytes + 10);
+  const std::string plain = noise(5 * kSegmentBytes + 10);
   const Sealed sealed = seal(plain);
   const MemoryAppendFile bytes(sealed.bytes);
   SealedFile file = SealedFile::open(bytes, sealed.key).value();
@@ -75,7 +68,7 @@ TEST(SealedFile, ReadsASegmentAlone) {
 
 // Of a new version most of whose plaintext is at hand, only the other segments need be fetched.
 TEST(SealedFile, SegmentsCanBeMadeAgain) {
-  const std::string plain = random_bytes(3 * kSegmentBytes + 10);
+  const std::string plain = noise(3 * kSegmentBytes + 10);
   const Sealed sealed = seal(plain);
   SegmentSealer again = SegmentSealer::create(sealed.key, plain.size()).value();
   for (std::uint64_t i = 0; i < again.header().segments(); ++i) {
@@ -88,7 +81,7 @@ TEST(SealedFile, SegmentsCanBeMadeAgain) {
 }
 
 TEST(SealedFile, EveryFlippedBitIsFound) {
-  const std::string plain = random_bytes(200);
+  const std::string plain = noise(200);
   const Sealed sealed = seal(plain);
   int flipped = 0;
   for (std::size_t bit = 0; bit < sealed.bytes.size() * 8; ++bit, ++flipped) {
@@ -97,7 +90,7 @@ TEST(SealedFile, EveryFlippedBitIsFound) {
     EXPECT_FALSE(open(bad, sealed.key).ok()) << bit;
   }
   // Of a long file some in each segment.
-  const Sealed large = seal(random_bytes(2 * kSegmentBytes + 5));
+  const Sealed large = seal(noise(2 * kSegmentBytes + 5));
   std::mt19937 random(7);
   for (std::size_t byte = 0; byte < large.bytes.size(); byte += 1 + random() % 1000, ++flipped) {
     std::string bad = large.bytes;
@@ -108,13 +101,13 @@ TEST(SealedFile, EveryFlippedBitIsFound) {
 }
 
 TEST(SealedFile, EveryLengthIsFound) {
-  const Sealed sealed = seal(random_bytes(kSegmentBytes + 300));
+  const Sealed sealed = seal(noise(kSegmentBytes + 300));
   for (std::size_t size = 0; size < sealed.bytes.size(); size += 61) {
     EXPECT_EQ(open(sealed.bytes.substr(0, size), sealed.key).error().code, Code::kCorrupt) << size;
   }
   EXPECT_EQ(open(sealed.bytes + "x", sealed.key).error().code, Code::kCorrupt);
   // Whole segments less or more, and a header that says so: the last one is not the last.
-  const std::string plain = random_bytes(3 * kSegmentBytes);
+  const std::string plain = noise(3 * kSegmentBytes);
   const Sealed whole = seal(plain);
   for (const std::uint64_t segments : {1, 2, 4}) {
     std::string bad = whole.bytes + segment(whole.bytes, 2);

@@ -5,6 +5,7 @@
 #include <openssl/rsa.h>
 
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,14 @@
 #include "trust/openssl.h"
 
 namespace polder::trust {
+
+// Bytes without a pattern, as trained weights are; the same in every run.
+inline std::string noise(std::size_t size, unsigned seed = 1) {
+  std::mt19937_64 random(seed);
+  std::string bytes(size, '\0');
+  for (char& byte : bytes) byte = char(random() >> 56);
+  return bytes;
+}
 
 class TestSigner final : public Signer {
  public:

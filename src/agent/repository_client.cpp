@@ -80,6 +80,8 @@ Status StoredMetadata::start(std::string_view first_root) {
   if (const Status there = check_root(); there.ok()) return {};
   else if (there.error().code != Code::kNotFound && there.error().code != Code::kCorrupt)
     return Error(there.error());
+  if (const auto set = trust::tuf::TrustedSet::start(first_root, 0); !set.ok())
+    return Error(set.error());
   return replace_stored(*storage_, name, first_root);
 }
 

@@ -35,7 +35,7 @@ class StoredMetadata final : public trust::tuf::MetadataStore {
  public:
   explicit StoredMetadata(Storage& storage) : storage_(&storage) {}
   // Makes the folder. A root that is there stays, for it has risen from the first one; one that the
-  // disk has damaged begins anew.
+  // disk has damaged begins anew. Errors: those of TrustedSet::start() for the first one; kIo.
   Status start(std::string_view first_root);
   // Whether there is a root, as it was when it came. Errors: kNotFound; kCorrupt.
   Status check_root();

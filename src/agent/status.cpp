@@ -459,6 +459,9 @@ std::vector<Finding> diagnose(const Facts& facts) {
   } else {
     judge_status(out, "root", facts.root, "trusted",
                  "set 'root' in polderd.toml to the root.json that came with the device");
+  }
+  // Without a root it is not asked.
+  if (!facts.config.repository.empty() && facts.root.ok()) {
     judge_status(out, "repository", facts.repository, "there, and to be trusted",
                  is_away(facts.repository)
                      ? "see that the address is right, the network is up, the stick is plugged in"

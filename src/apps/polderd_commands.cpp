@@ -112,7 +112,9 @@ class Agent {
       : home_(std::move(home)), lock_(std::move(lock)) {}
 
   Status make(Self self) {
-    TRY(home_.trust_root(*home_.storage));
+    // Without a root nothing is updated, and what is installed runs.
+    if (const Status trusted = home_.trust_root(*home_.storage); !trusted.ok())
+      log(trusted.error().message);
     const auto look_after = [this] { return driver_ ? driver_->look_after() : Status(); };
     TRY_VALUE(sources_, Sources::open(home_.config, clock_, wall_, look_after));
     TRY_VALUE(const BlobStore blobs, BlobStore::open(*home_.storage));

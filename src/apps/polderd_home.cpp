@@ -163,7 +163,9 @@ Status Home::trust_root(Storage& into) const {
   StoredMetadata metadata(into);
   if (config.root.empty() || metadata.check_root().ok()) return {};
   TRY_VALUE(const std::string root, read_file(config.root, trust::tuf::kMaxRootBytes));
-  return metadata.start(root);
+  Status started = metadata.start(root);
+  if (!started.ok()) return std::move(started).error().at(config.root);
+  return started;
 }
 
 Result<AgentState> Home::state() const {
@@ -185,9 +187,8 @@ Status look_at_root(const Home& home) {
   Status there = metadata.check_root();
   if (there.ok() || there.error().code != Code::kNotFound) return there;
   if (home.config.root.empty()) return fail(Code::kNotFound, "no root.json is trusted");
-  TRY_VALUE([[maybe_unused]] const std::string root,
-            read_file(home.config.root, trust::tuf::kMaxRootBytes));
-  return {};
+  StorageOverlay look(home.storage.get());
+  return home.trust_root(look);
 }
 
 // Holds the settings of this device to what is installed.

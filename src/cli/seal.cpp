@@ -157,12 +157,22 @@ Result<int> seal(const Args& args) {
   TRY_VALUE(const trust::ContentKey key, trust::seal_file(*plain, *file));
   trust::SealedKeys keys(key);
   TRY(add_recipients(keys, key, args.all("--to")));
-  if (plain->size() <= trust::kMaxChunkedFileBytes) {
-    TRY_VALUE(const std::string index, sealed_index(args.positional()[0], key));
-    TRY(write_file_atomic(trust::sealed_index_path(output), index));
+  const auto commit = [&]() -> Status {
+    if (plain->size() <= trust::kMaxChunkedFileBytes) {
+      TRY_VALUE(const std::string index, sealed_index(args.positional()[0], key));
+      TRY(write_file_atomic(trust::sealed_index_path(output), index));
+    }
+    TRY(write_file_atomic(trust::sealed_keys_path(output), keys.bytes()));
+    return file->commit();
+  };
+  if (Status done = commit(); !done.ok()) {
+    // All three or none, so that it can be done again.
+    for (const std::string& path :
+         {trust::sealed_index_path(output), trust::sealed_keys_path(output)}) {
+      [[maybe_unused]] const Status gone = remove_file(path);
+    }
+    return std::move(done).error();
   }
-  TRY(write_file_atomic(trust::sealed_keys_path(output), keys.bytes()));
-  TRY(file->commit());
   TRY(record(acts, trust::Act::kArtifactSealed, output, keys));
   print_sealed(args, output, keys);
   return 0;

@@ -67,7 +67,7 @@ namespace {
 
 // Names of roles may hold what a storage's names may not.
 std::string name_in_storage(const std::string& name) {
-  const std::string stored = fmt::format("{}/{}", kFolder, name);
+  std::string stored = fmt::format("{}/{}", kFolder, name);
   if (name.size() <= kMaxStoredNameBytes && check_storage_name(stored).ok()) return stored;
   return fmt::format("{}/role-{}.json", kFolder, trust::hex(trust::sha256(name)));
 }

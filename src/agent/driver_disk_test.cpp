@@ -1,0 +1,149 @@
+// Disks that are full, lose what they hold, or stop with the power.
+#include <cstdio>
+
+#include "agent/driver_testing.h"
+
+namespace polder::agent {
+namespace {
+
+TEST_F(DriverTest, AStateThatCannotBeSavedEndsWhatSomebodyAskedFor) {
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  releases.offers = {{"people", release("2.0.0")}};
+  disk.fail_at(0, StorageFault::kFull, true);
+  const auto turn = agent.turn_until_idle();
+  ASSERT_FALSE(turn.ok());
+  EXPECT_EQ(turn.error().code, Code::kExhausted);
+  EXPECT_EQ(releases.downloads, 0);
+}
+
+TEST_F(DriverTest, AFullDiskWaitsAndGoesOn) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0")}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  bool full = true;
+  disk.fault_of = [&](std::uint64_t) { return full ? StorageFault::kFull : StorageFault::kNone; };
+  for (int i = 0; i < 5; ++i) {
+    const auto turn = agent.turn();
+    ASSERT_TRUE(turn.ok());
+    clock.sleep_until_us(turn->wake_us);
+  }
+  EXPECT_EQ(releases.downloads, 1);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  full = false;
+  clock.advance_us(20 * kSecondUs);
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+}
+
+// The disk has lost what runs: the release before it runs, and the lost one is installed again.
+TEST_F(DriverTest, ADamagedSlotIsInstalledAgain) {
+  install("1.0.0");
+  install("2.0.0");
+  for (const bool found_at_start : {true, false}) {
+    runner.running.clear();
+    Driver agent = driver();
+    if (found_at_start) runner.unopenable = {"2.0.0"};
+    releases.check_error = {Code::kUnavailable, "no network"};
+    ASSERT_TRUE(agent.start().ok());
+    if (!found_at_start) runner.bad_version = "2.0.0";  // a crash loop, long after the commit
+    releases.slots.erase({"people", agent.state().units.at("people").active});
+    const int before = count(trust::Act::kNote);
+    settle(agent);
+    ASSERT_TRUE(agent.turn().ok());
+    EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+    EXPECT_EQ(agent.state().units.at("people").committed, release("2.0.0"));
+    EXPECT_TRUE(agent.state().bad.empty());
+    EXPECT_GT(count(trust::Act::kNote), before);
+    runner.unopenable.clear();
+    runner.bad_version.clear();
+    releases.check_error.message.clear();
+    settle(agent);
+    EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+    EXPECT_EQ(agent.state().units.at("people").previous, release("1.0.0"));
+  }
+}
+
+// What does not run though its slot is whole is left alone: a camera may be unplugged.
+TEST_F(DriverTest, AWholeSlotIsKept) {
+  install("1.0.0");
+  install("2.0.0");
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  runner.bad_version = "2.0.0";
+  settle(agent);
+  ASSERT_TRUE(agent.turn().ok());
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+}
+
+// An update of a unit whose slot is lost has nothing to go back to: it begins anew.
+TEST_F(DriverTest, AnUpdateOfADamagedUnitBeginsAnew) {
+  install("1.0.0");
+  for (const Phase phase : {Phase::kStage, Phase::kObserve}) {
+    releases.offers = {{"people", release("2.0.0")}};
+    {
+      Driver agent = driver();
+      ASSERT_TRUE(agent.start().ok());
+      agent.ask_now();
+      while (agent.state().phase != phase) ASSERT_TRUE(agent.turn().ok());
+      releases.slots.erase({"people", agent.state().units.at("people").active});
+    }
+    runner.unopenable = {phase == Phase::kStage ? "1.0.0" : "2.0.0"};
+    Driver agent = driver();
+    ASSERT_TRUE(agent.start().ok());
+    for (int i = 0; i < 5; ++i) ASSERT_TRUE(agent.turn().ok());
+    if (phase == Phase::kObserve) {
+      EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+      break;
+    }
+    runner.unopenable.clear();
+    clock.sleep_until_us(clock.now_us() + 3600 * kSecondUs);
+    wall.set_s(kNow + 3600);
+    releases.offers = {{"people", release("1.0.0")}};
+    settle(agent);
+    EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  }
+}
+
+// The power goes at every changing call to the disk in an update, again and again.
+TEST_F(DriverTest, PowerCutsAtEveryWriteOfTheState) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0", "people"), true}};
+  std::uint64_t cuts = 0;
+  for (std::uint64_t n = 0;; ++n) {
+    FakeReleases at = releases;
+    const auto copy = disk.after_crash(disk.steps(), 1);
+    bool is_cut = false;
+    {
+      Driver agent(config, {}, {*copy, at, runner, clock, wall, [this] { return seed++; }, {}}, {});
+      ASSERT_TRUE(agent.start().ok());
+      copy->fail_at(n, StorageFault::kPowerCut, true);
+      for (int i = 0; i < 20'000 && !is_cut; ++i) {
+        const auto turn = agent.turn();
+        clock.sleep_until_us(turn->wake_us);
+        is_cut = copy->fault_of && copy->fault_of(copy->calls()) == StorageFault::kPowerCut;
+        if (agent.state().units.at("people").committed == release("2.0.0")) break;
+      }
+    }
+    if (!is_cut) break;
+    ++cuts;
+    for (const std::uint64_t choice : {0u, 1u, 7u}) {
+      const auto after = copy->after_crash(copy->steps(), choice);
+      FakeReleases again = at;
+      Driver agent(config, {}, {*after, again, runner, clock, wall, [this] { return seed++; }, {}},
+                   {});
+      ASSERT_TRUE(agent.start().ok()) << n;
+      const Unit& unit = agent.state().units.at("people");
+      ASSERT_TRUE(unit.running());
+      EXPECT_EQ(again.slots.at({"people", unit.active}), *unit.running()) << n;
+      settle(agent);
+      EXPECT_EQ(agent.state().units.at("people").committed, release("2.0.0")) << n;
+    }
+  }
+  EXPECT_GT(cuts, 50u);
+  std::printf("%llu cuts\n", static_cast<unsigned long long>(cuts));
+}
+
+}  // namespace
+}  // namespace polder::agent

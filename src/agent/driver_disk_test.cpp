@@ -1,7 +1,7 @@
 // Disks that are full, lose what they hold, or stop with the power.
 #include <cstdio>
 
-#include "agent/driver_testing.h"
+#include "agent/testing_driver.h"
 
 namespace polder::agent {
 namespace {

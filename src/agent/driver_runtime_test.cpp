@@ -1,5 +1,5 @@
 // Updates of polderd itself.
-#include "agent/driver_testing.h"
+#include "agent/testing_driver.h"
 
 namespace polder::agent {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/driver_testing.h"
+#include "agent/testing_driver.h"
 
 namespace polder::agent {
 namespace {

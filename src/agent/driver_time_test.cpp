@@ -1,7 +1,7 @@
 // Clocks, waits and windows.
 #include <memory>
 
-#include "agent/driver_testing.h"
+#include "agent/testing_driver.h"
 
 namespace polder::agent {
 namespace {

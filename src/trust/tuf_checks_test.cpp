@@ -1,5 +1,5 @@
 // Each check of the verifier by itself, on the least change that it is there for: what
-// scripts/faults trust takes out is missed here first. tuf_attack_test.cpp has whole attacks.
+// scripts/faults trust takes out is missed here first. testing_tuf_attack.h has whole attacks.
 #include <gtest/gtest.h>
 
 #include "trust/tuf_testing.h"

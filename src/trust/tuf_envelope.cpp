@@ -27,9 +27,10 @@ std::string_view Envelope::type() const {
   return type != nullptr && type->string() != nullptr ? std::string_view(*type->string()) : "";
 }
 
-Result<int> Envelope::count(const Keys& keys, const RoleKeys& role) const {
+Result<std::vector<std::string>> Envelope::signers(const Keys& keys, const RoleKeys& role) const {
   TRY_VALUE(const std::string text, signed_part.canonical());
   std::vector<const PublicKey*> signed_by;
+  std::vector<std::string> ids;
   for (const Signature& signature : signatures) {
     if (std::find(role.key_ids.begin(), role.key_ids.end(), signature.key_id) ==
         role.key_ids.end()) {
@@ -42,9 +43,16 @@ Result<int> Envelope::count(const Keys& keys, const RoleKeys& role) const {
                     [&](const PublicKey* before) { return *before == *key->second.key; })) {
       continue;
     }
-    if (key->second.key->verify(text, *bytes).ok()) signed_by.push_back(&*key->second.key);
+    if (!key->second.key->verify(text, *bytes).ok()) continue;
+    signed_by.push_back(&*key->second.key);
+    ids.push_back(signature.key_id);
   }
-  return int(signed_by.size());
+  return ids;
+}
+
+Result<int> Envelope::count(const Keys& keys, const RoleKeys& role) const {
+  TRY_VALUE(const auto ids, signers(keys, role));
+  return int(ids.size());
 }
 
 Status Envelope::check(const Keys& keys, const RoleKeys& role, std::string_view where) const {

@@ -161,7 +161,9 @@ struct Envelope {
 
   // "root", "timestamp", "snapshot", "targets" or what else stands in "_type"; empty: nothing.
   std::string_view type() const;
-  // How many different keys of the role have signed. A key counts once, under however many ids.
+  // The ids of the role's keys that have signed. A key counts once, under however many ids.
+  Result<std::vector<std::string>> signers(const Keys& keys, const RoleKeys& role) const;
+  // How many they are.
   Result<int> count(const Keys& keys, const RoleKeys& role) const;
   // Errors: kDenied below the role's threshold, naming `where` and both numbers.
   Status check(const Keys& keys, const RoleKeys& role, std::string_view where) const;

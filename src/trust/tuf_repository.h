@@ -59,8 +59,8 @@ struct Staged {
   std::string role;
   std::int64_t version = 0;
   int signatures = 0, threshold = 1;  // of root: of the one published before, or its own if none
-  // The keys that may still sign: their ids.
-  std::vector<std::string> open_keys;
+  // The ids of the keys that have signed, and of those that still may where one is missing.
+  std::vector<std::string> signed_keys, open_keys;
   bool complete = false;
   Sha256 digest{};  // of the file as it is
 };

@@ -48,6 +48,20 @@ Result<std::vector<Repository::Signers>> Repository::all_signers_of(std::string_
   return result;
 }
 
+namespace {
+
+bool contains(const std::vector<std::string>& ids, const std::string& id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+void add_new(std::vector<std::string>& ids, const std::vector<std::string>& more) {
+  for (const std::string& id : more) {
+    if (!contains(ids, id)) ids.push_back(id);
+  }
+}
+
+}  // namespace
+
 Result<std::vector<Staged>> Repository::staged() const {
   std::vector<Staged> result;
   Delegators delegators;
@@ -60,8 +74,11 @@ Result<std::vector<Staged>> Repository::staged() const {
     Staged staged{.role = role, .complete = true, .digest = sha256(bytes)};
     TRY_VALUE(staged.version, body.integer("version", 1, kMaxInteger));
     TRY_VALUE(const auto all, all_signers_of(role, delegators));
+    std::vector<std::string> open;
     for (const Signers& signers : all) {
-      TRY_VALUE(const int count, envelope.count(signers.keys, signers.role));
+      TRY_VALUE(const auto signed_by, envelope.signers(signers.keys, signers.role));
+      const int count = int(signed_by.size());
+      add_new(staged.signed_keys, signed_by);
       // The one that lacks most is told of.
       const int lacks = int(signers.role.threshold) - count;
       if (&signers == all.data() || lacks > staged.threshold - staged.signatures) {
@@ -70,14 +87,10 @@ Result<std::vector<Staged>> Repository::staged() const {
       }
       if (lacks <= 0) continue;
       staged.complete = false;
-      for (const std::string& id : signers.role.key_ids) {
-        const bool has_signed =
-            std::any_of(envelope.signatures.begin(), envelope.signatures.end(),
-                        [&](const Signature& signature) { return signature.key_id == id; });
-        const bool listed = std::find(staged.open_keys.begin(), staged.open_keys.end(), id) !=
-                            staged.open_keys.end();
-        if (!has_signed && !listed) staged.open_keys.push_back(id);
-      }
+      add_new(open, signers.role.key_ids);
+    }
+    for (std::string& id : open) {
+      if (!contains(staged.signed_keys, id)) staged.open_keys.push_back(std::move(id));
     }
     result.push_back(std::move(staged));
   }

@@ -273,6 +273,18 @@ class Tokens(Scratch):
                      f"{uri};type=private;pin-value={tokens.PIN}")
         self.keys("verify", "public.pem", "message", "signature")
 
+    def test_a_repository_names_the_key_of_a_token(self):
+        uri = "pkcs11:token=polder;object=root"
+        self.keys("create", "--pkcs11", uri, passphrase=tokens.PIN)
+        self.keys("public", uri, "--output", "root.pub.pem", passphrase=tokens.PIN)
+        key_id = self.described("show", "root.pub.pem")["keyid"]
+        done = subprocess.run(
+            [POLDER, "repo", "init", "repo", "--root-key", "root.pub.pem", "--root-threshold", "1",
+             "--targets-key", "root.pub.pem", "--timestamp-key", "root.pub.pem", "--key", uri],
+            cwd=self.scratch, capture_output=True, text=True,
+            env={**os.environ, **self.environment, "POLDER_PASSPHRASE": tokens.PIN})
+        self.assertIn(f"by {key_id} ({uri})\n", done.stdout, done.stderr)
+
     def test_refusals(self):
         uri = "pkcs11:token=polder;object=one"
         self.keys("create", "--pkcs11", uri, passphrase=tokens.PIN)

@@ -101,6 +101,61 @@ class Repository(unittest.TestCase):
         verified = json.loads(self.polder("repo", "verify", self.repo, "--json"))
         self.assertEqual((verified["good"], verified["targets"]), (True, 0))
 
+    def test_each_key_id_has_its_file(self):
+        def lines(text):
+            return [line.strip() for line in text.splitlines()]
+
+        def named(name, file):
+            return f"{self.key_id(name)} ({file})"
+        init = ("repo", "init", self.repo, "--root-key", "root-1.pub.pem", "--root-key",
+                "root-2.pub.pem", "--root-key", "root-3.pub.pem", "--targets-key",
+                "targets.pub.pem", "--timestamp-key", "online.pub.pem", "--key", "root-1.pem")
+        said = lines(self.polder(*init))
+        root = said[:said.index(next(line for line in said if "staged targets" in line))]
+        self.assertEqual(root, [
+            "staged root version 1: 1 of 2 signatures", "by " + named("root-1", "root-1.pem"),
+            "sign with 1 of:", named("root-2", "root-2.pub.pem"),
+            named("root-3", "root-3.pub.pem")])
+        said = self.polder("repo", "sign", self.repo, "--key", "root-3.pem")
+        self.assertIn("by " + named("root-1", "root-1.pem"), said)
+        self.assertIn("by " + named("root-3", "root-3.pem"), said)
+        # What is missing is named by the file that init was given.
+        self.assertIn("  " + named("targets", "targets.pub.pem"), said)
+        self.assertNotIn(self.key_id("root-2"), said)
+        self.assertIn(named("targets", "targets.pub.pem"), self.polder(
+            "repo", "publish", self.repo, "--key", "online.pem", status=1))
+        said = json.loads(self.polder("repo", "sign", self.repo, "--key", "targets.pem", "--json"))
+        self.assertEqual({file["role"]: file["signed_keys"] for file in said["staged"]},
+                         {"root": [self.key_id("root-1"), self.key_id("root-3")],
+                          "targets": [self.key_id("targets")]})
+        self.assertEqual([file["open_keys"] for file in said["staged"]], [[], []])
+        self.assertEqual(said["key_names"][self.key_id("targets")], "targets.pem")
+        self.publish()
+        said = self.polder("repo", "rotate", self.repo, "root", "--add", "other.pub.pem",
+                           "--remove", self.key_id("root-1"), "--key", "root-2.pem")
+        self.assertIn("  " + named("other", "other.pub.pem"), said)
+        self.assertIn("  " + named("root-1", "root-1.pem"), said)
+        self.assertIn("by " + named("root-2", "root-2.pem"), self.polder("repo", "show", self.repo))
+        self.assertIn(named("family", "family.pem") + " signs for none", self.polder(
+            "repo", "sign", self.repo, "--key", "family.pem", status=1))
+        # Names are for people: without them the ids are there, and what is damaged is told.
+        names = self.repo / "key-names.json"
+        names.unlink()
+        self.assertIn("by " + self.key_id("root-2") + "\n", self.polder("repo", "show", self.repo))
+        names.write_text("{")
+        self.assertIn("key-names.json", self.polder("repo", "show", self.repo, status=1))
+
+    def test_a_signature_that_does_not_fit_is_missing(self):
+        self.init()
+        self.polder("repo", "sign", self.repo, "--key", "targets.pem")
+        path = self.repo / "staged" / "targets.json"
+        envelope = json.loads(path.read_text())
+        envelope["signatures"][0]["sig"] = "00" * 64
+        path.write_text(json.dumps(envelope))
+        staged = json.loads(self.polder("repo", "show", self.repo, "--json"))["staged"]
+        self.assertEqual((staged[1]["signed_keys"], staged[1]["open_keys"]),
+                         ([], [self.key_id("targets")]))
+
     def test_the_same_steps_give_the_same_bytes(self):
         other = self.scratch / "other"
         self.init()
@@ -154,7 +209,8 @@ class Repository(unittest.TestCase):
         done = subprocess.run([POLDER, "repo", "rotate", self.repo, "timestamp", *change],
                               cwd=self.keys, env=ENVIRONMENT, capture_output=True, text=True,
                               timeout=60, check=True)
-        self.assertIn(f"key {self.key_id('online')} signs snapshot too", done.stderr)
+        self.assertIn(f"key {self.key_id('online')} (online.pub.pem) signs snapshot too",
+                      done.stderr)
         self.polder("repo", "discard", self.repo)
         self.polder("repo", "rotate", self.repo, "timestamp", "snapshot", *change)
         self.polder("repo", "publish", self.repo, "--key", "online.pem", status=1)

@@ -52,7 +52,8 @@ trust::Json ids_json(std::span<const trust::PublicKey> keys) {
 Result<GivenSigners> GivenSigners::of(const Args& args) {
   GivenSigners result;
   TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
-  for (const std::string& uri : args.all("--key")) {
+  result.uris_ = args.all("--key");
+  for (const std::string& uri : result.uris_) {
     TRY_VALUE(auto signer, trust::open_signer(uri, passphrase.source()));
     result.signers_.push_back(std::move(signer));
   }
@@ -97,19 +98,20 @@ Result<trust::Floors> floors_of(const trust::tuf::Repository& repository) {
 trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged) {
   trust::Json::Array list;
   for (const trust::tuf::Staged& file : staged) {
-    trust::Json::Array open;
-    for (const std::string& id : file.open_keys) open.emplace_back(id);
+    trust::Json::Array has_signed(file.signed_keys.begin(), file.signed_keys.end());
+    trust::Json::Array open(file.open_keys.begin(), file.open_keys.end());
     list.emplace_back(trust::Json::Members{{"role", file.role},
                                            {"version", file.version},
                                            {"signatures", file.signatures},
                                            {"threshold", file.threshold},
                                            {"complete", file.complete},
+                                           {"signed_keys", std::move(has_signed)},
                                            {"open_keys", std::move(open)}});
   }
   return list;
 }
 
-void print_staged(const std::vector<trust::tuf::Staged>& staged) {
+void print_staged(const std::vector<trust::tuf::Staged>& staged, const KeyNames& names) {
   constexpr std::size_t kShown = 12;  // hash bins come by the hundred
   if (staged.empty()) {
     fmt::print("nothing is staged\n");
@@ -120,13 +122,12 @@ void print_staged(const std::vector<trust::tuf::Staged>& staged) {
     complete += file.complete;
     if (file.complete && shown >= kShown) continue;
     if (shown++ >= 2 * kShown) continue;
-    fmt::print("  staged {} version {}: {} of {} signatures", file.role, file.version,
+    fmt::print("  staged {} version {}: {} of {} signatures\n", file.role, file.version,
                file.signatures, file.threshold);
-    if (!file.complete) {
-      fmt::print("; sign with {} of: {}", file.threshold - file.signatures,
-                 fmt::join(file.open_keys, ", "));
-    }
-    fmt::print("\n");
+    for (const std::string& id : file.signed_keys) fmt::print("    by {}\n", names.beside(id));
+    if (file.complete) continue;
+    fmt::print("    sign with {} of:\n", file.threshold - file.signatures);
+    for (const std::string& id : file.open_keys) fmt::print("      {}\n", names.beside(id));
   }
   if (staged.size() > shown) fmt::print("  ... {} files in all\n", staged.size());
   const bool all = complete == staged.size();
@@ -154,21 +155,41 @@ Status record_signature(const trust::tuf::Repository& repository, const std::str
   return acts.add(trust::Act::kRoleSigned, repository.folder(), {&key_id, 1}, std::move(details));
 }
 
+// With the files of the public keys that a command was given.
+Result<KeyNames> names_of(const trust::tuf::Repository& repository, const Args& args) {
+  TRY_VALUE(KeyNames names, KeyNames::of(repository.folder()));
+  for (const std::string_view option : {"--root-key", "--targets-key", "--snapshot-key",
+                                        "--timestamp-key", "--role-key", "--add"}) {
+    TRY_VALUE(const auto keys, public_keys(args, option));
+    const std::vector<std::string> files = args.all(option);
+    for (std::size_t i = 0; i < keys.size(); ++i) names.set(keys[i].id(), files[i]);
+  }
+  return names;
+}
+
 }  // namespace
 
 Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args, ActLog& acts) {
   TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
-  for (trust::Signer* signer : signers.pointers()) {
-    TRY_VALUE(const auto roles, repository.sign(*signer));
-    TRY(record_signature(repository, signer->public_key().id(), roles, acts));
+  TRY_VALUE(KeyNames names, names_of(repository, args));
+  TRY(names.save());
+  for (std::size_t i = 0; i < signers.uris().size(); ++i) {
+    trust::Signer& signer = *signers.pointers()[i];
+    const std::string key_id = signer.public_key().id();
+    names.set(key_id, signers.uris()[i]);
+    auto roles = repository.sign(signer);
+    if (!roles.ok()) return names.beside(std::move(roles).error());
+    TRY(record_signature(repository, key_id, *roles, acts));
   }
+  TRY(names.save());
   TRY_VALUE(const auto staged, repository.staged());
   if (args.has("--json")) {
     fmt::print("{}", trust::Json(trust::Json::Members{{"repository", repository.folder()},
+                                                      {"key_names", names.json()},
                                                       {"staged", staged_json(staged)}})
                          .pretty());
   } else {
-    print_staged(staged);
+    print_staged(staged, names);
   }
   return 0;
 }

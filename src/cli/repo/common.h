@@ -10,6 +10,7 @@
 
 #include "cli/act_log.h"
 #include "cli/args.h"
+#include "cli/repo/key_names.h"
 #include "trust/floors.h"
 #include "trust/json.h"
 #include "trust/signer.h"
@@ -37,9 +38,12 @@ class GivenSigners {
   static Result<GivenSigners> of(const Args& args);
   std::vector<trust::Signer*> pointers() const;
   std::vector<std::string> ids() const;
+  // The files or URIs as they were given, in the order of pointers().
+  const std::vector<std::string>& uris() const { return uris_; }
 
  private:
   std::vector<std::unique_ptr<trust::Signer>> signers_;
+  std::vector<std::string> uris_;
 };
 
 // Seconds since 1970, or what SOURCE_DATE_EPOCH says, so that a repository can be made again to the
@@ -51,10 +55,10 @@ Result<std::int64_t> signing_time();
 Result<trust::Floors> floors_of(const trust::tuf::Repository& repository);
 
 // After a change: signs with the keys that are given, puts that on record, and prints what is
-// staged and whose signatures it lacks. Returns the exit status.
+// staged, who signed it and whose signatures it lacks. Returns the exit status.
 Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args, ActLog& acts);
 // What is staged, as JSON and for people.
 trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged);
-void print_staged(const std::vector<trust::tuf::Staged>& staged);
+void print_staged(const std::vector<trust::tuf::Staged>& staged, const KeyNames& names);
 
 }  // namespace polder::cli

@@ -23,6 +23,7 @@ Result<int> show(const Args& args) {
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const auto staged, repository.staged());
+  TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
   TRY_VALUE(const auto targets, repository.targets());
   std::vector<trust::tuf::RoleState> roles;
   auto published = repository.roles();
@@ -44,6 +45,7 @@ Result<int> show(const Args& args) {
                                         {"profile", repository.profile().name},
                                         {"roles", std::move(role_list)},
                                         {"targets", std::move(target_list)},
+                                        {"key_names", names.json()},
                                         {"staged", staged_json(staged)}})
                          .pretty());
     return 0;
@@ -56,7 +58,7 @@ Result<int> show(const Args& args) {
                role.version, role.threshold, role.keys, role.targets,
                trust::tuf::time_text(role.expires_s), days_left(role.expires_s, now_s));
   }
-  if (!staged.empty()) print_staged(staged);
+  if (!staged.empty()) print_staged(staged, names);
   return 0;
 }
 

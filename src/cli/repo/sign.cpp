@@ -50,7 +50,10 @@ Result<int> publish(const Args& args) {
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
   TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY(repository.publish(signers.pointers(), now_s));
+  TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
+  if (Status done = repository.publish(signers.pointers(), now_s); !done.ok()) {
+    return names.beside(std::move(done).error());
+  }
   TRY_VALUE(const auto roles, repository.roles());
   TRY(record_published(repository, roles, signers.ids(), acts));
   if (args.has("--json")) {

@@ -46,11 +46,12 @@ constexpr Option kRotateOptions[] = {
 // A key that is lost is often the key of another role too.
 Status warn_of_other_roles(const trust::tuf::Repository& repository,
                            const std::vector<std::string>& removed) {
+  TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
   for (const std::string& id : removed) {
     TRY_VALUE(const auto roles, repository.roles_of_key(id));
     if (roles.empty()) continue;
-    fmt::print(stderr, "polder: key {} signs {} too: is it lost, rotate that as well\n", id,
-               fmt::join(roles, ", "));
+    fmt::print(stderr, "polder: key {} signs {} too: is it lost, rotate that as well\n",
+               names.beside(id), fmt::join(roles, ", "));
   }
   return {};
 }

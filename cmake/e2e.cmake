@@ -42,6 +42,10 @@ add_test(NAME release_program COMMAND /usr/bin/python3
 # A device and its releases.
 add_test(NAME agent_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/agent_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+# The log that it keeps.
+add_test(NAME device_audit
+         COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/device_audit_test.py
+                 $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
 # Sealed ones, of which it fetches what it has not.
 add_test(NAME sealed_reuse
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/sealed_reuse_test.py

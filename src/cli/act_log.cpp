@@ -11,7 +11,8 @@ Result<ActLog> ActLog::open(const Args& args) {
   if (path.empty()) return acts;
   // A log is begun by hand: its name is for its owner to say.
   if (auto log = open_readable(path); !log.ok()) {
-    return fail(log.error().code,
+    if (log.error().code != Code::kNotFound) return std::move(log).error();
+    return fail(Code::kNotFound,
                 "{}; 'polder audit add FILE --origin NAME --actor WHO --object WHAT' begins a log",
                 log.error().message);
   }

@@ -41,7 +41,8 @@ Result<int> run(const Args& args) {
   TRY(trust::entry_of(record, 1));
   if (!args.has("--origin")) {
     if (auto log = open_readable(args.positional()[0]); !log.ok()) {
-      return fail(log.error().code, "{}; --origin NAME begins a log", log.error().message);
+      if (log.error().code != Code::kNotFound) return std::move(log).error();
+      return fail(Code::kNotFound, "{}; --origin NAME begins a log", log.error().message);
     }
   }
   TRY_VALUE(auto log, trust::AuditLog::open(args.positional()[0],

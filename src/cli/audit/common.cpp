@@ -1,11 +1,39 @@
 #include "cli/audit/common.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/repo/common.h"
 #include "platform/file.h"
+#include "platform/folder.h"
+#include "trust/audit_segments.h"
 
 namespace polder::cli {
+
+bool is_segment_folder(const std::string& path) {
+  return entry_kind(path + "/.").ok();  // or a link to one
+}
+
+Result<std::vector<std::uint64_t>> segments_in(const std::string& folder) {
+  constexpr std::size_t kMaxFiles = 10'000;
+  TRY_VALUE(const auto entries, walk_folder(folder, kMaxFiles));
+  std::vector<std::uint64_t> numbers;
+  for (const FolderEntry& entry : entries) {
+    if (const auto number = trust::segment_number(entry.path)) numbers.push_back(*number);
+  }
+  std::ranges::sort(numbers);
+  if (numbers.empty()) {
+    return fail(Code::kNotFound, "{}: no audit log: '{}', '{}' ... expected", folder,
+                trust::segment_file(1), trust::segment_file(2));
+  }
+  return numbers;
+}
+
+std::string segments_text(std::uint64_t first, std::uint64_t last) {
+  return first == last ? fmt::format("segment {}", first)
+                       : fmt::format("segments {} to {}", first, last);
+}
 
 Result<std::string> read_note(const std::string& path) {
   return read_file(path, trust::kMaxNoteBytes);

@@ -3,6 +3,7 @@
 
 #include <polder/error.h>
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,13 @@ namespace polder::cli {
 
 #define POLDER_AUDIT_KEY_OPTION \
   { "--key", "PUB.pem", "a public key that signs the log's checkpoints", true }
+
+// Whether a path is a folder of segments, as a device keeps it, and no log.
+bool is_segment_folder(const std::string& path);
+// The numbers of the segments in a folder, in their order. Errors: kNotFound without any.
+Result<std::vector<std::uint64_t>> segments_in(const std::string& folder);
+// "segments 1 to 4", "segment 3": of `first` to `last`.
+std::string segments_text(std::uint64_t first, std::uint64_t last);
 
 // The signed note in a file. Errors name the file.
 Result<std::string> read_note(const std::string& path);

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "platform/file.h"
 #include "trust/audit_proof.h"
+#include "trust/audit_segments.h"
 
 namespace polder::cli {
 
@@ -19,20 +20,53 @@ constexpr Option kProveOptions[] = {
     {"--output", "FILE", "writes the proof there (default: stdout)"},
     {"--json", "", "changes nothing: proofs are JSON"}};
 
+// The log that a proof is about. In a folder of segments: the one that the checkpoint is of, or the
+// only one. Errors: kInvalid, kNotFound, saying which there are.
+Result<std::string> log_of(const std::string& path, const std::string& note) {
+  if (!is_segment_folder(path)) return path;
+  TRY_VALUE(const auto numbers, segments_in(path));
+  const auto file = [&](std::uint64_t number) { return path + "/" + trust::segment_file(number); };
+  if (note.empty() && numbers.size() == 1) return file(numbers[0]);
+  const std::string there =
+      trust::segment_file(numbers.front()) + " to " + trust::segment_file(numbers.back());
+  if (note.empty()) {
+    return fail(Code::kInvalid,
+                "{}: each segment counts its entries from 0: name the one that has the entry, of "
+                "{}; 'polder audit show {}' lists them",
+                path, there, path);
+  }
+  TRY_VALUE(const trust::Note parsed, trust::Note::parse(note, "the checkpoint"));
+  TRY_VALUE(const auto checkpoint, trust::Checkpoint::parse(parsed.text, "the checkpoint"));
+  for (const std::uint64_t number : numbers) {
+    // Of one that was interrupted before its first entry there is none.
+    const auto origin = origin_of(file(number));
+    if (origin.ok() && *origin == checkpoint.origin) return file(number);
+  }
+  return fail(Code::kNotFound, "{}: the checkpoint is of '{}', which is not here; here are {}",
+              path, clipped(checkpoint.origin), there);
+}
+
 Result<std::string> proof_of(const Args& args) {
-  const std::string& path = args.positional()[0];
   if (args.has("--entry") == args.has("--since")) {
     return fail(Code::kInvalid, "either --entry N or --since CHECKPOINT is needed");
   }
   const std::int64_t number = args.integer("--entry", 0);
+  std::string older, note;
+  if (args.has("--since")) {
+    TRY_VALUE(older, read_note(args.text("--since")));
+  }
+  if (args.has("--checkpoint")) {
+    TRY_VALUE(note, read_note(args.text("--checkpoint")));
+  }
+  TRY_VALUE(const std::string path, log_of(args.positional()[0], older.empty() ? note : older));
   TRY_VALUE(const auto log, open_readable(path));
-  TRY_VALUE(const std::string note,
-            args.has("--checkpoint") ? read_note(args.text("--checkpoint")) : last_note(path));
+  if (note.empty()) {
+    TRY_VALUE(note, last_note(path));
+  }
   if (args.has("--entry")) {
     TRY_VALUE(const trust::Json proof, trust::prove_entry(*log, std::uint64_t(number), note));
     return proof.pretty();
   }
-  TRY_VALUE(const std::string older, read_note(args.text("--since")));
   TRY_VALUE(const trust::Json proof, trust::prove_growth(*log, older, note));
   return proof.pretty();
 }
@@ -89,8 +123,10 @@ const Command kAuditProve = {
     .name = "audit prove",
     .summary =
         "Proves that an entry is in an audit log (--entry), or that the log only grew (--since).\n"
-        "Who has the proof and the log's public key needs nothing else: polder audit check-proof.",
-    .arguments = "LOG",
+        "Who has the proof and the log's public key needs nothing else: polder audit check-proof.\n"
+        "Of a folder of segments, such as a device keeps, it takes the one that the checkpoint is "
+        "of.",
+    .arguments = "LOG|FOLDER",
     .example = "  polder audit prove audit.log --entry 7 --output proof.json",
     .options = kProveOptions,
     .min_positional = 1,

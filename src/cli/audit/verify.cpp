@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "cli/audit/common.h"
 #include "cli/commands.h"
-#include "platform/folder.h"
 #include "trust/audit_segments.h"
 
 namespace polder::cli {
@@ -15,8 +14,6 @@ namespace polder::cli {
 namespace {
 
 using Keys = std::vector<trust::PublicKey>;
-
-constexpr std::size_t kMaxFiles = 10'000;  // of a folder
 
 constexpr Option kOptions[] = {
     POLDER_AUDIT_KEY_OPTION,
@@ -101,18 +98,15 @@ void print_report(const trust::LogReport& report) {
 
 // --- A folder of segments ------------------------------------------------------------------------
 
-Result<std::vector<std::uint64_t>> segments_in(const std::string& folder) {
-  TRY_VALUE(const auto entries, walk_folder(folder, kMaxFiles));
-  std::vector<std::uint64_t> numbers;
-  for (const FolderEntry& entry : entries) {
-    if (const auto number = trust::segment_number(entry.path)) numbers.push_back(*number);
-  }
-  std::ranges::sort(numbers);
-  if (numbers.empty()) {
-    return fail(Code::kNotFound, "{}: no audit log: '{}', '{}' ... expected", folder,
-                trust::segment_file(1), trust::segment_file(2));
-  }
-  return numbers;
+// Of a segment that a power cut left before its first entry what there is of that; else nothing.
+// One that was signed had entries.
+Result<std::optional<std::uint64_t>> interrupted(const std::string& path) {
+  TRY_VALUE(const auto log, open_readable(path));
+  trust::LogReader reader(*log);
+  TRY_VALUE(const auto line, reader.next());
+  const auto notes = open_readable(trust::checkpoints_path(path));
+  const bool is_signed = notes.ok() ? (*notes)->size() > 0 : notes.error().code != Code::kNotFound;
+  return line || is_signed ? std::nullopt : std::optional(log->size());
 }
 
 struct Segments {
@@ -127,6 +121,11 @@ Result<Segments> verify_segments(const std::string& folder, const Keys& keys,
   Segments all;
   for (const std::uint64_t number : numbers) {
     const std::string path = folder + "/" + trust::segment_file(number);
+    if (number == numbers.back() && number != numbers.front()) {
+      TRY_VALUE(const auto bytes, interrupted(path));
+      all.torn_bytes += bytes.value_or(0);
+      if (bytes) break;
+    }
     TRY_VALUE(const std::string origin, origin_of(path));
     std::vector<trust::Checkpoint> own;
     std::ranges::copy_if(kept, std::back_inserter(own),
@@ -161,13 +160,13 @@ trust::Json segments_json(const Segments& all) {
 
 void print_segments(const Segments& all) {
   const trust::SegmentChain& chain = all.chain;
-  fmt::print("{}: segments {} to {}, {} entries, all but the last {} proven by {} checkpoint{}\n",
-             one_line(chain.origin()), chain.first(), chain.last(), chain.entries(),
+  fmt::print("{}: {}, {} entries, all but the last {} proven by {} checkpoint{}\n",
+             one_line(chain.origin()), segments_text(chain.first(), chain.last()), chain.entries(),
              chain.unsigned_entries(), all.checkpoints, all.checkpoints == 1 ? "" : "s");
   if (chain.removed()) {
-    fmt::print(
-        "no longer here: segments 1 to {}, of which the last had {} entries and ended as {}\n",
-        chain.first() - 1, chain.removed()->size, trust::hex(chain.removed()->root));
+    fmt::print("no longer here: {}, of which the last had {} entries and ended as {}\n",
+               segments_text(1, chain.first() - 1), chain.removed()->size,
+               trust::hex(chain.removed()->root));
   }
   for (const trust::Checkpoint& item : all.gone) {
     fmt::print("not checked: the checkpoint of {} entries of {}, which is no longer here\n",
@@ -180,7 +179,7 @@ Result<int> run(const Args& args) {
   const std::string& path = args.positional()[0];
   TRY_VALUE(const Keys keys, audit_keys(args));
   TRY_VALUE(auto kept, kept_checkpoints(args, keys));
-  if (entry_kind(path + "/.").ok()) {  // a folder, or a link to one
+  if (is_segment_folder(path)) {
     TRY_VALUE(const Segments all, verify_segments(path, keys, std::move(kept)));
     if (args.has("--json")) fmt::print("{}", segments_json(all).pretty());
     else print_segments(all);

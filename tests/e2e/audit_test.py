@@ -14,6 +14,8 @@ import sys
 import tempfile
 import unittest
 
+from onnx_bytes import onnx_input, onnx_model, onnx_node, onnx_output
+
 POLDER = pathlib.Path(sys.argv[1]).resolve()
 
 
@@ -37,17 +39,17 @@ class Audit(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.scratch = pathlib.Path(folder.name)
         for name in ("audit", "thief"):
-            self.polder("keys", "create", "--output", f"{name}.pem", "--no-passphrase")
-            self.polder("keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem")
+            self.make_key(name)
         self.add("key ceremony", "--origin", "example.com/releases")
         self.add("people 1.0", "--act", "release_signed", "--detail", "sha256=0123")
         self.checkpoint("kept")
         self.add("people 1.1", "--act", "release_signed")
         self.add("root", "--act", "root_rotated")
 
-    def run_polder(self, *arguments):
+    def run_polder(self, *arguments, environment=None):
         return subprocess.run([POLDER, *map(str, arguments)], cwd=self.scratch, capture_output=True,
-                              text=True, stdin=subprocess.DEVNULL)
+                              text=True, stdin=subprocess.DEVNULL,
+                              env={**os.environ, **(environment or {})})
 
     def polder(self, *arguments):
         done = self.run_polder(*arguments)
@@ -65,6 +67,28 @@ class Audit(unittest.TestCase):
     def checkpoint(self, output):
         return self.polder("audit", "checkpoint", "audit.log", "--key", "audit.pem", "--output",
                            output)
+
+    def entries(self):
+        return json.loads(self.polder("audit", "show", "audit.log", "--json"))["entries"]
+
+    def act(self, *arguments, status=0, **options):
+        """What a command puts on record: the acts, and the entries. Of one that is refused, too."""
+        before = len(self.entries())
+        done = self.run_polder(*arguments, "--audit-log", "audit.log", **options)
+        self.assertEqual(done.returncode, status, done.stderr)
+        new = self.entries()[before:]
+        return [entry["act"] for entry in new], new
+
+    def make_key(self, name, *arguments):
+        self.polder("keys", "create", "--output", f"{name}.pem", "--no-passphrase", *arguments)
+        self.polder("keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem")
+        return "key:" + json.loads(self.polder("keys", "show", f"{name}.pub.pem",
+                                               "--json"))["keyid"]
+
+    def make_repository(self, *arguments):
+        return self.act("repo", "init", "repo", "--root-key", "r.pub.pem", "--root-threshold", "1",
+                        "--targets-key", "t.pub.pem", "--timestamp-key", "online.pub.pem",
+                        *arguments)
 
     def verify(self, *arguments):
         return ("audit", "verify", "audit.log", "--key", "audit.pub.pem", *arguments)
@@ -157,17 +181,7 @@ class Audit(unittest.TestCase):
 
     def test_what_a_workbench_does_is_on_record(self):
         """Each act with its keys and digests; and none without the log that is named."""
-        log = ("--audit-log", "audit.log")
-        said = []
-
-        def act(*arguments):
-            self.polder(*arguments, *log)
-            entries = json.loads(self.polder("audit", "show", "audit.log", "--json"))["entries"]
-            new = entries[sum(map(len, said)):]
-            said.append(new)
-            return [entry["act"] for entry in new], new
-
-        said.append(json.loads(self.polder("audit", "show", "audit.log", "--json"))["entries"])
+        act = self.act
         acts, new = act("keys", "create", "--output", "r.pem", "--no-passphrase")
         self.assertEqual(acts, ["key_created"])
         ids = {}
@@ -178,9 +192,7 @@ class Audit(unittest.TestCase):
             ids[name] = "key:" + json.loads(self.polder("keys", "show", f"{name}.pub.pem",
                                                         "--json"))["keyid"]
         self.assertEqual(new[0]["actor"], ids["r"])
-        acts, new = act("repo", "init", "repo", "--root-key", "r.pub.pem", "--root-threshold", "1",
-                        "--targets-key", "t.pub.pem", "--timestamp-key", "online.pub.pem",
-                        "--key", "r.pem")
+        acts, new = self.make_repository("--key", "r.pem")
         self.assertEqual(acts, ["repository_created", "role_signed"])
         self.assertEqual(new[1]["actor"], ids["r"])
         root = hashlib.sha256((self.scratch / "repo/staged/root.json").read_bytes()).hexdigest()
@@ -201,8 +213,7 @@ class Audit(unittest.TestCase):
         self.assertEqual((acts, new[0]["object"]), (["root_rotated"], "root"))
         self.assertEqual(act("repo", "rotate", "repo", "timestamp", "snapshot", "--add",
                              "audit.pub.pem")[0], ["role_rotated", "role_rotated"])
-        self.polder("keys", "create", "--type", "p256", "--output", "p.pem", "--no-passphrase")
-        self.polder("keys", "public", "p.pem", "--output", "p.pub.pem")
+        self.make_key("p", "--type", "p256")
         (self.scratch / "model.onnx").write_bytes(b"model")
         acts, new = act("release", "sign", "model.onnx", "--key", "p.pem")
         signature = hashlib.sha256((self.scratch / "model.onnx.sig").read_bytes()).hexdigest()
@@ -210,10 +221,96 @@ class Audit(unittest.TestCase):
                          (["release_signed"], signature))
         acts, new = act("seal", "model.onnx", "--to", "p.pub.pem", "--output", "model.sealed")
         self.assertEqual((acts, new[0]["details"]["recipients"]), (["artifact_sealed"], 1))
-        self.polder("keys", "create", "--type", "p256", "--output", "q.pem", "--no-passphrase")
-        self.polder("keys", "public", "q.pem", "--output", "q.pub.pem")
+        self.make_key("q", "--type", "p256")
         acts, new = act("seal", "model.sealed", "--add-recipient", "q.pub.pem", "--key", "p.pem")
         self.assertEqual((acts, new[0]["details"]["recipients"]), (["recipient_added"], 2))
+        self.checkpoint("all")
+        self.polder(*self.verify())
+
+    def test_releases_of_a_repository_are_on_record(self):
+        ids = {name: self.make_key(name) for name in ("r", "t", "online")}
+        self.assertEqual(self.make_repository("--key", "r.pem", "--key", "t.pem")[0],
+                         ["repository_created", "role_signed", "role_signed"])
+        (self.scratch / "relu.onnx").write_bytes(onnx_model(
+            onnx_node("Relu", ["x"], ["y"]), onnx_input("x", [1, 4]), onnx_output("y")))
+        self.polder("compile", "relu.onnx", "-o", "relu.plan", "--target", "generic")
+        (self.scratch / "release.toml").write_text(
+            'model = "relu"\nversion = "1.0.0"\nlicence = "Apache-2.0"\n[[artifact]]\n'
+            'name = "relu"\nfile = "relu.plan"\n[[golden]]\nname = "noise"\n'
+            'artifact = "relu"\nseed = 7\n[card]\nsummary = "Bends."\n'
+            'intended_use = "Tests."\nlimitations = "All."\n')
+        acts, new = self.act("release", "create", "release.toml", "--make-goldens", "--output", "R")
+        manifest = (self.scratch / "R/manifest.json").read_bytes()
+        self.assertEqual((acts, new[0]["object"]), (["release_created"], "relu-1.0.0"))
+        self.assertEqual(new[0]["details"]["manifest_sha256"],
+                         hashlib.sha256(manifest).hexdigest())
+
+        def signs(who, role, *arguments):
+            """What it does is only staged; on record is who signs it."""
+            self.assertEqual(self.act(*arguments)[0], [])
+            acts, new = self.act("repo", "sign", "repo", "--key", f"{who}.pem")
+            self.assertEqual((acts, new[0]["actor"], list(new[0]["details"]["roles"])),
+                             (["role_signed"], ids[who], [role]))
+            acts, new = self.act(*arguments, "--key", f"{who}.pem")
+            self.assertEqual((acts, new[0]["actor"]), (["role_signed"], ids[who]))
+        signs("t", "targets", "repo", "add", "repo", "R")
+        self.polder("repo", "publish", "repo", "--key", "online.pem")
+        signs("t", "targets", "repo", "renew", "repo", "targets")
+        self.act("repo", "delegate", "repo", "assignments", "--role-key", "online.pub.pem",
+                 "--path", "assignments/*", "--key", "t.pem", "--key", "online.pem")
+        acts, new = self.act("repo", "assign", "repo", "default", "relu=1.0.0", "--key",
+                             "online.pem")
+        self.assertEqual(acts, ["release_assigned", "role_signed"])
+        self.assertEqual((new[0]["object"], new[0]["details"]["releases"]),
+                         ("default", ["relu=1.0.0"]))
+        self.assertEqual(new[1]["actor"], ids["online"])
+        self.polder("repo", "publish", "repo", "--key", "online.pem")
+        acts, new = self.act("repo", "remove", "repo", "relu/1.0.0/manifest.json", "--key", "t.pem")
+        self.assertEqual((acts, new[0]["actor"]), (["role_signed"], ids["t"]))
+        self.checkpoint("all")
+        self.polder(*self.verify())
+
+    def test_a_new_passphrase_is_on_record(self):
+        key_id = self.make_key("k")
+        change = ("keys", "passphrase", "k.pem")
+        acts, new = self.act(*change, environment={"POLDER_NEW_PASSPHRASE": "long enough 1"})
+        self.assertEqual((acts, new[0]["actor"], new[0]["object"], new[0]["details"]),
+                         (["key_passphrase_changed"], key_id, "k.pem", {"encrypted": True}))
+        self.assertEqual(self.act(*change, status=1, environment={
+            "POLDER_PASSPHRASE": "wrong", "POLDER_NEW_PASSPHRASE": "long enough 2"})[0], [])
+
+    def test_what_fails_is_not_on_record(self):
+        for name in ("r", "t", "online"):
+            self.make_key(name)
+        self.make_repository("--key", "r.pem", "--key", "t.pem")
+        self.polder("repo", "publish", "repo", "--key", "online.pem")
+        self.polder("repo", "renew", "repo", "targets")
+        (self.scratch / "release.toml").write_text('model = "x"\n')
+        (self.scratch / "x").write_text("x")
+        for arguments in (
+                ("keys", "create", "--output", "r.pem", "--no-passphrase"),
+                ("repo", "init", "repo", "--root-key", "r.pub.pem", "--root-threshold", "1",
+                 "--targets-key", "t.pub.pem", "--timestamp-key", "online.pub.pem"),
+                ("repo", "sign", "repo", "--key", "online.pem"),
+                ("repo", "sign", "repo", "--key", "none.pem"),
+                ("repo", "publish", "repo", "--key", "online.pem"),
+                ("repo", "add", "repo", "none"),
+                ("repo", "remove", "repo", "none"),
+                ("repo", "renew", "repo", "none"),
+                ("repo", "delegate", "repo", "root", "--role-key", "t.pub.pem", "--path", "*"),
+                ("repo", "rotate", "repo", "root", "--remove", "00" * 32),
+                ("repo", "floor", "repo", "people", "1.0.0"),
+                ("repo", "assign", "repo", "default", "people=1.0.0"),
+                ("release", "create", "release.toml", "--output", "R"),
+                ("release", "sign", "none", "--key", "r.pem"),
+                ("seal", "none", "--to", "t.pub.pem", "--output", "sealed"),
+                ("seal", "none", "--add-recipient", "t.pub.pem", "--key", "r.pem")):
+            with self.subTest(arguments):
+                self.assertEqual(self.act(*arguments, status=1)[0], [])
+        # Of several keys those before the one that may not sign did.
+        acts, new = self.act("repo", "sign", "repo", "--key", "t.pem", "--key", "thief.pem",
+                             status=1)
+        self.assertEqual(acts, ["role_signed"])
         self.checkpoint("all")
         self.polder(*self.verify())
 

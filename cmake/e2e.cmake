@@ -46,6 +46,9 @@ add_test(NAME agent_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests
 add_test(NAME device_audit
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/device_audit_test.py
                  $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+# New models beside old ones.
+add_test(NAME shadow COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/shadow_test.py
+         $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
 # Sealed ones, of which it fetches what it has not.
 add_test(NAME sealed_reuse
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/sealed_reuse_test.py

@@ -129,7 +129,8 @@ constexpr Option kWorker[] = {
      .unit = "s",
      .min = 1,
      .max = 3600,
-     .doc = "A worker that is silent for so long hangs, and is ended."},
+     .doc = "A worker that says nothing for so long, or has a step that works on one frame for so "
+            "long, hangs, and is ended."},
     {.name = "crashes",
      .type = OptionType::kInteger,
      .fallback = "3",

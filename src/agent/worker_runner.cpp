@@ -21,7 +21,7 @@ WorkerPolicy policy_of(const Config& config, const std::string& program) {
 #ifndef POLDER_SANITIZED  // sanitizers reserve terabytes of addresses
   policy.memory_bytes = std::uint64_t(config.worker.memory_bytes);
 #endif
-  policy.heartbeat_timeout_ms = config.worker.heartbeat_timeout_s * 1000;
+  policy.heartbeat_timeout_ms = policy.busy_timeout_ms = config.worker.heartbeat_timeout_s * 1000;
   policy.crashes = int(config.worker.crashes);
   policy.crash_window_ms = config.worker.crash_window_s * 1000;
   return policy;
@@ -320,6 +320,8 @@ void WorkerRunner::poll() {
     look_at_output(unit, worker);
     worker.supervisor->poll();
     if (worker.supervisor->phase() == WorkerPhase::kEnded) continue;  // a recording has its end
+    // No failure of this release: shadow() tells, of the one beside it.
+    if (worker.shadow && worker.supervisor->is_by_shadow()) continue;
     const std::string& reason = worker.supervisor->reason();
     const std::string told =
         reason.empty() ? ""

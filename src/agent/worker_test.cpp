@@ -140,6 +140,18 @@ TEST_F(Worker, AShadowSeesTheSameAndChangesNothing) {
   EXPECT_EQ(written(), alone);
 }
 
+// Its result waits for both: what is reported of the models alone is within what it takes.
+TEST_F(Worker, AStepTakesAsLongAsBothModels) {
+  job_.shadows = {{job_.models[0], 1e-6, 0}};
+  Supervisor supervisor(processes_, clock_, policy_);
+  run_until_over(supervisor);
+  const Observed& seen = supervisor.total();
+  const telemetry::Sketch& old_ms = seen.stages.at(shadow_old_stage("loudness")).latency_ms;
+  const telemetry::Sketch& new_ms = seen.stages.at(shadow_new_stage("loudness")).latency_ms;
+  EXPECT_EQ(old_ms.count(), new_ms.count());
+  EXPECT_GE(seen.stages.at("infer").latency_ms.sum(), old_ms.sum() + new_ms.sum());
+}
+
 TEST_F(Worker, SaysWhatIsAShadowsFault) {
   const auto reason = [&](bool by_shadow) {
     Supervisor supervisor(processes_, clock_, policy_);

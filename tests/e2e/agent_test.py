@@ -11,8 +11,6 @@ import os
 import pathlib
 import pwd
 import shutil
-import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -22,14 +20,9 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import tokens  # noqa: E402
 from devices import MODEL, Device, POLDER, POLDERD  # noqa: E402
-from onnx_bytes import field, integers_attribute, onnx_node, onnx_weights  # noqa: E402
 from small_releases import wav  # noqa: E402
 
 MISSING_TPM = tokens.missing_for_tpm()
-
-
-def onnx_weights_of(name, values):
-    return field(5, onnx_weights(name, [len(values)], struct.pack(f"<{len(values)}f", *values)))
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -420,131 +413,6 @@ class Agent(Device):
                                  text=True, timeout=60)
             self.assertEqual(one.returncode, 0)
             self.assertIn("example:", one.stdout)
-
-    def shadow_device(self):
-        """1.0.0 runs on a loud recording; releases are assigned, and run in shadow first."""
-        recording = self.scratch / "loud.wav"
-        recording.write_bytes(wav([16000] * 16000))
-        self.configure(more='[reports]\nevery_s = 1\n'
-                            f'[pipeline.{MODEL}]\nmicrophone.path = "{recording}"\n')
-        config = self.scratch / "polderd.toml"
-        config.write_text(config.read_text().replace("[updates]", "[updates]\nshadow_s = 3"))
-        self.release("1.0.0")
-        self.polder("repo", "delegate", self.repo, "assignments", "--role-key", "online.pub.pem",
-                    "--path", "assignments/*", "--key", "targets.pem")
-        self.assign("1.0.0")
-        self.install()
-        self.assertEqual(self.running(), "1.0.0")
-
-    def assign(self, version):
-        self.polder("repo", "assign", self.repo, "default", f"{MODEL}={version}", "--shadow",
-                    "--key", "online.pem")
-        self.publish()
-
-    def shadow(self, version, status=0, **options):
-        """What the status says of a release that was tried in shadow, and the whole report."""
-        self.release(version, **options)
-        self.assign(version)
-        self.install(status=status)
-        report = json.loads(self.agent("status", "--json"))
-        return report["live"]["shadow"].get(MODEL), report
-
-    def test_a_shadow_run_compares_old_and_new(self):
-        self.shadow_device()
-        # The same model: all agrees, and both were timed.
-        found, _ = self.shadow("1.1.0")
-        self.assertEqual((found["release"], found["beside"]), ("voice 1.1.0", "voice 1.0.0"))
-        model, = found["models"]
-        self.assertEqual(model["agreement"], 1)
-        self.assertGreater(model["inferences"], 5)
-        self.assertGreater(model["old_p99_ms"], 0)
-        self.assertGreater(model["new_p99_ms"], 0)
-        self.assertEqual(self.running(), "1.1.0")
-        self.assertIn("100.0% agree", self.agent("status"))
-        # The reports have it too, as stages and signals.
-        kept = b"".join(path.read_bytes() for path in (self.device / "reports").rglob("*")
-                        if path.is_file())
-        for name in (b"shadow.mean.old", b"shadow.mean.new", b"shadow.mean.agreement"):
-            self.assertTrue(name in kept, name)
-        # The golden holds, and with sound all is different: it is told, and installed as assigned.
-        axes = integers_attribute("axes", [1])
-        self.maker.model(POLDER, "steep", onnx_weights_of("k", [3.0]),
-                         onnx_node("ReduceMean", ["x"], ["m"], axes),
-                         onnx_node("Mul", ["m", "k"], ["n"], name="n1"),
-                         onnx_node("Sigmoid", ["n"], ["y"], name="n2"))
-        found, _ = self.shadow("1.2.0", plan="steep")
-        model, = found["models"]
-        self.assertGreater(model["inferences"], 5)
-        self.assertLess(model["agreement"], 0.2)
-        self.assertGreater(model["difference_p99"], 0.1)
-        self.assertEqual(self.running(), "1.2.0")
-
-    def test_a_model_that_fails_in_shadow_never_acts(self):
-        self.shadow_device()
-        # Fine with silence; with sound it looks up what is not there.
-        self.maker.model(POLDER, "lookup", onnx_weights_of("k", [100.0]),
-                         onnx_weights_of("table", [0.5]),
-                         onnx_node("ReduceMean", ["x"], ["m"], integers_attribute("axes", [1])),
-                         onnx_node("Mul", ["m", "k"], ["n"], name="n1"),
-                         onnx_node("Cast", ["n"], ["i"], name="n2", attributes=field(
-                             5, field(1, "to") + field(3, 7) + field(20, 2))),
-                         onnx_node("Gather", ["table", "i"], ["y"], name="n3"))
-        _, report = self.shadow("2.0.0", status=1, plan="lookup")
-        self.assertEqual(self.running(), "1.0.0")
-        self.assertIn(report["live"]["health"][MODEL], ("starting", "well"))
-        self.assertIn("in shadow, beside voice 1.0.0: 'mean'", report["bad"][0]["reason"])
-        log = self.polder("audit", "show", self.device / "audit" / "log")
-        self.assertIn("in shadow", log)
-        self.assertNotIn("update_rolled_back", log)
-        # A newer one goes on from there.
-        self.assertEqual(self.shadow("2.0.1")[0]["models"][0]["agreement"], 1)
-        self.assertEqual(self.running(), "2.0.1")
-
-    def test_a_worker_that_dies_in_shadow_goes_on_without(self):
-        self.shadow_device()
-        self.release("2.0.0")
-        self.assign("2.0.0")
-        agent = subprocess.Popen([POLDERD, "run", "--config", self.scratch / "polderd.toml"],
-                                 stderr=subprocess.PIPE, text=True)
-        self.addCleanup(agent.stderr.close)
-        self.addCleanup(agent.wait)
-        self.addCleanup(agent.terminate)
-        self.assertIn("camera-17 runs", agent.stderr.readline())
-        plan = self.device / "slots"
-
-        def workers():
-            """Processes of the agent that have a model of both slots open."""
-            found = []
-            for path in pathlib.Path("/proc").glob("[0-9]*/maps"):
-                try:
-                    if path.parent.joinpath("stat").read_text().split(") ")[1].split()[1] != \
-                            str(agent.pid):
-                        continue
-                    maps = path.read_text()
-                except OSError:
-                    continue
-                if all(f"{plan}/{MODEL}/{slot}/" in maps for slot in "ab"):
-                    found.append(int(path.parent.name))
-            return found
-        deadline = time.monotonic() + 60
-        while not (both := workers()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.assertEqual(len(both), 1)
-        os.kill(both[0], signal.SIGSEGV)
-        for line in agent.stderr:
-            if "in shadow" in line:
-                break
-        # Sanitizers make an exit of it.
-        self.assertRegex(line, "signal 11|ended with status 1 ")
-        # Not to be blamed for what the old one may have done; the old one runs.
-        while time.monotonic() < deadline:
-            status = json.loads(self.agent("status", "--json"))
-            if status["live"]["health"][MODEL] == "well" and status["phase"] == "idle":
-                break
-            time.sleep(0.1)
-        self.assertEqual(status["live"]["health"][MODEL], "well")
-        self.assertEqual(status["bad"], [])
-        self.assertEqual(self.running(), "1.0.0")
 
     def refused(self, *words):
         done = subprocess.run([POLDERD, *words, "--config", self.scratch / "polderd.toml"],

@@ -64,10 +64,10 @@ class Maker:
         subprocess.run([polder, "compile", folder / "mean.onnx", "-o", folder / "mean.plan",
                         "--target", "generic"], check=True, capture_output=True)
 
-    def model(self, polder, name, *parts):
-        """Another model of x [1,576] to y [1,1], for manifest(plan=name)."""
+    def model(self, polder, name, *parts, port="x", width=576, element=1):
+        """Another model of a [1,width] to y [1,1], for manifest(plan=name)."""
         (self.folder / f"{name}.onnx").write_bytes(
-            onnx_model(*parts, onnx_input("x", [1, 576]), onnx_output("y")))
+            onnx_model(*parts, onnx_input(port, [1, width], element), onnx_output("y")))
         subprocess.run([polder, "compile", self.folder / f"{name}.onnx", "-o",
                         self.folder / f"{name}.plan", "--target", "generic"], check=True,
                        capture_output=True)
@@ -81,7 +81,9 @@ class Maker:
         return digest
 
     def manifest(self, version, golden=0.5, sound="clip.wav", model="voice",
-                 sealed=None, samples=None, baselines=None, block=512, plan="mean"):
+                 sealed=None, samples=None, baselines=None, block=512, plan="mean",
+                 port="x", width=576):
+        """`golden`: what silence gives; None: nothing is expected of it."""
         blobs = {}
         plain = (self.folder / f"{plan}.plan").read_bytes()
         inside = {"sealed": {"file_id": sealed[32:64].hex(), "bytes": len(plain),
@@ -90,10 +92,13 @@ class Maker:
         sound_file = self.blob(blobs, wav(samples or [0] * 16000))
         pipeline = self.blob(
             blobs,
-            PIPELINE.format(wav=sound, block=block, context=576 - block).encode() +
+            PIPELINE.format(wav=sound, block=block, context=width - block).encode() +
             f"# {version}\n".encode())
-        zeros = self.blob(blobs, npy([1, 576], [0.0] * 576))
-        expected = self.blob(blobs, npy([1, 1], [golden]))
+        goldens = [{"name": "silence", "artifact": "mean",
+                    "inputs": [{"name": port,
+                                "blob": self.blob(blobs, npy([1, width], [0.0] * width))}],
+                    "outputs": [{"name": "y", "blob": self.blob(blobs, npy([1, 1], [golden]))}],
+                    "absolute": 1e-5, "relative": 0}] if golden is not None else []
         return json.dumps({
             "format": 1, "model": model, "version": version, "created": "2026-11-28T12:00:00Z",
             "licence": "Apache-2.0",
@@ -101,10 +106,7 @@ class Maker:
                            **inside, "requires": {"plan_format": 1, "operators": {},
                                                  "backend": "native"}}],
             "pipeline": {"blob": pipeline, "files": {"clip.wav": sound_file}},
-            "goldens": [{"name": "silence", "artifact": "mean",
-                         "inputs": [{"name": "x", "blob": zeros}],
-                         "outputs": [{"name": "y", "blob": expected}],
-                         "absolute": 1e-5, "relative": 0}],
+            **({"goldens": goldens} if goldens else {}),
             **({"baselines": baselines} if baselines else {}), "lineage": {}, "card": {},
             "sbom": self.blob(blobs, b"{}"),
             "blobs": list(blobs.values())})

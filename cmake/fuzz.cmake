@@ -11,7 +11,8 @@ add_library(polder_fuzz STATIC ${PROJECT_SOURCE_DIR}/fuzz/exercise.cpp
             ${PROJECT_SOURCE_DIR}/fuzz/trust_seeds.cpp)
 target_link_libraries(polder_fuzz PUBLIC ${rooms})
 add_executable(fuzz_seeds ${PROJECT_SOURCE_DIR}/fuzz/seeds.cpp
-               ${PROJECT_SOURCE_DIR}/fuzz/tflite_seeds.cpp)
+               ${PROJECT_SOURCE_DIR}/fuzz/tflite_seeds.cpp
+               ${PROJECT_SOURCE_DIR}/fuzz/worker_seeds.cpp)
 target_link_libraries(fuzz_seeds PRIVATE polder_fuzz)
 set(seeds ${PROJECT_BINARY_DIR}/seeds)
 if(POLDER_TESTS)

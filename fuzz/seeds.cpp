@@ -6,6 +6,7 @@
 //   OUT/npy     a tensor of each type
 //   OUT/audit   a log, checkpoints and proofs
 //   OUT/sealed  sealed files and their keys
+//   OUT/worker_message  the messages of a shadow run
 //
 // Every folder of CORPUS has its counterpart in OUT, if only an empty one.
 #include <algorithm>
@@ -23,6 +24,7 @@
 #include "runtime/tensor_file.h"
 #include "tflite_seeds.h"
 #include "trust_seeds.h"
+#include "worker_seeds.h"
 
 namespace polder::fuzz {
 namespace {
@@ -93,9 +95,10 @@ int run(const std::string& corpus, const std::string& out) {
   const int models = write_tflite_seeds(out + "/tflite");
   const int tensors = write_tensors(out + "/npy");
   const int trust = write_audit_seeds(out + "/audit") + write_sealed_seeds(out + "/sealed");
-  std::printf("%d plans, %d TFLite models, %d tensors, %d of trust\n", plans, models, tensors,
-              trust);
-  return plans > 100 && models > 50 && tensors > 10 && trust == 11 ? 0 : 1;
+  const int messages = write_worker_seeds(out + "/worker_message");
+  std::printf("%d plans, %d TFLite models, %d tensors, %d of trust, %d messages\n", plans, models,
+              tensors, trust, messages);
+  return plans > 100 && models > 50 && tensors > 10 && trust == 11 && messages == 5 ? 0 : 1;
 }
 
 }  // namespace

@@ -42,13 +42,11 @@ add_test(NAME release_program COMMAND /usr/bin/python3
 # A device and its releases.
 add_test(NAME agent_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/agent_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
-# The log that it keeps.
-add_test(NAME device_audit
-         COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/device_audit_test.py
-                 $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
-# New models beside old ones.
-add_test(NAME shadow COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/shadow_test.py
-         $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+# What it answers to those who ask, the log that it keeps, new models beside old ones.
+foreach(name agent_check device_audit shadow)
+  add_test(NAME ${name} COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/${name}_test.py
+           $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
+endforeach()
 # Sealed ones, of which it fetches what it has not.
 add_test(NAME sealed_reuse
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/sealed_reuse_test.py

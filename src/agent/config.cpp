@@ -398,6 +398,11 @@ bool DayWindow::holds(std::int64_t now_s) const {
   return minute >= from_min || minute < to_min;
 }
 
+std::string DayWindow::text() const {
+  return fmt::format("{:02}:{:02}-{:02}:{:02}", from_min / 60, from_min % 60, to_min / 60,
+                     to_min % 60);
+}
+
 std::span<const DeviceSetting> Config::settings_of(std::string_view unit) const {
   const auto found = settings.find(unit);
   return found == settings.end() ? std::span<const DeviceSetting>() : found->second;

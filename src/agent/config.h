@@ -28,6 +28,7 @@ inline constexpr std::size_t kMaxDeviceIdBytes = 64;
 struct DayWindow {
   int from_min = 0, to_min = 0;
   bool holds(std::int64_t now_s) const;
+  std::string text() const;  // "01:30-04:00"
   bool operator==(const DayWindow&) const = default;
 };
 

@@ -116,6 +116,7 @@ TEST(Config, WindowsGoOverMidnight) {
   EXPECT_TRUE(noon.holds(at(12, 0)));
   EXPECT_FALSE(noon.holds(at(13, 0)));
   EXPECT_TRUE(night.holds(-1));
+  EXPECT_EQ(night.text(), "22:30-04:00");
 }
 
 TEST(Config, TheReferenceHasEveryKey) {

@@ -238,9 +238,9 @@ Status may_install(const AgentState& state, const std::string& name, const Relea
               unit.previous ? unit.previous->text() : "what it committed before, which is nothing");
 }
 
-std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
-                                  const WaitLeft& wait_left_s, std::vector<Refusal>& refusals) {
-  std::optional<Offer> chosen;
+std::vector<Offer> installable(const AgentState& state, std::span<const Offer> offers,
+                               const WaitLeft& wait_left_s, std::vector<Refusal>& refusals) {
+  std::vector<Offer> chosen;
   const auto refuse = [&](const Offer& offer, std::string reason) {
     refusals.push_back({offer.unit, offer.release, std::move(reason)});
   };
@@ -263,11 +263,17 @@ std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer
              fmt::format("could not be installed, {} times by now: {}; it is tried again in {} s, "
                          "or by 'polderd check --install' at once",
                          attempts->failures, attempts->reason, left_s));
-    } else if (!chosen) {
-      chosen = offer;
+    } else {
+      chosen.push_back(offer);
     }
   }
   return chosen;
+}
+
+std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
+                                  const WaitLeft& wait_left_s, std::vector<Refusal>& refusals) {
+  const std::vector<Offer> all = installable(state, offers, wait_left_s, refusals);
+  return all.empty() ? std::nullopt : std::optional(all.front());
 }
 
 AgentState lose_active(AgentState state, const std::string& name) {

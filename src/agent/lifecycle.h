@@ -33,6 +33,7 @@ struct Offer {
   bool shadow = false;
   std::int64_t retry = 0;    // of the assignment; 0 where there is none
   trust::Sha256 settings{};  // that this device would try it with
+  bool operator==(const Offer&) const = default;
 };
 
 enum class EventKind : std::uint8_t {
@@ -228,9 +229,12 @@ struct Refusal {
 };
 // How long the release of such attempts is to be left alone yet, in seconds: agent/backoff.h.
 using WaitLeft = std::function<std::int64_t(const Attempts&)>;
-// The first of the offers that may be installed, is not what runs, and with these settings of the
-// device is neither bad nor to be left alone for a while. What is not chosen is added to
+// Those of the offers that may be installed, are not what runs, and with these settings of the
+// device are neither bad nor to be left alone for a while, in their order. The others are added to
 // `refusals`; what runs already is no refusal.
+std::vector<Offer> installable(const AgentState& state, std::span<const Offer> offers,
+                               const WaitLeft& wait_left_s, std::vector<Refusal>& refusals);
+// The first of them: one is installed at a time.
 std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
                                   const WaitLeft& wait_left_s, std::vector<Refusal>& refusals);
 

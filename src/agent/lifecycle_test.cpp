@@ -269,6 +269,8 @@ TEST(Lifecycle, AFailureIsWaitedForAndBlocksNoOther) {
   EXPECT_EQ(choose_offer(state, offers, a_second, refusals)->release.version, version("1.9.0"));
   EXPECT_EQ(refusals.size(), 1u);
   EXPECT_EQ(choose_offer(state, offers, no_wait, refusals)->release.version, version("2.0.0"));
+  EXPECT_EQ(installable(state, offers, no_wait, refusals), offers);
+  EXPECT_EQ(installable(state, offers, a_second, refusals), std::vector<Offer>{offer("1.9.0")});
   EXPECT_TRUE(installed(state, offer("2.0.0")).attempts.empty());
 }
 

@@ -52,8 +52,8 @@ constexpr Command kCommands[] = {
      "  polderd run\n  polderd run --config ./polderd.toml --repository /media/stick/repo",
      kRunOptions, run_command},
     {"check",
-     "Asks the repository once what this device should run, and says what it would install and "
-     "what it\nrefuses. That is a question: it changes nothing, whether or not polderd runs. "
+     "Asks the repository once what this device should run, and says all that it would install "
+     "and what it\nrefuses. That is a question: it changes nothing, whether or not polderd runs. "
      "Exit status 0 when\nthere is nothing to do or something to install, 1 when the repository "
      "cannot be asked or trusted or\nwhat it wants cannot be installed, with the reason; with "
      "--install also when an update failed.\n--install is for the user whom the folder belongs "

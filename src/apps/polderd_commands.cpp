@@ -212,22 +212,35 @@ Json release_json(const std::string& unit, const ReleaseId& release) {
                        {"manifest", trust::hex(release.manifest)}};
 }
 
-int print_answer(const Answer& answer, bool json) {
-  const std::optional<Offer>& offer = answer.install;
+// When updates begin: empty where nothing keeps them from it now.
+std::string not_now(const Config& config) {
+  if (!config.window || config.window->holds(SystemWallClock().now_s())) return "";
+  return fmt::format("not now: updates begin from {} UTC ([updates] window)",
+                     config.window->text());
+}
+
+int print_answer(const Config& config, const Answer& answer, bool json) {
+  const std::string closed = not_now(config);
   if (json) {
-    Json::Array refused;
+    Json::Array install, refused;
+    for (const Offer& offer : answer.install)
+      install.push_back(release_json(offer.unit, offer.release));
     for (const Refusal& refusal : answer.refusals) {
       Json item = release_json(refusal.unit, refusal.release);
       item.members()->emplace("reason", refusal.reason);
       refused.push_back(std::move(item));
     }
     const Json document =
-        Json::Members{{"install", offer ? release_json(offer->unit, offer->release) : Json()},
-                      {"refused", std::move(refused)}};
+        Json::Members{{"install", std::move(install)},
+                      {"refused", std::move(refused)},
+                      {"window", config.window ? Json(config.window->text()) : Json()},
+                      {"now", closed.empty()}};
     print(document.pretty() + "\n");
   } else {
-    print(offer ? fmt::format("would install {}\n", offer->release.text())
-                : std::string("nothing to install\n"));
+    for (const Offer& offer : answer.install)
+      print(fmt::format("would install {}\n", offer.release.text()));
+    if (answer.install.empty()) print("nothing to install\n");
+    else if (!closed.empty()) print(closed + "\n");
     for (const Refusal& refusal : answer.refusals)
       print(fmt::format("refused: {}\n", refusal.text()));
   }
@@ -262,6 +275,7 @@ Result<int> install_all(Agent& agent, bool retry, bool json) {
   const Live live = agent.live();
   if (json) print(status_json(agent.home().config, driver.state(), live, true).pretty() + "\n");
   else print(status_text(agent.home().config, driver.state(), live, true));
+  if (const std::string closed = not_now(agent.home().config); !closed.empty()) log(closed);
   if (restart) log("polderd itself was updated: 'polderd run' starts the new one");
   return fine ? 0 : 1;
 }
@@ -330,7 +344,7 @@ Result<int> check_command(const Args& args) {
   }
   TRY_VALUE(const Home home, Home::look(args));
   TRY_VALUE(const Answer answer, ask(home, retry));
-  return print_answer(answer, json);
+  return print_answer(home.config, answer, json);
 }
 
 Result<int> status_command(const Args& args) {

@@ -252,7 +252,7 @@ Result<Answer> ask(const Home& home, bool retry) {
   backoff.start(state, wall.now_s(), clock.now_us());
   Answer answer{.install = {}, .refusals = std::move(outcome.refusals)};
   const auto left_s = [&](const Attempts& item) { return backoff.left_s(item, clock.now_us()); };
-  answer.install = choose_offer(state, outcome.offers, left_s, answer.refusals);
+  answer.install = installable(state, outcome.offers, left_s, answer.refusals);
   return answer;
 }
 

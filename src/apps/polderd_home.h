@@ -50,7 +50,7 @@ struct Home {
 
 // What the repository says that this device should run.
 struct Answer {
-  std::optional<Offer> install;
+  std::vector<Offer> install;  // in this order, one after another
   std::vector<Refusal> refusals;
 };
 // Asks it, whether or not polderd runs; nothing of it is kept. `retry`: as if nothing had failed

@@ -74,20 +74,6 @@ class Agent(Device):
         self.configure(more="[pipeline.vioce]\na.b = 1\n")
         self.agent("status", status=1)
 
-    def test_a_check_is_a_question(self):
-        def files():
-            return {path.relative_to(self.device): path.read_bytes()
-                    for path in self.device.rglob("*") if path.is_file()}
-        self.release("1.0.0")
-        for words in (["check"], ["status"], ["identity", "show"]):
-            self.agent(*words, status=1 if words[0] == "identity" else 0)
-            self.assertFalse(self.device.exists(), words)
-        self.install()
-        self.release("2.0.0")
-        before = files()
-        self.assertIn("would install voice 2.0.0", self.agent("check"))
-        self.assertEqual(files(), before)
-
     def test_what_failed_by_a_setting_is_tried_again_without_it(self):
         def setting(path):
             self.configure(more=f'[pipeline.{MODEL}]\nmicrophone.path = "{path}"\n')

@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+"""What 'polderd check' answers: all that would be installed, what is refused, and whether it is the
+time for it; with the real programs.
+
+    agent_check_test.py POLDER POLDERD
+"""
+import datetime
+import json
+import pathlib
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from devices import MODEL, Device, POLDERD  # noqa: E402
+
+
+def hours_from_now(hours):
+    time = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=hours)
+    return time.strftime("%H:%M")
+
+
+class Check(Device):
+    def settings(self, models=(MODEL,), window=None):
+        self.configure()
+        path = self.scratch / "polderd.toml"
+        text = path.read_text().replace(f'models = ["{MODEL}"]', f"models = {json.dumps(models)}")
+        if window:
+            text = text.replace("[updates]\n", f'[updates]\nwindow = "{window}"\n')
+        path.write_text(text)
+
+    def test_a_check_is_a_question(self):
+        def files():
+            return {path.relative_to(self.device): path.read_bytes()
+                    for path in self.device.rglob("*") if path.is_file()}
+        self.release("1.0.0")
+        for words in (["check"], ["status"], ["identity", "show"]):
+            self.agent(*words, status=1 if words[0] == "identity" else 0)
+            self.assertFalse(self.device.exists(), words)
+        self.install()
+        self.release("2.0.0")
+        before = files()
+        self.assertIn("would install voice 2.0.0", self.agent("check"))
+        self.assertEqual(files(), before)
+
+    def test_all_that_would_be_installed_is_listed(self):
+        self.settings(models=["voice", "door", "gate"])
+        self.release("1.0.0")
+        self.release("1.1.0", model="door")
+        self.release("1.0.0", model="gate", golden=0.75)
+        self.assertEqual(self.agent("check").splitlines(),
+                         ["would install voice 1.0.0", "would install door 1.1.0",
+                          "would install gate 1.0.0"])
+        self.install(status=1)
+        self.release("1.2.0", model="door")
+        self.release("1.1.0")
+        answer = json.loads(self.agent("check", "--json", status=1))
+        self.assertEqual([(item["unit"], item["version"]) for item in answer["install"]],
+                         [("voice", "1.1.0"), ("door", "1.2.0")])
+        self.assertEqual([item["unit"] for item in answer["refused"]], ["gate"])
+        self.assertEqual((answer["window"], answer["now"]), (None, True))
+        self.assertEqual(self.agent("check", status=1).splitlines()[:2],
+                         ["would install voice 1.1.0", "would install door 1.2.0"])
+
+    def test_a_window_that_is_closed_is_told(self):
+        closed = f"{hours_from_now(2)}-{hours_from_now(4)}"
+        self.release("1.0.0")
+        self.settings(window=closed)
+        told = f"not now: updates begin from {closed} UTC ([updates] window)"
+        self.assertEqual(self.agent("check").splitlines(), ["would install voice 1.0.0", told])
+        answer = json.loads(self.agent("check", "--json"))
+        self.assertEqual((answer["window"], answer["now"]), (closed, False))
+        done = subprocess.run([POLDERD, "check", "--install", "--config",
+                               self.scratch / "polderd.toml"], capture_output=True, text=True,
+                              timeout=100)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(told, done.stderr)
+        self.assertIsNone(self.running())
+        # Nothing to install needs no time.
+        opened = f"{hours_from_now(-2)}-{hours_from_now(4)}"
+        self.settings(window=opened)
+        self.assertEqual(self.agent("check").splitlines(), ["would install voice 1.0.0"])
+        self.assertTrue(json.loads(self.agent("check", "--json"))["now"])
+        self.install()
+        self.assertEqual(self.running(), "1.0.0")
+        self.settings(window=closed)
+        self.assertEqual(self.agent("check").splitlines(), ["nothing to install"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

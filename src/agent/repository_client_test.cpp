@@ -191,6 +191,77 @@ TEST_F(Client, FollowsTheAssignment) {
   EXPECT_EQ(texts(kTestNowS + 10), Texts{"people 2.0.0"});
 }
 
+// Whoever serves the repository may leave out any file: then nothing is decided, and it is said.
+TEST_F(Client, AFileThatIsHeldBackIsNotOneThatListsNothing) {
+  add("people", "1.0.0");
+  add("people", "2.0.0");
+  add("vehicles", "1.0.0");
+  add_assignments();
+  auto& bins = repository_.targets["assignments"].delegations.emplace();
+  for (const std::string digits : {"01234567", "89abcdef"}) {
+    trust::tuf::DelegatedRole& bin = bins.roles.emplace_back();
+    bin.name = "assignments.bin-" + digits.substr(0, 1);
+    bin.path_hash_prefixes.emplace();
+    for (const char digit : digits) bin.path_hash_prefixes->emplace_back(1, digit);
+    repository_.targets[bin.name].expires_s = kTestNowS + 30 * kDay;
+    repository_.set_keys(bins.keys, bin, bin.name, "assignments");
+  }
+  for (const auto& [device, text] : {std::pair("cam-12", "1.0.0"), std::pair("default", "2.0.0")}) {
+    trust::Assignment assignment;
+    assignment.device = device;
+    assignment.releases = {{"people", version(text)}};
+    const std::string path = trust::assignment_target(device);
+    const auto bin =
+        std::ranges::find_if(bins.roles, [&](const auto& r) { return r.covers(path); });
+    repository_.add_target(bin->name, path, assignment.bytes());
+  }
+  publish();
+  ASSERT_EQ(texts(), Texts{"people 1.0.0"});
+  const std::set<std::string> needed = {
+      "targets", "people", "assignments",
+      trust::hex(trust::sha256(std::string_view("assignments/cam-12.json")))[0] < '8'
+          ? "assignments.bin-0"
+          : "assignments.bin-8"};
+  const auto all = repository_.files.files;
+  for (const auto& [role, body] : repository_.targets) {
+    SCOPED_TRACE(role);
+    for (const auto& [any, unused] : repository_.targets)
+      ASSERT_TRUE(StoredMetadata(disk_).remove(trust::tuf::stored_name(any)).ok());
+    const std::string file = fmt::format("{}.{}.json", body.version, role);
+    ASSERT_EQ(repository_.files.files.erase(file), 1u);
+    const auto outcome = check();
+    if (role == "people") {
+      ASSERT_TRUE(outcome.ok());
+      EXPECT_TRUE(outcome->offers.empty());
+      ASSERT_EQ(outcome->refusals.size(), 1u);
+      EXPECT_NE(outcome->refusals[0].reason.find(file + ": signed metadata list it"),
+                std::string::npos);
+    } else if (needed.contains(role)) {
+      ASSERT_FALSE(outcome.ok());
+      EXPECT_EQ(outcome.error().code, Code::kCorrupt);
+      EXPECT_NE(outcome.error().message.find(file), std::string::npos) << outcome.error().message;
+      EXPECT_NE(outcome.error().message.find("copy it again"), std::string::npos);
+    } else {
+      EXPECT_EQ(texts(), Texts{"people 1.0.0"});
+    }
+    repository_.files.files = all;
+  }
+  EXPECT_EQ(texts(), Texts{"people 1.0.0"});
+}
+
+// The same where none is assigned, and one role's file has the highest release.
+TEST_F(Client, ARoleThatIsHeldBackLeavesNoLowerRelease) {
+  add("people", "1.0.0");
+  role("vehicles").paths->push_back("people/*/*");
+  add("people", "2.0.0", "vehicles");
+  ASSERT_EQ(texts()[0], "people 2.0.0");
+  ASSERT_TRUE(StoredMetadata(disk_).remove("vehicles.json").ok());
+  const std::int64_t newest = repository_.targets["vehicles"].version;
+  ASSERT_EQ(repository_.files.files.erase(fmt::format("{}.vehicles.json", newest)), 1u);
+  EXPECT_EQ(texts(), (Texts{"!people 0.0.0", "!vehicles 0.0.0"}));
+  EXPECT_NE(reasons_.find("vehicles.json: signed metadata list it"), std::string::npos) << reasons_;
+}
+
 TEST_F(Client, AChooserOnlyChooses) {
   add("people", "1.0.0");
   add_assignments();

@@ -171,7 +171,9 @@ Result<MetaFile> TrustedSet::meta_of(std::string_view role) const {
   TRY(expect(Stage::kTargets, file_name(role)));
   const auto found = snapshot_->meta.find(file_name(role));
   if (found != snapshot_->meta.end()) return found->second;
-  return fail(Code::kNotFound, "snapshot.json: {} is not listed", clipped(file_name(role)));
+  return fail(Code::kCorrupt,
+              "snapshot.json: {} is not listed, though another role delegates to it",
+              clipped(file_name(role)));
 }
 
 Status TrustedSet::verify_delegate(const Envelope& envelope, std::string_view role,

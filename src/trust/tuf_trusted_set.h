@@ -13,8 +13,8 @@
 //
 // Errors: kCorrupt for what breaks its format, or is not what another file says of it (length,
 // hash, version); kDenied for missing signatures and for rollback; kTimeout for expired metadata;
-// kExhausted above a cap; kNotFound for what the metadata do not list. After an error the set is as
-// it was, and the update may not go on but with other bytes of the same role. Not thread-safe.
+// kExhausted above a cap. After an error the set is as it was, and the update may not go on but
+// with other bytes of the same role. Not thread-safe.
 #pragma once
 
 #include <polder/error.h>
@@ -82,7 +82,7 @@ class TrustedSet {
   const Snapshot* snapshot() const { return snapshot_is_current_ ? &*snapshot_ : nullptr; }
   // nullptr when the role was not needed yet.
   const Targets* targets(std::string_view role = "targets") const;
-  // What the snapshot says of a role's file. Errors: kNotFound.
+  // What the snapshot says of a role's file. Errors: kCorrupt when it says nothing.
   Result<MetaFile> meta_of(std::string_view role) const;
   std::int64_t now_s() const { return now_s_; }
 

@@ -195,7 +195,13 @@ Result<std::string> Updater::fetch(std::string_view role, const MetaFile& meta,
     name = fmt::format("{}.{}", meta.version, name);
   }
   const std::int64_t length = meta.length.value_or(std::int64_t(cap_bytes));
-  return fetcher_->fetch_metadata(name, std::min(cap_bytes, std::size_t(length)));
+  auto bytes = fetcher_->fetch_metadata(name, std::min(cap_bytes, std::size_t(length)));
+  if (bytes || bytes.error().code != Code::kNotFound) return bytes;
+  // Not kNotFound: whoever serves the repository would decide what find() does not find.
+  return fail(Code::kCorrupt,
+              "{}: signed metadata list it, but it is not there ({}): this copy of the repository "
+              "is not whole; copy it again, or tell who serves it",
+              clipped(name), bytes.error().message);
 }
 
 Result<Target> Updater::find(std::string_view target_path) {

@@ -91,10 +91,11 @@ class Updater {
       : fetcher_(&fetcher), store_(&store), now_s_(now_s) {}
 
   // 5.2 to 5.6.6. Errors: those of TrustedSet, Fetcher and MetadataStore; kNotFound when the store
-  // has no root.json or the repository lacks a file.
+  // has no root.json or the repository no timestamp; kCorrupt when it lacks a file that signed
+  // metadata list.
   Status refresh();
-  // 5.6.7, after refresh(). Loads delegated roles as they are needed. Errors: kNotFound when no
-  // role that is trusted for the path lists it; those of refresh().
+  // 5.6.7, after refresh(). Loads delegated roles as they are needed. Errors: kNotFound only when
+  // all roles that are trusted for the path were read and none lists it; those of refresh().
   Result<Target> find(std::string_view target_path);
   // Paths below a folder ("people/") that roles list which may be trusted for some there: where
   // nothing says which to look for. find() tells whether one of them is a target. Loads every such

@@ -56,6 +56,9 @@ add_test(NAME full_disk COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e
 set_tests_properties(full_disk PROPERTIES SKIP_RETURN_CODE 77)
 if(NOT POLDER_SANITIZE)
   # Size and memory as it ships: sanitizers have memory of their own.
+  add_test(NAME content_keys
+           COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/content_keys_test.py
+                   $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
   add_test(NAME limits COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/limits_test.py
            $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
   set_tests_properties(limits PROPERTIES LABELS slow RUN_SERIAL ON)

@@ -191,7 +191,13 @@ std::set<std::string> raw_outputs(const pipeline::Graph& graph, const std::strin
   return paths;
 }
 
-Status run_start(Channel& channel, const proto::Start& start, bool& by_shadow) {
+// Once its models are open nobody needs their keys.
+void forget_keys(proto::Start& start) {
+  for (proto::ModelFile& model : start.models) model.content_key = {};
+  for (proto::ShadowModel& shadow : start.shadows) shadow.model.content_key = {};
+}
+
+Status run_start(Channel& channel, proto::Start& start, bool& by_shadow) {
   NoFiles no_files;
   std::unique_ptr<DiskStorage> folder;
   std::unique_ptr<KeptOutput> output;
@@ -227,6 +233,7 @@ Status run_start(Channel& channel, const proto::Start& start, bool& by_shadow) {
   options.stop = &speaker.stop();
   options.observer = &aggregator;
   options.on_ready = [&](const pipeline::Graph& graph) -> Status {
+    forget_keys(start);
     TRY(send(channel, aggregator.begin(graph)));
     return speaker.begin();
   };
@@ -247,13 +254,13 @@ Status work(Channel& channel, bool& by_shadow) {
   TRY(confine_this_process());
   TRY_VALUE(auto bytes, channel.receive(kFirstMessageMs));
   if (!bytes) return fail(Code::kTimeout, "the supervisor says nothing");
-  const auto decoded = proto::decode_to_worker(*bytes);
+  auto decoded = proto::decode_to_worker(*bytes);
   wipe(*bytes);
   if (!decoded.ok()) return decoded.error();
-  const proto::ToWorker& message = *decoded;
-  if (const auto* start = std::get_if<proto::Start>(&message))
+  proto::ToWorker& message = *decoded;
+  if (auto* start = std::get_if<proto::Start>(&message))
     return run_start(channel, *start, by_shadow);
-  if (const auto* probe = std::get_if<proto::Probe>(&message)) {
+  if (auto* probe = std::get_if<proto::Probe>(&message)) {
     TRY(confine_files(files_of(*probe)));
     return send(channel, run_probe(*probe));
   }

@@ -86,8 +86,9 @@ Result<std::uint64_t> anonymous_bytes() {
   return kibibytes * 1024;
 }
 
-Status fill(const proto::Probe& probe, proto::ProbeResult& result) {
+Status fill(proto::Probe& probe, proto::ProbeResult& result) {
   TRY_VALUE(const auto session, open_model_file(probe.model, probe.threads));
+  probe.model.content_key = {};
   for (const proto::GoldenCase& golden : probe.goldens) {
     Status status = hold(*session, golden);
     if (!status) return std::move(status).error().at("golden '" + golden.name + "'");
@@ -100,7 +101,7 @@ Status fill(const proto::Probe& probe, proto::ProbeResult& result) {
 
 }  // namespace
 
-proto::ProbeResult run_probe(const proto::Probe& probe) {
+proto::ProbeResult run_probe(proto::Probe& probe) {
   proto::ProbeResult result;
   if (const Status status = fill(probe, result); !status) {
     result.error = status.error().code;

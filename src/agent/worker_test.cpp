@@ -1,15 +1,23 @@
 // A real pipeline with a real plan, in a confined process, under its supervisor.
 #include "agent/worker.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cinttypes>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include "agent/shadow.h"
 #include "agent/supervisor.h"
 #include "platform/confine_files.h"
+#include "platform/file.h"
+#include "platform/random_access.h"
+#include "platform/sanitized.h"
+#include "trust/sealed_file.h"
 
 namespace polder::agent {
 namespace {
@@ -66,11 +74,11 @@ class Worker : public testing::Test {
     if (!folder_.empty()) std::filesystem::remove_all(folder_);
   }
   // 16-bit samples of +-0.5 at 16 kHz.
-  void write_sound() {
+  void write_sound(int blocks = kBlocks) {
     const auto u32 = [](std::uint32_t n) { return std::string(reinterpret_cast<char*>(&n), 4); };
     const auto u16 = [](std::uint16_t n) { return std::string(reinterpret_cast<char*>(&n), 2); };
     std::string data;
-    for (int i = 0; i < kBlocks * 512; ++i) data += u16(std::uint16_t(i % 2 ? 16384 : -16384));
+    for (int i = 0; i < blocks * 512; ++i) data += u16(std::uint16_t(i % 2 ? 16384 : -16384));
     const std::string format = u16(1) + u16(1) + u32(16000) + u32(32000) + u16(2) + u16(16);
     std::ofstream(folder_ / "sound.wav", std::ios::binary)
         << "RIFF" + u32(std::uint32_t(36 + data.size())) + "WAVEfmt " + u32(16) + format + "data" +
@@ -196,6 +204,81 @@ TEST_F(Worker, SaysWhatIsWrongWithARelease) {
   EXPECT_TRUE(has(reason(), "not a plan"));
   job_.pipeline = folder_ / "none.toml";
   EXPECT_TRUE(has(reason(), "none.toml"));
+}
+
+// Keeps the number of the last one.
+class NumberedProcesses final : public Processes {
+ public:
+  int pid = 0;
+  Result<std::unique_ptr<ChildProcess>> start(const ChildOptions& options) override {
+    auto child = system_.start(options);
+    if (child.ok()) pid = (*child)->pid();
+    return child;
+  }
+
+ private:
+  SystemProcesses system_;
+};
+
+// Whether a process has these bytes anywhere in its memory; `memory` is its /proc/PID/mem.
+bool holds(int pid, int memory, std::string_view wanted) {
+  std::ifstream maps("/proc/" + std::to_string(pid) + "/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uint64_t begin = 0, end = 0;
+    char readable = 0;
+    if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %c", &begin, &end, &readable) != 3 ||
+        readable != 'r')
+      continue;
+    std::string bytes(end - begin, '\0');
+    const ssize_t got = ::pread(memory, bytes.data(), bytes.size(), off_t(begin));
+    bytes.resize(std::size_t(std::max<ssize_t>(got, 0)));
+    if (bytes.find(wanted) != bytes.npos) return true;
+  }
+  return false;
+}
+
+// Of a sealed release and of one beside it.
+TEST_F(Worker, KeepsNoContentKeyWhileItRuns) {
+#ifdef POLDER_SANITIZED
+  GTEST_SKIP() << "sanitizers map terabytes";
+#endif
+  write_sound(3000);  // it is still there when it is looked at
+  const auto plain = open_readable(job_.models[0].path).value();
+  std::string plan(256, '\0');
+  ASSERT_TRUE(plain->read(0, plan).ok());
+  std::vector<trust::ContentKey> keys;
+  for (const char* name : {"old", "new"}) {
+    MemoryStore store;
+    auto out = store.create(name).value();
+    keys.push_back(trust::seal_file(*plain, *out).value());
+    ASSERT_TRUE(out->commit().ok());
+    std::ofstream(folder_ / name, std::ios::binary) << store.files().at(name);
+  }
+  job_.models[0].path = folder_ / "old";
+  job_.shadows = {{{"loudness", folder_ / "new", {}}, 1e-6, 0}};
+  NumberedProcesses processes;
+  Supervisor supervisor(processes, clock_, policy_);
+  supervisor.run(job_, {}, [&](proto::Start& job) -> Status {
+    job.models[0].content_key = WipedBytes(keys[0].bytes().view());
+    job.shadows[0].model.content_key = WipedBytes(keys[1].bytes().view());
+    return {};
+  });
+  for (int i = 0; i < 3000 && supervisor.phase() == WorkerPhase::kStarting; ++i) {
+    supervisor.poll();
+    clock_.sleep_until_us(clock_.now_us() + 1'000);
+  }
+  ASSERT_EQ(supervisor.phase(), WorkerPhase::kRunning) << supervisor.reason();
+  const int memory =
+      ::open(("/proc/" + std::to_string(processes.pid) + "/mem").c_str(), O_RDONLY | O_CLOEXEC);
+  if (memory < 0) {
+    // Whoever is not root is refused.
+    EXPECT_EQ(errno, EACCES);
+    return;
+  }
+  EXPECT_TRUE(holds(processes.pid, memory, plan));  // it would be found
+  for (const trust::ContentKey& key : keys)
+    EXPECT_FALSE(holds(processes.pid, memory, key.bytes().view()));
+  ::close(memory);
 }
 
 TEST_F(Worker, OpensNoFileThatIsNotItsOwn) {

@@ -69,17 +69,15 @@ Status send_on(int fd, std::string_view message) {
 
 Result<std::optional<std::string>> receive_on(int fd, std::int64_t timeout_ms) {
   const std::int64_t deadline_ns = deadline_of(timeout_ms);
-  std::string message(kMaxMessageBytes, 0);
   for (;;) {
-    const ssize_t got = ::recv(fd, message.data(), message.size(), MSG_DONTWAIT | MSG_TRUNC);
-    if (got > ssize_t(message.size()))
+    // Its length first: a buffer that was too long and is given back would keep what may be keys.
+    ssize_t got = ::recv(fd, nullptr, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+    std::string message(std::size_t(std::clamp<ssize_t>(got, 0, ssize_t(kMaxMessageBytes))), '\0');
+    if (got > 0) got = ::recv(fd, message.data(), message.size(), MSG_DONTWAIT | MSG_TRUNC);
+    if (got > ssize_t(kMaxMessageBytes))
       return fail(Code::kExhausted, "a message of {} bytes; at most {} are taken", got,
                   kMaxMessageBytes);
-    if (got > 0) {
-      message.resize(std::size_t(got));
-      message.shrink_to_fit();
-      return std::optional<std::string>(std::move(message));
-    }
+    if (got > 0) return std::optional<std::string>(std::move(message));
     if (got == 0) return fail(Code::kUnavailable, "the other process has gone");
     if (errno == EAGAIN) {
       if (poll_until(fd, POLLIN, deadline_ns) == 0) return std::optional<std::string>();

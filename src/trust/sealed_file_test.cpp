@@ -53,6 +53,13 @@ TEST(SealedFile, GivesBackWhatWasSealed) {
   }
 }
 
+TEST(SealedFile, TheIdOfAKnownKey) {
+  std::string bytes;
+  for (int i = 0; i < int(ContentKey::kBytes); ++i) bytes += char(i);
+  const ContentKey key = ContentKey::from_bytes(Secret::copy(bytes)).value();
+  EXPECT_EQ(hex(key.file_id()), "e1bdda06c8e7fbe5d0ed45208e9c027840a9dae3f330157f60b4b87a23d8127a");
+}
+
 TEST(SealedFile, ReadsASegmentAlone) {
   const std::string plain = noise(5 * kSegmentBytes + 10);
   const Sealed sealed = seal(plain);

@@ -17,6 +17,19 @@ KEYS = ["root-1", "root-2", "root-3", "targets", "online"]
 MODEL = "voice"
 
 
+def children(pid):
+    """Processes that it has started: (number, resident bytes)."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rsplit(") ")[1].split()
+        except OSError:
+            continue
+        if words[1] == str(pid):
+            found.append((int(path.parent.name), int(words[21]) * os.sysconf("SC_PAGE_SIZE")))
+    return found
+
+
 class Device(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -66,6 +79,21 @@ class Device(unittest.TestCase):
                     f"{options.get('model', MODEL)}/{version}/manifest.json", "--key",
                     "targets.pem")
         self.publish()
+
+    def identify(self):
+        """Makes the device's keys; what is sealed for it is sealed to device.pub.pem."""
+        made = json.loads(self.agent("identity", "create", "--json"))
+        (self.scratch / "device.pub.pem").write_text(made["decryption"]["public"])
+
+    def seal(self, name, version):
+        """The plan `name` sealed for this device, as the release `version`; with its keys."""
+        sealed = self.scratch / f"{version}.sealed"
+        self.polder("seal", self.scratch / f"{name}.plan", "--to", self.scratch / "device.pub.pem",
+                    "--output", sealed)
+        content = sealed.read_bytes()
+        self.polder("repo", "add", self.repo, f"{sealed}.keys", "--target",
+                    f"{MODEL}/{version}/{content[32:64].hex()}.keys", "--key", "targets.pem")
+        return content
 
     def agent(self, *words, status=0):
         done = subprocess.run([POLDERD, *map(str, words), "--config",

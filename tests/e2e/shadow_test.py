@@ -15,7 +15,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from devices import MODEL, Device, POLDER, POLDERD  # noqa: E402
+from devices import MODEL, Device, POLDER, POLDERD, children  # noqa: E402
 from onnx_bytes import (field, graph_attribute, integers_attribute, onnx_input,  # noqa: E402
                         onnx_node, onnx_output, onnx_weights)
 from small_releases import wav  # noqa: E402
@@ -150,20 +150,9 @@ class Shadow(Device):
         self.assertIn("inputs 'x' is i64 [1,640] instead of 'x', f32 [1,640]", found["failure"])
         self.assertIn("the pipeline feeds f32", report["bad"][0]["reason"])
 
-    def seal(self, name, version):
-        """The plan `name` sealed for this device, as the release `version`; with its keys."""
-        sealed = self.scratch / f"{version}.sealed"
-        self.polder("seal", self.scratch / f"{name}.plan", "--to", self.scratch / "device.pub.pem",
-                    "--output", sealed)
-        content = sealed.read_bytes()
-        self.polder("repo", "add", self.repo, f"{sealed}.keys", "--target",
-                    f"{MODEL}/{version}/{content[32:64].hex()}.keys", "--key", "targets.pem")
-        return content
-
     def test_sealed_releases_run_beside_others(self):
         self.shadow_device()
-        made = json.loads(self.agent("identity", "create", "--json"))
-        (self.scratch / "device.pub.pem").write_text(made["decryption"]["public"])
+        self.identify()
         # Beside one that is not sealed, then beside one that is, under another key.
         for version in ("1.1.0", "1.2.0"):
             found, _ = self.shadow(version, sealed=self.seal("mean", version))
@@ -255,18 +244,6 @@ class Shadow(Device):
         self.assertEqual(report["failed"][0]["reason"], why)
         self.assertIn(why, self.log())
 
-    def children(self, agent):
-        """Processes of the agent: (number, resident bytes)."""
-        found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            try:
-                words = path.read_text().rsplit(") ")[1].split()
-            except OSError:
-                continue
-            if words[1] == str(agent.pid):
-                found.append((int(path.parent.name), int(words[21]) * os.sysconf("SC_PAGE_SIZE")))
-        return found
-
     def test_one_that_eats_memory_ends_the_update(self):
         self.shadow_device(shadow_s=600)
         # 256 MB, which its probe with silence does not touch.
@@ -285,7 +262,7 @@ class Shadow(Device):
         deadline = time.monotonic() + 60
         eaten = []
         while not eaten and time.monotonic() < deadline and agent.poll() is None:
-            eaten = [child for child in self.children(agent) if child[1] > 200 << 20]
+            eaten = [child for child in children(agent.pid) if child[1] > 200 << 20]
             time.sleep(0.05)
         self.assertEqual(len(eaten), 1)
         os.kill(eaten[0][0], signal.SIGKILL)

@@ -145,10 +145,15 @@ std::string shadow_difference(const std::string& model) { return name_of(model, 
 
 std::string ShadowResult::text() const {
   std::string out = fmt::format("{} beside {}", release, beside);
-  for (const ShadowModelResult& item : models)
+  for (const ShadowModelResult& item : models) {
+    if (item.inferences == 0) {
+      out += fmt::format("; '{}': nothing was compared", item.model);
+      continue;
+    }
     out += fmt::format("; '{}': {} inferences, {:.1f}% agree, p99 {:.3f} ms (old {:.3f} ms)",
                        item.model, item.inferences, 100 * item.agreement, item.new_p99_ms,
                        item.old_p99_ms);
+  }
   if (!slowed_stage.empty())
     out += fmt::format("; stage '{}' took p99 {:.3f} ms instead of {:.3f} ms", slowed_stage,
                        beside_p99_ms, alone_p99_ms);

@@ -70,7 +70,7 @@ struct ShadowResult {
   double alone_p99_ms = 0, beside_p99_ms = 0;
   std::string failure;  // empty: none
 
-  // "3 of 'mean': 100.0% agree, p99 0.1 ms beside 0.2 ms"
+  // "people 1.3.0 beside people 1.2.0; 'detect': 90 inferences, 99.0% agree, p99 ..."
   std::string text() const;
   bool operator==(const ShadowResult&) const = default;
 };

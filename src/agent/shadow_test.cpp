@@ -137,8 +137,12 @@ TEST(Shadow, TheResultNamesTheStageThatWasSlowed) {
   EXPECT_NEAR(result.models[0].difference_p99, 0.25, 0.01);
   EXPECT_NEAR(result.models[0].old_p50_ms, 2, 0.05);
   EXPECT_NEAR(result.models[0].new_p99_ms, 4, 0.1);
+  EXPECT_NE(result.text().find("'m': 100 inferences, 75.0% agree"), std::string::npos)
+      << result.text();
   // Nothing was seen, nothing is claimed.
-  EXPECT_EQ(shadow_result({{.model = {"m", "/m.plan", {}}}}, {}, {}).models[0].inferences, 0u);
+  const ShadowResult none = shadow_result({{.model = {"m", "/m.plan", {}}}}, {}, {});
+  EXPECT_EQ(none.models[0].inferences, 0u);
+  EXPECT_EQ(none.text(), " beside ; 'm': nothing was compared");
 }
 
 }  // namespace

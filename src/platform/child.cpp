@@ -71,7 +71,8 @@ Result<std::optional<std::string>> receive_on(int fd, std::int64_t timeout_ms) {
   const std::int64_t deadline_ns = deadline_of(timeout_ms);
   for (;;) {
     // Its length first: a buffer that was too long and is given back would keep what may be keys.
-    ssize_t got = ::recv(fd, nullptr, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+    char nothing = 0;
+    ssize_t got = ::recv(fd, &nothing, 0, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
     std::string message(std::size_t(std::clamp<ssize_t>(got, 0, ssize_t(kMaxMessageBytes))), '\0');
     if (got > 0) got = ::recv(fd, message.data(), message.size(), MSG_DONTWAIT | MSG_TRUNC);
     if (got > ssize_t(kMaxMessageBytes))

@@ -10,8 +10,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "agent/state.h"
+#include "platform/clock.h"
 
 namespace polder::agent {
 
@@ -25,5 +28,18 @@ constexpr std::int64_t raised_time_seen_s(std::int64_t time_seen_s, std::int64_t
                                           std::int64_t timestamp_expires_s) {
   return std::max(time_seen_s, std::min({now_s, timestamp_expires_s, kMaxTimeS}));
 }
+
+// The clock that is believed, for who asks a clock: certificates of servers.
+class BelievedClock final : public WallClock {
+ public:
+  BelievedClock(const WallClock& wall, std::function<std::int64_t()> time_seen_s)
+      : wall_(wall), time_seen_s_(std::move(time_seen_s)) {}
+  std::int64_t now_s() const override { return believed_time_s(wall_.now_s(), time_seen_s_()); }
+  bool is_behind() const override { return wall_.now_s() < time_seen_s_(); }
+
+ private:
+  const WallClock& wall_;
+  std::function<std::int64_t()> time_seen_s_;
+};
 
 }  // namespace polder::agent

@@ -50,29 +50,31 @@ void Driver::record(trust::Act act, std::string object, std::string text) {
   record({.act = act, .object = std::move(object), .text = std::move(text)});
 }
 
-void Driver::record_change(const AgentState& before, const AgentState& after) {
-  if (before.phase == after.phase || !after.update) return;
-  const ReleaseId& release = after.update->release;
+// That the update is in this phase now. What is told of lasts until its action is done, and is told
+// again by who finds it so at a start: twice rather than never, where the power went in between.
+void Driver::record_phase(bool says_worker, const std::string& note) {
+  if (!state_.update) return;
+  const ReleaseId& release = state_.update->release;
   Occurrence what{.object = release.text(),
-                  .unit = after.update->unit,
+                  .unit = state_.update->unit,
                   .release = release,
-                  .entered = after.phase};
-  const auto tell = [&](trust::Act act, std::string text) {
+                  .entered = state_.phase};
+  const auto tell = [&](trust::Act act, const std::string& text) {
     what.act = act;
-    what.text = std::move(text);
+    what.text = text + note;
     record(what);
   };
-  switch (after.phase) {
+  switch (state_.phase) {
     case Phase::kDownload: tell(trust::Act::kNote, "update begun"); break;
     case Phase::kActivate: tell(trust::Act::kUpdateInstalled, "activated"); break;
     case Phase::kCommit: tell(trust::Act::kUpdateCommitted, "committed"); break;
     case Phase::kDiscard:
-      what.says_worker = before.phase == Phase::kShadow;
-      tell(trust::Act::kUpdateFailed, after.update->reason);
+      what.says_worker = says_worker;
+      tell(trust::Act::kUpdateFailed, state_.update->reason);
       break;
     case Phase::kRollBack:
       what.says_worker = true;
-      tell(trust::Act::kUpdateRolledBack, after.update->reason);
+      tell(trust::Act::kUpdateRolledBack, state_.update->reason);
       break;
     default: break;
   }
@@ -100,8 +102,10 @@ bool Driver::tell(Event event) {
   if (step.changed && !save(step.state)) return false;
   const AgentState before = std::exchange(state_, std::move(step.state));
   backoff_.follow(before, state_, event.clock_s, parts_.clock.now_us());
-  if (state_.phase != before.phase) observed_from_us_.reset(), trial_from_us_.reset();
-  record_change(before, state_);
+  if (state_.phase == before.phase) return true;
+  observed_from_us_.reset(), trial_from_us_.reset();
+  // Of these phases what failed is said by a process that the release runs in.
+  record_phase(before.phase == Phase::kProbe || before.phase == Phase::kShadow);
   return true;
 }
 
@@ -130,6 +134,7 @@ Status Driver::start() {
     record(trust::Act::kNote, kStateName,
            fmt::format("the state cannot be saved: {}", saved.error().message));
   }
+  record_phase(true, "; polderd was started in the middle of it");
   if (!self_.was_counted) tell({.kind = EventKind::kStart});
   // Another polderd would only stop again what this one starts.
   if (!is_own_restart_due()) run_active();

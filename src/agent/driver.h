@@ -191,7 +191,7 @@ class Driver {
   void tell_status(const Status& status, bool may_blame = false);
   void record(const Occurrence& what);
   void record(trust::Act act, std::string object, std::string text);
-  void record_change(const AgentState& before, const AgentState& after);
+  void record_phase(bool says_worker, const std::string& note = "");
   bool is_run_here(const std::string& unit) const;
   void run_active();
   void run(const std::string& name);

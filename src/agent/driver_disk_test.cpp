@@ -1,5 +1,6 @@
 // Disks that are full, lose what they hold, or stop with the power.
 #include <cstdio>
+#include <set>
 
 #include "agent/testing_driver.h"
 
@@ -115,8 +116,13 @@ TEST_F(DriverTest, PowerCutsAtEveryWriteOfTheState) {
     FakeReleases at = releases;
     const auto copy = disk.after_crash(disk.steps(), 1);
     bool is_cut = false;
+    std::set<trust::Act> told;  // what is recorded is lost with the power
+    const auto record = [&](const Occurrence& what) {
+      if (what.release == release("2.0.0")) told.insert(what.act);
+    };
     {
-      Driver agent(config, {}, {*copy, at, runner, clock, wall, [this] { return seed++; }, {}}, {});
+      Driver agent(config, {}, {*copy, at, runner, clock, wall, [this] { return seed++; }, record},
+                   {});
       ASSERT_TRUE(agent.start().ok());
       copy->fail_at(n, StorageFault::kPowerCut, true);
       for (int i = 0; i < 20'000 && !is_cut; ++i) {
@@ -131,14 +137,18 @@ TEST_F(DriverTest, PowerCutsAtEveryWriteOfTheState) {
     for (const std::uint64_t choice : {0u, 1u, 7u}) {
       const auto after = copy->after_crash(copy->steps(), choice);
       FakeReleases again = at;
-      Driver agent(config, {}, {*after, again, runner, clock, wall, [this] { return seed++; }, {}},
-                   {});
+      const std::set<trust::Act> told_before = told;
+      Driver agent(config, {},
+                   {*after, again, runner, clock, wall, [this] { return seed++; }, record}, {});
       ASSERT_TRUE(agent.start().ok()) << n;
       const Unit& unit = agent.state().units.at("people");
       ASSERT_TRUE(unit.running());
       EXPECT_EQ(again.slots.at({"people", unit.active}), *unit.running()) << n;
       settle(agent);
       EXPECT_EQ(agent.state().units.at("people").committed, release("2.0.0")) << n;
+      EXPECT_TRUE(told.contains(trust::Act::kUpdateInstalled)) << n;
+      EXPECT_TRUE(told.contains(trust::Act::kUpdateCommitted)) << n;
+      told = told_before;
     }
   }
   EXPECT_GT(cuts, 50u);

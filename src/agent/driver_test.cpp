@@ -271,6 +271,21 @@ TEST_F(DriverTest, WhatFailsInShadowIsNotActivated) {
   EXPECT_NE(failed, occurred.end());
 }
 
+TEST_F(DriverTest, WhatAProbeSaysStays) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0")}};
+  runner.probe_error = {Code::kCorrupt, "what the probe has read"};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_EQ(count(trust::Act::kUpdateFailed), 1);
+  for (const Occurrence& what : occurred) {
+    if (what.text.find("has read") != std::string::npos) {
+      EXPECT_TRUE(what.says_worker) << what.text;
+    }
+  }
+}
+
 TEST_F(DriverTest, AShadowThatCannotBeIsPassedOver) {
   install("1.0.0");
   releases.offers = {{"people", release("2.0.0"), true}};

@@ -103,6 +103,7 @@ void accept(AgentState& state) {
   const ReleaseId release = state.update->release;
   if (unit.committed != release) unit.previous = unit.committed;
   unit.committed = release;
+  if (!unit.highest || *unit.highest < release.version) unit.highest = release.version;
   forget(state.attempts, release);
   forget(state.bad, release);
 }
@@ -226,7 +227,7 @@ Status may_install(const AgentState& state, const std::string& name, const Relea
     return fail(Code::kDenied, "{}: below the floor {}, which only rises", release.text(),
                 floor->second.text());
   }
-  if (!unit.committed || unit.committed->version < release.version) return {};
+  if (!unit.highest || *unit.highest < release.version) return {};
   if (unit.previous == release && !is_running(unit, release)) return {};
   if (unit.committed == release) {
     if (!is_running(unit, release)) return {};
@@ -234,7 +235,7 @@ Status may_install(const AgentState& state, const std::string& name, const Relea
   }
   return fail(Code::kDenied,
               "{}: not above {}, which this device has committed; back it goes only to {}",
-              release.text(), unit.committed->version.text(),
+              release.text(), unit.highest->text(),
               unit.previous ? unit.previous->text() : "what it committed before, which is nothing");
 }
 

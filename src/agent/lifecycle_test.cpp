@@ -345,6 +345,9 @@ TEST(Lifecycle, OnlyWhatIsAboveOrTheOneWayBack) {
   state = installed(state, offer("2.0.0"));
   EXPECT_FALSE(may(release("people", "1.0.0")));
   EXPECT_TRUE(may(release("people", "3.0.0")));
+  // Nor does it open what lies between.
+  EXPECT_FALSE(may(release("people", "2.5.0")));
+  EXPECT_TRUE(may(release("people", "3.0.1")));
   // A floor closes it.
   state.floors["people"] = version("3.0.0");
   EXPECT_FALSE(may(release("people", "2.0.1")));

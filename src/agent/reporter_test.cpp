@@ -52,6 +52,7 @@ class ReporterTest : public testing::Test {
   void SetUp() override {
     Unit unit{.active = Slot::kA};
     unit.slots[0] = unit.committed = release("1.2.0");
+    unit.highest = unit.committed->version;
     state.units["people"] = unit;
     state.boot = 3;
     runner.healths["people"] = {Health::kWell, ""};

@@ -60,6 +60,10 @@ Status check_unit(const std::string& name, const Unit& unit) {
     return fail(Code::kInvalid, "units.{}: the active slot is empty", name);
   if (unit.previous && !unit.committed)
     return fail(Code::kInvalid, "units.{}: a previous release and none after it", name);
+  for (const auto& release : {unit.committed, unit.previous}) {
+    if (release && (!unit.highest || *unit.highest < release->version))
+      return fail(Code::kInvalid, "units.{}: 'highest' is below what was committed", name);
+  }
   return {};
 }
 
@@ -134,6 +138,7 @@ Json to_json(const Unit& unit) {
   put(members, "b", unit.slots[1]);
   put(members, "committed", unit.committed);
   put(members, "previous", unit.previous);
+  if (unit.highest) members.emplace("highest", unit.highest->text());
   return members;
 }
 
@@ -224,7 +229,7 @@ Status read_optional(const Object& parent, std::string_view name, std::optional<
 }
 
 Result<Unit> read_unit(const Object& object) {
-  TRY(object.only({"kind", "active", "a", "b", "committed", "previous"}));
+  TRY(object.only({"kind", "active", "a", "b", "committed", "previous", "highest"}));
   constexpr std::string_view kKinds[] = {"model", "runtime"};
   Unit unit;
   TRY_VALUE(const std::size_t kind, read_choice(object, "kind", kKinds));
@@ -234,6 +239,10 @@ Result<Unit> read_unit(const Object& object) {
   TRY(read_optional(object, "b", unit.slots[1]));
   TRY(read_optional(object, "committed", unit.committed));
   TRY(read_optional(object, "previous", unit.previous));
+  if (object.has("highest")) {
+    TRY_VALUE(const std::string highest, object.text("highest", trust::kMaxVersionBytes));
+    TRY_VALUE(unit.highest, Version::parse(highest, object.place("highest")));
+  }
   return unit;
 }
 

@@ -75,6 +75,7 @@ struct Unit {
   std::array<std::optional<ReleaseId>, 2> slots;  // what was staged whole in a and b
   std::optional<ReleaseId> committed;             // last; runs unless it was lost (lose_active())
   std::optional<ReleaseId> previous;              // before that: the one way back
+  std::optional<trust::Version> highest;          // that was ever committed here
 
   std::optional<ReleaseId>& in(Slot slot) { return slots[slot == Slot::kB]; }
   const std::optional<ReleaseId>& in(Slot slot) const { return slots[slot == Slot::kB]; }

@@ -20,6 +20,7 @@ AgentState full_state() {
   unit.slots = {release("people", "1.1.0"), release("people", "1.2.0-rc.1")};
   unit.committed = release("people", "1.1.0");
   unit.previous = release("people", "1.0.0");
+  unit.highest = unit.committed->version;
   state.units["people"] = unit;
   state.units["polderd"] = Unit{.runtime = true};
   state.phase = Phase::kProbe;

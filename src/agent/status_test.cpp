@@ -25,6 +25,7 @@ AgentState some_state() {
   AgentState state;
   Unit unit{.active = Slot::kA};
   unit.slots[0] = unit.committed = release("1.2.0");
+  unit.highest = unit.committed->version;
   state.units["people"] = unit;
   state.bad.push_back({.release = release("1.3.0"),
                        .time_s = 1,

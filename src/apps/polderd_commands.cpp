@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <string>
 
+#include "agent/clock_floor.h"
 #include "agent/driver.h"
 #include "agent/identity.h"
 #include "agent/repository_releases.h"
@@ -111,12 +112,17 @@ class Agent {
   Agent(Home home, std::unique_ptr<StorageLock> lock)
       : home_(std::move(home)), lock_(std::move(lock)) {}
 
+  std::int64_t time_seen_s() const {
+    return std::max(built_s_, driver_ ? driver_->state().time_seen_s : 0);
+  }
+
   Status make(Self self) {
+    built_s_ = self.built_s;
     // Without a root nothing is updated, and what is installed runs.
     if (const Status trusted = home_.trust_root(*home_.storage); !trusted.ok())
       log(trusted.error().message);
     const auto look_after = [this] { return driver_ ? driver_->look_after() : Status(); };
-    TRY_VALUE(sources_, Sources::open(home_.config, clock_, wall_, look_after));
+    TRY_VALUE(sources_, Sources::open(home_.config, clock_, believed_, look_after));
     TRY_VALUE(const BlobStore blobs, BlobStore::open(*home_.storage));
     blobs_ = std::make_unique<BlobStore>(blobs);
     device_ = this_device();
@@ -129,7 +135,7 @@ class Agent {
                                              [this](const Occurrence& what) { happened(what); });
     telemetry_ = std::make_unique<Telemetry>(
         home_.config,
-        ReporterParts{*home_.storage, clock_, wall_, *runner_, *runner_,
+        ReporterParts{*home_.storage, clock_, believed_, *runner_, *runner_,
                       [](const std::string& text) { log(text); }, "/sys", random_.bits()});
     driver_ = std::make_unique<Driver>(
         home_.config, Policy{},
@@ -153,6 +159,8 @@ class Agent {
   std::unique_ptr<StorageLock> lock_;
   SystemClock clock_;
   SystemWallClock wall_;
+  BelievedClock believed_{wall_, [this] { return time_seen_s(); }};
+  std::int64_t built_s_ = 0;
   SystemProcesses processes_;
   Random random_;
   Sources sources_;

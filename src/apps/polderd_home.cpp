@@ -237,13 +237,13 @@ Result<Answer> ask(const Home& home, bool retry) {
   TRY(home.trust_root(look));
   SystemClock clock;
   const SystemWallClock wall;
-  TRY_VALUE(Sources sources, Sources::open(home.config, clock, wall));
+  const std::int64_t seen_s = std::max(state.time_seen_s, self_from_environment().built_s);
+  const BelievedClock believed(wall, [seen_s] { return seen_s; });
+  TRY_VALUE(Sources sources, Sources::open(home.config, clock, believed));
   TRY_VALUE(BlobStore blobs, BlobStore::open(look));
   const trust::Device device = this_device();
   RepositoryClient client(home.config, device, sources.metadata(), blobs);
-  const std::int64_t now_s =
-      believed_time_s(wall.now_s(), std::max(state.time_seen_s, self_from_environment().built_s));
-  TRY_VALUE(CheckOutcome outcome, client.check(state, now_s));
+  TRY_VALUE(CheckOutcome outcome, client.check(state, believed.now_s()));
   for (const auto& [name, floor] : outcome.floors) {
     if (state.units.contains(name)) state.floors[name] = floor;
   }

@@ -43,6 +43,8 @@ class WallClock {
  public:
   virtual ~WallClock() = default;
   virtual std::int64_t now_s() const = 0;
+  // It is known to be behind: now_s() is the least that the time can be.
+  virtual bool is_behind() const { return false; }
 };
 
 // CLOCK_REALTIME.
@@ -56,10 +58,13 @@ class ManualWallClock final : public WallClock {
  public:
   explicit ManualWallClock(std::int64_t now_s = 0) : now_s_(now_s) {}
   std::int64_t now_s() const override { return now_s_.load(); }
+  bool is_behind() const override { return is_behind_.load(); }
   void set_s(std::int64_t now_s) { now_s_ = now_s; }
+  void set_behind(bool is_behind) { is_behind_ = is_behind; }
 
  private:
   std::atomic<std::int64_t> now_s_;
+  std::atomic<bool> is_behind_ = false;
 };
 
 // CLOCK_MONOTONIC in nanoseconds, for measuring.

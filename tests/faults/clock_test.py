@@ -4,12 +4,16 @@ metadata that have expired are never taken, and a clock that is right again ends
 
     clock_test.py POLDER POLDERD WRONG_CLOCK_LIBRARY
 """
+import functools
+import http.server
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -19,6 +23,11 @@ POLDER, POLDERD, CLOCK = (pathlib.Path(word).resolve() for word in sys.argv[1:4]
 YEAR_S = 365 * 86400
 NO_CLOCK = -(1 << 40)  # 1970
 WRONG = {"20 years ahead": 20 * YEAR_S, "20 years behind": -20 * YEAR_S, "1970": NO_CLOCK}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 class Clock(unittest.TestCase):
@@ -70,6 +79,42 @@ class Clock(unittest.TestCase):
         self.device.set_clock(0)
         self.assertEqual(self.device.install()[0], 0)
         self.runs("1.0.0")
+
+    def serve_over_tls(self):
+        """The repository; its certificate begins now, after the program was made."""
+        key, certificate = self.releaser.folder / "tls.key", self.releaser.folder / "tls.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", certificate,
+                        "-subj", "/CN=localhost", "-days", "365", "-addext",
+                        "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(
+            Quiet, directory=self.releaser.repo))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return f"https://localhost:{server.server_port}", certificate
+
+    def test_over_tls_a_clock_that_is_behind_holds_nothing_up(self):
+        place, certificate = self.serve_over_tls()
+        for name in ("20 years behind", "1970"):
+            with self.subTest(name):
+                device = Device(POLDERD, self.releaser, self.scratch / f"tls-{name}", place,
+                                f'ca_file = "{certificate}"\n', clock_library=CLOCK)
+                device.set_clock(WRONG[name])
+                status, said = device.install()[:2]
+                self.assertEqual(status, 0, said)
+                self.assertEqual(device.running(), "1.0.0")
+        device.set_clock(WRONG["20 years ahead"])
+        self.releaser.release("1.1.0")
+        status, said = device.install()[:2]
+        self.assertEqual(status, 1, said)
+        self.assertIn("expired", said)
+        device.set_clock(0)
+        self.assertEqual(device.install()[0], 0)
+        self.assertEqual(device.running(), "1.1.0")
 
     def test_a_device_goes_on_and_comes_back(self):
         """What runs goes on whatever the clock says; right again, it is updated."""

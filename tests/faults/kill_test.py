@@ -143,7 +143,26 @@ class Scenario:
         done = subprocess.run([self.test.polder, "audit", "verify", device / "audit" / "log",
                                "--key", self.folder / "device.pub.pem"],
                               capture_output=True, text=True, timeout=PATIENCE_S)
-        return f"audit log: {done.stderr}" if done.returncode != 0 else None
+        return f"audit log: {done.stderr}" if done.returncode != 0 else self.unrecorded(device)
+
+    def unrecorded(self, device):
+        """What the state says and the record does not. The log is
+        short enough to be whole."""
+        done = subprocess.run([self.test.polder, "audit", "show", "--json",
+                               device / "audit" / "log"],
+                              capture_output=True, text=True, timeout=PATIENCE_S)
+        if done.returncode != 0:
+            return f"audit show: {done.stderr}"
+        acts = {(entry["act"], entry["object"]) for entry in json.loads(done.stdout)["entries"]}
+        state = read_state(device)
+        name = lambda release: f"{release['model']} {release['version']}"
+        missing = [("update_committed", name(unit["committed"]))
+                   for unit in state["units"].values() if unit.get("committed")]
+        missing = [act for act in missing if act not in acts]
+        missing += [("update_failed", name(bad["release"])) for bad in state["bad"]
+                    if not {("update_failed", name(bad["release"])),
+                            ("update_rolled_back", name(bad["release"]))} & acts]
+        return f"audit log: no {missing}" if missing else None
 
 
 # --- Scenarios -----------------------------------------------------------------------------------

@@ -473,7 +473,8 @@ class Device {
       breach("a release was committed that was not observed");
     if (unit.committed->version < known.floor) breach("a release below the floor was committed");
     // Not below the highest, but for one step to what this device had committed itself.
-    const bool rises = history.empty() || history.back().version < unit.committed->version;
+    const bool rises = std::ranges::all_of(
+        history, [&](const ReleaseId& before) { return before.version < unit.committed->version; });
     const bool back = history.size() > 1 && history[history.size() - 2] == *unit.committed;
     if (!rises && !back) breach("a release was committed that is neither above nor the way back");
     if (!rises) ++figures_.gone_back_on_order;

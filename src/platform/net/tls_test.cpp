@@ -143,6 +143,21 @@ TEST_F(Tls, TimesOfCertificates) {
   EXPECT_TRUE(get(server).ok());
 }
 
+TEST_F(Tls, AClockThatIsBehindRefusesNothingOfLater) {
+  const Adversary server(with("server"));
+  const std::int64_t now = wall_.now_s();
+  wall_.set_behind(true);
+  wall_.set_s(now - 2 * kDayS);
+  const auto reply = get(server);
+  EXPECT_TRUE(reply.ok()) << reply.error().message;
+  // All else is held to it.
+  wall_.set_s(now + 11 * kDayS);
+  expect_denied(server, "expired");
+  wall_.set_s(now - 2 * kDayS);
+  options_.ca_file = ca().file("other.pem");
+  expect_denied(server, "unable to get local issuer certificate");
+}
+
 TEST_F(Tls, WhoWeAre) {
   auto arguments = with("server");
   arguments.insert(arguments.end(), {"--client-ca", ca().file("ca.pem")});

@@ -87,8 +87,8 @@ if(POLDER_HOST)
     target_compile_options(${target} PRIVATE
       $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # as in trust
   endforeach()
-  polder_room(cli EXCEPTIONS DEPS release sdk trust pipeline measure compile import runtime ops
-              graph kernel platform base)
+  polder_room(cli EXCEPTIONS DEPS release agent sdk trust pipeline measure compile import runtime
+              ops graph kernel platform base)
   add_executable(polder src/apps/polder.cpp)
   target_link_libraries(polder PRIVATE polder_cli)
   foreach(language cpp c)

@@ -1,8 +1,9 @@
 #include "agent/aggregator.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
+
+#include "agent/signals.h"
 
 namespace polder::agent {
 namespace {
@@ -11,24 +12,6 @@ using pipeline::PayloadKind;
 
 // Aggregates to a false alarm: with one a minute, two months.
 constexpr double kMeanRun = 100'000;
-
-double brightness(const pipeline::Image& image) {
-  std::uint64_t sum = 0, count = 0;
-  for (std::size_t i = 0; i < image.pixels.size(); i += 61, ++count) sum += image.pixels[i];
-  return count > 0 ? double(sum) / (255.0 * double(count)) : 0;
-}
-
-double rms(const pipeline::Audio& audio) {
-  double sum = 0;
-  for (const float sample : audio.samples) sum += double(sample) * double(sample);
-  return audio.samples.empty() ? 0 : std::sqrt(sum / double(audio.samples.size()));
-}
-
-std::string_view signal_name(PayloadKind output, bool is_source) {
-  if (output == PayloadKind::kImage && is_source) return ".brightness";
-  if (output == PayloadKind::kAudio && is_source) return ".rms";
-  return output == PayloadKind::kDetections ? ".score" : "";
-}
 
 }  // namespace
 
@@ -43,12 +26,11 @@ proto::Ready Aggregator::begin(const pipeline::Graph& graph) {
     stage.output = spec.type->output;
     stage.is_source = spec.type->inputs.empty();
     ready.stages.push_back(spec.name.substr(0, proto::kMaxNameBytes));
-    const std::string_view suffix = signal_name(stage.output, stage.is_source);
-    if (suffix.empty()) continue;
+    std::string name = signal_of(spec);
+    if (name.empty()) continue;
     stage.signal = int(signals_.size());
     Signal& signal = signals_.emplace_back();
-    ready.signals.push_back(spec.name.substr(0, proto::kMaxNameBytes - suffix.size()));
-    ready.signals.back() += suffix;
+    ready.signals.push_back(std::move(name));
     const auto baseline =
         std::ranges::find(baselines_, ready.signals.back(), &proto::SignalBaseline::signal);
     if (baseline == baselines_.end()) continue;
@@ -108,11 +90,9 @@ void Aggregator::look(const Stage& stage, const pipeline::Packet& packet) {
     sums_.events += packet.as<pipeline::Events>().items.size();
   if (stage.signal < 0) return;
   Signal& signal = signals_[std::size_t(stage.signal)];
-  if (stage.output == PayloadKind::kImage)
-    return add(signal, brightness(packet.as<pipeline::Image>()));
-  if (stage.output == PayloadKind::kAudio) return add(signal, rms(packet.as<pipeline::Audio>()));
+  measure(stage.output, packet, [&](double value) { add(signal, value); });
+  if (stage.output != PayloadKind::kDetections) return;
   for (const pipeline::Detection& found : packet.as<pipeline::Detections>().items) {
-    add(signal, double(found.score));
     if (found.label >= 0 && std::size_t(found.label) < classes_.size())
       ++classes_[std::size_t(found.label)];
   }

@@ -18,8 +18,8 @@
 
 namespace polder::agent {
 
-// Signals: NODE.brightness of images, NODE.rms of sound, NODE.score of detections, all in 0..1.
-// Classes are counted by their number in the release's labels. Thread-safe after begin().
+// Signals are those of agent/signals.h. Classes are counted by their number in the release's
+// labels. Thread-safe after begin().
 class Aggregator final : public pipeline::NodeObserver {
  public:
   explicit Aggregator(std::vector<proto::SignalBaseline> baselines)

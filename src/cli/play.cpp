@@ -4,11 +4,13 @@
 #include <cstdio>
 #include <string>
 
+#include "agent/baseline_maker.h"
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "pipeline/player.h"
 #include "pipeline/stats_json.h"
+#include "platform/file.h"
 #include "platform/host.h"
 #include "platform/terminal.h"
 #include "sdk/open.h"
@@ -28,6 +30,8 @@ constexpr Option kOptions[] = {
     {"--set", "NODE.KEY=VALUE",
      "overrides a setting of the file; paths start at the file's folder, too", true, check_set},
     {"--realtime", "", "frames come at the recording's speed, and edges drop what is late"},
+    {"--baselines", "FILE",
+     "writes how its signals are distributed, as [[baseline]] tables for release.toml"},
     {"--json", "", "prints the summary as JSON"},
     {"--reference", "", "prints all node types and their settings as Markdown"}};
 
@@ -54,6 +58,17 @@ pipeline::PlayOptions play_options(const Args& args) {
   options.open_model = open_model;
   options.stop = &g_stop;
   return options;
+}
+
+Status write_baselines(const agent::BaselineMaker& maker, const std::string& path) {
+  TRY_VALUE(const std::string toml, maker.toml());
+  TRY(write_file_atomic(path, toml));
+  for (const auto& [signal, count] : maker.short_ones()) {
+    std::fprintf(stderr, "polder: %s: %zu values, and a device compares with %llu or more\n",
+                 one_line(signal).c_str(), count,
+                 static_cast<unsigned long long>(telemetry::kMinPsiCount));
+  }
+  return {};
 }
 
 void show_progress(const pipeline::Progress& progress) {
@@ -90,12 +105,26 @@ Result<int> run(const Args& args) {
                        args.has("--json"));
   }
   pipeline::PlayOptions options = play_options(args);
+  agent::BaselineMaker baselines;
+  if (args.has("--baselines")) {
+    options.observer = &baselines;
+    options.on_ready = [&](const pipeline::Graph& graph) {
+      baselines.begin(graph);
+      return Status();
+    };
+  }
   const bool terminal = stderr_is_terminal();
   if (terminal) options.on_progress = show_progress;
   stop_on_signals();
   auto stats = pipeline::play(options);
   if (terminal) std::fputs("\r\033[K", stderr);
   if (!stats) return std::move(stats).error();
+  if (args.has("--baselines")) {
+    // One that ended early is no reference.
+    if (g_stop || !stats->problems.empty())
+      std::fputs("polder: no baselines are written\n", stderr);
+    else TRY(write_baselines(baselines, args.text("--baselines")));
+  }
   const bool json = args.has("--json");
   std::fputs(
       json ? (pipeline::stats_json(*stats) + "\n").c_str() : pipeline::summary_text(*stats).c_str(),
@@ -117,7 +146,9 @@ const Command kPlay = {
         "recording is\nreplayed as fast as it goes, with the same events for any number "
         "of threads.",
     .arguments = "PIPELINE.toml",
-    .example = "  polder play examples/people-counting/pipeline.toml --out out --threads 2",
+    .example =
+        "  polder play examples/people-counting/pipeline.toml --out out --threads 2\n"
+        "  polder play pipeline.toml --set camera.path=judged.mp4 --baselines baselines.toml",
     .options = kOptions,
     .min_positional = 0,
     .max_positional = 1,

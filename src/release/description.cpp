@@ -112,7 +112,8 @@ constexpr Option kBaseline[] = {
     {.name = "edges",
      .type = OptionType::kNumbers,
      .required = true,
-     .doc = "15 ascending: bin i holds what is at least edges[i - 1] and less than edges[i]."},
+     .doc = "15 ascending: bin i holds what is at least edges[i - 1] and less than edges[i]. "
+            "`polder play --baselines` makes such tables."},
     {.name = "counts",
      .type = OptionType::kNumbers,
      .required = true,

@@ -15,9 +15,11 @@ import struct
 import subprocess
 import sys
 import tempfile
+import tomllib
 import unittest
 
 from onnx_bytes import field, onnx_input, onnx_model, onnx_node, onnx_output, onnx_weights
+from small_releases import wav
 
 POLDER = pathlib.Path(sys.argv[1]).resolve()
 ENVIRONMENT = {**os.environ, "SOURCE_DATE_EPOCH": "1800000000"}
@@ -366,6 +368,41 @@ class Release(unittest.TestCase):
                                   env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
             self.assertEqual("microphone.path" in done.stderr and "pipeline.levels]" in done.stderr,
                              told, done.stderr)
+
+    def test_baselines_of_a_recording(self):
+        """Square waves, whose loudness is their height, as a releaser counts them."""
+        samples = [sign * level * 64 for level in range(256) for sign in (1, -1)
+                   for _ in range(256)]
+        self.write("judged.wav", wav(samples))
+        # Blocks of half a period each: two of each loudness.
+        self.write("p.toml", PIPELINE.replace("MODEL", "model.plan").replace(
+            'path = "speech.wav"', 'path = "speech.wav"\nblock = 256').replace(
+            'type = "audio_window"', 'type = "audio_window"\ncontext = 0'))
+        play = ("play", "p.toml", "--set", "microphone.path=judged.wav", "--baselines")
+        self.polder(*play, "baselines.toml")
+        made = tomllib.loads((self.scratch / "baselines.toml").read_text())["baseline"]
+        self.assertEqual([(item["signal"], item["kind"]) for item in made],
+                         [("microphone.rms", "input")])
+        loudness = [abs(samples[i]) / 32768 for i in range(0, len(samples), 256)]
+        counts = [0] * 16
+        for value in loudness:
+            counts[sum(value >= edge for edge in made[0]["edges"])] += 1
+        self.assertEqual(made[0]["counts"], counts)
+        self.assertEqual((counts[0], counts[15]), (0, 0))
+        self.assertTrue(all(abs(count - 512 / 14) <= 2 for count in counts[1:15]), counts)
+        # They go into the release as they are.
+        self.create(DESCRIPTION[:DESCRIPTION.index("[[baseline]]")] +
+                    (self.scratch / "baselines.toml").read_text())
+        self.assertEqual(self.manifest()["baselines"], made)
+        # Too short to compare with, which is told; cut, which is no reference.
+        self.write("judged.wav", wav(samples[:256 * 100]))
+        done = subprocess.run([POLDER, *play, "short.toml"], cwd=self.scratch, check=True,
+                              capture_output=True, text=True, timeout=120)
+        self.assertIn("microphone.rms: 100 values, and a device compares with 200 or more",
+                      done.stderr)
+        self.write("judged.wav", wav(samples)[:-1000])
+        self.assertIn("no baselines are written", self.polder(*play, "cut.toml", status=1))
+        self.assertFalse((self.scratch / "cut.toml").exists())
 
     def test_a_sealed_plan_is_delivered_as_it_is(self):
         self.polder("keys", "create", "--type", "p256", "--output", "device.pem",

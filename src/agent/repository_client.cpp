@@ -1,6 +1,7 @@
 #include "agent/repository_client.h"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "agent/clock_floor.h"
@@ -72,33 +73,100 @@ std::string name_in_storage(const std::string& name) {
   return fmt::format("{}/role-{}.json", kFolder, trust::hex(trust::sha256(name)));
 }
 
+// The trusted root is kept twice, and its version beside it: an older root in its place would make
+// keys good again that were replaced since. Names of roles' files end with ".json": the others meet
+// none.
+constexpr char kRootName[] = "metadata/root.json", kRootCopyName[] = "metadata/root.copy",
+               kRootVersionName[] = "metadata/root.version";
+
+Result<StoredMetadata::Root> read_root(Storage& storage, const char* name) {
+  TRY_VALUE(std::string bytes, read_stored(storage, name, trust::tuf::kMaxRootBytes));
+  const auto set = trust::tuf::TrustedSet::start(bytes, 0);
+  if (!set.ok()) return fail(Code::kCorrupt, "{}: {}", name, set.error().message);
+  return StoredMetadata::Root{std::move(bytes), set->root().version};
+}
+
+std::string root_version_text(std::int64_t version) {
+  const std::string number = std::to_string(version);
+  return number + " " + trust::hex(trust::sha256(number)) + "\n";
+}
+
+// The highest that was ever trusted here.
+Result<std::int64_t> read_root_version(Storage& storage) {
+  TRY_VALUE(const std::string text, read_stored(storage, kRootVersionName, 128));
+  std::int64_t version = 0;
+  std::from_chars(text.data(), text.data() + text.size(), version);
+  if (version < 1 || text != root_version_text(version))
+    return fail(Code::kCorrupt, "{}: is damaged", kRootVersionName);
+  return version;
+}
+
+Status replace_where_other(Storage& storage, const char* name, std::string_view bytes) {
+  const auto there = read_stored(storage, name, trust::tuf::kMaxRootBytes);
+  if (there.ok() && *there == bytes) return {};
+  return replace_stored(storage, name, bytes);
+}
+
 }  // namespace
+
+Result<StoredMetadata::Root> StoredMetadata::root() {
+  Result<Root> root = read_root(*storage_, kRootName), copy = read_root(*storage_, kRootCopyName);
+  const auto known = read_root_version(*storage_);
+  const auto is_there = [](const auto& file) {
+    return file.ok() || file.error().code != Code::kNotFound;
+  };
+  if (!is_there(root) && !is_there(copy) && !is_there(known)) return root;
+  std::string why = root.ok() ? fmt::format("{} has version {} only", kRootName, root->version)
+                              : root.error().message;
+  if (copy.ok() && (!root.ok() || copy->version > root->version)) root = std::move(copy);
+  if (root.ok() && (!known.ok() || root->version >= *known)) return root;
+  if (known.ok()) {
+    return fail(
+        Code::kCorrupt,
+        "{}: no update before 'root' in polderd.toml is {}.root.json of the repository or a "
+        "later one: version {} was trusted here, and keys may have been replaced since an "
+        "earlier one",
+        why, *known, *known);
+  }
+  return fail(
+      Code::kCorrupt,
+      "{}: and nothing says which version was trusted here; no update before 'root' in "
+      "polderd.toml is the newest root.json of the repository and {}, {} and {} are removed",
+      why, kRootName, kRootCopyName, kRootVersionName);
+}
 
 Status StoredMetadata::start(std::string_view first_root) {
   TRY(storage_->make_folder(kFolder));
-  const std::string name = name_in_storage(trust::tuf::stored_name("root"));
-  if (const Status there = check_root(); there.ok()) return {};
-  else if (there.error().code != Code::kNotFound && there.error().code != Code::kCorrupt)
-    return Error(there.error());
-  if (const auto set = trust::tuf::TrustedSet::start(first_root, 0); !set.ok())
-    return Error(set.error());
-  return replace_stored(*storage_, name, first_root);
+  const auto there = root();
+  if (there.ok()) return keep_root(*there);
+  const auto set = trust::tuf::TrustedSet::start(first_root, 0);
+  if (!set.ok()) return Error(set.error());
+  const auto known = read_root_version(*storage_);
+  const bool is_enough =
+      there.error().code == Code::kNotFound || (known.ok() && set->root().version >= *known);
+  if (!is_enough) return Error(there.error());
+  return keep_root({std::string(first_root), set->root().version});
 }
 
-Status StoredMetadata::check_root() {
-  const std::string name = trust::tuf::stored_name("root");
-  TRY_VALUE(const std::string root, read(name, trust::tuf::kMaxRootBytes));
-  if (const auto set = trust::tuf::TrustedSet::start(root, 0); !set.ok())
-    return fail(Code::kCorrupt, "{}: {}", name, set.error().message);
-  return {};
+// The version last: a power cut before it leaves one that both fulfil.
+Status StoredMetadata::keep_root(const Root& root) {
+  TRY(replace_where_other(*storage_, kRootCopyName, root.bytes));
+  TRY(replace_where_other(*storage_, kRootName, root.bytes));
+  return replace_where_other(*storage_, kRootVersionName, root_version_text(root.version));
 }
 
 Result<std::string> StoredMetadata::read(const std::string& name, std::size_t cap_bytes) {
-  return read_stored(*storage_, name_in_storage(name), cap_bytes);
+  if (name_in_storage(name) != kRootName)
+    return read_stored(*storage_, name_in_storage(name), cap_bytes);
+  TRY_VALUE(Root trusted, root());
+  return std::move(trusted.bytes);
 }
 
 Status StoredMetadata::replace(const std::string& name, std::string_view bytes) {
-  return replace_stored(*storage_, name_in_storage(name), bytes);
+  if (name_in_storage(name) != kRootName)
+    return replace_stored(*storage_, name_in_storage(name), bytes);
+  TRY_VALUE(const auto set, trust::tuf::TrustedSet::start(bytes, 0));
+  return keep_root({std::string(bytes), set.root().version});
 }
 
 Status StoredMetadata::remove(const std::string& name) {

@@ -9,8 +9,9 @@
 // chose them, releases must be targets that offline roles sign (NAME/VERSION/manifest.json), at or
 // above every floor, allowed by the configuration, and fit for this device.
 //
-// In the storage: metadata/ROLE.json, what is trusted. The manifests of what is offered are kept as
-// blobs, so that an update goes on without the repository's metadata.
+// In the storage: metadata/ROLE.json, what is trusted, and metadata/root.copy and root.version, so
+// that a disk that damages the root brings no older one back. The manifests of what is offered are
+// kept as blobs, so that an update goes on without the repository's metadata.
 #pragma once
 
 #include <polder/error.h>
@@ -34,16 +35,26 @@ namespace polder::agent {
 class StoredMetadata final : public trust::tuf::MetadataStore {
  public:
   explicit StoredMetadata(Storage& storage) : storage_(&storage) {}
-  // Makes the folder. A root that is there stays, for it has risen from the first one; one that the
-  // disk has damaged begins anew. Errors: those of TrustedSet::start() for the first one; kIo.
+  struct Root {
+    std::string bytes;
+    std::int64_t version = 0;
+  };
+
+  // The newest that was trusted here. Errors: kNotFound when none ever was; kCorrupt when all that
+  // the disk has left is older.
+  Result<Root> root();
+  // Makes the folder. A root that is there stays, for it has risen from the first one, and what is
+  // damaged of its copies is written anew. In the place of one that is lost the first one is taken
+  // only where its version is no lower. Errors: those of root() and, for the first one, of
+  // TrustedSet::start(); kIo.
   Status start(std::string_view first_root);
-  // Whether there is a root, as it was when it came. Errors: kNotFound; kCorrupt.
-  Status check_root();
   Result<std::string> read(const std::string& name, std::size_t cap_bytes) override;
   Status replace(const std::string& name, std::string_view bytes) override;
   Status remove(const std::string& name) override;
 
  private:
+  Status keep_root(const Root& root);
+
   Storage* storage_;
 };
 

@@ -120,20 +120,117 @@ class Client : public testing::Test {
   std::string reasons_;
 };
 
-TEST_F(Client, ARootThatTheDiskDamagedBeginsAnew) {
-  add("people", "1.0.0");
-  const std::string first = repository_.files.files.at("1.root.json");
-  StoredMetadata metadata(disk_);
-  EXPECT_TRUE(metadata.check_root().ok());
-  std::string damaged = first;
-  damaged[damaged.size() / 2] ^= 1;
-  ASSERT_TRUE(metadata.replace("root.json", damaged).ok());
-  EXPECT_EQ(metadata.check_root().error().code, Code::kCorrupt);
-  ASSERT_TRUE(metadata.start(first).ok());
-  EXPECT_TRUE(metadata.check_root().ok());
-  ASSERT_TRUE(metadata.remove("root.json").ok());
-  EXPECT_EQ(metadata.check_root().error().code, Code::kNotFound);
+// --- The root ---
+
+constexpr const char* kRootFiles[] = {"metadata/root.json", "metadata/root.copy",
+                                      "metadata/root.version"};
+
+class TrustedRoot : public Client {
+ protected:
+  TrustedRoot() : thief_(repository_), first_(repository_.files.files.at("1.root.json")) {
+    for (const char* name : {"targets", "timestamp", "snapshot"}) repository_.rotate(name);
+    repository_.publish_root();
+    add("people", "1.0.0");
+    EXPECT_EQ(texts()[0], "people 1.0.0");
+  }
+  void turn_a_bit(const std::string& name) {
+    std::string bytes = read_stored(disk_, name, trust::tuf::kMaxRootBytes).value();
+    bytes[bytes.size() / 2] ^= 1;
+    ASSERT_TRUE(replace_stored(disk_, name, bytes).ok());
+  }
+  StoredMetadata metadata() { return StoredMetadata(disk_); }
+
+  TestRepository thief_;  // has all keys of root 1
+  std::string first_;
+};
+
+TEST_F(TrustedRoot, OneTurnedBitBringsNoReplacedKeyBack) {
+  thief_.add_target("people", manifest_target("people", version("9.0.0")),
+                    manifest_of("people", "9.0.0").bytes());
+  for (int i = 0; i < 9; ++i) thief_.bump();
+  thief_.publish();
+  // Who still trusts root 1 takes it.
+  FakeStorage old;
+  ASSERT_TRUE(StoredMetadata(old).start(first_).ok());
+  BlobStore old_blobs = BlobStore::open(old).value();
+  const auto taken =
+      RepositoryClient(config_, device_, thief_.files, old_blobs).check(state_, kTestNowS);
+  ASSERT_TRUE(taken.ok());
+  EXPECT_EQ(taken->offers.at(0).release.text(), "people 9.0.0");
+  std::swap(repository_, thief_);
+  for (const char* name : kRootFiles) {
+    SCOPED_TRACE(name);
+    const std::string whole = read_stored(disk_, name, trust::tuf::kMaxRootBytes).value();
+    turn_a_bit(name);
+    EXPECT_EQ(metadata().root().value().version, 2);
+    EXPECT_EQ(texts(), Texts{"denied"});
+    ASSERT_TRUE(metadata().start(first_).ok());
+    EXPECT_EQ(read_stored(disk_, name, trust::tuf::kMaxRootBytes).value(), whole);
+    ASSERT_TRUE(disk_.remove(name).ok());
+    EXPECT_EQ(texts(), Texts{"denied"});
+    ASSERT_TRUE(metadata().start(first_).ok());
+    EXPECT_EQ(read_stored(disk_, name, trust::tuf::kMaxRootBytes).value(), whole);
+  }
 }
+
+TEST_F(TrustedRoot, WhereAllIsLostOnlyOneThatIsNoLowerBeginsAnew) {
+  turn_a_bit(kRootFiles[0]);
+  turn_a_bit(kRootFiles[1]);
+  const auto lost = metadata().root();
+  ASSERT_FALSE(lost.ok());
+  EXPECT_EQ(lost.error().code, Code::kCorrupt);
+  EXPECT_NE(lost.error().message.find("2.root.json"), std::string::npos) << lost.error().message;
+  EXPECT_EQ(texts(), Texts{"corrupt"});
+  EXPECT_EQ(metadata().start(first_).error().message, lost.error().message);
+  EXPECT_EQ(texts(), Texts{"corrupt"});
+  ASSERT_TRUE(metadata().start(repository_.files.files.at("2.root.json")).ok());
+  EXPECT_EQ(texts()[0], "people 1.0.0");
+  // Copies that came back from an old backup are lost as well.
+  ASSERT_TRUE(replace_stored(disk_, kRootFiles[0], first_).ok());
+  ASSERT_TRUE(replace_stored(disk_, kRootFiles[1], first_).ok());
+  EXPECT_EQ(metadata().start(first_).error().code, Code::kCorrupt);
+  // Of the version nothing is left either: it is for people to say.
+  for (const char* name : kRootFiles) turn_a_bit(name);
+  for (const char* root : {"1.root.json", "2.root.json"}) {
+    const Status refused = metadata().start(repository_.files.files.at(root));
+    ASSERT_FALSE(refused.ok());
+    EXPECT_NE(refused.error().message.find("are removed"), std::string::npos);
+  }
+  for (const char* name : kRootFiles) ASSERT_TRUE(disk_.remove(name).ok());
+  EXPECT_EQ(metadata().root().error().code, Code::kNotFound);
+  EXPECT_TRUE(metadata().start(repository_.files.files.at("2.root.json")).ok());
+}
+
+TEST_F(TrustedRoot, IsCopiedWhereAnOlderPolderdKeptItOnce) {
+  ASSERT_TRUE(disk_.remove(kRootFiles[1]).ok());
+  ASSERT_TRUE(disk_.remove(kRootFiles[2]).ok());
+  ASSERT_TRUE(metadata().start(first_).ok());
+  EXPECT_EQ(disk_.files().at(kRootFiles[1]), disk_.files().at(kRootFiles[0]));
+  turn_a_bit(kRootFiles[0]);
+  EXPECT_EQ(metadata().root().value().version, 2);
+}
+
+TEST_F(TrustedRoot, APowerCutLeavesTheOldOneOrTheNew) {
+  repository_.publish_root();
+  disk_.settle();
+  EXPECT_EQ(texts()[0], "people 1.0.0");
+  const std::uint64_t cuts =
+      for_each_crash(disk_, 8, 1, [&](FakeStorage& after, std::size_t step, std::uint64_t choice) {
+        StoredMetadata left(after);
+        const auto root = left.root();
+        if (!root.ok() || root->version < 2 || !left.start(first_).ok()) {
+          ADD_FAILURE() << "step " << step << ", choice " << choice << ": "
+                        << (root.ok() ? "an older root" : root.error().message);
+          return false;
+        }
+        EXPECT_EQ(left.root().value().version, root->version);
+        return true;
+      });
+  EXPECT_GT(cuts, 50u);
+  EXPECT_EQ(metadata().root().value().version, 3);
+}
+
+// --- What is chosen ---
 
 TEST_F(Client, TakesTheHighestVersionWhereNothingIsAssigned) {
   add("people", "1.9.0");

@@ -161,11 +161,16 @@ bool Home::is_running() const {
 
 Status Home::trust_root(Storage& into) const {
   StoredMetadata metadata(into);
-  if (config.root.empty() || metadata.check_root().ok()) return {};
+  const auto trusted = metadata.root();
+  // Its copies are mended, whatever has become of the file that it began with.
+  if (trusted.ok()) return metadata.start(trusted->bytes);
+  if (config.root.empty()) {
+    return trusted.error().code == Code::kNotFound ? Status() : Status(Error(trusted.error()));
+  }
   TRY_VALUE(const std::string root, read_file(config.root, trust::tuf::kMaxRootBytes));
   Status started = metadata.start(root);
-  if (!started.ok()) return std::move(started).error().at(config.root);
-  return started;
+  if (started.ok() || trusted.error().code != Code::kNotFound) return started;
+  return std::move(started).error().at(config.root);
 }
 
 Result<AgentState> Home::state() const {
@@ -183,10 +188,10 @@ std::optional<Live> Home::live() const {
 namespace {
 
 Status look_at_root(const Home& home) {
-  StoredMetadata metadata(*home.storage);
-  Status there = metadata.check_root();
-  if (there.ok() || there.error().code != Code::kNotFound) return there;
-  if (home.config.root.empty()) return fail(Code::kNotFound, "no root.json is trusted");
+  const auto there = StoredMetadata(*home.storage).root();
+  if (there.ok()) return {};
+  if (home.config.root.empty() && there.error().code == Code::kNotFound)
+    return fail(Code::kNotFound, "no root.json is trusted");
   StorageOverlay look(home.storage.get());
   return home.trust_root(look);
 }

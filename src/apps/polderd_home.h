@@ -40,7 +40,8 @@ struct Home {
   // this time included; 1 where that cannot be kept.
   std::int64_t count_runtime_start() const;
   void forget_runtime_starts() const;
-  // Takes the root that came with the device, where none is trusted yet.
+  // Takes the root that came with the device, where none is trusted yet; mends the copies of one
+  // that is.
   Status trust_root(Storage& into) const;
   // As it was saved, with the units of the configuration.
   Result<AgentState> state() const;

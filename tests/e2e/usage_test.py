@@ -47,7 +47,7 @@ WRONG = {
     "--remove": [], "repo add --target": [],
     "--signature": [], "--public-key": [], "--earlier": [], "--actor": [], "--act": [],
     "--object": [], "--detail": [], "--origin": [], "--since": [], "--checkpoint": [], "--to": [],
-    "--add-recipient": [], "--audit-log": [],
+    "--add-recipient": [], "--audit-log": [], "--baselines": [],
     "--entry": ["", "abc", "-1", "1.5", "99999999999999999999"],
     "--last": ["", "abc", "-1", "0", "1000001"],
     "--threshold": THRESHOLDS, "--root-threshold": THRESHOLDS, "--targets-threshold": THRESHOLDS,

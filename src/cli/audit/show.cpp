@@ -78,7 +78,7 @@ Status show_segments(const std::string& folder, Printer& printer) {
     }
     next = number + 1;
     const std::string name = trust::segment_file(number);
-    TRY(show(folder + "/" + name, name, printer));
+    TRY(show(fmt::format("{}/{}", folder, name), name, printer));
   }
   return {};
 }

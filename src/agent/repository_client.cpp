@@ -26,7 +26,6 @@ using trust::tuf::Updater;
 
 constexpr char kFolder[] = "metadata";
 constexpr std::size_t kMaxStoredNameBytes = 128;
-constexpr std::size_t kMaxListedVersions = 256;  // of one model, that no role is trusted for
 
 // The online role that chooses; nullptr where the repository has none.
 const DelegatedRole* assignments_role(const Updater& updater) {
@@ -257,21 +256,15 @@ Result<trust::Assignment> RepositoryClient::assignment(Updater& updater) {
 Result<RepositoryClient::Wish> RepositoryClient::highest(Updater& updater, const std::string& unit,
                                                          bool is_runtime) {
   TRY_VALUE(const auto paths, updater.list(unit + "/"));
-  std::vector<Version> versions;
+  std::optional<Version> highest;
   const auto pin = config_.pins.find(unit);
   for (const std::string& path : paths) {
     auto version = version_of(path, unit);
-    if (version && (pin == config_.pins.end() || pin->second == *version))
-      versions.push_back(std::move(*version));
+    if (version && (pin == config_.pins.end() || pin->second == *version) &&
+        (!highest || *highest < *version))
+      highest = std::move(version);
   }
-  std::sort(versions.begin(), versions.end(), std::greater<>());
-  if (versions.size() > kMaxListedVersions) versions.resize(kMaxListedVersions);
-  // What a role lists that is not trusted for it is passed over.
-  for (const Version& version : versions) {
-    const auto target = updater.find(manifest_target(unit, version));
-    if (target.ok()) return Wish{unit, version, is_runtime};
-    if (target.error().code != Code::kNotFound) return Error(target.error());
-  }
+  if (highest) return Wish{unit, *std::move(highest), is_runtime};
   return fail(Code::kNotFound, "the repository has no release of '{}'{}", unit,
               pin == config_.pins.end()
                   ? ""

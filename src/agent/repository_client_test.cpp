@@ -264,6 +264,16 @@ TEST_F(Client, PassesOverWhatARoleIsNotTrustedFor) {
   EXPECT_EQ(texts()[0], "people 1.0.0");
 }
 
+TEST_F(Client, ARoleHidesNoReleaseBehindVersionsThatAreNotItsOwn) {
+  add("people", "1.0.0");
+  role("vehicles").paths->push_back("people/0.*/*");
+  for (int i = 0; i < 300; ++i)
+    repository_.add_target("vehicles", manifest_target("people", version(fmt::format("9.{}.0", i))),
+                           "x");
+  publish();
+  EXPECT_EQ(texts()[0], "people 1.0.0");
+}
+
 TEST_F(Client, FollowsTheAssignment) {
   add("people", "1.0.0");
   add("people", "2.0.0");

@@ -21,7 +21,8 @@ Error http_status_error(int status) {
   switch (status) {
     case 400: return error(Code::kInvalid, "bad request");
     case 401: return error(Code::kDenied, "who we are is not known or not enough");
-    case 403: return error(Code::kDenied, "forbidden");
+    // Object stores whose lists are private say so of what they do not have.
+    case 403: return error(Code::kNotFound, "forbidden, or not there");
     case 404: return error(Code::kNotFound, "not found");
     case 407: return error(Code::kDenied, "a proxy wants a password");
     case 408: return error(Code::kTimeout, "it waited too long for the request");

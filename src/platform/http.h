@@ -52,7 +52,7 @@ class HttpSink {
 // One request at a time. Not thread-safe.
 //
 // Errors name the URL without its query. kInvalid: the URL, a status that blames the request (400,
-// 416). kNotFound: 404, 410. kDenied: TLS (who the server is, who we are), 401, 403, a redirect.
+// 416). kNotFound: 403, 404, 410. kDenied: TLS (who the server is, who we are), 401, a redirect.
 // kTimeout: the deadline, the pace, 408. kUnavailable: no such host, no connection, a cut, 429 and
 // 5xx. kExhausted: more than the cap, headers included. kCorrupt: what is no HTTP, or another range
 // than asked. kUnsupported: compressed bodies. What begin() and write() return is handed on.

@@ -137,18 +137,15 @@ Status Updater::update_roots() {
   for (int i = 0; i < kMaxRootRotations; ++i) {
     const std::int64_t next = set_->root().version + 1;
     auto bytes = fetcher_->fetch_metadata(fmt::format("{}.root.json", next), kMaxRootBytes);
-    // Object stores whose lists are private say 403 of what is not there.
-    const bool is_none =
-        !bytes && (bytes.error().code == Code::kNotFound || bytes.error().code == Code::kDenied);
-    if (is_none) break;
+    if (!bytes && bytes.error().code == Code::kNotFound) break;
     if (!bytes) return std::move(bytes).error();
     TRY(set_->update_root(*bytes));
+    // Before that root is stored: an update that begins with it knows of no change.
+    if (set_->keys_were_rotated()) {
+      TRY(store_->remove(stored_name("timestamp")));
+      TRY(store_->remove(stored_name("snapshot")));
+    }
     TRY(store_->replace(stored_name("root"), *bytes));
-  }
-  // Before the root's expiry is looked at: the next update would no longer know of the change.
-  if (set_->keys_were_rotated()) {
-    TRY(store_->remove(stored_name("timestamp")));
-    TRY(store_->remove(stored_name("snapshot")));
   }
   return set_->end_roots();
 }
@@ -238,7 +235,14 @@ Result<std::vector<std::string>> Updater::list(std::string_view folder) {
       roles.push_back(name);
     }
   }
-  return std::vector<std::string>(paths.begin(), paths.end());
+  // What a role lists beyond what it is trusted for counts for nothing, here as well.
+  std::vector<std::string> found;
+  for (const std::string& path : paths) {
+    const auto target = find(path);
+    if (target) found.push_back(path);
+    else if (target.error().code != Code::kNotFound) return Error(target.error());
+  }
+  return found;
 }
 
 Status Updater::download(const Target& target, const Sink& sink) {

@@ -31,8 +31,8 @@ using Sink = std::function<Status(std::string_view bytes)>;
 class Fetcher {
  public:
   virtual ~Fetcher() = default;
-  // The whole file. Errors: kNotFound when the repository has no such file; kExhausted as soon as
-  // there are more bytes than the cap; kUnavailable, kTimeout, kIo.
+  // The whole file. Errors: kNotFound only when the repository says that it has no such file;
+  // kExhausted as soon as there are more bytes than the cap; kUnavailable, kTimeout, kDenied, kIo.
   virtual Result<std::string> fetch_metadata(const std::string& name, std::size_t cap_bytes) = 0;
   // Piece by piece. Errors: as above, and those of the sink at once.
   virtual Status fetch_target(const std::string& name, std::int64_t cap_bytes,
@@ -97,9 +97,9 @@ class Updater {
   // 5.6.7, after refresh(). Loads delegated roles as they are needed. Errors: kNotFound only when
   // all roles that are trusted for the path were read and none lists it; those of refresh().
   Result<Target> find(std::string_view target_path);
-  // Paths below a folder ("people/") that roles list which may be trusted for some there: where
-  // nothing says which to look for. find() tells whether one of them is a target. Loads every such
-  // role. Errors: kExhausted above kMaxListedRoles; those of refresh().
+  // Paths of all targets below a folder ("people/"), in order: where nothing says which to look
+  // for. Loads every role that may be trusted for some there. Errors: kExhausted above
+  // kMaxListedRoles; those of refresh().
   Result<std::vector<std::string>> list(std::string_view folder);
   // 5.7. What the sink gets is verified only when this returns no error.
   Status download(const Target& target, const Sink& sink);

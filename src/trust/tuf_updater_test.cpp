@@ -34,7 +34,7 @@ TEST(TufUpdater, AsksForNoMoreThanItNeeds) {
   EXPECT_EQ(client.install(repository.files, "people/none").error().code, Code::kNotFound);
 }
 
-TEST(TufUpdater, ListsWhatRolesMayHaveBelowAFolder) {
+TEST(TufUpdater, ListsTheTargetsBelowAFolder) {
   TestRepository repository;
   auto& targets = repository.targets["targets"];
   repository.add_target("targets", "people/of-all.plan", "x");
@@ -47,22 +47,48 @@ TEST(TufUpdater, ListsWhatRolesMayHaveBelowAFolder) {
   TestClient client(repository);
   Updater updater(repository.files, client.store, kTestNowS);
   ASSERT_TRUE(updater.refresh());
-  EXPECT_EQ(updater.list("people/").value(),
-            (Names{"people/1.0.0/a", "people/model.plan", "people/of-all.plan"}));
+  // Not people/model.plan, which the role lists and is no longer trusted for.
+  EXPECT_EQ(updater.list("people/").value(), (Names{"people/1.0.0/a", "people/of-all.plan"}));
   EXPECT_EQ(updater.trusted().targets("vehicles"), nullptr);
   EXPECT_EQ(updater.list("vehicles/").value(), (Names{"vehicles/model.plan"}));
-  // A role by hash prefixes may have anything; what is not its own is not found.
+  // A role by hash prefixes may have anything; what is not its own is no target.
   targets.delegations->roles[1].paths.reset();
-  targets.delegations->roles[1].path_hash_prefixes = {"0"};
-  repository.bump();
-  repository.publish();
-  Updater next(repository.files, client.store, kTestNowS);
-  ASSERT_TRUE(next.refresh());
-  EXPECT_EQ(next.list("people/")->size(), 4u);
-  EXPECT_EQ(next.find("people/not-theirs.plan").ok(),
-            hex(sha256("people/not-theirs.plan")).starts_with("0"));
-  EXPECT_TRUE(next.find("people/1.0.0/a"));
-  EXPECT_EQ(next.list("nobody/").value(), Names{});
+  const std::string digit = hex(sha256("people/not-theirs.plan")).substr(0, 1);
+  for (const bool is_its_own : {false, true}) {
+    targets.delegations->roles[1].path_hash_prefixes = {
+        is_its_own ? digit : std::string(digit == "0" ? "1" : "0")};
+    repository.bump();
+    repository.publish();
+    Updater next(repository.files, client.store, kTestNowS);
+    ASSERT_TRUE(next.refresh());
+    EXPECT_EQ(next.list("people/")->size(), is_its_own ? 3u : 2u);
+    EXPECT_EQ(next.find("people/not-theirs.plan").ok(), is_its_own);
+    EXPECT_EQ(next.list("nobody/").value(), Names{});
+  }
+}
+
+TEST(TufUpdater, AFileThatIsHeldBackIsNotOneThatListsNothing) {
+  TestRepository repository;
+  for (const char* role : {"snapshot", "targets", "people"}) {
+    TestClient client(repository);
+    MemoryFetcher files = repository.files;
+    const std::string name = fmt::format("1.{}.json", role);
+    ASSERT_EQ(files.files.erase(name), 1u);
+    const auto result = client.install(files, "people/none");
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code, Code::kCorrupt);
+    EXPECT_TRUE(result.error().message.starts_with(name)) << result.error().message;
+  }
+  TestClient client(repository);
+  EXPECT_EQ(client.install(repository.files, "people/none").error().code, Code::kNotFound);
+  // Nor is one that a role delegates to and the snapshot does not list.
+  repository.snapshot.meta.erase("people.json");
+  ++repository.snapshot.version;
+  ++repository.timestamp.version;
+  repository.publish_snapshot();
+  repository.publish_timestamp();
+  TestClient other(repository);
+  EXPECT_EQ(other.install(repository.files, "people/none").error().code, Code::kCorrupt);
 }
 
 TEST(TufUpdater, NamesAreEncoded) {
@@ -163,38 +189,68 @@ TEST(TufUpdater, ReplacedKeysLeaveNothingStored) {
   EXPECT_EQ(client.install(repository.files, "base.plan").value(), "release 2 of base");
 }
 
+// The same where that update ends because a request or the disk fails.
+TEST(TufUpdater, AFaultRightAfterReplacedKeysLosesNoRecovery) {
+  struct Faulty final : Fetcher {
+    MemoryFetcher* files = nullptr;
+    std::string fails;
+    Result<std::string> fetch_metadata(const std::string& name, std::size_t cap_bytes) override {
+      if (name == fails) return fail(Code::kTimeout, "{}: too slow", name);
+      return files->fetch_metadata(name, cap_bytes);
+    }
+    Status fetch_target(const std::string& name, std::int64_t cap_bytes,
+                        const Sink& sink) override {
+      return files->fetch_target(name, cap_bytes, sink);
+    }
+  };
+  for (const std::string role : {"timestamp", "snapshot"}) {
+    for (const std::string at : {"3.root.json", "timestamp.json", "disk"}) {
+      SCOPED_TRACE(role + ", " + at);
+      TestRepository repository;
+      TestClient client(repository);
+      repository.common(role).version = kMaxInteger;
+      if (role == "snapshot") repository.timestamp.version = 2;
+      repository.publish();
+      ASSERT_TRUE(client.install(repository.files, "base.plan"));
+      // One key of each that has not signed what is stored, so that it still verifies.
+      for (const char* online : {"snapshot", "timestamp"})
+        repository.root.roles[online].key_ids.pop_back();
+      repository.publish_root();
+      repository.snapshot.version = 2;
+      repository.timestamp.version = 3;
+      repository.release("release 2");
+      repository.targets["targets"].version = 2;
+      repository.publish();
+      Faulty faulty;
+      faulty.files = &repository.files;
+      faulty.fails = at;
+      if (at == "disk") client.store.writes_left = 0;
+      EXPECT_FALSE(client.install(faulty, "base.plan").ok());
+      client.store.writes_left = INT32_MAX;
+      const auto result = client.install(repository.files, "base.plan");
+      ASSERT_TRUE(result.ok()) << result.error().message;
+      EXPECT_EQ(*result, "release 2 of base");
+    }
+  }
+}
+
 TEST(TufUpdater, AnErrorOfTheNetworkIsNoEndOfTheRoots) {
   struct Broken final : Fetcher {
+    Code code = Code::kUnavailable;
     Result<std::string> fetch_metadata(const std::string& name, std::size_t) override {
-      return fail(Code::kUnavailable, "{}: no route", name);
+      return fail(code, "{}: no route", name);
     }
     Status fetch_target(const std::string&, std::int64_t, const Sink&) override { return {}; }
   } broken;
   TestRepository repository;
   TestClient client(repository);
-  const auto result = client.install(broken, "base.plan");
-  EXPECT_EQ(result.error().message, "2.root.json: no route");
-}
-
-// Object stores whose lists are private say so of what is not there.
-TEST(TufUpdater, ForbiddenIsNoMoreRoots) {
-  struct Private final : Fetcher {
-    MemoryFetcher files;
-    Result<std::string> fetch_metadata(const std::string& name, std::size_t cap_bytes) override {
-      auto bytes = files.fetch_metadata(name, cap_bytes);
-      if (!bytes && bytes.error().code == Code::kNotFound)
-        return fail(Code::kDenied, "{}: status 403", name);
-      return bytes;
-    }
-    Status fetch_target(const std::string& name, std::int64_t cap_bytes,
-                        const Sink& sink) override {
-      return files.fetch_target(name, cap_bytes, sink);
-    }
-  } fetcher;
-  TestRepository repository;
-  TestClient client(repository);
-  fetcher.files.files = repository.files.files;
-  EXPECT_TRUE(client.install(fetcher, "base.plan"));
+  // kDenied: a certificate that is refused, a redirect.
+  for (const Code code : {Code::kUnavailable, Code::kDenied, Code::kTimeout, Code::kIo}) {
+    broken.code = code;
+    const auto result = client.install(broken, "base.plan");
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().message, "2.root.json: no route");
+  }
 }
 
 TEST(TufUpdater, TheSinksErrorEndsTheDownload) {
@@ -244,6 +300,16 @@ TEST(TufHttp, FetchesFromAWebServer) {
   EXPECT_EQ(client.install(fetcher, "people/model.plan").error().code, Code::kUnavailable);
   http.faults.push_back({.kind = HttpFault::Kind::kStatus, .at = 503});
   EXPECT_EQ(client.install(fetcher, "people/model.plan").error().code, Code::kUnavailable);
+  // Object stores whose lists are private say 403 of what is not there.
+  http.faults.push_back({.kind = HttpFault::Kind::kStatus, .at = 403});
+  EXPECT_TRUE(client.install(fetcher, "people/model.plan"));
+  // Who refuses us, or leads elsewhere, would hide a root that replaces keys.
+  for (const HttpFault& fault : {HttpFault{.kind = HttpFault::Kind::kRedirect},
+                                 HttpFault{.kind = HttpFault::Kind::kStatus, .at = 401},
+                                 HttpFault{.kind = HttpFault::Kind::kStatus, .at = 407}}) {
+    http.faults.push_back(fault);
+    EXPECT_EQ(client.install(fetcher, "people/model.plan").error().code, Code::kDenied);
+  }
   EXPECT_TRUE(client.install(fetcher, "people/model.plan"));
 }
 

@@ -207,7 +207,27 @@ MISTAKES = [Mistake(*words) for words in [
     ("names of all metadata hold a version", UPDATER,
      "if (set_->root().consistent_snapshot.value_or(false)) {", "if (true) {"),
     ("an error of the network ends the roots", UPDATER,
-     "if (is_none) break;", "if (is_none || (MUTANT && !bytes)) break;"),
+     "if (!bytes && bytes.error().code == Code::kNotFound) break;",
+     "if (!bytes && (MUTANT || bytes.error().code == Code::kNotFound)) break;"),
+    ("a new root is stored before what it makes void is removed", UPDATER,
+     '''    if (set_->keys_were_rotated()) {
+      TRY(store_->remove(stored_name("timestamp")));
+      TRY(store_->remove(stored_name("snapshot")));
+    }
+    TRY(store_->replace(stored_name("root"), *bytes));
+  }
+''', '''    TRY(store_->replace(stored_name("root"), *bytes));
+  }
+  if (set_->keys_were_rotated()) {
+    TRY(store_->remove(stored_name("timestamp")));
+    TRY(store_->remove(stored_name("snapshot")));
+  }
+'''),
+    ("a file that is held back lists nothing", UPDATER,
+     "if (bytes || bytes.error().code != Code::kNotFound) return bytes;",
+     "if (MUTANT || bytes || bytes.error().code != Code::kNotFound) return bytes;"),
+    ("what a role is not trusted for is listed", UPDATER,
+     "if (target) found.push_back(path);", "if (MUTANT || target) found.push_back(path);"),
     ("roots without end", UPDATER,
      "for (int i = 0; i < kMaxRootRotations; ++i) {",
      "for (int i = 0; MUTANT || i < kMaxRootRotations; ++i) {"),

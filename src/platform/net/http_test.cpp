@@ -209,7 +209,7 @@ TEST_F(Http, Statuses) {
   expect(Code::kNotFound, "/status/404", "404");
   expect(Code::kNotFound, "/status/410", "410");
   expect(Code::kDenied, "/status/401", "401");
-  expect(Code::kDenied, "/status/403", "403");
+  expect(Code::kNotFound, "/status/403", "403");
   expect(Code::kInvalid, "/status/400", "400");
   expect(Code::kUnavailable, "/status/500", "500");
   expect(Code::kUnavailable, "/status/502", "502");

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/class_names.h"
 #include "agent/release_id.h"
+#include "agent/release_names.h"
 #include "proto/report.h"
 #include "proto/worker.h"
 #include "telemetry/counters.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/kept_output.h"
+#include "agent/shadow.h"
 #include "base/fail.h"
 
 namespace polder::agent {
@@ -25,11 +26,16 @@ std::uint64_t file_bytes(const proto::Start& job) {
 
 }  // namespace
 
-void Supervisor::run(proto::Start start, ClassNames class_names, FillKeys fill_keys) {
+void Supervisor::run(proto::Start start, ReleaseNames names, FillKeys fill_keys) {
   stop();
   job_ = std::move(start);
   fill_keys_ = std::move(fill_keys);
-  class_names_ = std::move(class_names);
+  release_names_ = std::move(names);
+  for (const proto::ShadowModel& shadow : job_.shadows) {
+    const std::string& model = shadow.model.name;
+    release_names_.stages.insert({shadow_old_stage(model), shadow_new_stage(model)});
+    release_names_.signals.insert({shadow_agreement(model), shadow_difference(model)});
+  }
   crash_loop_ = false;
   crashes_in_a_row_ = 0;
   crash_times_us_.clear();
@@ -147,6 +153,12 @@ Status Supervisor::take(std::string_view bytes) {
 
 Status Supervisor::take(const proto::Ready& ready) {
   if (names_) return fail(Code::kCorrupt, "it is ready twice");
+  const auto are_known = [](const std::vector<std::string>& said, const auto& known) {
+    return std::ranges::all_of(said, [&](const std::string& name) { return known.contains(name); });
+  };
+  if (!are_known(ready.stages, release_names_.stages) ||
+      !are_known(ready.signals, release_names_.signals))
+    return fail(Code::kCorrupt, "it reports of what its release does not have");
   names_ = ready;
   phase_ = WorkerPhase::kRunning;
   running_since_us_ = clock_.now_us();
@@ -154,8 +166,8 @@ Status Supervisor::take(const proto::Ready& ready) {
 }
 
 Status Supervisor::take(const proto::Aggregates& all) {
-  TRY(total_.add(*names_, class_names_, all));
-  return window_.add(*names_, class_names_, all);
+  TRY(total_.add(*names_, release_names_.classes, all));
+  return window_.add(*names_, release_names_.classes, all);
 }
 
 Status Supervisor::take(const proto::Alarm& alarm) {

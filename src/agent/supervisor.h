@@ -50,9 +50,10 @@ class Supervisor {
   Supervisor(Processes& processes, Clock& clock, WorkerPolicy policy)
       : processes_(processes), clock_(clock), policy_(std::move(policy)) {}
 
-  // Ends what runs, forgets its crashes, and starts this. A start that fails is a crash.
-  // What it counts of a class is kept under the class's name. `start` is without content keys.
-  void run(proto::Start start, ClassNames class_names = {}, FillKeys fill_keys = {});
+  // Ends what runs, forgets its crashes, and starts this. A start that fails is a crash, and so is
+  // a worker that reports of what has no name among `names` and those of its shadows. `start` is
+  // without content keys.
+  void run(proto::Start start, ReleaseNames names, FillKeys fill_keys = {});
   // Asks it to stop, and ends it after WorkerPolicy::stop_ms; waits as long.
   void stop();
   void poll();
@@ -104,7 +105,7 @@ class Supervisor {
   std::unique_ptr<ChildProcess> child_;
   proto::Start job_;
   FillKeys fill_keys_;
-  ClassNames class_names_;
+  ReleaseNames release_names_;
   WorkerPhase phase_ = WorkerPhase::kStopped;
   bool crash_loop_ = false;
   std::string reason_;

@@ -18,6 +18,13 @@ std::string bytes_of(const proto::FromWorker& message) {
 
 proto::Start job() { return {.pipeline = "/p.toml"}; }
 const proto::Ready kReady{{"camera", "detect"}, {"detect.score"}};
+const ReleaseNames kNames{{"camera", "detect", "count"}, {"detect.score"}, {}, {}};
+
+ReleaseNames with_classes(ClassNames classes) {
+  ReleaseNames names = kNames;
+  names.classes = std::move(classes);
+  return names;
+}
 
 class RealWorkers : public testing::Test {
  protected:
@@ -44,7 +51,7 @@ class RealWorkers : public testing::Test {
   // Polls until it has crashed (or ended), on the machine's clock; its reason.
   std::string reason(const WorkerPolicy& policy) {
     Supervisor supervisor(processes_, clock_, policy);
-    supervisor.run(job());
+    supervisor.run(job(), kNames);
     for (int i = 0; i < 6000; ++i) {
       supervisor.poll();
       if (supervisor.phase() == WorkerPhase::kWaiting || supervisor.phase() == WorkerPhase::kEnded)
@@ -158,7 +165,7 @@ class Times : public testing::Test {
   }
   void start() {
     supervisor_ = std::make_unique<Supervisor>(processes_, clock_, policy_);
-    supervisor_->run(job(), {"person"});
+    supervisor_->run(job(), with_classes({"person"}));
     supervisor_->poll();
   }
   void kill_worker() {
@@ -199,7 +206,7 @@ TEST_F(Times, ContentKeysAreHadForEachStartAndKeptByNone) {
     return {};
   };
   supervisor_ = std::make_unique<Supervisor>(processes_, clock_, policy_);
-  supervisor_->run(sealed, {}, fill_keys);
+  supervisor_->run(sealed, kNames, fill_keys);
   supervisor_->poll();
   kill_worker();
   pass_ms(policy_.first_wait_ms);
@@ -266,7 +273,7 @@ TEST_F(Times, ACrashLoopIsSaidAndLeft) {
     pass_ms(policy_.longest_wait_ms);
   }
   EXPECT_TRUE(supervisor_->is_crash_loop());
-  supervisor_->run(job());
+  supervisor_->run(job(), kNames);
   EXPECT_FALSE(supervisor_->is_crash_loop());
 }
 
@@ -343,6 +350,16 @@ TEST_F(Times, WhatItMayNotSay) {
     pass_ms(1);
     EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting) << message.index();
     EXPECT_EQ(supervisor_->total().frames, 0u);
+  }
+  // What is not its release's has no name of its own choice.
+  for (const proto::Ready& ready :
+       {proto::Ready{{"camera", "a number plate"}, {}}, proto::Ready{{"camera"}, {"a face"}},
+        proto::Ready{{"shadow.people.old"}, {}}}) {
+    ready_ = false;
+    start();
+    say(ready);
+    pass_ms(1);
+    EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
   }
   ready_ = false;
   start();

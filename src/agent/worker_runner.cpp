@@ -191,12 +191,11 @@ Status WorkerRunner::start(const std::string& unit, Worker& worker) {
   FillKeys keys = fill_keys(staged.models);
   // Without its keys it is not begun.
   if (proto::Start with_keys = job; keys) TRY(keys(with_keys));
-  auto names = class_names(storage_, staged);
-  if (!names.ok() && happened_)
-    happened_({trust::Act::kNote, unit, "classes go by number: " + names.error().message});
+  TRY_VALUE(ReleaseNames names, release_names(storage_, staged));
+  if (!names.trouble.empty() && happened_)
+    happened_({trust::Act::kNote, unit, "classes go by number: " + names.trouble});
   worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, policy_);
-  worker.supervisor->run(std::move(job), names.ok() ? std::move(*names) : ClassNames(),
-                         std::move(keys));
+  worker.supervisor->run(std::move(job), std::move(names), std::move(keys));
   return {};
 }
 
@@ -230,6 +229,7 @@ Status WorkerRunner::begin_shadow(const std::string& unit, Worker& worker, Slot 
   TRY_VALUE(const StagedRelease old, slots_.open(unit, worker.slot, worker.release));
   proto::Start job = worker.supervisor->job();
   TRY_VALUE(job.shadows, shadows_of(job, staged));
+  TRY_VALUE(ReleaseNames names, release_names(storage_, old));
   std::vector<StagedModel> models = old.models;
   models.insert(models.end(), staged.models.begin(), staged.models.end());
   const Slot old_slot = worker.slot;
@@ -244,7 +244,7 @@ Status WorkerRunner::begin_shadow(const std::string& unit, Worker& worker, Slot 
   WorkerPolicy policy = policy_;
   policy.memory_bytes *= 2;
   worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, std::move(policy));
-  worker.supervisor->run(std::move(job), {}, fill_keys(std::move(models)));
+  worker.supervisor->run(std::move(job), std::move(names), fill_keys(std::move(models)));
   return {};
 }
 

@@ -84,8 +84,14 @@ class Worker : public testing::Test {
         << "RIFF" + u32(std::uint32_t(36 + data.size())) + "WAVEfmt " + u32(16) + format + "data" +
                u32(std::uint32_t(data.size())) + data;
   }
+  ReleaseNames names() const {
+    const auto text = read_file(job_.pipeline, kMaxTomlBytes);
+    if (!text.ok()) return {};
+    const auto document = parse_toml(*text, job_.pipeline);
+    return document.ok() ? reported_names(*document) : ReleaseNames();
+  }
   void run_until_over(Supervisor& supervisor) {
-    supervisor.run(job_);
+    supervisor.run(job_, names());
     for (int i = 0; i < 6000; ++i) {
       supervisor.poll();
       if (supervisor.phase() == WorkerPhase::kEnded || supervisor.phase() == WorkerPhase::kWaiting)
@@ -258,7 +264,7 @@ TEST_F(Worker, KeepsNoContentKeyWhileItRuns) {
   job_.shadows = {{{"loudness", folder_ / "new", {}}, 1e-6, 0}};
   NumberedProcesses processes;
   Supervisor supervisor(processes, clock_, policy_);
-  supervisor.run(job_, {}, [&](proto::Start& job) -> Status {
+  supervisor.run(job_, names(), [&](proto::Start& job) -> Status {
     job.models[0].content_key = WipedBytes(keys[0].bytes().view());
     job.shadows[0].model.content_key = WipedBytes(keys[1].bytes().view());
     return {};
@@ -412,7 +418,7 @@ privacy = { raw = "allow: a public picture" }
 
 TEST_F(Worker, StopsWhenItIsTold) {
   Supervisor supervisor(processes_, clock_, policy_);
-  supervisor.run(job_);
+  supervisor.run(job_, names());
   for (int i = 0; i < 3000 && supervisor.phase() == WorkerPhase::kStarting; ++i) {
     supervisor.poll();
     clock_.sleep_until_us(clock_.now_us() + 1'000);

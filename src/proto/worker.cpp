@@ -112,7 +112,9 @@ Status check(const Aggregates& all) {
   for (const ClassCount& count : all.classes)
     if (count.index >= kMaxClasses || !is_total(count.count)) return corrupt("a class");
   for (const StageAggregate& stage : all.stages)
-    if (stage.stage >= kMaxStages || !is_total(stage.packets)) return corrupt("a stage");
+    if (stage.stage >= kMaxStages || !is_total(stage.packets) ||
+        stage.latency_ms.count() + stage.latency_ms.refused() > stage.packets)
+      return corrupt("a stage");
   for (const SignalAggregate& signal : all.signals)
     if (signal.signal >= kMaxSignals || !std::ranges::all_of(signal.bins, is_total))
       return corrupt("a signal");

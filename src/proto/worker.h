@@ -6,7 +6,7 @@
 //
 // No message holds tensors, pixels or samples. Names of stages and signals are said once, in Ready,
 // before the first frame has been read; from then on a worker says numbers, until it ends. What a
-// class is called it never says: that is the release's (agent/class_names.h).
+// class is called it never says: that is the release's (agent/release_names.h).
 #pragma once
 
 #include <polder/error.h>

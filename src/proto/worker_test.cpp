@@ -105,7 +105,7 @@ TEST(WorkerMessages, TheFullestSketchFits) {
   Aggregates all;
   StageAggregate& stage = all.stages.emplace_back();
   for (int i = 0; i <= telemetry::Sketch::kBuckets; ++i)
-    stage.latency_ms.add(telemetry::Sketch::upper_bound(i) * 0.99);
+    stage.latency_ms.add(telemetry::Sketch::upper_bound(i) * 0.99), ++stage.packets;
   EXPECT_LT(bytes_of(FromWorker(all)).size(), 16'000u);
 }
 
@@ -133,6 +133,10 @@ TEST(WorkerMessages, CapsHoldBothWays) {
   late.shadows.assign(kMaxModels + 1, start().shadows[0]);
   EXPECT_EQ(code(ToWorker(late)), Code::kExhausted);
   EXPECT_EQ(code(FromWorker(Ended{{}, "", true})), Code::kCorrupt);
+  Aggregates more;  // latencies than packets
+  more.stages.push_back({.stage = 0, .packets = 1});
+  more.stages[0].latency_ms.add(5, 2);
+  EXPECT_EQ(code(FromWorker(more)), Code::kCorrupt);
   EXPECT_EQ(decode_from_worker(std::string(kMaxWorkerMessageBytes + 1, 0)).error().code,
             Code::kExhausted);
 }

@@ -1,9 +1,10 @@
-#include "agent/class_names.h"
+#include "agent/release_names.h"
 
 #include <algorithm>
 #include <optional>
 #include <set>
 
+#include "agent/signals.h"
 #include "base/fail.h"
 #include "base/text.h"
 #include "base/toml.h"
@@ -73,22 +74,15 @@ void merge(ClassNames& to, const ClassNames& other) {
   }
 }
 
-}  // namespace
-
-std::string class_name(const ClassNames& names, std::size_t number) {
-  return number < names.size() ? names[number] : std::to_string(number);
-}
-
-Result<ClassNames> class_names(Storage& storage, const StagedRelease& staged) {
-  if (!staged.manifest.pipeline) return ClassNames();
-  const trust::Pipeline& pipeline = *staged.manifest.pipeline;
-  TRY_VALUE(const std::string text,
-            read_signed(storage, staged.pipeline(), pipeline.blob, kMaxTomlBytes));
-  TRY_VALUE(const TomlValue document, parse_toml(text, staged.pipeline()));
+// Errors: kCorrupt for a file that is not the manifest's; kNotFound for labels that are not the
+// release's; those of reading.
+Result<ClassNames> class_names(Storage& storage, const StagedRelease& staged,
+                               const TomlValue& document) {
   std::optional<ClassNames> names;
+  const auto& files = staged.manifest.pipeline->files;
   for (const std::string& file : label_files(document)) {
-    const auto digest = pipeline.files.find(file);
-    if (digest == pipeline.files.end())
+    const auto digest = files.find(file);
+    if (digest == files.end())
       return fail(Code::kNotFound, "{}: labels '{}' are no file of the release", staged.pipeline(),
                   clipped(file));
     TRY_VALUE(const std::string labels,
@@ -97,6 +91,42 @@ Result<ClassNames> class_names(Storage& storage, const StagedRelease& staged) {
     else names = names_in(labels);
   }
   return names ? std::move(*names) : ClassNames();
+}
+
+}  // namespace
+
+std::string class_name(const ClassNames& names, std::size_t number) {
+  return number < names.size() ? names[number] : std::to_string(number);
+}
+
+ReleaseNames reported_names(const TomlValue& document) {
+  ReleaseNames names;
+  const TomlValue* steps = document.find("node");
+  if (!steps) return names;
+  for (const TomlValue& step : steps->items) {
+    const TomlValue* name = step.find("name");
+    const TomlValue* type = step.find("type");
+    pipeline::NodeSpec spec;
+    spec.type = type ? pipeline::find_node_type(type->string) : nullptr;
+    if (!name || !spec.type) continue;
+    spec.name = name->string;
+    names.stages.insert(spec.name.substr(0, proto::kMaxNameBytes));
+    if (std::string signal = signal_of(spec); !signal.empty())
+      names.signals.insert(std::move(signal));
+  }
+  return names;
+}
+
+Result<ReleaseNames> release_names(Storage& storage, const StagedRelease& staged) {
+  if (!staged.manifest.pipeline) return ReleaseNames();
+  TRY_VALUE(const std::string text,
+            read_signed(storage, staged.pipeline(), staged.manifest.pipeline->blob, kMaxTomlBytes));
+  TRY_VALUE(const TomlValue document, parse_toml(text, staged.pipeline()));
+  ReleaseNames names = reported_names(document);
+  if (auto classes = class_names(storage, staged, document); classes.ok())
+    names.classes = std::move(*classes);
+  else names.trouble = classes.error().message;
+  return names;
 }
 
 }  // namespace polder::agent

@@ -1,4 +1,4 @@
-#include "agent/class_names.h"
+#include "agent/release_names.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 namespace polder::agent {
 namespace {
 
-class ClassNamesTest : public testing::Test {
+class ReleaseNamesTest : public testing::Test {
  protected:
   // A decoder for each text of its keys.
   void pipeline(const std::vector<std::string>& decoders) {
@@ -29,16 +29,19 @@ class ClassNamesTest : public testing::Test {
     ASSERT_TRUE(replace_stored(disk_, staged_.folder + "/" + name, text).ok());
   }
   ClassNames names() {
-    auto names = class_names(disk_, staged_);
+    const auto names = release_names(disk_, staged_);
     EXPECT_TRUE(names.ok()) << names.error().message;
-    return names.ok() ? *names : ClassNames();
+    EXPECT_EQ(names->trouble, "");
+    return names.ok() ? names->classes : ClassNames();
   }
-  Code error() {
-    const auto names = class_names(disk_, staged_);
-    return names.ok() ? Code(0) : names.error().code;
+  std::string trouble() {
+    const auto names = release_names(disk_, staged_);
+    if (!names.ok()) return std::string(code_name(names.error().code));
+    EXPECT_EQ(names->classes, ClassNames());
+    return names->trouble;
   }
 
-  ClassNamesTest() {
+  ReleaseNamesTest() {
     staged_.folder = "slots";
     staged_.manifest.pipeline.emplace();
   }
@@ -46,7 +49,7 @@ class ClassNamesTest : public testing::Test {
   StagedRelease staged_;
 };
 
-TEST_F(ClassNamesTest, AreThoseOfTheReleasesLabels) {
+TEST_F(ReleaseNamesTest, AreThoseOfTheReleasesLabels) {
   labels("labels.txt", "person\r\ncar\n\ntwo words");
   pipeline({"labels = \"labels.txt\""});
   EXPECT_EQ(names(), (ClassNames{"person", "car", "2", "two words"}));
@@ -56,7 +59,7 @@ TEST_F(ClassNamesTest, AreThoseOfTheReleasesLabels) {
   EXPECT_EQ(names(), ClassNames());
 }
 
-TEST_F(ClassNamesTest, HaveCaps) {
+TEST_F(ReleaseNamesTest, HaveCaps) {
   labels("labels.txt", std::string(kMaxClassNameBytes, 'a') + "\n" +
                            std::string(kMaxClassNameBytes + 1, 'b') + "\ncaf\xc3\xa9\na\tb\n" +
                            std::string(2 * proto::kMaxClasses, '\n'));
@@ -66,10 +69,10 @@ TEST_F(ClassNamesTest, HaveCaps) {
   EXPECT_EQ(found[0], std::string(kMaxClassNameBytes, 'a'));
   for (const std::size_t i : {1u, 2u, 3u, 255u}) EXPECT_EQ(found[i], std::to_string(i));
   labels("labels.txt", std::string(kMaxLabelsBytes + 1, 'a'));
-  EXPECT_NE(error(), Code(0));
+  EXPECT_NE(trouble(), "");
 }
 
-TEST_F(ClassNamesTest, OfTwoDecodersAreThoseInWhichTheyAgree) {
+TEST_F(ReleaseNamesTest, OfTwoDecodersAreThoseInWhichTheyAgree) {
   labels("a.txt", "person\ncar\nbus\n");
   labels("b.txt", "person\ncat\n");
   pipeline({"labels = \"a.txt\"", "labels = \"b.txt\"", "labels = \"a.txt\""});
@@ -78,16 +81,29 @@ TEST_F(ClassNamesTest, OfTwoDecodersAreThoseInWhichTheyAgree) {
   EXPECT_EQ(names(), ClassNames());
 }
 
-TEST_F(ClassNamesTest, AreFromSignedFilesOnly) {
+TEST_F(ReleaseNamesTest, AreFromSignedFilesOnly) {
   labels("labels.txt", "person\n");
   pipeline({"labels = \"labels.txt\""});
   put("labels.txt", "secret\n");
-  EXPECT_EQ(error(), Code::kCorrupt);
+  EXPECT_NE(trouble().find("it is not the release's"), std::string::npos);
   labels("labels.txt", "person\n");
   put("pipeline.toml", "[pipeline]\nname = \"other\"\n");
-  EXPECT_EQ(error(), Code::kCorrupt);
+  EXPECT_EQ(trouble(), "corrupt");
   pipeline({"labels = \"../../etc/hostname\""});
-  EXPECT_EQ(error(), Code::kNotFound);
+  EXPECT_NE(trouble().find("are no file of the release"), std::string::npos);
+}
+
+TEST_F(ReleaseNamesTest, OfStagesAndSignalsAreThoseOfThePipeline) {
+  const auto document = parse_toml(
+      "[pipeline]\nname = \"p\"\n"
+      "[[node]]\nname = \"microphone\"\ntype = \"wav_file\"\n"
+      "[[node]]\nname = \"decode\"\ntype = \"ssd_decode\"\n"
+      "[[node]]\nname = \"x\"\ntype = \"no such type\"\n[[node]]\ntype = \"wav_file\"\n",
+      "pipeline.toml");
+  ASSERT_TRUE(document.ok()) << document.error().message;
+  const ReleaseNames names = reported_names(*document);
+  EXPECT_EQ(names.stages, (std::set<std::string>{"decode", "microphone"}));
+  EXPECT_EQ(names.signals, (std::set<std::string>{"decode.score", "microphone.rms"}));
 }
 
 }  // namespace

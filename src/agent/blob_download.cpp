@@ -21,6 +21,14 @@ constexpr int kMaxBadPieces = 4;
 
 Status check_stored(StoredFile& file, const BlobRef& blob, const Alive& alive) {
   TRY_VALUE(const std::uint64_t size, file.size());
+  const auto read = [&](std::uint64_t offset, std::span<char> out) {
+    return file.read(offset, out);
+  };
+  return check_bytes(size, read, blob, alive);
+}
+
+Status check_bytes(std::uint64_t size, const ReadBytes& read, const BlobRef& blob,
+                   const Alive& alive) {
   const std::string name = trust::hex(blob.sha256);
   if (size != blob.bytes)
     return fail(Code::kCorrupt, "{}: {} bytes expected, {} found", name, blob.bytes, size);
@@ -29,7 +37,7 @@ Status check_stored(StoredFile& file, const BlobRef& blob, const Alive& alive) {
   for (std::uint64_t at = 0; at < size; at += piece.size()) {
     if (alive) TRY(alive());
     piece.resize(std::size_t(std::min<std::uint64_t>(kHashBytes, size - at)));
-    TRY_VALUE(const std::size_t got, file.read(at, piece));
+    TRY_VALUE(const std::size_t got, read(at, piece));
     if (got != piece.size()) return fail(Code::kCorrupt, "{}: ends at {}", name, at + got);
     hash.update(piece);
   }

@@ -5,7 +5,9 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,10 @@ namespace polder::agent {
 
 // Errors: kCorrupt when the file has not these bytes or another digest; kIo.
 Status check_stored(StoredFile& file, const BlobRef& blob, const Alive& alive = {});
+// The same of what is read as StoredFile::read() does.
+using ReadBytes = std::function<Result<std::size_t>(std::uint64_t offset, std::span<char> out)>;
+Status check_bytes(std::uint64_t size, const ReadBytes& read, const BlobRef& blob,
+                   const Alive& alive);
 
 class BlobDownload final : private HttpSink {
  public:

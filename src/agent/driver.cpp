@@ -157,7 +157,9 @@ void Driver::run_active() {
 void Driver::run(const std::string& name) {
   const Unit& unit = state_.units.at(name);
   if (!unit.running()) return parts_.runner.stop(name);
-  const Status status = parts_.runner.run(name, unit.active, *unit.running());
+  Status status = verify(name, unit.active, *unit.running());
+  if (!status.ok()) parts_.runner.stop(name);
+  else status = parts_.runner.run(name, unit.active, *unit.running());
   if (status.ok()) {
     not_started_.erase(name);
     return;
@@ -171,12 +173,49 @@ void Driver::run(const std::string& name) {
 
 // --- Damaged slots -------------------------------------------------------------------------------
 
+// A disk changes what lies on it without a word, so nothing of a slot is run before all of it was
+// hashed: once by each process, for models are large.
+Status Driver::verify(const std::string& unit, Slot slot, const ReleaseId& release) {
+  const std::pair<std::string, Slot> place{unit, slot};
+  if (const auto found = verified_.find(place); found != verified_.end()) {
+    if (found->second == release) return {};
+    verified_.erase(found);
+  }
+  TRY(parts_.releases.verify_slot(unit, slot, release, [this] { return alive(); }));
+  verified_.emplace(place, release);
+  return {};
+}
+
+std::string Driver::damage(const std::string& unit) const {
+  const auto found = damaged_.find(unit);
+  return found == damaged_.end() ? "" : found->second;
+}
+
+// What begins to crash again and again may have been damaged since it was started.
+void Driver::see_crash_loops() {
+  for (const std::string& name : config_.models) {
+    if (state_.update && state_.update->unit == name) continue;  // which is watched by itself
+    const UnitHealth health = parts_.runner.health(name);
+    if (!health.is_crash_loop) looping_.erase(name);
+    else if (looping_.insert(name).second) damaged_.try_emplace(name, health.reason);
+  }
+}
+
 void Driver::runtime_does_not_start(const std::string& reason) {
   const std::string& name = config_.runtime;
   const bool is_updated = state_.update && state_.update->unit == name;
   if (is_updated) tell({.kind = EventKind::kFailed, .reason = reason});
   else give_up_slot(name, reason);
   if (!is_own_restart_due()) run_active();
+}
+
+bool Driver::is_lost(const std::string& name, const Status& whole) {
+  if (whole.ok()) return false;
+  const Code code = whole.error().code;
+  if (code == Code::kCorrupt || code == Code::kNotFound) return true;
+  // What cannot be read now may be read later: it is given up only for another that can be read.
+  const Unit other = lose_active(state_, name).units.at(name);
+  return other.running() && verify(name, other.active, *other.running()).ok();
 }
 
 // Looks at the slots whose release does not run. An update of such a unit is given up first, for
@@ -194,11 +233,9 @@ void Driver::mend_slots() {
       continue;
     }
     if (!unit.running()) continue;
-    const Status whole =
-        parts_.releases.verify_slot(name, unit.active, *unit.running(), [this] { return alive(); });
-    const bool is_lost = !whole.ok() && (whole.error().code == Code::kCorrupt ||
-                                         whole.error().code == Code::kNotFound);
-    if (!is_lost) run(name);
+    verified_.erase({name, unit.active});
+    const Status whole = verify(name, unit.active, *unit.running());
+    if (!is_lost(name, whole)) run(name);
     else if (!give_up_slot(name, whole.error().message)) damaged_.emplace(name, reason);
   }
 }
@@ -213,6 +250,7 @@ bool Driver::give_up_slot(const std::string& name, const std::string& reason) {
          fmt::format("its slot is damaged: {}; {} until it is installed again", reason,
                      running ? running->text() + " runs" : "nothing runs"));
   next_check_us_ = 0;
+  mend_us_ = 0;  // the other slot may have suffered as well
   if (is_run_here(name)) run(name);
   return true;
 }
@@ -233,6 +271,7 @@ Result<Turn> Driver::turn() {
   poll();
   const std::int64_t now_us = parts_.clock.now_us();
   if (now_us < retry_us_) return until(retry_us_);
+  see_crash_loops();
   if (!damaged_.empty() && now_us >= mend_us_) mend_slots();
   if (is_own_restart_due()) return until(now_us);
   if (state_.phase == Phase::kIdle) {
@@ -297,6 +336,7 @@ void Driver::act() {
       tell_status(parts_.releases.verify(state_, [this] { return alive(); }));
       break;
     case Phase::kStage:
+      verified_.erase({state_.update->unit, state_.update->slot});
       tell_status(parts_.releases.stage(state_, [this] { return alive(); }));
       break;
     case Phase::kProbe: probe(); break;
@@ -380,6 +420,9 @@ void Driver::check() {
 
 void Driver::probe() {
   const Update& update = *state_.update;
+  // What the disk did to it is no fault of the release.
+  if (const Status whole = verify(update.unit, update.slot, update.release); !whole.ok())
+    return tell_status(whole);
   tell_status(
       parts_.runner.probe(update.unit, update.slot, update.release, [this] { return alive(); }),
       true);
@@ -387,6 +430,8 @@ void Driver::probe() {
 
 void Driver::shadow() {
   const Update& update = *state_.update;
+  if (const Status whole = verify(update.unit, update.slot, update.release); !whole.ok())
+    return tell_status(whole);
   const Status status = parts_.runner.shadow(update.unit, update.slot, update.release);
   if (!status.ok()) {
     parts_.runner.end_shadow(update.unit);
@@ -409,6 +454,8 @@ void Driver::activate() {
   const Update& update = *state_.update;
   // Of the runtime: that this is the new one, and has come so far, is all there is to do.
   if (state_.updated().runtime) return tell_status({});
+  if (const Status whole = verify(update.unit, update.slot, update.release); !whole.ok())
+    return tell_status(whole);
   tell_status(parts_.runner.run(update.unit, update.slot, update.release));
 }
 

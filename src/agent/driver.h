@@ -10,6 +10,7 @@
 //
 // Of each action: the state is saved, the action is done, what came of it is the next event. An
 // action that fails is an event too, so turn() fails only where nothing can be decided any more.
+// No slot is run that this process has not hashed.
 // When a state cannot be saved (the disk is full) nothing is done and the same is tried again
 // later; what runs goes on.
 #pragma once
@@ -55,7 +56,7 @@ class Releases {
   virtual Status verify(const AgentState& state, const Alive& alive) = 0;
   virtual Status stage(const AgentState& state, const Alive& alive) = 0;
   virtual Status clear(const std::string& unit, Slot slot) = 0;
-  // Whether what was staged is still what it was. Errors: kCorrupt, kNotFound when it is not.
+  // Hashes what was staged. Errors: kCorrupt, kNotFound when it is not what it was; kIo.
   virtual Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& release,
                              const Alive& alive) = 0;
   // Frees what no slot of the state needs.
@@ -148,8 +149,9 @@ class Driver {
         self_(self),
         backoff_(policy) {}
 
-  // Loads the state, adds the units of the configuration and starts what is active. Errors: those
-  // of load_state(); a state that cannot be saved does not stop what runs.
+  // Loads the state, adds the units of the configuration and starts what is active, each once its
+  // slot is hashed, which lasts as long as reading it. Errors: those of load_state(); a state that
+  // cannot be saved does not stop what runs.
   Status start();
   // Another polderd is to run: the one in the active slot, or the installed one.
   bool is_own_restart_due() const;
@@ -178,6 +180,8 @@ class Driver {
   // Of the last check; empty: it went well, or there was none.
   const std::string& check_error() const { return check_error_; }
   bool has_checked() const { return has_checked_; }
+  // Why the active slot of a unit is not run, until it is mended; empty: it is.
+  std::string damage(const std::string& unit) const;
   // The time that is believed, since 1970.
   std::int64_t now_s() const;
   // How long a release that could not be installed is left alone yet.
@@ -197,6 +201,9 @@ class Driver {
   void run(const std::string& name);
   void mend_slots();
   bool give_up_slot(const std::string& name, const std::string& reason);
+  Status verify(const std::string& unit, Slot slot, const ReleaseId& release);
+  bool is_lost(const std::string& name, const Status& whole);
+  void see_crash_loops();
   void act();
   void check();
   void probe();
@@ -231,6 +238,8 @@ class Driver {
   std::set<std::string> check_errors_;          // recorded since the last check that went well
   std::set<std::string> not_started_;           // units that could not be, the last time
   std::map<std::string, std::string> damaged_;  // units whose active slot seems to be, and why
+  std::set<std::string> looping_;               // units that crash, seen by see_crash_loops()
+  std::map<std::pair<std::string, Slot>, ReleaseId> verified_;  // slots, by this process
 };
 
 }  // namespace polder::agent

@@ -66,6 +66,90 @@ TEST_F(DriverTest, ADamagedSlotIsInstalledAgain) {
   }
 }
 
+// A slot whose files are there, of the right sizes, and hold something else or cannot be read.
+TEST_F(DriverTest, ASlotIsHashedBeforeItRuns) {
+  install("1.0.0");
+  install("2.0.0");
+  for (const Code code : {Code::kCorrupt, Code::kNotFound, Code::kIo}) {
+    Driver agent = driver();
+    runner.runs.clear();
+    releases.check_error = {Code::kUnavailable, "no network"};
+    releases.damaged[{"people", load_state(disk)->units.at("people").active}] = code;
+    ASSERT_TRUE(agent.start().ok());
+    EXPECT_NE(agent.damage("people").find("another digest"), std::string::npos);
+    settle(agent);
+    ASSERT_TRUE(agent.turn().ok());
+    EXPECT_EQ(runner.runs, std::vector<ReleaseId>{release("1.0.0")});
+    EXPECT_EQ(agent.damage("people"), "");
+    EXPECT_EQ(agent.state().units.at("people").committed, release("2.0.0"));
+    EXPECT_TRUE(agent.state().bad.empty());
+    releases.check_error.message.clear();
+    settle(agent);
+    EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+  }
+}
+
+// Where there is no other, a disk that fails may be well again.
+TEST_F(DriverTest, WhatCannotBeReadIsNotGivenUpForNothing) {
+  install("1.0.0");
+  const std::pair<std::string, Slot> place{"people", Slot::kA};
+  releases.damaged[place] = Code::kIo;
+  runner.running.clear();
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_TRUE(runner.running.empty());
+  EXPECT_TRUE(agent.state().units.at("people").running());
+  releases.damaged.clear();
+  clock.advance_us(61 * kSecondUs);
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+}
+
+TEST_F(DriverTest, ASlotIsHashedOnceByAProcessAndAgainWhenItCrashes) {
+  install("1.0.0");
+  Driver agent = driver();
+  releases.hashed = 0;
+  ASSERT_TRUE(agent.start().ok());
+  for (int i = 0; i < 5; ++i) {
+    settle(agent);
+    clock.advance_us(61 * kSecondUs);
+  }
+  EXPECT_EQ(releases.hashed, 1);
+  runner.bad_version = "1.0.0";
+  runner.is_crash_loop = true;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(agent.turn().ok());
+    clock.advance_us(kSecondUs);
+  }
+  EXPECT_EQ(releases.hashed, 2);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+}
+
+// Between its installation and its trial.
+TEST_F(DriverTest, WhatTheDiskDoesToANewReleaseIsNoFaultOfIt) {
+  install("1.0.0");
+  for (const Phase phase : {Phase::kProbe, Phase::kShadow, Phase::kActivate}) {
+    releases.offers = {{"people", release("2.0.0"), true}};
+    Driver agent = driver();
+    ASSERT_TRUE(agent.start().ok());
+    agent.ask_now();
+    while (agent.state().phase != phase) clock.sleep_until_us(agent.turn()->wake_us);
+    // After a power cut: what was hashed before is not believed.
+    Driver again = driver();
+    runner.runs.clear();
+    releases.damaged[{"people", agent.state().update->slot}] = Code::kCorrupt;
+    ASSERT_TRUE(again.start().ok());
+    settle(again);
+    EXPECT_EQ(runner.running.at("people"), release("1.0.0")) << int(phase);
+    EXPECT_EQ(std::ranges::count(runner.runs, release("2.0.0")), 0);
+    EXPECT_TRUE(again.state().bad.empty());
+    EXPECT_EQ(again.state().attempts.size(), 1u);
+    clock.advance_us(3600 * kSecondUs);
+    wall.set_s(wall.now_s() + 3600);
+  }
+}
+
 // What does not run though its slot is whole is left alone: a camera may be unplugged.
 TEST_F(DriverTest, AWholeSlotIsKept) {
   install("1.0.0");

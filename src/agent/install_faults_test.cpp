@@ -104,7 +104,7 @@ class World {
 
 // --- A device ------------------------------------------------------------------------------------
 
-// Opens what it is to run, and says of one version that it crashes.
+// Opens what it is to run, which must be whole, and says of one version that it crashes.
 class TestRunner final : public Runner {
  public:
   TestRunner(Releases& releases, std::string bad) : releases_(releases), bad_(std::move(bad)) {}
@@ -115,7 +115,9 @@ class TestRunner final : public Runner {
   }
   Status run(const std::string& unit, Slot slot, const ReleaseId& release) override {
     runs_ = release.version.text();
-    return releases_.verify_slot(unit, slot, release, {});
+    Status whole = releases_.verify_slot(unit, slot, release, {});
+    EXPECT_TRUE(whole.ok() || whole.error().code == Code::kIo) << whole.error().message;
+    return whole;
   }
   void stop(const std::string&) override { runs_.clear(); }
   Status shadow(const std::string&, Slot, const ReleaseId&) override { return {}; }
@@ -313,6 +315,45 @@ TEST_P(InstallFaults, EveryFailingCallDelaysTheReleaseAndNoMore) {
   EXPECT_GT(cases, 20u);
   std::printf("%s: %llu failing calls, %llu wrong\n", task.name.c_str(),
               static_cast<unsigned long long>(cases), static_cast<unsigned long long>(wrong));
+}
+
+// One byte of one file of the slot is another one, and its size is what it was.
+TEST(InstalledSlots, WhatHasChangedIsNeverRunAndInstalledAgain) {
+  World world;
+  FakeStorage disk;
+  world.release("1.0.0", noise(100'000, 1));
+  ASSERT_EQ(settle(world, disk, {"before", "1.0.0", "", "", false}), "");
+  const ReleaseId fresh = world.release("1.1.0", noise(100'000, 2));
+  const Task task{"update", "1.1.0", "", ""};
+  ASSERT_EQ(settle(world, disk, task), "");
+  const Unit unit = load_state(disk)->units.at("people");
+  ASSERT_EQ(*unit.running(), fresh);
+  BlobStore blobs = BlobStore::open(disk).value();
+  const auto staged = Slots(blobs).open("people", unit.active, fresh);
+  ASSERT_TRUE(staged.ok());
+  ASSERT_EQ(staged->files.size(), 5u);
+  const auto old = Slots(blobs).open("people", other_slot(unit.active), *unit.previous);
+  ASSERT_TRUE(old.ok());
+  for (const StagedFile& file : staged->files) {
+    SCOPED_TRACE(file.name);
+    const auto damaged = disk.after_crash(disk.steps(), 1);
+    const auto at = damaged->open(file.name).value();
+    char byte = 0;
+    ASSERT_EQ(at->read(file.blob.bytes / 2, {&byte, 1}).value(), 1u);
+    byte = char(byte ^ 1);
+    ASSERT_TRUE(at->write(file.blob.bytes / 2, {&byte, 1}).ok());
+    // Its second names are damaged as well: what the way back has in common with it.
+    const bool is_shared = std::ranges::count(old->files, file.blob, &StagedFile::blob) > 0;
+    const Task back{"back", "1.0.0", "", ""};
+    Machine machine(world, *damaged, back);
+    ASSERT_TRUE(machine.start());
+    machine.live(2);
+    const Unit after = load_state(*damaged)->units.at("people");
+    EXPECT_EQ(after.committed, fresh);
+    ASSERT_EQ(after.running() != nullptr, !is_shared);
+    EXPECT_TRUE(is_shared || *after.running() == *unit.previous);
+    EXPECT_EQ(settle(world, *damaged, task), "");
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, InstallFaults,

@@ -267,6 +267,23 @@ Status Slots::verify(const std::string& unit, Slot slot, const ReleaseId& releas
   return {};
 }
 
+Result<ProgramFile> Slots::program(const std::string& unit, Slot slot, const ReleaseId& release,
+                                   const Alive& alive) {
+  TRY_VALUE(const StagedRelease staged, open(unit, slot, release));
+  const auto at = std::ranges::find(staged.models, ArtifactKind::kRuntime,
+                                    [](const StagedModel& model) { return model.artifact.kind; });
+  if (at == staged.models.end()) return fail(Code::kCorrupt, "{}: holds no polderd", staged.folder);
+  const auto file = std::ranges::find(staged.files, at->name, &StagedFile::name);
+  POLDER_CHECK(file != staged.files.end());
+  TRY_VALUE(ProgramFile program, ProgramFile::open(storage_->path(at->name)));
+  const auto read = [&](std::uint64_t offset, std::span<char> out) {
+    return program.read(offset, out);
+  };
+  Status checked = check_bytes(program.size(), read, file->blob, alive);
+  if (!checked.ok()) return std::move(checked).error().at(at->name);
+  return program;
+}
+
 Result<std::vector<std::string>> Slots::units() {
   auto names = storage_->list(kSlots, kMaxUnits * 4);
   std::vector<std::string> units;

@@ -28,6 +28,7 @@
 #include "agent/blob_store.h"
 #include "agent/release_id.h"
 #include "agent/state.h"
+#include "platform/program.h"
 #include "trust/manifest.h"
 
 namespace polder::agent {
@@ -96,6 +97,9 @@ class Slots {
   // As open(), and hashes every file. Errors: kCorrupt.
   Status verify(const std::string& unit, Slot slot, const ReleaseId& release,
                 const Alive& alive = {});
+  // The polderd of a release of the runtime, hashed as it will be run. Errors: of verify().
+  Result<ProgramFile> program(const std::string& unit, Slot slot, const ReleaseId& release,
+                              const Alive& alive = {});
   // Names of units that have slots, configured or not.
   Result<std::vector<std::string>> units();
 

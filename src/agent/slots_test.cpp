@@ -2,6 +2,9 @@
 #include "agent/slots.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
 
 #include "base/fail.h"
 #include "platform/storage_fake.h"
@@ -46,10 +49,13 @@ class SlotsTest : public testing::Test {
   SlotsTest() { fill(disk_); }
 
   static void fill(FakeStorage& disk) {
+    fill_disk(disk);
+    disk.settle();
+  }
+  static void fill_disk(Storage& disk) {
     EXPECT_TRUE(BlobStore::open(disk).ok());
     for (const std::string blob : kBlobs)
       EXPECT_TRUE(replace_stored(disk, BlobStore::name(trust::sha256(blob)), blob).ok());
-    disk.settle();
   }
   static Status stage(Storage& disk, Slot slot, const Release& release,
                       const std::string& unit = "people") {
@@ -183,6 +189,30 @@ TEST_F(SlotsTest, AreTheOldOrTheNewOrEmptyAfterAnyPowerCut) {
     EXPECT_GT(for_each_crash(disk, 10, 1, survives), 250u);
     EXPECT_GT(std::min({olds, news, empties}), 5u);
   }
+}
+
+TEST_F(SlotsTest, AProgramIsHashedAsItWillBeRun) {
+  std::string folder = testing::TempDir() + "slots.XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const auto disk = DiskStorage::at(folder).value();
+  fill_disk(*disk);
+  ASSERT_TRUE(stage(*disk, Slot::kA, runtime_, "polderd").ok());
+  ASSERT_TRUE(stage(*disk, Slot::kB, old_, "polderd").ok());
+  BlobStore blobs = BlobStore::open(*disk).value();
+  Slots slots(blobs);
+  const auto program = slots.program("polderd", Slot::kA, runtime_.id);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  EXPECT_EQ(program->size(), 7u);
+  EXPECT_EQ(slots.program("polderd", Slot::kB, old_.id).error().code, Code::kCorrupt);
+  const std::string name = slots.open("polderd", Slot::kA, runtime_.id)->models[0].name;
+  ASSERT_TRUE(disk->open(name).value()->write(0, "P").ok());
+  const auto changed = slots.program("polderd", Slot::kA, runtime_.id);
+  ASSERT_FALSE(changed.ok());
+  EXPECT_EQ(changed.error().code, Code::kCorrupt);
+  EXPECT_EQ(changed.error().message.find(name), 0u) << changed.error().message;
+  ASSERT_TRUE(disk->remove(name).ok());
+  EXPECT_EQ(slots.program("polderd", Slot::kA, runtime_.id).error().code, Code::kCorrupt);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(SlotsTest, AFaultyDiskLeavesNothingHalf) {

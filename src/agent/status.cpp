@@ -31,6 +31,13 @@ std::optional<ReleaseId> running(const Unit& unit) {
   return release ? std::optional(*release) : std::nullopt;
 }
 
+// What was committed and does not run, other than for an update: its slot was damaged.
+std::optional<ReleaseId> lost(const AgentState& state, const std::string& name) {
+  const Unit& unit = state.units.at(name);
+  const bool is_updated = state.update && state.update->unit == name;
+  return is_updated || unit.committed == running(unit) ? std::nullopt : unit.committed;
+}
+
 std::string health_of(const std::string& unit, const std::optional<Live>& live) {
   if (!live) return "unknown";
   const auto found = live->health.find(unit);
@@ -312,6 +319,7 @@ Json status_json(const Config& config, const AgentState& state, const std::optio
                       {"running", release_json(running(unit))},
                       {"committed", release_json(unit.committed)},
                       {"previous", release_json(unit.previous)},
+                      {"lost", release_json(lost(state, name))},
                       {"floor", floor == state.floors.end() ? Json() : Json(floor->second.text())},
                       {"health", is_running ? health_of(name, live) : Json()}});
   }
@@ -355,6 +363,9 @@ std::string status_text(const Config& config, const AgentState& state,
     if (live && live->health.contains(name))
       text += (is_running ? ", " : ", was: ") + live->health.at(name);
     text += "\n";
+    if (const auto gone = lost(state, name))
+      text += fmt::format("    lost: {}: its slot was damaged; it is installed again\n",
+                          gone->version.text());
     if (live && live->output.contains(name))
       text += output_line(config, name, live->output.at(name));
     if (live && live->reports.units.contains(name)) text += seen_text(live->reports.units.at(name));
@@ -431,6 +442,17 @@ void judge_units(std::vector<Finding>& out, const Facts& facts, const AgentState
          fmt::format("{}: {}{}", name, release->version.text(), fine ? "" : ": " + health),
          fine ? "" : "the log of polderd says more; a newer release replaces it"});
   }
+  for (const auto& [name, unit] : state.units) {
+    const auto gone = lost(state, name);
+    if (!gone) continue;
+    const std::string instead = unit.running() ? unit.running()->version.text() + " runs"
+                                : unit.runtime ? "the installed polderd runs"
+                                               : "nothing runs";
+    out.push_back({Level::kWrong,
+                   fmt::format("{}: its slot was damaged; {} until it is installed again",
+                               gone->text(), instead),
+                   "a worn-out disk or card does that: see what the kernel says (dmesg)"});
+  }
   for (const BadRelease& bad : state.bad) {
     out.push_back({Level::kWarning,
                    fmt::format("{}: failed here: {}{}", bad.release.text(), bad.reason,
@@ -506,6 +528,11 @@ std::vector<Finding> diagnose(const Facts& facts) {
                                "installed",
                                unit),
                    "they are held to the release when one is installed"});
+  }
+  for (const std::string& text : facts.damaged_slots) {
+    out.push_back({Level::kWrong, "damaged: " + text,
+                   "'systemctl restart polderd' runs what is whole, and installs this again; a "
+                   "worn-out disk or card does that: see what the kernel says (dmesg)"});
   }
   judge_units(out, facts, *facts.state);
   return out;

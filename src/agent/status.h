@@ -72,6 +72,7 @@ struct Facts {
   Status audit;                           // whether the audit log can go on; kNotFound: none yet
   std::vector<std::string> bad_settings;  // of polderd.toml, for pipelines that are installed
   std::vector<std::string> unproven_settings;  // units whose settings cannot be held to a release
+  std::vector<std::string> damaged_slots;      // that do not hash to what they are to hold, and why
   bool confines_files = true;                  // the kernel can (platform/confine_files.h)
   Result<std::uint64_t> free_bytes{std::uint64_t(0)};
   std::int64_t now_s = 0;

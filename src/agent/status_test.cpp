@@ -88,6 +88,24 @@ TEST(Status, SaysWhyAReleaseFailedAndWhetherItIsTriedAgain) {
             std::string::npos);
 }
 
+TEST(Status, SaysWhatWasLost) {
+  AgentState state = some_state();
+  EXPECT_TRUE(status_json(config_with(), state, {}, true)
+                  .find("units")
+                  ->find("people")
+                  ->find("lost")
+                  ->is_null());
+  Unit& unit = state.units["people"];
+  unit.committed = release("1.2.5");
+  const trust::Json json = status_json(config_with(), state, {}, true);
+  EXPECT_EQ(*json.find("units")->find("people")->find("lost")->find("version")->string(), "1.2.5");
+  EXPECT_NE(status_text(config_with(), state, {}, true).find("lost: 1.2.5: its slot was damaged"),
+            std::string::npos);
+  // While it is installed again there is more to tell.
+  state.update = Update{.unit = "people", .release = release("1.2.5"), .slot = Slot::kB};
+  EXPECT_EQ(status_text(config_with(), state, {}, true).find("lost"), std::string::npos);
+}
+
 TEST(Status, LiveComesBack) {
   Live live{.checked_s = 5,
             .check_error = "no",
@@ -142,6 +160,10 @@ TEST(Doctor, EveryFaultIsNamedWithAdvice) {
     EXPECT_TRUE(is_there) << text;
   };
   wrong([](Facts& f) { f.is_running = false; }, "not running");
+  wrong([](Facts& f) { f.damaged_slots = {"people 1.2.0: slots/people/a/pipeline.toml"}; },
+        "damaged: people 1.2.0: slots/people/a/pipeline.toml");
+  wrong([](Facts& f) { f.state->units["people"].committed = release("1.2.5"); },
+        "people 1.2.5: its slot was damaged; 1.2.0 runs until");
   wrong([](Facts& f) { f.identity = fail(Code::kNotFound, "no key"); }, "no key");
   wrong([](Facts& f) { f.repository = fail(Code::kNotFound, "no folder"); }, "no folder");
   wrong([](Facts& f) { f.root = fail(Code::kNotFound, "no root.json"); }, "no root");

@@ -30,6 +30,8 @@ class FakeReleases final : public Releases {
   std::vector<Offer> offers;
   Error check_error{Code::kIo, ""}, download_error{Code::kIo, ""}, stage_error{Code::kIo, ""};
   std::map<std::pair<std::string, Slot>, ReleaseId> slots;
+  std::map<std::pair<std::string, Slot>, Code> damaged;  // what a hash of a slot comes to
+  int hashed = 0;
   int checks = 0, downloads = 0, tidied = 0;
   std::function<void()> during_download;
 
@@ -53,10 +55,14 @@ class FakeReleases final : public Releases {
   }
   Status clear(const std::string& unit, Slot slot) override {
     slots.erase({unit, slot});
+    damaged.erase({unit, slot});
     return {};
   }
   Status verify_slot(const std::string& unit, Slot slot, const ReleaseId& id,
                      const Alive&) override {
+    ++hashed;
+    if (const auto at = damaged.find({unit, slot}); at != damaged.end())
+      return fail(at->second, "its bytes have another digest");
     const auto found = slots.find({unit, slot});
     if (found != slots.end() && found->second == id) return {};
     return fail(Code::kCorrupt, "not what was staged");
@@ -76,6 +82,8 @@ class FakeRunner final : public Runner {
  public:
   Error probe_error{Code::kIo, ""};
   std::string bad_version;           // its health is bad
+  bool is_crash_loop = false;        // for that
+  std::vector<ReleaseId> runs;       // all that were begun
   std::set<std::string> unopenable;  // versions
   std::map<std::string, ReleaseId> running;
   bool shadowing = false;
@@ -92,6 +100,7 @@ class FakeRunner final : public Runner {
     shadowing = false;
     if (unopenable.contains(id.version.text())) return fail(Code::kCorrupt, "not whole");
     running.insert_or_assign(unit, id);
+    runs.push_back(id);
     return {};
   }
   void stop(const std::string& unit) override { running.erase(unit); }
@@ -106,7 +115,8 @@ class FakeRunner final : public Runner {
   UnitHealth health(const std::string& unit) override {
     const auto found = running.find(unit);
     if (found == running.end()) return {};
-    if (found->second.version.text() == bad_version) return {Health::kFailed, "it crashes"};
+    if (found->second.version.text() == bad_version)
+      return {Health::kFailed, "it crashes", {}, is_crash_loop};
     return {.health = Health::kWell, .failed_start = failed_start};
   }
 };

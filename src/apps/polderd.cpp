@@ -10,6 +10,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "platform/command_line.h"
+#include "platform/process.h"
 #include "trust/json.h"
 
 namespace polder::agent {
@@ -150,6 +151,7 @@ int unknown(std::string_view word) {
 }
 
 int main_of(int argc, char** argv) {
+  name_this_process("polderd");
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   if (argc < 2) return print(general_help(), stderr, 2);

@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "platform/host.h"
 #include "platform/process.h"
+#include "platform/program.h"
 #include "platform/service.h"
 
 namespace polder::agent {
@@ -58,7 +59,16 @@ class Agent {
   Driver& driver() { return *driver_; }
   const Home& home() const { return home_; }
   Telemetry& telemetry() { return *telemetry_; }
-  RepositoryReleases& releases() { return *releases_; }
+  // The program in the active slot of the runtime.
+  Result<ProgramFile> program_of_runtime() {
+    const std::string& name = home_.config.runtime;
+    const Unit& unit = driver_->state().units.at(name);
+    return releases_->slots().program(name, unit.active, *unit.running());
+  }
+  // Ends them as one who waits for their end. The driver starts them again where it goes on.
+  void stop_workers() {
+    for (const std::string& name : home_.config.models) runner_->stop(name);
+  }
 
   // What only the running agent knows, for `polderd status`.
   Live live() const {
@@ -67,7 +77,9 @@ class Agent {
     for (const std::string& name : home_.config.models) {
       const UnitHealth health = runner_->health(name);
       const bool runs = driver_->state().units.at(name).running() != nullptr;
+      const std::string damage = driver_->damage(name);
       live.health[name] = !runs                                ? "nothing to run"
+                          : !damage.empty()                    ? damage
                           : health.health == Health::kWell     ? "well"
                           : health.health == Health::kStarting ? "starting"
                                                                : health.reason;
@@ -95,11 +107,11 @@ class Agent {
     driver_->note_end();
     end_by_termination();
   }
-  // Now and then, to a service manager that watches.
+  // Now and then, to a service manager that watches, or waits until all slots are hashed.
   void say_alive() {
     if (clock_.now_us() < say_alive_us_) return;
     say_alive_us_ = clock_.now_us() + kSayAliveUs;
-    tell_service_manager("WATCHDOG=1");
+    tell_service_manager("WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000");
   }
   // The program in the slot has done or run for so long that its starts count no longer.
   void note_runs() {
@@ -179,19 +191,10 @@ class Agent {
 
 // --- Run -----------------------------------------------------------------------------------------
 
-// Where the active slot of the runtime has its program. Errors: of Slots::open().
-Result<std::string> program_of_runtime(Agent& agent) {
-  const Unit& unit = agent.driver().state().units.at(agent.home().config.runtime);
-  TRY_VALUE(
-      const StagedRelease staged,
-      agent.releases().slots().open(agent.home().config.runtime, unit.active, *unit.running()));
-  if (staged.models.empty()) return fail(Code::kNotFound, "the release holds no polderd");
-  return agent.home().storage->path(staged.models[0].name);
-}
-
 // From a slot always the installed program comes next, which counts the try and starts the slot's.
 Status start_installed(std::unique_ptr<Agent> agent, const Self& self) {
-  TRY_VALUE(const std::string program, installed_program(self));
+  TRY_VALUE(const std::string path, installed_program(self));
+  TRY_VALUE(const ProgramFile program, ProgramFile::open(path));
   agent.reset();  // workers end
   return run_in_place(program, "", args_of_process());
 }
@@ -205,7 +208,8 @@ void start_slot(Agent& agent) {
       return fail(Code::kUnavailable, "it was started {} times and never ran for {} s on end",
                   starts - 1, kProvenUs / 1'000'000);
     }
-    TRY_VALUE(const std::string program, program_of_runtime(agent));
+    TRY_VALUE(const ProgramFile program, agent.program_of_runtime());
+    agent.stop_workers();  // they are this one's children, and would be the new one's
     const Unit& unit = agent.driver().state().units.at(agent.home().config.runtime);
     return run_in_place(program, std::string(slot_name(unit.active)), args_of_process());
   };

@@ -214,13 +214,33 @@ void look_at_settings(const Home& home, Facts& facts) {
   }
 }
 
+// Hashes what is installed.
+void look_at_slots(const Home& home, Facts& facts) {
+  StorageOverlay look(home.storage.get());
+  auto blobs = BlobStore::open(look);
+  if (!blobs.ok()) return;
+  Slots slots(*blobs);
+  for (const auto& [name, unit] : facts.state->units) {
+    for (const Slot slot : {Slot::kA, Slot::kB}) {
+      if (!unit.in(slot)) continue;
+      const Status whole = slots.verify(name, slot, *unit.in(slot));
+      if (whole.ok()) continue;
+      // An update may have begun to replace it.
+      const auto now = load_state(*home.storage);
+      const auto at = now.ok() ? now->units.find(name) : facts.state->units.end();
+      if (now.ok() && (at == now->units.end() || at->second.in(slot) != unit.in(slot))) continue;
+      facts.damaged_slots.push_back(with_name(unit.in(slot)->text(), whole.error().message));
+    }
+  }
+}
+
 }  // namespace
 
 Facts Home::facts() const {
   Facts facts{.config = config, .live = live(), .now_s = SystemWallClock().now_s()};
   facts.is_running = is_running();
   facts.state = load_state(*storage);
-  if (facts.state.ok()) look_at_settings(*this, facts);
+  if (facts.state.ok()) look_at_settings(*this, facts), look_at_slots(*this, facts);
   trust::NoPassphrase none;
   if (const auto identity = show_identity(config, none); !identity.ok())
     facts.identity = Error(identity.error());
@@ -342,7 +362,7 @@ char** args_of_process() {
   return pointers.data();
 }
 
-Status run_in_place(const std::string& program, const std::string& slot, char** argv) {
+Status run_in_place(const ProgramFile& program, const std::string& slot, char** argv) {
   if (slot.empty()) {
     ::unsetenv(kSlotVariable);
   } else {
@@ -350,8 +370,7 @@ Status run_in_place(const std::string& program, const std::string& slot, char** 
     TRY_VALUE(const std::string own, own_program());
     ::setenv(kInstalledVariable, own.c_str(), 1);
   }
-  ::execv(program.c_str(), argv);
-  return fail(Code::kIo, "{}: cannot be started: {}", program, std::strerror(errno));
+  return program.become(argv);
 }
 
 }  // namespace polder::agent

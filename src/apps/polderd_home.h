@@ -16,6 +16,7 @@
 #include "platform/clock.h"
 #include "platform/command_line.h"
 #include "platform/http.h"
+#include "platform/program.h"
 #include "platform/secret_input.h"
 #include "platform/storage.h"
 #include "trust/manifest.h"
@@ -101,6 +102,6 @@ Self self_from_environment();
 Result<std::string> installed_program(const Self& self);
 char** args_of_process();
 // Becomes another program. Returns on an error only.
-Status run_in_place(const std::string& program, const std::string& slot, char** argv);
+Status run_in_place(const ProgramFile& program, const std::string& slot, char** argv);
 
 }  // namespace polder::agent

@@ -89,6 +89,8 @@ namespace {
 volatile std::sig_atomic_t held_termination = 0;
 }  // namespace
 
+void name_this_process(const char* name) { ::prctl(PR_SET_NAME, name); }
+
 void hold_termination(bool wanted) {
   ::signal(SIGTERM, wanted ? [](int) { held_termination = 1; } : SIG_DFL);
 }

@@ -27,6 +27,10 @@ void set_default_environment(const char* name, const char* value);
 // crash leaves no core file. Programs that it runs begin as they always do.
 void hide_this_process();
 
+// What lists of processes call this one: at most 15 bytes. A program that was run by its descriptor
+// has a number for a name.
+void name_this_process(const char* name);
+
 // While `wanted`, SIGTERM ends this process no longer but is remembered.
 void hold_termination(bool wanted);
 bool termination_is_held();

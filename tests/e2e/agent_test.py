@@ -46,6 +46,39 @@ class Agent(Device):
         self.install()
         self.assertEqual(self.running(), "1.1.0")
 
+    def test_a_slot_that_has_changed_is_not_run(self):
+        self.release("1.0.0")
+        self.install()
+        self.release("1.1.0")
+        self.install()
+        self.agent("identity", "create")
+        self.agent("doctor")
+        slot = json.loads(self.agent("status", "--json"))["units"][MODEL]["slot"]
+        pipeline = self.device / "slots" / MODEL / slot / "pipeline.toml"
+        text = pipeline.read_bytes()
+        # Another file under its name, or other bytes in the file, which blobs/ has as well.
+        for is_in_place in (False, True):
+            if not is_in_place:
+                pipeline.unlink()
+            pipeline.write_bytes(text.replace(b'name = "speech"', b'name = "spEech"'))
+            self.assertEqual(pipeline.stat().st_size, len(text))
+            found = self.agent("doctor", status=1)
+            self.assertIn(f"damaged: {MODEL} 1.1.0: slots/{MODEL}/{slot}/pipeline.toml", found)
+            self.repo.rename(self.scratch / "away")
+            report = self.install(status=1)["units"][MODEL]
+            self.assertEqual(report["running"]["version"], "1.0.0")
+            self.assertEqual(report["lost"]["version"], "1.1.0")
+            self.assertIn("lost: 1.1.0: its slot was damaged", self.agent("status"))
+            self.assertIn(f"{MODEL} 1.1.0: its slot was damaged", self.agent("doctor", status=1))
+            (self.scratch / "away").rename(self.repo)
+            # The first try finds that the blob is damaged, and the next one fetches it.
+            if is_in_place:
+                self.install(status=1)
+            self.install()
+            self.assertEqual(self.running(), "1.1.0")
+            self.assertEqual(pipeline.read_bytes(), text)
+            self.agent("doctor")
+
     def test_a_device_sets_its_own_steps(self):
         # The release's recording is not there; this device has one of its own.
         recording = self.scratch / "own.wav"

@@ -14,7 +14,7 @@ import tempfile
 import time
 import unittest
 
-from small_releases import Maker
+from small_releases import Maker, wav
 
 POLDER = pathlib.Path(sys.argv[1]).resolve()
 POLDERD = pathlib.Path(sys.argv[2]).resolve()
@@ -125,6 +125,50 @@ target = "{TARGET}"
                     self.program().is_relative_to(self.device))
         return condition
 
+    def runs_instead(self, version):
+        return lambda status: (status["phase"] == "idle" and
+                               status["units"]["polderd"]["running"]["version"] == version and
+                               self.program() != self.installed)
+
+    def publish_model(self):
+        maker = Maker(POLDER, self.scratch, self.scratch / "repo")
+        (self.scratch / "manifest.json").write_text(maker.manifest("1.0.0"))
+        self.polder("repo", "add", "repo", "manifest.json", "--target",
+                    "voice/1.0.0/manifest.json", "--key", "targets.pem")
+        self.polder("repo", "publish", "repo", "--key", "online.pem")
+
+    def children(self):
+        """The programs of the children of what runs, and of those that have ended unheard."""
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                state, parent = (path / "stat").read_text().rpartition(") ")[2].split()[:2]
+                if int(parent) == self.process.pid:
+                    found.append("ended" if state == "Z" else os.readlink(path / "exe"))
+            except OSError:
+                continue
+        return found
+
+    def test_no_worker_outlives_its_polderd(self):
+        # A recording that lasts longer than this test.
+        recording = self.scratch / "long.wav"
+        recording.write_bytes(wav([0] * 16000 * 600))
+        with self.config.open("a") as file:
+            file.write(f'[pipeline.voice]\nmicrophone.path = "{recording}"\n')
+        self.publish_model()
+        self.until("the model", lambda status: status["phase"] == "idle" and
+                   status["units"]["voice"]["committed"])
+        self.assertEqual(self.children(), [str(self.installed)])
+        self.release("1.0.0", self.another("first"))
+        self.stop()
+        self.until("1.0.0", lambda status: self.is_committed("1.0.0")(status) and
+                   status["live"]["health"]["voice"] == "well")
+        self.assertEqual(self.children(), [str(self.program())])
+
+    def doctor(self):
+        return subprocess.run([POLDERD, "doctor", "--config", self.config], capture_output=True,
+                              text=True, timeout=PATIENCE_S).stdout
+
     def test_from_one_to_the_next_and_back(self):
         first = self.another("first")
         self.release("1.0.0", first)
@@ -141,34 +185,51 @@ target = "{TARGET}"
         self.assertIn("2.0.0", self.status()["bad"][0]["release"])
         self.until("1.0.0 again", self.is_committed("1.0.0"))
 
+        # One that is committed, and later dies at its start: the release before runs, until this
+        # one is installed again.
+        flag = self.scratch / "dies"
+        late = self.scratch / "late"
+        late.write_text(f'#!/bin/sh\n[ -e {flag} ] && exit 7\nexec {POLDERD} "$@"\n')
+        late.chmod(0o755)
+        self.release("2.0.1", late)
+        self.stop()
+        self.until("2.0.1", lambda status: status["phase"] == "idle" and
+                   status["units"]["polderd"]["committed"]["version"] == "2.0.1")
+        self.assertEqual(self.program(), POLDERD)
+        self.stop()
+        flag.touch()
+        shutil.move(self.scratch / "repo", self.scratch / "away")
+        self.until("1.0.0 in its place", self.runs_instead("1.0.0"))
+        shutil.move(self.scratch / "away", self.scratch / "repo")
+        flag.unlink()
+
         second = self.another("second")
         self.release("2.1.0", second)
         self.stop()
         self.until("2.1.0", self.is_committed("2.1.0"))
         self.assertEqual(self.program().read_bytes(), second.read_bytes())
 
-        # It was committed, and now dies at its start: the release before runs, until this one is
-        # installed again.
-        broken = self.program()
+        # It is another program of the same size, which is never run.
+        changed = self.program()
         self.stop()
-        size = broken.stat().st_size
-        broken.unlink()
-        broken.write_bytes(b"#!/bin/sh\nexit 7\n".ljust(size, b"#"))
-        broken.chmod(0o755)
+        ran = self.scratch / "ran"
+        size = changed.stat().st_size
+        changed.unlink()
+        changed.write_bytes(f"#!/bin/sh\ntouch {ran}\nexit 7\n".encode().ljust(size, b"#"))
+        changed.chmod(0o755)
+        self.assertIn("its bytes have the digest", self.doctor())
         shutil.move(self.scratch / "repo", self.scratch / "away")
-        self.until("1.0.0 in its place", lambda status: status["phase"] == "idle" and
-                   status["units"]["polderd"]["running"]["version"] == "1.0.0" and
-                   self.program().is_relative_to(self.device))
+        self.until("2.0.1 in place of another program", self.runs_instead("2.0.1"))
+        self.assertEqual(self.status()["units"]["polderd"]["lost"]["version"], "2.1.0")
+        self.assertIn("polderd 2.1.0: its slot was damaged", self.doctor())
         shutil.move(self.scratch / "away", self.scratch / "repo")
         self.stop()
         self.until("2.1.0 in its place", self.is_committed("2.1.0"))
+        self.assertFalse(ran.exists())
+        self.assertNotIn("2.1.0: its slot", self.doctor())
 
         # A polderd that runs from its slot installs models, and keeps nothing that no slot needs.
-        maker = Maker(POLDER, self.scratch, self.scratch / "repo")
-        (self.scratch / "manifest.json").write_text(maker.manifest("1.0.0"))
-        self.polder("repo", "add", "repo", "manifest.json", "--target",
-                    "voice/1.0.0/manifest.json", "--key", "targets.pem")
-        self.polder("repo", "publish", "repo", "--key", "online.pem")
+        self.publish_model()
         self.stop()
         self.until("the model", lambda status: status["phase"] == "idle" and
                    status["units"]["voice"]["committed"])
@@ -181,9 +242,7 @@ target = "{TARGET}"
         self.stop()
         lost.unlink()
         shutil.move(self.scratch / "repo", self.scratch / "away")
-        self.until("1.0.0 once more", lambda status: status["phase"] == "idle" and
-                   status["units"]["polderd"]["running"]["version"] == "1.0.0" and
-                   self.program().is_relative_to(self.device))
+        self.until("2.0.1 once more", self.runs_instead("2.0.1"))
         shutil.move(self.scratch / "away", self.scratch / "repo")
         self.stop()
         self.until("2.1.0 again", self.is_committed("2.1.0"))

@@ -11,6 +11,7 @@ namespace polder::trust::tuf {
 
 namespace {
 
+constexpr char kConfigFile[] = "/repository.toml";
 constexpr std::size_t kMaxConfigBytes = 64 * 1024;
 constexpr std::string_view kTopLevel[] = {"root", "targets", "snapshot", "timestamp"};
 
@@ -179,12 +180,33 @@ Result<Repository> Repository::create(const std::string& folder, const TopLevelT
   TRY(repository.stage("root", std::move(root), now_s));
   TRY(repository.stage("targets", Targets(), now_s));
   // Last: a folder with it is a repository.
-  TRY(write_file_atomic(folder + "/repository.toml", config_text(profile)));
+  TRY(write_file_atomic(folder + kConfigFile, config_text(profile)));
+  TRY(repository.lock(kRepositoryWaitMs));
   return repository;
 }
 
-Result<Repository> Repository::open(const std::string& folder) {
-  const std::string path = folder + "/repository.toml";
+Result<Repository> Repository::open(const std::string& folder, std::int64_t wait_ms) {
+  TRY_VALUE(Repository repository, open_to_read(folder));
+  TRY(repository.lock(wait_ms));
+  return repository;
+}
+
+Status Repository::lock(std::int64_t wait_ms) {
+  auto lock = FileLock::take(folder_ + kConfigFile, wait_ms);
+  if (!lock.ok() && lock.error().code == Code::kUnavailable) {
+    return fail(
+        Code::kUnavailable,
+        "{}: another command changes this repository ({}); nothing was done: try again when "
+        "it has ended",
+        folder_, lock.error().message);
+  }
+  if (!lock.ok()) return std::move(lock).error();
+  lock_ = *std::move(lock);
+  return {};
+}
+
+Result<Repository> Repository::open_to_read(const std::string& folder) {
+  const std::string path = folder + kConfigFile;
   auto text = read_file(path, kMaxConfigBytes);
   if (!text) {
     if (text.error().code != Code::kNotFound) return std::move(text).error();

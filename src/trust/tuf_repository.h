@@ -27,6 +27,7 @@
 #include <string_view>
 #include <vector>
 
+#include "platform/file_lock.h"
 #include "trust/digest.h"
 #include "trust/tuf_metadata.h"
 
@@ -74,15 +75,23 @@ struct RoleState {
   std::size_t bytes = 0;
 };
 
-// For one thread of one process at a time.
+// How long is waited for another process that changes the repository.
+constexpr std::int64_t kRepositoryWaitMs = 10'000;
+
+// Holds its folder, but for open_to_read(), until it is gone: no other process changes it meanwhile
+// (what is copied by hand aside). Not thread-safe.
 class Repository {
  public:
   // A folder that is empty or not there. Root and targets are staged, not signed. Errors: kDenied
   // when something is there; kInvalid for thresholds that the keys cannot reach.
   static Result<Repository> create(const std::string& folder, const TopLevelTrust& trust,
                                    const Profile& profile, std::int64_t now_s);
-  // Errors: kNotFound, kCorrupt, naming the file.
-  static Result<Repository> open(const std::string& folder);
+  // Errors: kNotFound, kCorrupt, naming the file; kUnavailable when another process still holds it
+  // after `wait_ms`.
+  static Result<Repository> open(const std::string& folder,
+                                 std::int64_t wait_ms = kRepositoryWaitMs);
+  // For those who only look; what they see may change.
+  static Result<Repository> open_to_read(const std::string& folder);
 
   const std::string& folder() const { return folder_; }
   const Profile& profile() const { return profile_; }
@@ -95,8 +104,9 @@ class Repository {
                   std::string_view role = {});
   Status add_bytes(const std::string& path, std::string_view bytes, std::int64_t now_s,
                    std::string_view role = {});
-  // Copies a file to blobs/sha256/, by its digest, and returns that.
-  Result<std::string> add_blob(const std::string& file);
+  // Copies the file to blobs/sha256/, by its digest, in place of one there that is damaged. Errors:
+  // kCorrupt when it has another digest.
+  Status add_blob(const std::string& file, const Sha256& digest);
   // Errors: kNotFound.
   Status remove_target(const std::string& path, std::int64_t now_s);
 
@@ -124,7 +134,8 @@ class Repository {
   // Publishes all that is staged, with new snapshot and timestamp metadata signed by these keys
   // (each used where it may sign). Nothing staged: snapshot where it is due, and timestamp. Clients
   // see all of it or nothing: timestamp.json is replaced last. Errors: kDenied below a threshold,
-  // naming role and keys; then nothing was published.
+  // naming role and keys; then nothing was published. kUnavailable for staged files that somebody
+  // changes meanwhile.
   Status publish(std::span<Signer* const> signers, std::int64_t now_s);
 
   Result<std::vector<Staged>> staged() const;
@@ -174,10 +185,17 @@ class Repository {
   Status record(const std::string& path, const TargetFile& target, std::int64_t now_s,
                 std::string_view role);
   // The one before, or a new one where something changed, also who signs it.
-  Result<Snapshot> next_snapshot(const Signers& signers, bool& changed, std::int64_t now_s) const;
+  Result<Snapshot> next_snapshot(const Signers& signers, std::span<const Staged> staged,
+                                 bool& changed, std::int64_t now_s) const;
+  // As staged() has seen it.
+  Result<std::string> read_staged(const Staged& file) const;
+  // Takes a file in under the name of its digest.
+  static Status keep_file(const std::string& file, const std::string& place, const Sha256& digest);
+  Status lock(std::int64_t wait_ms);
 
   std::string folder_;
   Profile profile_;
+  std::optional<FileLock> lock_;
 };
 
 }  // namespace polder::trust::tuf

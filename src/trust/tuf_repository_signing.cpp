@@ -153,8 +153,15 @@ Result<std::string> signed_by_role(Json body, const Keys& keys, const RoleKeys& 
 
 }  // namespace
 
-Result<Snapshot> Repository::next_snapshot(const Signers& signers, bool& changed,
-                                           std::int64_t now_s) const {
+Result<std::string> Repository::read_staged(const Staged& file) const {
+  TRY_VALUE(std::string bytes, read_file(staged_path(file.role), kMaxTargetsBytes));
+  if (sha256(bytes) == file.digest) return bytes;
+  return fail(Code::kUnavailable, "{}: was changed while it was to be published; publish again",
+              staged_path(file.role));
+}
+
+Result<Snapshot> Repository::next_snapshot(const Signers& signers, std::span<const Staged> staged,
+                                           bool& changed, std::int64_t now_s) const {
   Snapshot snapshot;
   bool still_signed = false;
   auto before = published<Snapshot>("snapshot");
@@ -165,15 +172,14 @@ Result<Snapshot> Repository::next_snapshot(const Signers& signers, bool& changed
     return std::move(before).error();
   }
   changed = !still_signed || snapshot.expires_s - now_s < profile_.snapshot_days * kDayS / 2;
-  TRY_VALUE(const auto roles, staged_roles());
-  for (const std::string& role : roles) {
-    if (role == "root") continue;
-    TRY_VALUE(const std::string bytes, read_file(staged_path(role), kMaxTargetsBytes));
-    TRY_VALUE(const auto metadata, parse_metadata<Targets>(bytes, staged_path(role)));
-    MetaFile& file = snapshot.meta[role + ".json"];
-    file.version = metadata.body.version;
-    file.length = std::int64_t(bytes.size());
-    file.hashes = {{"sha256", hex(sha256(bytes))}};
+  for (const Staged& file : staged) {
+    if (file.role == "root") continue;
+    TRY_VALUE(const std::string bytes, read_staged(file));
+    TRY_VALUE(const auto metadata, parse_metadata<Targets>(bytes, staged_path(file.role)));
+    MetaFile& meta = snapshot.meta[file.role + ".json"];
+    meta.version = metadata.body.version;
+    meta.length = std::int64_t(bytes.size());
+    meta.hashes = {{"sha256", hex(file.digest)}};
     changed = true;
   }
   if (changed) {
@@ -198,7 +204,7 @@ Status Repository::publish(std::span<Signer* const> signers, std::int64_t now_s)
   TRY_VALUE(const Signers snapshot_signers, signers_of("snapshot", delegators));
   TRY_VALUE(const Signers timestamp_signers, signers_of("timestamp", delegators));
   bool changed = false;
-  TRY_VALUE(const Snapshot snapshot, next_snapshot(snapshot_signers, changed, now_s));
+  TRY_VALUE(const Snapshot snapshot, next_snapshot(snapshot_signers, all_staged, changed, now_s));
   std::string snapshot_bytes;
   if (changed) {
     TRY_VALUE(snapshot_bytes, signed_by_role(to_json(snapshot), snapshot_signers.keys,
@@ -225,17 +231,22 @@ Status Repository::publish(std::span<Signer* const> signers, std::int64_t now_s)
   // What clients find only through what is written after it, down to timestamp.json. A run that
   // was cut short is made good by the next.
   for (const Staged& file : all_staged) {
-    TRY_VALUE(const std::string bytes, read_file(staged_path(file.role), kMaxTargetsBytes));
-    if (file.role != "root") TRY(write_file_atomic(published_path(file.role, file.version), bytes));
+    if (file.role == "root") continue;
+    TRY_VALUE(const std::string bytes, read_staged(file));
+    TRY(write_file_atomic(published_path(file.role, file.version), bytes));
   }
   if (changed) TRY(write_file_atomic(published_path("snapshot", snapshot.version), snapshot_bytes));
-  if (is_staged("root")) {
-    TRY_VALUE(const std::string bytes, read_file(staged_path("root"), kMaxRootBytes));
-    TRY_VALUE(const auto root, parse_metadata<Root>(bytes, staged_path("root")));
-    TRY(write_file_atomic(published_path("root", root.body.version), bytes));
+  for (const Staged& file : all_staged) {
+    if (file.role != "root") continue;
+    TRY_VALUE(const std::string bytes, read_staged(file));
+    TRY(write_file_atomic(published_path("root", file.version), bytes));
   }
   TRY(write_file_atomic(published_path("timestamp", timestamp.version), timestamp_bytes));
-  return discard();
+  // What was carried here meanwhile stays staged.
+  for (const Staged& file : all_staged) {
+    if (read_staged(file).ok()) TRY(remove_file(staged_path(file.role)));
+  }
+  return {};
 }
 
 }  // namespace polder::trust::tuf

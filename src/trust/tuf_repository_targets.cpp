@@ -7,6 +7,7 @@
 #include "trust/digest.h"
 #include "trust/file_digest.h"
 #include "trust/floors.h"
+#include "trust/release_folder.h"
 #include "trust/tuf_repository_files.h"
 
 namespace polder::trust::tuf {
@@ -47,17 +48,6 @@ std::string consistent_name(std::string_view path, std::string_view digest) {
 }
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
-
-// Writes a file under its digest's name, if it is not there.
-Status copy_file(const std::string& from, const std::string& to) {
-  DiskStore disk;
-  TRY(make_folders(parent_of(to)));
-  TRY_VALUE(const auto output, disk.create(to));
-  TRY_VALUE([[maybe_unused]] const std::uint64_t bytes,
-            stream_file(from, kMaxTargetBytes,
-                        [&](std::string_view piece) { return output->write(piece); }));
-  return output->commit();
-}
 
 }  // namespace
 
@@ -117,6 +107,31 @@ Status Repository::record(const std::string& path, const TargetFile& target, std
   return stage(holder, std::move(metadata.body), now_s);
 }
 
+// What is written is what was hashed: the file may change meanwhile.
+Status Repository::keep_file(const std::string& file, const std::string& place,
+                             const Sha256& digest) {
+  if (file_exists(place)) {
+    const auto there = digest_file(place, kMaxTargetBytes);
+    if (there && there->sha256 == digest) return {};
+  }
+  DiskStore disk;
+  TRY(make_folders(parent_of(place)));
+  TRY_VALUE(const auto output, disk.create(place));
+  Sha256Stream copied;
+  TRY_VALUE([[maybe_unused]] const std::uint64_t bytes,
+            stream_file(file, kMaxTargetBytes, [&](std::string_view piece) {
+              copied.update(piece);
+              return output->write(piece);
+            }));
+  if (const Sha256 found = copied.finish(); found != digest) {
+    return fail(
+        Code::kCorrupt,
+        "{}: SHA-256 {} expected, {} found: it is damaged, or was changed while it was copied",
+        file, hex(digest), hex(found));
+  }
+  return output->commit();
+}
+
 Status Repository::add_file(const std::string& path, const std::string& file, std::int64_t now_s,
                             std::string_view role) {
   TRY(check_target_path(path));
@@ -124,7 +139,7 @@ Status Repository::add_file(const std::string& path, const std::string& file, st
   TRY_VALUE(const FileDigest digest, digest_file(file, kMaxTargetBytes));
   const std::string sha256 = hex(digest.sha256);
   const std::string place = folder_ + "/targets/" + consistent_name(path, sha256);
-  if (!file_exists(place)) TRY(copy_file(file, place));
+  TRY(keep_file(file, place, digest.sha256));
   return record(path,
                 TargetFile{.length = std::int64_t(digest.bytes), .hashes = {{"sha256", sha256}}},
                 now_s, role);
@@ -143,12 +158,8 @@ Status Repository::add_bytes(const std::string& path, std::string_view bytes, st
                 now_s, role);
 }
 
-Result<std::string> Repository::add_blob(const std::string& file) {
-  TRY_VALUE(const FileDigest digest, digest_file(file, kMaxTargetBytes));
-  std::string name = hex(digest.sha256);
-  const std::string place = fmt::format("{}/blobs/sha256/{}/{}", folder_, name.substr(0, 2), name);
-  if (!file_exists(place)) TRY(copy_file(file, place));
-  return name;
+Status Repository::add_blob(const std::string& file, const Sha256& digest) {
+  return keep_file(file, folder_ + "/" + blob_place(digest), digest);
 }
 
 Status Repository::remove_target(const std::string& path, std::int64_t now_s) {

@@ -5,9 +5,13 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <memory>
+#include <utility>
 
 #include "platform/file.h"
 #include "trust/digest.h"
+#include "trust/release_folder.h"
 #include "trust/tuf_folder.h"
 #include "trust/tuf_testing.h"
 
@@ -186,6 +190,76 @@ TEST_F(RepositoryTest, AddsTargetsUnderTheirDigests) {
   for (const char* bad : {"", "/a", "a//b", "../a", "a/..", "a/./b", "a\nb", "a\\b", "a/"}) {
     EXPECT_EQ(repository.add_bytes(bad, "x", kNow).error().code, Code::kInvalid) << bad;
   }
+}
+
+TEST_F(RepositoryTest, WhatIsDamagedIsReplacedAndWhatIsNotExpectedIsNotTaken) {
+  Repository repository = published();
+  const std::string file = scratch_ / "weights", place = folder_ + "/" + blob_place(sha256("w1"));
+  ASSERT_TRUE(write_file_atomic(file, "w1"));
+  // Changed since its digest was taken.
+  EXPECT_EQ(repository.add_blob(file, sha256("w2")).error().code, Code::kCorrupt);
+  EXPECT_FALSE(fs::exists(folder_ + "/" + blob_place(sha256("w2"))));
+  ASSERT_TRUE(repository.add_blob(file, sha256("w1")));
+  EXPECT_EQ(read_file(place, 10).value(), "w1");
+  for (const char* damaged : {"w2", "", "w1 and more"}) {
+    ASSERT_TRUE(write_file_atomic(place, damaged));
+    ASSERT_TRUE(repository.add_blob(file, sha256("w1")));
+    EXPECT_EQ(read_file(place, 20).value(), "w1");
+  }
+  ASSERT_TRUE(repository.add_file("people/weights", file, kNow));
+  const std::string target = folder_ + "/targets/people/" + hex(sha256("w1")) + ".weights";
+  ASSERT_TRUE(write_file_atomic(target, "w2"));
+  ASSERT_TRUE(repository.add_file("people/weights", file, kNow));
+  EXPECT_EQ(read_file(target, 20).value(), "w1");
+}
+
+TEST_F(RepositoryTest, OneAtATimeChangesIt) {
+  auto first = std::make_unique<Repository>(make());
+  const auto second = Repository::open(folder_, 0);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, Code::kUnavailable);
+  EXPECT_NE(second.error().message.find("another command changes this repository"),
+            std::string::npos);
+  EXPECT_EQ(Repository::open_to_read(folder_)->staged()->size(), 2u);
+  first.reset();
+  EXPECT_TRUE(Repository::open(folder_, 0).ok());
+}
+
+// Does something when it signs, as somebody may in that moment.
+class Meddler final : public Signer {
+ public:
+  Meddler(Signer& signer, std::function<void()> act) : signer_(signer), act_(std::move(act)) {}
+  const PublicKey& public_key() const override { return signer_.public_key(); }
+  Result<std::string> sign(std::string_view message) override {
+    if (auto act = std::exchange(act_, nullptr)) act();
+    return signer_.sign(message);
+  }
+
+ private:
+  Signer& signer_;
+  std::function<void()> act_;
+};
+
+// No lock keeps people from copying what they have signed into staged/.
+TEST_F(RepositoryTest, PublishesAndForgetsWhatItHasChecked) {
+  Repository repository = published();
+  const std::string staged = folder_ + "/staged/";
+  ASSERT_TRUE(repository.add_bytes("a", "1", kNow));
+  const std::string other = read_file(staged + "targets.json", 1 << 20).value();
+  ASSERT_TRUE(repository.sign(targets_));
+  Meddler changes(online_, [&] { ASSERT_TRUE(write_file_atomic(staged + "targets.json", other)); });
+  Signer* signers[] = {&changes};
+  const Status refused = repository.publish(signers, kNow);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::kUnavailable);
+  EXPECT_EQ(read<Timestamp>("timestamp.json").body.version, 1);
+  ASSERT_TRUE(repository.sign(targets_));
+  Meddler adds(online_, [&] { ASSERT_TRUE(write_file_atomic(staged + "people.json", other)); });
+  signers[0] = &adds;
+  ASSERT_TRUE(repository.publish(signers, kNow));
+  EXPECT_EQ(read<Timestamp>("timestamp.json").body.version, 2);
+  EXPECT_FALSE(fs::exists(staged + "targets.json"));
+  EXPECT_EQ(read_file(staged + "people.json", 1 << 20).value(), other);
 }
 
 TEST_F(RepositoryTest, RolesSignForTheirPathsAlone) {

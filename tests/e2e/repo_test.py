@@ -3,6 +3,7 @@
 
     repo_test.py POLDER
 """
+import fcntl
 import json
 import os
 import pathlib
@@ -100,6 +101,34 @@ class Repository(unittest.TestCase):
         self.publish()
         verified = json.loads(self.polder("repo", "verify", self.repo, "--json"))
         self.assertEqual((verified["good"], verified["targets"]), (True, 0))
+
+    def test_what_two_commands_change_at_once_is_all_there(self):
+        self.published()
+        add = [POLDER, "repo", "add", self.repo, "root-1.pub.pem", "--key", "targets.pem",
+               "--target"]
+        publish = [POLDER, "repo", "publish", self.repo, "--key", "online.pem"]
+        names = [f"notes/{i}" for i in range(12)]
+        running = [(words, subprocess.Popen(words, cwd=self.keys, env=ENVIRONMENT, text=True,
+                                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+                   for name in names for words in ([*add, name], publish)]
+        for words, process in running:
+            said = process.communicate(timeout=300)[0]
+            self.assertEqual(process.returncode, 0, f"{words}: {said}")
+        self.publish()
+        shown = json.loads(self.polder("repo", "show", self.repo, "--json"))
+        self.assertEqual(sorted(shown["targets"]), sorted(names))
+        self.assertTrue(json.loads(self.polder("repo", "verify", self.repo, "--json"))["good"])
+
+    def test_who_holds_a_repository_is_named(self):
+        self.published()
+        with open(self.repo / "repository.toml", encoding="utf-8") as config:
+            fcntl.flock(config, fcntl.LOCK_EX)
+            said = self.polder("repo", "discard", self.repo, status=1)
+            self.assertIn("another command changes this repository", said)
+            if f" {os.getpid()} " in pathlib.Path("/proc/locks").read_text(encoding="utf-8"):
+                self.assertIn(f"process {os.getpid()} ", said)
+            self.polder("repo", "show", self.repo)
+        self.polder("repo", "discard", self.repo)
 
     def test_each_key_id_has_its_file(self):
         def lines(text):

@@ -39,10 +39,8 @@ Status add_release(trust::tuf::Repository& repository, const std::string& folder
                 "version",
                 manifest.model, manifest.version.text());
   }
-  for (const auto& [digest, blob] : manifest.blobs) {
-    TRY_VALUE([[maybe_unused]] const std::string name,
-              repository.add_blob(release.blob_path(digest)));
-  }
+  for (const auto& [digest, blob] : manifest.blobs)
+    TRY(repository.add_blob(release.blob_path(digest), digest));
   for (const trust::Artifact& artifact : manifest.artifacts) {
     if (!artifact.sealed) continue;
     TRY(repository.add_file(trust::sealed_keys_target(manifest, artifact.sealed->file_id),

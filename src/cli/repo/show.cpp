@@ -20,7 +20,7 @@ std::string days_left(std::int64_t expires_s, std::int64_t now_s) {
 }
 
 Result<int> show(const Args& args) {
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open_to_read(args.positional()[0]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const auto staged, repository.staged());
   TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));

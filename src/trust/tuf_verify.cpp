@@ -1,6 +1,8 @@
 #include "trust/tuf_verify.h"
 
 #include <algorithm>
+#include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <utility>
@@ -21,6 +23,7 @@ namespace {
 
 constexpr std::size_t kMaxEntries = 1u << 22;
 constexpr std::size_t kMaxProblems = 100;  // told of
+constexpr std::size_t kMaxDelegations = kMaxMetaFiles;
 constexpr std::uint64_t kMaxStoredBlobBytes = std::uint64_t(1) << 40;
 constexpr std::string_view kBlobsFolder = "blobs/";
 
@@ -67,11 +70,18 @@ class Walk {
     add("timestamp", *trusted.timestamp());
     add("snapshot", *trusted.snapshot());
     check_role("targets", *trusted.targets());
+    check_delegations();
     TRY(check_blobs());
     return std::move(result_);
   }
 
  private:
+  using Covers = std::function<bool(std::string_view path)>;
+  struct Delegator {
+    std::string name;
+    Delegations delegations;
+  };
+
   void problem(std::string what) {
     if (result_.problems.size() < kMaxProblems) result_.problems.push_back(std::move(what));
   }
@@ -79,7 +89,7 @@ class Walk {
     result_.roles.push_back({std::string(role), body.version, body.expires_s, targets});
   }
 
-  // The role's own targets, then those of the roles that it delegates to.
+  // The role's own targets. Those of the roles that it delegates to come later.
   void check_role(const std::string& role, const Targets& body) {
     add(role, body, body.targets.size());
     for (const auto& [path, file] : body.targets) {
@@ -94,19 +104,46 @@ class Walk {
       if (!status) problem(status.error().message);
       else if (release) need_blobs(path, manifest);
     }
-    if (!body.delegations) return;
-    for (const DelegatedRole& delegated : body.delegations->roles) {
-      check_delegated(role, delegated, *body.delegations);
+    if (body.delegations) delegators_.push_back({role, *body.delegations});
+  }
+
+  // Whom a role delegates to, once: delegations may lead in circles.
+  void check_delegations() {
+    std::size_t walked = 0;
+    for (std::size_t i = 0; i < delegators_.size(); ++i) {
+      const Delegator& by = delegators_[i];  // of a deque: it stays
+      const auto check = [&](const std::string& role, const RoleKeys& keys, const Covers& covers) {
+        // To itself a client does not go.
+        if (role != by.name && walked++ < kMaxDelegations) check_delegated(by, role, keys, covers);
+      };
+      for (const DelegatedRole& role : by.delegations.roles)
+        check(role.name, role, [&](std::string_view path) { return role.covers(path); });
+      const auto& bins = by.delegations.succinct;
+      for (unsigned bin = 0; bins && bin < 1u << bins->bit_length; ++bin) {
+        const std::string name = bins->bin_name(bin);
+        check(name, *bins, [&](std::string_view path) { return bins->bin_of(path) == name; });
+      }
+    }
+    if (walked > kMaxDelegations)
+      problem(fmt::format("more than {} delegations: the rest was not looked at", kMaxDelegations));
+    for (const auto& [role, paths] : ignored_) {
+      for (const std::string& path : paths)
+        problem(
+            fmt::format("{}.json: target '{}' is none that anybody trusts it with; devices "
+                        "ignore it",
+                        clipped(role), clipped(path)));
     }
   }
 
-  // By hand, for the client looks only where a target may be.
-  void check_delegated(const std::string& delegator, const DelegatedRole& role,
-                       const Delegations& delegations) {
-    const std::string where = role.name + ".json";
-    const auto meta = updater_.trusted().meta_of(role.name);
+  // By hand, for the client looks only where a target may be. As the client does, a role that
+  // several delegate to is verified for each of them.
+  void check_delegated(const Delegator& by, const std::string& role, const RoleKeys& keys,
+                       const Covers& covers) {
+    const auto meta = updater_.trusted().meta_of(role);
     if (!meta) return problem(meta.error().message);
-    const std::string file = fmt::format("{}.{}", meta->version, where);
+    std::string file = percent_encoded(role) + ".json";
+    if (updater_.trusted().root().consistent_snapshot.value_or(false))
+      file = fmt::format("{}.{}", meta->version, file);
     const auto bytes = fetcher_.fetch_metadata(file, kMaxTargetsBytes);
     if (!bytes) return problem(bytes.error().message);
     if (auto status = check_bytes(*bytes, meta->length, meta->hashes, file); !status) {
@@ -114,7 +151,7 @@ class Walk {
     }
     const auto metadata = parse_metadata<Targets>(*bytes, file);
     if (!metadata) return problem(metadata.error().message);
-    if (auto status = metadata->envelope.check(delegations.keys, role, file); !status) {
+    if (auto status = metadata->envelope.check(by.delegations.keys, keys, file); !status) {
       return problem(status.error().message);
     }
     if (metadata->body.version != meta->version) {
@@ -124,13 +161,11 @@ class Walk {
     if (metadata->body.expires_s <= now_s_) {
       return problem(fmt::format("{}: expired on {}", file, time_text(metadata->body.expires_s)));
     }
-    for (const auto& [path, target] : metadata->body.targets) {
-      if (!role.covers(path)) {
-        problem(fmt::format("{}: target '{}' is none that '{}' trusts it with; devices ignore it",
-                            file, clipped(path), delegator));
-      }
+    if (seen_.insert(role).second) {
+      for (const auto& [path, target] : metadata->body.targets) ignored_[role].insert(path);
+      check_role(role, metadata->body);
     }
-    check_role(role.name, metadata->body);
+    std::erase_if(ignored_[role], [&](const std::string& path) { return covers(path); });
   }
 
   // Notes what a release is made of, for check_blobs().
@@ -179,6 +214,9 @@ class Walk {
   FolderFetcher fetcher_;
   ForgetfulStore store_;
   Updater updater_;
+  std::deque<Delegator> delegators_;
+  std::set<std::string> seen_;
+  std::map<std::string, std::set<std::string>> ignored_;  // of a role, what nobody trusts it with
   std::map<Sha256, std::string> needed_;  // blobs, each with a release that names it
   std::int64_t now_s_;
   Verification result_;

@@ -20,7 +20,7 @@ struct VerifiedRole {
 };
 
 struct Verification {
-  std::vector<VerifiedRole> roles;  // top level first, delegated ones in the order of their names
+  std::vector<VerifiedRole> roles;  // top level first, each before those that it delegates to
   std::size_t targets = 0, blobs = 0;
   std::uint64_t bytes = 0;            // of targets and blobs
   std::vector<std::string> problems;  // what is wrong, each naming its file; empty: nothing is

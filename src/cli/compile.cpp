@@ -27,7 +27,7 @@ std::string default_output(const std::string& model) {
 Result<int> run(const Args& args) {
   const std::string& model = args.positional()[0];
   const std::string output = args.text("--output", default_output(model));
-  TRY(check_output(output, model));
+  TRY(check_output(output, args, "--output"));
   TRY_VALUE(const ModelOptions options, model_options(args));
   TRY_VALUE(const compile::CompileOptions compile, compile_options(model, options.open));
   TRY_VALUE(Graph graph, import_model(model, options.open));

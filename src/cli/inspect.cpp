@@ -118,8 +118,7 @@ Result<int> run(const Args& args) {
   }
   const auto session = std::move(*opened);
   const ModelSummary summary = summarise(*session, path);
-  if (args.has("--html"))
-    TRY(write_output(args.text("--html"), summary_page(summary), args.positional()[0]));
+  if (args.has("--html")) TRY(write_output(args, "--html", summary_page(summary)));
   if (args.has("--json")) fmt::print("{}\n", summary_json(summary));
   else print_text(summary, args.has("--nodes"));
   return 0;

@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/output_file.h"
 #include "pipeline/player.h"
 #include "pipeline/stats_json.h"
 #include "platform/file.h"
@@ -104,6 +105,7 @@ Result<int> run(const Args& args) {
     return wrong_usage(kPlay, fail(Code::kInvalid, "which pipeline? Name its TOML file"),
                        args.has("--json"));
   }
+  TRY(check_output(args, "--baselines"));
   pipeline::PlayOptions options = play_options(args);
   agent::BaselineMaker baselines;
   if (args.has("--baselines")) {

@@ -74,10 +74,8 @@ Result<int> run(const Args& args) {
   report.run_us = profiler.run_us();
   report.between_us = profiler.between_us();
   report.set_peak(kernel::peak_gflops(session.isa()));
-  if (args.has("--trace"))
-    TRY(write_output(args.text("--trace"), chrome_trace(report, profiler), args.positional()[0]));
-  if (args.has("--html"))
-    TRY(write_output(args.text("--html"), profile_html(report), args.positional()[0]));
+  if (args.has("--trace")) TRY(write_output(args, "--trace", chrome_trace(report, profiler)));
+  if (args.has("--html")) TRY(write_output(args, "--html", profile_html(report)));
   fmt::print("{}", args.has("--json") ? profile_json(report) : profile_table(report));
   return 0;
 }

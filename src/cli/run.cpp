@@ -234,9 +234,8 @@ void print_json(const Session& session) {
                          -1, ' ', true, nlohmann::json::error_handler_t::replace));
 }
 
-// `read`: what the command reads, which stays.
-Status write_outputs(const Session& session, const std::string& folder,
-                     const std::vector<std::string>& read) {
+Status write_outputs(const Session& session, const Args& args) {
+  const std::string folder = args.text("--output-dir");
   TRY(make_folders(folder));
   std::vector<std::string> names = output_names(session);
   for (std::string& name : names) name = file_name(name);
@@ -246,7 +245,7 @@ Status write_outputs(const Session& session, const std::string& folder,
   std::vector<std::unique_ptr<OutputFile>> files;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string path = folder + "/" + names[i] + ".npy";
-    for (const std::string& input : read) TRY(check_output(path, input));
+    TRY(check_output(path, args, "--output-dir"));
     TRY_VALUE(const std::string bytes, npy_bytes(session.output(int(i)), path));
     TRY_VALUE(auto file, disk.create(path));
     TRY(file->write(bytes));
@@ -268,11 +267,7 @@ Result<int> run(const Args& args) {
     if (error.code == Code::kInvalid) error.message += size_advice(*session, given);
     return std::move(error).at(args.positional()[0]);
   }
-  if (args.has("--output-dir")) {
-    std::vector<std::string> read = files;
-    read.push_back(args.positional()[0]);
-    TRY(write_outputs(*session, args.text("--output-dir"), read));
-  }
+  if (args.has("--output-dir")) TRY(write_outputs(*session, args));
   if (args.has("--json")) print_json(*session);
   else print_text(*session);
   return 0;

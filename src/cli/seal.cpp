@@ -149,7 +149,7 @@ Result<int> seal(const Args& args) {
   }
   TRY_VALUE(ActLog acts, ActLog::open(args));
   const std::string output = args.text("--output");
-  TRY(check_output(output, args.positional()[0]));
+  TRY(check_output(args, "--output"));
   TRY(check_new(output));
   TRY_VALUE(const auto plain, open_readable(args.positional()[0]));
   DiskStore disk;
@@ -187,7 +187,7 @@ constexpr Option kUnsealOptions[] = {
 Result<int> unseal(const Args& args) {
   const std::string& path = args.positional()[0];
   if (!args.has("--output")) return fail(Code::kInvalid, "--output is needed: where to");
-  TRY(check_output(args.text("--output"), path));
+  TRY(check_output(args, "--output"));
   TRY_VALUE(const trust::SealedKeys keys, read_keys(path));
   TRY_VALUE(const trust::ContentKey key, open_content_key(args, path, keys));
   TRY_VALUE(const auto file, open_readable(path));

@@ -62,6 +62,8 @@ class Args {
   std::int64_t integer(std::string_view option, std::int64_t fallback) const;
   double real(std::string_view option, double fallback) const;
   std::span<const std::string> positional() const { return positional_; }
+  // Options and their values, in their order; those of the environment last.
+  std::span<const std::pair<std::string, std::string>> given() const { return given_; }
 
  private:
   Status take_environment(std::span<const Option> options);

@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "platform/private_file.h"
+#include "trust/signer.h"
 
 namespace polder::trust {
 
@@ -52,14 +53,16 @@ Error convert(std::string_view where, std::string_view what) {
               where, what);
 }
 
+Error no_key(std::string_view where) {
+  return fail(Code::kCorrupt,
+              "{}: a private key in PEM is expected (-----BEGIN ENCRYPTED PRIVATE KEY-----), "
+              "something else found",
+              where);
+}
+
 Status read_pem(std::string_view text, std::string_view where, Pem& pem) {
   const std::size_t begin = text.find("-----BEGIN ");
-  if (begin == text.npos) {
-    return fail(Code::kCorrupt,
-                "{}: a private key in PEM is expected (-----BEGIN ENCRYPTED PRIVATE KEY-----), "
-                "something else found",
-                where);
-  }
+  if (begin == text.npos) return no_key(where);
   if (text.find("-----END ", begin) == text.npos) {
     return fail(Code::kCorrupt, "{}: cut off: there is no -----END----- line; restore the file",
                 where);
@@ -196,8 +199,13 @@ Result<OwnedKey> parse_private_key(std::string_view text, std::string_view where
 
 Result<OwnedKey> read_private_key(const std::string& path, PassphraseSource& passphrase) {
   Secret text(kMaxKeyFileBytes);
-  TRY_VALUE(const std::size_t size, read_private_file(path, text.span()));
-  text.shrink(size);
+  const auto size = read_private_file(path, text.span());
+  if (!size.ok()) {
+    // Only of a private key it matters who else reads it.
+    const bool is_key = size.error().code != Code::kDenied || holds_private_key(path);
+    return is_key ? size.error() : no_key(path);
+  }
+  text.shrink(*size);
   return parse_private_key(text.view(), path, passphrase);
 }
 

@@ -355,6 +355,15 @@ Result<SignedModel> verify_bundle(std::string_view bundle, const PublicKey& key,
   return parse_statement(payload, where);
 }
 
+bool is_bundle(std::string_view bytes) {
+  const auto json = Json::parse(bytes, "");
+  if (!json) return false;
+  const auto object = Object::of(*json, "");
+  if (!object) return false;
+  const auto type = object->text("mediaType", kMaxBundleBytes);
+  return type && type->starts_with("application/vnd.dev.sigstore.bundle");
+}
+
 Result<SignedModel> verify_model(const std::string& path, const std::string& signature_path,
                                  const PublicKey& key) {
   TRY_VALUE(const std::string bundle, read_file(signature_path, kMaxBundleBytes));

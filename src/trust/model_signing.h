@@ -60,6 +60,9 @@ Result<std::string> sign_model(const SignedModel& model, Signer& signer);
 Result<SignedModel> verify_bundle(std::string_view bundle, const PublicKey& key,
                                   std::string_view where);
 
+// Whether it is a bundle of whatever version and signer, by what it says.
+bool is_bundle(std::string_view bytes);
+
 // What an in-toto statement says; verify_bundle() is the way to one that can be trusted.
 Result<SignedModel> parse_statement(std::string_view payload, std::string_view where);
 

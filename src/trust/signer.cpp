@@ -1,7 +1,10 @@
 #include "trust/signer.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 #include "platform/private_file.h"
+#include "platform/random_access.h"
 #include "trust/evp_key.h"
 #include "trust/key_file.h"
 #include "trust/key_uri.h"
@@ -61,6 +64,20 @@ Result<OpenedPublicKey> open_public_key(const std::string& uri, PassphraseSource
   }
   TRY_VALUE(const auto signer, open_signer(uri, passphrase));
   return OpenedPublicKey{signer->public_key(), true};
+}
+
+bool holds_private_key(const std::string& path) {
+  const auto file = open_readable(path);
+  if (!file.ok()) return false;
+  Secret text(std::size_t(std::min<std::uint64_t>((*file)->size(), kMaxKeyFileBytes)));
+  if (!(*file)->read(0, text.span()).ok()) return false;
+  constexpr std::string_view kBegin = "-----BEGIN ", kEnd = "PRIVATE KEY-----";
+  const std::string_view view = text.view();
+  for (std::size_t at = view.find(kBegin); at != view.npos; at = view.find(kBegin, at + 1)) {
+    const std::string_view line = view.substr(at, view.find('\n', at) - at);
+    if (line.find(kEnd) != line.npos) return true;
+  }
+  return false;
 }
 
 Result<std::unique_ptr<Decrypter>> open_decrypter(const std::string& uri,

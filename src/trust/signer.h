@@ -37,6 +37,10 @@ struct OpenedPublicKey {
 // a URI names. Errors: as open_signer().
 Result<OpenedPublicKey> open_public_key(const std::string& uri, PassphraseSource& passphrase);
 
+// Whether a private key in PEM, of any kind, begins in the first 64 KiB of a file: what must not be
+// written over or published. False for what is no file, or cannot be read.
+bool holds_private_key(const std::string& path);
+
 // Makes a private key of a scheme at a place where none is, and returns its public half. RSA keys
 // have 3,072 bits. In a file it is encrypted with a passphrase unless passphrase.chosen() says
 // otherwise; on a token and in a TPM it is made there and never leaves it. Errors: kDenied when

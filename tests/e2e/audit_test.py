@@ -333,6 +333,33 @@ class Audit(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("key_created", self.polder("audit", "show", "audit.log"))
 
+    def test_no_output_replaces_a_log(self):
+        names = ("audit.log", "audit.log.checkpoints", "audit.pem", "thief.pem")
+        (self.scratch / "copy.log").write_bytes((self.scratch / "audit.log").read_bytes())
+        before = {name: (self.scratch / name).read_bytes() for name in (*names, "copy.log")}
+        for output in before:
+            self.assertIn("give the output another name", self.refused(
+                "audit", "checkpoint", "audit.log", "--key", "audit.pem", "--output", output))
+            self.assertIn("give the output another name", self.refused(
+                "audit", "prove", "audit.log", "--entry", "0", "--output", output))
+        self.assertEqual({name: (self.scratch / name).read_bytes() for name in before}, before)
+        # A proof and a copy of a checkpoint are made again.
+        for _ in range(2):
+            self.polder("audit", "prove", "audit.log", "--entry", "0", "--output", "proof")
+            self.checkpoint("later")
+
+    def test_no_signature_replaces_a_model(self):
+        self.make_key("p", "--type", "p256")
+        for name in ("model.onnx", "other.onnx"):
+            (self.scratch / name).write_bytes(b"a model")
+        sign = ("release", "sign", "model.onnx", "--key", "p.pem", "--signature")
+        for output in ("p.pem", "model.onnx", "audit.pem", "audit.log", "other.onnx"):
+            self.assertIn("another name", self.refused(*sign, output))
+        for name in ("model.onnx", "other.onnx"):
+            self.assertEqual((self.scratch / name).read_bytes(), b"a model")
+        for _ in range(2):  # a signature is made again
+            self.polder(*sign, "model.sig")
+
     def test_bad_input_says_what_to_do(self):
         self.assertIn("release_signed", self.refused("audit", "add", "audit.log", "--actor", "a",
                                                      "--act", "relase_signed", "--object", "x"))

@@ -155,6 +155,32 @@ class Files(Scratch):
         self.assertEqual(sorted(path.name for path in self.scratch.iterdir()),
                          ["a.pem", "message", "public.pem"])
 
+    def test_an_output_replaces_no_key(self):
+        for name in ("a", "b"):
+            self.keys("create", "--output", f"{name}.pem", "--no-passphrase")
+        (self.scratch / "link.pem").symlink_to("b.pem")
+        os.link(self.scratch / "a.pem", self.scratch / "hard.pem")
+        before = {name: (self.scratch / name).read_bytes() for name in ("a.pem", "b.pem",
+                                                                        "message")}
+        read, holds = "is read here", "holds a private key"
+        self.refused("invalid", read, "public", "a.pem", "--output", "a.pem")
+        self.refused("invalid", read, "public", "file:a.pem", "--output", "./a.pem")
+        self.refused("invalid", read, "public", "a.pem", "--output", "hard.pem")
+        self.refused("denied", holds, "public", "a.pem", "--output", "b.pem")
+        self.refused("denied", holds, "public", "a.pem", "--output", "link.pem")
+        self.refused("denied", holds, "sign", "a.pem", "message", "--output", "b.pem")
+        self.refused("invalid", read, "sign", "a.pem", "message", "--output", "message")
+        self.assertEqual({name: (self.scratch / name).read_bytes() for name in before}, before)
+        # A public key and a signature are made again.
+        for _ in range(2):
+            self.keys("public", "a.pem", "--output", "a.pub.pem")
+            self.keys("sign", "a.pem", "message", "--output", "signature")
+
+    def test_what_is_no_key_is_not_called_one(self):
+        (self.scratch / "message").chmod(0o644)
+        self.refused("corrupt", "something else found", "show", "message")
+        self.refused("corrupt", "something else found", "sign", "message", "message")
+
     def test_prompt_shows_no_passphrase(self):
         """On a terminal of its own: asked twice for a new one, and nothing typed is shown."""
         def on_terminal(arguments, answers):

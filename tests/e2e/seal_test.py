@@ -76,12 +76,16 @@ class Seal(unittest.TestCase):
             self.expect_opens(key)
 
     def test_what_is_read_is_not_written_over(self):
+        key = (self.scratch / "one.pem").read_bytes()
         for words in (("seal", "plan", "--to", "devices", "--output", "plan"),
+                      ("unseal", "plan.sealed", "--key", "one.pem", "--output", "one.pem"),
+                      ("unseal", "plan.sealed", "--key", "one.pem", "--output", "plan.sealed.keys"),
                       ("unseal", "plan.sealed", "--key", "one.pem", "--output", "./plan.sealed")):
             done = self.run_polder(*words)
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"{words[-1]}: that is ", done.stderr)
         self.assertEqual((self.scratch / "plan").read_bytes(), self.plain)
+        self.assertEqual((self.scratch / "one.pem").read_bytes(), key)
         self.assertFalse((self.scratch / "plan.keys").exists())
         self.expect_opens("one")
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/audit/common.h"
 #include "cli/commands.h"
+#include "cli/output_file.h"
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
 #include "platform/file.h"
@@ -27,6 +28,7 @@ Result<int> run(const Args& args) {
     return fail(Code::kInvalid, "--key is missing: the private key that signs");
   }
   TRY(open_readable(path));  // nothing is begun here
+  TRY(check_output(args, "--output"));
   TRY_VALUE(const auto earlier, public_keys(args, "--earlier"));
   TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
   TRY_VALUE(const auto signer, trust::open_signer(args.text("--key"), passphrase.source()));

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/audit/common.h"
 #include "cli/commands.h"
+#include "cli/output_file.h"
 #include "platform/file.h"
 #include "trust/audit_proof.h"
 #include "trust/audit_segments.h"
@@ -72,6 +73,7 @@ Result<std::string> proof_of(const Args& args) {
 }
 
 Result<int> prove(const Args& args) {
+  TRY(check_output(args, "--output"));
   TRY_VALUE(const std::string proof, proof_of(args));
   if (args.has("--output")) TRY(write_file_atomic(args.text("--output"), proof));
   else fmt::print("{}", proof);

@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "cli/commands.h"
 #include "cli/keys/describe.h"
+#include "cli/output_file.h"
 #include "cli/passphrase.h"
 #include "platform/file.h"
 #include "trust/signer.h"
@@ -18,6 +19,7 @@ constexpr Option kOptions[] = {{"--output", "FILE", "writes it there (default: s
 
 Result<int> run(const Args& args) {
   const std::string& uri = args.positional()[0];
+  TRY(check_output(args, "--output"));
   TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
   TRY_VALUE(const trust::OpenedPublicKey opened, trust::open_public_key(uri, passphrase.source()));
   if (args.has("--output")) TRY(write_file_atomic(args.text("--output"), opened.key.pem()));

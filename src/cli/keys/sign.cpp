@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "cli/commands.h"
 #include "cli/keys/describe.h"
+#include "cli/output_file.h"
 #include "cli/passphrase.h"
 #include "platform/file.h"
 #include "trust/digest.h"
@@ -21,6 +22,7 @@ constexpr Option kOptions[] = {
     {"--json", "", "prints the key's id, scheme and the signature in base64 as JSON"}};
 
 Result<int> run(const Args& args) {
+  TRY(check_output(args, "--output"));
   TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
   TRY_VALUE(const std::string message, read_file(args.positional()[1], kMaxFileBytes));
   TRY_VALUE(const auto signer, trust::open_signer(args.positional()[0], passphrase.source()));

@@ -4,9 +4,11 @@
 #include "base/fail.h"
 #include "cli/act_log.h"
 #include "cli/commands.h"
+#include "cli/output_file.h"
 #include "cli/passphrase.h"
 #include "platform/file.h"
 #include "platform/folder.h"
+#include "platform/random_access.h"
 #include "trust/model_signing.h"
 #include "trust/signer.h"
 
@@ -21,6 +23,15 @@ constexpr Option kOptions[] = {
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what was signed as JSON"}};
 
+// What is there already is a signature, which is replaced, and no file of a model.
+Status check_signature_place(const std::string& path) {
+  if (!open_readable(path)) return {};  // nothing, or a device
+  const auto there = read_file(path, trust::kMaxBundleBytes);
+  if (there && trust::is_bundle(*there)) return {};
+  return fail(Code::kDenied, "{}: is there and no signature: give the signature another name",
+              path);
+}
+
 Result<int> run(const Args& args) {
   const std::string& model = args.positional()[0];
   if (!args.has("--key")) {
@@ -31,6 +42,8 @@ Result<int> run(const Args& args) {
   TRY_VALUE(const EntryKind kind, entry_kind(model));
   const std::string beside = model + (kind == EntryKind::kFolder ? "/model.sig" : ".sig");
   const std::string path = args.text("--signature", beside);
+  TRY(check_output(path, args, "--signature"));
+  TRY(check_signature_place(path));
   TRY_VALUE(CommandPassphrase passphrase, CommandPassphrase::of(args));
   TRY_VALUE(const auto signer, trust::open_signer(args.text("--key"), passphrase.source()));
   TRY_VALUE(const std::string bundle, trust::sign_model(model, path, *signer));

@@ -31,6 +31,11 @@ constexpr Option kTop[] = {
      .type = OptionType::kStrings,
      .required = true,
      .doc = "Names of the models that this device runs. Nothing else is ever installed."},
+    {.name = "without_pipeline",
+     .type = OptionType::kStrings,
+     .doc = "Those of `models` that other programs open (`FOLDER/slots/MODEL`): a release of one "
+            "that has no pipeline may take the place of one that has. Of the others it is refused, "
+            "for then nothing would run."},
     {.name = "runtime",
      .fallback = "\"\"",
      .doc = "Name of the releases of `polderd` itself; empty: it is not updated from the "
@@ -291,6 +296,11 @@ Status check_names(const Settings& top, const Config& config) {
       return fail(Code::kInvalid, "{}: models: '{}' is no name of a release, or there twice",
                   top.place("models"), clipped(name));
   }
+  for (const std::string& name : config.without_pipeline) {
+    if (names.contains(name)) continue;
+    return fail(Code::kInvalid, "{}: without_pipeline: '{}' is not among 'models'",
+                top.place("without_pipeline"), clipped(name));
+  }
   if (!config.runtime.empty() &&
       (!trust::is_release_name(config.runtime) || names.contains(config.runtime))) {
     return fail(Code::kInvalid, "{}: runtime: '{}' is no name of a release, or that of a model",
@@ -444,6 +454,10 @@ Result<Config> parse_config(std::string_view text, std::string_view file) {
                 .runtime = top.string("runtime"),
                 .repository = top.string("repository"),
                 .root = top.string("root")};
+  if (top.find("without_pipeline")) {
+    const std::vector<std::string> names = top.strings("without_pipeline");
+    config.without_pipeline.insert(names.begin(), names.end());
+  }
   TRY(check_names(top, config));
   TRY(check_places(top, config));
   TRY(read_pins(top, config));

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,6 +64,7 @@ struct Config {
   std::string device;  // its name: of a file, of a certificate
   std::string folder;  // all that the agent keeps
   std::vector<std::string> models;
+  std::set<std::string, std::less<>> without_pipeline;  // models that others may open
   std::string runtime;  // the name of polderd's own releases; empty: it is not updated
   // Where releases come from: a URL, or a folder. Empty: nowhere, what is installed runs.
   std::string repository;

@@ -104,6 +104,13 @@ TEST(Config, ErrorsSayWhereAndWhat) {
   EXPECT_FALSE(parse_config("device = \"a\"\nmodels = [\"../m\"]", "polderd.toml").ok());
 }
 
+TEST(Config, OnlyModelsGoWithoutAPipeline) {
+  const std::string text = "device = \"a\"\nmodels = [\"x\"]\nwithout_pipeline = ";
+  EXPECT_TRUE(parse_config(text + "[\"x\"]\n", "f")->without_pipeline.contains("x"));
+  const Error error = parse_config(text + "[\"y\"]\n", "f").error();
+  EXPECT_NE(error.message.find("without_pipeline: 'y'"), std::string::npos) << error.message;
+}
+
 TEST(Config, WindowsGoOverMidnight) {
   const DayWindow night{22 * 60 + 30, 4 * 60}, noon{12 * 60, 13 * 60};
   const auto at = [](int hours, int minutes) {

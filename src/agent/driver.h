@@ -66,7 +66,7 @@ class Releases {
 enum class Health : std::uint8_t { kStarting, kWell, kFailed };
 struct UnitHealth {
   Health health = Health::kStarting;
-  std::string reason;             // kFailed
+  std::string reason;             // kFailed; of kWell what is worth a word
   std::optional<Code> code = {};  // of it, where there is one
   bool is_crash_loop = false;
   std::uint64_t failed_start = 0;  // which start failed last; 0: none

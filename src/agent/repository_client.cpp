@@ -332,8 +332,20 @@ Status RepositoryClient::fetch_sealed_keys(Updater& updater, const Manifest& man
   return {};
 }
 
+// A release without a pipeline would end the one that runs, and all would seem well.
+Status RepositoryClient::leaves_something_to_run(const Unit& unit, const Manifest& manifest) const {
+  if (manifest.pipeline || unit.runtime || !unit.running()) return {};
+  if (config_.without_pipeline.contains(manifest.model)) return {};
+  const auto now = read_manifest(blobs_, *unit.running());
+  if (!now.ok() || !now->pipeline) return {};
+  return fail(Code::kDenied,
+              "has no pipeline, and {} runs one: nothing would run; publish it with a [pipeline], "
+              "or list '{}' in 'without_pipeline' of polderd.toml where other programs open it",
+              unit.running()->text(), manifest.model);
+}
+
 // Whether the release may be offered.
-Result<ReleaseId> RepositoryClient::accept(Updater& updater, const Wish& wish) {
+Result<ReleaseId> RepositoryClient::accept(Updater& updater, const Unit& unit, const Wish& wish) {
   TRY(is_allowed(wish));
   const std::string path = manifest_target(wish.unit, wish.version);
   TRY_VALUE(const Target target, updater.find(path));
@@ -351,6 +363,7 @@ Result<ReleaseId> RepositoryClient::accept(Updater& updater, const Wish& wish) {
                 manifest.version.text());
   }
   TRY_VALUE(const auto chosen, choose_for_unit(manifest, device_, wish.is_runtime));
+  TRY(leaves_something_to_run(unit, manifest));
   TRY(fetch_sealed_keys(updater, manifest, chosen));
   TRY(check_slot_names(manifest));
   return release_id(manifest, bytes);
@@ -368,7 +381,8 @@ Result<CheckOutcome> RepositoryClient::check(const AgentState& state, std::int64
   trust::Assignment assignment;
   TRY_VALUE(const auto all, wishes(updater, now_s, assignment, outcome.refusals));
   for (const Wish& wish : all) {
-    auto release = accept(updater, wish);
+    const auto unit = state.units.find(wish.unit);
+    auto release = accept(updater, unit == state.units.end() ? Unit() : unit->second, wish);
     if (!release.ok()) {
       outcome.refusals.push_back(
           {wish.unit, {wish.unit, wish.version, {}}, std::move(release).error().message});

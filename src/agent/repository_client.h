@@ -98,7 +98,8 @@ class RepositoryClient {
   Result<std::vector<Wish>> wishes(trust::tuf::Updater& updater, std::int64_t now_s,
                                    trust::Assignment& assignment, std::vector<Refusal>& refusals);
   Status is_allowed(const Wish& wish) const;
-  Result<ReleaseId> accept(trust::tuf::Updater& updater, const Wish& wish);
+  Status leaves_something_to_run(const Unit& unit, const trust::Manifest& manifest) const;
+  Result<ReleaseId> accept(trust::tuf::Updater& updater, const Unit& unit, const Wish& wish);
   Status fetch_sealed_keys(trust::tuf::Updater& updater, const trust::Manifest& manifest,
                            std::span<const trust::Artifact* const> chosen);
   Result<std::string> fetch_manifest(trust::tuf::Updater& updater,

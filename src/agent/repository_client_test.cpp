@@ -439,6 +439,33 @@ TEST_F(Client, RefusesReleasesThatAreNotForThisDevice) {
   EXPECT_EQ(texts(), (Texts{"!people 2.0.0", "!vehicles 1.0.0"}));
 }
 
+TEST_F(Client, ARunningPipelineIsNotReplacedByNone) {
+  const auto add_bare = [&](const char* text) {
+    trust::Manifest bare = manifest_of("people", text);
+    bare.pipeline.reset();
+    std::erase_if(bare.blobs, [](const auto& blob) {
+      return blob.first == trust::sha256("[pipeline]") || blob.first == trust::sha256("person\n");
+    });
+    repository_.add_target("people", manifest_target("people", bare.version), bare.bytes());
+    publish();
+  };
+  config_.models = {"people"};
+  add_bare("1.0.0");
+  EXPECT_EQ(texts(), (Texts{"people 1.0.0"}));  // nothing runs that it would end
+  const trust::Manifest manifest = add("people", "1.1.0");
+  ASSERT_EQ(texts(), (Texts{"people 1.1.0"}));
+  state_ = with_units({}, config_.models, config_.runtime).value();
+  Unit& unit = state_.units.at("people");
+  unit.active = Slot::kA;
+  unit.slots[0] = release_id(manifest, manifest.bytes());
+  add_bare("1.2.0");
+  EXPECT_EQ(texts(), (Texts{"!people 1.2.0"}));
+  EXPECT_NE(reasons_.find("has no pipeline, and people 1.1.0 runs one"), std::string::npos)
+      << reasons_;
+  config_.without_pipeline = {"people"};
+  EXPECT_EQ(texts(), (Texts{"people 1.2.0"}));
+}
+
 TEST_F(Client, ARepositoryThatIsHalfCopiedIsSaidToBe) {
   add("people", "1.0.0");
   add("vehicles", "1.0.0");

@@ -345,7 +345,10 @@ UnitHealth WorkerRunner::health(const std::string& unit) {
   if (!found->second.problem.empty()) return {Health::kFailed, found->second.problem};
   const Supervisor* supervisor = found->second.supervisor.get();
   if (found->second.slot == Slot::kNone) return {Health::kFailed, "its slot cannot be opened"};
-  if (!supervisor) return {Health::kWell, ""};
+  if (!supervisor) {
+    const bool is_meant = config_.without_pipeline.contains(unit);
+    return {Health::kWell, is_meant ? "" : "nothing runs: this release has no pipeline"};
+  }
   if (supervisor->is_crash_loop())
     return {Health::kFailed, "crash loop: " + supervisor->reason(), supervisor->code(), true};
   const WorkerPhase phase = supervisor->phase();

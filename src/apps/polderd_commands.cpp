@@ -80,9 +80,10 @@ class Agent {
       const std::string damage = driver_->damage(name);
       live.health[name] = !runs                                ? "nothing to run"
                           : !damage.empty()                    ? damage
+                          : !health.reason.empty()             ? health.reason
                           : health.health == Health::kWell     ? "well"
                           : health.health == Health::kStarting ? "starting"
-                                                               : health.reason;
+                                                               : "failed";
     }
     for (const std::string& name : home_.config.models) {
       if (const auto output = runner_->output(name)) live.output.emplace(name, *output);

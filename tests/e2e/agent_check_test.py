@@ -62,6 +62,36 @@ class Check(Device):
         self.assertEqual(self.agent("check", status=1).splitlines()[:2],
                          ["would install voice 1.1.0", "would install door 1.2.0"])
 
+    def test_a_running_pipeline_is_not_replaced_by_none(self):
+        def bare(version):
+            manifest = json.loads(self.maker.manifest(version))
+            gone = manifest.pop("pipeline")
+            manifest["blobs"] = [blob for blob in manifest["blobs"] if blob["sha256"] not in
+                                 [gone["blob"], *gone["files"].values()]]
+            (self.scratch / "bare.json").write_text(json.dumps(manifest))
+            self.polder("repo", "add", self.repo, self.scratch / "bare.json", "--target",
+                        f"voice/{version}/manifest.json", "--key", "targets.pem")
+            self.publish()
+        self.release("1.0.0")
+        self.install()
+        bare("1.1.0")
+        why = "refused: voice 1.1.0: has no pipeline, and voice 1.0.0 runs one"
+        self.assertIn(why, self.agent("check", status=1))
+        told = self.install(status=1)
+        self.assertEqual((told["bad"], told["failed"], self.running()), ([], [], "1.0.0"))
+        # Its owner has said that others open its models.
+        self.settings()
+        path = self.scratch / "polderd.toml"
+        path.write_text('without_pipeline = ["voice"]\n' + path.read_text())
+        self.install()
+        self.assertEqual(self.running(), "1.1.0")
+        self.assertIn(", was: well", self.agent("status"))
+        # Where nothing was said, it is said that nothing runs.
+        self.settings()
+        told = self.install()
+        self.assertIn("no pipeline", told["units"]["voice"]["health"])
+        self.assertIn("nothing runs: this release has no pipeline", self.agent("doctor", status=1))
+
     def test_a_window_that_is_closed_is_told(self):
         closed = f"{hours_from_now(2)}-{hours_from_now(4)}"
         self.release("1.0.0")

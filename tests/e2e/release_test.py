@@ -369,6 +369,19 @@ class Release(unittest.TestCase):
             self.assertEqual("microphone.path" in done.stderr and "pipeline.levels]" in done.stderr,
                              told, done.stderr)
 
+    def test_models_without_a_pipeline_are_told(self):
+        self.write("p.toml", PIPELINE.replace("MODEL", "scorer"))
+        self.write("speech.wav", "x")
+        piped = DESCRIPTION + '[pipeline]\nfile = "p.toml"\nfiles = ["speech.wav"]\n'
+        for name, text, told in (("bare", DESCRIPTION, True), ("piped", piped, False)):
+            self.write("release.toml", text)
+            done = subprocess.run([POLDER, "release", "create", "release.toml", "--make-goldens",
+                                   "--output", name, "--json"], cwd=self.scratch, check=True,
+                                  env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+            warnings = json.loads(done.stdout)["warnings"]
+            self.assertEqual(len(warnings), int(told), warnings)
+            self.assertEqual("has no [pipeline]" in done.stderr, told, done.stderr)
+
     def test_baselines_of_a_recording(self):
         """Square waves, whose loudness is their height, as a releaser counts them."""
         samples = [sign * level * 64 for level in range(256) for sign in (1, -1)

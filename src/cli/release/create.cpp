@@ -1,6 +1,7 @@
 // polder release create and show: a release as a folder.
 #include "release/create.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/fail.h"
@@ -23,6 +24,28 @@ constexpr Option kCreateOptions[] = {
     POLDER_AUDIT_LOG_OPTION,
     {"--json", "", "prints the release as JSON"}};
 
+// What is as described, and may not be what is meant.
+std::vector<std::string> warnings_of(const release::CreatedRelease& created) {
+  const trust::Manifest& manifest = created.release.manifest;
+  std::vector<std::string> all;
+  for (const std::string& setting : created.unset) {
+    all.push_back(fmt::format(
+        "{} is no file of this release: each device has to set it, in [pipeline.{}] of its "
+        "polderd.toml",
+        one_line(setting), manifest.model));
+  }
+  const bool has_models = std::ranges::any_of(manifest.artifacts, [](const auto& artifact) {
+    return artifact.kind != trust::ArtifactKind::kRuntime;
+  });
+  if (has_models && !manifest.pipeline) {
+    all.push_back(fmt::format(
+        "{} {} has no [pipeline]: devices keep its models for other programs and run nothing of "
+        "it; one that runs a pipeline of {} refuses it",
+        manifest.model, manifest.version.text(), manifest.model));
+  }
+  return all;
+}
+
 Result<int> create(const Args& args) {
   if (args.has("--reference")) {
     fmt::print("{}", release::description_reference());
@@ -42,15 +65,12 @@ Result<int> create(const Args& args) {
   TRY(acts.add(trust::Act::kReleaseCreated, beside, {},
                {{"folder", created.release.folder},
                 {"manifest_sha256", trust::hex(created.release.digest())}}));
-  for (const std::string& setting : created.unset) {
-    fmt::print(stderr,
-               "polder: {} is no file of this release: each device has to set it, in [pipeline.{}] "
-               "of its polderd.toml\n",
-               one_line(setting), description.model);
-  }
+  const std::vector<std::string> warnings = warnings_of(created);
+  for (const std::string& warning : warnings) fmt::print(stderr, "polder: {}\n", warning);
   if (args.has("--json")) {
     trust::Json::Members json = release_json(created.release);
     json["goldens"] = goldens_json(created.goldens);
+    json["warnings"] = trust::Json::Array(warnings.begin(), warnings.end());
     fmt::print("{}", trust::Json(std::move(json)).pretty());
   } else {
     print_release(created.release);

@@ -20,6 +20,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -96,10 +97,11 @@ class Repository {
   const std::string& folder() const { return folder_; }
   const Profile& profile() const { return profile_; }
 
-  // Copies the file to targets/ and stages the role that is to sign it: `role`, or the delegated
-  // role whose patterns cover the path, or the top level's. A target of the same path is replaced;
-  // the same content changes nothing. Errors: kInvalid for a path with empty parts, "." or "..",
-  // or that the role is not trusted for.
+  // Copies the file to targets/ and stages the role that is to sign it: `role`, or where clients
+  // find such a target already, or the delegated role whose patterns cover the path, or the top
+  // level's. A target of the same path is replaced; the same content changes nothing. Errors:
+  // kInvalid for a path with empty parts, "." or "..", or that the role is not trusted for; kDenied
+  // when clients would go on finding it in another role.
   Status add_file(const std::string& path, const std::string& file, std::int64_t now_s,
                   std::string_view role = {});
   Status add_bytes(const std::string& path, std::string_view bytes, std::int64_t now_s,
@@ -107,7 +109,7 @@ class Repository {
   // Copies the file to blobs/sha256/, by its digest, in place of one there that is damaged. Errors:
   // kCorrupt when it has another digest.
   Status add_blob(const std::string& file, const Sha256& digest);
-  // Errors: kNotFound.
+  // Takes it out of every role that lists it. Errors: kNotFound.
   Status remove_target(const std::string& path, std::int64_t now_s);
 
   // Trusts a role below the top level's targets for paths, or changes whom it trusts. A new role
@@ -141,12 +143,16 @@ class Repository {
   Result<std::vector<Staged>> staged() const;
   // Of what is published.
   Result<std::vector<RoleState>> roles() const;
-  // Published and staged targets, with the role that holds each.
+  // Published and staged targets, with the role in which clients find each.
   Result<std::map<std::string, std::string>> targets() const;
-  // The bytes of a target, staged or published, of the role that holds it, or of `role` alone.
-  // Errors: kNotFound, kCorrupt.
+  // The bytes of a target, staged or published, as clients find it, or of `role` alone. Errors:
+  // kNotFound, kCorrupt.
   Result<std::string> read_target(const std::string& path, std::size_t cap_bytes,
                                   std::string_view role = {}) const;
+  // Those of all targets whose paths begin so. Errors: as read_target(), and the visitor's.
+  using TargetVisitor = std::function<Status(const std::string& path, const std::string& bytes)>;
+  Status read_targets(std::string_view prefix, std::size_t cap_bytes,
+                      const TargetVisitor& visit) const;
 
  private:
   Repository(std::string folder, Profile profile)
@@ -179,11 +185,23 @@ class Repository {
   Result<std::vector<Signers>> all_signers_of(std::string_view role, Delegators& delegators) const;
   Result<std::vector<std::string>> staged_roles() const;
   Result<std::string> role_for(const std::string& path, std::string_view wanted) const;
+  // Where clients find a target, if anywhere.
+  struct FoundTarget {
+    std::string role;
+    TargetFile file;
+  };
+  Result<std::optional<FoundTarget>> find_target(const std::string& path) const;
+  Result<std::string> holder_of(const std::string& path, std::string_view wanted) const;
+  // The roles that list targets, in the order in which clients look into them.
+  using TargetsVisitor = std::function<Status(const std::string& role, Targets& body)>;
+  Status visit_targets(const TargetsVisitor& visit) const;
+  Result<std::string> read_target_file(const std::string& path, const TargetFile& target,
+                                       std::size_t cap_bytes) const;
   // Hash bins are signed by whoever signs for their role.
   static void trust_bins(Targets& metadata, const Signers& signers);
   Status split_into_bins(const std::string& role, std::int64_t now_s);
   Status record(const std::string& path, const TargetFile& target, std::int64_t now_s,
-                std::string_view role);
+                std::string holder);
   // The one before, or a new one where something changed, also who signs it.
   Result<Snapshot> next_snapshot(const Signers& signers, std::span<const Staged> staged,
                                  bool& changed, std::int64_t now_s) const;

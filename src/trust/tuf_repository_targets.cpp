@@ -88,9 +88,50 @@ Result<std::string> Repository::role_for(const std::string& path, std::string_vi
   return role;
 }
 
+// As a client looks for it: pre-order, depth first, no further than a terminating delegation that
+// covers the path (specification, section 5.6.7).
+Result<std::optional<Repository::FoundTarget>> Repository::find_target(
+    const std::string& path) const {
+  std::vector<std::string> open = {"targets"};
+  std::set<std::string> seen;
+  while (!open.empty()) {
+    std::string role = std::move(open.back());
+    open.pop_back();
+    if (!seen.insert(role).second) continue;
+    TRY_VALUE(const auto metadata, current<Targets>(role));
+    const auto target = metadata.body.targets.find(path);
+    if (target != metadata.body.targets.end()) {
+      return std::optional(FoundTarget{std::move(role), target->second});
+    }
+    if (!metadata.body.delegations) continue;
+    std::vector<std::string> next;
+    for (const DelegatedRole& delegated : metadata.body.delegations->roles) {
+      if (!delegated.covers(path)) continue;
+      next.push_back(delegated.name);
+      if (!delegated.terminating) continue;
+      open.clear();
+      break;
+    }
+    open.insert(open.end(), next.rbegin(), next.rend());
+  }
+  return std::optional<FoundTarget>();
+}
+
+// The role that is to list the target.
+Result<std::string> Repository::holder_of(const std::string& path, std::string_view wanted) const {
+  TRY_VALUE(const auto found, find_target(path));
+  if (found && wanted.empty()) return found->role;
+  TRY_VALUE(std::string holder, role_for(path, wanted));
+  if (!found || found->role == holder || holder == "targets") return holder;
+  return fail(
+      Code::kDenied,
+      "target '{}': role '{}' lists it, where clients find it first: remove it there before "
+      "'{}' is to",
+      path, found->role, holder);
+}
+
 Status Repository::record(const std::string& path, const TargetFile& target, std::int64_t now_s,
-                          std::string_view role) {
-  TRY_VALUE(std::string holder, role_for(path, role));
+                          std::string holder) {
   TRY_VALUE(auto metadata, current<Targets>(holder));
   const auto before = metadata.body.targets.find(path);
   if (before != metadata.body.targets.end() && before->second.length == target.length &&
@@ -100,7 +141,7 @@ Status Repository::record(const std::string& path, const TargetFile& target, std
   if (before == metadata.body.targets.end() && metadata.body.targets.size() >= kTargetsBeforeBins &&
       !is_bin(holder) && goes_into_bins(path)) {
     TRY(split_into_bins(holder, now_s));
-    TRY_VALUE(holder, role_for(path, role));
+    TRY_VALUE(holder, role_for(path, holder));
     TRY_VALUE(metadata, current<Targets>(holder));
   }
   metadata.body.targets[path] = target;
@@ -135,27 +176,27 @@ Status Repository::keep_file(const std::string& file, const std::string& place,
 Status Repository::add_file(const std::string& path, const std::string& file, std::int64_t now_s,
                             std::string_view role) {
   TRY(check_target_path(path));
-  TRY_VALUE([[maybe_unused]] const std::string holder, role_for(path, role));
+  TRY_VALUE(const std::string holder, holder_of(path, role));
   TRY_VALUE(const FileDigest digest, digest_file(file, kMaxTargetBytes));
   const std::string sha256 = hex(digest.sha256);
   const std::string place = folder_ + "/targets/" + consistent_name(path, sha256);
   TRY(keep_file(file, place, digest.sha256));
   return record(path,
                 TargetFile{.length = std::int64_t(digest.bytes), .hashes = {{"sha256", sha256}}},
-                now_s, role);
+                now_s, holder);
 }
 
 Status Repository::add_bytes(const std::string& path, std::string_view bytes, std::int64_t now_s,
                              std::string_view role) {
   TRY(check_target_path(path));
-  TRY_VALUE([[maybe_unused]] const std::string holder, role_for(path, role));
+  TRY_VALUE(const std::string holder, holder_of(path, role));
   const std::string digest = hex(sha256(bytes));
   const std::string place = folder_ + "/targets/" + consistent_name(path, digest);
   TRY(make_folders(parent_of(place)));
   TRY(write_file_atomic(place, bytes));
   return record(path,
                 TargetFile{.length = std::int64_t(bytes.size()), .hashes = {{"sha256", digest}}},
-                now_s, role);
+                now_s, holder);
 }
 
 Status Repository::add_blob(const std::string& file, const Sha256& digest) {
@@ -163,12 +204,15 @@ Status Repository::add_blob(const std::string& file, const Sha256& digest) {
 }
 
 Status Repository::remove_target(const std::string& path, std::int64_t now_s) {
-  TRY_VALUE(const auto all, targets());
-  const auto found = all.find(path);
-  if (found == all.end()) return fail(Code::kNotFound, "no target '{}'", clipped(path));
-  TRY_VALUE(auto metadata, current<Targets>(found->second));
-  metadata.body.targets.erase(path);
-  return stage(found->second, std::move(metadata.body), now_s);
+  // Where one role alone lets go of it, clients may find another's.
+  std::vector<std::pair<std::string, Targets>> listing;
+  TRY(visit_targets([&](const std::string& role, Targets& body) -> Status {
+    if (body.targets.erase(path) > 0) listing.emplace_back(role, std::move(body));
+    return {};
+  }));
+  if (listing.empty()) return fail(Code::kNotFound, "no target '{}'", clipped(path));
+  for (auto& [role, body] : listing) TRY(stage(role, std::move(body), now_s));
+  return {};
 }
 
 Status Repository::split_into_bins(const std::string& role, std::int64_t now_s) {
@@ -200,39 +244,68 @@ Status Repository::split_into_bins(const std::string& role, std::int64_t now_s) 
   return stage(role, std::move(metadata.body), now_s);
 }
 
-Result<std::map<std::string, std::string>> Repository::targets() const {
-  std::map<std::string, std::string> result;
+Status Repository::visit_targets(const TargetsVisitor& visit) const {
   std::vector<std::string> open = {"targets"};
   std::set<std::string> seen;
   while (!open.empty()) {
     const std::string role = std::move(open.back());
     open.pop_back();
     if (!seen.insert(role).second) continue;
-    TRY_VALUE(const auto metadata, current<Targets>(role));
-    for (const auto& [path, target] : metadata.body.targets) result.emplace(path, role);
-    if (!metadata.body.delegations) continue;
-    for (const DelegatedRole& delegated : metadata.body.delegations->roles) {
-      open.push_back(delegated.name);
+    TRY_VALUE(auto metadata, current<Targets>(role));
+    if (metadata.body.delegations) {
+      const auto& roles = metadata.body.delegations->roles;
+      for (auto next = roles.rbegin(); next != roles.rend(); ++next) open.push_back(next->name);
     }
+    TRY(visit(role, metadata.body));
   }
+  return {};
+}
+
+Result<std::map<std::string, std::string>> Repository::targets() const {
+  std::map<std::string, std::string> result;
+  TRY(visit_targets([&](const std::string& role, const Targets& body) -> Status {
+    for (const auto& [path, target] : body.targets) result.emplace(path, role);
+    return {};
+  }));
   return result;
+}
+
+Status Repository::read_targets(std::string_view prefix, std::size_t cap_bytes,
+                                const TargetVisitor& visit) const {
+  return visit_targets([&](const std::string&, const Targets& body) -> Status {
+    for (const auto& [path, target] : body.targets) {
+      if (!path.starts_with(prefix)) continue;
+      TRY_VALUE(const std::string bytes, read_target_file(path, target, cap_bytes));
+      TRY(visit(path, bytes));
+    }
+    return {};
+  });
 }
 
 Result<std::string> Repository::read_target(const std::string& path, std::size_t cap_bytes,
                                             std::string_view role) const {
-  TRY_VALUE(const std::string holder, role_for(path, role));
-  TRY_VALUE(const auto metadata, current<Targets>(holder));
-  const auto target = metadata.body.targets.find(path);
-  if (target == metadata.body.targets.end()) {
-    return fail(Code::kNotFound, "no target '{}'", clipped(path));
+  std::optional<FoundTarget> found;
+  if (role.empty()) {
+    TRY_VALUE(found, find_target(path));
+  } else {
+    TRY_VALUE(const std::string holder, role_for(path, role));
+    TRY_VALUE(const auto metadata, current<Targets>(holder));
+    const auto target = metadata.body.targets.find(path);
+    if (target != metadata.body.targets.end()) found = FoundTarget{holder, target->second};
   }
-  const auto digest = target->second.hashes.find("sha256");
-  if (digest == target->second.hashes.end()) {
+  if (found) return read_target_file(path, found->file, cap_bytes);
+  return fail(Code::kNotFound, "no target '{}'", clipped(path));
+}
+
+Result<std::string> Repository::read_target_file(const std::string& path, const TargetFile& target,
+                                                 std::size_t cap_bytes) const {
+  const auto digest = target.hashes.find("sha256");
+  if (digest == target.hashes.end()) {
     return fail(Code::kUnsupported, "target '{}' has no SHA-256", path);
   }
   const std::string place = folder_ + "/targets/" + consistent_name(path, digest->second);
   TRY_VALUE(std::string bytes, read_file(place, cap_bytes));
-  TRY(check_bytes(bytes, target->second.length, target->second.hashes, place));
+  TRY(check_bytes(bytes, target.length, target.hashes, place));
   return bytes;
 }
 

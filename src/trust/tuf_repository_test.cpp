@@ -282,6 +282,38 @@ TEST_F(RepositoryTest, RolesSignForTheirPathsAlone) {
   EXPECT_FALSE(repository.delegate("people", {{family_.public_key()}, 2}, {"*"}, true, kNow));
 }
 
+TEST_F(RepositoryTest, FindsTargetsWhereClientsFindThem) {
+  Repository repository = published();
+  const Trust trust{{family_.public_key()}, 1};
+  const std::string early = "people/1/m", late = "people/2/m";
+  ASSERT_TRUE(repository.add_bytes(early, "1", kNow));
+  ASSERT_TRUE(repository.delegate("people", trust, {"people/*/*"}, true, kNow));
+  ASSERT_TRUE(repository.delegate("later", trust, {"people/*/*"}, true, kNow));
+  EXPECT_EQ(repository.read_target(early, 10).value(), "1");
+  // Another content is found only where the first was.
+  EXPECT_EQ(repository.add_bytes(early, "2", kNow, "people").error().code, Code::kDenied);
+  ASSERT_TRUE(repository.add_bytes(early, "2", kNow));
+  EXPECT_EQ(repository.read_target(early, 10).value(), "2");
+  ASSERT_TRUE(repository.add_bytes(late, "3", kNow));
+  const std::map<std::string, std::string> expected = {{early, "targets"}, {late, "people"}};
+  EXPECT_EQ(repository.targets().value(), expected);
+  // No client looks behind a role that ends the search.
+  ASSERT_TRUE(repository.remove_target(late, kNow));
+  EXPECT_EQ(repository.add_bytes(late, "4", kNow, "later").ok(), true);
+  EXPECT_EQ(repository.read_target(late, 10).error().code, Code::kNotFound);
+  // What is removed is in no role that a client could come to.
+  ASSERT_TRUE(repository.add_bytes(late, "5", kNow));
+  EXPECT_EQ(repository.targets()->at(late), "people");
+  ASSERT_TRUE(repository.remove_target(late, kNow));
+  EXPECT_FALSE(repository.targets()->contains(late));
+  std::size_t count = 0;
+  ASSERT_TRUE(repository.read_targets("people/", 10, [&](const std::string& path, const auto&) {
+    count += path == early;
+    return Status();
+  }));
+  EXPECT_EQ(count, 1u);
+}
+
 TEST_F(RepositoryTest, ANewRootNeedsTheOldKeysAndTheNew) {
   const std::vector<std::string> root_role = {"root"};
   Repository repository = published();

@@ -304,9 +304,11 @@ class Tokens(Scratch):
         self.keys("create", "--pkcs11", uri, passphrase=tokens.PIN)
         self.keys("public", uri, "--output", "root.pub.pem", passphrase=tokens.PIN)
         key_id = self.described("show", "root.pub.pem")["keyid"]
+        self.keys("create", "--output", "online.pem", "--no-passphrase")
+        self.keys("public", "online.pem", "--output", "online.pub.pem")
         done = subprocess.run(
             [POLDER, "repo", "init", "repo", "--root-key", "root.pub.pem", "--root-threshold", "1",
-             "--targets-key", "root.pub.pem", "--timestamp-key", "root.pub.pem", "--key", uri],
+             "--targets-key", "root.pub.pem", "--timestamp-key", "online.pub.pem", "--key", uri],
             cwd=self.scratch, capture_output=True, text=True,
             env={**os.environ, **self.environment, "POLDER_PASSPHRASE": tokens.PIN})
         self.assertIn(f"by {key_id} ({uri})\n", done.stdout, done.stderr)

@@ -147,6 +147,13 @@ class Release(unittest.TestCase):
         self.assertEqual(done.returncode, status, done.stderr + done.stdout)
         return done.stdout if status == 0 or "verify" in words else done.stderr
 
+    def told(self, *words):
+        """The same of one that works, with all that it says."""
+        done = subprocess.run([POLDER, *words], cwd=self.scratch, capture_output=True, text=True,
+                              env=ENVIRONMENT, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done
+
     def write(self, name, content):
         path = self.scratch / name
         path.unlink(missing_ok=True)
@@ -500,8 +507,9 @@ class Release(unittest.TestCase):
         (self.scratch / "elsewhere").rename(self.scratch / "repo/blobs")
         self.polder("repo", "verify", "repo")
         # The same again is fine, another of the same version is not.
-        self.polder("repo", "add", "repo", "release", "--key", "targets.pem", status=1)
-        self.polder("repo", "add", "repo", "release")
+        again = self.told("repo", "add", "repo", "release", "--key", "targets.pem")
+        self.assertEqual((again.stderr, again.stdout), (
+            "polder: levels 1.2.0 is there already\n", "nothing is staged\n"))
         self.create(DESCRIPTION.replace("Scores", "Measures"), output="other")
         self.assertIn("give it a new version",
                       self.polder("repo", "add", "repo", "other", status=1))
@@ -575,6 +583,37 @@ class Release(unittest.TestCase):
         # The online key signs no release.
         self.create(DESCRIPTION.replace("1.2.0", "1.3.0"), output="next")
         self.polder("repo", "add", "repo", "next", "--key", "online.pem", status=1)
+
+    def test_a_family_that_is_delegated_later(self):
+        # What the top level lists is found there, whatever is delegated.
+        self.create()
+        self.init_repository()
+        self.polder("repo", "add", "repo", "release", "--key", "targets.pem")
+        self.publish()
+        told = self.told("repo", "delegate", "repo", "family", "--role-key", "root.pub.pem",
+                               "--path", "levels/*/*", "--key", "targets.pem")
+        self.assertIn("levels/1.2.0/manifest.json is there already and stays with role 'targets'",
+                      told.stderr)
+        self.polder("repo", "delegate", "repo", "assignments", "--role-key", "online.pub.pem",
+                    "--path", "assignments/*", "--key", "targets.pem")
+        self.polder("repo", "assign", "repo", "default", "levels=1.2.0", "--key", "online.pem")
+        self.polder("repo", "sign", "repo", "--key", "root.pem")
+        self.publish()
+        self.assertIn("is there already", self.told("repo", "add", "repo", "release").stderr)
+        self.create(DESCRIPTION.replace("1.2.0", "1.3.0"), output="next")
+        self.polder("repo", "add", "repo", "next", "--key", "root.pem")
+        self.publish()
+        shown = json.loads(self.polder("repo", "show", "repo", "--json"))["targets"]
+        self.assertEqual((shown["levels/1.2.0/manifest.json"], shown["levels/1.3.0/manifest.json"]),
+                         ("targets", "family"))
+        # A release that devices are to run stays.
+        remove = ("repo", "remove", "repo", "levels/1.2.0/manifest.json", "--key", "targets.pem")
+        self.assertIn("device 'default' is to run it", self.polder(*remove, status=1))
+        self.polder("repo", "assign", "repo", "default", "levels=1.3.0", "--key", "online.pem")
+        self.polder(*remove)
+        self.publish()
+        self.polder("repo", "remove", "repo", "levels/1.3.0/manifest.json", "--force", "--key",
+                    "root.pem")
 
     def test_a_runtime_has_a_slot_of_its_own(self):
         self.write("polderd", b"\x7fELF" + bytes(100))

@@ -174,6 +174,14 @@ class Repository(unittest.TestCase):
         names.write_text("{")
         self.assertIn("key-names.json", self.polder("repo", "show", self.repo, status=1))
 
+    def test_an_online_key_holds_no_offline_role(self):
+        for root, targets in (("online", "targets"), ("root-1", "online")):
+            refused = self.polder("repo", "init", self.repo, "--root-key", f"{root}.pub.pem",
+                                  "--root-threshold", "1", "--targets-key", f"{targets}.pub.pem",
+                                  "--timestamp-key", "online.pub.pem", status=1)
+            self.assertIn(self.key_id("online"), refused)
+            self.assertFalse(self.repo.exists())
+
     def test_a_signature_that_does_not_fit_is_missing(self):
         self.init()
         self.polder("repo", "sign", self.repo, "--key", "targets.pem")

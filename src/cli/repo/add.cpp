@@ -1,9 +1,11 @@
 // polder repo add and remove: releases and other targets of a repository.
 #include "base/fail.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
 #include "platform/folder.h"
+#include "trust/assignment.h"
 #include "trust/release_folder.h"
 
 namespace polder::cli {
@@ -17,9 +19,10 @@ constexpr Option kAddOptions[] = {
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
 
-// The release's blobs, and its manifest as a target. A release never changes.
-Status add_release(trust::tuf::Repository& repository, const std::string& folder,
-                   std::int64_t now_s, const std::string& role) {
+// The release's blobs, and its manifest as a target. A release never changes; whether it was there
+// already.
+Result<bool> add_release(trust::tuf::Repository& repository, const std::string& folder,
+                         std::int64_t now_s, const std::string& role) {
   TRY_VALUE(const auto release, trust::open_release(folder));
   TRY_VALUE(const auto problems, trust::check_release(release));
   if (!problems.empty()) {
@@ -47,7 +50,10 @@ Status add_release(trust::tuf::Repository& repository, const std::string& folder
                             folder + "/" + trust::sealed_keys_place(artifact.sealed->file_id),
                             now_s, role));
   }
-  return repository.add_bytes(release.target(), release.manifest_bytes, now_s, role);
+  TRY(repository.add_bytes(release.target(), release.manifest_bytes, now_s, role));
+  if (!there) return false;
+  fmt::print(stderr, "polder: {} {} is there already\n", manifest.model, manifest.version.text());
+  return true;
 }
 
 Result<int> add(const Args& args) {
@@ -60,7 +66,10 @@ Result<int> add(const Args& args) {
     if (args.has("--target")) {
       return fail(Code::kInvalid, "--target: a release has its own, MODEL/VERSION/manifest.json");
     }
-    TRY(add_release(repository, file, now_s, args.text("--role")));
+    TRY_VALUE(const bool there, add_release(repository, file, now_s, args.text("--role")));
+    // As when a job is run again: there is nothing to sign.
+    TRY_VALUE(const auto staged, repository.staged());
+    if (there && staged.empty()) return show_staging(repository, args);
   } else {
     const std::string name = file.substr(file.rfind('/') + 1);
     TRY(repository.add_file(args.text("--target", name), file, now_s, args.text("--role")));
@@ -68,15 +77,38 @@ Result<int> add(const Args& args) {
   return finish_staging(repository, args, acts);
 }
 
-constexpr Option kRemoveOptions[] = {POLDER_REPO_SIGN_OPTION,
+constexpr Option kRemoveOptions[] = {{"--force", "", "also a release that devices are to run"},
+                                     POLDER_REPO_SIGN_OPTION,
                                      POLDER_PASSPHRASE_OPTION,
                                      {"--json", "", "prints what is staged as JSON"}};
+
+// Devices that are to run what is not there take no update at all.
+Status check_unassigned(const trust::tuf::Repository& repository, const std::string& target) {
+  constexpr std::string_view kAssignments = "assignments/";
+  if (!target.ends_with("/manifest.json")) return {};
+  return repository.read_targets(
+      kAssignments, trust::kMaxAssignmentBytes,
+      [&](const std::string& path, const std::string& bytes) -> Status {
+        TRY_VALUE(const auto assignment, trust::Assignment::parse(bytes, path));
+        for (const trust::AssignedRelease& release : assignment.releases) {
+          if (fmt::format("{}/{}/manifest.json", release.model, release.version.text()) != target)
+            continue;
+          return fail(Code::kDenied,
+                      "target '{}': device '{}' is to run it: 'polder repo assign' another release "
+                      "first, or say --force",
+                      clipped(target), assignment.device);
+        }
+        return {};
+      });
+}
 
 Result<int> remove(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY(repository.remove_target(args.positional()[1], now_s));
+  const std::string& target = args.positional()[1];
+  if (!args.has("--force")) TRY(check_unassigned(repository, target));
+  TRY(repository.remove_target(target, now_s));
   return finish_staging(repository, args, acts);
 }
 

@@ -182,6 +182,11 @@ Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args,
     TRY(record_signature(repository, key_id, *roles, acts));
   }
   TRY(names.save());
+  return show_staging(repository, args);
+}
+
+Result<int> show_staging(const trust::tuf::Repository& repository, const Args& args) {
+  TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
   TRY_VALUE(const auto staged, repository.staged());
   if (args.has("--json")) {
     fmt::print("{}", trust::Json(trust::Json::Members{{"repository", repository.folder()},

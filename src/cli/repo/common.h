@@ -57,6 +57,8 @@ Result<trust::Floors> floors_of(const trust::tuf::Repository& repository);
 // After a change: signs with the keys that are given, puts that on record, and prints what is
 // staged, who signed it and whose signatures it lacks. Returns the exit status.
 Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args, ActLog& acts);
+// Prints that alone.
+Result<int> show_staging(const trust::tuf::Repository& repository, const Args& args);
 // What is staged, as JSON and for people.
 trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged);
 void print_staged(const std::vector<trust::tuf::Staged>& staged, const KeyNames& names);

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
@@ -19,6 +20,24 @@ constexpr Option kDelegateOptions[] = {
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
 
+// Devices find first what the roles before it list, whatever a delegation says.
+Status tell_of_covered(const trust::tuf::Repository& repository, const std::string& role,
+                       const std::vector<std::string>& paths) {
+  constexpr std::size_t kNamed = 20;
+  trust::tuf::DelegatedRole delegated;
+  delegated.paths = paths;
+  TRY_VALUE(const auto targets, repository.targets());
+  std::size_t count = 0;
+  for (const auto& [path, holder] : targets) {
+    if (holder == role || holder.starts_with(role + ".bin-") || !delegated.covers(path)) continue;
+    if (++count > kNamed) continue;
+    fmt::print(stderr, "polder: {} is there already and stays with role '{}'\n", one_line(path),
+               holder);
+  }
+  if (count > kNamed) fmt::print(stderr, "polder: ... {} such targets in all\n", count);
+  return {};
+}
+
 Result<int> delegate(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
@@ -26,6 +45,7 @@ Result<int> delegate(const Args& args) {
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY(repository.delegate(args.positional()[1], trust, args.all("--path"), !args.has("--go-on"),
                           now_s));
+  TRY(tell_of_covered(repository, args.positional()[1], args.all("--path")));
   TRY(acts.add(trust::Act::kRoleDelegated, args.positional()[1], {},
                {{"repository", repository.folder()},
                 {"keys", ids_json(trust.keys)},

@@ -41,7 +41,7 @@ std::string_view process_of(std::string_view line, const std::string& inode) {
 
 // "process 4711 (polder repo publish repo)", for people.
 std::string holder_of(int fd) {
-  const std::string unknown = "another process";
+  std::string unknown = "another process";
   struct stat info {};
   const auto locks = read_kernel_text("/proc/locks");
   if (::fstat(fd, &info) != 0 || !locks.ok()) return unknown;

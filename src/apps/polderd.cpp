@@ -102,7 +102,7 @@ std::string help_of(const Command& command) {
   if (!command.options.empty()) {
     text += "\noptions:\n" + options_help(command.options) +
             "\nAn option with a value that is not given is taken from the environment: --config "
-            "FILE from\nPOLDER_CONFIG=FILE.\n";
+            "FILE from\nPOLDER_CONFIG=FILE; of switches only --json, from POLDER_JSON=1.\n";
   }
   return text + fmt::format("\nexample:\n{}\n", command.example);
 }

@@ -16,10 +16,10 @@ using command_line::check_one_of;
 using command_line::check_real;
 using command_line::check_whole;
 using command_line::is_output;
+using command_line::json_of_environment;
 using command_line::Option;
 using command_line::options_help;
 using command_line::real;
-using command_line::switch_of_environment;
 using command_line::whole;
 
 // A sub-command: polder VERB, or polder NOUN VERB.

@@ -109,7 +109,7 @@ bool asks_for_json(std::span<char* const> words) {
     if (std::strcmp(word, "--") == 0) break;
     if (std::strcmp(word, "--json") == 0) return true;
   }
-  const auto set = switch_of_environment("--json");
+  const auto set = json_of_environment();
   return set && *set;
 }
 
@@ -231,10 +231,18 @@ std::string help_of(const Command& command) {
                                  command.arguments.empty() ? "" : " ", command.arguments,
                                  command.options.empty() ? "" : " [OPTIONS]", command.summary);
   if (!command.options.empty()) text += "\noptions:\n" + options_help(command.options);
-  if (std::ranges::any_of(command.options, [](const Option& option) { return !option.repeats; }))
+  const auto is_taken = [](const Option& option) {
+    return !option.repeats && !option.typed_only &&
+           (!option.value.empty() || option.name == command_line::kJsonOption);
+  };
+  const auto taken = std::ranges::find_if(command.options, is_taken);
+  if (taken != command.options.end())
     text +=
-        "\nAn option that is not given and does not repeat is taken from the environment: "
-        "--some-option N\nfrom POLDER_SOME_OPTION=N, --json from POLDER_JSON=1.\n";
+        "\nOptions with a value that do not repeat, and --json, are taken from the environment "
+        "where "
+        "they are\nnot given: --some-option N from POLDER_SOME_OPTION=N, --json from "
+        "POLDER_JSON=1. Those that decide\nwhat is trusted are not, and neither are other "
+        "switches.\n";
   return text + fmt::format("\nexample:\n{}\n", command.example);
 }
 

@@ -51,13 +51,13 @@ std::string of_environment(std::string_view option, std::string* variable = null
 
 }  // namespace
 
-Result<bool> switch_of_environment(std::string_view option) {
+Result<bool> json_of_environment() {
   std::string variable;
-  const std::string value = of_environment(option, &variable);
+  const std::string value = of_environment(kJsonOption, &variable);
   if (value == "1" || value == "true") return true;
   if (value.empty() || value == "0" || value == "false") return false;
   return fail(Code::kInvalid, "{}: 1 or true for {}, 0 or false for none expected, '{}' given",
-              variable, option, value);
+              variable, kJsonOption, value);
 }
 
 bool is_output(std::string_view option) { return option.starts_with("--out"); }
@@ -109,10 +109,12 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
 
 Status Args::take_environment(std::span<const Option> options) {
   for (const Option& option : options) {
-    if (option.repeats || has(option.name)) continue;
-    if (option.value.empty()) {
-      TRY_VALUE(const bool is_set, switch_of_environment(option.name));
+    if (option.repeats || option.typed_only || has(option.name)) continue;
+    if (option.name == kJsonOption) {
+      TRY_VALUE(const bool is_set, json_of_environment());
       if (is_set) given_.emplace_back(option.name, "");
+    } else if (option.value.empty()) {
+      continue;
     } else if (std::string value = of_environment(option.name); !value.empty()) {
       given_.emplace_back(option.name, std::move(value));
     }

@@ -4,7 +4,8 @@
 //   TRY_VALUE(const Args args, Args::parse(words, kOptions, 0, 1));
 //   const std::int64_t threads = args.integer("--threads", 1);
 //
-// Options that are not given are taken from the environment, which is why this is here.
+// Options with a value that are not given are taken from the environment, which is why this is
+// here.
 #pragma once
 
 #include <polder/error.h>
@@ -27,6 +28,8 @@ struct Option {
   std::string_view help;
   bool repeats = false;
   Check check = nullptr;  // of each value given; null: any text
+  // Only as it is typed: it decides what is trusted, or acts. A forgotten variable must not.
+  bool typed_only = false;
 };
 
 Status check_whole(std::string_view option, const std::string& value, std::int64_t min,
@@ -44,8 +47,9 @@ Status real(std::string_view option, const std::string& value) {
   return check_real(option, value, min, max);
 }
 
-// What a command was given. An option that is not given and does not repeat is taken from the
-// environment: --output-dir from POLDER_OUTPUT_DIR, a switch such as --json from POLDER_JSON=1.
+// What a command was given. An option with a value that is not given, does not repeat and is not
+// typed_only is taken from the environment: --output-dir from POLDER_OUTPUT_DIR. Of switches only
+// --json is, from POLDER_JSON=1.
 class Args {
  public:
   // Errors: kInvalid for an unknown option (naming the nearest), a missing value or one that its
@@ -72,8 +76,10 @@ class Args {
   std::vector<std::string> positional_;
 };
 
-// Whether the environment sets a switch: 1 or true, 0 or false. kInvalid for anything else.
-Result<bool> switch_of_environment(std::string_view option);
+// The one switch that the environment may set, for it changes nothing but how things are said.
+inline constexpr std::string_view kJsonOption = "--json";
+// Whether POLDER_JSON asks for JSON: 1 or true, 0 or false. kInvalid for anything else.
+Result<bool> json_of_environment();
 // The table for the help: a line for each option.
 std::string options_help(std::span<const Option> options);
 // What -o stands for: --output, --output-dir or --out, of which a command has at most one.

@@ -58,7 +58,20 @@ TEST(CommandLine, TheEnvironmentStandsInAndIsChecked) {
   ::unsetenv("POLDER_THREADS");
 }
 
-TEST(CommandLine, TheEnvironmentSetsSwitches) {
+TEST(CommandLine, NoVariableActsOrIsTrusted) {
+  constexpr Option kActs[] = {{"--install", "", "acts"},
+                              {"--threshold", "N", "is trusted", false, whole<1, 9>, true}};
+  ::setenv("POLDER_INSTALL", "1", 1);
+  ::setenv("POLDER_THRESHOLD", "1", 1);
+  const auto args = Args::parse({}, kActs, 0, 0);
+  ::unsetenv("POLDER_INSTALL");
+  ::unsetenv("POLDER_THRESHOLD");
+  ASSERT_TRUE(args.ok());
+  EXPECT_FALSE(args->has("--install"));
+  EXPECT_FALSE(args->has("--threshold"));
+}
+
+TEST(CommandLine, TheEnvironmentAsksForJson) {
   for (const auto& [value, is_set] :
        {std::pair("1", true), std::pair("true", true), std::pair("0", false),
         std::pair("false", false), std::pair("", false)}) {

@@ -9,6 +9,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 POLDER = pathlib.Path(sys.argv[1]).resolve()
@@ -102,7 +103,30 @@ class Usage(unittest.TestCase):
         for off in "0", "false", "":
             self.assertEqual(polder("inspect", ABSENT, POLDER_JSON=off).stdout, "")
         self.expect_usage(polder("inspect", ABSENT, POLDER_JSON="yes"), "POLDER_JSON")
-        self.assertIn("## `[pipeline]`", polder("play", POLDER_REFERENCE="true").stdout)
+
+    def test_what_acts_or_is_trusted_is_typed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            key = pathlib.Path(folder) / "key.pem"
+            done = polder("keys", "create", "--output", key, POLDER_NO_PASSPHRASE="1")
+            self.assertEqual((done.returncode, key.exists()), (1, False), done)
+            publics = []
+            for name in ("root", "targets", "online"):
+                key = pathlib.Path(folder) / f"{name}.pem"
+                publics.append(pathlib.Path(folder) / f"{name}.pub.pem")
+                for words in (["keys", "create", "--output", key, "--no-passphrase"],
+                              ["keys", "public", key, "--output", publics[-1]]):
+                    self.assertEqual(polder(*words).returncode, 0)
+            words = ["repo", "init", pathlib.Path(folder) / "repo"]
+            for role, public in zip(("root", "targets", "timestamp"), publics):
+                words += [f"--{role}-key", public]
+            # One key is not two, and no variable makes it enough.
+            self.assertEqual(polder(*words, POLDER_ROOT_THRESHOLD="1").returncode, 1)
+            self.assertEqual(polder(*words, "--root-threshold", "1").returncode, 0)
+        text = polder("play", POLDER_REFERENCE="true")
+        self.assertEqual((text.returncode, text.stdout), (2, ""))
+        # One that is wrong is not even looked at.
+        done = polder("repo", "rotate", ABSENT, "root", POLDER_THRESHOLD="many")
+        self.assertNotIn("THRESHOLD", done.stderr.upper())
 
     def test_wrong_usage_is_json_too(self):
         for words, told in ((("run", ABSENT, "--threads", "0", "--json"), "--threads"),

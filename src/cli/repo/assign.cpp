@@ -81,7 +81,7 @@ constexpr Option kAssignOptions[] = {
     {"--not-before", "TIME", "nothing is installed earlier: 2030-01-01T02:00:00Z", false,
      check_time},
     {"--retry", "N", "higher than before: releases that failed on a device may be tried again",
-     false, whole<0, trust::kMaxRetry>},
+     false, whole<0, trust::kMaxRetry>, true},
     POLDER_REPO_SIGN_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};

@@ -18,9 +18,11 @@ Status check_profile(std::string_view option, const std::string& value) {
 
 constexpr Option kOptions[] = {
     {"--root-key", "PUB.pem", "a public key of root", true},
-    {"--root-threshold", "N", "how many of them must sign (default: 2)", false, whole<1, 256>},
+    {"--root-threshold", "N", "how many of them must sign (default: 2)", false, whole<1, 256>,
+     true},
     {"--targets-key", "PUB.pem", "a public key that signs releases, offline", true},
-    {"--targets-threshold", "N", "how many of them must sign (default: 1)", false, whole<1, 256>},
+    {"--targets-threshold", "N", "how many of them must sign (default: 1)", false, whole<1, 256>,
+     true},
     {"--snapshot-key", "PUB.pem", "a public key of snapshot (default: those of timestamp)", true},
     {"--timestamp-key", "PUB.pem", "a public key of timestamp, of the hub or of the releaser",
      true},

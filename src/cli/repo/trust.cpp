@@ -13,7 +13,7 @@ namespace {
 
 constexpr Option kDelegateOptions[] = {
     {"--role-key", "PUB.pem", "a public key of the role", true},
-    {"--threshold", "N", "how many of them must sign (default: 1)", false, whole<1, 256>},
+    {"--threshold", "N", "how many of them must sign (default: 1)", false, whole<1, 256>, true},
     {"--path", "PATTERN", "targets that it signs, such as 'people/*/*'; '*' stops at '/'", true},
     {"--go-on", "", "a target that the role does not list is looked for in the roles after it"},
     POLDER_REPO_SIGN_OPTION,
@@ -58,7 +58,7 @@ constexpr int kMaxRotated = 64;  // roles at once
 constexpr Option kRotateOptions[] = {
     {"--add", "PUB.pem", "a public key that is to sign as well", true},
     {"--remove", "KEYID", "the id of a key that is to sign no more", true},
-    {"--threshold", "N", "how many keys must sign from now on", false, whole<1, 256>},
+    {"--threshold", "N", "how many keys must sign from now on", false, whole<1, 256>, true},
     POLDER_REPO_SIGN_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};

@@ -101,6 +101,11 @@ bool Driver::tell(Event event) {
   if (step.ignored) return true;
   if (step.changed && !save(step.state)) return false;
   const AgentState before = std::exchange(state_, std::move(step.state));
+  for (const auto& [model, floor] : state_.floors) {
+    const auto old = before.floors.find(model);
+    if (old == before.floors.end() || old->second < floor)
+      record(trust::Act::kFloorRaised, model, floor.text());
+  }
   backoff_.follow(before, state_, event.clock_s, parts_.clock.now_us());
   if (state_.phase == before.phase) return true;
   observed_from_us_.reset(), trial_from_us_.reset();
@@ -125,7 +130,8 @@ Status Driver::start() {
   std::string note;
   TRY_VALUE(AgentState loaded, load_state(parts_.storage, &note));
   if (!note.empty()) {
-    record(trust::Act::kNote, kStateName, "damaged; the state before it was taken: " + note);
+    record(trust::Act::kStateRestored, kStateName,
+           "damaged; the state before it was taken: " + note);
   }
   TRY_VALUE(state_, with_units(std::move(loaded), config_.models, config_.runtime));
   state_.boot = std::min(state_.boot + 1, kMaxCount);
@@ -246,7 +252,7 @@ bool Driver::give_up_slot(const std::string& name, const std::string& reason) {
   if (!save(after)) return false;
   state_ = std::move(after);
   const ReleaseId* running = state_.units.at(name).running();
-  record(trust::Act::kNote, lost,
+  record(trust::Act::kReleaseLost, lost,
          fmt::format("its slot is damaged: {}; {} until it is installed again", reason,
                      running ? running->text() + " runs" : "nothing runs"));
   next_check_us_ = 0;
@@ -293,6 +299,7 @@ Status Driver::try_again() {
   AgentState after = forgive(state_);
   TRY(save_state(parts_.storage, after));
   state_ = std::move(after);
+  record(trust::Act::kRetryAsked, "", "what failed here may be tried again");
   ask_now();
   return {};
 }
@@ -360,6 +367,13 @@ Status Driver::look_after() {
   return alive();
 }
 
+Result<CheckOutcome> Driver::ask_repository() {
+  Result<CheckOutcome> found = parts_.releases.check(state_, now_s());
+  if (const auto version = parts_.releases.new_root())
+    record(trust::Act::kRootTrusted, "root.json", fmt::format("version {}", *version));
+  return found;
+}
+
 // --- Actions -------------------------------------------------------------------------------------
 
 void Driver::check() {
@@ -372,7 +386,7 @@ void Driver::check() {
     if (state_.units.at(name).running() && health.health == Health::kFailed)
       damaged_.try_emplace(name, health.reason);
   }
-  Result<CheckOutcome> found = parts_.releases.check(state_, now_s());
+  Result<CheckOutcome> found = ask_repository();
   for (std::set<std::string>* told : {&recorded_, &check_errors_}) {
     if (told->size() > kMaxRecorded) told->clear();
   }
@@ -465,7 +479,7 @@ bool Driver::can_update() {
   const std::int64_t now_us = parts_.clock.now_us();
   if (has_read_repository_ || now_us < next_trial_check_us_) return has_read_repository_;
   next_trial_check_us_ = now_us + kTrialCheckUs;
-  const auto found = parts_.releases.check(state_, now_s());
+  const auto found = ask_repository();
   has_read_repository_ = found.ok();
   if (!found.ok()) check_error_ = found.error().message;
   return has_read_repository_;

@@ -51,6 +51,9 @@ class Releases {
   // `now_s` is the time that is believed. Errors: kTimeout for metadata that have expired; kDenied,
   // kCorrupt for such as are not to be trusted; kUnavailable.
   virtual Result<CheckOutcome> check(const AgentState& state, std::int64_t now_s) = 0;
+  // The version of the root, when checks have come to trust a newer one since this was asked last;
+  // of those that failed too.
+  virtual std::optional<std::int64_t> new_root() = 0;
   // What has come stays when it ends early.
   virtual Status download(const AgentState& state, const Alive& alive) = 0;
   virtual Status verify(const AgentState& state, const Alive& alive) = 0;
@@ -191,6 +194,7 @@ class Driver {
 
  private:
   bool save(const AgentState& state);
+  Result<CheckOutcome> ask_repository();
   bool tell(Event event);
   void tell_status(const Status& status, bool may_blame = false);
   void record(const Occurrence& what);

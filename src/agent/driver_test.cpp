@@ -271,6 +271,24 @@ TEST_F(DriverTest, WhatFailsInShadowIsNotActivated) {
   EXPECT_NE(failed, occurred.end());
 }
 
+TEST_F(DriverTest, WhatChangesTheRulesIsOnRecord) {
+  install("1.0.0");
+  EXPECT_EQ(count(trust::Act::kFloorRaised), 0);
+  releases.floors["people"] = trust::Version::parse("0.5.0", "test").value();
+  releases.root = 2;
+  releases.check_error = {Code::kUnavailable, "no network"};  // after the root was read
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_EQ(count(trust::Act::kRootTrusted), 1);
+  releases.check_error.message.clear();
+  for (int i = 0; i < 3; ++i) settle(agent);
+  EXPECT_EQ(count(trust::Act::kFloorRaised), 1);
+  EXPECT_EQ(count(trust::Act::kRootTrusted), 1);
+  ASSERT_TRUE(agent.try_again().ok());
+  EXPECT_EQ(count(trust::Act::kRetryAsked), 1);
+}
+
 TEST_F(DriverTest, WhatAProbeSaysStays) {
   install("1.0.0");
   releases.offers = {{"people", release("2.0.0")}};

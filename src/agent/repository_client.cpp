@@ -372,7 +372,12 @@ Result<ReleaseId> RepositoryClient::accept(Updater& updater, const Unit& unit, c
 Result<CheckOutcome> RepositoryClient::check(const AgentState& state, std::int64_t now_s) {
   StoredMetadata metadata(blobs_.storage());
   Updater updater(fetcher_, metadata, now_s);
-  TRY(updater.refresh());
+  const auto root_before = metadata.root();
+  Status refreshed = updater.refresh();
+  if (const auto root = metadata.root();
+      root.ok() && root_before.ok() && root->version > root_before->version)
+    new_root_ = root->version;
+  TRY(std::move(refreshed));
   CheckOutcome outcome;
   outcome.time_seen_s =
       raised_time_seen_s(state.time_seen_s, now_s, updater.trusted().timestamp()->expires_s);

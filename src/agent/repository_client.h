@@ -83,6 +83,8 @@ class RepositoryClient {
   // floors or an assignment that cannot be read. What is wrong with one release, of its role or of
   // its manifest, is a refusal and no error: it holds up no other.
   Result<CheckOutcome> check(const AgentState& state, std::int64_t now_s);
+  // Releases::new_root().
+  std::optional<std::int64_t> new_root() { return std::exchange(new_root_, std::nullopt); }
 
  private:
   // What should run, whoever says so.
@@ -110,6 +112,7 @@ class RepositoryClient {
   const trust::Device& device_;
   trust::tuf::Fetcher& fetcher_;
   BlobStore& blobs_;
+  std::optional<std::int64_t> new_root_;
 };
 
 }  // namespace polder::agent

@@ -39,6 +39,7 @@ class RepositoryReleases final : public Releases {
   Result<CheckOutcome> check(const AgentState& state, std::int64_t now_s) override {
     return client_.check(state, now_s);
   }
+  std::optional<std::int64_t> new_root() override { return client_.new_root(); }
   Status download(const AgentState& state, const Alive& alive) override;
   Status verify(const AgentState& state, const Alive& alive) override;
   Status stage(const AgentState& state, const Alive& alive) override;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -32,14 +33,17 @@ class FakeReleases final : public Releases {
   std::map<std::pair<std::string, Slot>, ReleaseId> slots;
   std::map<std::pair<std::string, Slot>, Code> damaged;  // what a hash of a slot comes to
   int hashed = 0;
+  std::map<std::string, trust::Version> floors;
+  std::optional<std::int64_t> root;
   int checks = 0, downloads = 0, tidied = 0;
   std::function<void()> during_download;
 
   Result<CheckOutcome> check(const AgentState&, std::int64_t) override {
     ++checks;
     if (!check_error.message.empty()) return Error(check_error);
-    return CheckOutcome{.offers = offers, .time_seen_s = kNow};
+    return CheckOutcome{.offers = offers, .time_seen_s = kNow, .floors = floors};
   }
+  std::optional<std::int64_t> new_root() override { return std::exchange(root, std::nullopt); }
   Status download(const AgentState&, const Alive& alive) override {
     ++downloads;
     if (during_download) during_download();

@@ -35,6 +35,10 @@ constexpr ActInfo kActs[] = {
     {Act::kReleaseRefused, "release_refused", "a policy of the device forbids a release"},
     {Act::kIdentityCreated, "identity_created", "a device made its identity"},
     {Act::kWorkerFailed, "worker_failed", "the worker process ended or hung"},
+    {Act::kRootTrusted, "root_trusted", "a device took a new root of its repository"},
+    {Act::kReleaseLost, "release_lost", "what ran was damaged, and given up"},
+    {Act::kStateRestored, "state_restored", "a damaged state was replaced by the one before"},
+    {Act::kRetryAsked, "retry_asked", "somebody lets what failed be tried again"},
     {Act::kNote, "note", "what a person put on record"},
 };
 

@@ -45,6 +45,10 @@ enum class Act {
   kReleaseRefused,
   kIdentityCreated,
   kWorkerFailed,
+  kRootTrusted,
+  kReleaseLost,
+  kStateRestored,
+  kRetryAsked,
   kNote,
 };
 

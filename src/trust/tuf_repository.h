@@ -30,6 +30,7 @@
 
 #include "platform/file_lock.h"
 #include "trust/digest.h"
+#include "trust/tuf_changes.h"
 #include "trust/tuf_metadata.h"
 
 namespace polder::trust::tuf {
@@ -141,6 +142,12 @@ class Repository {
   Status publish(std::span<Signer* const> signers, std::int64_t now_s);
 
   Result<std::vector<Staged>> staged() const;
+  // What is staged against what is published.
+  Result<Changes> changes() const;
+  // Whether devices could take it when it is published now. Errors: kDenied for a role that has
+  // expired and is not staged anew, and for a clock that is before the last publication; kNotFound
+  // and kCorrupt for a target, or a blob of a release, that is not here in its size, naming it.
+  Status check_publishable(std::int64_t now_s) const;
   // Of what is published.
   Result<std::vector<RoleState>> roles() const;
   // Published and staged targets, with the role in which clients find each.
@@ -195,6 +202,12 @@ class Repository {
   // The roles that list targets, in the order in which clients look into them.
   using TargetsVisitor = std::function<Status(const std::string& role, Targets& body)>;
   Status visit_targets(const TargetsVisitor& visit) const;
+  std::string target_place(const std::string& path, std::string_view digest) const;
+  // What is wrong with a target's file; empty: nothing.
+  std::string problem_of(const std::string& path, const TargetFile& target) const;
+  void compare_floors(const std::optional<TargetFile>& before,
+                      const std::optional<TargetFile>& after, Changes& changes) const;
+  Status check_release_blobs(const std::string& path, const TargetFile& target) const;
   Result<std::string> read_target_file(const std::string& path, const TargetFile& target,
                                        std::size_t cap_bytes) const;
   // Hash bins are signed by whoever signs for their role.

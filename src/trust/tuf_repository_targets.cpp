@@ -51,6 +51,10 @@ std::string parent_of(const std::string& path) { return path.substr(0, path.rfin
 
 }  // namespace
 
+std::string Repository::target_place(const std::string& path, std::string_view digest) const {
+  return folder_ + "/targets/" + consistent_name(path, digest);
+}
+
 // The role that holds targets of such a path: as a client looks for it, the first delegation that
 // covers it, and the bin where a role has bins.
 Result<std::string> Repository::role_for(const std::string& path, std::string_view wanted) const {
@@ -179,7 +183,7 @@ Status Repository::add_file(const std::string& path, const std::string& file, st
   TRY_VALUE(const std::string holder, holder_of(path, role));
   TRY_VALUE(const FileDigest digest, digest_file(file, kMaxTargetBytes));
   const std::string sha256 = hex(digest.sha256);
-  const std::string place = folder_ + "/targets/" + consistent_name(path, sha256);
+  const std::string place = target_place(path, sha256);
   TRY(keep_file(file, place, digest.sha256));
   return record(path,
                 TargetFile{.length = std::int64_t(digest.bytes), .hashes = {{"sha256", sha256}}},
@@ -191,7 +195,7 @@ Status Repository::add_bytes(const std::string& path, std::string_view bytes, st
   TRY(check_target_path(path));
   TRY_VALUE(const std::string holder, holder_of(path, role));
   const std::string digest = hex(sha256(bytes));
-  const std::string place = folder_ + "/targets/" + consistent_name(path, digest);
+  const std::string place = target_place(path, digest);
   TRY(make_folders(parent_of(place)));
   TRY(write_file_atomic(place, bytes));
   return record(path,
@@ -303,7 +307,7 @@ Result<std::string> Repository::read_target_file(const std::string& path, const 
   if (digest == target.hashes.end()) {
     return fail(Code::kUnsupported, "target '{}' has no SHA-256", path);
   }
-  const std::string place = folder_ + "/targets/" + consistent_name(path, digest->second);
+  const std::string place = target_place(path, digest->second);
   TRY_VALUE(std::string bytes, read_file(place, cap_bytes));
   TRY(check_bytes(bytes, target.length, target.hashes, place));
   return bytes;

@@ -268,9 +268,9 @@ class Agent(Device):
         self.release("1.0.0")
         self.install()
         # A timestamp of long ago, with the highest number of all.
-        subprocess.run([POLDER, "repo", "publish", self.repo, "--key", "online.pem"], cwd=self.keys,
-                       env={**os.environ, "SOURCE_DATE_EPOCH": "1000000000"}, check=True,
-                       capture_output=True, timeout=60)
+        subprocess.run([POLDER, "repo", "publish", self.repo, "--key", "online.pem", "--force"],
+                       env={**os.environ, "SOURCE_DATE_EPOCH": "1000000000"}, cwd=self.keys,
+                       check=True, capture_output=True, timeout=60)
         self.agent("check", status=1)
         self.assertIn("repository: timestamp.json", self.agent("doctor", status=1))
         for _ in range(3):

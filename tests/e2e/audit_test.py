@@ -265,7 +265,8 @@ class Audit(unittest.TestCase):
                          ("default", ["relu=1.0.0"]))
         self.assertEqual(new[1]["actor"], ids["online"])
         self.polder("repo", "publish", "repo", "--key", "online.pem")
-        acts, new = self.act("repo", "remove", "repo", "relu/1.0.0/manifest.json", "--key", "t.pem")
+        acts, new = self.act("repo", "remove", "repo", "relu/1.0.0/manifest.json", "--force",
+                             "--key", "t.pem")
         self.assertEqual((acts, new[0]["actor"]), (["role_signed"], ids["t"]))
         self.checkpoint("all")
         self.polder(*self.verify())

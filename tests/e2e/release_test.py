@@ -501,6 +501,8 @@ class Release(unittest.TestCase):
                           self.polder("repo", "verify", "repo", status=1))
             there.write_bytes(kept)
         (self.scratch / "repo/blobs").rename(self.scratch / "elsewhere")
+        self.assertIn("is missing: copy it here", self.polder(
+            "repo", "publish", "repo", "--key", "online.pem", status=1))
         found = json.loads(self.polder("repo", "verify", "repo", "--json", status=1))
         self.assertEqual((found["good"], len(found["problems"])),
                          (False, len(self.manifest()["blobs"])))

@@ -4,6 +4,7 @@
     repo_test.py POLDER
 """
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -181,6 +182,104 @@ class Repository(unittest.TestCase):
                                   "--timestamp-key", "online.pub.pem", status=1)
             self.assertIn(self.key_id("online"), refused)
             self.assertFalse(self.repo.exists())
+
+    def signing(self, *words):
+        """What is told before a signature."""
+        done = subprocess.run([POLDER, "repo", "sign", self.repo, *words], cwd=self.keys,
+                              capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stderr
+
+    def test_who_signs_sees_what_changes(self):
+        self.init()
+        told = self.signing("--key", "root-1.pem", "--key", "root-3.pem")
+        self.assertIn("root: 2 of these must sign\n", told)
+        self.assertIn(f"+ key {self.key_id('online')} (online.pub.pem)", told)
+        self.signing("--key", "targets.pem")
+        self.publish()
+        notes = self.scratch / "notes.txt"
+        for text in ("one", "two"):
+            notes.write_text(text)
+            self.polder("repo", "add", self.repo, notes)
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            changes = json.loads(self.polder("repo", "show", self.repo, "--json"))["changes"]
+            self.assertEqual(changes["targets"][0]["sha256"], digest)
+            told = self.signing("--key", "targets.pem")
+            self.assertIn(f"{'+' if text == 'one' else '~'} notes.txt {digest[:12]}", told)
+            self.publish()
+        self.polder("repo", "remove", self.repo, "notes.txt")
+        self.polder("repo", "floor", self.repo, "people", "1.2.0", "--without-release")
+        self.polder("repo", "delegate", self.repo, "people", "--role-key", "family.pub.pem",
+                    "--path", "people/*/*")
+        self.polder("repo", "rotate", self.repo, "root", "--add", "other.pub.pem", "--remove",
+                    self.key_id("root-1"))
+        shown = self.polder("repo", "show", self.repo)
+        told = self.signing("--key", "targets.pem", "--key", "family.pem", "--key", "root-2.pem",
+                            "--key", "root-3.pem")
+        for text in (shown, told):
+            for line in (f"- notes.txt {digest[:12]}", "floor of people: 1.2.0, was none",
+                         "people: 1 of these must sign", "+ path people/*/*",
+                         f"+ key {self.key_id('family')}", f"+ key {self.key_id('other')}",
+                         f"- key {self.key_id('root-1')}", "root: 2 must sign, as before",
+                         "root version 2 until", "was 1 until"):
+                self.assertIn(line, text)
+        changes = json.loads(self.polder("repo", "show", self.repo, "--json"))["changes"]
+        self.assertEqual(changes["floors"], [{"model": "people", "before": "", "after": "1.2.0"}])
+        self.assertEqual({change["role"]: (change["added_keys"], change["removed_keys"])
+                          for change in changes["trust"]},
+                         {"root": ([self.key_id("other")], [self.key_id("root-1")]),
+                          "people": ([self.key_id("family")], [])})
+        self.publish()
+        changes = json.loads(self.polder("repo", "show", self.repo, "--json"))["changes"]
+        self.assertEqual(set(map(str, changes.values())), {"[]"})
+        # Signed anew as it is.
+        self.polder("repo", "renew", self.repo, "root")
+        self.assertIn("the same, signed anew", self.signing("--key", "root-2.pem"))
+
+    def test_what_is_signed_is_here_and_whole(self):
+        self.published()
+        notes = self.scratch / "notes.txt"
+        notes.write_text("notes")
+        self.polder("repo", "add", self.repo, notes)
+        file = next((self.repo / "targets").iterdir())
+        for damaged, says in ((None, "is missing"), (b"note", "5 bytes expected, 4 found"),
+                              (b"votes", "it is damaged")):
+            file.unlink()
+            if damaged is not None:
+                file.write_bytes(damaged)
+            sign = ("repo", "sign", self.repo, "--key", "targets.pem")
+            refused = self.polder(*sign, status=1)
+            self.assertIn(says, refused)
+            self.assertIn("--without-files", refused)
+            self.assertIn("0 of 1 signatures", self.polder("repo", "show", self.repo))
+            file.write_bytes(b"")
+        file.unlink()
+        self.assertIn("1 targets are signed unseen",
+                      self.signing("--key", "targets.pem", "--without-files"))
+
+    def test_what_no_device_takes_is_not_published(self):
+        self.published()
+        notes = self.scratch / "notes.txt"
+        notes.write_text("notes")
+        self.polder("repo", "add", self.repo, notes, "--key", "targets.pem")
+
+        def refused(says, days=0):
+            before = (self.repo / "metadata/timestamp.json").read_bytes()
+            at = {**ENVIRONMENT, "SOURCE_DATE_EPOCH": str(1800000000 + days * 86400)}
+            told = self.polder("repo", "publish", self.repo, "--key", "online.pem", status=1,
+                               environment=at)
+            self.assertIn(says, told)
+            self.assertIn("nothing was published", told)
+            self.assertEqual((self.repo / "metadata/timestamp.json").read_bytes(), before)
+        refused("role 'targets' expired on", days=400)
+        refused("role 'root' expired on", days=800)
+        refused("set this machine's clock", days=-1)
+        file = next((self.repo / "targets").iterdir())
+        file.write_text("note")
+        refused("5 bytes expected, 4 found")
+        file.unlink()
+        refused("is missing")
+        self.polder("repo", "publish", self.repo, "--key", "online.pem", "--force")
 
     def test_a_signature_that_does_not_fit_is_missing(self):
         self.init()

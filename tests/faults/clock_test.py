@@ -55,7 +55,8 @@ class Clock(unittest.TestCase):
         """What the repository said last is newer, and has expired a day ago."""
         days = 2 + 7  # the timestamp's life
         done = subprocess.run(
-            [POLDER, "repo", "publish", "repo", "--key", "online.pem"], cwd=self.releaser.folder,
+            [POLDER, "repo", "publish", "repo", "--key", "online.pem", "--force"],
+            cwd=self.releaser.folder,
             env={**os.environ, "SOURCE_DATE_EPOCH": str(int(time.time()) - days * 86400 * 60)},
             capture_output=True, text=True, timeout=PATIENCE_S)
         self.assertEqual(done.returncode, 0, done.stderr)

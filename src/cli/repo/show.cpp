@@ -2,6 +2,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/repo/changes.h"
 #include "cli/repo/common.h"
 #include "platform/file.h"
 #include "trust/tuf_verify.h"
@@ -23,6 +24,7 @@ Result<int> show(const Args& args) {
   TRY_VALUE(auto repository, trust::tuf::Repository::open_to_read(args.positional()[0]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const auto staged, repository.staged());
+  TRY_VALUE(const auto changes, repository.changes());
   TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
   TRY_VALUE(const auto targets, repository.targets());
   std::vector<trust::tuf::RoleState> roles;
@@ -46,6 +48,7 @@ Result<int> show(const Args& args) {
                                         {"roles", std::move(role_list)},
                                         {"targets", std::move(target_list)},
                                         {"key_names", names.json()},
+                                        {"changes", changes_json(changes)},
                                         {"staged", staged_json(staged)}})
                          .pretty());
     return 0;
@@ -58,7 +61,9 @@ Result<int> show(const Args& args) {
                role.version, role.threshold, role.keys, role.targets,
                trust::tuf::time_text(role.expires_s), days_left(role.expires_s, now_s));
   }
-  if (!staged.empty()) print_staged(staged, names);
+  if (staged.empty()) return 0;
+  print_changes(stdout, changes, names);
+  print_staged(staged, names);
   return 0;
 }
 
@@ -106,7 +111,9 @@ Result<int> verify(const Args& args) {
 
 const Command kRepoShow = {
     .name = "repo show",
-    .summary = "Shows a repository: roles, versions, how long they hold, what is staged.",
+    .summary =
+        "Shows a repository: roles, versions, how long they hold, what is staged and what that "
+        "changes.",
     .arguments = "FOLDER",
     .example = "  polder repo show repo",
     .options = kShowOptions,

@@ -2,6 +2,7 @@
 #include "base/fail.h"
 #include "cli/commands.h"
 #include "cli/passphrase.h"
+#include "cli/repo/changes.h"
 #include "cli/repo/common.h"
 #include "platform/file.h"
 #include "trust/tuf_limits.h"
@@ -12,19 +13,41 @@ namespace {
 
 constexpr Option kSignOptions[] = {
     {"--key", "KEY", "the private key: FILE, pkcs11:... or tpm:HANDLE", true},
+    {"--without-files", "", "the files of targets are elsewhere: signs without a look at them"},
     POLDER_AUDIT_LOG_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
+
+// Tells what is to be signed. Errors: kDenied for a target whose file is not here or another.
+Status look_before_signing(const trust::tuf::Repository& repository, const Args& args) {
+  TRY_VALUE(const auto changes, repository.changes());
+  TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
+  std::size_t unseen = 0;
+  for (const auto& change : changes.targets) {
+    if (change.problem.empty()) continue;
+    ++unseen;
+    if (args.has("--without-files")) continue;
+    return fail(Code::kDenied,
+                "{}; nothing was signed: are the files of targets elsewhere, say --without-files",
+                change.problem);
+  }
+  if (!args.has("--json")) print_changes(stderr, changes, names);
+  if (unseen > 0) fmt::print(stderr, "polder: {} targets are signed unseen\n", unseen);
+  return {};
+}
 
 Result<int> sign(const Args& args) {
   if (!args.has("--key")) return fail(Code::kInvalid, "--key names the key that is to sign");
   TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY(look_before_signing(repository, args));
   return finish_staging(repository, args, acts);
 }
 
 constexpr Option kPublishOptions[] = {
     {"--key", "KEY", "a private key of snapshot and timestamp", true},
+    {"--force", "",
+     "also what no device would take: expired, without its files, of an early clock"},
     POLDER_AUDIT_LOG_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints the roles as JSON"}};
@@ -51,6 +74,11 @@ Result<int> publish(const Args& args) {
   TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
+  if (!args.has("--force")) {
+    if (Status good = repository.check_publishable(now_s); !good.ok()) {
+      return fail(good.error().code, "{}; nothing was published", good.error().message);
+    }
+  }
   if (Status done = repository.publish(signers.pointers(), now_s); !done.ok()) {
     return names.beside(std::move(done).error());
   }
@@ -87,8 +115,8 @@ const Command kRepoSign = {
     .name = "repo sign",
     .summary =
         "Signs what is staged with a key, on whichever machine has it. It needs repository.toml, "
-        "staged/\nand metadata/ of the folder alone: carry these to an offline machine, and "
-        "staged/ back.",
+        "staged/\nand metadata/ of the folder alone, and to look at new targets their files: carry "
+        "these to an offline\nmachine, and staged/ back. What changes by it is shown first.",
     .arguments = "FOLDER",
     .example =
         "  polder repo sign repo --key root-1.pem\n"

@@ -1,0 +1,134 @@
+#include "cli/repo/changes.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "trust/tuf_metadata.h"
+
+namespace polder::cli {
+
+namespace {
+
+using trust::Json;
+using trust::tuf::Changes;
+using trust::tuf::time_text;
+
+constexpr std::size_t kShown = 100;      // targets; --json has them all
+constexpr std::size_t kShownFiles = 12;  // hash bins come by the hundred
+constexpr std::size_t kDigits = 12;      // of a digest
+
+Json::Array array(const std::vector<std::string>& words) { return {words.begin(), words.end()}; }
+
+std::string_view digits(const std::string& digest) {
+  return std::string_view(digest).substr(0, kDigits);
+}
+
+void print_trust(std::FILE* stream, const trust::tuf::TrustChange& change, const KeyNames& names) {
+  const std::string role = one_line(change.role);
+  if (change.threshold_before == 0) {
+    fmt::print(stream, "  {}: {} of these must sign\n", role, change.threshold);
+  } else if (change.threshold == 0) {
+    fmt::print(stream, "  {}: is trusted no more\n", role);
+  } else if (change.threshold != change.threshold_before) {
+    fmt::print(stream, "  {}: {} must sign, were {}\n", role, change.threshold,
+               change.threshold_before);
+  } else {
+    fmt::print(stream, "  {}: {} must sign, as before\n", role, change.threshold);
+  }
+  for (const std::string& id : change.added_keys) {
+    fmt::print(stream, "    + key {}\n", names.beside(id));
+  }
+  for (const std::string& id : change.removed_keys) {
+    fmt::print(stream, "    - key {}\n", names.beside(id));
+  }
+  if (change.paths == change.paths_before) return;
+  for (const std::string& path : change.paths_before) {
+    fmt::print(stream, "    - path {}\n", one_line(path));
+  }
+  for (const std::string& path : change.paths) {
+    fmt::print(stream, "    + path {}\n", one_line(path));
+  }
+}
+
+void print_target(std::FILE* stream, const trust::tuf::TargetChange& change) {
+  const std::string what = one_line(change.path);
+  if (change.before.empty()) {
+    fmt::print(stream, "  + {} {}\n", what, digits(change.after));
+  } else if (change.after.empty()) {
+    fmt::print(stream, "  - {} {}\n", what, digits(change.before));
+  } else {
+    fmt::print(stream, "  ~ {} {}, was {}\n", what, digits(change.after), digits(change.before));
+  }
+  if (!change.problem.empty()) fmt::print(stream, "      {}\n", one_line(change.problem));
+}
+
+}  // namespace
+
+Json changes_json(const Changes& changes) {
+  Json::Array files, trust, targets, floors;
+  for (const auto& file : changes.files) {
+    Json::Members entry{
+        {"role", file.role}, {"version", file.version}, {"expires", time_text(file.expires_s)}};
+    if (file.version_before > 0) {
+      entry["version_before"] = file.version_before;
+      entry["expires_before"] = time_text(file.expires_before_s);
+    }
+    files.emplace_back(std::move(entry));
+  }
+  for (const auto& change : changes.trust) {
+    trust.emplace_back(Json::Members{{"role", change.role},
+                                     {"added_keys", array(change.added_keys)},
+                                     {"removed_keys", array(change.removed_keys)},
+                                     {"threshold", change.threshold},
+                                     {"threshold_before", change.threshold_before},
+                                     {"paths", array(change.paths)},
+                                     {"paths_before", array(change.paths_before)}});
+  }
+  for (const auto& change : changes.targets) {
+    Json::Members entry{{"role", change.role}, {"path", change.path}};
+    if (!change.before.empty()) entry["sha256_before"] = change.before;
+    if (!change.after.empty()) entry["sha256"] = change.after;
+    if (!change.problem.empty()) entry["problem"] = change.problem;
+    targets.emplace_back(std::move(entry));
+  }
+  for (const auto& change : changes.floors) {
+    floors.emplace_back(
+        Json::Members{{"model", change.model}, {"before", change.before}, {"after", change.after}});
+  }
+  return Json::Members{{"files", std::move(files)},
+                       {"trust", std::move(trust)},
+                       {"targets", std::move(targets)},
+                       {"floors", std::move(floors)}};
+}
+
+void print_changes(std::FILE* stream, const Changes& changes, const KeyNames& names) {
+  if (changes.files.empty()) return;
+  fmt::print(stream, "against what is published:\n");
+  std::size_t shown = 0;
+  for (const auto& file : changes.files) {
+    if (++shown > kShownFiles) continue;
+    const std::string before =
+        file.version_before == 0
+            ? "new"
+            : fmt::format("was {} until {}", file.version_before, time_text(file.expires_before_s));
+    fmt::print(stream, "  {} version {} until {}, {}\n", file.role, file.version,
+               time_text(file.expires_s), before);
+  }
+  if (shown > kShownFiles) fmt::print(stream, "  ... {} files in all\n", shown);
+  for (const auto& change : changes.trust) print_trust(stream, change, names);
+  shown = 0;
+  for (const auto& change : changes.targets) {
+    if (++shown <= kShown || !change.problem.empty()) print_target(stream, change);
+  }
+  if (shown > kShown) fmt::print(stream, "  ... {} targets change; --json lists all\n", shown);
+  for (const auto& change : changes.floors) {
+    fmt::print(stream, "  floor of {}: {}, was {}\n", one_line(change.model),
+               change.after.empty() ? "none" : change.after,
+               change.before.empty() ? "none" : change.before);
+  }
+  if (changes.trust.empty() && changes.targets.empty()) {
+    fmt::print(stream, "  the same, signed anew\n");
+  }
+}
+
+}  // namespace polder::cli

@@ -1,0 +1,16 @@
+// What the commands on repositories tell of what is staged against what is published, so that
+// nobody signs blindly.
+#pragma once
+
+#include <cstdio>
+
+#include "cli/repo/key_names.h"
+#include "trust/json.h"
+#include "trust/tuf_changes.h"
+
+namespace polder::cli {
+
+trust::Json changes_json(const trust::tuf::Changes& changes);
+void print_changes(std::FILE* stream, const trust::tuf::Changes& changes, const KeyNames& names);
+
+}  // namespace polder::cli

@@ -1,0 +1,44 @@
+// How what is staged in a repository differs from what is published: what a signature is for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace polder::trust::tuf {
+
+// One staged file beside the one before.
+struct StagedVersion {
+  std::string role;
+  std::int64_t version_before = 0, version = 0;      // 0: there was none
+  std::int64_t expires_before_s = 0, expires_s = 0;  // seconds since 1970
+};
+
+// Who signs for a role, of root or of a delegation. Hash bins go with their role.
+struct TrustChange {
+  std::string role;
+  std::vector<std::string> added_keys, removed_keys;  // ids
+  int threshold_before = 0, threshold = 0;            // 0: nobody was, or is, trusted
+  std::vector<std::string> paths_before, paths;       // of a delegation
+};
+
+struct TargetChange {
+  std::string role;  // the one whose bins it may be in
+  std::string path;
+  std::string before, after;  // SHA-256; empty: not listed
+  std::string problem;        // with its file in the repository; empty: it is what is listed
+};
+
+// The lowest version of a model that devices install.
+struct FloorChange {
+  std::string model, before, after;  // empty: none
+};
+
+struct Changes {
+  std::vector<StagedVersion> files;
+  std::vector<TrustChange> trust;
+  std::vector<TargetChange> targets;
+  std::vector<FloorChange> floors;  // of floors.json, where its files are here
+};
+
+}  // namespace polder::trust::tuf

@@ -25,6 +25,12 @@ std::string key_of(const Error& error) {
                      error.message.substr(0, error.message.find(": ")));
 }
 
+// What crashes on and on in its trial is to blame, also when it hangs or takes too much: here it is
+// no busy moment. Not where it never had its turn, or said that something of the device is away.
+bool is_to_blame(const UnitHealth& health) {
+  return health.is_crash_loop && health.code != Code::kUnavailable && health.code != Code::kIo;
+}
+
 }  // namespace
 
 bool is_to_blame(Code code) {
@@ -107,6 +113,7 @@ bool Driver::tell(Event event) {
       record(trust::Act::kFloorRaised, model, floor.text());
   }
   backoff_.follow(before, state_, event.clock_s, parts_.clock.now_us());
+  if (!before.update) offered_us_ = parts_.clock.now_us();
   if (state_.phase == before.phase) return true;
   observed_from_us_.reset(), trial_from_us_.reset();
   // Of these phases what failed is said by a process that the release runs in.
@@ -133,7 +140,9 @@ Status Driver::start() {
     record(trust::Act::kStateRestored, kStateName,
            "damaged; the state before it was taken: " + note);
   }
-  TRY_VALUE(state_, with_units(std::move(loaded), config_.models, config_.runtime));
+  TRY_VALUE(state_, with_units(loaded, config_.models, config_.runtime));
+  clear_others(loaded);
+  offered_us_ = parts_.clock.now_us();
   state_.boot = std::min(state_.boot + 1, kMaxCount);
   backoff_.start(state_, parts_.wall.now_s(), parts_.clock.now_us());
   if (const Status saved = save_state(parts_.storage, state_); !saved.ok()) {
@@ -145,6 +154,24 @@ Status Driver::start() {
   // Another polderd would only stop again what this one starts.
   if (!is_own_restart_due()) run_active();
   return {};
+}
+
+// The slots of units that are no longer configured: before the state without them is saved, so that
+// none is forgotten.
+void Driver::clear_others(const AgentState& before) {
+  bool is_cleared = false;
+  for (const auto& [name, unit] : before.units) {
+    if (state_.units.contains(name)) continue;
+    is_cleared = true;
+    record(trust::Act::kNote, name, "no longer configured: what was installed is removed");
+    for (const Slot slot : {Slot::kA, Slot::kB}) {
+      const Status cleared = parts_.releases.clear(name, slot);
+      if (!cleared.ok()) record(trust::Act::kNote, name, cleared.error().message);
+    }
+  }
+  if (!is_cleared) return;
+  const Status tidied = parts_.releases.tidy(state_);
+  if (!tidied.ok()) record(trust::Act::kNote, "blobs", tidied.error().message);
 }
 
 // Models run in workers; the runtime is this process.
@@ -318,7 +345,10 @@ Result<Turn> Driver::turn_until_idle() {
 // A download over a slow link, or one that was begun before a long time without power, must not end
 // in what would no longer be offered.
 Status Driver::still_offered() const {
-  if (!is_stale(*state_.update, now_s(), policy_)) return {};
+  // The time that is believed may stand still.
+  const std::int64_t held_us = parts_.clock.now_us() - offered_us_;
+  const bool is_held_too_long = held_us > policy_.offer_holds_s * kSecondUs;
+  if (!is_held_too_long && !is_stale(*state_.update, now_s(), policy_)) return {};
   return fail(Code::kTimeout, "{}: the repository is asked again, for it was offered {} hours ago",
               state_.update->release.text(), policy_.offer_holds_s / 3600);
 }
@@ -500,7 +530,8 @@ void Driver::note_end() {
 bool Driver::watch() {
   const UnitHealth health = parts_.runner.health(state_.update->unit);
   if (health.health == Health::kFailed) {
-    tell({.kind = EventKind::kRejected, .reason = health.reason});
+    tell({.kind = is_to_blame(health) ? EventKind::kRejected : EventKind::kFailed,
+          .reason = health.reason});
     return false;
   }
   const bool has_failed = health.failed_start != std::exchange(failed_start_, health.failed_start);

@@ -152,7 +152,7 @@ class Driver {
         self_(self),
         backoff_(policy) {}
 
-  // Loads the state, adds the units of the configuration and starts what is active, each once its
+  // Loads the state, takes the units of the configuration and starts what is active, each once its
   // slot is hashed, which lasts as long as reading it. Errors: those of load_state(); a state that
   // cannot be saved does not stop what runs.
   Status start();
@@ -201,6 +201,7 @@ class Driver {
   void record(trust::Act act, std::string object, std::string text);
   void record_phase(bool says_worker, const std::string& note = "");
   bool is_run_here(const std::string& unit) const;
+  void clear_others(const AgentState& before);
   void run_active();
   void run(const std::string& name);
   void mend_slots();
@@ -233,6 +234,7 @@ class Driver {
   std::optional<std::int64_t> observed_from_us_, trial_from_us_;
   std::int64_t observed_before_us_ = 0;  // in starts before this one, each with an orderly end
   std::uint64_t failed_start_ = 0;       // of the release on trial, when it was looked at last
+  std::int64_t offered_us_ = 0;          // or the start, if that is later: is_stale() by this clock
   std::int64_t next_trial_check_us_ = 0, mend_us_ = 0;
   bool has_read_repository_ = false;  // this very process
   bool has_checked_ = false;

@@ -117,7 +117,6 @@ TEST_F(DriverTest, ASlotIsHashedOnceByAProcessAndAgainWhenItCrashes) {
   }
   EXPECT_EQ(releases.hashed, 1);
   runner.bad_version = "1.0.0";
-  runner.is_crash_loop = true;
   for (int i = 0; i < 5; ++i) {
     ASSERT_TRUE(agent.turn().ok());
     clock.advance_us(kSecondUs);

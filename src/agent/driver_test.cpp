@@ -320,5 +320,65 @@ TEST_F(DriverTest, AShadowThatCannotBeIsPassedOver) {
   EXPECT_NE(told, occurred.end());
 }
 
+// As somebody who tries many models on one device would have it.
+TEST_F(DriverTest, ModelsThatAreNoLongerConfiguredGo) {
+  for (int i = 0; i < 2 * int(kMaxUnits); ++i) {
+    const std::string model = fmt::format("model-{}", i);
+    config.models = {model};
+    releases.offers = {{model, release("1.0.0", model)}};
+    Driver agent = driver();
+    ASSERT_TRUE(agent.start().ok()) << i;
+    const int tidied = releases.tidied;
+    EXPECT_EQ(tidied > 0, i > 0);
+    settle(agent);
+    ASSERT_EQ(agent.state().units.at(model).committed, release("1.0.0", model));
+    EXPECT_EQ(agent.state().units.size(), 2u);
+    EXPECT_EQ(releases.slots.size(), 1u);
+    releases.tidied = 0;
+    EXPECT_EQ(load_state(disk)->units.size(), 2u);
+  }
+}
+
+// What is lost before it is forgotten would stay for ever.
+TEST_F(DriverTest, ASlotIsForgottenOnceItIsEmpty) {
+  install("1.0.0");
+  config.models = {"cars"};
+  releases.offers.clear();
+  disk.fail_at(0, StorageFault::kFull, true);  // no state is saved
+  ASSERT_TRUE(driver().start().ok());
+  EXPECT_TRUE(releases.slots.empty());
+  disk.fault_of = nullptr;
+  EXPECT_TRUE(load_state(disk)->units.contains("people"));
+  ASSERT_TRUE(driver().start().ok());
+  EXPECT_FALSE(load_state(disk)->units.contains("people"));
+}
+
+// In a trial. A release that hangs or takes too much there, again and again, is to blame as well.
+TEST_F(DriverTest, TheDevicesOwnTroubleBlamesNoRelease) {
+  struct Case {
+    bool is_loop;
+    std::optional<Code> code;
+    bool is_to_blame;
+  };
+  install("1.0.0");
+  for (const Case& at :
+       {Case{false, Code::kUnavailable, false}, Case{true, Code::kUnavailable, false},
+        Case{true, Code::kIo, false}, Case{false, {}, false}, Case{true, {}, true},
+        Case{true, Code::kTimeout, true}, Case{true, Code::kExhausted, true},
+        Case{true, Code::kNotFound, true}, Case{true, Code::kCorrupt, true}}) {
+    releases.offers = {{"people", release("2.0.0")}};
+    runner.bad_version = "2.0.0";
+    runner.is_crash_loop = at.is_loop;
+    runner.bad_code = at.code;
+    Driver agent = driver();
+    ASSERT_TRUE(agent.start().ok());
+    settle(agent);
+    EXPECT_EQ(agent.state().bad.size(), at.is_to_blame ? 1u : 0u);
+    EXPECT_EQ(agent.state().attempts.size(), at.is_to_blame ? 0u : 1u);
+    EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+    ASSERT_TRUE(agent.try_again().ok());
+  }
+}
+
 }  // namespace
 }  // namespace polder::agent

@@ -62,6 +62,28 @@ TEST_F(DriverTest, ADownloadHasADay) {
   EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
 }
 
+// By a clock that is behind what was seen, the time that is believed stands still.
+TEST_F(DriverTest, AnOfferEndsWithoutAClock) {
+  install("1.0.0");
+  wall.set_s(kNow - 5 * 86'400);
+  releases.offers = {{"people", release("2.0.0")}};
+  releases.during_download = [this] {
+    clock.advance_us((24 * 3600 + 1) * kSecondUs);
+    releases.offers.clear();
+  };
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_EQ(agent.now_s(), kNow);
+  EXPECT_EQ(agent.state().attempts.size(), 1u);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  // The next one has its own day.
+  releases.during_download = {};
+  releases.offers = {{"people", release("3.0.0")}};
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("3.0.0"));
+}
+
 TEST_F(DriverTest, SomebodyWhoAsksNeedNotWait) {
   install("1.0.0");
   releases.offers = {{"people", release("2.0.0")}};

@@ -124,7 +124,7 @@ class TestRunner final : public Runner {
   void end_shadow(const std::string&) override {}
   void poll() override {}
   UnitHealth health(const std::string&) override {
-    if (runs_ == bad_ && !bad_.empty()) return {Health::kFailed, "it crashes"};
+    if (runs_ == bad_ && !bad_.empty()) return {Health::kFailed, "it crashes", {}, true};
     return {Health::kWell, ""};
   }
 

@@ -299,6 +299,11 @@ AgentState forgive(AgentState state) {
 
 Result<AgentState> with_units(AgentState state, std::span<const std::string> models,
                               const std::string& runtime) {
+  std::erase_if(state.units, [&](const auto& item) {
+    const std::string& name = item.first;
+    const bool is_configured = name == runtime || std::ranges::count(models, name) > 0;
+    return !is_configured && !(state.update && state.update->unit == name);
+  });
   const auto add = [&](const std::string& name, bool is_runtime) -> Status {
     const auto [at, is_new] = state.units.try_emplace(name, Unit{.runtime = is_runtime});
     if (at->second.runtime == is_runtime) return {};

@@ -246,7 +246,8 @@ AgentState lose_active(AgentState state, const std::string& unit);
 // What failed here is forgotten: everything may be tried again.
 AgentState forgive(AgentState state);
 
-// Adds the units that are not there yet. Errors: kInvalid for a name that is none, or that is of
+// With the units of the configuration and no others, but for that of an update that is under way.
+// The floors of those that go stay. Errors: kInvalid for a name that is none, or that is of
 // the other kind; kExhausted above kMaxUnits.
 Result<AgentState> with_units(AgentState state, std::span<const std::string> models,
                               const std::string& runtime);

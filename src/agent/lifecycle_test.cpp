@@ -482,5 +482,23 @@ TEST(Lifecycle, Units) {
   EXPECT_FALSE(with_units({}, bad, "").ok());
 }
 
+TEST(Lifecycle, UnitsThatAreNoLongerConfiguredGo) {
+  AgentState state = installed(fresh(), offer("1.0.0"));
+  state.floors["people"] = offer("1.0.0").release.version;
+  const std::vector<std::string> cars{"cars"};
+  const auto after = with_units(state, cars, "");
+  ASSERT_TRUE(after.ok());
+  EXPECT_EQ(after->units.size(), 1u);
+  EXPECT_TRUE(after->units.contains("cars"));
+  EXPECT_EQ(after->floors, state.floors);
+  // The one of an update that is under way stays until that is over.
+  state.phase = Phase::kDownload;
+  state.update = Update{
+      .unit = "people", .release = offer("2.0.0").release, .slot = Slot::kB, .before = Slot::kA};
+  const auto during = with_units(state, cars, "");
+  ASSERT_TRUE(during.ok()) << during.error().message;
+  EXPECT_TRUE(during->units.contains("people"));
+}
+
 }  // namespace
 }  // namespace polder::agent

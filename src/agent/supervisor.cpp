@@ -11,6 +11,8 @@ namespace {
 
 // Messages that one poll takes: others have their turn then.
 constexpr int kMessagesAtOnce = 256;
+// Of the first wait, in a row.
+constexpr int kMostDoublings = 30;
 
 std::string exit_text(const ChildExit& exit) {
   if (exit.signal != 0)
@@ -37,7 +39,7 @@ void Supervisor::run(proto::Start start, ReleaseNames names, FillKeys fill_keys)
     release_names_.signals.insert({shadow_agreement(model), shadow_difference(model)});
   }
   crash_loop_ = false;
-  crashes_in_a_row_ = 0;
+  crashes_in_a_row_ = hindered_in_a_row_ = 0;
   crash_times_us_.clear();
   reason_.clear();
   code_.reset();
@@ -72,17 +74,19 @@ void Supervisor::start_child() {
                                  .environment = {},
                                  .memory_bytes = policy_.memory_bytes,
                                  .file_bytes = file_bytes(job_)});
-  if (!child) return crash(child.error());
+  if (!child) return hinder(child.error());
   child_ = std::move(*child);
-  if (const Status sent = send_job(); !sent) {
+  proto::Start job = job_;
+  if (fill_keys_) {
+    if (const Status filled = fill_keys_(job); !filled) return hinder(filled.error());
+  }
+  if (const Status sent = send(std::move(job)); !sent) {
     see_exit();
     if (child_) crash(sent.error());
   }
 }
 
-Status Supervisor::send_job() {
-  proto::Start job = job_;
-  if (fill_keys_) TRY(fill_keys_(job));
+Status Supervisor::send(proto::Start job) {
   TRY_VALUE(std::string message, proto::encode(proto::ToWorker(std::move(job))));
   Status sent = child_->send(message);
   wipe(message);
@@ -160,6 +164,7 @@ Status Supervisor::take(const proto::Ready& ready) {
       !are_known(ready.signals, release_names_.signals))
     return fail(Code::kCorrupt, "it reports of what its release does not have");
   names_ = ready;
+  hindered_in_a_row_ = 0;
   phase_ = WorkerPhase::kRunning;
   running_since_us_ = clock_.now_us();
   return {};
@@ -226,11 +231,26 @@ void Supervisor::crash(std::string reason, std::optional<Code> code) {
          int(crash_times_us_.size()) > std::max(policy_.crashes, 1))
     crash_times_us_.pop_front();
   crash_loop_ |= int(crash_times_us_.size()) >= policy_.crashes;
-  const int doublings = std::min(crashes_in_a_row_++, 30);
+  hindered_in_a_row_ = 0;
+  start_again_later(crash_loop_ ? kMostDoublings : crashes_in_a_row_);
+  ++crashes_in_a_row_;
+}
+
+// The release has not had its turn: whatever it was, it is the device's.
+void Supervisor::hinder(const Error& error) {
+  if (child_) child_->kill();
+  child_.reset();
+  reason_ = error.message;
+  code_ = Code::kUnavailable;
+  failed_start_ = starts_;
+  start_again_later(hindered_in_a_row_++);
+}
+
+void Supervisor::start_again_later(int failures_before) {
+  const int doublings = std::min(failures_before, kMostDoublings);
   const std::int64_t wait_ms =
-      crash_loop_ ? policy_.longest_wait_ms
-                  : std::min(policy_.first_wait_ms << doublings, policy_.longest_wait_ms);
-  next_start_us_ = now_us + wait_ms * 1000;
+      std::min(policy_.first_wait_ms << doublings, policy_.longest_wait_ms);
+  next_start_us_ = clock_.now_us() + wait_ms * 1000;
   phase_ = WorkerPhase::kWaiting;
 }
 

@@ -14,6 +14,7 @@
 
 #include <polder/error.h>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -50,9 +51,10 @@ class Supervisor {
   Supervisor(Processes& processes, Clock& clock, WorkerPolicy policy)
       : processes_(processes), clock_(clock), policy_(std::move(policy)) {}
 
-  // Ends what runs, forgets its crashes, and starts this. A start that fails is a crash, and so is
-  // a worker that reports of what has no name among `names` and those of its shadows. `start` is
-  // without content keys.
+  // Ends what runs, forgets its crashes, and starts this. A start for which the device lacks
+  // something, a process or the keys, is tried again and is no crash; what is one is a worker that
+  // reports of what has no name among `names` and those of its shadows. `start` is without content
+  // keys.
   void run(proto::Start start, ReleaseNames names, FillKeys fill_keys = {});
   // Asks it to stop, and ends it after WorkerPolicy::stop_ms; waits as long.
   void stop();
@@ -62,8 +64,10 @@ class Supervisor {
 
   WorkerPhase phase() const { return phase_; }
   bool is_crash_loop() const { return crash_loop_; }
-  // Since it last ran well for long.
-  int crashes_in_a_row() const { return crashes_in_a_row_; }
+  // The device could not start it, so often in a row as makes a crash loop; reason() says why.
+  bool is_hindered() const { return hindered_in_a_row_ >= std::max(policy_.crashes, 1); }
+  // Starts that failed since it last ran well for long.
+  int failures_in_a_row() const { return crashes_in_a_row_ + hindered_in_a_row_; }
   // Why it ended last, for people; empty: it has not.
   const std::string& reason() const { return reason_; }
   // Its kind; nothing when it ended without a word.
@@ -86,7 +90,7 @@ class Supervisor {
 
  private:
   void start_child();
-  Status send_job();
+  Status send(proto::Start job);
   void listen();
   Status take(std::string_view bytes);
   Status take(const proto::Ready& ready);
@@ -97,6 +101,8 @@ class Supervisor {
   void see_exit();
   // Without a code it ended without a word.
   void crash(std::string reason, std::optional<Code> code);
+  void hinder(const Error& error);
+  void start_again_later(int failures_before);
   void crash(const Error& error) { crash(error.message, error.code); }
 
   Processes& processes_;
@@ -113,7 +119,7 @@ class Supervisor {
   bool by_shadow_ = false;
   std::uint64_t starts_ = 0;
   std::uint64_t failed_start_ = 0;
-  int crashes_in_a_row_ = 0;
+  int crashes_in_a_row_ = 0, hindered_in_a_row_ = 0;
   std::deque<std::int64_t> crash_times_us_;
   std::int64_t started_us_ = 0, running_since_us_ = 0, heard_us_ = 0, next_start_us_ = 0;
   std::optional<proto::Ready> names_;

@@ -132,7 +132,8 @@ TEST_F(RealWorkers, OneThatBabbles) {
 TEST_F(RealWorkers, OneThatIsNotThere) {
   WorkerPolicy policy;
   policy.command = {"/nowhere/polderd", "worker"};
-  expect_crash(policy, "cannot start");
+  EXPECT_NE(reason(policy).find("cannot start"), std::string::npos);
+  EXPECT_EQ(crashes_, 0u);
 }
 
 // --- times, on a clock that stands still ---
@@ -213,13 +214,47 @@ TEST_F(Times, ContentKeysAreHadForEachStartAndKeptByNone) {
   EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
   EXPECT_EQ(sent, (std::vector{std::string(32, 'b'), std::string(32, 'c')}));
   EXPECT_EQ(supervisor_->job(), sealed);
-  // A start without them is a failed one.
+  // It is not started without them.
   is_locked = true;
   kill_worker();
   pass_ms(policy_.longest_wait_ms);
   EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
   EXPECT_EQ(supervisor_->reason(), "the key is locked");
   EXPECT_EQ(sent.size(), 2u);
+}
+
+// No process can be had, or no key: no crash of the release, however long it lasts.
+TEST_F(Times, WhatTheDeviceLacksIsNoCrash) {
+  const auto scripted = processes_.on_start;
+  for (const bool lacks_keys : {true, false}) {
+    bool is_lacking = true;
+    processes_.on_start =
+        [&](const ChildOptions& options) -> Result<std::shared_ptr<FakeChildScript>> {
+      if (is_lacking && !lacks_keys) return Error{Code::kDenied, "no process"};
+      return scripted(options);
+    };
+    const FillKeys fill_keys = [&](proto::Start&) -> Status {
+      return is_lacking ? Status(Error{Code::kDenied, "no key"}) : Status();
+    };
+    supervisor_ = std::make_unique<Supervisor>(processes_, clock_, policy_);
+    supervisor_->run(job(), kNames, lacks_keys ? fill_keys : FillKeys());
+    for (int failures = 1; failures <= 20; ++failures) {
+      EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
+      EXPECT_EQ(supervisor_->reason(), lacks_keys ? "no key" : "no process");
+      EXPECT_EQ(supervisor_->code(), Code::kUnavailable);
+      EXPECT_EQ(supervisor_->is_hindered(), failures >= policy_.crashes);
+      EXPECT_EQ(supervisor_->failures_in_a_row(), failures);
+      EXPECT_FALSE(supervisor_->is_crash_loop());
+      pass_ms(policy_.longest_wait_ms);
+    }
+    EXPECT_EQ(supervisor_->total().crashes, 0u);
+    is_lacking = false;
+    pass_ms(policy_.longest_wait_ms);
+    EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
+    EXPECT_FALSE(supervisor_->is_hindered());
+    kill_worker();
+    EXPECT_EQ(supervisor_->total().crashes, 1u);
+  }
 }
 
 TEST_F(Times, RestartsComeLaterAndLater) {
@@ -256,7 +291,7 @@ TEST_F(Times, ACrashLoopIsSaidAndLeft) {
   }
   kill_worker();
   EXPECT_TRUE(supervisor_->is_crash_loop());
-  EXPECT_EQ(supervisor_->crashes_in_a_row(), policy_.crashes);
+  EXPECT_EQ(supervisor_->failures_in_a_row(), policy_.crashes);
   EXPECT_NE(supervisor_->reason().find("signal 11"), std::string::npos);
   pass_ms(policy_.longest_wait_ms);  // it is tried again all the same
   EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
@@ -266,7 +301,7 @@ TEST_F(Times, ACrashLoopIsSaidAndLeft) {
     pass_ms(1000);
   }
   EXPECT_FALSE(supervisor_->is_crash_loop());
-  EXPECT_EQ(supervisor_->crashes_in_a_row(), 0);
+  EXPECT_EQ(supervisor_->failures_in_a_row(), 0);
   // Another release begins with a clean sheet.
   for (int i = 0; i < policy_.crashes; ++i) {
     kill_worker();

@@ -85,8 +85,9 @@ class FakeReleases final : public Releases {
 class FakeRunner final : public Runner {
  public:
   Error probe_error{Code::kIo, ""};
-  std::string bad_version;           // its health is bad
-  bool is_crash_loop = false;        // for that
+  std::string bad_version;    // its health is bad
+  bool is_crash_loop = true;  // for that
+  std::optional<Code> bad_code;
   std::vector<ReleaseId> runs;       // all that were begun
   std::set<std::string> unopenable;  // versions
   std::map<std::string, ReleaseId> running;
@@ -120,7 +121,7 @@ class FakeRunner final : public Runner {
     const auto found = running.find(unit);
     if (found == running.end()) return {};
     if (found->second.version.text() == bad_version)
-      return {Health::kFailed, "it crashes", {}, is_crash_loop};
+      return {Health::kFailed, "it crashes", bad_code, is_crash_loop};
     return {.health = Health::kWell, .failed_start = failed_start};
   }
 };

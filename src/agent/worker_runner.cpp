@@ -212,7 +212,7 @@ Status WorkerRunner::shadow(const std::string& unit, Slot slot, const ReleaseId&
     return begin_shadow(unit, worker, slot, release);
   // One end is enough: whether the old one has a fault of its own is not to be found out with it.
   const Supervisor& supervisor = *worker.supervisor;
-  if (supervisor.total().crashes == 0) return {};
+  if (supervisor.total().crashes == 0 && !supervisor.is_hindered()) return {};
   const Code code =
       supervisor.is_by_shadow() ? supervisor.code().value_or(Code::kCorrupt) : Code::kUnavailable;
   return fail(code, "in shadow, beside {}: {}", worker.release.text(), supervisor.reason());
@@ -335,7 +335,7 @@ void WorkerRunner::poll() {
                  .unit = unit,
                  .release = worker.release,
                  .says_worker = true,
-                 .repeats = worker.supervisor->crashes_in_a_row() > 1});
+                 .repeats = worker.supervisor->failures_in_a_row() > 1});
   }
 }
 
@@ -351,6 +351,8 @@ UnitHealth WorkerRunner::health(const std::string& unit) {
   }
   if (supervisor->is_crash_loop())
     return {Health::kFailed, "crash loop: " + supervisor->reason(), supervisor->code(), true};
+  if (supervisor->is_hindered())
+    return {Health::kFailed, "cannot be started: " + supervisor->reason(), supervisor->code()};
   const WorkerPhase phase = supervisor->phase();
   const bool well = phase == WorkerPhase::kRunning || phase == WorkerPhase::kEnded;
   return {.health = well ? Health::kWell : Health::kStarting,

@@ -112,6 +112,7 @@ class Install(unittest.TestCase):
         unit = (self.prefix / "lib" / "systemd" / "system" / "polderd.service").read_text()
         users = self.prefix / "lib" / "sysusers.d" / "polderd.conf"
         self.assertIn("\nUser=polderd\nGroup=polderd\n", unit)
+        self.assertIn("\nLimitMEMLOCK=infinity\n", unit)
         self.assertRegex(users.read_text(), r"(?m)^u polderd ")
         if not shutil.which("systemd-sysusers"):
             self.skipTest("systemd-sysusers is not here")

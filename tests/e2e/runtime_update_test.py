@@ -126,9 +126,11 @@ target = "{TARGET}"
         return condition
 
     def runs_instead(self, version):
-        return lambda status: (status["phase"] == "idle" and
-                               status["units"]["polderd"]["running"]["version"] == version and
-                               self.program() != self.installed)
+        def condition(status):
+            running = status["units"]["polderd"]["running"]
+            return (status["phase"] == "idle" and running is not None and
+                    running["version"] == version and self.program() != self.installed)
+        return condition
 
     def publish_model(self):
         maker = Maker(POLDER, self.scratch, self.scratch / "repo")

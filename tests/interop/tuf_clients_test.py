@@ -64,10 +64,10 @@ class Clients(unittest.TestCase):
             file.write_text(text)
             run("repo", "add", "repo", file, "--target", name)
         run("repo", "sign", "repo", "--key", "targets.pem", "--key", "family.pem")
-        run("repo", "publish", "repo", "--key", "online.pem")
+        run("repo", "publish", "repo", "--key", "online.pem", "--force")
         run("repo", "rotate", "repo", "root", "--add", "root-4.pub.pem", "--key", "root-1.pem",
             "--key", "root-2.pem")
-        run("repo", "publish", "repo", "--key", "online.pem")
+        run("repo", "publish", "repo", "--key", "online.pem", "--force")
         assert (cls.repo / "metadata/2.root.json").exists()
         assert len(list((cls.repo / "metadata").glob("1.targets.bin-*.json"))) == 256
 

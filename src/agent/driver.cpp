@@ -72,7 +72,11 @@ void Driver::record_phase(bool says_worker, const std::string& note) {
   };
   switch (state_.phase) {
     case Phase::kDownload: tell(trust::Act::kNote, "update begun"); break;
-    case Phase::kActivate: tell(trust::Act::kUpdateInstalled, "activated"); break;
+    case Phase::kActivate:
+      // A polderd is active once it has started: it says so itself.
+      if (state_.updated().runtime && self_.slot != state_.update->slot) break;
+      tell(trust::Act::kUpdateInstalled, "activated");
+      break;
     case Phase::kCommit: tell(trust::Act::kUpdateCommitted, "committed"); break;
     case Phase::kDiscard:
       what.says_worker = says_worker;

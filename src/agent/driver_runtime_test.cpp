@@ -27,6 +27,7 @@ TEST_F(DriverTest, ARuntimeIsCommittedOnceItHasReadTheRepository) {
   Driver installed = driver();
   ASSERT_TRUE(installed.start().ok());
   ASSERT_TRUE(installed.turn_until_idle()->restart);
+  EXPECT_EQ(count(trust::Act::kUpdateInstalled), 0);  // that is for the new one to say
   const auto turns = [&](Driver& agent, std::int64_t seconds) {
     const std::int64_t end_us = clock.now_us() + seconds * kSecondUs;
     while (clock.now_us() < end_us) {
@@ -39,6 +40,7 @@ TEST_F(DriverTest, ARuntimeIsCommittedOnceItHasReadTheRepository) {
   {
     Driver renewed = driver({Slot::kA, true});
     ASSERT_TRUE(renewed.start().ok());
+    EXPECT_EQ(count(trust::Act::kUpdateInstalled), 1);
     const int before = releases.checks;
     turns(renewed, config.observe_s + 600);
     EXPECT_EQ(renewed.state().phase, Phase::kObserve);
@@ -46,6 +48,7 @@ TEST_F(DriverTest, ARuntimeIsCommittedOnceItHasReadTheRepository) {
     releases.check_error.message.clear();
     turns(renewed, 120);
     EXPECT_EQ(renewed.state().units.at("polderd").committed, release("1.0.0", "polderd"));
+    EXPECT_EQ(count(trust::Act::kUpdateInstalled), 1);
   }
   releases.offers = {{"polderd", release("2.0.0", "polderd")}};
   {

@@ -204,6 +204,8 @@ target = "{TARGET}"
         self.until("1.0.0 in its place", self.runs_instead("1.0.0"))
         shutil.move(self.scratch / "away", self.scratch / "repo")
         flag.unlink()
+        self.stop()
+        self.until("2.0.1 in its slot again", self.runs_instead("2.0.1"))
 
         second = self.another("second")
         self.release("2.1.0", second)

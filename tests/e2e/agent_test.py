@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -180,12 +179,7 @@ class Agent(Device):
         self.install()
         # As one that has been taken over may do it.
         output = self.device / "output" / MODEL
-        running = subprocess.Popen([POLDERD, "run", "--config", self.scratch / "polderd.toml"],
-                                   stderr=subprocess.PIPE, text=True)
-        self.addCleanup(running.stderr.close)
-        self.addCleanup(running.wait)
-        self.addCleanup(running.kill)
-        self.assertIn("camera-17 runs", running.stderr.readline())
+        running = self.service()
         (output / "own").mkdir()
         with (output / "own" / "file").open("wb") as file:
             file.truncate(1 << 40)
@@ -193,12 +187,7 @@ class Agent(Device):
             if "are allowed" in line:
                 break
         self.assertIn("holds 10995116", line)
-        deadline = time.monotonic() + 60
-        health = ""
-        while health != "well" and time.monotonic() < deadline:
-            time.sleep(0.1)
-            health = json.loads(self.agent("status", "--json"))["live"]["health"][MODEL]
-        self.assertEqual(health, "well")
+        self.until_well()
         self.assertFalse((output / "own").exists())
         self.assertTrue((output / "events.jsonl").exists())
 
@@ -441,12 +430,7 @@ class Agent(Device):
 
     def test_two_at_a_time_are_refused(self):
         self.release("1.0.0")
-        running = subprocess.Popen([POLDERD, "run", "--config", self.scratch / "polderd.toml"],
-                                   stderr=subprocess.PIPE, text=True)
-        self.addCleanup(running.stderr.close)
-        self.addCleanup(running.wait)
-        self.addCleanup(running.kill)
-        self.assertIn("camera-17 runs", running.stderr.readline())
+        running = self.service()
         self.assertIn("another polderd works here", self.refused("check", "--install"))
         # A question disturbs nobody.
         self.agent("check")
@@ -471,13 +455,7 @@ class Agent(Device):
         program = shutil.copy(POLDERD, self.scratch)
         for path in [self.scratch, *self.scratch.rglob("*")]:
             os.chown(path, nobody, nobody)
-        running = subprocess.Popen([program, "run", "--config", self.scratch / "polderd.toml"],
-                                   stderr=subprocess.PIPE, text=True, user=nobody, group=nobody,
-                                   extra_groups=[])
-        self.addCleanup(running.stderr.close)
-        self.addCleanup(running.wait)
-        self.addCleanup(running.kill)
-        self.assertIn("camera-17 runs", running.stderr.readline())
+        running = self.service(program, user=nobody, group=nobody, extra_groups=[])
         # The kernel says so by giving its files to root.
         self.assertEqual(os.stat(f"/proc/{running.pid}").st_uid, nobody)
         self.assertEqual(os.stat(f"/proc/{running.pid}/mem").st_uid, 0)

@@ -5,16 +5,13 @@ worker's, read by root. A key is known by the id that it gives its file.
     content_keys_test.py POLDER POLDERD
 """
 import hmac
-import json
 import pathlib
 import re
-import subprocess
 import sys
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from devices import MODEL, Device, POLDERD, children  # noqa: E402
+from devices import MODEL, Device, children  # noqa: E402
 from small_releases import wav  # noqa: E402
 
 KEY_BYTES = 32
@@ -58,18 +55,8 @@ class ContentKeys(Device):
         content = self.seal("mean", "1.0.0")
         self.release("1.0.0", sealed=content)
         self.install()
-        agent = subprocess.Popen([POLDERD, "run", "--config", self.scratch / "polderd.toml"],
-                                 stderr=subprocess.PIPE, text=True)
-        self.addCleanup(agent.stderr.close)
-        self.addCleanup(agent.wait)
-        self.addCleanup(agent.terminate)
-        self.assertIn("camera-17 runs", agent.stderr.readline())
-        deadline = time.monotonic() + 60
-        health = ""
-        while health != "well" and time.monotonic() < deadline:
-            time.sleep(0.1)
-            health = json.loads(self.agent("status", "--json"))["live"]["health"][MODEL]
-        self.assertEqual(health, "well")
+        agent = self.service()
+        self.until_well()
         (worker, _), = children(agent.pid)
         for pid in (agent.pid, worker):
             try:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from small_releases import Maker
@@ -102,6 +103,25 @@ class Device(unittest.TestCase):
                               env={"PATH": os.environ["PATH"], **self.environment})
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout
+
+    def service(self, program=None, **options):
+        """`polderd run` until the test ends, from when it says that it runs."""
+        process = subprocess.Popen([program or POLDERD, "run", "--config",
+                                    self.scratch / "polderd.toml"],
+                                   stderr=subprocess.PIPE, text=True, **options)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertIn("camera-17 runs", process.stderr.readline())
+        return process
+
+    def until_well(self):
+        deadline = time.monotonic() + 60
+        health = ""
+        while health != "well" and time.monotonic() < deadline:
+            time.sleep(0.1)
+            health = json.loads(self.agent("status", "--json"))["live"]["health"][MODEL]
+        self.assertEqual(health, "well")
 
     def install(self, status=0):
         return json.loads(self.agent("check", "--install", "--json", status=status))

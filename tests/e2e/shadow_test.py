@@ -187,12 +187,7 @@ class Shadow(Device):
         self.shadow_device()
         self.release("2.0.0")
         self.assign("2.0.0")
-        agent = subprocess.Popen([POLDERD, "run", "--config", self.scratch / "polderd.toml"],
-                                 stderr=subprocess.PIPE, text=True)
-        self.addCleanup(agent.stderr.close)
-        self.addCleanup(agent.wait)
-        self.addCleanup(agent.terminate)
-        self.assertIn("camera-17 runs", agent.stderr.readline())
+        agent = self.service()
         plan = self.device / "slots"
 
         def workers():

@@ -146,8 +146,7 @@ class Scenario:
         return f"audit log: {done.stderr}" if done.returncode != 0 else self.unrecorded(device)
 
     def unrecorded(self, device):
-        """What the state says and the record does not. The log is
-        short enough to be whole."""
+        """What the state says and the record, which is short enough to be whole, does not."""
         done = subprocess.run([self.test.polder, "audit", "show", "--json",
                                device / "audit" / "log"],
                               capture_output=True, text=True, timeout=PATIENCE_S)
@@ -155,14 +154,15 @@ class Scenario:
             return f"audit show: {done.stderr}"
         acts = {(entry["act"], entry["object"]) for entry in json.loads(done.stdout)["entries"]}
         state = read_state(device)
-        name = lambda release: f"{release['model']} {release['version']}"
-        missing = [("update_committed", name(unit["committed"]))
-                   for unit in state["units"].values() if unit.get("committed")]
-        missing = [act for act in missing if act not in acts]
-        missing += [("update_failed", name(bad["release"])) for bad in state["bad"]
-                    if not {("update_failed", name(bad["release"])),
-                            ("update_rolled_back", name(bad["release"]))} & acts]
-        return f"audit log: no {missing}" if missing else None
+        wanted = [(unit["committed"], ["update_committed"])
+                  for unit in state["units"].values() if unit.get("committed")]
+        wanted += [(bad["release"], ["update_failed", "update_rolled_back"])
+                   for bad in state["bad"]]
+        for release, one_of in wanted:
+            name = f"{release['model']} {release['version']}"
+            if not acts & {(act, name) for act in one_of}:
+                return f"audit log: no {' or '.join(one_of)} of {name}"
+        return None
 
 
 # --- Scenarios -----------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ class Repository {
   // find such a target already, or the delegated role whose patterns cover the path, or the top
   // level's. A target of the same path is replaced; the same content changes nothing. Errors:
   // kInvalid for a path with empty parts, "." or "..", or that the role is not trusted for; kDenied
-  // when clients would go on finding it in another role.
+  // when clients would go on finding it in another role, and for a file with a private key.
   Status add_file(const std::string& path, const std::string& file, std::int64_t now_s,
                   std::string_view role = {});
   Status add_bytes(const std::string& path, std::string_view bytes, std::int64_t now_s,
@@ -128,7 +128,8 @@ class Repository {
   Result<std::vector<std::string>> roles_of_key(const std::string& key_id) const;
   // Stages a role and its hash bins as they are, with a new expiry, for the role's keys to sign.
   Status renew(const std::string& role, std::int64_t now_s);
-  // Forgets what is staged.
+  // Forgets what is staged, and removes the files and blobs that came with it and that nothing
+  // published names.
   Status discard();
 
   // Signs every staged file that the key may sign; returns their roles. Errors: kDenied when there
@@ -207,6 +208,7 @@ class Repository {
   std::string problem_of(const std::string& path, const TargetFile& target) const;
   void compare_floors(const std::optional<TargetFile>& before,
                       const std::optional<TargetFile>& after, Changes& changes) const;
+  Status remove_unpublished() const;
   Status check_release_blobs(const std::string& path, const TargetFile& target) const;
   Result<std::string> read_target_file(const std::string& path, const TargetFile& target,
                                        std::size_t cap_bytes) const;

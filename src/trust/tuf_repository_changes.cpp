@@ -3,6 +3,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
@@ -186,6 +187,39 @@ Result<Changes> Repository::changes() const {
     if (key.second == kFloorsTarget) compare_floors(before, after, result);
   }
   return result;
+}
+
+Status Repository::remove_unpublished() const {
+  TRY_VALUE(const Changes staged, changes());
+  std::set<std::string> places;
+  std::set<Sha256> blobs;
+  for (const TargetChange& change : staged.targets) {
+    if (change.after.empty()) continue;
+    const std::string place = target_place(change.path, change.after);
+    places.insert(place);
+    if (!is_manifest(change.path) || !change.problem.empty()) continue;
+    TRY_VALUE(const std::string bytes, read_file(place, kMaxManifestBytes));
+    const auto manifest = Manifest::parse(bytes, change.path);
+    if (!manifest) continue;
+    for (const auto& [digest, blob] : manifest->blobs) blobs.insert(digest);
+  }
+  TRY_VALUE(const auto snapshot, or_none(published<Snapshot>("snapshot")));
+  for (const auto& [file, meta] : snapshot.value_or(Snapshot()).meta) {
+    if (places.empty()) return {};
+    TRY_VALUE(const auto listed, published<Targets>(file.substr(0, file.size() - 5)));
+    for (const auto& [path, target] : listed.body.targets) {
+      places.erase(target_place(path, digest_of(target)));
+      if (blobs.empty() || !is_manifest(path)) continue;
+      const auto bytes = read_target_file(path, target, kMaxManifestBytes);
+      const auto manifest = bytes.ok() ? Manifest::parse(*bytes, path) : bytes.error();
+      if (!manifest.ok()) blobs.clear();  // which it has is not known: all stay
+      else
+        for (const auto& [digest, blob] : manifest->blobs) blobs.erase(digest);
+    }
+  }
+  for (const Sha256& digest : blobs) TRY(remove_file(folder_ + "/" + blob_place(digest)));
+  for (const std::string& place : places) TRY(remove_file(place));
+  return {};
 }
 
 // --- Before publishing ---

@@ -8,6 +8,7 @@
 #include "trust/file_digest.h"
 #include "trust/floors.h"
 #include "trust/release_folder.h"
+#include "trust/signer.h"
 #include "trust/tuf_repository_files.h"
 
 namespace polder::trust::tuf {
@@ -181,6 +182,9 @@ Status Repository::add_file(const std::string& path, const std::string& file, st
                             std::string_view role) {
   TRY(check_target_path(path));
   TRY_VALUE(const std::string holder, holder_of(path, role));
+  if (holds_private_key(file)) {
+    return fail(Code::kDenied, "{}: holds a private key, and a repository is public", file);
+  }
   TRY_VALUE(const FileDigest digest, digest_file(file, kMaxTargetBytes));
   const std::string sha256 = hex(digest.sha256);
   const std::string place = target_place(path, sha256);

@@ -314,6 +314,27 @@ TEST_F(RepositoryTest, FindsTargetsWhereClientsFindThem) {
   EXPECT_EQ(count, 1u);
 }
 
+TEST_F(RepositoryTest, WhatIsForgottenLeavesNoFiles) {
+  Repository repository = published();
+  const auto place = [&](const std::string& bytes) {
+    return folder_ + "/targets/people/" + hex(sha256(bytes)) + ".notes";
+  };
+  ASSERT_TRUE(repository.add_bytes("people/notes", "1", kNow));
+  ASSERT_TRUE(repository.sign(targets_).ok());
+  ASSERT_TRUE(publish(repository));
+  ASSERT_TRUE(repository.add_bytes("people/notes", "2", kNow));
+  EXPECT_TRUE(fs::exists(place("2")));
+  ASSERT_TRUE(repository.discard());
+  EXPECT_FALSE(fs::exists(place("2")));
+  EXPECT_TRUE(fs::exists(place("1")));
+  EXPECT_TRUE(repository.staged()->empty());
+  // A key is not taken in at all.
+  const std::string key = scratch_ / "key.pem";
+  ASSERT_TRUE(write_file_atomic(key, "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n"));
+  EXPECT_EQ(repository.add_file("people/key", key, kNow).error().code, Code::kDenied);
+  EXPECT_TRUE(repository.staged()->empty());
+}
+
 TEST_F(RepositoryTest, ANewRootNeedsTheOldKeysAndTheNew) {
   const std::vector<std::string> root_role = {"root"};
   Repository repository = published();

@@ -186,6 +186,7 @@ Status Repository::renew(const std::string& role, std::int64_t now_s) {
 }
 
 Status Repository::discard() {
+  TRY(remove_unpublished());
   TRY_VALUE(const auto roles, staged_roles());
   for (const std::string& role : roles) TRY(remove_file(staged_path(role)));
   return {};

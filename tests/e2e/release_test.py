@@ -586,6 +586,26 @@ class Release(unittest.TestCase):
         self.create(DESCRIPTION.replace("1.2.0", "1.3.0"), output="next")
         self.polder("repo", "add", "repo", "next", "--key", "online.pem", status=1)
 
+    def test_a_release_that_is_discarded_leaves_no_blobs(self):
+        self.create()
+        self.init_repository()
+        self.polder("repo", "add", "repo", "release", "--key", "targets.pem")
+        self.publish()
+        before = sorted(p for p in (self.scratch / "repo").rglob("*") if p.is_file())
+        # It shares blobs with the first.
+        self.create(DESCRIPTION.replace("1.2.0", "1.3.0").replace("Scores", "Measures"),
+                    output="next")
+        self.write("key.pem", (self.scratch / "root.pem").read_bytes())
+        self.assertIn("holds a private key", self.polder("repo", "add", "repo", "key.pem",
+                                                         status=1))
+        self.polder("repo", "add", "repo", "next")
+        self.assertNotEqual(sorted(p for p in (self.scratch / "repo").rglob("*") if p.is_file()),
+                            before)
+        self.polder("repo", "discard", "repo")
+        self.assertEqual(sorted(p for p in (self.scratch / "repo").rglob("*") if p.is_file()),
+                         before)
+        self.polder("repo", "verify", "repo")
+
     def test_a_family_that_is_delegated_later(self):
         # What the top level lists is found there, whatever is delegated.
         self.create()

@@ -140,7 +140,9 @@ const Command kRepoPublish = {
     .run = publish};
 
 const Command kRepoDiscard = {.name = "repo discard",
-                              .summary = "Forgets what is staged.",
+                              .summary =
+                                  "Forgets what is staged, and removes the files that came with "
+                                  "it.",
                               .arguments = "FOLDER",
                               .example = "  polder repo discard repo",
                               .options = kDiscardOptions,

@@ -75,6 +75,7 @@ if(POLDER_HOST)
   polder_flatbuffer(polder_import src/import/tflite.fbs --reflect-names)
   polder_room(compile DEPS runtime ops graph kernel platform base)
   polder_room(measure DEPS runtime platform base)
+  polder_room(hub DEPS base)
   # nlohmann-json throws; what is written here comes from us, so nothing is there to catch.
   polder_room(sdk EXCEPTIONS DEPS compile import runtime ops graph platform base)
   polder_room(release EXCEPTIONS DEPS sdk trust pipeline measure import runtime graph kernel
@@ -129,6 +130,12 @@ if(POLDER_TESTS)
   target_link_libraries(fleet_sim PRIVATE polder_agent)
   target_compile_options(fleet_sim PRIVATE -fno-exceptions)
   add_test(NAME fleet_sim COMMAND fleet_sim)
+endif()
+if(POLDER_HOST AND POLDER_TESTS)
+  # How often the comparison of canaries errs; --runs makes it surer.
+  add_executable(canary_sim tests/sim/canary_sim.cpp)
+  target_link_libraries(canary_sim PRIVATE polder_hub)
+  add_test(NAME canary_sim COMMAND canary_sim --runs 20)
 endif()
 
 if(POLDER_TESTS)

@@ -1,0 +1,211 @@
+#include "hub/canary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace polder::hub {
+namespace {
+
+// What a group of devices does by itself, as the year goes on; of logarithms.
+constexpr double kOwnNoise = 0.05;
+// Of a prior: how many placebos that scatter this much are taken as seen.
+constexpr double kPlaceboPrior = 4, kPlaceboPriorScatter = 1.5;
+constexpr double kLeastVariance = 0.01, kMostVariance = 2;  // between the ratios of devices
+constexpr double kBoundsEvidence = 20;                      // of 95% bounds
+constexpr double kMostEvidence = 1e12;
+constexpr std::size_t kMaxCohorts = 64;
+
+double log_sum_exp(std::span<const double> values) {
+  const double most = *std::ranges::max_element(values);
+  double sum = 0;
+  for (const double value : values) sum += std::exp(value - most);
+  return most + std::log(sum);
+}
+
+double log_mean_exp(std::span<const double> values) {
+  return log_sum_exp(values) - std::log(static_cast<double>(values.size()));
+}
+
+double evidence(double log_value) {
+  return std::min(std::exp(std::min(log_value, 100.0)), kMostEvidence);
+}
+
+// Half a failure more on both sides keeps the logarithm of none finite.
+double log_ratio(double observed, double expected) {
+  return std::log((observed + 0.5) / (expected + 0.5));
+}
+
+}  // namespace
+
+CanaryComparison::CanaryComparison(double margin) : margin_(margin) {}
+
+// Between devices: of their ratios to the others.
+double CanaryComparison::own_variance() const {
+  double sum = 0, count = 0;
+  for (const auto& [number, device] : devices_) {
+    const auto [observed, expected] = device.all();
+    if (device.is_canary() || expected < 2) continue;
+    const double ratio = observed / expected;
+    sum += (ratio - 1) * (ratio - 1) - ratio / expected;
+    count += 1;
+  }
+  return count < 3 ? kMostVariance : std::clamp(sum / count, kLeastVariance, kMostVariance);
+}
+
+void CanaryComparison::begin_cohort(std::span<const DeviceCounts> looked) {
+  const double variance = own_variance(), known = 1 / variance, scatter = dispersion();
+  Cohort cohort;
+  const bool is_full = cohorts_.size() == kMaxCohorts;
+  double sum = 0, sum_of_variances = 0;
+  for (const DeviceCounts& one : looked) {
+    Device& device = devices_[one.device];
+    if (!one.is_canary || device.is_canary()) continue;
+    // Its ratio by a gamma prior, of mean 1, and its history.
+    const auto [observed, expected] = device.all();
+    device.own_ratio = (observed + known) / (expected + known);
+    device.ratio_variance = std::min(variance, scatter * device.own_ratio / (expected + known));
+    device.cohort = cohorts_.size() + (is_full ? 0 : 1);
+    sum += device.own_ratio;
+    sum_of_variances += device.ratio_variance;
+  }
+  if (sum == 0 || is_full) return;
+  cohort.spread = std::sqrt(std::log1p(sum_of_variances / (sum * sum)) + kOwnNoise * kOwnNoise);
+  cohorts_.push_back(cohort);
+}
+
+void CanaryComparison::add_control(Device& device, const Counts& own, const Counts& others) {
+  if (own.trials == 0 || others.trials == 0) return;
+  const double rate = static_cast<double>(others.failures) / static_cast<double>(others.trials);
+  const double expected = static_cast<double>(own.trials) * rate;
+  const auto failures = static_cast<double>(own.failures);
+  // How much it surprises, held to what it did so far; of a new one, as much is known as 4 failures
+  // tell.
+  constexpr double kKnown = 4;
+  const auto [observed_so_far, expected_so_far] = device.all();
+  const double ratio = (observed_so_far + kKnown) / (expected_so_far + kKnown);
+  if (const double mean = expected * ratio; mean >= 0.5) {
+    const double variance = mean * std::max(0.05, 1 - rate * ratio) +
+                            mean * mean / (ratio * (expected_so_far + kKnown)) +
+                            mean * mean / static_cast<double>(others.failures);
+    within_.sum += (failures - mean) * (failures - mean) / variance;
+    within_.count += 1;
+  }
+  const bool is_after = !cohorts_.empty() && device.before.expected > 0;
+  Share& share = is_after ? device.after : device.before;
+  share.observed += failures;
+  share.expected += expected;
+}
+
+// Of all failures in this look, the cohort has `failures`: binomial, by its share of the trials,
+// weighted by what is known of its devices, times a ratio.
+void CanaryComparison::add_cohort(Cohort& cohort, double weighted_trials, double failures,
+                                  const Counts& controls) {
+  const auto others = static_cast<double>(controls.trials);
+  const double all = failures + static_cast<double>(controls.failures);
+  if (weighted_trials == 0 || others == 0 || all == 0) return;
+  for (int i = 0; i < kBoth; ++i) {
+    const double x = (i - kOwnSide - kReleaseSide) * kRatioStep;
+    cohort.log_likelihood[static_cast<std::size_t>(i)] +=
+        failures * x -
+        all * std::log((std::exp(x) * weighted_trials + others) / (weighted_trials + others));
+  }
+}
+
+void CanaryComparison::look(std::span<const DeviceCounts> looked) {
+  begin_cohort(looked);
+  Counts controls;
+  for (const DeviceCounts& one : looked) {
+    if (devices_[one.device].is_canary()) continue;
+    controls.trials += one.counts.trials;
+    controls.failures += one.counts.failures;
+  }
+  std::vector<Share> cohorts(cohorts_.size());  // failures, and weighted trials
+  for (const DeviceCounts& one : looked) {
+    Device& device = devices_[one.device];
+    if (!device.is_canary()) {
+      add_control(device, one.counts,
+                  {.trials = controls.trials - one.counts.trials,
+                   .failures = controls.failures - one.counts.failures});
+    } else if (one.is_canary) {  // else it went back, and tells of neither
+      Share& share = cohorts[device.cohort - 1];
+      share.observed += static_cast<double>(one.counts.failures);
+      share.expected += static_cast<double>(one.counts.trials) * device.own_ratio;
+      last_.canary_trials += one.counts.trials;
+    }
+  }
+  if (!cohorts_.empty()) last_.control_trials += controls.trials;
+  for (std::size_t i = 0; i < cohorts.size(); ++i)
+    add_cohort(cohorts_[i], cohorts[i].expected, cohorts[i].observed, controls);
+}
+
+// How much more than chance the controls scatter: from look to look, and between what they did
+// before the canaries began and after.
+double CanaryComparison::dispersion() const {
+  Surprise between{kPlaceboPrior * kPlaceboPriorScatter, kPlaceboPrior};
+  for (const auto& [number, device] : devices_) {
+    if (device.is_canary() || device.before.expected < 1 || device.after.expected < 1) continue;
+    const double change = log_ratio(device.after.observed, device.after.expected) -
+                          log_ratio(device.before.observed, device.before.expected);
+    const double variance = 1 / (device.after.observed + 0.5) + 1 / (device.before.observed + 0.5);
+    between.sum += change * change / variance;
+    between.count += 1;
+  }
+  const double within = within_.count < 10 ? 1 : within_.sum / within_.count;
+  return std::max({1.0, within, between.sum / between.count});
+}
+
+CanaryComparison::ReleaseGrid CanaryComparison::log_likelihood(double dispersion) const {
+  ReleaseGrid all{};
+  for (const Cohort& cohort : cohorts_) {
+    std::array<double, kOwn> own{};
+    for (int i = 0; i < kOwn; ++i) {
+      const double x = (i - kOwnSide) * kRatioStep;
+      // So that the ratio, not its logarithm, is 1 on average.
+      const double off = x / cohort.spread + cohort.spread / 2;
+      own[static_cast<std::size_t>(i)] = -off * off / 2;
+    }
+    for (std::size_t r = 0; r < all.size(); ++r) {
+      auto terms = own;
+      for (std::size_t i = 0; i < terms.size(); ++i)
+        terms[i] += cohort.log_likelihood[i + r] / dispersion;
+      all[r] += log_sum_exp(terms);
+    }
+  }
+  return all;
+}
+
+Judgement CanaryComparison::judge() {
+  last_.dispersion = dispersion();
+  const ReleaseGrid likelihood = log_likelihood(last_.dispersion);
+  const auto ratio_at = [](std::size_t i) {
+    return std::exp((static_cast<double>(i) - kReleaseSide) * kRatioStep);
+  };
+  const auto best = std::ranges::max_element(likelihood);
+  last_.ratio = ratio_at(static_cast<std::size_t>(best - likelihood.begin()));
+  const double bound = log_mean_exp(likelihood) - std::log(kBoundsEvidence);
+  std::size_t first = likelihood.size() - 1, last = 0;
+  for (std::size_t i = 0; i < likelihood.size(); ++i) {
+    if (likelihood[i] < bound) continue;
+    first = std::min(first, i);
+    last = std::max(last, i);
+  }
+  last_.low = ratio_at(first);
+  last_.high = ratio_at(last);
+
+  // Each against the likeliest of the ratios that it is to refute.
+  const std::span all(likelihood);
+  const auto one = static_cast<std::size_t>(kReleaseSide);
+  const auto margin = static_cast<std::size_t>(
+      kReleaseSide + std::clamp(static_cast<int>(std::lround(std::log(margin_) / kRatioStep)), 1,
+                                kReleaseSide - 1));
+  const double worse =
+      log_mean_exp(all.subspan(one + 1)) - *std::ranges::max_element(all.first(one + 1));
+  const double acceptable =
+      log_mean_exp(all.first(margin)) - *std::ranges::max_element(all.subspan(margin));
+  last_.worse = std::max(last_.worse, evidence(worse));
+  last_.acceptable = std::max(last_.acceptable, evidence(acceptable));
+  return last_;
+}
+
+}  // namespace polder::hub

@@ -1,0 +1,114 @@
+// Whether devices that run a new release (canaries) fail more often than those that still run the
+// old one (controls), judged anew at each look, for as long as anybody likes.
+//
+//   CanaryComparison comparison;
+//   comparison.look(counts_of_this_minute);    // of canaries and controls, at the same time
+//   const Judgement now = comparison.judge();  // now.worse >= 200: end it
+//
+// A failure is whatever is counted of trials: errors of frames, or frames slower than the old
+// release's 95th percentile, or frames in which nothing was seen.
+//
+// History drifts with day and night, so rates are only ever compared within one look; devices
+// differ, so each is held to its own ratio against the controls before it got the new release. What
+// remains is one number, the ratio by which the release changes the rate. Of each ratio the
+// likelihood is kept (binomial, given the failures of both groups), and the evidence against one is
+// an e-value: a wrong verdict with a threshold of 200 has a chance of 1 in 200 however often one
+// looks (Ville's inequality). That holds for devices that fail by chance alone; real ones have
+// troubles of their own, that come in bursts. So the logarithm of the evidence is divided by how
+// much more than chance the controls scatter, each of which is judged like a canary that got
+// nothing (a placebo).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+namespace polder::hub {
+
+struct Counts {
+  std::uint64_t trials = 0, failures = 0;  // failures <= trials
+  bool operator==(const Counts&) const = default;
+};
+
+// What one device counted since the last look.
+struct DeviceCounts {
+  std::uint32_t device = 0;  // any number of its own
+  bool is_canary = false;    // runs the new release; one that ever did is no control again
+  Counts counts;
+};
+
+struct Judgement {
+  // Of the new release's rate to the old one's: the likeliest, and 95% bounds that hold at all
+  // looks together. Between kLeastRatio and kMostRatio.
+  double ratio = 1, low = 0, high = 0;
+  // E-values, the highest so far: that the ratio is above 1, and that it is below the margin.
+  double worse = 1, acceptable = 1;
+  double dispersion = 1;  // by which the evidence is divided; 1: chance alone
+  std::uint64_t canary_trials = 0, control_trials = 0;  // since the canaries began
+};
+
+inline constexpr double kRatioStep = 0.05;  // of logarithms
+inline constexpr double kLeastRatio = 0.2019, kMostRatio = 4.953;
+
+class CanaryComparison {
+ public:
+  // `margin` > 1: a ratio below it is acceptable.
+  explicit CanaryComparison(double margin = 1.5);
+
+  // Counts of one stretch of time. A device may be missing, and may come at any time.
+  void look(std::span<const DeviceCounts> devices);
+  // Of all looks so far. Without canaries or without controls nothing is learnt.
+  Judgement judge();
+
+  double margin() const { return margin_; }
+
+ private:
+  // Grids of logarithms, kRatioStep apart: a cohort's own ratio, and that of the release.
+  static constexpr int kOwnSide = 60, kReleaseSide = 32;
+  static constexpr int kOwn = 2 * kOwnSide + 1, kRelease = 2 * kReleaseSide + 1;
+  static constexpr int kBoth = kOwn + 2 * kReleaseSide;
+  using ReleaseGrid = std::array<double, kRelease>;
+
+  // Of one device: what it failed, and what it would have, had it failed as the others did.
+  struct Share {
+    double observed = 0, expected = 0;
+  };
+  struct Device {
+    Share before, after;     // the first canary of all
+    std::size_t cohort = 0;  // of a canary: in cohorts_, from 1 on
+    double own_ratio = 1;    // of a canary: to the controls, before
+    double ratio_variance = 0;
+    bool is_canary() const { return cohort > 0; }
+    Share all() const {
+      return {before.observed + after.observed, before.expected + after.expected};
+    }
+  };
+  // Devices that became canaries in the same look.
+  struct Cohort {
+    double spread = 0;  // of the logarithm of their own ratio, as far as history tells
+    // Of what they failed, by the product of the release's ratio and what is left of their own.
+    std::array<double, kBoth> log_likelihood{};
+  };
+  // Squares of surprises, each 1 on average where chance alone rules.
+  struct Surprise {
+    double sum = 0, count = 0;
+  };
+
+  void begin_cohort(std::span<const DeviceCounts> looked);
+  void add_control(Device& device, const Counts& own, const Counts& others);
+  void add_cohort(Cohort& cohort, double weighted_trials, double failures, const Counts& controls);
+  double dispersion() const;
+  double own_variance() const;
+  ReleaseGrid log_likelihood(double dispersion) const;
+
+  double margin_;
+  std::map<std::uint32_t, Device> devices_;
+  std::vector<Cohort> cohorts_;
+  Surprise within_;  // looks
+  Judgement last_;
+};
+
+}  // namespace polder::hub

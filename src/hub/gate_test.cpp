@@ -1,0 +1,69 @@
+#include "hub/gate.h"
+
+#include <gtest/gtest.h>
+
+namespace polder::hub {
+namespace {
+
+Judgement good() {
+  return {.ratio = 1.02,
+          .low = 0.9,
+          .high = 1.2,
+          .worse = 1,
+          .acceptable = 30,
+          .canary_trials = 5000,
+          .control_trials = 50000};
+}
+
+GateState gate(const Judgement& judgement, std::int64_t stage_s = 600) {
+  const MeasureState measures[] = {{"errors", judgement}};
+  return judge_gate(measures, {}, stage_s, {.least_s = 300});
+}
+
+TEST(Gate, OpensWhenAllIsProven) {
+  const GateState state = gate(good());
+  EXPECT_EQ(state.verdict, Verdict::kPromote);
+  EXPECT_TRUE(state.reasons.empty());
+}
+
+TEST(Gate, HoldsWithoutData) {
+  EXPECT_EQ(judge_gate({}, {}, 1'000'000, {}).verdict, Verdict::kHold);
+  Judgement few = good();
+  few.canary_trials = 99;
+  EXPECT_EQ(gate(few).verdict, Verdict::kHold);
+  EXPECT_EQ(gate(few).reasons.front(), "errors: 99 observations of at least 100");
+  Judgement alone = good();
+  alone.control_trials = 0;
+  EXPECT_EQ(gate(alone).verdict, Verdict::kHold);
+}
+
+TEST(Gate, HoldsUntilItIsAcceptableAndTimeHasPassed) {
+  Judgement unclear = good();
+  unclear.acceptable = 19;
+  EXPECT_EQ(gate(unclear).verdict, Verdict::kHold);
+  EXPECT_EQ(gate(good(), 299).verdict, Verdict::kHold);
+  EXPECT_EQ(gate(good(), 299).reasons.front(), "299 s of at least 300 s have passed");
+}
+
+TEST(Gate, OneMeasureThatIsWorseIsTheEnd) {
+  Judgement worse = good();
+  worse.worse = 41;
+  worse.ratio = 2;
+  const MeasureState measures[] = {{"errors", good()}, {"slow frames", worse}};
+  const GateState state = judge_gate(measures, {}, 600, {});
+  EXPECT_EQ(state.verdict, Verdict::kAbort);
+  ASSERT_EQ(state.reasons.size(), 1u);
+  EXPECT_TRUE(state.reasons[0].starts_with("slow frames: 2.00 times")) << state.reasons[0];
+}
+
+TEST(Gate, AHardFailureNeedsNoStatistics) {
+  const DeviceFailure failures[] = {{"cam-7", HardFailure::kCrashLoop}};
+  const GateState state = judge_gate({}, failures, 0, {});
+  EXPECT_EQ(state.verdict, Verdict::kAbort);
+  EXPECT_EQ(state.reasons.front(), "cam-7: crash loop");
+  // A large fleet may allow for more.
+  EXPECT_EQ(judge_gate({}, failures, 0, {.failures = 2}).verdict, Verdict::kHold);
+}
+
+}  // namespace
+}  // namespace polder::hub

@@ -75,7 +75,7 @@ if(POLDER_HOST)
   polder_flatbuffer(polder_import src/import/tflite.fbs --reflect-names)
   polder_room(compile DEPS runtime ops graph kernel platform base)
   polder_room(measure DEPS runtime platform base)
-  polder_room(hub DEPS base)
+  polder_room(hub DEPS trust base)
   # nlohmann-json throws; what is written here comes from us, so nothing is there to catch.
   polder_room(sdk EXCEPTIONS DEPS compile import runtime ops graph platform base)
   polder_room(release EXCEPTIONS DEPS sdk trust pipeline measure import runtime graph kernel

@@ -136,6 +136,10 @@ if(POLDER_HOST AND POLDER_TESTS)
   add_executable(canary_sim tests/sim/canary_sim.cpp)
   target_link_libraries(canary_sim PRIVATE polder_hub)
   add_test(NAME canary_sim COMMAND canary_sim --runs 20)
+  # A fleet that gets releases good and bad; --devices and --runs make it larger.
+  add_executable(rollout_sim tests/sim/rollout_sim.cpp)
+  target_link_libraries(rollout_sim PRIVATE polder_hub)
+  add_test(NAME rollout_sim COMMAND rollout_sim --devices 1000)
 endif()
 
 if(POLDER_TESTS)

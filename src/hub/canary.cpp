@@ -38,8 +38,6 @@ double log_ratio(double observed, double expected) {
 
 }  // namespace
 
-CanaryComparison::CanaryComparison(double margin) : margin_(margin) {}
-
 // Between devices: of their ratios to the others.
 double CanaryComparison::own_variance() const {
   double sum = 0, count = 0;
@@ -175,7 +173,7 @@ CanaryComparison::ReleaseGrid CanaryComparison::log_likelihood(double dispersion
   return all;
 }
 
-Judgement CanaryComparison::judge() {
+Judgement CanaryComparison::judge(double margin) {
   last_.dispersion = dispersion();
   const ReleaseGrid likelihood = log_likelihood(last_.dispersion);
   const auto ratio_at = [](std::size_t i) {
@@ -196,16 +194,49 @@ Judgement CanaryComparison::judge() {
   // Each against the likeliest of the ratios that it is to refute.
   const std::span all(likelihood);
   const auto one = static_cast<std::size_t>(kReleaseSide);
-  const auto margin = static_cast<std::size_t>(
-      kReleaseSide + std::clamp(static_cast<int>(std::lround(std::log(margin_) / kRatioStep)), 1,
-                                kReleaseSide - 1));
+  const int steps = static_cast<int>(std::lround(std::log(margin) / kRatioStep));
+  const auto limit =
+      static_cast<std::size_t>(kReleaseSide + std::clamp(steps, 1, kReleaseSide - 1));
   const double worse =
       log_mean_exp(all.subspan(one + 1)) - *std::ranges::max_element(all.first(one + 1));
   const double acceptable =
-      log_mean_exp(all.first(margin)) - *std::ranges::max_element(all.subspan(margin));
+      log_mean_exp(all.first(limit)) - *std::ranges::max_element(all.subspan(limit));
   last_.worse = std::max(last_.worse, evidence(worse));
-  last_.acceptable = std::max(last_.acceptable, evidence(acceptable));
+  last_.acceptable = std::max(1.0, evidence(acceptable));
   return last_;
+}
+
+Judgement judge_share(const Counts& counts, double limit) {
+  // Shares by their odds to the limit's, 0.05 apart in logarithms, e^-5 to e^5.
+  constexpr int kSide = 100;
+  std::array<double, 2 * kSide + 1> likelihood{}, share{};
+  const auto failures = static_cast<double>(counts.failures);
+  const auto rest = static_cast<double>(counts.trials - counts.failures);
+  for (std::size_t i = 0; i < share.size(); ++i) {
+    const double odds =
+        limit / (1 - limit) * std::exp((static_cast<double>(i) - kSide) * kRatioStep);
+    share[i] = odds / (1 + odds);
+    likelihood[i] = failures * std::log(share[i]) + rest * std::log1p(-share[i]);
+  }
+  const std::span all(likelihood);
+  const auto most = [](std::span<const double> values) {
+    return *std::ranges::max_element(values);
+  };
+  Judgement now;
+  now.canary_trials = now.control_trials = counts.trials;
+  const auto best = static_cast<std::size_t>(std::ranges::max_element(all) - all.begin());
+  now.ratio = share[best] / limit;
+  const double bound = log_mean_exp(all) - std::log(kBoundsEvidence);
+  const auto is_in = [bound](double value) { return value >= bound; };
+  const auto first = std::ranges::find_if(all, is_in) - all.begin();
+  const auto last = std::ranges::find_if(all.rbegin(), all.rend(), is_in) - all.rbegin();
+  now.low = share[static_cast<std::size_t>(first)] / limit;
+  now.high = share[share.size() - 1 - static_cast<std::size_t>(last)] / limit;
+  now.worse =
+      std::max(1.0, evidence(log_mean_exp(all.subspan(kSide + 1)) - most(all.first(kSide + 1))));
+  now.acceptable =
+      std::max(1.0, evidence(log_mean_exp(all.first(kSide)) - most(all.subspan(kSide))));
+  return now;
 }
 
 }  // namespace polder::hub

@@ -3,7 +3,7 @@
 //
 //   CanaryComparison comparison;
 //   comparison.look(counts_of_this_minute);    // of canaries and controls, at the same time
-//   const Judgement now = comparison.judge();  // now.worse >= 200: end it
+//   const Judgement now = comparison.judge(1.25);  // now.worse >= 40: end it
 //
 // A failure is whatever is counted of trials: errors of frames, or frames slower than the old
 // release's 95th percentile, or frames in which nothing was seen.
@@ -12,7 +12,7 @@
 // differ, so each is held to its own ratio against the controls before it got the new release. What
 // remains is one number, the ratio by which the release changes the rate. Of each ratio the
 // likelihood is kept (binomial, given the failures of both groups), and the evidence against one is
-// an e-value: a wrong verdict with a threshold of 200 has a chance of 1 in 200 however often one
+// an e-value: a wrong verdict with a threshold of 40 has a chance of 1 in 40 however often one
 // looks (Ville's inequality). That holds for devices that fail by chance alone; real ones have
 // troubles of their own, that come in bursts. So the logarithm of the evidence is divided by how
 // much more than chance the controls scatter, each of which is judged like a canary that got
@@ -44,8 +44,8 @@ struct Judgement {
   // Of the new release's rate to the old one's: the likeliest, and 95% bounds that hold at all
   // looks together. Between kLeastRatio and kMostRatio.
   double ratio = 1, low = 0, high = 0;
-  // E-values, the highest so far: that the ratio is above 1, and that it is below the margin.
-  double worse = 1, acceptable = 1;
+  double worse = 1;       // e-value that the ratio is above 1: the highest so far
+  double acceptable = 1;  // that it is below the margin: as it stands
   double dispersion = 1;  // by which the evidence is divided; 1: chance alone
   std::uint64_t canary_trials = 0, control_trials = 0;  // since the canaries began
 };
@@ -55,15 +55,11 @@ inline constexpr double kLeastRatio = 0.2019, kMostRatio = 4.953;
 
 class CanaryComparison {
  public:
-  // `margin` > 1: a ratio below it is acceptable.
-  explicit CanaryComparison(double margin = 1.5);
-
   // Counts of one stretch of time. A device may be missing, and may come at any time.
   void look(std::span<const DeviceCounts> devices);
-  // Of all looks so far. Without canaries or without controls nothing is learnt.
-  Judgement judge();
-
-  double margin() const { return margin_; }
+  // Of all looks so far; a ratio below `margin`, above 1, is acceptable. Without canaries or
+  // without controls nothing is learnt.
+  Judgement judge(double margin);
 
  private:
   // Grids of logarithms, kRatioStep apart: a cohort's own ratio, and that of the release.
@@ -104,11 +100,15 @@ class CanaryComparison {
   double own_variance() const;
   ReleaseGrid log_likelihood(double dispersion) const;
 
-  double margin_;
   std::map<std::uint32_t, Device> devices_;
   std::vector<Cohort> cohorts_;
   Surprise within_;  // looks
   Judgement last_;
 };
+
+// Of a shadow, which sees what the old release sees: whether the share of failures (frames on which
+// they disagree, or that only the shadow is too slow for) is below `limit` ("acceptable") or above
+// ("worse"). `ratio`, `low` and `high` are those of the share to the limit. 0 < limit < 1.
+Judgement judge_share(const Counts& counts, double limit);
 
 }  // namespace polder::hub

@@ -30,11 +30,11 @@ CanaryComparison with_history(double canary_rate = 0.05) {
 
 TEST(Canary, KnowsNothingWithoutCanariesOrControls) {
   CanaryComparison comparison;
-  const Judgement none = comparison.judge();
+  const Judgement none = comparison.judge(1.5);
   EXPECT_EQ(none.worse, 1);
   EXPECT_EQ(none.acceptable, 1);
   for (int i = 0; i < 100; ++i) comparison.look(look(3, 0.5, 0, 0));
-  const Judgement alone = comparison.judge();
+  const Judgement alone = comparison.judge(1.5);
   EXPECT_EQ(alone.worse, 1);
   EXPECT_EQ(alone.acceptable, 1);
   EXPECT_EQ(alone.control_trials, 0u);
@@ -45,7 +45,7 @@ TEST(Canary, KnowsNothingWithoutCanariesOrControls) {
 TEST(Canary, FindsOneThatFailsTwiceAsOften) {
   CanaryComparison comparison = with_history();
   for (int i = 0; i < 5; ++i) comparison.look(look(3, 0.1, 30, 0.05));
-  const Judgement now = comparison.judge();
+  const Judgement now = comparison.judge(1.5);
   EXPECT_GT(now.worse, 1000);
   EXPECT_LT(now.acceptable, 1.5);
   EXPECT_LT(now.low, 2.0);
@@ -58,7 +58,7 @@ TEST(Canary, FindsOneThatFailsTwiceAsOften) {
 TEST(Canary, AcceptsOneThatIsTheSame) {
   CanaryComparison comparison = with_history();
   for (int i = 0; i < 50; ++i) comparison.look(look(3, 0.05, 30, 0.05));
-  const Judgement now = comparison.judge();
+  const Judgement now = comparison.judge(1.5);
   EXPECT_GT(now.acceptable, 20);
   EXPECT_EQ(now.worse, 1);
   EXPECT_LT(now.low, 1);
@@ -68,7 +68,7 @@ TEST(Canary, AcceptsOneThatIsTheSame) {
 TEST(Canary, HoldsADeviceToItsOwnHistory) {
   CanaryComparison comparison = with_history(0.15);  // always failed three times as often
   for (int i = 0; i < 50; ++i) comparison.look(look(3, 0.15, 30, 0.05));
-  const Judgement now = comparison.judge();
+  const Judgement now = comparison.judge(1.5);
   EXPECT_LT(now.worse, 2);
   EXPECT_GT(now.acceptable, 20);
 }
@@ -79,7 +79,7 @@ TEST(Canary, DayAndNightAreNoReason) {
     const double rate = 0.05 * (1 + 0.8 * std::sin(0.3 * i)) + 0.1;  // all fail more, and swing
     comparison.look(look(3, rate, 30, rate));
   }
-  EXPECT_LT(comparison.judge().worse, 2);
+  EXPECT_LT(comparison.judge(1.5).worse, 2);
 }
 
 TEST(Canary, ScatterOfTheControlsWeakensTheEvidence) {
@@ -95,7 +95,7 @@ TEST(Canary, ScatterOfTheControlsWeakensTheEvidence) {
     };
     for (int i = 0; i < 50; ++i) comparison.look(swung(i, look(3, 0.05, 30, 0.05, false)));
     for (int i = 0; i < 2; ++i) comparison.look(swung(i, look(3, 0.07, 30, 0.05)));
-    return comparison.judge();
+    return comparison.judge(1.5);
   };
   EXPECT_LT(evidence(0).dispersion, 2);
   EXPECT_GT(evidence(30).dispersion, 10);
@@ -105,9 +105,9 @@ TEST(Canary, ScatterOfTheControlsWeakensTheEvidence) {
 TEST(Canary, OneThatWentBackTellsOfNeither) {
   CanaryComparison comparison = with_history();
   comparison.look(look(3, 0.05, 30, 0.05));
-  const Judgement before = comparison.judge();
+  const Judgement before = comparison.judge(1.5);
   for (int i = 0; i < 20; ++i) comparison.look(look(3, 0.5, 30, 0.05, false));
-  const Judgement after = comparison.judge();
+  const Judgement after = comparison.judge(1.5);
   EXPECT_EQ(after.canary_trials, before.canary_trials);
   EXPECT_EQ(after.worse, before.worse);
 }
@@ -121,7 +121,7 @@ TEST(Canary, LaterCohortsCountToo) {
     all[i].counts.failures = 100;
   }
   for (int i = 0; i < 5; ++i) comparison.look(all);
-  const Judgement now = comparison.judge();
+  const Judgement now = comparison.judge(1.5);
   EXPECT_GT(now.worse, 1000);  // of seven of ten
   EXPECT_EQ(now.canary_trials, 53'000u);
 }
@@ -132,11 +132,29 @@ TEST(Canary, CountsWithoutTrialsChangeNothing) {
   std::vector<DeviceCounts> empty = look(3, 0, 30, 0);
   for (DeviceCounts& one : empty) one.counts = {};
   comparison.look(empty);
-  const Judgement now = comparison.judge();
+  const Judgement now = comparison.judge(1.5);
   EXPECT_EQ(now.canary_trials, 0u);
   EXPECT_TRUE(std::isfinite(now.worse) && std::isfinite(now.acceptable) &&
               std::isfinite(now.ratio));
   EXPECT_EQ(now.worse, 1);
+}
+
+TEST(Canary, AShadowIsHeldToAShare) {
+  const Judgement none = judge_share({}, 0.05);
+  EXPECT_EQ(none.worse, 1);
+  EXPECT_EQ(none.acceptable, 1);
+  const Judgement good = judge_share({1000, 20}, 0.05);
+  EXPECT_GT(good.acceptable, 20);
+  EXPECT_EQ(good.worse, 1);
+  EXPECT_NEAR(good.ratio, 0.4, 0.05);
+  EXPECT_LT(good.high, 1);
+  const Judgement bad = judge_share({1000, 100}, 0.05);
+  EXPECT_GT(bad.worse, 40);
+  EXPECT_EQ(bad.acceptable, 1);
+  EXPECT_GT(bad.low, 1);
+  const Judgement all = judge_share({1000, 1000}, 0.05), never = judge_share({1000, 0}, 0.05);
+  EXPECT_GT(all.worse, 1e6);
+  EXPECT_GT(never.acceptable, 1e6);
 }
 
 }  // namespace

@@ -17,9 +17,9 @@ GateState aborted(std::span<const DeviceFailure> failures, const GateRules& rule
   for (const MeasureState& measure : measures) {
     const Judgement& now = measure.judgement;
     if (now.worse < rules.abort_at) continue;
-    state.reasons.push_back(
-        fmt::format("{}: {:.2f} times as often as before ({:.2f} to {:.2f}), evidence {:.0f} of {}",
-                    measure.name, now.ratio, now.low, now.high, now.worse, rules.abort_at));
+    state.reasons.push_back(fmt::format(
+        "{}: {:.2f} times as often as {} ({:.2f} to {:.2f}), evidence {:.3g} of {}", measure.name,
+        now.ratio, measure.than, now.low, now.high, now.worse, rules.abort_at));
   }
   return state;
 }

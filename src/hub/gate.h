@@ -22,11 +22,13 @@ struct DeviceFailure {
 struct MeasureState {
   std::string name;
   Judgement judgement;
+  std::string than = "before";  // what the ratio is to: of shadows "allowed"
 };
 
 struct GateRules {
   double abort_at = 40;    // evidence that a measure became worse: wrong in 1 of 40 rollouts
-  double promote_at = 20;  // evidence that each is below its margin
+  double promote_at = 20;  // evidence that each is below the margin
+  double margin = 1.25;    // times as often as before is acceptable
   std::uint64_t least_trials = 100;  // of the canaries, of each measure
   std::int64_t least_s = 0;          // of a stage
   std::uint32_t failures = 1;        // so many devices with a hard failure are the end

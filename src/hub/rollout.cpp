@@ -12,6 +12,7 @@ namespace polder::hub {
 namespace {
 
 constexpr std::uint32_t kAll = 1000;  // permille
+constexpr std::int64_t kDay = 86400;  // seconds
 
 std::string stage_place(std::size_t i, const Stage& stage) {
   return fmt::format("stage {} ({})", i + 1, stage.text());
@@ -57,12 +58,15 @@ std::string Stage::text() const {
 }
 
 std::vector<Stage> usual_stages() {
-  return {{.is_shadow = true, .devices = 1, .gate = {}},
-          {.devices = 1, .gate = {}},
-          {.devices = 3, .gate = {}},
-          {.permille = 100, .gate = {}},
-          {.permille = 500, .gate = {}},
-          {.permille = kAll, .gate = {}}};
+  // What few devices can prove is less: a day of them is to show no trouble that is gross.
+  const GateRules one{.margin = 3, .least_s = kDay}, few{.margin = 2, .least_s = kDay};
+  const GateRules many{.margin = 1.25, .least_s = 4 * 3600};
+  return {{.is_shadow = true, .devices = 1, .gate = one},
+          {.devices = 1, .gate = one},
+          {.devices = 3, .gate = few},
+          {.permille = 100, .gate = many},
+          {.permille = 500, .gate = many},
+          {.permille = kAll, .gate = many}};
 }
 
 Status check_plan(const RolloutPlan& plan) {
@@ -104,7 +108,9 @@ double place_of(std::string_view rollout, std::string_view device) {
   return static_cast<double>(bits >> 11) * 0x1p-53;
 }
 
-RolloutState begin_rollout(std::int64_t now_s) { return {.stage_since_s = now_s, .chosen = {}}; }
+RolloutState begin_rollout(std::int64_t now_s) {
+  return {.stage_since_s = now_s, .chosen = {}, .reason = {}};
+}
 
 std::size_t missing_devices(const RolloutPlan& plan, const RolloutState& state) {
   if (state.phase != RolloutPhase::kRunning) return 0;

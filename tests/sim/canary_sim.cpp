@@ -22,7 +22,7 @@
 namespace polder::hub {
 namespace {
 
-constexpr double kAbort = 40, kPromote = 20;
+constexpr double kAbort = 40, kPromote = 20, kMargin = 1.5;
 constexpr int kHistory = 96, kLong = 200, kShort = 10, kDay = 48;  // looks
 
 enum class Troubles {
@@ -131,7 +131,7 @@ Figures play(const Row& row, int runs, std::uint64_t seed) {
     const int step = row.canaries > 50 ? 10 : 1;
     while (looks < most && now.worse < kAbort) {
       comparison.look(world.look(time++, true));
-      if (++looks % step == 0) now = comparison.judge();
+      if (++looks % step == 0) now = comparison.judge(kMargin);
     }
     figures.aborted += now.worse >= kAbort;
     figures.promoted += now.acceptable >= kPromote;

@@ -8,6 +8,11 @@ add_executable(kill_points tests/faults/kill_points.cpp)
 add_test(NAME kill COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/kill_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:kill_points> --every 60)
 
+# A repository, while it is published.
+add_test(NAME publish_faults COMMAND /usr/bin/python3
+         ${PROJECT_SOURCE_DIR}/tests/faults/publish_test.py $<TARGET_FILE:polder>
+         $<TARGET_FILE:kill_points>)
+
 # The program and a hostile server; clocks that are wrong.
 add_library(wrong_clock MODULE tests/faults/wrong_clock.cpp)
 foreach(name network clock)
@@ -15,4 +20,5 @@ foreach(name network clock)
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/${name}_test.py
                    $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:wrong_clock>)
 endforeach()
-set_tests_properties(kill network_faults clock_faults PROPERTIES TIMEOUT 900 LABELS faults)
+set_tests_properties(kill publish_faults network_faults clock_faults
+                     PROPERTIES TIMEOUT 900 LABELS faults)

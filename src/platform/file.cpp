@@ -113,13 +113,36 @@ Result<std::vector<std::string>> list_folder(const std::string& path, std::size_
   return out;
 }
 
-Status remove_file(const std::string& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return os_error(path, "remove", errno);
+namespace {
+
+// What was done to the name of a file outlasts a power cut.
+void sync_parent(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   const Descriptor parent(
       ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (parent.get() >= 0) ::fsync(parent.get());
+}
+
+}  // namespace
+
+Status remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return os_error(path, "remove", errno);
+  sync_parent(path);
   return {};
+}
+
+Status move_file(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) {
+    sync_parent(to);
+    sync_parent(from);
+    return {};
+  }
+  if (errno != EXDEV) return os_error(from, "move to " + to, errno);
+  DiskStore disk;
+  TRY_VALUE(const auto copy, disk.create(to));
+  TRY(stream_file(from, UINT64_MAX, [&](std::string_view piece) { return copy->write(piece); }));
+  TRY(copy->commit());
+  return remove_file(from);
 }
 
 Status make_folders(const std::string& path) {

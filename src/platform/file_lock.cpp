@@ -25,7 +25,7 @@ constexpr std::int64_t kPollUs = 20'000;
 // For writing where that is allowed: file systems of a network want it for a lock.
 Descriptor open_for_lock(const std::string& path) {
   Descriptor fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0 && (errno == EACCES || errno == EROFS || errno == EPERM))
+  if (fd.get() < 0 && (errno == EACCES || errno == EROFS || errno == EPERM || errno == EISDIR))
     fd = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   return fd;
 }

@@ -15,9 +15,9 @@ namespace polder {
 
 class FileLock {
  public:
-  // Of a file that is there and stays; nothing is written to it. Waits for up to `wait_ms` while
-  // another holds it. Errors: kUnavailable then, naming the process where the system says which;
-  // kNotFound, kDenied, kIo.
+  // Of a file or folder that is there and stays; nothing is written to it. Waits for up to
+  // `wait_ms` while another holds it. Errors: kUnavailable then, naming the process where the
+  // system says which; kNotFound, kDenied, kIo.
   static Result<FileLock> take(const std::string& path, std::int64_t wait_ms);
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;

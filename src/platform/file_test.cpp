@@ -77,6 +77,32 @@ TEST_F(FileTest, RemovesAndIsFineWithoutTheFile) {
   EXPECT_FALSE(remove_file(folder_));  // a folder is no file
 }
 
+TEST_F(FileTest, MovesInPlaceOfWhatIsThere) {
+  const std::string from = folder_ + "/from", to = folder_ + "/to";
+  ASSERT_TRUE(write_file_atomic(from, "new"));
+  ASSERT_TRUE(write_file_atomic(to, "old"));
+  ASSERT_TRUE(move_file(from, to));
+  EXPECT_EQ(read_file(to, 10).value(), "new");
+  EXPECT_EQ(move_file(from, to).error().code, Code::kNotFound);
+  EXPECT_EQ(read_file(to, 10).value(), "new");
+}
+
+TEST_F(FileTest, MovesToAnotherFileSystem) {
+  struct stat here {
+  }, there{};
+  const std::string from = folder_ + "/from";
+  const std::string to = "/dev/shm/file_test_" + std::to_string(::getpid());
+  if (::stat(folder_.c_str(), &here) != 0 || ::stat("/dev/shm", &there) != 0 ||
+      here.st_dev == there.st_dev || !write_file_atomic(to, "old").ok()) {
+    GTEST_SKIP() << "one file system";
+  }
+  ASSERT_TRUE(write_file_atomic(from, "new"));
+  EXPECT_TRUE(move_file(from, to));
+  EXPECT_EQ(read_file(to, 10).value(), "new");
+  EXPECT_EQ(read_file(from, 10).error().code, Code::kNotFound);
+  EXPECT_TRUE(remove_file(to));
+}
+
 TEST_F(FileTest, ListsByName) {
   for (const char* name : {"/b", "/a", "/c"})
     ASSERT_TRUE(write_file_atomic(folder_ + name, "").ok());

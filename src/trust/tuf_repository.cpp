@@ -53,6 +53,8 @@ bool is_top_level(std::string_view role) {
 
 bool file_exists(const std::string& path) { return entry_kind(path).ok(); }
 
+std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
 Status check_role_name(std::string_view role) {
   const auto good = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
@@ -119,6 +121,18 @@ Result<std::int64_t> Repository::published_version(std::string_view role) const 
     TRY_VALUE(const auto metadata, parse_metadata<Timestamp>(bytes, published_path(role, 0)));
     return metadata.body.version;
   }
+  if (role == "snapshot") {
+    const auto timestamp = published<Timestamp>("timestamp");
+    if (timestamp.ok()) return timestamp->body.snapshot.version;
+    return timestamp.error().code == Code::kNotFound ? Result<std::int64_t>(0) : timestamp.error();
+  }
+  if (role != "root") {
+    const auto snapshot = published<Snapshot>("snapshot");
+    if (!snapshot.ok())
+      return snapshot.error().code == Code::kNotFound ? Result<std::int64_t>(0) : snapshot.error();
+    const auto meta = snapshot->body.meta.find(fmt::format("{}.json", role));
+    return meta == snapshot->body.meta.end() ? 0 : meta->second.version;
+  }
   TRY_VALUE(const auto paths, list_folder(folder_ + "/metadata", kMaxRepositoryFiles));
   const std::string suffix = fmt::format(".{}.json", role);
   std::int64_t newest = 0;
@@ -155,14 +169,21 @@ Result<std::vector<std::string>> Repository::staged_roles() const {
 
 // --- Making and opening ---
 
+namespace {
+
+Status check_empty(const std::string& folder) {
+  TRY_VALUE(const auto entries, list_folder(folder, kMaxRepositoryFiles));
+  if (entries.empty()) return {};
+  if (file_exists(folder + kConfigFile)) {
+    return fail(Code::kDenied, "{}: a repository is here already; nothing was changed", folder);
+  }
+  return fail(Code::kDenied, "{}: is not empty; a repository begins in a new folder", folder);
+}
+
+}  // namespace
+
 Result<Repository> Repository::create(const std::string& folder, const TopLevelTrust& trust,
                                       const Profile& profile, std::int64_t now_s) {
-  if (file_exists(folder)) {
-    TRY_VALUE(const auto entries, list_folder(folder, kMaxRepositoryFiles));
-    if (!entries.empty()) {
-      return fail(Code::kDenied, "{}: is not empty; a repository begins in a new folder", folder);
-    }
-  }
   Root root;
   root.consistent_snapshot = true;
   const std::pair<std::string_view, const Trust*> roles[] = {{"root", &trust.root},
@@ -173,6 +194,10 @@ Result<Repository> Repository::create(const std::string& folder, const TopLevelT
     TRY_VALUE(root.roles[std::string(name)], role_keys(*role, name));
     for (const PublicKey& key : role->keys) root.keys[key.id()] = to_key(key);
   }
+  for (const auto& [id, key] : root.keys) TRY(check_key_is_apart(id, root, nullptr, false));
+  TRY(make_folders(folder));
+  TRY_VALUE(const FileLock alone, FileLock::take(folder, kRepositoryWaitMs));
+  TRY(check_empty(folder));
   for (const char* name : {"/staged", "/metadata", "/targets", "/blobs"}) {
     TRY(make_folders(folder + name));
   }

@@ -11,10 +11,12 @@
 // The folder:
 //   repository.toml       the profile: how long each role's metadata hold
 //   staged/ROLE.json      what was changed and is not published; carried to whoever signs it
+//   staged/targets/, staged/blobs/   files that came with it, until they are published
 //   metadata/             N.ROLE.json and timestamp.json: what clients fetch
 //   targets/              files under the names of consistent snapshots, DIGEST.NAME
 //   blobs/                content-addressed files that targets name
-// Signing needs repository.toml, staged/ and metadata/ alone.
+// Signing needs repository.toml, staged/ and metadata/ alone. Of these folders clients are served
+// metadata/, targets/ and blobs/: what is added can be fetched by nobody before it is published.
 #pragma once
 
 #include <polder/error.h>
@@ -30,6 +32,7 @@
 
 #include "platform/file_lock.h"
 #include "trust/digest.h"
+#include "trust/manifest.h"
 #include "trust/tuf_changes.h"
 #include "trust/tuf_metadata.h"
 
@@ -84,8 +87,9 @@ constexpr std::int64_t kRepositoryWaitMs = 10'000;
 // (what is copied by hand aside). Not thread-safe.
 class Repository {
  public:
-  // A folder that is empty or not there. Root and targets are staged, not signed. Errors: kDenied
-  // when something is there; kInvalid for thresholds that the keys cannot reach.
+  // A folder that is empty or not there. Root and targets are staged, not signed. Of several that
+  // begin there at once, one does. Errors: kDenied when something is there; kInvalid for thresholds
+  // that the keys cannot reach, and for a key that would sign online and offline.
   static Result<Repository> create(const std::string& folder, const TopLevelTrust& trust,
                                    const Profile& profile, std::int64_t now_s);
   // Errors: kNotFound, kCorrupt, naming the file; kUnavailable when another process still holds it
@@ -98,38 +102,40 @@ class Repository {
   const std::string& folder() const { return folder_; }
   const Profile& profile() const { return profile_; }
 
-  // Copies the file to targets/ and stages the role that is to sign it: `role`, or where clients
-  // find such a target already, or the delegated role whose patterns cover the path, or the top
-  // level's. A target of the same path is replaced; the same content changes nothing. Errors:
+  // Copies the file to staged/targets/ and stages the role that is to sign it: `role`, or where
+  // clients find such a target already, or the delegated role whose patterns cover the path, or the
+  // top level's. A target of the same path is replaced; the same content changes nothing. Errors:
   // kInvalid for a path with empty parts, "." or "..", or that the role is not trusted for; kDenied
   // when clients would go on finding it in another role, and for a file with a private key.
   Status add_file(const std::string& path, const std::string& file, std::int64_t now_s,
                   std::string_view role = {});
   Status add_bytes(const std::string& path, std::string_view bytes, std::int64_t now_s,
                    std::string_view role = {});
-  // Copies the file to blobs/sha256/, by its digest, in place of one there that is damaged. Errors:
-  // kCorrupt when it has another digest.
+  // Copies the file to staged/blobs/, by its digest; where blobs/ has it and it is damaged, in its
+  // place. Errors: kCorrupt when it has another digest.
   Status add_blob(const std::string& file, const Sha256& digest);
   // Takes it out of every role that lists it. Errors: kNotFound.
   Status remove_target(const std::string& path, std::int64_t now_s);
 
   // Trusts a role below the top level's targets for paths, or changes whom it trusts. A new role
-  // is staged empty, one whose keys or threshold change with its bins, to be signed anew.
+  // is staged empty, one whose keys or threshold change with its bins, to be signed anew. Errors:
+  // kDenied for a key that would sign online (snapshot, timestamp, assignments) and offline (all
+  // others); not where `force` is given, but always of root.
   Status delegate(const std::string& role, const Trust& trust, std::vector<std::string> paths,
-                  bool terminating, std::int64_t now_s);
+                  bool terminating, std::int64_t now_s, bool force = false);
   // Changes who signs for a role: "root", "targets", "snapshot", "timestamp" or a delegated one.
   // Its hash bins have its new keys at once, and are staged with it, to be signed by them.
   // Of several roles, where one key signs for them, all change or none. Errors: kNotFound for a key
-  // to remove that a role has not; kInvalid when too few would be left.
+  // to remove that a role has not; kInvalid when too few would be left; kDenied as of delegate().
   Status rotate(std::span<const std::string> roles, std::span<const PublicKey> add,
                 std::span<const std::string> remove_ids, std::optional<int> threshold,
-                std::int64_t now_s);
+                std::int64_t now_s, bool force = false);
   // The roles that a key signs for, with what is staged counted in.
   Result<std::vector<std::string>> roles_of_key(const std::string& key_id) const;
   // Stages a role and its hash bins as they are, with a new expiry, for the role's keys to sign.
   Status renew(const std::string& role, std::int64_t now_s);
-  // Forgets what is staged, and removes the files and blobs that came with it and that nothing
-  // published names.
+  // Forgets what is staged, also where its publication was cut off, and removes the files and blobs
+  // that came with it and that nothing published names.
   Status discard();
 
   // Signs every staged file that the key may sign; returns their roles. Errors: kDenied when there
@@ -137,9 +143,10 @@ class Repository {
   Result<std::vector<std::string>> sign(Signer& signer);
   // Publishes all that is staged, with new snapshot and timestamp metadata signed by these keys
   // (each used where it may sign). Nothing staged: snapshot where it is due, and timestamp. Clients
-  // see all of it or nothing: timestamp.json is replaced last. Errors: kDenied below a threshold,
-  // naming role and keys; then nothing was published. kUnavailable for staged files that somebody
-  // changes meanwhile.
+  // see all of it or nothing: files come to their places first, timestamp.json is replaced last.
+  // What was cut off is made good by the next time, or by discard(). Errors: kDenied below a
+  // threshold, naming role and keys; then nothing was published. kUnavailable for staged files that
+  // somebody changes meanwhile.
   Status publish(std::span<Signer* const> signers, std::int64_t now_s);
 
   Result<std::vector<Staged>> staged() const;
@@ -149,6 +156,9 @@ class Repository {
   // expired and is not staged anew, and for a clock that is before the last publication; kNotFound
   // and kCorrupt for a target, or a blob of a release, that is not here in its size, naming it.
   Status check_publishable(std::int64_t now_s) const;
+  // What is wrong with the files that are staged, blobs of releases among them, each naming its
+  // file; empty: nothing is.
+  Result<std::vector<std::string>> staged_problems() const;
   // Of what is published.
   Result<std::vector<RoleState>> roles() const;
   // Published and staged targets, with the role in which clients find each.
@@ -168,7 +178,7 @@ class Repository {
 
   std::string staged_path(std::string_view role) const;
   std::string published_path(std::string_view role, std::int64_t version) const;
-  // The newest version that metadata/ has, 0 for none.
+  // What clients are led to by timestamp.json, and of root the newest; 0 for none.
   Result<std::int64_t> published_version(std::string_view role) const;
   // Staged, or else published.
   template <class Body>
@@ -203,12 +213,20 @@ class Repository {
   // The roles that list targets, in the order in which clients look into them.
   using TargetsVisitor = std::function<Status(const std::string& role, Targets& body)>;
   Status visit_targets(const TargetsVisitor& visit) const;
+  // Where a file "targets/..." or "blobs/..." is, or is to be taken in: where it is served, or
+  // while it is not there, in staged/.
+  std::string place_of(const std::string& name) const;
+  std::string staged_place(const std::string& name) const;
   std::string target_place(const std::string& path, std::string_view digest) const;
+  Status serve(const std::string& name) const;
+  Status serve_listed() const;
+  Status forget_files() const;
+  Status empty_staged() const;
+  Result<Manifest> read_manifest(const std::string& path, const TargetFile& target) const;
   // What is wrong with a target's file; empty: nothing.
   std::string problem_of(const std::string& path, const TargetFile& target) const;
   void compare_floors(const std::optional<TargetFile>& before,
                       const std::optional<TargetFile>& after, Changes& changes) const;
-  Status remove_unpublished() const;
   Status check_release_blobs(const std::string& path, const TargetFile& target) const;
   Result<std::string> read_target_file(const std::string& path, const TargetFile& target,
                                        std::size_t cap_bytes) const;

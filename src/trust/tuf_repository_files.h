@@ -1,8 +1,10 @@
 // What the parts of tuf_repository.h share: names, checks, and its files.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/fail.h"
@@ -13,6 +15,7 @@
 namespace polder::trust::tuf {
 
 inline constexpr std::size_t kMaxRepositoryFiles = 1u << 20;  // in one folder
+inline constexpr std::uint64_t kMaxTargetBytes = std::uint64_t(1) << 40;
 
 // A role's hash bins are named after it: "people.bin-0a".
 inline constexpr std::string_view kBinMark = ".bin-";
@@ -20,19 +23,42 @@ inline bool is_bin(std::string_view role) { return role.find(kBinMark) != role.n
 bool is_top_level(std::string_view role);
 
 bool file_exists(const std::string& path);
+std::string parent_of(const std::string& path);
+// "targets/people/1.0.0/DIGEST.manifest.json" (specification, section 6.2).
+std::string target_name(std::string_view path, std::string_view digest);
+// Its SHA-256 in hex; empty without one.
+std::string digest_of(const std::optional<TargetFile>& file);
+// "MODEL/VERSION/manifest.json": a release.
+bool is_manifest(std::string_view path);
 // A role's name is a file's name as well. Errors: kInvalid.
 Status check_role_name(std::string_view role);
 // Errors: kInvalid for a key given twice, a threshold that the keys cannot reach.
 Result<RoleKeys> role_keys(const Trust& trust, std::string_view role);
+// Errors: kDenied for a key that signs for a role whose keys are online and for one whose keys are
+// not; where `force` is given only if that is root. `top`: what delegates, if anything does.
+Status check_key_is_apart(const std::string& key_id, const Root& root, const Targets* top,
+                          bool force);
 std::string list_of(const std::vector<std::string>& words);
+
+// Nothing where there is no such metadata yet.
+template <class Body>
+Result<std::optional<Body>> or_none(Result<Metadata<Body>> metadata) {
+  if (metadata.ok()) return std::optional<Body>(std::move(metadata->body));
+  if (metadata.error().code == Code::kNotFound) return std::optional<Body>();
+  return std::move(metadata).error();
+}
 
 template <class Body>
 Result<Metadata<Body>> Repository::published(std::string_view role) const {
   TRY_VALUE(const std::int64_t version, published_version(role));
   if (version == 0) return fail(Code::kNotFound, "{}: role '{}' is not published", folder_, role);
   const std::string path = published_path(role, version);
-  TRY_VALUE(const std::string bytes, read_file(path, Body::kMaxBytes));
-  TRY_VALUE(auto metadata, parse_metadata<Body>(bytes, path));
+  const auto bytes = read_file(path, Body::kMaxBytes);
+  // None at all would be something else.
+  if (!bytes.ok() && bytes.error().code == Code::kNotFound)
+    return fail(Code::kCorrupt, "{}: is published and missing: copy it here", path);
+  if (!bytes.ok()) return bytes.error();
+  TRY_VALUE(auto metadata, parse_metadata<Body>(*bytes, path));
   if (metadata.body.version != version) {
     return fail(Code::kCorrupt, "{}: version {} expected, {} found", path, version,
                 metadata.body.version);

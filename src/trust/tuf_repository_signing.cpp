@@ -230,6 +230,7 @@ Status Repository::publish(std::span<Signer* const> signers, std::int64_t now_s)
 
   // What clients find only through what is written after it, down to timestamp.json. A run that
   // was cut short is made good by the next.
+  TRY(serve_listed());
   for (const Staged& file : all_staged) {
     if (file.role == "root") continue;
     TRY_VALUE(const std::string bytes, read_staged(file));
@@ -246,7 +247,8 @@ Status Repository::publish(std::span<Signer* const> signers, std::int64_t now_s)
   for (const Staged& file : all_staged) {
     if (read_staged(file).ok()) TRY(remove_file(staged_path(file.role)));
   }
-  return {};
+  TRY_VALUE(const auto left, staged_roles());
+  return left.empty() ? empty_staged() : Status();
 }
 
 }  // namespace polder::trust::tuf

@@ -15,7 +15,6 @@ namespace polder::trust::tuf {
 
 namespace {
 
-constexpr std::uint64_t kMaxTargetBytes = std::uint64_t(1) << 40;
 // Bins that 1,000 targets go to and, from 16,000 on, no role holds more than it may.
 constexpr int kBins = 256;
 
@@ -41,20 +40,7 @@ Status check_target_path(std::string_view path) {
   return {};
 }
 
-// "people/1.0.0/DIGEST.manifest.json" (specification, section 6.2).
-std::string consistent_name(std::string_view path, std::string_view digest) {
-  const std::size_t slash = path.rfind('/');
-  const std::size_t start = slash == path.npos ? 0 : slash + 1;
-  return fmt::format("{}{}.{}", path.substr(0, start), digest, path.substr(start));
-}
-
-std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
-
 }  // namespace
-
-std::string Repository::target_place(const std::string& path, std::string_view digest) const {
-  return folder_ + "/targets/" + consistent_name(path, digest);
-}
 
 // The role that holds targets of such a path: as a client looks for it, the first delegation that
 // covers it, and the bin where a role has bins.
@@ -153,31 +139,6 @@ Status Repository::record(const std::string& path, const TargetFile& target, std
   return stage(holder, std::move(metadata.body), now_s);
 }
 
-// What is written is what was hashed: the file may change meanwhile.
-Status Repository::keep_file(const std::string& file, const std::string& place,
-                             const Sha256& digest) {
-  if (file_exists(place)) {
-    const auto there = digest_file(place, kMaxTargetBytes);
-    if (there && there->sha256 == digest) return {};
-  }
-  DiskStore disk;
-  TRY(make_folders(parent_of(place)));
-  TRY_VALUE(const auto output, disk.create(place));
-  Sha256Stream copied;
-  TRY_VALUE([[maybe_unused]] const std::uint64_t bytes,
-            stream_file(file, kMaxTargetBytes, [&](std::string_view piece) {
-              copied.update(piece);
-              return output->write(piece);
-            }));
-  if (const Sha256 found = copied.finish(); found != digest) {
-    return fail(
-        Code::kCorrupt,
-        "{}: SHA-256 {} expected, {} found: it is damaged, or was changed while it was copied",
-        file, hex(digest), hex(found));
-  }
-  return output->commit();
-}
-
 Status Repository::add_file(const std::string& path, const std::string& file, std::int64_t now_s,
                             std::string_view role) {
   TRY(check_target_path(path));
@@ -208,7 +169,7 @@ Status Repository::add_bytes(const std::string& path, std::string_view bytes, st
 }
 
 Status Repository::add_blob(const std::string& file, const Sha256& digest) {
-  return keep_file(file, folder_ + "/" + blob_place(digest), digest);
+  return keep_file(file, place_of(blob_place(digest)), digest);
 }
 
 Status Repository::remove_target(const std::string& path, std::int64_t now_s) {

@@ -174,12 +174,17 @@ TEST_F(RepositoryTest, AddsTargetsUnderTheirDigests) {
   Repository repository = published();
   ASSERT_TRUE(repository.add_bytes("people/1.0.0/manifest.json", "hello", kNow));
   EXPECT_EQ(publish(repository).error().code, Code::kDenied);  // not signed
+  // Nobody is served it yet.
+  const std::string name = "/people/1.0.0/" + hex(sha256("hello")) + ".manifest.json";
+  EXPECT_TRUE(fs::is_empty(folder_ + "/targets"));
+  EXPECT_TRUE(fs::exists(folder_ + "/staged/targets" + name));
+  EXPECT_EQ(repository.read_target("people/1.0.0/manifest.json", 100).value(), "hello");
   ASSERT_TRUE(repository.sign(targets_));
   ASSERT_TRUE(publish(repository));
+  EXPECT_TRUE(fs::is_empty(folder_ + "/staged/targets"));
   EXPECT_EQ(read<Targets>("2.targets.json").body.targets.at("people/1.0.0/manifest.json").length,
             5);
-  EXPECT_TRUE(
-      fs::exists(folder_ + "/targets/people/1.0.0/" + hex(sha256("hello")) + ".manifest.json"));
+  EXPECT_TRUE(fs::exists(folder_ + "/targets" + name));
   EXPECT_EQ(repository.read_target("people/1.0.0/manifest.json", 100).value(), "hello");
   // The same again stages nothing; a publication then makes a new timestamp alone.
   ASSERT_TRUE(repository.add_bytes("people/1.0.0/manifest.json", "hello", kNow));
@@ -194,23 +199,28 @@ TEST_F(RepositoryTest, AddsTargetsUnderTheirDigests) {
 
 TEST_F(RepositoryTest, WhatIsDamagedIsReplacedAndWhatIsNotExpectedIsNotTaken) {
   Repository repository = published();
-  const std::string file = scratch_ / "weights", place = folder_ + "/" + blob_place(sha256("w1"));
+  const std::string file = scratch_ / "weights", blob = blob_place(sha256("w1"));
   ASSERT_TRUE(write_file_atomic(file, "w1"));
   // Changed since its digest was taken.
   EXPECT_EQ(repository.add_blob(file, sha256("w2")).error().code, Code::kCorrupt);
-  EXPECT_FALSE(fs::exists(folder_ + "/" + blob_place(sha256("w2"))));
+  EXPECT_FALSE(fs::exists(folder_ + "/staged/" + blob_place(sha256("w2"))));
   ASSERT_TRUE(repository.add_blob(file, sha256("w1")));
-  EXPECT_EQ(read_file(place, 10).value(), "w1");
-  for (const char* damaged : {"w2", "", "w1 and more"}) {
-    ASSERT_TRUE(write_file_atomic(place, damaged));
-    ASSERT_TRUE(repository.add_blob(file, sha256("w1")));
-    EXPECT_EQ(read_file(place, 20).value(), "w1");
+  // Where it waits, and where it is served.
+  for (const std::string& place : {folder_ + "/staged/" + blob, folder_ + "/" + blob}) {
+    fs::create_directories(fs::path(place).parent_path());
+    for (const char* damaged : {"w2", "", "w1 and more"}) {
+      ASSERT_TRUE(write_file_atomic(place, damaged));
+      ASSERT_TRUE(repository.add_blob(file, sha256("w1")));
+      EXPECT_EQ(read_file(place, 20).value(), "w1");
+    }
   }
   ASSERT_TRUE(repository.add_file("people/weights", file, kNow));
-  const std::string target = folder_ + "/targets/people/" + hex(sha256("w1")) + ".weights";
+  const std::string target = folder_ + "/staged/targets/people/" + hex(sha256("w1")) + ".weights";
   ASSERT_TRUE(write_file_atomic(target, "w2"));
+  EXPECT_EQ(repository.staged_problems()->size(), 1u);
   ASSERT_TRUE(repository.add_file("people/weights", file, kNow));
   EXPECT_EQ(read_file(target, 20).value(), "w1");
+  EXPECT_TRUE(repository.staged_problems()->empty());
 }
 
 TEST_F(RepositoryTest, OneAtATimeChangesIt) {
@@ -317,17 +327,32 @@ TEST_F(RepositoryTest, FindsTargetsWhereClientsFindThem) {
 TEST_F(RepositoryTest, WhatIsForgottenLeavesNoFiles) {
   Repository repository = published();
   const auto place = [&](const std::string& bytes) {
-    return folder_ + "/targets/people/" + hex(sha256(bytes)) + ".notes";
+    return "/targets/people/" + hex(sha256(bytes)) + ".notes";
   };
   ASSERT_TRUE(repository.add_bytes("people/notes", "1", kNow));
   ASSERT_TRUE(repository.sign(targets_).ok());
   ASSERT_TRUE(publish(repository));
   ASSERT_TRUE(repository.add_bytes("people/notes", "2", kNow));
-  EXPECT_TRUE(fs::exists(place("2")));
+  EXPECT_TRUE(fs::exists(folder_ + "/staged" + place("2")));
   ASSERT_TRUE(repository.discard());
-  EXPECT_FALSE(fs::exists(place("2")));
-  EXPECT_TRUE(fs::exists(place("1")));
+  EXPECT_FALSE(fs::exists(folder_ + "/staged" + place("2")));
+  EXPECT_TRUE(fs::exists(folder_ + place("1")));
   EXPECT_TRUE(repository.staged()->empty());
+  // As it was before there was a folder for what waits.
+  ASSERT_TRUE(write_file_atomic(folder_ + place("3"), "3"));
+  ASSERT_TRUE(repository.add_bytes("people/notes", "3", kNow));
+  EXPECT_FALSE(fs::exists(folder_ + "/staged" + place("3")));
+  EXPECT_EQ(repository.read_target("people/notes", 9).value(), "3");
+  ASSERT_TRUE(repository.discard());
+  EXPECT_FALSE(fs::exists(folder_ + place("3")));
+  // What was replaced before it was published goes with the rest.
+  ASSERT_TRUE(repository.add_bytes("people/notes", "4", kNow));
+  ASSERT_TRUE(repository.add_bytes("people/notes", "5", kNow));
+  ASSERT_TRUE(repository.sign(targets_).ok());
+  ASSERT_TRUE(publish(repository));
+  EXPECT_FALSE(fs::exists(folder_ + place("4")));
+  EXPECT_TRUE(fs::is_empty(folder_ + "/staged/targets"));
+  EXPECT_EQ(install("people/notes").value(), "5");
   // A key is not taken in at all.
   const std::string key = scratch_ / "key.pem";
   ASSERT_TRUE(write_file_atomic(key, "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n"));
@@ -378,6 +403,40 @@ TEST_F(RepositoryTest, AKeyOfSeveralRolesIsReplacedInAllOrNone) {
   const auto root = read<Root>("2.root.json");
   EXPECT_TRUE(read<Snapshot>("2.snapshot.json")
                   .envelope.check(root.body.keys, root.body.roles.at("snapshot"), "snapshot"));
+}
+
+TEST_F(RepositoryTest, AKeySignsOnlineOrOffline) {
+  Repository repository = published();
+  const PublicKey online[] = {online_.public_key()}, targets[] = {targets_.public_key()},
+                  root[] = {root1_.public_key()};
+  const auto rotate = [&](const char* role, std::span<const PublicKey> add, bool force) {
+    const std::vector<std::string> roles = {role};
+    const Status done = repository.rotate(roles, add, {}, std::nullopt, kNow, force);
+    return done.ok() ? "" : done.error().message;
+  };
+  const auto delegate = [&](const char* role, const PublicKey& key, bool force) {
+    const std::string path = std::string(role) + "/*";
+    return repository.delegate(role, {{key}, 1}, {path}, true, kNow, force).ok();
+  };
+  EXPECT_NE(rotate("targets", online, false).find(online[0].id()), std::string::npos);
+  EXPECT_NE(rotate("timestamp", targets, false).find("--force"), std::string::npos);
+  EXPECT_FALSE(delegate("people", online[0], false));
+  EXPECT_FALSE(delegate("assignments", targets[0], false));
+  // Of root there is no exception.
+  for (const bool force : {false, true}) {
+    EXPECT_NE(rotate("root", online, force), "");
+    EXPECT_NE(rotate("snapshot", root, force), "");
+    EXPECT_FALSE(delegate("assignments", root[0], force));
+  }
+  EXPECT_EQ(rotate("root", online, true).find("--force"), std::string::npos);
+  const PublicKey other[] = {other_.public_key()};
+  const std::vector<std::string> both = {"targets", "timestamp"};
+  EXPECT_FALSE(repository.rotate(both, other, {}, std::nullopt, kNow));
+  EXPECT_TRUE(repository.staged()->empty());
+  // Those of a kind share theirs, and others where that is wanted.
+  EXPECT_TRUE(delegate("assignments", online[0], false));
+  EXPECT_TRUE(delegate("people", targets[0], false));
+  EXPECT_EQ(rotate("timestamp", targets, true), "");
 }
 
 TEST_F(RepositoryTest, AThousandTargetsAndMoreLieInBins) {

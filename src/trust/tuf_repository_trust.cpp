@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "trust/assignment.h"
 #include "trust/tuf_repository_files.h"
 
 namespace polder::trust::tuf {
@@ -48,10 +49,45 @@ DelegatedRole* delegated_role(Targets& top, const std::string& name) {
   return found == top.delegations->roles.end() ? nullptr : &*found;
 }
 
+// Their keys are where they sign often, without anybody; those of all others need not be.
+bool is_online(std::string_view role) {
+  return role == "snapshot" || role == "timestamp" || role == kAssignmentsRole;
+}
+
+std::vector<std::string> roles_with(const std::string& key_id, const Root& root,
+                                    const Targets* top) {
+  std::vector<std::string> names;
+  const auto look = [&](const std::string& name, const RoleKeys& role) {
+    if (std::ranges::find(role.key_ids, key_id) != role.key_ids.end()) names.push_back(name);
+  };
+  for (const auto& [name, role] : root.roles) look(name, role);
+  if (top == nullptr || !top->delegations) return names;
+  for (const DelegatedRole& role : top->delegations->roles) {
+    if (!is_bin(role.name)) look(role.name, role);
+  }
+  return names;
+}
+
 }  // namespace
 
+Status check_key_is_apart(const std::string& key_id, const Root& root, const Targets* top,
+                          bool force) {
+  const auto names = roles_with(key_id, root, top);
+  const auto online = std::ranges::find_if(names, is_online);
+  // Of root first, which allows no exception.
+  auto offline = std::ranges::find(names, "root");
+  const bool never = offline != names.end();
+  if (!never) offline = std::ranges::find_if_not(names, is_online);
+  if (online == names.end() || offline == names.end() || (force && !never)) return {};
+  return fail(Code::kDenied,
+              "key {} would sign for '{}' and for '{}', whose keys are online: who breaks in there "
+              "would sign for both; give each its own, 'polder keys create' makes one{}",
+              key_id, *offline, *online, never ? "" : "; --force does it all the same");
+}
+
 Status Repository::delegate(const std::string& role, const Trust& trust,
-                            std::vector<std::string> paths, bool terminating, std::int64_t now_s) {
+                            std::vector<std::string> paths, bool terminating, std::int64_t now_s,
+                            bool force) {
   TRY(check_role_name(role));
   if (is_bin(role)) return fail(Code::kInvalid, "role '{}': '{}' marks hash bins", role, kBinMark);
   if (is_top_level(role)) {
@@ -87,6 +123,9 @@ Status Repository::delegate(const std::string& role, const Trust& trust,
   forget_unused(delegations.keys, [&](const auto& use) {
     for (const DelegatedRole& other : delegations.roles) use(other);
   });
+  TRY_VALUE(const auto root, current<Root>("root"));
+  for (const PublicKey& key : trust.keys)
+    TRY(check_key_is_apart(key.id(), root.body, &top.body, force));
   TRY(stage("targets", std::move(top.body), now_s));
   auto before = current<Targets>(role);
   if (before) return same_signers ? Status() : renew(role, now_s);
@@ -96,35 +135,33 @@ Status Repository::delegate(const std::string& role, const Trust& trust,
 
 Status Repository::rotate(std::span<const std::string> roles, std::span<const PublicKey> add,
                           std::span<const std::string> remove_ids, std::optional<int> threshold,
-                          std::int64_t now_s) {
-  std::optional<Metadata<Root>> root;
-  std::optional<Metadata<Targets>> top;
+                          std::int64_t now_s, bool force) {
+  TRY_VALUE(auto root, current<Root>("root"));
+  TRY_VALUE(auto top, current<Targets>("targets"));
+  bool root_changes = false, top_changes = false;
   for (const std::string& role : roles) {
     if (is_top_level(role)) {
-      if (!root) {
-        TRY_VALUE(root, current<Root>("root"));
-      }
-      TRY(change(root->body.roles.at(role), root->body.keys, role, add, remove_ids, threshold));
+      TRY(change(root.body.roles.at(role), root.body.keys, role, add, remove_ids, threshold));
+      root_changes = true;
       continue;
     }
-    if (!top) {
-      TRY_VALUE(top, current<Targets>("targets"));
-    }
-    DelegatedRole* const delegated = delegated_role(top->body, role);
+    DelegatedRole* const delegated = delegated_role(top.body, role);
     if (delegated == nullptr) return fail(Code::kNotFound, "no role '{}'", clipped(role));
-    TRY(change(*delegated, top->body.delegations->keys, role, add, remove_ids, threshold));
+    TRY(change(*delegated, top.body.delegations->keys, role, add, remove_ids, threshold));
+    top_changes = true;
   }
-  if (root) {
-    forget_unused(root->body.keys, [&](const auto& use) {
-      for (const auto& [name, keys] : root->body.roles) use(keys);
+  for (const PublicKey& key : add) TRY(check_key_is_apart(key.id(), root.body, &top.body, force));
+  if (root_changes) {
+    forget_unused(root.body.keys, [&](const auto& use) {
+      for (const auto& [name, keys] : root.body.roles) use(keys);
     });
-    TRY(stage("root", std::move(root->body), now_s));
+    TRY(stage("root", std::move(root.body), now_s));
   }
-  if (top) {
-    forget_unused(top->body.delegations->keys, [&](const auto& use) {
-      for (const DelegatedRole& other : top->body.delegations->roles) use(other);
+  if (top_changes) {
+    forget_unused(top.body.delegations->keys, [&](const auto& use) {
+      for (const DelegatedRole& other : top.body.delegations->roles) use(other);
     });
-    TRY(stage("targets", std::move(top->body), now_s));
+    TRY(stage("targets", std::move(top.body), now_s));
   }
   // What a role had signed may not be enough for its new keys.
   for (const std::string& role : roles) {
@@ -134,18 +171,9 @@ Status Repository::rotate(std::span<const std::string> roles, std::span<const Pu
 }
 
 Result<std::vector<std::string>> Repository::roles_of_key(const std::string& key_id) const {
-  std::vector<std::string> names;
-  const auto look = [&](const std::string& name, const RoleKeys& role) {
-    if (std::ranges::find(role.key_ids, key_id) != role.key_ids.end()) names.push_back(name);
-  };
   TRY_VALUE(const auto root, current<Root>("root"));
-  for (const auto& [name, role] : root.body.roles) look(name, role);
   TRY_VALUE(const auto top, current<Targets>("targets"));
-  if (!top.body.delegations) return names;
-  for (const DelegatedRole& role : top.body.delegations->roles) {
-    if (!is_bin(role.name)) look(role.name, role);
-  }
-  return names;
+  return roles_with(key_id, root.body, &top.body);
 }
 
 void Repository::trust_bins(Targets& metadata, const Signers& signers) {
@@ -182,13 +210,6 @@ Status Repository::renew(const std::string& role, std::int64_t now_s) {
     TRY_VALUE(auto bin, current<Targets>(delegated.name));
     TRY(stage(delegated.name, std::move(bin.body), now_s));
   }
-  return {};
-}
-
-Status Repository::discard() {
-  TRY(remove_unpublished());
-  TRY_VALUE(const auto roles, staged_roles());
-  for (const std::string& role : roles) TRY(remove_file(staged_path(role)));
   return {};
 }
 

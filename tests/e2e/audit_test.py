@@ -211,8 +211,9 @@ class Audit(unittest.TestCase):
         self.assertEqual((acts, new[0]["object"]), (["floor_raised"], "people 1.0.0"))
         acts, new = act("repo", "rotate", "repo", "root", "--add", "audit.pub.pem")
         self.assertEqual((acts, new[0]["object"]), (["root_rotated"], "root"))
+        self.make_key("other")
         self.assertEqual(act("repo", "rotate", "repo", "timestamp", "snapshot", "--add",
-                             "audit.pub.pem")[0], ["role_rotated", "role_rotated"])
+                             "other.pub.pem")[0], ["role_rotated", "role_rotated"])
         self.make_key("p", "--type", "p256")
         (self.scratch / "model.onnx").write_bytes(b"model")
         acts, new = act("release", "sign", "model.onnx", "--key", "p.pem")

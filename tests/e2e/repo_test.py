@@ -120,6 +120,28 @@ class Repository(unittest.TestCase):
         self.assertEqual(sorted(shown["targets"]), sorted(names))
         self.assertTrue(json.loads(self.polder("repo", "verify", self.repo, "--json"))["good"])
 
+    def test_of_several_that_begin_at_once_one_does(self):
+        names = ["targets", "family", "other"]
+        for turn in range(8):
+            repo = self.scratch / f"repo-{turn}"
+            running = [subprocess.Popen(
+                [POLDER, "repo", "init", repo, "--root-key", "root-1.pub.pem", "--root-threshold",
+                 "1", "--targets-key", f"{name}.pub.pem", "--timestamp-key", "online.pub.pem",
+                 "--key", "root-1.pem", "--key", f"{name}.pem"], cwd=self.keys, env=ENVIRONMENT,
+                text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for name in names]
+            said = [process.communicate(timeout=60)[1] for process in running]
+            won = [name for name, process in zip(names, running) if process.returncode == 0]
+            self.assertEqual(len(won), 1, said)
+            for process, told in zip(running, said):
+                if process.returncode != 0:
+                    self.assertIn("a repository is here already; nothing was changed", told)
+            root = json.loads((repo / "staged/root.json").read_text())["signed"]
+            self.assertEqual(root["roles"]["targets"]["keyids"], [self.key_id(won[0])])
+            named = set(json.loads((repo / "key-names.json").read_text()))
+            self.assertEqual(named, {self.key_id(name) for name in ("root-1", "online", won[0])})
+            self.polder("repo", "publish", repo, "--key", "online.pem")
+            self.polder("repo", "verify", repo)
+
     def test_who_holds_a_repository_is_named(self):
         self.published()
         with open(self.repo / "repository.toml", encoding="utf-8") as config:
@@ -180,15 +202,33 @@ class Repository(unittest.TestCase):
             refused = self.polder("repo", "init", self.repo, "--root-key", f"{root}.pub.pem",
                                   "--root-threshold", "1", "--targets-key", f"{targets}.pub.pem",
                                   "--timestamp-key", "online.pub.pem", status=1)
-            self.assertIn(self.key_id("online"), refused)
+            self.assertIn(f"key {self.key_id('online')} (online.pub.pem) would sign", refused)
             self.assertFalse(self.repo.exists())
+        self.published()
+        refused = self.polder("repo", "rotate", self.repo, "targets", "--add", "online.pub.pem",
+                              status=1)
+        self.assertIn(f"key {self.key_id('online')} (online.pub.pem) would sign for 'targets' and "
+                      "for 'snapshot'", refused)
+        assign = ["repo", "delegate", self.repo, "assignments", "--path", "assignments/*",
+                  "--role-key"]
+        refused = self.polder(*assign, "targets.pub.pem", status=1)
+        self.assertIn("would sign for 'targets' and for 'assignments'", refused)
+        self.assertIn("--force", refused)
+        self.polder(*assign, "root-1.pub.pem", "--force", status=1)
+        self.assertEqual(json.loads(self.polder("repo", "show", self.repo, "--json"))["staged"], [])
+        self.polder(*assign, "targets.pub.pem", "--force")
+
+    def run_repo(self, *words, days=0):
+        """A command that succeeds, so many days later."""
+        at = {**ENVIRONMENT, "SOURCE_DATE_EPOCH": str(1800000000 + days * 86400)}
+        done = subprocess.run([POLDER, "repo", *words], cwd=self.keys, capture_output=True,
+                              text=True, env=at, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done
 
     def signing(self, *words):
         """What is told before a signature."""
-        done = subprocess.run([POLDER, "repo", "sign", self.repo, *words], cwd=self.keys,
-                              capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stderr
+        return self.run_repo("sign", self.repo, *words).stderr
 
     def test_who_signs_sees_what_changes(self):
         self.init()
@@ -232,6 +272,18 @@ class Repository(unittest.TestCase):
         self.publish()
         changes = json.loads(self.polder("repo", "show", self.repo, "--json"))["changes"]
         self.assertEqual(set(map(str, changes.values())), {"[]"})
+        # A command that signs at once tells the same.
+        add = ("add", self.repo, notes, "--target", "more.txt", "--key", "targets.pem")
+        told = self.run_repo(*add).stderr
+        self.assertIn(f"+ more.txt {digest[:12]}", told)
+        said = json.loads(self.polder("repo", *add, "--json"))
+        self.assertEqual([change["path"] for change in said["changes"]["targets"]], ["more.txt"])
+        told = self.run_repo("publish", self.repo, "--key", "online.pem").stderr
+        self.assertIn(f"+ more.txt {digest[:12]}", told)
+        self.polder("repo", "remove", self.repo, "more.txt", "--key", "targets.pem")
+        said = json.loads(self.polder("repo", "publish", self.repo, "--key", "online.pem",
+                                      "--json"))
+        self.assertEqual(said["changes"]["targets"][0]["sha256_before"], digest)
         # Signed anew as it is.
         self.polder("repo", "renew", self.repo, "root")
         self.assertIn("the same, signed anew", self.signing("--key", "root-2.pem"))
@@ -241,7 +293,7 @@ class Repository(unittest.TestCase):
         notes = self.scratch / "notes.txt"
         notes.write_text("notes")
         self.polder("repo", "add", self.repo, notes)
-        file = next((self.repo / "targets").iterdir())
+        file = next((self.repo / "staged/targets").iterdir())
         for damaged, says in ((None, "is missing"), (b"note", "5 bytes expected, 4 found"),
                               (b"votes", "it is damaged")):
             file.unlink()
@@ -274,7 +326,7 @@ class Repository(unittest.TestCase):
         refused("role 'targets' expired on", days=400)
         refused("role 'root' expired on", days=800)
         refused("set this machine's clock", days=-1)
-        file = next((self.repo / "targets").iterdir())
+        file = next((self.repo / "staged/targets").iterdir())
         file.write_text("note")
         refused("5 bytes expected, 4 found")
         file.unlink()
@@ -353,6 +405,41 @@ class Repository(unittest.TestCase):
         self.polder("repo", "publish", self.repo, "--key", "other.pem")
         self.polder("repo", "verify", self.repo)
 
+    def test_what_expires_soon_is_told_of(self):
+        self.published()  # static: snapshot and timestamp hold 180 days, targets 365, root 730
+        verify, show = ("verify", self.repo), ("show", self.repo)
+        for words in (verify, show):
+            self.assertNotIn("warning", self.run_repo(*words, days=119).stdout)
+            said = self.run_repo(*words, days=121).stdout
+            self.assertIn("warning: timestamp expires in 59 days, 2027-07-14T08:00:00Z: "
+                          f"'polder repo publish {self.repo} --key KEY'", said)
+            self.assertNotIn("warning: targets", said)
+        said = json.loads(self.run_repo(*verify, "--json", days=121).stdout)
+        self.assertEqual([(w["role"], w["expires"], w["expired"]) for w in said["warnings"]],
+                         [(role, "2027-07-14T08:00:00Z", False)
+                          for role in ("snapshot", "timestamp")])
+        # A copy does not say how long they hold; of the others it warns.
+        copy = self.scratch / "copy"
+        shutil.copytree(self.repo, copy)
+        (copy / "repository.toml").unlink()
+        self.assertNotIn("warning", self.run_repo("verify", copy, days=121).stdout)
+        publish = ("publish", self.repo, "--key", "online.pem")
+        self.assertNotIn("warning", self.run_repo(*publish, days=334).stderr)
+        warned = ("warning: targets expires in 29 days, 2028-01-15T08:00:00Z: "
+                  "'polder repo renew {} targets --key KEY', and publish it")
+        self.assertIn(warned.format(self.repo), self.run_repo(*publish, days=336).stderr)
+        said = json.loads(self.run_repo(*publish, "--json", days=336).stdout)
+        self.assertEqual([w["role"] for w in said["warnings"]], ["targets"])
+        self.assertEqual(said["expires"]["targets"], "2028-01-15T08:00:00Z")
+        self.assertIn(warned.format(self.repo), self.run_repo(*verify, days=336).stdout)
+        shutil.copytree(self.repo / "metadata", copy / "metadata", dirs_exist_ok=True)
+        self.assertIn(warned.format("REPOSITORY"), self.run_repo("verify", copy, days=336).stdout)
+        # What has expired is an error, which names the same command.
+        at = {**ENVIRONMENT, "SOURCE_DATE_EPOCH": str(1800000000 + 366 * 86400)}
+        said = self.polder("repo", "verify", self.repo, status=1, environment=at)
+        self.assertIn("warning: targets has expired, 2028-01-15T08:00:00Z: "
+                      f"'polder repo renew {self.repo} targets", said)
+
     def test_expired_metadata_are_told_of(self):
         self.published()
         later = {**ENVIRONMENT, "SOURCE_DATE_EPOCH": str(1800000000 + 181 * 86400)}
@@ -366,9 +453,12 @@ class Repository(unittest.TestCase):
     def test_bad_input(self):
         self.assertIn("no repository is here", self.polder("repo", "show", self.scratch, status=1))
         self.init()
+        (self.scratch / "full").mkdir()
+        (self.scratch / "full/notes").touch()
         self.assertIn("is not empty", self.polder(
-            "repo", "init", self.repo, "--root-key", "root-1.pub.pem", "--root-threshold", 1,
-            "--targets-key", "targets.pub.pem", "--timestamp-key", "online.pub.pem", status=1))
+            "repo", "init", self.scratch / "full", "--root-key", "root-1.pub.pem",
+            "--root-threshold", 1, "--targets-key", "targets.pub.pem", "--timestamp-key",
+            "online.pub.pem", status=1))
         self.assertIn("2 of 1 keys", self.polder(
             "repo", "init", self.scratch / "new", "--root-key", "root-1.pub.pem", "--targets-key",
             "targets.pub.pem", "--timestamp-key", "online.pub.pem", status=1))

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/passphrase.h"
+#include "cli/repo/changes.h"
 #include "platform/clock.h"
 #include "platform/file.h"
 
@@ -155,24 +156,52 @@ Status record_signature(const trust::tuf::Repository& repository, const std::str
   return acts.add(trust::Act::kRoleSigned, repository.folder(), {&key_id, 1}, std::move(details));
 }
 
-// With the files of the public keys that a command was given.
-Result<KeyNames> names_of(const trust::tuf::Repository& repository, const Args& args) {
-  TRY_VALUE(KeyNames names, KeyNames::of(repository.folder()));
+// The files of the public keys that a command was given.
+Status set_given(KeyNames& names, const Args& args) {
   for (const std::string_view option : {"--root-key", "--targets-key", "--snapshot-key",
                                         "--timestamp-key", "--role-key", "--add"}) {
     TRY_VALUE(const auto keys, public_keys(args, option));
     const std::vector<std::string> files = args.all(option);
     for (std::size_t i = 0; i < keys.size(); ++i) names.set(keys[i].id(), files[i]);
   }
-  return names;
+  return {};
+}
+
+// Tells what is to be signed. Errors: kDenied for a target whose file is not here or another.
+Status look_before_signing(const trust::tuf::Changes& changes, const KeyNames& names,
+                           const Args& args) {
+  std::size_t unseen = 0;
+  for (const auto& change : changes.targets) {
+    if (change.problem.empty()) continue;
+    ++unseen;
+    if (args.has("--without-files")) continue;
+    return fail(Code::kDenied,
+                "{}; nothing was signed: are the files of targets elsewhere, say 'polder repo sign "
+                "--without-files'",
+                change.problem);
+  }
+  if (!args.has("--json")) print_changes(stderr, changes, names);
+  if (unseen > 0) fmt::print(stderr, "polder: {} targets are signed unseen\n", unseen);
+  return {};
 }
 
 }  // namespace
 
+Error beside_given_keys(Error error, const Args& args) {
+  KeyNames names;
+  if (!set_given(names, args).ok()) return error;
+  return names.beside(std::move(error));
+}
+
 Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args, ActLog& acts) {
-  TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
-  TRY_VALUE(KeyNames names, names_of(repository, args));
+  TRY_VALUE(KeyNames names, KeyNames::of(repository.folder()));
+  TRY(set_given(names, args));
   TRY(names.save());
+  if (args.has("--key")) {
+    TRY_VALUE(const auto changes, repository.changes());
+    TRY(look_before_signing(changes, names, args));
+  }
+  TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
   for (std::size_t i = 0; i < signers.uris().size(); ++i) {
     trust::Signer& signer = *signers.pointers()[i];
     const std::string key_id = signer.public_key().id();
@@ -189,8 +218,10 @@ Result<int> show_staging(const trust::tuf::Repository& repository, const Args& a
   TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
   TRY_VALUE(const auto staged, repository.staged());
   if (args.has("--json")) {
+    TRY_VALUE(const auto changes, repository.changes());
     fmt::print("{}", trust::Json(trust::Json::Members{{"repository", repository.folder()},
                                                       {"key_names", names.json()},
+                                                      {"changes", changes_json(changes)},
                                                       {"staged", staged_json(staged)}})
                          .pretty());
   } else {

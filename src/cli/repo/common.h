@@ -54,8 +54,13 @@ Result<std::int64_t> signing_time();
 // those of Floors::parse().
 Result<trust::Floors> floors_of(const trust::tuf::Repository& repository);
 
-// After a change: signs with the keys that are given, puts that on record, and prints what is
-// staged, who signed it and whose signatures it lacks. Returns the exit status.
+// The error with the file beside each key id that an option of the command gave.
+Error beside_given_keys(Error error, const Args& args);
+
+// After a change: where keys are given, tells what they are about to sign, signs with them and puts
+// that on record; then prints what is staged, who signed it and whose signatures it lacks. Returns
+// the exit status. Errors: kDenied for a target whose file is not here or another, unless
+// --without-files is given; then nothing was signed.
 Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args, ActLog& acts);
 // Prints that alone.
 Result<int> show_staging(const trust::tuf::Repository& repository, const Args& args);

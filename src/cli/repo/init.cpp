@@ -1,7 +1,4 @@
 // polder repo init: begins a repository.
-#include <algorithm>
-#include <utility>
-
 #include "base/fail.h"
 #include "cli/commands.h"
 #include "cli/passphrase.h"
@@ -34,23 +31,6 @@ constexpr Option kOptions[] = {
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
 
-// A key that is on a server signs nothing that has to outlast a break-in there.
-Status check_offline(const trust::tuf::TopLevelTrust& trust) {
-  for (const auto* online : {&trust.timestamp, &trust.snapshot}) {
-    for (const trust::PublicKey& key : online->keys) {
-      for (const auto& [role, offline] :
-           {std::pair("root", &trust.root), std::pair("targets", &trust.targets)}) {
-        if (std::ranges::find(offline->keys, key) == offline->keys.end()) continue;
-        return fail(Code::kInvalid,
-                    "key {} is of {} and of timestamp or snapshot, whose keys are where they sign "
-                    "often: give each its own; 'polder keys create' makes one",
-                    key.id(), role);
-      }
-    }
-  }
-  return {};
-}
-
 Result<int> run(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
   trust::tuf::TopLevelTrust trust;
@@ -61,12 +41,12 @@ Result<int> run(const Args& args) {
   if (args.has("--snapshot-key")) {
     TRY_VALUE(trust.snapshot, trust_of(args, "--snapshot-key", "", 1));
   }
-  TRY(check_offline(trust));
   TRY_VALUE(const trust::tuf::Profile profile,
             trust::tuf::profile(args.text("--profile", "static")));
   TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY_VALUE(auto repository,
-            trust::tuf::Repository::create(args.positional()[0], trust, profile, now_s));
+  auto created = trust::tuf::Repository::create(args.positional()[0], trust, profile, now_s);
+  if (!created.ok()) return beside_given_keys(std::move(created).error(), args);
+  trust::tuf::Repository repository = *std::move(created);
   TRY(acts.add(trust::Act::kRepositoryCreated, repository.folder(), {},
                {{"profile", profile.name},
                 {"root_keys", ids_json(trust.root.keys)},

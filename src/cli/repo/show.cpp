@@ -1,9 +1,13 @@
 // polder repo show and verify: what is in a repository, and whether devices will take it.
+#include <map>
+#include <optional>
+
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/repo/changes.h"
 #include "cli/repo/common.h"
+#include "cli/repo/expiry.h"
 #include "platform/file.h"
 #include "trust/tuf_verify.h"
 
@@ -31,6 +35,8 @@ Result<int> show(const Args& args) {
   auto published = repository.roles();
   if (published) roles = *std::move(published);
   else if (published.error().code != Code::kNotFound) return std::move(published).error();
+  const auto warnings =
+      expiring(expiry_of(roles), repository.profile(), repository.folder(), now_s);
   if (args.has("--json")) {
     Json::Array role_list;
     for (const auto& role : roles) {
@@ -46,6 +52,7 @@ Result<int> show(const Args& args) {
     fmt::print("{}", Json(Json::Members{{"repository", repository.folder()},
                                         {"profile", repository.profile().name},
                                         {"roles", std::move(role_list)},
+                                        {"warnings", expiring_json(warnings)},
                                         {"targets", std::move(target_list)},
                                         {"key_names", names.json()},
                                         {"changes", changes_json(changes)},
@@ -61,6 +68,7 @@ Result<int> show(const Args& args) {
                role.version, role.threshold, role.keys, role.targets,
                trust::tuf::time_text(role.expires_s), days_left(role.expires_s, now_s));
   }
+  print_expiring(stdout, warnings);
   if (staged.empty()) return 0;
   print_changes(stdout, changes, names);
   print_staged(staged, names);
@@ -71,28 +79,61 @@ constexpr Option kVerifyOptions[] = {
     {"--root", "FILE", "the root that devices trust (default: metadata/1.root.json of the folder)"},
     {"--json", "", "prints the same as JSON"}};
 
+// What only the folder where releases are made has, and no copy of it needs.
+struct Making {
+  std::optional<trust::tuf::Profile> profile;
+  std::map<std::string, std::int64_t> expiry;  // of the published roles
+  std::vector<std::string> staged_problems;
+};
+
+Making making_of(const std::string& folder) {
+  Making making;
+  const auto repository = trust::tuf::Repository::open_to_read(folder);
+  if (!repository.ok()) {
+    if (repository.error().code != Code::kNotFound)
+      making.staged_problems.push_back(repository.error().message);
+    return making;
+  }
+  making.profile = repository->profile();
+  // What is wrong with what is published is found as a device finds it.
+  if (const auto roles = repository->roles(); roles.ok()) making.expiry = expiry_of(*roles);
+  auto problems = repository->staged_problems();
+  if (problems.ok()) making.staged_problems = *std::move(problems);
+  else making.staged_problems.push_back(problems.error().message);
+  return making;
+}
+
+Json list_json(const std::vector<std::string>& words) {
+  return Json::Array(words.begin(), words.end());
+}
+
 Result<int> verify(const Args& args) {
   const std::string& folder = args.positional()[0];
   const std::string root = args.text("--root", folder + "/metadata/1.root.json");
   TRY_VALUE(const std::string root_bytes, read_file(root, trust::tuf::kMaxRootBytes));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const auto found, trust::tuf::verify_repository(folder, root_bytes, now_s));
+  const Making making = making_of(folder);
+  const auto warnings = expiring(making.expiry.empty() ? expiry_of(found.roles) : making.expiry,
+                                 making.profile, folder, now_s);
+  const bool good = found.problems.empty() && making.staged_problems.empty();
   if (args.has("--json")) {
-    Json::Array roles, problems;
+    Json::Array roles;
     for (const auto& role : found.roles) {
       roles.emplace_back(Json::Members{{"role", role.role},
                                        {"version", role.version},
                                        {"expires", trust::tuf::time_text(role.expires_s)},
                                        {"targets", std::int64_t(role.targets)}});
     }
-    for (const std::string& problem : found.problems) problems.emplace_back(problem);
     fmt::print("{}", Json(Json::Members{{"repository", folder},
-                                        {"good", found.problems.empty()},
+                                        {"good", good},
                                         {"roles", std::move(roles)},
                                         {"targets", std::int64_t(found.targets)},
                                         {"blobs", std::int64_t(found.blobs)},
                                         {"bytes", std::int64_t(found.bytes)},
-                                        {"problems", std::move(problems)}})
+                                        {"warnings", expiring_json(warnings)},
+                                        {"problems", list_json(found.problems)},
+                                        {"staged_problems", list_json(making.staged_problems)}})
                          .pretty());
   } else {
     for (const auto& role : found.roles) {
@@ -103,8 +144,11 @@ Result<int> verify(const Args& args) {
     fmt::print("{}: {} targets and {} blobs, {}: {}\n", one_line(folder), found.targets,
                found.blobs, bytes_text(found.bytes),
                found.problems.empty() ? "good" : "not good; devices would refuse it");
+    print_expiring(stdout, warnings);
+    for (const std::string& problem : making.staged_problems)
+      fmt::print("  staged, not published: {}\n", one_line(problem));
   }
-  return found.problems.empty() ? 0 : 1;
+  return good ? 0 : 1;
 }
 
 }  // namespace
@@ -126,7 +170,8 @@ const Command kRepoVerify = {
     .summary =
         "Holds a published repository to all that a device holds it to. Every signature from the "
         "root on,\nevery expiry, every target and blob: a copy on a stick or a server is whole "
-        "when this says good.",
+        "when this says good. What is\nstaged is looked at too. A role that expires soon is a "
+        "warning, one that has expired an error.",
     .arguments = "FOLDER",
     .example = "  polder repo verify /media/stick/repo --root root.json",
     .options = kVerifyOptions,

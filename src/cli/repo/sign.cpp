@@ -4,6 +4,7 @@
 #include "cli/passphrase.h"
 #include "cli/repo/changes.h"
 #include "cli/repo/common.h"
+#include "cli/repo/expiry.h"
 #include "platform/file.h"
 #include "trust/tuf_limits.h"
 
@@ -18,29 +19,10 @@ constexpr Option kSignOptions[] = {
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
 
-// Tells what is to be signed. Errors: kDenied for a target whose file is not here or another.
-Status look_before_signing(const trust::tuf::Repository& repository, const Args& args) {
-  TRY_VALUE(const auto changes, repository.changes());
-  TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
-  std::size_t unseen = 0;
-  for (const auto& change : changes.targets) {
-    if (change.problem.empty()) continue;
-    ++unseen;
-    if (args.has("--without-files")) continue;
-    return fail(Code::kDenied,
-                "{}; nothing was signed: are the files of targets elsewhere, say --without-files",
-                change.problem);
-  }
-  if (!args.has("--json")) print_changes(stderr, changes, names);
-  if (unseen > 0) fmt::print(stderr, "polder: {} targets are signed unseen\n", unseen);
-  return {};
-}
-
 Result<int> sign(const Args& args) {
   if (!args.has("--key")) return fail(Code::kInvalid, "--key names the key that is to sign");
   TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
-  TRY(look_before_signing(repository, args));
   return finish_staging(repository, args, acts);
 }
 
@@ -50,7 +32,7 @@ constexpr Option kPublishOptions[] = {
      "also what no device would take: expired, without its files, of an early clock"},
     POLDER_AUDIT_LOG_OPTION,
     POLDER_PASSPHRASE_OPTION,
-    {"--json", "", "prints the roles as JSON"}};
+    {"--json", "", "prints what was published, and the roles, as JSON"}};
 
 // The timestamp names all else that was published by its digest.
 Status record_published(const trust::tuf::Repository& repository,
@@ -79,16 +61,26 @@ Result<int> publish(const Args& args) {
       return fail(good.error().code, "{}; nothing was published", good.error().message);
     }
   }
+  TRY_VALUE(const auto changes, repository.changes());
+  if (!args.has("--json")) print_changes(stderr, changes, names);
   if (Status done = repository.publish(signers.pointers(), now_s); !done.ok()) {
     return names.beside(std::move(done).error());
   }
   TRY_VALUE(const auto roles, repository.roles());
   TRY(record_published(repository, roles, signers.ids(), acts));
+  const auto warnings =
+      expiring(expiry_of(roles), repository.profile(), repository.folder(), now_s);
   if (args.has("--json")) {
-    trust::Json::Members versions;
-    for (const trust::tuf::RoleState& role : roles) versions[role.role] = role.version;
+    trust::Json::Members versions, expires;
+    for (const trust::tuf::RoleState& role : roles) {
+      versions[role.role] = role.version;
+      expires[role.role] = trust::tuf::time_text(role.expires_s);
+    }
     fmt::print("{}", trust::Json(trust::Json::Members{{"repository", repository.folder()},
-                                                      {"versions", std::move(versions)}})
+                                                      {"changes", changes_json(changes)},
+                                                      {"versions", std::move(versions)},
+                                                      {"expires", std::move(expires)},
+                                                      {"warnings", expiring_json(warnings)}})
                          .pretty());
     return 0;
   }
@@ -97,6 +89,7 @@ Result<int> publish(const Args& args) {
     fmt::print("published: timestamp version {}, good until {}; {} roles\n", role.version,
                trust::tuf::time_text(role.expires_s), roles.size());
   }
+  print_expiring(stderr, warnings);
   return 0;
 }
 
@@ -130,8 +123,10 @@ const Command kRepoPublish = {
     .name = "repo publish",
     .summary =
         "Makes what is staged public, with a new snapshot and timestamp. Nothing staged: a new "
-        "timestamp.\nAll is checked before the first file is written, and clients see all of it or "
-        "nothing. Any web server\nor a USB stick can serve metadata/, targets/ and blobs/.",
+        "timestamp.\nWhat changes by it is shown first. All is checked before the first file is "
+        "written, and "
+        "clients see all\nof it or nothing. Any web server or a USB stick can serve metadata/, "
+        "targets/ and blobs/.",
     .arguments = "FOLDER",
     .example = "  polder repo publish repo --key online.pem",
     .options = kPublishOptions,

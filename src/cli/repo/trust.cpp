@@ -16,6 +16,7 @@ constexpr Option kDelegateOptions[] = {
     {"--threshold", "N", "how many of them must sign (default: 1)", false, whole<1, 256>, true},
     {"--path", "PATTERN", "targets that it signs, such as 'people/*/*'; '*' stops at '/'", true},
     {"--go-on", "", "a target that the role does not list is looked for in the roles after it"},
+    {"--force", "", "also a key that signs online (snapshot, timestamp, assignments) and offline"},
     POLDER_REPO_SIGN_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
@@ -43,8 +44,11 @@ Result<int> delegate(const Args& args) {
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
   TRY_VALUE(const trust::tuf::Trust trust, trust_of(args, "--role-key", "--threshold", 1));
   TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY(repository.delegate(args.positional()[1], trust, args.all("--path"), !args.has("--go-on"),
-                          now_s));
+  if (Status done = repository.delegate(args.positional()[1], trust, args.all("--path"),
+                                        !args.has("--go-on"), now_s, args.has("--force"));
+      !done.ok()) {
+    return beside_given_keys(std::move(done).error(), args);
+  }
   TRY(tell_of_covered(repository, args.positional()[1], args.all("--path")));
   TRY(acts.add(trust::Act::kRoleDelegated, args.positional()[1], {},
                {{"repository", repository.folder()},
@@ -59,6 +63,7 @@ constexpr Option kRotateOptions[] = {
     {"--add", "PUB.pem", "a public key that is to sign as well", true},
     {"--remove", "KEYID", "the id of a key that is to sign no more", true},
     {"--threshold", "N", "how many keys must sign from now on", false, whole<1, 256>, true},
+    {"--force", "", "also a key that signs online and offline; none of root and of an online role"},
     POLDER_REPO_SIGN_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
@@ -87,7 +92,11 @@ Result<int> rotate(const Args& args) {
     return fail(Code::kInvalid, "nothing to change: give --add, --remove or --threshold");
   }
   TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY(repository.rotate(args.positional().subspan(1), add, remove, threshold, now_s));
+  if (Status done = repository.rotate(args.positional().subspan(1), add, remove, threshold, now_s,
+                                      args.has("--force"));
+      !done.ok()) {
+    return beside_given_keys(std::move(done).error(), args);
+  }
   for (const std::string& role : args.positional().subspan(1)) {
     trust::Json::Members details{{"repository", repository.folder()},
                                  {"added", ids_json(add)},

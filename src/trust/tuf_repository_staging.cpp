@@ -1,0 +1,253 @@
+// Files of targets and blobs from when they are added until they are published. They wait in
+// staged/, which nobody is served, and come to their places when everything that was staged is
+// signed.
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/text.h"
+#include "platform/random_access.h"
+#include "trust/file_digest.h"
+#include "trust/manifest.h"
+#include "trust/release_folder.h"
+#include "trust/tuf_repository_files.h"
+
+namespace polder::trust::tuf {
+
+// --- Names and places ---
+
+std::string target_name(std::string_view path, std::string_view digest) {
+  const std::size_t slash = path.rfind('/');
+  const std::size_t start = slash == path.npos ? 0 : slash + 1;
+  return fmt::format("targets/{}{}.{}", path.substr(0, start), digest, path.substr(start));
+}
+
+std::string digest_of(const std::optional<TargetFile>& file) {
+  if (!file) return {};
+  const auto digest = file->hashes.find("sha256");
+  return digest == file->hashes.end() ? "" : digest->second;
+}
+
+bool is_manifest(std::string_view path) {
+  return path.ends_with("/manifest.json") && std::ranges::count(path, '/') == 2;
+}
+
+std::string Repository::staged_place(const std::string& name) const {
+  return folder_ + "/staged/" + name;
+}
+
+std::string Repository::place_of(const std::string& name) const {
+  std::string served = folder_ + "/" + name;
+  return file_exists(served) ? served : staged_place(name);
+}
+
+std::string Repository::target_place(const std::string& path, std::string_view digest) const {
+  return place_of(target_name(path, digest));
+}
+
+// What is written is what was hashed: the file may change meanwhile.
+Status Repository::keep_file(const std::string& file, const std::string& place,
+                             const Sha256& digest) {
+  if (file_exists(place)) {
+    const auto there = digest_file(place, kMaxTargetBytes);
+    if (there && there->sha256 == digest) return {};
+  }
+  DiskStore disk;
+  TRY(make_folders(parent_of(place)));
+  TRY_VALUE(const auto output, disk.create(place));
+  Sha256Stream copied;
+  TRY_VALUE([[maybe_unused]] const std::uint64_t bytes,
+            stream_file(file, kMaxTargetBytes, [&](std::string_view piece) {
+              copied.update(piece);
+              return output->write(piece);
+            }));
+  if (const Sha256 found = copied.finish(); found != digest) {
+    return fail(
+        Code::kCorrupt,
+        "{}: SHA-256 {} expected, {} found: it is damaged, or was changed while it was copied",
+        file, hex(digest), hex(found));
+  }
+  return output->commit();
+}
+
+Result<Manifest> Repository::read_manifest(const std::string& path,
+                                           const TargetFile& target) const {
+  TRY_VALUE(const std::string bytes, read_target_file(path, target, kMaxManifestBytes));
+  return Manifest::parse(bytes, path);
+}
+
+// --- Whether they are there ---
+
+namespace {
+
+Status check_size(const std::string& place, std::int64_t bytes) {
+  const auto file = open_readable(place);
+  if (file.ok() && (*file)->size() == std::uint64_t(bytes)) return {};
+  if (file.ok()) {
+    return fail(Code::kCorrupt, "{}: {} bytes expected, {} found: add it again", place, bytes,
+                (*file)->size());
+  }
+  if (file.error().code != Code::kNotFound) return file.error();
+  return fail(Code::kNotFound, "{}: is missing: copy it here, or add it again", place);
+}
+
+std::string problem_of_file(const std::string& place, std::int64_t bytes,
+                            const std::string& digest) {
+  if (const Status size = check_size(place, bytes); !size.ok()) return size.error().message;
+  const auto found = digest_file(place, std::uint64_t(bytes));
+  if (!found.ok()) return found.error().message;
+  if (hex(found->sha256) == digest) return {};
+  return fmt::format("{}: SHA-256 {} found: it is damaged, add it again", place,
+                     hex(found->sha256));
+}
+
+}  // namespace
+
+std::string Repository::problem_of(const std::string& path, const TargetFile& target) const {
+  const std::string digest = digest_of(target);
+  return problem_of_file(target_place(path, digest), target.length, digest);
+}
+
+Result<std::vector<std::string>> Repository::staged_problems() const {
+  std::vector<std::string> problems;
+  const auto note = [&](std::string problem) {
+    if (!problem.empty()) problems.push_back(std::move(problem));
+  };
+  TRY_VALUE(const Changes staged, changes());
+  for (const TargetChange& change : staged.targets) {
+    note(change.problem);
+    if (change.after.empty() || !change.problem.empty() || !is_manifest(change.path)) continue;
+    TRY_VALUE(const std::string bytes,
+              read_file(target_place(change.path, change.after), kMaxManifestBytes));
+    const auto manifest = Manifest::parse(bytes, change.path);
+    if (!manifest.ok()) {
+      note(manifest.error().message);
+      continue;
+    }
+    for (const auto& [digest, blob] : manifest->blobs)
+      note(problem_of_file(place_of(blob_place(digest)), blob.bytes, hex(digest)));
+  }
+  return problems;
+}
+
+// --- Before publishing ---
+
+namespace {
+
+Status check_expiry(const std::string& folder, const std::string& role, std::int64_t expires_s,
+                    std::int64_t now_s) {
+  if (expires_s > now_s) return {};
+  return fail(Code::kDenied,
+              "role '{}' expired on {}, so no device would take this: 'polder repo renew {} {}', "
+              "and sign it, or set this machine's clock, which says {}",
+              role, time_text(expires_s), folder, role, time_text(now_s));
+}
+
+}  // namespace
+
+Status Repository::check_release_blobs(const std::string& path, const TargetFile& target) const {
+  TRY_VALUE(const Manifest manifest, read_manifest(path, target));
+  for (const auto& [digest, blob] : manifest.blobs) {
+    TRY(check_size(place_of(blob_place(digest)), blob.bytes));
+  }
+  return {};
+}
+
+Status Repository::check_publishable(std::int64_t now_s) const {
+  TRY_VALUE(const auto timestamp, or_none(published<Timestamp>("timestamp")));
+  const std::int64_t expires_s = now_s + profile_.timestamp_days * kDayS;
+  if (timestamp && expires_s < timestamp->expires_s) {
+    return fail(Code::kDenied,
+                "timestamp: would hold until {}, and the one before holds until {}: set this "
+                "machine's clock, which says {}",
+                time_text(expires_s), time_text(timestamp->expires_s), time_text(now_s));
+  }
+  TRY_VALUE(const auto root, current<Root>("root"));
+  TRY(check_expiry(folder_, "root", root.body.expires_s, now_s));
+  return visit_targets([&](const std::string& role, const Targets& body) -> Status {
+    TRY(check_expiry(folder_, role, body.expires_s, now_s));
+    for (const auto& [path, target] : body.targets) {
+      TRY(check_size(target_place(path, digest_of(target)), target.length));
+      if (is_manifest(path)) TRY(check_release_blobs(path, target));
+    }
+    return {};
+  });
+}
+
+// --- To their places, or away ---
+
+Status Repository::serve(const std::string& name) const {
+  const std::string waits = staged_place(name), served = folder_ + "/" + name;
+  if (file_exists(served) || !file_exists(waits)) return {};
+  TRY(make_folders(parent_of(served)));
+  return move_file(waits, served);
+}
+
+Status Repository::serve_listed() const {
+  return visit_targets([&](const std::string&, const Targets& body) -> Status {
+    for (const auto& [path, target] : body.targets) {
+      const auto manifest = is_manifest(path) ? read_manifest(path, target) : Manifest();
+      // What is no manifest is published by force, and has no blobs.
+      if (manifest.ok())
+        for (const auto& [digest, blob] : manifest->blobs) TRY(serve(blob_place(digest)));
+      TRY(serve(target_name(path, digest_of(target))));
+    }
+    return {};
+  });
+}
+
+// Nothing published names them, also where they have come to their places already.
+Status Repository::forget_files() const {
+  TRY_VALUE(const Changes staged, changes());
+  std::set<std::string> places;
+  std::set<Sha256> blobs;
+  for (const TargetChange& change : staged.targets) {
+    if (change.after.empty()) continue;
+    const std::string place = target_place(change.path, change.after);
+    places.insert(place);
+    if (!is_manifest(change.path) || !change.problem.empty()) continue;
+    TRY_VALUE(const std::string bytes, read_file(place, kMaxManifestBytes));
+    const auto manifest = Manifest::parse(bytes, change.path);
+    if (!manifest) continue;
+    for (const auto& [digest, blob] : manifest->blobs) blobs.insert(digest);
+  }
+  TRY_VALUE(const auto snapshot, or_none(published<Snapshot>("snapshot")));
+  for (const auto& [file, meta] : snapshot.value_or(Snapshot()).meta) {
+    if (places.empty()) break;
+    TRY_VALUE(const auto listed, published<Targets>(file.substr(0, file.size() - 5)));
+    for (const auto& [path, target] : listed.body.targets) {
+      places.erase(target_place(path, digest_of(target)));
+      if (blobs.empty() || !is_manifest(path)) continue;
+      const auto manifest = read_manifest(path, target);
+      if (!manifest.ok()) blobs.clear();  // which it has is not known: all stay
+      else
+        for (const auto& [digest, blob] : manifest->blobs) blobs.erase(digest);
+    }
+  }
+  for (const Sha256& digest : blobs) TRY(remove_file(place_of(blob_place(digest))));
+  for (const std::string& place : places) TRY(remove_file(place));
+  return {};
+}
+
+Status Repository::discard() {
+  TRY(forget_files());
+  TRY_VALUE(const auto roles, staged_roles());
+  for (const std::string& role : roles) {
+    // Of a publication that was cut off. A root that clients may have followed to stays.
+    TRY_VALUE(const std::int64_t published, published_version(role));
+    if (role != "root") TRY(remove_file(published_path(role, published + 1)));
+    TRY(remove_file(staged_path(role)));
+  }
+  return empty_staged();
+}
+
+// Once no role is staged: of what was added and replaced or removed before it was published.
+Status Repository::empty_staged() const {
+  for (const char* name : {"targets", "blobs"}) {
+    const std::string folder = staged_place(name);
+    if (file_exists(folder)) TRY(trim_folder(folder, 0, 0));
+  }
+  return {};
+}
+
+}  // namespace polder::trust::tuf

@@ -158,7 +158,9 @@ Json::Members details_of(const std::optional<Checkpoint>& after) {
   return {{kAfter, after->origin}, {kSize, std::int64_t(after->size)}, {kRoot, hex(after->root)}};
 }
 
-Result<std::optional<Checkpoint>> read_after(const Entry& first, const std::string& where) {
+}  // namespace
+
+Result<std::optional<Checkpoint>> end_before(const Entry& first, const std::string& where) {
   if (first.details.empty()) return std::optional<Checkpoint>();
   const Json details(first.details);
   TRY_VALUE(const Object object, Object::of(details, where));
@@ -170,6 +172,8 @@ Result<std::optional<Checkpoint>> read_after(const Entry& first, const std::stri
   TRY_VALUE(after.root, read_digest(object, kRoot));
   return std::optional(std::move(after));
 }
+
+namespace {
 
 Status take_entry(std::string_view line, const std::string& where, Walk& walk) {
   const std::uint64_t size = walk.tree.size();
@@ -186,7 +190,7 @@ Status take_entry(std::string_view line, const std::string& where, Walk& walk) {
   }
   if (begins) {
     walk.report.origin = entry.object;
-    TRY_VALUE(walk.report.after, read_after(entry, where));
+    TRY_VALUE(walk.report.after, end_before(entry, where));
   }
   walk.tree.add(leaf_hash(line));
   return {};

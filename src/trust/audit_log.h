@@ -120,6 +120,9 @@ using NextCheckpoint = std::function<Result<std::optional<Checkpoint>>()>;
 Result<LogReport> verify_log(const ReadableFile& log, std::vector<Checkpoint> checkpoints,
                              const NextCheckpoint& beside = {});
 
+// What the first entry of a log says of the log that it goes on from, if of any. Errors: kCorrupt.
+Result<std::optional<Checkpoint>> end_before(const Entry& first, const std::string& where);
+
 class AuditLog {
  public:
   // For a new log: its name, and who begins it when.

@@ -11,6 +11,7 @@ namespace polder::trust {
 namespace {
 
 constexpr std::string_view kInclusion = "polder-audit-inclusion-1";
+constexpr std::string_view kSegmentsInclusion = "polder-audit-inclusion-2";
 constexpr std::string_view kConsistency = "polder-audit-consistency-1";
 
 Result<Checkpoint> parse_note(std::string_view note, std::string_view where) {
@@ -74,15 +75,46 @@ Result<Walked> prove(const ReadableFile& log, const Checkpoint& checkpoint,
   return Walked{builder.proof(), std::move(entry)};
 }
 
+// The end of the segment that the first entry of this one goes on from.
+Result<Checkpoint> end_of_older(const std::string& first, const Checkpoint& segment,
+                                const std::string& where) {
+  TRY_VALUE(const Entry entry, Entry::parse(first, where));
+  TRY_VALUE(auto end, end_before(entry, where));
+  if (entry.sequence != 0 || entry.object != segment.origin || !end) {
+    return fail(Code::kDenied, "{}: not the first entry of '{}', which goes on from another", where,
+                segment.origin);
+  }
+  return *std::move(end);
+}
+
+// From the newest segment back to the one that has the entry.
+Result<Checkpoint> check_later(const Object& proof, Checkpoint end) {
+  TRY_VALUE(const Json::Array* later, proof.array("later", kMaxLaterSegments));
+  for (std::size_t i = later->size(); i-- > 0;) {
+    TRY_VALUE(const Object segment,
+              Object::of((*later)[i], fmt::format("{}[{}]", proof.place("later"), i)));
+    TRY(segment.only({"first", "hashes"}));
+    TRY_VALUE(const std::string first, segment.text("first", kMaxEntryBytes));
+    TRY_VALUE(const auto hashes, hashes_of(segment));
+    TRY(verify_inclusion(leaf_hash(first), 0, end.size, hashes, end.root));
+    TRY_VALUE(end, end_of_older(first, end, segment.place("first")));
+  }
+  return end;
+}
+
 Result<Proven> check_inclusion(const Object& proof, std::span<const PublicKey> keys) {
-  TRY(proof.only({"checkpoint", "entry", "format", "hashes"}));
   TRY_VALUE(const std::string note, proof.text("checkpoint", kMaxNoteBytes));
   TRY_VALUE(const std::string line, proof.text("entry", kMaxEntryBytes));
   TRY_VALUE(const auto hashes, hashes_of(proof));
   TRY_VALUE(Checkpoint checkpoint, open_checkpoint(note, keys, proof.place("checkpoint")));
   TRY_VALUE(Entry entry, Entry::parse(line, proof.place("entry")));
-  TRY(verify_inclusion(leaf_hash(line), entry.sequence, checkpoint.size, hashes, checkpoint.root));
-  return Proven{std::move(checkpoint), std::move(entry), {}};
+  std::optional<Checkpoint> within;
+  if (proof.has("later")) {
+    TRY_VALUE(within, check_later(proof, checkpoint));
+  }
+  const Checkpoint& end = within ? *within : checkpoint;
+  TRY(verify_inclusion(leaf_hash(line), entry.sequence, end.size, hashes, end.root));
+  return Proven{std::move(checkpoint), std::move(entry), std::move(within), {}};
 }
 
 Result<Proven> check_consistency(const Object& proof, std::span<const PublicKey> keys) {
@@ -97,7 +129,7 @@ Result<Proven> check_consistency(const Object& proof, std::span<const PublicKey>
                 newer.origin);
   }
   TRY(verify_consistency(older.size, newer.size, older.root, newer.root, hashes));
-  return Proven{std::move(newer), {}, std::move(older)};
+  return Proven{std::move(newer), {}, {}, std::move(older)};
 }
 
 }  // namespace
@@ -117,6 +149,29 @@ Result<Json> prove_entry(const ReadableFile& log, std::uint64_t sequence, std::s
   proof.emplace("entry", walked.entry);
   proof.emplace("hashes", hashes_json(walked.hashes));
   return Json(std::move(proof));
+}
+
+Result<Json> prove_entry(std::span<const ReadableFile* const> segments, std::uint64_t sequence,
+                         std::string_view note) {
+  TRY_VALUE(Checkpoint end, parse_note(note, "the checkpoint"));
+  Json::Array later;
+  for (std::size_t i = segments.size(); i-- > 1;) {
+    TRY_VALUE(const Walked first, prove(*segments[i], end, inclusion_ranges(0, end.size), 0));
+    later.insert(later.begin(),
+                 Json::Members{{"first", first.entry}, {"hashes", hashes_json(first.hashes)}});
+    TRY_VALUE(end, end_of_older(first.entry, end, segments[i]->path() + ": entry 0"));
+  }
+  if (sequence >= end.size) {
+    return fail(Code::kInvalid, "{}: has the entries 0 to {}, not {}", segments[0]->path(),
+                std::int64_t(end.size) - 1, sequence);
+  }
+  TRY_VALUE(const Walked walked,
+            prove(*segments[0], end, inclusion_ranges(sequence, end.size), sequence));
+  return Json(Json::Members{{"format", kSegmentsInclusion},
+                            {"checkpoint", note},
+                            {"entry", walked.entry},
+                            {"hashes", hashes_json(walked.hashes)},
+                            {"later", std::move(later)}});
 }
 
 Result<Json> prove_growth(const ReadableFile& log, std::string_view old_note,
@@ -155,12 +210,14 @@ Result<Proven> check_proof(std::string_view json, std::span<const PublicKey> key
   TRY_VALUE(const Json document, Json::parse(json, where));
   TRY_VALUE(const Object proof, Object::of(document, std::string(where)));
   TRY_VALUE(const std::string format, proof.text("format", 64));
-  if (format != kInclusion && format != kConsistency) {
-    return fail(Code::kIncompatible, "{}: '{}' or '{}' expected", proof.place("format"), kInclusion,
-                kConsistency);
-  }
+  if (format == kInclusion) TRY(proof.only({"checkpoint", "entry", "format", "hashes"}));
+  else if (format == kSegmentsInclusion)
+    TRY(proof.only({"checkpoint", "entry", "format", "hashes", "later"}));
+  else if (format != kConsistency)
+    return fail(Code::kIncompatible, "{}: '{}', '{}' or '{}' expected", proof.place("format"),
+                kInclusion, kSegmentsInclusion, kConsistency);
   auto proven =
-      format == kInclusion ? check_inclusion(proof, keys) : check_consistency(proof, keys);
+      format == kConsistency ? check_consistency(proof, keys) : check_inclusion(proof, keys);
   if (!proven && proven.error().code == Code::kDenied) return std::move(proven).error().at(where);
   return proven;
 }

@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "platform/storage_fake.h"
+#include "trust/audit_proof.h"
 #include "trust/testing.h"
 
 namespace polder::trust {
@@ -105,6 +106,57 @@ TEST(AuditSegments, StayBelowTheirCapForEver) {
 }
 
 // Also where nothing but the end of the last segment is signed.
+// An entry of any segment, by a checkpoint of the newest.
+TEST(AuditSegments, ALaterCheckpointProvesWhatCameBefore) {
+  TestSigner signer("log");
+  FakeStorage disk;
+  AuditSegments log = open(disk);
+  for (int i = 1; i <= 40; ++i) ASSERT_TRUE(log.append(record_of(i), nullptr));
+  ASSERT_TRUE(log.sign(signer));
+  disk.settle();
+  const Files files = disk.files();
+  std::vector<MemoryAppendFile> logs;
+  for (std::uint64_t n = 1; files.contains("audit/" + segment_file(n)); ++n)
+    logs.emplace_back(files.at("audit/" + segment_file(n)));
+  ASSERT_GE(logs.size(), 4u);
+  std::vector<const ReadableFile*> segments;
+  for (const MemoryAppendFile& file : logs) segments.push_back(&file);
+  const std::string notes = files.at("audit/" + checkpoints_path(segment_file(logs.size())));
+  const std::string note = notes.substr(0, notes.size() - 1);
+  const auto check = [&](const std::string& proof) {
+    return check_proof(proof, {&signer.public_key(), 1}, "proof.json");
+  };
+  for (const std::uint64_t entry : {0, 3}) {
+    const std::string proof = prove_entry(segments, entry, note).value().pretty();
+    const Proven proven = check(proof).value();
+    EXPECT_EQ(proven.entry->sequence, entry);
+    EXPECT_EQ(proven.within->origin, kStart.origin);
+    EXPECT_EQ(proven.checkpoint.origin, segment_origin(kStart.origin, logs.size()));
+  }
+  EXPECT_EQ(prove_entry(segments, 99, note).error().code, Code::kInvalid);
+  // One that is left out, or another than it was.
+  std::vector<const ReadableFile*> gap = segments;
+  gap.erase(gap.begin() + 1);
+  EXPECT_FALSE(prove_entry(gap, 3, note).ok());
+  const MemoryAppendFile other(files.at("audit/log.2"));
+  std::vector<const ReadableFile*> changed = segments;
+  changed[0] = &other;
+  EXPECT_EQ(prove_entry(changed, 3, note).error().code, Code::kCorrupt);
+  // Every part of a proof counts.
+  const Json proof = prove_entry(segments, 3, note).value();
+  const std::string text = proof.compact();
+  int tried = 0;
+  for (std::size_t i = 0; i < text.size(); i += 7) {
+    std::string damaged = text;
+    damaged[i] = damaged[i] == 'A' ? 'B' : 'A';
+    const auto json = Json::parse(damaged, "p");
+    if (json.ok() && *json == proof) continue;
+    ++tried;
+    EXPECT_FALSE(check(damaged).ok()) << i;
+  }
+  EXPECT_GT(tried, 500);
+}
+
 TEST(AuditSegments, EveryChangeIsFound) {
   TestSigner signer("log");
   FakeStorage disk;

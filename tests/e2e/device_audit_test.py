@@ -120,6 +120,23 @@ class DeviceAudit(Device):
             self.assertEqual(proven["checkpoint"]["origin"], "polderd/camera-17/3")
             self.assertIn(key, proven)
         self.audit_of("prove", self.audit / "log.3", "--entry", 7, "--output", proof)
+        # An earlier one, by the newest checkpoint or by one that was kept.
+        for words, origin in (((), "polderd/camera-17/4"),
+                              (("--checkpoint", kept), "polderd/camera-17/3")):
+            self.audit_of("prove", self.audit, "--segment", 2, "--entry", 1, *words, "--output",
+                          proof)
+            proven = json.loads(self.audit_of("check-proof", proof, "--key", self.public,
+                                              "--json"))
+            self.assertEqual((proven["checkpoint"]["origin"], proven["within"]["origin"],
+                              proven["entry"]["sequence"]),
+                             (origin, "polderd/camera-17/2", 1))
+        self.assertIn("by the checkpoint of polderd/camera-17/3", self.audit_of(
+            "check-proof", proof, "--key", self.public))
+        for words, says in ((("--segment", 1), "log is not here any more; here are segments 2 to "),
+                            (("--segment", 4, "--checkpoint", kept), "log.4 came later"),
+                            (("--segment", 2, "--since", kept), "--segment goes with --entry")):
+            entry = () if "--since" in words else ("--entry", 1)
+            self.assertIn(says, self.audit_of("prove", self.audit, *words, *entry, status=1))
         for path in self.audit.glob("log.3*"):
             path.unlink()
         said = self.audit_of("prove", self.audit, "--since", kept, status=1)

@@ -49,6 +49,7 @@ WRONG = {
     "--signature": [], "--public-key": [], "--earlier": [], "--actor": [], "--act": [],
     "--object": [], "--detail": [], "--origin": [], "--since": [], "--checkpoint": [], "--to": [],
     "--add-recipient": [], "--audit-log": [], "--baselines": [],
+    "--segment": ["", "abc", "-1", "0", "1.5", "99999999999999999999"],
     "--entry": ["", "abc", "-1", "1.5", "99999999999999999999"],
     "--last": ["", "abc", "-1", "0", "1000001"],
     "--threshold": THRESHOLDS, "--root-threshold": THRESHOLDS, "--targets-threshold": THRESHOLDS,

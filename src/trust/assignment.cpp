@@ -74,9 +74,11 @@ Result<Assignment> Assignment::parse(std::string_view bytes, std::string_view wh
 }
 
 Status Assignment::validate() const {
-  if (device.size() > kMaxAssignedDeviceBytes || !is_release_name(device)) {
-    return fail(Code::kInvalid, "device: '{}' is no device's name", clipped(device));
+  if (device.size() > kMaxAssignedDeviceBytes) {
+    return fail(Code::kInvalid, "device: a name of at most {} characters expected, '{}' found",
+                kMaxAssignedDeviceBytes, clipped(device));
   }
+  if (!is_release_name(device)) return Error{Code::kInvalid, not_a_name("device", device)};
   if (releases.size() > kMaxAssignedReleases) {
     return fail(Code::kExhausted, "releases: {}; {} at most", releases.size(),
                 kMaxAssignedReleases);
@@ -85,7 +87,7 @@ Status Assignment::validate() const {
   int runtimes = 0;
   for (const AssignedRelease& release : releases) {
     if (!is_release_name(release.model)) {
-      return fail(Code::kInvalid, "releases: '{}' is no model's name", clipped(release.model));
+      return Error{Code::kInvalid, not_a_name("releases: model", release.model)};
     }
     if (!models.insert(release.model).second) {
       return fail(Code::kInvalid, "releases: '{}' twice", release.model);

@@ -62,10 +62,11 @@ TEST(Assignment, WrongFormsSayWhatWasExpected) {
        [](auto& m) { (*release(m, 0).members())["slot"] = "a"; });
   says("a.json.releases[1].version: a version such as",
        [](auto& m) { (*release(m, 1).members())["version"] = "1"; });
-  says("'../x' is no model's name", [](auto& m) { (*release(m, 0).members())["name"] = "../x"; });
+  says("in front, expected, '../x' found",
+       [](auto& m) { (*release(m, 0).members())["name"] = "../x"; });
   says("'polderd' twice", [](auto& m) { (*release(m, 0).members())["name"] = "polderd"; });
   says("2 of slot runtime", [](auto& m) { (*release(m, 0).members())["slot"] = "runtime"; });
-  says("'a/b' is no device's name", [](auto& m) { m["device"] = "a/b"; });
+  says("device: a name of 1 to 128 letters", [](auto& m) { m["device"] = "a/b"; });
   says("a.json.device", [](auto& m) { m["device"] = std::string(65, 'a'); });
   says("a.json.not_before: a time such as", [](auto& m) { m["not_before"] = "tomorrow"; });
   says("a.json.retry", [](auto& m) { m["retry"] = -1; });

@@ -29,7 +29,7 @@ Result<Floors> Floors::parse(std::string_view bytes, std::string_view where) {
   Floors result;
   for (const auto& [model, value] : here.members()) {
     if (!is_release_name(model)) {
-      return fail(Code::kCorrupt, "{}: '{}' is no model's name", here.where(), clipped(model));
+      return Error{Code::kCorrupt, not_a_name(here.where() + ": model", model)};
     }
     TRY_VALUE(const std::string text, here.text(model, kMaxVersionBytes));
     TRY_VALUE(result.floors[model], Version::parse(text, here.place(model)));
@@ -50,7 +50,7 @@ bool Floors::allows(const std::string& model, const Version& version) const {
 
 Status Floors::raise(const std::string& model, const Version& version) {
   if (!is_release_name(model)) {
-    return fail(Code::kInvalid, "'{}' is no model's name", clipped(model));
+    return Error{Code::kInvalid, not_a_name("model", model)};
   }
   if (!allows(model, version)) {
     return fail(Code::kDenied, "the floor of '{}' is {}, above {}: floors only rise", model,

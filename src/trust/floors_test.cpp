@@ -53,7 +53,7 @@ TEST(Floors, WrongFormsSayWhatWasExpected) {
   says(R"({"format":2,"floors":{},"new":1})", "floors of format 2; this build reads format 1");
   says(R"({"format":1})", "f.json.floors");
   says(R"({"format":1,"floors":{},"floor":{}})", "no such member; is 'floors' meant?");
-  says(R"({"format":1,"floors":{"a/b":"1.0.0"}})", "'a/b' is no model's name");
+  says(R"({"format":1,"floors":{"a/b":"1.0.0"}})", "in front, expected, 'a/b' found");
   says(R"({"format":1,"floors":{"a":"1.0"}})", "f.json.floors.a: a version such as");
   says(R"({"format":1,"floors":{"a":1}})", "f.json.floors.a");
   says(R"({"format":1,"floors":{"a":"1.0.0","a":"0.1.0"}})", "twice");

@@ -57,8 +57,9 @@ Status check_artifacts(const Manifest& manifest) {
   for (std::size_t i = 0; i < manifest.artifacts.size(); ++i) {
     const Artifact& artifact = manifest.artifacts[i];
     const std::string where = fmt::format("artifacts[{}] '{}'", i, clipped(artifact.name));
-    if (!is_release_name(artifact.name)) return invalid(where + ".name: not a name");
-    if (!is_release_name(artifact.target)) return invalid(where + ".target: not a name");
+    if (!is_release_name(artifact.name)) return invalid(not_a_name(where + ".name", artifact.name));
+    if (!is_release_name(artifact.target))
+      return invalid(not_a_name(where + ".target", artifact.target));
     TRY(check_requires(artifact, where));
     TRY(check_limits(artifact.limits, where + ".limits"));
     if (artifact.sealed && (artifact.sealed->bytes < 0 || artifact.sealed->bytes > kMaxBlobBytes)) {
@@ -92,7 +93,7 @@ Status check_goldens(const Manifest& manifest) {
   std::set<std::string_view> names;
   for (const Golden& golden : manifest.goldens) {
     const std::string where = fmt::format("goldens '{}'", clipped(golden.name));
-    if (!is_release_name(golden.name)) return invalid(where + ".name: not a name");
+    if (!is_release_name(golden.name)) return invalid(not_a_name(where + ".name", golden.name));
     if (!names.insert(golden.name).second) return invalid(where + ": that name twice");
     const bool known = std::ranges::any_of(manifest.artifacts, [&](const Artifact& artifact) {
       return artifact.name == golden.artifact && artifact.kind != ArtifactKind::kRuntime;
@@ -116,7 +117,8 @@ Status check_baselines(const Manifest& manifest) {
   std::set<std::string_view> signals;
   for (const Baseline& baseline : manifest.baselines) {
     const std::string where = fmt::format("baselines '{}'", clipped(baseline.signal));
-    if (!is_release_name(baseline.signal)) return invalid(where + ".signal: not a name");
+    if (!is_release_name(baseline.signal))
+      return invalid(not_a_name(where + ".signal", baseline.signal));
     if (!signals.insert(baseline.signal).second) return invalid(where + ": that signal twice");
     for (std::size_t i = 0; i < baseline.edges.size(); ++i) {
       const bool rises = i == 0 || baseline.edges[i - 1] < baseline.edges[i];
@@ -388,6 +390,13 @@ bool is_release_name(std::string_view name) {
   });
 }
 
+std::string not_a_name(std::string_view where, std::string_view name) {
+  return fmt::format(
+      "{}: a name of 1 to {} letters, digits, '.', '-' and '_', none of '.-' in front, expected, "
+      "'{}' found",
+      where, kMaxReleaseNameBytes, clipped(name));
+}
+
 std::string_view artifact_kind_name(ArtifactKind kind) {
   static constexpr std::string_view kNames[] = {"plan", "tflite", "onnx", "runtime"};
   return kNames[int(kind)];
@@ -426,7 +435,7 @@ Limits Manifest::limits_of(const Artifact& artifact) const {
 }
 
 Status Manifest::validate() const {
-  if (!is_release_name(model)) return invalid("model: not a name");
+  if (!is_release_name(model)) return invalid(not_a_name("model", model));
   TRY(check_spdx(licence, "licence"));
   TRY(check_artifacts(*this));
   TRY(check_pipeline(*this));

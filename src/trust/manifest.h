@@ -58,6 +58,8 @@ inline constexpr int kBaselineBins = 16;
 // Letters, digits, '.', '-' and '_', at most kMaxReleaseNameBytes, and no '.' or '-' in front: fit
 // to be the name of a file anywhere.
 bool is_release_name(std::string_view name);
+// What is wrong with one that is none, with the form that is expected: "`where`: a name of ...".
+std::string not_a_name(std::string_view where, std::string_view name);
 
 enum class ArtifactKind : std::uint8_t {
   kPlan,     // "plan": a compiled model (runtime/plan.h)

@@ -17,10 +17,7 @@ constexpr std::size_t kMaxTextBytes = 256;
 Result<std::string> read_name(const Object& object, std::string_view name) {
   TRY_VALUE(std::string text, object.text(name, kMaxTextBytes));
   if (is_release_name(text)) return text;
-  return fail(Code::kCorrupt,
-              "{}: a name of 1 to {} letters, digits, '.', '-' and '_', none of '.-' in front, "
-              "expected, '{}' found",
-              object.place(name), kMaxReleaseNameBytes, clipped(text));
+  return Error{Code::kCorrupt, not_a_name(object.place(name), text)};
 }
 
 Status read_optional_text(const Object& object, std::string_view name, std::size_t max_bytes,

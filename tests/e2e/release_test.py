@@ -308,7 +308,7 @@ class Release(unittest.TestCase):
                 ("[[artifact]]", "[artifact]", "[[its name]]"),
                 ('version = "1.2.0"', 'version = "1.2"', "release.toml:3", "a version such as"),
                 ('"Apache-2.0"', '"a b"', "an SPDX expression"),
-                ('model = "levels"', 'model = "a/b"', "release.toml: model: not a name"),
+                ('model = "levels"', 'model = "a/b"', "model: a name of 1 to 128 letters"),
                 ("15.5]", "]", "15 edges and 16 counts expected, 14 and 16 found"),
                 ("[0, 1,", "[0.5, 1,", "whole numbers"),
                 ("memory_bytes = 64_000_000", "memory_bytes = 9e30", "memory_bytes"),

@@ -1,5 +1,6 @@
 // polder repo floor and assign: what devices may, and are to, run.
 #include <algorithm>
+#include <cctype>
 #include <optional>
 
 #include "base/fail.h"
@@ -96,11 +97,21 @@ Result<trust::AssignedRelease> release_of(const trust::tuf::Repository& reposito
   }
   trust::AssignedRelease release;
   release.model = text.substr(0, equals);
+  if (!trust::is_release_name(release.model))
+    return Error{Code::kInvalid, trust::not_a_name("NAME=VERSION", release.model)};
   TRY_VALUE(release.version, version_of(text.substr(equals + 1)));
   const std::string target =
       fmt::format("{}/{}/manifest.json", release.model, release.version.text());
-  TRY_VALUE(const std::string bytes, repository.read_target(target, trust::kMaxManifestBytes));
-  TRY_VALUE(const trust::Manifest manifest, trust::Manifest::parse(bytes, target));
+  const auto bytes = repository.read_target(target, trust::kMaxManifestBytes);
+  if (!bytes.ok() && bytes.error().code == Code::kNotFound) {
+    return fail(
+        Code::kNotFound,
+        "{}: no release {} {} is here; 'polder repo show' lists what there is, 'polder repo "
+        "add' adds one",
+        repository.folder(), release.model, release.version.text());
+  }
+  if (!bytes.ok()) return bytes.error();
+  TRY_VALUE(const trust::Manifest manifest, trust::Manifest::parse(*bytes, target));
   if (!floors.allows(release.model, release.version)) {
     return fail(Code::kDenied, "{} is below the floor {}: no device would take it", text,
                 floors.floors.at(release.model).text());
@@ -111,6 +122,31 @@ Result<trust::AssignedRelease> release_of(const trust::tuf::Repository& reposito
   return release;
 }
 
+// A name that nobody would give a device by intent.
+Status check_device(const std::string& device) {
+  std::string lower = device;
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (lower != trust::kDefaultDevice || device == trust::kDefaultDevice) return {};
+  return fail(
+      Code::kInvalid,
+      "'{}' would be the name of one device; '{}' is every device that has no assignment of "
+      "its own",
+      device, trust::kDefaultDevice);
+}
+
+// For whoever signs it: which devices it changes, and what of them.
+std::string meaning_of(const trust::Assignment& assignment) {
+  const bool is_default = assignment.device == trust::kDefaultDevice;
+  const std::string who = is_default ? "every device that has no assignment of its own"
+                                     : fmt::format("device {}, in place of '{}',",
+                                                   assignment.device, trust::kDefaultDevice);
+  if (assignment.releases.empty()) return who + " is to install nothing; what runs there goes on";
+  std::string list;
+  for (const auto& release : assignment.releases)
+    list += fmt::format("{}{} {}", list.empty() ? "" : ", ", release.model, release.version.text());
+  return fmt::format("{} is to run {}; what is not named here stays there as it is", who, list);
+}
+
 Result<int> assign(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
@@ -118,6 +154,7 @@ Result<int> assign(const Args& args) {
   TRY_VALUE(const trust::Floors floors, floors_of(repository));
   trust::Assignment assignment;
   assignment.device = args.positional()[1];
+  TRY(check_device(assignment.device));
   for (const std::string& text : args.positional().subspan(2)) {
     TRY_VALUE(trust::AssignedRelease release, release_of(repository, floors, text));
     assignment.releases.push_back(std::move(release));
@@ -138,6 +175,7 @@ Result<int> assign(const Args& args) {
                 repository.folder(), trust::kAssignmentsRole, trust::kAssignmentsPattern);
   }
   if (!status) return std::move(status).error();
+  if (!args.has("--json")) fmt::print(stderr, "polder: {}\n", meaning_of(assignment));
   const auto chosen = args.positional().subspan(2);
   TRY(acts.add(trust::Act::kReleaseAssigned, assignment.device, {},
                {{"repository", repository.folder()},
@@ -167,15 +205,16 @@ const Command kRepoAssign = {
     .name = "repo assign",
     .summary =
         "Says which releases a device is to run, or every device without an assignment of its own "
-        "(default).\nIt only chooses among what is signed offline: the key of the role "
-        "'assignments' may be online.",
-    .arguments = "FOLDER DEVICE NAME=VERSION...",
+        "(default).\nWithout NAME=VERSION it is to install nothing, and what runs there goes on. "
+        "It only "
+        "chooses among what is\nsigned offline: the key of the role 'assignments' may be online.",
+    .arguments = "FOLDER DEVICE|default [NAME=VERSION...]",
     .example =
         "  polder repo delegate repo assignments --role-key online.pub.pem --path 'assignments/*' "
         "--key t.pem\n"
         "  polder repo assign repo cam-12 people=1.2.0 polderd=0.9.0 --shadow --key online.pem",
     .options = kAssignOptions,
-    .min_positional = 3,
+    .min_positional = 2,
     .max_positional = 2 + int(trust::kMaxAssignedReleases),
     .run = assign};
 

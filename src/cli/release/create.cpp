@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/release/common.h"
+#include "cli/release/licence.h"
 #include "cli/repo/common.h"
 #include "release/description.h"
 #include "trust/release_folder.h"
@@ -27,7 +28,7 @@ constexpr Option kCreateOptions[] = {
 // What is as described, and may not be what is meant.
 std::vector<std::string> warnings_of(const release::CreatedRelease& created) {
   const trust::Manifest& manifest = created.release.manifest;
-  std::vector<std::string> all;
+  std::vector<std::string> all = unknown_licences(manifest.licence);
   for (const std::string& setting : created.unset) {
     all.push_back(fmt::format(
         "{} is no file of this release: each device has to set it, in [pipeline.{}] of its "

@@ -10,6 +10,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "platform/command_line.h"
+#include "platform/completion.h"
 #include "platform/process.h"
 #include "trust/json.h"
 
@@ -80,6 +81,9 @@ constexpr Command kCommands[] = {
      {},
      reference_command},
 };
+constexpr char kCompletionHelp[] =
+    "usage: polderd completion bash\n\nPrints completion for bash (zsh: after 'autoload "
+    "bashcompinit && bashcompinit').\n\nexample:\n  source <(polderd completion bash)\n";
 
 std::string first_sentence(std::string_view text) {
   return std::string(text.substr(0, text.find('.')));
@@ -93,7 +97,8 @@ std::string general_help() {
     text += fmt::format("  {:<18}{}.\n", command.name, first_sentence(command.summary));
   return text +
          "\n'polderd COMMAND --help' tells more, with an example. 'polderd --version' prints the "
-         "version.\n";
+         "version.\n'polderd completion bash' prints completion for your shell: source <(polderd "
+         "completion bash)\n";
 }
 
 std::string help_of(const Command& command) {
@@ -105,6 +110,12 @@ std::string help_of(const Command& command) {
             "FILE from\nPOLDER_CONFIG=FILE; of switches only --json, from POLDER_JSON=1.\n";
   }
   return text + fmt::format("\nexample:\n{}\n", command.example);
+}
+
+std::string completion_script() {
+  std::vector<command_line::CommandWords> words;
+  for (const Command& command : kCommands) words.push_back({command.name, command.options});
+  return command_line::bash_completion("polderd", words);
 }
 
 int print(const std::string& text, std::FILE* file, int status) {
@@ -159,6 +170,11 @@ int main_of(int argc, char** argv) {
   const std::span<char* const> words(argv + 1, std::size_t(argc - 1));
   if (std::string_view(words[0]) == "--version")
     return print(fmt::format("polderd {}\n", POLDER_VERSION), stdout, 0);
+  if (std::string_view(words[0]) == "completion") {
+    const std::string_view shell = words.size() == 2 ? words[1] : "";
+    if (shell == "bash") return print(completion_script(), stdout, 0);
+    return is_help(shell) ? print(kCompletionHelp, stdout, 0) : print(kCompletionHelp, stderr, 2);
+  }
   // What supervisors start; not for people.
   if (std::string_view(words[0]) == "worker") return run_worker();
   for (const std::size_t count : {2u, 1u}) {

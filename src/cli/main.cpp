@@ -12,6 +12,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/args.h"
+#include "platform/completion.h"
 #include "platform/memory.h"
 
 namespace polder::cli {
@@ -57,44 +58,10 @@ std::string general_help() {
   return text;
 }
 
-// One branch of the shell's case: the options of a command.
-std::string completion_case(const Command& command) {
-  std::string options = "--help";
-  for (const Option& option : command.options) options += fmt::format(" {}", option.name);
-  return fmt::format("    \"{}\") words=\"{}\" ;;\n", command.name, options);
-}
-
-std::string bash_completion() {
-  std::string names, verbs, noun_names, cases;
-  for (const Command* command : commands()) {
-    if (is_flat(*command)) names += fmt::format("{} ", command->name);
-    cases += completion_case(*command);
-  }
-  for (const Noun& noun : nouns()) {
-    names += fmt::format("{} ", noun.name);
-    noun_names += fmt::format("{}{}", noun_names.empty() ? "" : "|", noun.name);
-    std::string own;
-    for (const Command* command : commands()) {
-      const std::string_view verb = verb_of(*command, noun.name);
-      if (!verb.empty()) own += fmt::format("{} ", verb);
-    }
-    verbs += fmt::format("    {}) verbs=\"{}--help\" ;;\n", noun.name, own);
-  }
-  return fmt::format(
-      "_polder() {{\n"
-      "  local words verbs command=${{COMP_WORDS[1]}} word=${{COMP_WORDS[COMP_CWORD]}}\n"
-      "  if [ \"$COMP_CWORD\" = 1 ]; then\n"
-      "    COMPREPLY=($(compgen -W \"{}--help --version\" -- \"$word\")); return\n  fi\n"
-      "  case $command in\n{}  esac\n"
-      "  if [ -n \"$verbs\" ]; then\n"
-      "    if [ \"$COMP_CWORD\" = 2 ]; then\n"
-      "      COMPREPLY=($(compgen -W \"$verbs\" -- \"$word\")); return\n    fi\n"
-      "    command=\"$command ${{COMP_WORDS[2]}}\"\n  fi\n"
-      "  case $command in\n{}  esac\n"
-      "  case $word in\n    -*) COMPREPLY=($(compgen -W \"$words\" -- \"$word\")) ;;\n"
-      "    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n  esac\n}}\ncomplete -o filenames -F "
-      "_polder polder\n",
-      names, verbs, cases);
+std::string completion_script() {
+  std::vector<command_line::CommandWords> words;
+  for (const Command* command : commands()) words.push_back({command->name, command->options});
+  return command_line::bash_completion("polder", words);
 }
 
 void print_json(const Error& error) {
@@ -156,7 +123,7 @@ int run_command(const Command& command, std::span<char* const> rest) {
 
 int run_completion(std::span<char* const> rest) {
   const std::string_view shell = rest.size() == 1 ? rest[0] : "";
-  if (shell == "bash") return print_text(bash_completion(), true);
+  if (shell == "bash") return print_text(completion_script(), true);
   return print_text(
       "usage: polder completion bash\n\nPrints completion for bash (zsh: after "
       "'autoload bashcompinit && bashcompinit').\n\nexample:\n"

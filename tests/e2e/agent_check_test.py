@@ -29,6 +29,19 @@ class Check(Device):
             text = text.replace("[updates]\n", f'[updates]\nwindow = "{window}"\n')
         path.write_text(text)
 
+    def test_a_shell_completes_it(self):
+        script = subprocess.run([POLDERD, "completion", "bash"], capture_output=True, text=True,
+                                check=True).stdout
+        for words, expected in ((["polderd", "sta"], "status"),
+                                (["polderd", "identity", "cs"], "csr"),
+                                (["polderd", "check", "--ins"], "--install")):
+            line = " ".join(words)
+            done = subprocess.run(
+                ["bash", "-c", f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}\n"
+                               "_polderd; echo \"${COMPREPLY[@]}\""],
+                capture_output=True, text=True, check=True)
+            self.assertEqual(done.stdout.strip(), expected, done.stderr)
+
     def test_a_check_is_a_question(self):
         def files():
             return {path.relative_to(self.device): path.read_bytes()

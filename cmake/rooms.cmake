@@ -75,7 +75,9 @@ if(POLDER_HOST)
   polder_flatbuffer(polder_import src/import/tflite.fbs --reflect-names)
   polder_room(compile DEPS runtime ops graph kernel platform base)
   polder_room(measure DEPS runtime platform base)
-  polder_room(hub DEPS trust base)
+  find_package(SQLite3 REQUIRED)
+  find_package(PostgreSQL REQUIRED)
+  polder_room(hub DEPS trust base LIBS SQLite::SQLite3 PostgreSQL::PostgreSQL)
   # nlohmann-json throws; what is written here comes from us, so nothing is there to catch.
   polder_room(sdk EXCEPTIONS DEPS compile import runtime ops graph platform base)
   polder_room(release EXCEPTIONS DEPS sdk trust pipeline measure import runtime graph kernel
@@ -132,6 +134,10 @@ if(POLDER_TESTS)
   add_test(NAME fleet_sim COMMAND fleet_sim)
 endif()
 if(POLDER_HOST AND POLDER_TESTS)
+  # The same tests of the database on a server of their own.
+  add_test(NAME hub_databases
+           COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/hub/postgres_test.py
+                   $<TARGET_FILE:hub_test> --gtest_filter=*Databases.*:Postgres.*)
   # How often the comparison of canaries errs; --runs makes it surer.
   add_executable(canary_sim tests/sim/canary_sim.cpp)
   target_link_libraries(canary_sim PRIVATE polder_hub)

@@ -45,7 +45,7 @@ SYSTEM = re.compile(r"^(sys/|linux/|netinet/|arpa/|(unistd|fcntl|dlfcn|poll|pthr
 SYSTEM_ROOMS = {"platform", "apps"}
 THREADS = re.compile(
     r"^(thread|mutex|condition_variable|shared_mutex|future|semaphore|barrier|latch)$")
-THREAD_ROOMS = {"platform", "runtime", "pipeline", "measure", "agent", "apps"}
+THREAD_ROOMS = {"platform", "runtime", "pipeline", "measure", "agent", "hub", "apps"}
 
 
 def read_layers(path):

@@ -1,0 +1,259 @@
+#include "hub/store/database.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "base/fail.h"
+#include "hub/store/writer.h"
+
+namespace polder::hub {
+namespace {
+
+// The server of the environment: tests/hub/postgres_test.py starts one.
+const char* postgres() { return std::getenv("POLDER_POSTGRES"); }
+
+class Databases : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (std::string_view(GetParam()) == "PostgreSQL") {
+      if (!postgres()) GTEST_SKIP() << "POLDER_POSTGRES names no server";
+      where_ = postgres();
+    } else {
+      folder_ = std::filesystem::temp_directory_path() / ("polder-hub-" + std::to_string(getpid()));
+      std::filesystem::remove_all(folder_);
+      std::filesystem::create_directory(folder_);
+      where_ = folder_ / "hub.db";
+    }
+    database_ = open();
+    ASSERT_TRUE(database_);
+    ASSERT_TRUE(database_->run("DROP TABLE IF EXISTS thing").ok());
+    const Status made = database_->run(
+        "CREATE TABLE thing (id BIGINT PRIMARY KEY, name TEXT NOT NULL, weight DOUBLE PRECISION, "
+        "data BLOB)");
+    ASSERT_TRUE(made.ok()) << made.error().message;
+  }
+  void TearDown() override {
+    database_.reset();
+    if (!folder_.empty()) std::filesystem::remove_all(folder_);
+  }
+
+  std::unique_ptr<Database> open() const {
+    auto made = open_database(where_);
+    EXPECT_TRUE(made.ok()) << made.error().message;
+    return made.ok() ? std::move(*made) : nullptr;
+  }
+  static Status add(Database& database, std::int64_t id, std::string_view name = "a") {
+    return database.run("INSERT INTO thing (id, name) VALUES (?, ?)", {id, name});
+  }
+  std::int64_t count() const {
+    const auto rows = database_->query("SELECT count(*) FROM thing");
+    EXPECT_TRUE(rows.ok()) << rows.error().message;
+    return rows.ok() ? (*rows)[0][0].integer() : -1;
+  }
+
+  std::string where_;
+  std::filesystem::path folder_;
+  std::unique_ptr<Database> database_;
+};
+
+INSTANTIATE_TEST_SUITE_P(, Databases, testing::Values("SQLite", "PostgreSQL"),
+                         [](const auto& one) { return std::string(one.param); });
+
+TEST_P(Databases, GiveBackWhatTheyWereGiven) {
+  const std::string all_bytes = [] {
+    std::string text;
+    for (int i = 0; i < 256; ++i) text += static_cast<char>(i);
+    return text;
+  }();
+  const Rows given = {
+      {std::int64_t{1}, "Ünïcode 'quoted' \"too\" ? $1", 0.1, Bytes{all_bytes}},
+      {std::numeric_limits<std::int64_t>::min(), "", -1e300, Bytes{""}},
+      {std::numeric_limits<std::int64_t>::max(), std::string(100'000, 'x'), 5e-324, Value()},
+  };
+  for (const Row& row : given)
+    ASSERT_TRUE(database_->run("INSERT INTO thing VALUES (?, ?, ?, ?)", row).ok());
+  for (const Row& row : given) {
+    const auto read = database_->query("SELECT * FROM thing WHERE id = ?", {row[0]});
+    ASSERT_TRUE(read.ok());
+    ASSERT_EQ(read->size(), 1u);
+    EXPECT_TRUE((*read)[0] == row) << row[0].integer();
+  }
+  const auto none = database_->query("SELECT name FROM thing WHERE name = ?", {"none"});
+  ASSERT_TRUE(none.ok());
+  EXPECT_TRUE(none->empty());
+}
+
+TEST_P(Databases, RefuseWhatIsWrong) {
+  ASSERT_TRUE(add(*database_, 1).ok());
+  const auto code = [&](std::string_view sql, const Values& values) {
+    const auto rows = database_->query(sql, values);
+    EXPECT_FALSE(rows.ok());
+    if (rows.ok()) return Code::kTimeout;
+    EXPECT_NE(rows.error().message.find(sql), std::string::npos) << rows.error().message;
+    return rows.error().code;
+  };
+  EXPECT_EQ(code("INSERT INTO thing (id, name) VALUES (?, ?)", {1, "twice"}), Code::kInvalid);
+  EXPECT_EQ(code("INSERT INTO thing (id, name) VALUES (?, ?)", {2, Value()}), Code::kInvalid);
+  EXPECT_EQ(code("INSERT INTO thing (id, name) VALUES (?, ?)", {2, std::string("a\0b", 3)}),
+            Code::kInvalid);
+  EXPECT_EQ(code("SELECT id FROM thing WHERE id = ?", {}), Code::kInvalid);
+  EXPECT_EQ(code("SELECT nothing FROM thing", {}), Code::kInvalid);
+  EXPECT_EQ(code("SELEKT 1", {}), Code::kInvalid);
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_P(Databases, UndoAllOfAFailedTransaction) {
+  const Status done = database_->transaction([&]() -> Status {
+    TRY(add(*database_, 1));
+    TRY(add(*database_, 2));
+    return add(*database_, 1);
+  });
+  EXPECT_FALSE(done.ok());
+  EXPECT_EQ(count(), 0);
+  EXPECT_TRUE(database_->transaction([&] { return add(*database_, 1); }).ok());
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_P(Databases, UndoAPartAlone) {
+  const Status done = database_->transaction([&]() -> Status {
+    TRY(add(*database_, 1));
+    const Status part = database_->transaction([&]() -> Status {
+      TRY(add(*database_, 2));
+      return add(*database_, 1);
+    });
+    EXPECT_FALSE(part.ok());
+    return add(*database_, 3);
+  });
+  EXPECT_TRUE(done.ok());
+  EXPECT_EQ(count(), 2);
+}
+
+TEST_P(Databases, AWriterCommitsTogetherAndAnswersEach) {
+  Writer writer(open());
+  constexpr int kThreads = 8, kEach = 25;
+  std::atomic<int> good = 0, bad = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        const std::int64_t id =
+            i % 5 == 0 ? 1'000'000 : t * 1000 + i;  // one that only one may have
+        const Status done = writer.write([id](Database& database) { return add(database, id); });
+        ++(done.ok() ? good : bad);
+        EXPECT_TRUE(done.ok() || done.error().code == Code::kInvalid) << done.error().message;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, kThreads * 20 + 1);
+  EXPECT_EQ(bad, kThreads * 5 - 1);
+  EXPECT_EQ(count(), kThreads * 20 + 1);
+  EXPECT_EQ(writer.figures().writes, std::uint64_t{kThreads * kEach});
+}
+
+TEST_P(Databases, AWriterEndsWhenAllIsDone) {
+  std::atomic<int> done = 0;
+  {
+    Writer writer(open());
+    for (int i = 0; i < 100; ++i)
+      writer.write_later([i](Database& database) { return add(database, i); },
+                         [&](const Status& status) { done += status.ok(); });
+  }
+  EXPECT_EQ(done, 100);
+  EXPECT_EQ(count(), 100);
+}
+
+// One that is killed while it writes: whatever it was told is there.
+TEST_P(Databases, KeepWhatTheyAcknowledged) {
+  for (int round = 0; round < 5; ++round) {
+    int pipes[2];
+    ASSERT_EQ(pipe(pipes), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      auto made = open_database(where_);
+      if (!made.ok()) _exit(1);
+      for (std::int64_t id = round * 1'000'000;; ++id) {
+        if (!add(**made, id).ok()) _exit(2);
+        if (write(pipes[1], &id, sizeof id) != sizeof id) _exit(3);
+      }
+    }
+    close(pipes[1]);
+    std::int64_t last = -1;
+    for (int i = 0; i < 10 + 7 * round; ++i)
+      ASSERT_EQ(read(pipes[0], &last, sizeof last), ssize_t{sizeof last});
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    while (read(pipes[0], &last, sizeof last) == ssize_t{sizeof last}) {
+    }
+    close(pipes[0]);
+    const auto rows = database_->query("SELECT count(*) FROM thing WHERE id BETWEEN ? AND ?",
+                                       {round * 1'000'000, last});
+    ASSERT_TRUE(rows.ok()) << rows.error().message;
+    EXPECT_EQ((*rows)[0][0].integer(), last - round * 1'000'000 + 1);
+  }
+}
+
+TEST(Postgres, GoesOnWhenTheServerIsBack) {
+  if (!postgres()) GTEST_SKIP() << "POLDER_POSTGRES names no server";
+  auto first = open_database(postgres()), second = open_database(postgres());
+  ASSERT_TRUE(first.ok() && second.ok());
+  Database& database = **first;
+  ASSERT_TRUE(database.run("DROP TABLE IF EXISTS lost").ok());
+  ASSERT_TRUE(database.run("CREATE TABLE lost (id BIGINT)").ok());
+  const auto cut = [&] {
+    const auto cut_all = (*second)->query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+        "current_database() AND pid <> pg_backend_pid()");
+    EXPECT_TRUE(cut_all.ok());
+  };
+  cut();
+  // It finds out; the next is on a new connection.
+  const Status found = database.run("INSERT INTO lost VALUES (?)", {1});
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.error().code, Code::kUnavailable) << found.error().message;
+  EXPECT_TRUE(database.run("INSERT INTO lost VALUES (?)", {2}).ok());
+
+  // In a transaction nothing of it may stay, whatever its work does about errors.
+  const Status done = database.transaction([&]() -> Status {
+    TRY(database.run("INSERT INTO lost VALUES (?)", {3}));
+    cut();
+    [[maybe_unused]] const Status ignored = database.run("INSERT INTO lost VALUES (?)", {4});
+    EXPECT_FALSE(database.run("INSERT INTO lost VALUES (?)", {5}).ok());
+    return {};
+  });
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(done.error().code, Code::kUnavailable) << done.error().message;
+  const auto rows = database.query("SELECT id FROM lost ORDER BY id");
+  ASSERT_TRUE(rows.ok()) << rows.error().message;
+  EXPECT_EQ(*rows, (Rows{{2}}));
+
+  // A writer tries again by itself.
+  Writer writer(std::move(*first));
+  cut();
+  const Status again =
+      writer.write([](Database& one) { return one.run("INSERT INTO lost VALUES (?)", {6}); });
+  EXPECT_TRUE(again.ok()) << again.error().message;
+}
+
+TEST(Database, SaysWhatCannotBeOpened) {
+  const auto no_folder = open_database("/nowhere/at/all/hub.db");
+  ASSERT_FALSE(no_folder.ok());
+  EXPECT_EQ(no_folder.error().code, Code::kIo);
+  EXPECT_NE(no_folder.error().message.find("/nowhere/at/all/hub.db"), std::string::npos);
+  const auto no_server = open_database("postgres://polder:secret@127.0.0.1:1/hub");
+  ASSERT_FALSE(no_server.ok());
+  EXPECT_EQ(no_server.error().code, Code::kUnavailable);
+  EXPECT_NE(no_server.error().message.find("127.0.0.1:1/hub"), std::string::npos);
+  EXPECT_EQ(no_server.error().message.find("secret"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace polder::hub

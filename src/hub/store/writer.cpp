@@ -1,0 +1,86 @@
+#include "hub/store/writer.h"
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+namespace polder::hub {
+namespace {
+
+constexpr std::size_t kMaxGroup = 1000;
+constexpr int kMaxTries = 5;  // where others write too
+
+}  // namespace
+
+Writer::Writer(std::unique_ptr<Database> database)
+    : database_(std::move(database)), thread_([this] { serve(); }) {}
+
+Writer::~Writer() {
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+Status Writer::write(Work work) {
+  std::promise<Status> done;
+  write_later(std::move(work), [&](Status status) { done.set_value(std::move(status)); });
+  return done.get_future().get();
+}
+
+void Writer::write_later(Work work, std::function<void(Status)> done) {
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back({.work = std::move(work), .done = std::move(done), .result = {}});
+  }
+  wake_.notify_one();
+}
+
+Writer::Figures Writer::figures() const {
+  const std::lock_guard lock(mutex_);
+  return figures_;
+}
+
+void Writer::commit(std::vector<Task>& group) {
+  Status all;
+  for (int i = 0; i < kMaxTries; ++i) {
+    all = database_->transaction([&]() -> Status {
+      for (Task& task : group) task.result = Status();
+      for (Task& task : group) {
+        task.result = database_->transaction([&] { return task.work(*database_); });
+        // Of one that met another writer, or a server that went, the rest would too.
+        if (!task.result.ok() && task.result.error().code == Code::kUnavailable)
+          return task.result.error();
+      }
+      return {};
+    });
+    if (all.ok() || all.error().code != Code::kUnavailable) break;
+  }
+  if (all.ok()) return;
+  for (Task& task : group)
+    if (task.result.ok()) task.result = all.error();
+}
+
+void Writer::serve() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return ends_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    const auto count = static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMaxGroup));
+    std::vector<Task> group(std::make_move_iterator(waiting_.begin()),
+                            std::make_move_iterator(waiting_.begin() + count));
+    waiting_.erase(waiting_.begin(), waiting_.begin() + count);
+    lock.unlock();
+    commit(group);
+    lock.lock();
+    figures_.writes += group.size();
+    ++figures_.groups;
+    lock.unlock();
+    for (Task& task : group) task.done(std::move(task.result));
+    lock.lock();
+  }
+}
+
+}  // namespace polder::hub

@@ -51,41 +51,48 @@ double CanaryComparison::own_variance() const {
   return count < 3 ? kMostVariance : std::clamp(sum / count, kLeastVariance, kMostVariance);
 }
 
-void CanaryComparison::begin_cohort(std::span<const DeviceCounts> looked) {
-  const double variance = own_variance(), known = 1 / variance, scatter = dispersion();
-  Cohort cohort;
-  const bool is_full = cohorts_.size() == kMaxCohorts;
-  double sum = 0, sum_of_variances = 0;
-  for (const DeviceCounts& one : looked) {
-    Device& device = devices_[one.device];
-    if (!one.is_canary || device.is_canary()) continue;
-    // Its ratio by a gamma prior, of mean 1, and its history.
-    const auto [observed, expected] = device.all();
-    device.own_ratio = (observed + known) / (expected + known);
-    device.ratio_variance = std::min(variance, scatter * device.own_ratio / (expected + known));
-    device.cohort = cohorts_.size() + (is_full ? 0 : 1);
-    sum += device.own_ratio;
-    sum_of_variances += device.ratio_variance;
-  }
-  if (sum == 0 || is_full) return;
-  cohort.spread = std::sqrt(std::log1p(sum_of_variances / (sum * sum)) + kOwnNoise * kOwnNoise);
-  cohorts_.push_back(cohort);
+// To the fleet: what it failed so far, and a gamma prior of mean 1. Of a canary, before it was one.
+double CanaryComparison::ratio_of(const Device& device) const {
+  const auto [observed, expected] = device.all();
+  return (observed + known_) / (expected + known_);
 }
 
-void CanaryComparison::add_control(Device& device, const Counts& own, const Counts& others) {
-  if (own.trials == 0 || others.trials == 0) return;
-  const double rate = static_cast<double>(others.failures) / static_cast<double>(others.trials);
+double CanaryComparison::ratio_variance_of(const Device& device, double scatter) const {
+  return std::min(1 / known_, scatter * ratio_of(device) / (device.all().expected + known_));
+}
+
+void CanaryComparison::begin_cohort(std::span<const DeviceCounts> looked) {
+  // Sums of ratios and of their variances.
+  struct Group {
+    double ratios = 0, variances = 0;
+    double noise() const { return ratios == 0 ? 0 : std::log1p(variances / (ratios * ratios)); }
+  } begun, controls;
+  const bool is_full = cohorts_.size() == kMaxCohorts;
+  const double scatter = dispersion();
+  for (const DeviceCounts& one : looked) {
+    Device& device = devices_[one.device];
+    if (device.is_canary()) continue;
+    Group& group = one.is_canary ? begun : controls;
+    group.ratios += ratio_of(device);
+    group.variances += ratio_variance_of(device, scatter);
+    if (one.is_canary) device.cohort = cohorts_.size() + (is_full ? 0 : 1);
+  }
+  if (begun.ratios == 0 || is_full) return;
+  cohorts_.push_back(
+      {.spread = std::sqrt(begun.noise() + controls.noise() + kOwnNoise * kOwnNoise)});
+}
+
+void CanaryComparison::add_control(Device& device, const Counts& own, const Weighted& others) {
+  if (own.trials == 0 || others.trials <= 0) return;
+  const double rate = others.failures / others.trials;
   const double expected = static_cast<double>(own.trials) * rate;
   const auto failures = static_cast<double>(own.failures);
-  // How much it surprises, held to what it did so far; of a new one, as much is known as 4 failures
-  // tell.
-  constexpr double kKnown = 4;
-  const auto [observed_so_far, expected_so_far] = device.all();
-  const double ratio = (observed_so_far + kKnown) / (expected_so_far + kKnown);
+  // How much it surprises, held to what it did so far.
+  const double ratio = ratio_of(device);
   if (const double mean = expected * ratio; mean >= 0.5) {
-    const double variance = mean * std::max(0.05, 1 - rate * ratio) +
-                            mean * mean / (ratio * (expected_so_far + kKnown)) +
-                            mean * mean / static_cast<double>(others.failures);
+    const double unknown =
+        ratio_variance_of(device, 1) / (ratio * ratio) + 1 / std::max(1.0, others.failures);
+    const double variance = mean * std::max(0.05, 1 - rate * ratio) + mean * mean * unknown;
     within_.sum += (failures - mean) * (failures - mean) / variance;
     within_.count += 1;
   }
@@ -95,46 +102,48 @@ void CanaryComparison::add_control(Device& device, const Counts& own, const Coun
   share.expected += expected;
 }
 
-// Of all failures in this look, the cohort has `failures`: binomial, by its share of the trials,
-// weighted by what is known of its devices, times a ratio.
-void CanaryComparison::add_cohort(Cohort& cohort, double weighted_trials, double failures,
-                                  const Counts& controls) {
-  const auto others = static_cast<double>(controls.trials);
-  const double all = failures + static_cast<double>(controls.failures);
-  if (weighted_trials == 0 || others == 0 || all == 0) return;
+// Of all failures in this look, so many are the cohort's: binomial, by its share of the trials
+// times a ratio.
+void CanaryComparison::add_cohort(Cohort& cohort, const Weighted& canaries,
+                                  const Weighted& controls) {
+  const double all = canaries.failures + controls.failures;
+  if (canaries.trials <= 0 || controls.trials <= 0 || all == 0) return;
   for (int i = 0; i < kBoth; ++i) {
     const double x = (i - kOwnSide - kReleaseSide) * kRatioStep;
     cohort.log_likelihood[static_cast<std::size_t>(i)] +=
-        failures * x -
-        all * std::log((std::exp(x) * weighted_trials + others) / (weighted_trials + others));
+        canaries.failures * x - all * std::log((std::exp(x) * canaries.trials + controls.trials) /
+                                               (canaries.trials + controls.trials));
   }
 }
 
 void CanaryComparison::look(std::span<const DeviceCounts> looked) {
+  known_ = 1 / own_variance();
   begin_cohort(looked);
-  Counts controls;
+  const auto weigh = [this](const Device& device, const Counts& counts) {
+    return Weighted{static_cast<double>(counts.failures),
+                    static_cast<double>(counts.trials) * ratio_of(device)};
+  };
+  const auto add = [](Weighted& sum, const Weighted& one) {
+    sum.failures += one.failures;
+    sum.trials += one.trials;
+  };
+  Weighted controls;
+  std::vector<Weighted> cohorts(cohorts_.size());
   for (const DeviceCounts& one : looked) {
-    if (devices_[one.device].is_canary()) continue;
-    controls.trials += one.counts.trials;
-    controls.failures += one.counts.failures;
+    const Device& device = devices_[one.device];
+    if (device.is_canary() && !one.is_canary) continue;  // went back: tells of neither
+    add(device.is_canary() ? cohorts[device.cohort - 1] : controls, weigh(device, one.counts));
+    if (device.is_canary()) last_.canary_trials += one.counts.trials;
+    else if (!cohorts_.empty()) last_.control_trials += one.counts.trials;
   }
-  std::vector<Share> cohorts(cohorts_.size());  // failures, and weighted trials
+  for (std::size_t i = 0; i < cohorts.size(); ++i) add_cohort(cohorts_[i], cohorts[i], controls);
   for (const DeviceCounts& one : looked) {
     Device& device = devices_[one.device];
-    if (!device.is_canary()) {
-      add_control(device, one.counts,
-                  {.trials = controls.trials - one.counts.trials,
-                   .failures = controls.failures - one.counts.failures});
-    } else if (one.is_canary) {  // else it went back, and tells of neither
-      Share& share = cohorts[device.cohort - 1];
-      share.observed += static_cast<double>(one.counts.failures);
-      share.expected += static_cast<double>(one.counts.trials) * device.own_ratio;
-      last_.canary_trials += one.counts.trials;
-    }
+    if (device.is_canary()) continue;
+    const Weighted own = weigh(device, one.counts);
+    add_control(device, one.counts,
+                {controls.failures - own.failures, controls.trials - own.trials});
   }
-  if (!cohorts_.empty()) last_.control_trials += controls.trials;
-  for (std::size_t i = 0; i < cohorts.size(); ++i)
-    add_cohort(cohorts_[i], cohorts[i].expected, cohorts[i].observed, controls);
 }
 
 // How much more than chance the controls scatter: from look to look, and between what they did

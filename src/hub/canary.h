@@ -93,16 +93,24 @@ class CanaryComparison {
     double sum = 0, count = 0;
   };
 
+  // Of several devices: failures, and trials, each device's times its ratio.
+  struct Weighted {
+    double failures = 0, trials = 0;
+  };
+
+  double ratio_of(const Device& device) const;
+  double ratio_variance_of(const Device& device, double scatter) const;
   void begin_cohort(std::span<const DeviceCounts> looked);
-  void add_control(Device& device, const Counts& own, const Counts& others);
-  void add_cohort(Cohort& cohort, double weighted_trials, double failures, const Counts& controls);
+  void add_control(Device& device, const Counts& own, const Weighted& others);
+  void add_cohort(Cohort& cohort, const Weighted& canaries, const Weighted& controls);
   double dispersion() const;
   double own_variance() const;
   ReleaseGrid log_likelihood(double dispersion) const;
 
   std::map<std::uint32_t, Device> devices_;
   std::vector<Cohort> cohorts_;
-  Surprise within_;  // looks
+  double known_ = 0;  // failures that are as much as what the controls tell of a device
+  Surprise within_;   // looks
   Judgement last_;
 };
 

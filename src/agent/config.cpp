@@ -427,7 +427,10 @@ trust::Sha256 Config::settings_digest(std::string_view unit) const {
   return trust::sha256(text);
 }
 
-bool Config::is_folder() const { return !repository.empty() && repository.front() == '/'; }
+bool Config::is_folder() const {
+  return !repository.empty() && !repository.starts_with("http://") &&
+         !repository.starts_with("https://");
+}
 
 std::string Config::output_folder() const {
   return output.folder.empty() ? folder + "/output" : output.folder;

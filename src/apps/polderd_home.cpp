@@ -40,10 +40,6 @@ constexpr char kRuntimeStartsName[] = "runtime-starts";
 // How the program that was installed tells the one of a slot who it is.
 constexpr char kSlotVariable[] = "POLDERD_SLOT", kInstalledVariable[] = "POLDERD_INSTALLED";
 
-bool is_url(const std::string& text) {
-  return text.starts_with("http://") || text.starts_with("https://");
-}
-
 std::string absolute(const std::string& path) {
   std::error_code code;
   const auto full = std::filesystem::absolute(path, code);
@@ -89,10 +85,8 @@ Result<Home> configured(const command_line::Args& args) {
   Home home;
   TRY_VALUE(home.config, read_config(args.text("--config", kDefaultConfig)));
   if (args.has("--folder")) home.config.folder = absolute(args.text("--folder"));
-  if (args.has("--repository")) {
-    const std::string place = args.text("--repository");
-    home.config.repository = is_url(place) ? place : absolute(place);
-  }
+  // As it was typed: errors name it.
+  if (args.has("--repository")) home.config.repository = args.text("--repository");
   return home;
 }
 

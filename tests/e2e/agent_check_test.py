@@ -42,6 +42,19 @@ class Check(Device):
                 capture_output=True, text=True, check=True)
             self.assertEqual(done.stdout.strip(), expected, done.stderr)
 
+    def test_a_stick_is_named_as_it_was_typed(self):
+        done = subprocess.run(
+            [POLDERD, "check", "--config", "polderd.toml", "--repository", "media/stick/"],
+            cwd=self.scratch, capture_output=True, text=True, timeout=100, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("media/stick/metadata", done.stderr)
+        self.assertNotIn(str(self.scratch), done.stderr)
+        self.release("1.0.0")
+        done = subprocess.run(
+            [POLDERD, "check", "--config", "polderd.toml", "--repository", "repo"],
+            cwd=self.scratch, capture_output=True, text=True, timeout=100, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_a_check_is_a_question(self):
         def files():
             return {path.relative_to(self.device): path.read_bytes()

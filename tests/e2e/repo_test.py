@@ -450,6 +450,19 @@ class Repository(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.polder("repo", "verify", self.repo, environment=later)
 
+    def test_a_folder_is_named_as_it_was_typed(self):
+        self.published()
+        stick = self.keys / "stick"
+        self.repo.rename(stick)
+        self.addCleanup(shutil.rmtree, stick)
+        self.assertIn("\nstick: 0 targets", self.polder("repo", "verify", "stick//"))
+        (stick / "metadata/1.targets.json").unlink()
+        self.assertIn("polder: ./stick/metadata/1.targets.json: is published and missing",
+                      self.polder("repo", "show", "./stick/", status=1))
+        self.assertIn("polder: ./other: no repository is here",
+                      self.polder("repo", "show", "./other/", status=1))
+        self.assertEqual(self.polder("repo", "verify", "./other/", status=1), "")
+
     def test_bad_input(self):
         self.assertIn("no repository is here", self.polder("repo", "show", self.scratch, status=1))
         self.init()

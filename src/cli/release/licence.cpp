@@ -160,9 +160,9 @@ std::vector<std::string> unknown_licences(std::string_view expression) {
     if (word.ends_with('+')) word.remove_suffix(1);
     if (std::ranges::find(known, word) != known.end()) continue;
     const std::string_view near = nearest_licence(word, known);
-    warnings.push_back(fmt::format(
-        "licence '{}' is not on SPDX's list{}; a licence of your own is LicenseRef-NAME",
-        one_line(word), near.empty() ? "" : fmt::format(": did you mean '{}'?", near)));
+    warnings.push_back(
+        fmt::format("licence '{}' is not on SPDX's list{} (one of your own is LicenseRef-NAME)",
+                    one_line(word), near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
   }
   return warnings;
 }

@@ -59,7 +59,7 @@ Result<bool> add_release(trust::tuf::Repository& repository, const std::string& 
 Result<int> add(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
   const std::string& file = args.positional()[1];
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const EntryKind kind, entry_kind(file));
   if (kind == EntryKind::kFolder) {
@@ -104,7 +104,7 @@ Status check_unassigned(const trust::tuf::Repository& repository, const std::str
 
 Result<int> remove(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   const std::string& target = args.positional()[1];
   if (!args.has("--force")) TRY(check_unassigned(repository, target));

@@ -57,7 +57,7 @@ Status check_reach(const trust::tuf::Repository& repository, const std::string& 
 
 Result<int> floor(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   TRY_VALUE(const Version version, version_of(args.positional()[2]));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(trust::Floors floors, floors_of(repository));
@@ -149,7 +149,7 @@ std::string meaning_of(const trust::Assignment& assignment) {
 
 Result<int> assign(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const trust::Floors floors, floors_of(repository));
   trust::Assignment assignment;

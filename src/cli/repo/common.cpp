@@ -19,6 +19,12 @@ constexpr std::size_t kMaxPemBytes = 64 * 1024;
 
 }  // namespace
 
+std::string folder_of(const Args& args) {
+  std::string folder = args.positional()[0];
+  while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+  return folder;
+}
+
 Result<std::vector<trust::PublicKey>> public_keys(const Args& args, std::string_view option) {
   std::vector<trust::PublicKey> keys;
   for (const std::string& path : args.all(option)) {

@@ -22,6 +22,10 @@ namespace polder::cli {
   {"--key", "KEY", "signs with this private key at once: FILE, pkcs11:... or tpm:HANDLE", true}, \
       POLDER_AUDIT_LOG_OPTION
 
+// The repository that a command is about, as it was typed, without a '/' behind it: errors name it
+// and what is in it.
+std::string folder_of(const Args& args);
+
 // Public keys of PEM files, as an option that repeats gives them. Errors name the file.
 Result<std::vector<trust::PublicKey>> public_keys(const Args& args, std::string_view option);
 // The same, and how many of them are to sign.

@@ -44,7 +44,7 @@ Result<int> run(const Args& args) {
   TRY_VALUE(const trust::tuf::Profile profile,
             trust::tuf::profile(args.text("--profile", "static")));
   TRY_VALUE(const std::int64_t now_s, signing_time());
-  auto created = trust::tuf::Repository::create(args.positional()[0], trust, profile, now_s);
+  auto created = trust::tuf::Repository::create(folder_of(args), trust, profile, now_s);
   if (!created.ok()) return beside_given_keys(std::move(created).error(), args);
   trust::tuf::Repository repository = *std::move(created);
   TRY(acts.add(trust::Act::kRepositoryCreated, repository.folder(), {},

@@ -9,6 +9,7 @@
 #include "cli/repo/common.h"
 #include "cli/repo/expiry.h"
 #include "platform/file.h"
+#include "platform/folder.h"
 #include "trust/tuf_verify.h"
 
 namespace polder::cli {
@@ -25,7 +26,7 @@ std::string days_left(std::int64_t expires_s, std::int64_t now_s) {
 }
 
 Result<int> show(const Args& args) {
-  TRY_VALUE(auto repository, trust::tuf::Repository::open_to_read(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open_to_read(folder_of(args)));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const auto staged, repository.staged());
   TRY_VALUE(const auto changes, repository.changes());
@@ -108,7 +109,9 @@ Json list_json(const std::vector<std::string>& words) {
 }
 
 Result<int> verify(const Args& args) {
-  const std::string& folder = args.positional()[0];
+  const std::string folder = folder_of(args);
+  if (!entry_kind(folder + "/metadata/.").ok())
+    return fail(Code::kNotFound, "{}: no repository is here (no folder metadata)", folder);
   const std::string root = args.text("--root", folder + "/metadata/1.root.json");
   TRY_VALUE(const std::string root_bytes, read_file(root, trust::tuf::kMaxRootBytes));
   TRY_VALUE(const std::int64_t now_s, signing_time());

@@ -22,7 +22,7 @@ constexpr Option kSignOptions[] = {
 Result<int> sign(const Args& args) {
   if (!args.has("--key")) return fail(Code::kInvalid, "--key names the key that is to sign");
   TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   return finish_staging(repository, args, acts);
 }
 
@@ -52,7 +52,7 @@ Status record_published(const trust::tuf::Repository& repository,
 
 Result<int> publish(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
@@ -97,7 +97,7 @@ constexpr Option kDiscardOptions[] = {{"--json", "", "prints what is staged as J
 
 Result<int> discard(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   TRY(repository.discard());
   return finish_staging(repository, args, acts);
 }

@@ -41,7 +41,7 @@ Status tell_of_covered(const trust::tuf::Repository& repository, const std::stri
 
 Result<int> delegate(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   TRY_VALUE(const trust::tuf::Trust trust, trust_of(args, "--role-key", "--threshold", 1));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   if (Status done = repository.delegate(args.positional()[1], trust, args.all("--path"),
@@ -83,7 +83,7 @@ Status warn_of_other_roles(const trust::tuf::Repository& repository,
 
 Result<int> rotate(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   TRY_VALUE(const auto add, public_keys(args, "--add"));
   std::optional<int> threshold;
   if (args.has("--threshold")) threshold = int(args.integer("--threshold", 1));
@@ -115,7 +115,7 @@ constexpr Option kRenewOptions[] = {POLDER_REPO_SIGN_OPTION,
 
 Result<int> renew(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(args.positional()[0]));
+  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY(repository.renew(args.positional()[1], now_s));
   return finish_staging(repository, args, acts);

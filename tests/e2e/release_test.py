@@ -480,6 +480,14 @@ class Release(unittest.TestCase):
         folder, name = (self.scratch / "repo/targets" / path).parent, path.rsplit("/", 1)[-1]
         return max(folder.glob(f"*.{name}"), key=lambda p: p.stat().st_mtime_ns).read_bytes()
 
+    def test_a_licence_that_nobody_knows_is_told(self):
+        text = DESCRIPTION.replace('licence = "Apache-2.0"', 'licence = "Apache-2"')
+        self.assertNotEqual(text, DESCRIPTION)
+        self.write("release.toml", text)
+        said = self.told("release", "create", "release.toml", "--make-goldens", "--output", "odd")
+        self.assertIn("licence 'Apache-2' is not on SPDX's list; did you mean 'Apache-2.0'?",
+                      said.stderr)
+
     def test_a_repository_takes_releases(self):
         self.create()
         self.init_repository()
@@ -582,6 +590,19 @@ class Release(unittest.TestCase):
                       ["cam-1", "levels=1.2.0", "levels=1.2.0"], ["cam-1", "levels=1"]):
             with self.subTest(words=words):
                 self.polder("repo", "assign", "repo", *words, status=1)
+        self.assertIn("no release levels 1.3.0 is here", self.polder(
+            "repo", "assign", "repo", "cam-1", "levels=1.3.0", status=1))
+        self.assertIn("a name of 1 to 128 letters", self.polder(
+            "repo", "assign", "repo", "cam-1", "a/b=1.3.0", status=1))
+        # Whom it means, and what none is.
+        self.assertIn("'default' is every device", self.polder(
+            "repo", "assign", "repo", "Default", "levels=1.2.0", status=1))
+        told = self.told("repo", "assign", "repo", "default", "levels=1.2.0").stderr
+        self.assertIn("every device that has no assignment of its own is to run levels 1.2.0", told)
+        told = self.told("repo", "assign", "repo", "cam-1", "--key", "online.pem").stderr
+        self.assertIn("device cam-1, in place of 'default', is to install nothing", told)
+        self.publish()
+        self.assertEqual(json.loads(self.target("assignments/cam-1.json"))["releases"], [])
         # The online key signs no release.
         self.create(DESCRIPTION.replace("1.2.0", "1.3.0"), output="next")
         self.polder("repo", "add", "repo", "next", "--key", "online.pem", status=1)

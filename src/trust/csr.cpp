@@ -17,14 +17,6 @@ using OwnedRequest = Owned<X509_REQ, X509_REQ_free>;
 using OwnedAlgorithm = Owned<X509_ALGOR, X509_ALGOR_free>;
 using OwnedBits = Owned<ASN1_BIT_STRING, ASN1_BIT_STRING_free>;
 
-Status check_common_name(std::string_view name) {
-  const bool printable = std::ranges::all_of(name, [](char c) { return c >= ' ' && c <= '~'; });
-  if (!name.empty() && name.size() <= kMaxCommonNameBytes && printable) return {};
-  return fail(Code::kInvalid,
-              "the name of a device: 1 to {} printable characters of ASCII, '{}' given",
-              kMaxCommonNameBytes, clipped(name));
-}
-
 Result<int> algorithm_of(Scheme scheme) {
   if (scheme == Scheme::kEd25519) return NID_ED25519;
   if (scheme == Scheme::kEcdsaP256) return NID_ecdsa_with_SHA256;
@@ -68,6 +60,14 @@ Status set_signature(X509_REQ* request, std::string_view signature) {
 }
 
 }  // namespace
+
+Status check_common_name(std::string_view name) {
+  const bool printable = std::ranges::all_of(name, [](char c) { return c >= ' ' && c <= '~'; });
+  if (!name.empty() && name.size() <= kMaxCommonNameBytes && printable) return {};
+  return fail(Code::kInvalid,
+              "the name of a device: 1 to {} printable characters of ASCII, '{}' given",
+              kMaxCommonNameBytes, clipped(name));
+}
 
 Result<std::string> certificate_request(Signer& signer, std::string_view common_name) {
   TRY(check_common_name(common_name));

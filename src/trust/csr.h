@@ -14,6 +14,9 @@ namespace polder::trust {
 
 inline constexpr std::size_t kMaxCommonNameBytes = 64;  // X.520: ub-common-name
 
+// Errors: kInvalid for a name that is empty, too long or not printable.
+Status check_common_name(std::string_view name);
+
 // In PEM, with `common_name` as the subject, signed by the key wherever it is: Ed25519 or ECDSA
 // P-256. Errors: kInvalid for a name that is empty, too long or not printable; kUnsupported for
 // another scheme; those of the signer.

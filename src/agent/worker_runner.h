@@ -26,7 +26,7 @@ using Happened = std::function<void(const Occurrence&)>;
 // Borrows all that is given by reference. Not thread-safe.
 class WorkerRunner final : public Runner, public UnitSource {
  public:
-  // `program` is the path of polderd: its workers are the same program.
+  // `program` is polderd: its workers are the same program, kThisProgram.
   WorkerRunner(const Config& config, Slots& slots, Storage& storage, Processes& processes,
                Clock& clock, const std::string& program, Happened happened);
 

@@ -142,9 +142,8 @@ class Agent {
     releases_ = std::make_unique<RepositoryReleases>(home_.config, device_, sources_.metadata(),
                                                      sources_.blobs(), *blobs_);
     record_ = std::make_unique<Recorder>(home_.config, *home_.storage, clock_, wall_, log);
-    TRY_VALUE(const std::string program, own_program());
     runner_ = std::make_unique<WorkerRunner>(home_.config, releases_->slots(), *home_.storage,
-                                             processes_, clock_, program,
+                                             processes_, clock_, kThisProgram,
                                              [this](const Occurrence& what) { happened(what); });
     telemetry_ = std::make_unique<Telemetry>(
         home_.config,

@@ -37,6 +37,10 @@ bool termination_is_held();
 // Ends this process as SIGTERM does.
 [[noreturn]] void end_by_termination();
 
+// By this path a process starts the very file that it runs itself, whatever its name leads to by
+// now.
+inline constexpr char kThisProgram[] = "/proc/self/exe";
+
 // The path of the running program. Errors: kIo.
 Result<std::string> own_program();
 

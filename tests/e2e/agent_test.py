@@ -11,14 +11,16 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import tokens  # noqa: E402
-from devices import MODEL, Device, POLDER, POLDERD  # noqa: E402
+from devices import MODEL, Device, POLDER, POLDERD, children  # noqa: E402
 from small_releases import wav  # noqa: E402
 
 MISSING_TPM = tokens.missing_for_tpm()
@@ -190,6 +192,30 @@ class Agent(Device):
         self.until_well()
         self.assertFalse((output / "own").exists())
         self.assertTrue((output / "events.jsonl").exists())
+
+    def test_workers_are_the_program_that_runs(self):
+        """Whatever has taken its place on the disk, as a new one does."""
+        recording = self.scratch / "long.wav"
+        recording.write_bytes(wav([0] * 16000 * 600))
+        self.configure(more=f'[pipeline.{MODEL}]\nmicrophone.path = "{recording}"\n')
+        self.release("1.0.0")
+        self.install()
+        program = self.scratch / "polderd"
+        shutil.copy(POLDERD, program)
+        running = self.service(program)
+        self.until_well()
+        (first, _), = children(running.pid)
+        program.unlink()
+        program.write_text("#!/bin/sh\nexit 9\n")
+        program.chmod(0o755)
+        os.kill(first, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        now = []
+        while not now and time.monotonic() < deadline:
+            time.sleep(0.1)
+            now = [pid for pid, _ in children(running.pid) if pid != first]
+        self.assertEqual(os.readlink(f"/proc/{now[0]}/exe"), f"{program} (deleted)")
+        self.until_well()
 
     def test_updates_from_a_web_server(self):
         handler = functools.partial(QuietHandler, directory=self.repo)

@@ -49,6 +49,7 @@ target_compile_options(polder_trust PRIVATE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 polder_room(proto DEPS telemetry base)
 polder_flatbuffer(polder_proto src/proto/worker.fbs)
+polder_flatbuffer(polder_proto src/proto/output.fbs)
 polder_flatbuffer(polder_proto src/proto/report.fbs)
 polder_room(agent DEPS proto trust telemetry pipeline runtime platform base)
 set(agent_targets polder_agent)

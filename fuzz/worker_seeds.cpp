@@ -3,6 +3,7 @@
 #include "agent/shadow.h"
 #include "base/fail.h"
 #include "platform/file.h"
+#include "proto/output.h"
 #include "proto/worker.h"
 
 namespace polder::fuzz {
@@ -53,6 +54,14 @@ int write_worker_seeds(const std::string& folder) {
          write(folder + "/shadow_ready", ready) +
          write(folder + "/shadow_aggregates", aggregates()) +
          write(folder + "/shadow_ended", ended);
+}
+
+int write_output_seeds(const std::string& folder) {
+  const proto::ToOutput create = proto::CreateFile{"events.jsonl", true},
+                        piece = proto::WriteFile{1, 40'000, "{\"event\":1}\n"},
+                        commit = proto::CommitFile{1};
+  return write(folder + "/create", create) + write(folder + "/write", piece) +
+         write(folder + "/commit", commit);
 }
 
 }  // namespace polder::fuzz

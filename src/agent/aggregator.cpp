@@ -112,13 +112,6 @@ std::deque<proto::FromWorker> Aggregator::take() {
   const std::lock_guard lock(mutex_);
   std::deque<proto::FromWorker> out;
   proto::Aggregates sums = std::exchange(sums_, {});
-  if (output_) {
-    const KeptCounts now = output_->counts();
-    sums.kept_bytes = now.kept_bytes - told_.kept_bytes;
-    sums.dropped_bytes = now.dropped_bytes - told_.dropped_bytes;
-    sums.lost_bytes = now.lost_bytes - told_.lost_bytes;
-    told_ = now;
-  }
   for (std::size_t i = 0; i < classes_.size(); ++i)
     if (const std::uint64_t count = std::exchange(classes_[i], 0))
       sums.classes.push_back({std::uint16_t(i), count});

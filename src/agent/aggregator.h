@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "agent/kept_output.h"
 #include "agent/shadow.h"
 #include "pipeline/scheduler.h"
 #include "proto/worker.h"
@@ -25,8 +24,6 @@ class Aggregator final : public pipeline::NodeObserver {
   explicit Aggregator(std::vector<proto::SignalBaseline> baselines)
       : baselines_(std::move(baselines)) {}
 
-  // What of the sinks' output is kept is reported too. Before begin(); borrowed.
-  void watch(const KeptOutput& output) { output_ = &output; }
   // Models that run beside others, by name. Before begin().
   void watch(const std::vector<proto::ShadowModel>& shadows);
   // Of the shadow with that index. After begin().
@@ -61,8 +58,6 @@ class Aggregator final : public pipeline::NodeObserver {
   std::vector<proto::SignalBaseline> baselines_;
   std::vector<std::string> shadows_;
   std::size_t shadow_stages_ = 0, shadow_signals_ = 0;  // where theirs begin: two of each
-  const KeptOutput* output_ = nullptr;
-  KeptCounts told_;  // of the output, so far
   mutable std::mutex mutex_;
   std::vector<Stage> stages_;
   std::vector<Signal> signals_;

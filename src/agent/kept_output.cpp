@@ -51,13 +51,6 @@ Result<std::uint64_t> whole_lines(StoredFile& file) {
   }
 }
 
-class NoFile final : public OutputFile {
- public:
-  Status write(std::string_view) override { return {}; }
-  Status seek(std::int64_t) override { return {}; }
-  Status commit() override { return {}; }
-};
-
 }  // namespace
 
 // Each write is of whole lines.
@@ -167,9 +160,9 @@ Status KeptOutput::find_files() {
   return {};
 }
 
-Result<std::string> KeptOutput::free_name(const std::string& path) {
+Result<std::string> KeptNames::take(const std::string& path) {
   std::string name = plain_name(path);
-  if (!names_.insert(name).second)
+  if (!taken_.insert(name).second)
     return fail(Code::kInvalid, "two outputs are called '{}' here; give them names of their own",
                 name);
   return name;
@@ -177,9 +170,8 @@ Result<std::string> KeptOutput::free_name(const std::string& path) {
 
 Result<std::unique_ptr<OutputFile>> KeptOutput::create(const std::string& path) {
   using File = std::unique_ptr<OutputFile>;
-  if (thrown_away_.contains(path)) return File(std::make_unique<NoFile>());
   const std::lock_guard lock(mutex_);
-  TRY_VALUE(const std::string name, free_name(path));
+  TRY_VALUE(const std::string name, names_.take(path));
   if (!storage_) return File(std::make_unique<KeptWhole>(*this, name, nullptr));
   auto file = storage_->create(name + std::string(kUnfinished));
   if (!file.ok()) return File(std::make_unique<KeptWhole>(*this, name, nullptr));
@@ -188,9 +180,8 @@ Result<std::unique_ptr<OutputFile>> KeptOutput::create(const std::string& path) 
 
 Result<std::unique_ptr<OutputFile>> KeptOutput::create_lines(const std::string& path) {
   using File = std::unique_ptr<OutputFile>;
-  if (thrown_away_.contains(path)) return File(std::make_unique<NoFile>());
   const std::lock_guard lock(mutex_);
-  TRY_VALUE(const std::string name, free_name(path));
+  TRY_VALUE(const std::string name, names_.take(path));
   tails_[name].is_used = true;
   return File(std::make_unique<KeptLines>(*this, name));
 }

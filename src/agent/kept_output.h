@@ -35,6 +35,17 @@ struct KeptCounts {
   bool operator==(const KeptCounts&) const = default;
 };
 
+// The names of outputs, by their paths. Not thread-safe.
+class KeptNames {
+ public:
+  // Of a path only the last part counts; characters that a Storage does not take become '_'.
+  // Errors: kInvalid when another path has it.
+  Result<std::string> take(const std::string& path);
+
+ private:
+  std::set<std::string> taken_;
+};
+
 // Thread-safe; the files that it gives each serve one thread at a time, and do not outlive it. The
 // storage is borrowed, and nobody else's meanwhile.
 class KeptOutput final : public FileStore {
@@ -42,10 +53,8 @@ class KeptOutput final : public FileStore {
   // Where there is no storage (nullptr), or none that can be read, everything is lost.
   KeptOutput(Storage* storage, std::uint64_t cap_bytes);
 
-  // What is written to these paths is thrown away. Before the first file is made.
-  void throw_away(std::set<std::string> paths) { thrown_away_ = std::move(paths); }
-  // Of a path only the last part counts; characters that a Storage does not take become '_'.
-  // A file that appears whole at commit(), if it took no more than half of the cap.
+  // Their names are those of KeptNames. A file that appears whole at commit(), if it took no more
+  // than half of the cap.
   Result<std::unique_ptr<OutputFile>> create(const std::string& path) override;
   Result<std::unique_ptr<OutputFile>> create_lines(const std::string& path) override;
 
@@ -61,7 +70,6 @@ class KeptOutput final : public FileStore {
   };
 
   Status find_files();
-  Result<std::string> free_name(const std::string& path);
   std::string next_piece(const std::string& name);
   std::uint64_t total_bytes() const;
   void make_room(std::uint64_t bytes);
@@ -74,7 +82,7 @@ class KeptOutput final : public FileStore {
 
   Storage* storage_;  // none: everything is lost
   const std::uint64_t cap_bytes_;
-  std::set<std::string> thrown_away_, names_;  // paths; names that are taken
+  KeptNames names_;
   mutable std::mutex mutex_;
   std::map<std::string, std::uint64_t> pieces_;  // bytes by name, which is their order
   std::map<std::string, Tail> tails_;

@@ -35,9 +35,6 @@ Status Observed::add(const proto::Ready& names, const ClassNames& class_names,
   count_up(encoded_bytes, all.encoded_bytes);
   count_up(decoded_bytes, all.decoded_bytes);
   count_up(event_bytes, all.event_bytes);
-  count_up(kept_bytes, all.kept_bytes);
-  count_up(dropped_bytes, all.dropped_bytes);
-  count_up(lost_bytes, all.lost_bytes);
   for (const auto& count : all.classes)
     classes.add(class_name(class_names, count.index), count.count);
   for (const auto& from : all.stages) {
@@ -57,6 +54,12 @@ Status Observed::add(const proto::Ready& names, const proto::Alarm& alarm) {
   if (alarm.signal >= names.signals.size()) return nameless("signal", alarm.signal);
   count_up(entry(signals, names.signals[alarm.signal], proto::kMaxSignals).alarms, 1);
   return {};
+}
+
+void Observed::add(const KeptCounts& output) {
+  count_up(kept_bytes, output.kept_bytes);
+  count_up(dropped_bytes, output.dropped_bytes);
+  count_up(lost_bytes, output.lost_bytes);
 }
 
 void Observed::add_crash(std::optional<Code> code) {

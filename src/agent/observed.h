@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/kept_output.h"
 #include "agent/release_id.h"
 #include "agent/release_names.h"
 #include "proto/report.h"
@@ -41,6 +42,7 @@ struct Observed {
   Status add(const proto::Ready& names, const ClassNames& class_names,
              const proto::Aggregates& all);
   Status add(const proto::Ready& names, const proto::Alarm& alarm);
+  void add(const KeptCounts& output);
   // Its worker has ended; without a code: without a word.
   void add_crash(std::optional<Code> code);
   void merge(const Observed& other);

@@ -94,7 +94,7 @@ Result<proto::ProbeResult> probe_once(const proto::Probe& job, Processes& proces
                                      .environment = {},
                                      .memory_bytes = policy.memory_bytes,
                                      .cpu_s = kProbeCpuS,
-                                     .file_bytes = 1},  // it writes none
+                                     .may_write_files = false},
                                     processes));
   Status sent = child->send(message);
   wipe(message);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "agent/kept_output.h"
 #include "agent/shadow.h"
 #include "base/fail.h"
 
@@ -21,16 +20,14 @@ std::string exit_text(const ChildExit& exit) {
   return fmt::format("it ended with status {} and without a word", exit.status);
 }
 
-// That one file may have: what all that are kept may, or none at all.
-std::uint64_t file_bytes(const proto::Start& job) {
-  return job.output_folder.empty() ? 1 : std::max(job.output_bytes, kMinKeptBytes);
-}
-
 }  // namespace
 
-void Supervisor::run(proto::Start start, ReleaseNames names, FillKeys fill_keys) {
+void Supervisor::run(proto::Start start, ReleaseNames names, FillKeys fill_keys,
+                     OutputPlace output) {
   stop();
   job_ = std::move(start);
+  output_ = std::move(output);
+  job_.has_output = !output_.folder.empty();
   fill_keys_ = std::move(fill_keys);
   release_names_ = std::move(names);
   for (const proto::ShadowModel& shadow : job_.shadows) {
@@ -56,7 +53,7 @@ void Supervisor::stop() {
       listen();  // the last that it had to say
     }
   }
-  child_.reset();
+  end_child();
   phase_ = WorkerPhase::kStopped;
 }
 
@@ -73,9 +70,15 @@ void Supervisor::start_child() {
   auto child = processes_.start({.command = policy_.command,
                                  .environment = {},
                                  .memory_bytes = policy_.memory_bytes,
-                                 .file_bytes = file_bytes(job_)});
+                                 .may_write_files = false,
+                                 .has_output = job_.has_output});
   if (!child) return hinder(child.error());
   child_ = std::move(*child);
+  if (auto channel = child_->take_output()) {
+    receiver_ = std::make_unique<OutputReceiver>(output_, policy_);
+    if (const Status begun = receiver_->begin(std::move(channel)); !begun)
+      return hinder(begun.error());
+  }
   proto::Start job = job_;
   if (fill_keys_) {
     if (const Status filled = fill_keys_(job); !filled) return hinder(filled.error());
@@ -98,6 +101,7 @@ void Supervisor::poll() {
   if (phase_ == WorkerPhase::kWaiting && now_us >= next_start_us_) start_child();
   if (!child_) return;
   listen();
+  if (child_) see_output();
   if (child_) see_exit();
   if (child_) check_time();
   if (phase_ == WorkerPhase::kRunning &&
@@ -183,14 +187,39 @@ Status Supervisor::take(const proto::Alarm& alarm) {
   return {};
 }
 
+void Supervisor::count_output() {
+  const KeptCounts counts = receiver_->take_counts();
+  total_.add(counts);
+  window_.add(counts);
+}
+
+void Supervisor::see_output() {
+  if (!receiver_) return;
+  count_output();
+  if (const auto error = receiver_->error()) crash(*error);
+}
+
+void Supervisor::end_child() {
+  if (child_) child_->kill();
+  child_.reset();
+  if (!receiver_) return;
+  receiver_->end();
+  count_output();
+  receiver_.reset();
+}
+
 void Supervisor::see_exit() {
   const auto exit = child_->wait(0);
   if (!exit) return crash(exit.error());
   if (!*exit) return;
   listen();  // what it said before
   if (!child_) return;
+  heard_us_ = clock_.now_us();
+  if (receiver_ && !receiver_->is_over()) return;  // the disk is slower than it was
+  see_output();
+  if (!child_) return;
   if (ended_ && !ended_->error && (*exit)->signal == 0) {
-    child_.reset();
+    end_child();
     phase_ = WorkerPhase::kEnded;
     reason_ = "its sources have ended";
     return;
@@ -218,8 +247,7 @@ void Supervisor::check_time() {
 }
 
 void Supervisor::crash(std::string reason, std::optional<Code> code) {
-  if (child_) child_->kill();
-  child_.reset();
+  end_child();
   reason_ = std::move(reason);
   failed_start_ = starts_;
   code_ = code;
@@ -238,8 +266,7 @@ void Supervisor::crash(std::string reason, std::optional<Code> code) {
 
 // The release has not had its turn: whatever it was, it is the device's.
 void Supervisor::hinder(const Error& error) {
-  if (child_) child_->kill();
-  child_.reset();
+  end_child();
   reason_ = error.message;
   code_ = Code::kUnavailable;
   failed_start_ = starts_;

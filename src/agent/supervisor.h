@@ -23,6 +23,7 @@
 #include <utility>
 
 #include "agent/observed.h"
+#include "agent/output_receiver.h"
 #include "agent/worker_policy.h"
 #include "platform/child.h"
 #include "platform/clock.h"
@@ -51,16 +52,15 @@ class Supervisor {
   Supervisor(Processes& processes, Clock& clock, WorkerPolicy policy)
       : processes_(processes), clock_(clock), policy_(std::move(policy)) {}
 
-  // Ends what runs, forgets its crashes, and starts this. A start for which the device lacks
-  // something, a process or the keys, is tried again and is no crash; what is one is a worker that
-  // reports of what has no name among `names` and those of its shadows. `start` is without content
-  // keys.
-  void run(proto::Start start, ReleaseNames names, FillKeys fill_keys = {});
+  // Ends what runs, forgets its crashes, and starts this; what its sinks write is kept in `output`.
+  // A start for which the device lacks something, a process or the keys, is tried again and is no
+  // crash; what is one is a worker that reports of what has no name among `names` and those of its
+  // shadows. `start` is without content keys.
+  void run(proto::Start start, ReleaseNames names, FillKeys fill_keys = {},
+           OutputPlace output = {});
   // Asks it to stop, and ends it after WorkerPolicy::stop_ms; waits as long.
   void stop();
   void poll();
-  // Ends what runs as one that has failed: for what is seen from outside.
-  void fail_worker(const Error& why) { crash(why); }
 
   WorkerPhase phase() const { return phase_; }
   bool is_crash_loop() const { return crash_loop_; }
@@ -98,7 +98,11 @@ class Supervisor {
   Status take(const proto::Alarm& alarm);
   Status spend_message();
   void check_time();
+  void count_output();
+  void see_output();
   void see_exit();
+  // With what it had sent to be kept.
+  void end_child();
   // Without a code it ended without a word.
   void crash(std::string reason, std::optional<Code> code);
   void hinder(const Error& error);
@@ -111,6 +115,8 @@ class Supervisor {
   std::unique_ptr<ChildProcess> child_;
   proto::Start job_;
   FillKeys fill_keys_;
+  OutputPlace output_;
+  std::unique_ptr<OutputReceiver> receiver_;  // none: nothing is kept
   ReleaseNames release_names_;
   WorkerPhase phase_ = WorkerPhase::kStopped;
   bool crash_loop_ = false;

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "base/fail.h"
 #include "platform/child_fake.h"
@@ -51,7 +54,7 @@ class RealWorkers : public testing::Test {
   // Polls until it has crashed (or ended), on the machine's clock; its reason.
   std::string reason(const WorkerPolicy& policy) {
     Supervisor supervisor(processes_, clock_, policy);
-    supervisor.run(job(), kNames);
+    supervisor.run(job(), kNames, {}, output_);
     for (int i = 0; i < 6000; ++i) {
       supervisor.poll();
       if (supervisor.phase() == WorkerPhase::kWaiting || supervisor.phase() == WorkerPhase::kEnded)
@@ -60,6 +63,7 @@ class RealWorkers : public testing::Test {
     }
     EXPECT_NE(supervisor.phase(), WorkerPhase::kRunning);
     crashes_ = supervisor.total().crashes;
+    kept_bytes_ = supervisor.total().kept_bytes;
     return supervisor.reason();
   }
   void expect_crash(const WorkerPolicy& policy, std::string_view want) {
@@ -69,7 +73,8 @@ class RealWorkers : public testing::Test {
   }
   SystemProcesses processes_;
   SystemClock clock_;
-  std::uint64_t crashes_ = 0;
+  OutputPlace output_;
+  std::uint64_t crashes_ = 0, kept_bytes_ = 0;
 };
 
 TEST_F(RealWorkers, OneThatCrashes) {
@@ -99,12 +104,11 @@ TEST_F(RealWorkers, OneThatEatsMemory) {
   expect_crash(policy, "signal 6");
 }
 
-// Where nothing is kept a file gets one byte.
 TEST_F(RealWorkers, OneThatFillsTheDisk) {
-  expect_crash(python("import tempfile\n"
-                      "with tempfile.TemporaryFile(buffering=0) as file:\n"
-                      "  sys.exit(40 + file.write(bytes(1000)))"),
-               "status 41");
+  expect_crash(python("file = os.open('/tmp', os.O_WRONLY | os.O_TMPFILE, 0o600)\n"
+                      "try: os.write(file, b'x')\n"
+                      "except OSError as error: sys.exit(error.errno)"),
+               "status 27");  // EFBIG
 }
 
 TEST_F(RealWorkers, OneThatSaysTooMuch) {
@@ -127,6 +131,42 @@ TEST_F(RealWorkers, OneThatBabbles) {
   std::string hex;
   for (const char c : *stop) hex += fmt::format("{:02x}", (unsigned char)(c));
   expect_crash(python("say(bytes.fromhex('" + hex + "')); time.sleep(1000)"), "from a worker");
+}
+
+// On the channel of its output, while it says that it is well.
+TEST_F(RealWorkers, OneThatFloodsItsOutput) {
+  const std::string folder = testing::TempDir() + "polder-flood-" + std::to_string(::getpid());
+  const auto hex_of = [](const proto::ToOutput& message) {
+    std::string hex;
+    const std::string bytes = proto::encode(message).value();
+    for (const char c : bytes) hex += fmt::format("{:02x}", (unsigned char)(c));
+    return hex;
+  };
+  const std::string head =
+      "out = socket.socket(fileno=4)\nput = lambda h: out.send(bytes.fromhex(h))\n";
+  const std::string create = "put('" + hex_of(proto::CreateFile{"events.jsonl", true}) + "')\n";
+  const auto expect = [&](const std::string& program, std::string_view want) {
+    WorkerPolicy policy = python(head + create + program);
+    policy.output_bytes_per_s = 1 << 20;
+    policy.output_burst_bytes = 8 << 20;
+    output_ = {folder, 1 << 20};
+    expect_crash(policy, want);
+    std::uint64_t bytes = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+      bytes += entry.file_size();
+    EXPECT_LE(bytes, output_.cap_bytes);
+  };
+  const std::string line = std::string(20'000, 'x') + "\n";
+  expect(
+      "m = bytes.fromhex('" + hex_of(proto::WriteFile{0, 0, line}) + "')\nwhile True: out.send(m)",
+      "bytes a second");
+  expect("put('" + hex_of(proto::WriteFile{9, 0, "x"}) + "'); time.sleep(1000)", "not created");
+  expect("out.send(bytes(70000)); time.sleep(1000)", "70000 bytes");
+  expect("out.send(b'x'); time.sleep(1000)", "not a message");
+  // What it had sent before it died is kept, and its number is known.
+  expect("put('" + hex_of(proto::WriteFile{0, 0, "last\n"}) + "'); os.abort()", "signal 6");
+  EXPECT_EQ(kept_bytes_, 5u);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(RealWorkers, OneThatIsNotThere) {

@@ -5,8 +5,8 @@
 #include <set>
 
 #include "agent/aggregator.h"
-#include "agent/kept_output.h"
 #include "agent/model_file.h"
+#include "agent/output_sender.h"
 #include "agent/shadow.h"
 #include "agent/worker_files.h"
 #include "agent/worker_probe.h"
@@ -14,7 +14,6 @@
 #include "pipeline/player.h"
 #include "platform/child.h"
 #include "platform/confine_files.h"
-#include "platform/storage.h"
 #include "platform/thread.h"
 #include "runtime/session.h"
 
@@ -25,20 +24,6 @@ constexpr std::int64_t kFirstMessageMs = 60'000;
 constexpr std::int64_t kBeatMs = 1'000;
 constexpr std::int64_t kLookMs = 100;
 constexpr int kLastTries = 10;  // to say the last sums, kLookMs apart
-
-// Where sinks write when nothing is to be kept.
-class NoFile final : public OutputFile {
- public:
-  Status write(std::string_view) override { return {}; }
-  Status seek(std::int64_t) override { return {}; }
-  Status commit() override { return {}; }
-};
-class NoFiles final : public FileStore {
- public:
-  Result<std::unique_ptr<OutputFile>> create(const std::string&) override {
-    return std::unique_ptr<OutputFile>(std::make_unique<NoFile>());
-  }
-};
 
 Status send(Channel& channel, const proto::FromWorker& message) {
   TRY_VALUE(const std::string bytes, proto::encode(message));
@@ -180,13 +165,16 @@ class Shadows {
   std::optional<Error> error_;
 };
 
+// Sinks' paths are only names: nothing is written here.
+constexpr char kOutputFolder[] = "/output";
+
 // Paths of the sinks that are given what a sensor saw, as they will ask for them.
-std::set<std::string> raw_outputs(const pipeline::Graph& graph, const std::string& folder) {
+std::set<std::string> raw_outputs(const pipeline::Graph& graph) {
   std::set<std::string> paths;
   for (const pipeline::EdgeSpec& edge : graph.edges) {
     const pipeline::NodeSpec& sink = graph.nodes[std::size_t(edge.to)];
     if (sink.type->stores && graph.nodes[std::size_t(edge.from)].raw)
-      paths.insert(pipeline::path_in(folder, sink.settings.string("path")));
+      paths.insert(pipeline::path_in(kOutputFolder, sink.settings.string("path")));
   }
   return paths;
 }
@@ -197,23 +185,16 @@ void forget_keys(proto::Start& start) {
   for (proto::ShadowModel& shadow : start.shadows) shadow.model.content_key = {};
 }
 
-Status run_start(Channel& channel, proto::Start& start, bool& by_shadow) {
-  NoFiles no_files;
-  std::unique_ptr<DiskStorage> folder;
-  std::unique_ptr<KeptOutput> output;
-  if (!start.output_folder.empty()) {
-    if (auto opened = DiskStorage::at(start.output_folder); opened.ok())
-      folder = std::move(*opened);
-    output = std::make_unique<KeptOutput>(folder.get(), start.output_bytes);
-  }
+Status run_start(Channel& channel, Channel* to_files, proto::Start& start, bool& by_shadow) {
+  if (start.has_output && !to_files) return fail(Code::kUnavailable, "no channel for its output");
+  OutputSender output(start.has_output ? to_files : nullptr);
   Aggregator aggregator(start.baselines);
-  if (output) aggregator.watch(*output);
   aggregator.watch(start.shadows);
   Speaker speaker(channel, aggregator, start.aggregate_ms);
   Shadows shadows(start, aggregator, speaker);
   pipeline::PlayOptions options;
   options.file = start.pipeline;
-  options.output_folder = start.output_folder;
+  options.output_folder = kOutputFolder;
   options.threads = start.threads;
   options.realtime = true;
   options.settings = start.settings;
@@ -222,9 +203,9 @@ Status run_start(Channel& channel, proto::Start& start, bool& by_shadow) {
     TRY_VALUE(auto executor, open_model(start, request));
     return shadows.add_to(std::move(executor), request);
   };
-  options.files = output ? static_cast<FileStore*>(output.get()) : &no_files;
+  options.files = &output;
   options.on_loaded = [&](const pipeline::Graph& graph) -> Status {
-    if (output && !start.keep_raw) output->throw_away(raw_outputs(graph, start.output_folder));
+    if (!start.keep_raw) output.throw_away(raw_outputs(graph));
     if (!start.shadows.empty()) TRY(shadows.check_room(graph));
     // Where the kernel cannot it goes on without: `polderd doctor` says so.
     const auto confined = confine_files(files_of(start, graph));
@@ -250,7 +231,7 @@ Status run_start(Channel& channel, proto::Start& start, bool& by_shadow) {
   return {};
 }
 
-Status work(Channel& channel, bool& by_shadow) {
+Status work(Channel& channel, Channel* to_files, bool& by_shadow) {
   TRY(confine_this_process());
   TRY_VALUE(auto bytes, channel.receive(kFirstMessageMs));
   if (!bytes) return fail(Code::kTimeout, "the supervisor says nothing");
@@ -259,7 +240,7 @@ Status work(Channel& channel, bool& by_shadow) {
   if (!decoded.ok()) return decoded.error();
   proto::ToWorker& message = *decoded;
   if (auto* start = std::get_if<proto::Start>(&message))
-    return run_start(channel, *start, by_shadow);
+    return run_start(channel, to_files, *start, by_shadow);
   if (auto* probe = std::get_if<proto::Probe>(&message)) {
     TRY(confine_files(files_of(*probe)));
     return send(channel, run_probe(*probe));
@@ -272,8 +253,9 @@ Status work(Channel& channel, bool& by_shadow) {
 int run_worker() {
   const auto channel = open_channel();
   if (!channel) return 1;
+  const auto to_files = open_output_channel();  // not every worker has one
   bool by_shadow = false;
-  const Status status = work(**channel, by_shadow);
+  const Status status = work(**channel, to_files.ok() ? to_files->get() : nullptr, by_shadow);
   proto::Ended ended;
   if (!status) ended = {status.error().code, status.error().message, by_shadow};
   static_cast<void>(send(**channel, ended));

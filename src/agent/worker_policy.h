@@ -8,7 +8,7 @@
 namespace polder::agent {
 
 struct WorkerPolicy {
-  // The program and its arguments that make it a worker: {own_program(), "worker"}.
+  // The program and its arguments that make it a worker: {kThisProgram, "worker"}.
   std::vector<std::string> command;
   std::uint64_t memory_bytes = 0;  // of address space; 0: no limit
   std::int64_t start_timeout_ms = 60'000;
@@ -22,6 +22,8 @@ struct WorkerPolicy {
   std::int64_t crash_window_ms = 600'000;
   // Of its messages; a worker that says more is ended.
   int messages_per_s = 500, message_burst = 2'000;
+  // Of what its sinks write; a worker that writes more is ended.
+  std::uint64_t output_bytes_per_s = 32 << 20, output_burst_bytes = 512 << 20;
 };
 
 }  // namespace polder::agent

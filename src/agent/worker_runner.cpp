@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/output_bounds.h"
 #include "agent/probe.h"
 #include "agent/sealed_models.h"
 #include "base/fail.h"
@@ -12,8 +11,6 @@
 namespace polder::agent {
 
 namespace {
-
-constexpr std::int64_t kLookUs = 10'000'000;
 
 WorkerPolicy policy_of(const Config& config, const std::string& program) {
   WorkerPolicy policy;
@@ -119,16 +116,17 @@ FillKeys WorkerRunner::fill_keys(std::vector<StagedModel> models) const {
   };
 }
 
+OutputPlace WorkerRunner::output_of(const std::string& unit) const {
+  if (config_.output.keep == Keep::kNothing) return {};
+  return {output_folder(unit), std::uint64_t(config_.output.max_bytes)};
+}
+
 proto::Start WorkerRunner::job_of(const std::string& unit, const StagedRelease& staged) const {
   proto::Start start{.pipeline = path(staged.pipeline()), .threads = int(config_.worker.threads)};
   start.aggregate_ms = std::uint32_t(std::min(config_.reports.every_s * 1000, kLongestAggregateMs));
   for (const DeviceSetting& setting : config_.settings_of(unit))
     start.settings.push_back(setting.assignment());
-  if (config_.output.keep != Keep::kNothing) {
-    start.output_folder = output_folder(unit);
-    start.output_bytes = std::uint64_t(config_.output.max_bytes);
-    start.keep_raw = config_.output.keep == Keep::kAll;
-  }
+  start.keep_raw = config_.output.keep == Keep::kAll;
   for (const StagedModel& model : staged.models)
     start.models.push_back({model.artifact.name, path(model.name), {}});
   for (const trust::Baseline& baseline : staged.manifest.baselines)
@@ -184,8 +182,6 @@ Status WorkerRunner::start(const std::string& unit, Worker& worker) {
       if (const auto made = DiskStorage::at(folder); !made.ok() && happened_)
         happened_({trust::Act::kNote, unit, made.error().message});
     }
-    // What is too much before it has begun, as when the cap was lowered, is no fault of the worker.
-    trim(unit);
   }
   proto::Start job = job_of(unit, staged);
   FillKeys keys = fill_keys(staged.models);
@@ -195,7 +191,7 @@ Status WorkerRunner::start(const std::string& unit, Worker& worker) {
   if (!names.trouble.empty() && happened_)
     happened_({trust::Act::kNote, unit, "classes go by number: " + names.trouble});
   worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, policy_);
-  worker.supervisor->run(std::move(job), std::move(names), std::move(keys));
+  worker.supervisor->run(std::move(job), std::move(names), std::move(keys), output_of(unit));
   return {};
 }
 
@@ -244,7 +240,8 @@ Status WorkerRunner::begin_shadow(const std::string& unit, Worker& worker, Slot 
   WorkerPolicy policy = policy_;
   policy.memory_bytes *= 2;
   worker.supervisor = std::make_unique<Supervisor>(processes_, clock_, std::move(policy));
-  worker.supervisor->run(std::move(job), std::move(names), fill_keys(std::move(models)));
+  worker.supervisor->run(std::move(job), std::move(names), fill_keys(std::move(models)),
+                         output_of(unit));
   return {};
 }
 
@@ -292,32 +289,9 @@ std::optional<ShadowResult> WorkerRunner::shadow_result(const std::string& unit)
   return over == shadow_results_.end() ? std::nullopt : std::optional(over->second);
 }
 
-Status WorkerRunner::check(const std::string& unit) const {
-  return check_output(output_folder(unit), std::uint64_t(config_.output.max_bytes));
-}
-
-void WorkerRunner::trim(const std::string& unit) {
-  if (check(unit).ok()) return;
-  const Status trimmed = trim_output(output_folder(unit), std::uint64_t(config_.output.max_bytes));
-  if (!trimmed.ok() && happened_) happened_({trust::Act::kNote, unit, trimmed.error().message});
-}
-
-// Where the worker itself does not keep to its bounds.
-void WorkerRunner::look_at_output(const std::string& unit, Worker& worker) {
-  const bool is_there = worker.supervisor->phase() != WorkerPhase::kWaiting;
-  if (config_.output.keep == Keep::kNothing || !is_there || clock_.now_us() < worker.next_look_us)
-    return;
-  worker.next_look_us = clock_.now_us() + kLookUs;
-  const Status within = check(unit);
-  if (within.ok()) return;
-  worker.supervisor->fail_worker(within.error());
-  trim(unit);
-}
-
 void WorkerRunner::poll() {
   for (auto& [unit, worker] : workers_) {
     if (!worker.supervisor) continue;
-    look_at_output(unit, worker);
     worker.supervisor->poll();
     if (worker.supervisor->phase() == WorkerPhase::kEnded) continue;  // a recording has its end
     // No failure of this release: shadow() tells, of the one beside it.

@@ -53,23 +53,20 @@ class WorkerRunner final : public Runner, public UnitSource {
     std::unique_ptr<Supervisor> supervisor;  // none: the release has no pipeline
     Slot slot = Slot::kNone;
     ReleaseId release;
-    std::optional<Shadow> shadow;   // the release that runs beside
-    std::string told;               // the last failure that was told
-    std::int64_t next_look_us = 0;  // at what it keeps
-    std::string problem;            // why it cannot be started at all; empty: it can
+    std::optional<Shadow> shadow;  // the release that runs beside
+    std::string told;              // the last failure that was told
+    std::string problem;           // why it cannot be started at all; empty: it can
   };
 
   Result<proto::ModelFile> open_model(const StagedModel& model) const;
   // For a job with some of these models; nothing when none is sealed.
   FillKeys fill_keys(std::vector<StagedModel> models) const;
+  OutputPlace output_of(const std::string& unit) const;
   // Without content keys.
   proto::Start job_of(const std::string& unit, const StagedRelease& staged) const;
   Status check_settings(const std::string& unit, const StagedRelease& staged,
                         bool with_inputs = false) const;
   Status start(const std::string& unit, Worker& worker);
-  Status check(const std::string& unit) const;
-  void trim(const std::string& unit);
-  void look_at_output(const std::string& unit, Worker& worker);
   Status begin_shadow(const std::string& unit, Worker& worker, Slot slot, const ReleaseId& release);
   Result<std::vector<proto::ShadowModel>> shadows_of(const proto::Start& job,
                                                      const StagedRelease& staged) const;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "agent/shadow.h"
 #include "agent/supervisor.h"
@@ -91,7 +93,7 @@ class Worker : public testing::Test {
     return document.ok() ? reported_names(*document) : ReleaseNames();
   }
   void run_until_over(Supervisor& supervisor) {
-    supervisor.run(job_, names());
+    supervisor.run(job_, names(), {}, output_);
     for (int i = 0; i < 6000; ++i) {
       supervisor.poll();
       if (supervisor.phase() == WorkerPhase::kEnded || supervisor.phase() == WorkerPhase::kWaiting)
@@ -103,6 +105,7 @@ class Worker : public testing::Test {
   SystemClock clock_;
   WorkerPolicy policy_;
   proto::Start job_;
+  OutputPlace output_;
   std::filesystem::path folder_;
 };
 
@@ -130,8 +133,7 @@ TEST_F(Worker, RunsAPipelineAndReportsNumbers) {
 }
 
 TEST_F(Worker, AShadowSeesTheSameAndChangesNothing) {
-  job_.output_folder = folder_ / "out";
-  job_.output_bytes = 1 << 20;
+  output_ = {folder_ / "out", 1 << 20};
   const auto written = [&] {
     Supervisor supervisor(processes_, clock_, policy_);
     run_until_over(supervisor);
@@ -182,8 +184,7 @@ TEST_F(Worker, SaysWhatIsAShadowsFault) {
 }
 
 TEST_F(Worker, WritesEventsWhereItMay) {
-  job_.output_folder = folder_ / "out";
-  job_.output_bytes = 1 << 20;
+  output_ = {folder_ / "out", 1 << 20};
   Supervisor supervisor(processes_, clock_, policy_);
   run_until_over(supervisor);
   ASSERT_EQ(supervisor.phase(), WorkerPhase::kEnded) << supervisor.reason();
@@ -361,18 +362,22 @@ inputs = ["decode"]
 // All that codecs and threads ask of the system they get: a picture is decoded, goes through a
 // model, is drawn on and encoded again, by two threads. The model's rows are averages of colours,
 // which no step takes for objects.
-TEST_F(Worker, AConfinedWorkerDecodesAndEncodes) {
-  const std::string worker = POLDER_WORKER;
-  const std::string plugin = worker.substr(0, worker.rfind('/')) + "/polder_video_libav.so";
-  if (!std::filesystem::exists(plugin)) GTEST_SKIP() << "the video plug-in is not built";
-  std::filesystem::copy_file(POLDER_SOURCE_DIR "/docs/images/people-counting.jpg",
-                             folder_ / "a.jpg");
-  std::ofstream(folder_ / "pipeline.toml") << R"([pipeline]
+class VideoWorker : public Worker {
+ protected:
+  void SetUp() override {
+    Worker::SetUp();
+    const std::string worker = POLDER_WORKER;
+    const std::string plugin = worker.substr(0, worker.rfind('/')) + "/polder_video_libav.so";
+    if (!std::filesystem::exists(plugin)) GTEST_SKIP() << "the video plug-in is not built";
+    picture_ = POLDER_SOURCE_DIR "/docs/images/people-counting.jpg";
+    output_ = {folder_ / "out", 16 << 20};
+  }
+  void write_pipeline(const std::string& source) {
+    std::ofstream(folder_ / "pipeline.toml") << R"([pipeline]
 name = "video"
 [[node]]
 name = "camera"
-type = "video_file"
-path = "a.jpg"
+)" << source << R"(
 [[node]]
 name = "letterbox"
 type = "letterbox"
@@ -403,17 +408,55 @@ type = "annotated_video"
 inputs = ["camera", "track"]
 privacy = { raw = "allow: a public picture" }
 )";
-  job_.models = {{"rows", POLDER_SOURCE_DIR "/tests/data/agent/rows.plan"}};
-  job_.threads = 2;
-  job_.output_folder = folder_ / "out";
-  job_.output_bytes = 16 << 20;
-  job_.keep_raw = true;
+    job_.models = {{"rows", POLDER_SOURCE_DIR "/tests/data/agent/rows.plan"}};
+    job_.threads = 2;
+    job_.keep_raw = true;
+  }
+  std::size_t files() const {
+    return std::size_t(std::distance(std::filesystem::directory_iterator(output_.folder),
+                                     std::filesystem::directory_iterator()));
+  }
+  std::filesystem::path picture_;
+};
+
+TEST_F(VideoWorker, DecodesAndEncodesWhereItIsConfined) {
+  std::filesystem::copy_file(picture_, folder_ / "a.jpg");
+  write_pipeline("type = \"video_file\"\npath = \"a.jpg\"");
   Supervisor supervisor(processes_, clock_, policy_);
   run_until_over(supervisor);
   EXPECT_EQ(supervisor.reason(), "its sources have ended");
   EXPECT_EQ(supervisor.total().frames, 1u);
   EXPECT_GT(supervisor.total().kept_bytes, 1000u);
   EXPECT_EQ(supervisor.total().lost_bytes, 0u);
+  EXPECT_EQ(files(), 1u);
+  // It is not kept where what a sensor saw is not.
+  job_.keep_raw = false;
+  run_until_over(supervisor);
+  EXPECT_EQ(supervisor.reason(), "its sources have ended");
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(VideoWorker, ThatIsKilledLeavesNoHalfAVideo) {
+  std::filesystem::create_directories(folder_ / "pictures");
+  for (int i = 100; i < 200; ++i)
+    std::filesystem::copy_file(picture_, folder_ / "pictures" / (std::to_string(i) + ".jpg"));
+  write_pipeline("type = \"image_folder\"\npath = \"pictures\"\nframe_rate = 10");
+  NumberedProcesses processes;
+  Supervisor supervisor(processes, clock_, policy_);
+  supervisor.run(job_, names(), {}, output_);
+  const auto until = [&](const auto& condition) {
+    for (int i = 0; i < 6000 && !condition(); ++i) {
+      supervisor.poll();
+      clock_.sleep_until_us(clock_.now_us() + 10'000);
+    }
+    return condition();
+  };
+  ASSERT_TRUE(until([&] { return supervisor.frames() > 5; })) << supervisor.reason();
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "out/annotated.mp4.part"));
+  ::kill(processes.pid, SIGKILL);
+  ASSERT_TRUE(until([&] { return supervisor.phase() == WorkerPhase::kWaiting; }));
+  EXPECT_EQ(files(), 0u);
+  EXPECT_EQ(supervisor.total().kept_bytes, 0u);
 }
 
 TEST_F(Worker, StopsWhenItIsTold) {

@@ -27,8 +27,8 @@
 namespace polder {
 namespace {
 
-constexpr int kChannelFd = 3, kReportFd = 4;  // in a child
-constexpr int kFailed = 127;                  // the exit status of a child that did not get far
+constexpr int kChannelFd = 3, kOutputFd = 4, kReportFd = 5;  // in a child
+constexpr int kFailed = 127;  // the exit status of a child that did not get far
 
 // Whether what a child prints is seen. It is not: what saw pictures would have a way out, untyped
 // and without end. Sanitizers have no other way to say what they found.
@@ -53,12 +53,13 @@ std::int64_t deadline_of(std::int64_t timeout_ms) {
   return monotonic_ns() + std::clamp<std::int64_t>(timeout_ms, 0, kMaxMs) * 1'000'000;
 }
 
-Status send_on(int fd, std::string_view message) {
+Status send_on(int fd, std::string_view message, bool waits = false) {
   if (message.empty() || message.size() > kMaxMessageBytes)
     return fail(Code::kExhausted, "a message of {} bytes; 1 to {} are sent", message.size(),
                 kMaxMessageBytes);
   for (;;) {
-    const ssize_t sent = ::send(fd, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent =
+        ::send(fd, message.data(), message.size(), MSG_NOSIGNAL | (waits ? 0 : MSG_DONTWAIT));
     if (sent >= 0) return {};
     if (errno == EINTR) continue;
     if (errno == EAGAIN)
@@ -88,16 +89,17 @@ Result<std::optional<std::string>> receive_on(int fd, std::int64_t timeout_ms) {
   }
 }
 
-class InheritedChannel final : public Channel {
+class SocketChannel final : public Channel {
  public:
-  explicit InheritedChannel(Descriptor fd) : fd_(std::move(fd)) {}
-  Status send(std::string_view message) override { return send_on(fd_.get(), message); }
+  explicit SocketChannel(Descriptor fd, bool waits = false) : fd_(std::move(fd)), waits_(waits) {}
+  Status send(std::string_view message) override { return send_on(fd_.get(), message, waits_); }
   Result<std::optional<std::string>> receive(std::int64_t timeout_ms) override {
     return receive_on(fd_.get(), timeout_ms);
   }
 
  private:
   Descriptor fd_;
+  const bool waits_;  // until what it sends is taken
 };
 
 // What a child says of itself before it becomes another program.
@@ -120,7 +122,7 @@ struct Plan {
     };
     limit(RLIMIT_AS, options.memory_bytes);
     limit(RLIMIT_CPU, options.cpu_s);
-    limit(RLIMIT_FSIZE, options.file_bytes);
+    if (!options.may_write_files) limits.emplace_back(RLIMIT_FSIZE, rlimit{0, 0});
     limit(RLIMIT_NOFILE, std::max<std::uint64_t>(options.open_files, kReportFd + 1));
     limits.emplace_back(RLIMIT_CORE, rlimit{0, 0});
     deny_network = options.deny_network;
@@ -131,7 +133,7 @@ struct Plan {
   std::vector<std::pair<int, rlimit>> limits;
   std::vector<sock_filter> filter;
   bool deny_network;
-  int channel = -1, report = -1, null = -1;  // descriptors, all above kReportFd
+  int channel = -1, output = -1, report = -1, null = -1;  // descriptors, all above kReportFd
   pid_t parent = 0;
 };
 
@@ -178,8 +180,10 @@ void close_others() {
   if (::chdir(plan.folder) != 0) give_up(plan.report, Report::kFolder);
   if (::dup2(plan.null, STDIN_FILENO) < 0 || (!kIsHeard && ::dup2(plan.null, STDERR_FILENO) < 0) ||
       ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0 || ::dup2(plan.channel, kChannelFd) < 0 ||
+      (plan.output >= 0 && ::dup2(plan.output, kOutputFd) < 0) ||
       ::dup2(plan.report, kReportFd) < 0 || ::fcntl(kReportFd, F_SETFD, FD_CLOEXEC) < 0)
     give_up(plan.report, Report::kDescriptors);
+  if (plan.output < 0) ::close(kOutputFd);
   close_others();
   for (const auto& [resource, limit] : plan.limits)
     if (::setrlimit(__rlimit_resource_t(resource), &limit) != 0)
@@ -193,7 +197,8 @@ void close_others() {
 
 class SystemChild final : public ChildProcess {
  public:
-  SystemChild(pid_t pid, Descriptor channel) : pid_(pid), channel_(std::move(channel)) {}
+  SystemChild(pid_t pid, Descriptor channel, std::unique_ptr<Channel> output)
+      : pid_(pid), channel_(std::move(channel)), output_(std::move(output)) {}
   ~SystemChild() override {
     if (is_over_) return;
     kill();
@@ -239,6 +244,7 @@ class SystemChild final : public ChildProcess {
   }
   int pid() const override { return int(pid_); }
   bool has_own_network() const override { return own_network_; }
+  std::unique_ptr<Channel> take_output() override { return std::move(output_); }
 
  private:
   static Status why(const Report& report, const std::string& program) {
@@ -278,6 +284,7 @@ class SystemChild final : public ChildProcess {
 
   const pid_t pid_;
   Descriptor channel_, pidfd_{-1};
+  std::unique_ptr<Channel> output_;
   bool is_over_ = false, own_network_ = false;
   ChildExit exit_;
 };
@@ -285,6 +292,25 @@ class SystemChild final : public ChildProcess {
 // A duplicate above the numbers that a child uses, so that none is overwritten before its turn.
 Descriptor above(const Descriptor& fd) {
   return Descriptor(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kReportFd + 1));
+}
+
+// A channel, its ends ours and the child's; the latter above the numbers that a child uses.
+bool make_channel(Descriptor& ours, Descriptor& theirs) {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return false;
+  ours = Descriptor(pair[0]);
+  theirs = above(Descriptor(pair[1]));
+  return theirs.get() >= 0;
+}
+
+Result<std::unique_ptr<Channel>> inherited(int fd, bool waits) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET)
+    return fail(Code::kUnavailable,
+                "no supervisor's channel at descriptor {}; this is started by polderd", fd);
+  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return std::unique_ptr<Channel>(std::make_unique<SocketChannel>(Descriptor(fd), waits));
 }
 
 }  // namespace
@@ -295,25 +321,28 @@ Result<std::unique_ptr<ChildProcess>> SystemProcesses::start(const ChildOptions&
   const auto failed = [&](std::string_view what) {
     return fail(Code::kUnavailable, "{}: {}: {}", options.command[0], what, std::strerror(errno));
   };
-  int pair[2], pipe[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+  Descriptor ours(-1), channel(-1), our_output(-1), output(-1);
+  if (!make_channel(ours, channel) || (options.has_output && !make_channel(our_output, output)))
     return failed("no channel");
-  Descriptor ours(pair[0]), theirs(pair[1]);
+  int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return failed("no pipe");
   Descriptor report_in(pipe[0]), report_out(pipe[1]);
   const Descriptor nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  Descriptor channel = above(theirs), report = above(report_out), null = above(nothing);
-  if (channel.get() < 0 || report.get() < 0 || null.get() < 0) return failed("no descriptor");
+  Descriptor report = above(report_out), null = above(nothing);
+  if (report.get() < 0 || null.get() < 0) return failed("no descriptor");
 
   Plan plan(options);
   plan.channel = channel.get();
+  plan.output = output.get();
   plan.report = report.get();
   plan.null = null.get();
   plan.parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return failed("no process");
   if (pid == 0) become(plan);
-  auto child = std::make_unique<SystemChild>(pid, std::move(ours));
+  std::unique_ptr<Channel> its_output;
+  if (options.has_output) its_output = std::make_unique<SocketChannel>(std::move(our_output));
+  auto child = std::make_unique<SystemChild>(pid, std::move(ours), std::move(its_output));
   // Ours must be closed for the end of the report to be seen.
   report = Descriptor(-1);
   report_out = Descriptor(-1);
@@ -321,14 +350,7 @@ Result<std::unique_ptr<ChildProcess>> SystemProcesses::start(const ChildOptions&
   return std::unique_ptr<ChildProcess>(std::move(child));
 }
 
-Result<std::unique_ptr<Channel>> open_channel() {
-  int type = 0;
-  socklen_t size = sizeof type;
-  if (::getsockopt(kChannelFd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET)
-    return fail(Code::kUnavailable,
-                "no supervisor's channel at descriptor {}; this is started by polderd", kChannelFd);
-  ::fcntl(kChannelFd, F_SETFD, FD_CLOEXEC);
-  return std::unique_ptr<Channel>(std::make_unique<InheritedChannel>(Descriptor(kChannelFd)));
-}
+Result<std::unique_ptr<Channel>> open_channel() { return inherited(kChannelFd, false); }
+Result<std::unique_ptr<Channel>> open_output_channel() { return inherited(kOutputFd, true); }
 
 }  // namespace polder

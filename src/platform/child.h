@@ -54,8 +54,9 @@ struct ChildOptions {
   // it is ended.
   std::uint64_t memory_bytes = 0;
   std::uint64_t cpu_s = 0;
-  std::uint64_t file_bytes = 0;  // of each file that it writes
   std::uint64_t open_files = 256;
+  bool may_write_files = true;
+  bool has_output = false;  // a second channel, one way (ChildProcess::take_output())
   // Its kernel refuses it sockets, and it gets a network name space of its own where this process
   // may make one (ChildProcess::has_own_network()).
   bool deny_network = true;
@@ -70,6 +71,9 @@ class ChildProcess : public Channel {
   virtual void kill() = 0;
   virtual int pid() const = 0;
   virtual bool has_own_network() const = 0;
+  // Our end of its second channel, to be received from, by any thread; once. None where it was
+  // started without one.
+  virtual std::unique_ptr<Channel> take_output() { return nullptr; }
 };
 
 class Processes {
@@ -81,8 +85,8 @@ class Processes {
 
 // Those of the machine. A child is a session of its own; has /dev/null as its input, output and
 // error (in a build for sanitizers our standard error as the last two), the channel as descriptor
-// 3, and no other descriptor; every signal as after boot; no core file, no new privileges. It is
-// killed when the thread that started it ends.
+// 3, the second one as 4, and no other descriptor; every signal as after boot; no core file, no new
+// privileges. It is killed when the thread that started it ends.
 class SystemProcesses final : public Processes {
  public:
   Result<std::unique_ptr<ChildProcess>> start(const ChildOptions& options) override;
@@ -90,13 +94,16 @@ class SystemProcesses final : public Processes {
 
 // In a child: the channel to its supervisor. Errors: kUnavailable when there is none.
 Result<std::unique_ptr<Channel>> open_channel();
+// In a child: the second channel, to send on. Its send() waits until there is room: no kTimeout.
+Result<std::unique_ptr<Channel>> open_output_channel();
 
-// From now on the kernel allows this process, for good, what running a pipeline takes: files
-// (which, see platform/confine_files.h), memory, threads, clocks, its channel. Everything else it
-// refuses with EPERM: sockets, other programs, child processes, signals to others and settings of
-// theirs, modes and owners of files, tracing, unbinding itself from its supervisor. Others of its
-// user cannot read it (hide_this_process()). For a process with one thread. Errors: kUnsupported
-// where the kernel cannot.
+// From now on the kernel allows this process, for good, what running a pipeline takes: reading
+// files (which, see platform/confine_files.h), memory, threads, clocks, its channels. Everything
+// else it refuses with EPERM: files to be written, made, renamed or removed, sockets, other
+// programs, child processes, signals to others and settings of theirs, modes and owners of files,
+// tracing, unbinding itself from its supervisor. Others of its user cannot read it
+// (hide_this_process()). For a process with one thread. Errors: kUnsupported where the kernel
+// cannot.
 Status confine_this_process();
 
 }  // namespace polder

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -106,12 +107,37 @@ TEST_F(Children, LimitsHold) {
   ChildOptions burner = python("while True: pass");
   burner.cpu_s = 1;
   EXPECT_EQ(run(burner).signal, SIGKILL);  // soft and hard limit are one
-  ChildOptions writer = shell("cat /dev/zero > \"$1\"");
-  writer.command.insert(writer.command.end(),
-                        {"sh", "/tmp/polder-child-" + std::to_string(::getpid())});
-  writer.file_bytes = 100'000;
-  EXPECT_NE(run(writer).status, 0);
-  EXPECT_EQ(::unlink(writer.command.back().c_str()), 0);
+  ChildOptions writer = shell("exec echo text > \"$1\"");
+  const std::string path = "/tmp/polder-child-" + std::to_string(::getpid());
+  writer.command.insert(writer.command.end(), {"sh", path});
+  writer.may_write_files = false;
+  EXPECT_EQ(run(writer).signal, SIGXFSZ);
+  struct stat info {};
+  EXPECT_EQ(::stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_size, 0);
+  EXPECT_EQ(::unlink(path.c_str()), 0);
+}
+
+TEST_F(Children, TheSecondChannelGoesOneWayAndWaits) {
+  ChildOptions writer = python(
+      "import socket\n"
+      "out = socket.socket(fileno=4)\n"
+      "for i in range(200): out.send(b'%3d' % i + bytes(60000))");
+  EXPECT_EQ(start(writer)->take_output(), nullptr);
+  writer.has_output = true;
+  auto child = start(writer);
+  const auto output = child->take_output();
+  ASSERT_NE(output, nullptr);
+  EXPECT_EQ(child->take_output(), nullptr);
+  // More than a socket holds: it waits.
+  EXPECT_FALSE(child->wait(300)->has_value());
+  for (int i = 0; i < 200; ++i) {
+    const auto message = output->receive(kLongMs);
+    ASSERT_TRUE(message.ok() && message->has_value()) << i;
+    EXPECT_EQ(std::atoi((*message)->substr(0, 3).c_str()), i);
+  }
+  EXPECT_EQ(output->receive(kLongMs).error().code, Code::kUnavailable);
+  EXPECT_EQ(end(*child).status, 0);
 }
 
 TEST_F(Children, NothingIsInherited) {

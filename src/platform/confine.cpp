@@ -78,10 +78,9 @@ constexpr int kNoNetwork[] = {
     SYS_clock_adjtime,
     SYS_adjtimex,
 };
-// All that a confined process may do whatever the arguments: reads and writes what is open, asks
-// about files, makes, renames and removes them (Landlock says where), has memory and threads of its
-// own, waits, and asks about itself. What changes a file by its path or its descriptor (modes,
-// owners, times, attributes, length by path, links), locks it, or names another process is not
+// All that a confined process may do whatever the arguments: reads what is open, writes to its
+// channels and pipes, asks about files, has memory and threads of its own, waits, and asks about
+// itself. What makes, changes, locks, moves or removes a file, or names another process, is not
 // here. The calls that a pipeline makes most come first.
 constexpr int kWork[] = {
     SYS_read,
@@ -91,7 +90,6 @@ constexpr int kWork[] = {
     SYS_recvfrom,
     SYS_sendto,
     SYS_pread64,
-    SYS_pwrite64,
     SYS_mmap,
     SYS_munmap,
     SYS_mprotect,
@@ -108,7 +106,6 @@ constexpr int kWork[] = {
     SYS_readv,
     SYS_writev,
     SYS_preadv,
-    SYS_pwritev,
     SYS_lseek,
     SYS_fstat,
     SYS_newfstatat,
@@ -121,14 +118,6 @@ constexpr int kWork[] = {
     SYS_getdents64,
     SYS_getcwd,
     SYS_fadvise64,
-    SYS_ftruncate,
-    SYS_fallocate,
-    SYS_fsync,
-    SYS_fdatasync,
-    SYS_renameat,
-    SYS_renameat2,
-    SYS_unlinkat,
-    SYS_mkdirat,
     SYS_dup,
     SYS_dup3,
     SYS_pipe2,
@@ -177,9 +166,6 @@ constexpr int kWork[] = {
     SYS_lstat,
     SYS_access,
     SYS_readlink,
-    SYS_rename,
-    SYS_unlink,
-    SYS_mkdir,
     SYS_dup2,
     SYS_pipe,
     SYS_poll,
@@ -209,10 +195,10 @@ constexpr std::uint32_t kNameSpaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWU
                                       CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 constexpr std::uint32_t kSelf[] = {0};
 
-// An older Landlock judges a file by what it is opened for: one that is opened to be read can be
-// cut off nevertheless, and one that is opened for neither (3) is not judged at all.
-constexpr std::uint32_t kNeither[] = {O_ACCMODE};
-constexpr std::uint32_t kCutUnwritten[] = {O_TRUNC | O_RDONLY};
+// Of the flags of open() all by which a file is written, made or cut off. No source opens a device
+// for writing.
+constexpr std::uint32_t kToWrite = O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
+constexpr std::uint32_t kToRead[] = {O_RDONLY};
 
 constexpr std::uint32_t kEperm = SECCOMP_RET_ERRNO | EPERM;
 constexpr std::uint32_t kEnosys = SECCOMP_RET_ERRNO | ENOSYS;
@@ -297,14 +283,9 @@ std::vector<sock_filter> confining_filter(pid_t self) {
   const std::uint32_t me[] = {std::uint32_t(self)};
   Writer writer;
   for (const int call : kWork) writer.allow(call);
-  const auto open = [&](int call, int flags) {
-    writer.give_for(call, flags, O_ACCMODE, kNeither, kEperm);
-    writer.give_for(call, flags, O_TRUNC | O_ACCMODE, kCutUnwritten, kEperm);
-    writer.allow(call);
-  };
-  open(SYS_openat, 2);
+  writer.give_for(SYS_openat, 2, kToWrite, kToRead, kAllow);
 #if defined(__x86_64__)
-  open(SYS_open, 1);
+  writer.give_for(SYS_open, 1, kToWrite, kToRead, kAllow);
 #endif
   // Their flags are in memory, which a filter cannot read: libraries fall back to the older calls.
   writer.refuse(SYS_clone3, kEnosys);

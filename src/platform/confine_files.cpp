@@ -27,12 +27,8 @@ struct PathBeneath {
   std::int32_t parent_fd;
 } __attribute__((packed));
 
-constexpr std::uint64_t kExecute = 1u << 0, kWriteFile = 1u << 1, kReadFile = 1u << 2,
-                        kReadFolder = 1u << 3, kRemoveFolder = 1u << 4, kRemoveFile = 1u << 5,
-                        kMakeRegular = 1u << 8, kAllOfFirst = (1u << 13) - 1, kRefer = 1u << 13,
-                        kTruncate = 1u << 14;
-// All that a rule for a file, and not for a folder, may hold.
-constexpr std::uint64_t kOfFiles = kExecute | kWriteFile | kReadFile | kTruncate;
+constexpr std::uint64_t kReadFile = 1u << 2, kReadFolder = 1u << 3, kAllOfFirst = (1u << 13) - 1,
+                        kRefer = 1u << 13, kTruncate = 1u << 14;
 
 long version() { return ::syscall(kCreateRuleset, nullptr, 0, kAskVersion); }
 
@@ -43,14 +39,13 @@ std::uint64_t handled(long version) {
   return access;
 }
 
-Status allow(int ruleset, const std::string& path, std::uint64_t access) {
+Status allow_reading(int ruleset, const std::string& path) {
   const Descriptor at(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (at.get() < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES)) return {};
   if (at.get() < 0) return os_error(path, "open", errno);
   struct stat info {};
   if (::fstat(at.get(), &info) != 0) return os_error(path, "look at", errno);
-  if (!S_ISDIR(info.st_mode)) access &= kOfFiles;
-  const PathBeneath rule{access, at.get()};
+  const PathBeneath rule{S_ISDIR(info.st_mode) ? kReadFile | kReadFolder : kReadFile, at.get()};
   if (::syscall(kAddRule, ruleset, kPathBeneath, &rule, 0) != 0)
     return os_error(path, "allow", errno);
   return {};
@@ -60,18 +55,13 @@ Status allow(int ruleset, const std::string& path, std::uint64_t access) {
 
 bool can_confine_files() { return version() >= 1; }
 
-Result<bool> confine_files(const FileAccess& access) {
+Result<bool> confine_files(const std::vector<std::string>& readable) {
   const long kernel = version();
   if (kernel < 1) return false;
-  const std::uint64_t all = handled(kernel);
-  const RulesetAttributes attributes{all};
+  const RulesetAttributes attributes{handled(kernel)};
   const Descriptor ruleset(int(::syscall(kCreateRuleset, &attributes, sizeof attributes, 0)));
   if (ruleset.get() < 0) return os_error("Landlock", "begin", errno);
-  constexpr std::uint64_t kRead = kReadFile | kReadFolder;
-  constexpr std::uint64_t kWrite =
-      kRead | kWriteFile | kMakeRegular | kRemoveFile | kRemoveFolder | kTruncate;
-  for (const std::string& path : access.read) TRY(allow(ruleset.get(), path, kRead & all));
-  for (const std::string& path : access.write) TRY(allow(ruleset.get(), path, kWrite & all));
+  for (const std::string& path : readable) TRY(allow_reading(ruleset.get(), path));
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       ::syscall(kRestrictSelf, ruleset.get(), 0) != 0)
     return os_error("Landlock", "confine", errno);

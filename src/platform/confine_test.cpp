@@ -87,11 +87,26 @@ class Confined : public testing::Test {
   std::string path_, other_;
 };
 
-TEST_F(Confined, ChangesNoFileBehindItsPath) {
+TEST_F(Confined, WritesNoFile) {
   const int file = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
-  const long path = at(path_.c_str()), other = at(other_.c_str()), here = AT_FDCWD;
+  const std::string folder_path = folder_;
+  const long path = at(path_.c_str()), other = at(other_.c_str()), here = AT_FDCWD,
+             folder = at(folder_path.c_str());
   const std::vector<Try> tries = {
     {"truncate", SYS_truncate, {path, 0}},
+    {"open to write", SYS_openat, {here, path, O_WRONLY}},
+    {"open to read and write", SYS_openat, {here, path, O_RDWR}},
+    {"open to add", SYS_openat, {here, path, O_WRONLY | O_APPEND}},
+    {"open to make", SYS_openat, {here, other, O_RDONLY | O_CREAT, 0600}},
+    {"a file without a name", SYS_openat, {here, folder, O_WRONLY | O_TMPFILE, 0600}},
+    {"the same, to be read", SYS_openat, {here, folder, O_RDONLY | O_TMPFILE, 0600}},
+    {"write at a place", SYS_pwrite64, {file, path, 4, 0}},
+    {"ftruncate", SYS_ftruncate, {file, 0}},
+    {"fallocate", SYS_fallocate, {file, 0, 0, 1 << 20}},
+    {"fsync", SYS_fsync, {file}},
+    {"renameat2", SYS_renameat2, {here, path, here, other, 0}},
+    {"unlinkat", SYS_unlinkat, {here, path, 0}},
+    {"mkdirat", SYS_mkdirat, {here, other, 0700}},
     {"open to cut", SYS_openat, {here, path, O_RDONLY | O_TRUNC}},
     {"open to cut, in a mode of its own", SYS_openat, {here, path, O_ACCMODE | O_TRUNC}},
     {"open for requests alone", SYS_openat, {here, path, O_ACCMODE}},
@@ -125,6 +140,11 @@ TEST_F(Confined, ChangesNoFileBehindItsPath) {
     {"fanotify_init", SYS_fanotify_init, {0, 0}},
 #if defined(__x86_64__)
     {"creat", SYS_creat, {path, 0600}},
+    {"open to write, as it was", SYS_open, {path, O_WRONLY}},
+    {"a file without a name, as it was", SYS_open, {folder, O_RDWR | O_TMPFILE, 0600}},
+    {"rename", SYS_rename, {path, other}},
+    {"unlink", SYS_unlink, {path}},
+    {"mkdir", SYS_mkdir, {other, 0700}},
     {"open to cut, as it was", SYS_open, {path, O_RDONLY | O_TRUNC}},
     {"chmod", SYS_chmod, {path, 0}},
     {"chown", SYS_chown, {path, 1, 1}},
@@ -225,7 +245,14 @@ TEST_F(Confined, ReachesNoOtherProcess) {
 // RLIMIT_AS counts what is mapped, not what is written into such files.
 TEST_F(Confined, HasNoMemoryBesideItsOwn) {
   EXPECT_EQ(not_refused({{"memfd_create", SYS_memfd_create, {at("x"), 0}},
-                         {"memfd_secret", kMemfdSecret, {0}}}),
+                         {"memfd_create, as huge pages", SYS_memfd_create, {at("x"), MFD_HUGETLB}},
+                         {"memfd_secret", kMemfdSecret, {0}},
+                         {"a file of /dev/shm",
+                          SYS_openat,
+                          {AT_FDCWD, at("/dev/shm/polder-test"), O_RDWR | O_CREAT, 0600}},
+                         {"one without a name there",
+                          SYS_openat,
+                          {AT_FDCWD, at("/dev/shm"), O_RDWR | O_TMPFILE, 0600}}}),
             "");
 }
 
@@ -254,16 +281,18 @@ TEST_F(Confined, GoesFirstWhenMemoryIsShort) {
 }
 
 TEST_F(Confined, WorkGoesOn) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   EXPECT_EQ(in_fork([&] {
               if (!confine_this_process().ok()) return 1;
-              const int file = ::open(other_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+              const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
               if (file < 0) return 2;
-              if (::pwrite(file, "text", 4, 0) != 4 || ::ftruncate(file, 2) != 0) return 3;
-              if (::fsync(file) != 0 || ::fcntl(file, F_GETFL) < 0) return 4;
+              char text[4];
+              if (::pread(file, text, 4, 0) != 4 || ::fcntl(file, F_GETFL) < 0) return 3;
               struct stat info {};
-              if (::fstat(file, &info) != 0 || info.st_size != 2) return 5;
-              if (::rename(other_.c_str(), (other_ + "2").c_str()) != 0) return 6;
-              if (::unlink((other_ + "2").c_str()) != 0) return 7;
+              if (::fstat(file, &info) != 0 || info.st_size != 4) return 4;
+              if (::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0) return 5;
+              if (::write(ends[1], "x", 1) != 1 || ::read(ends[0], text, 1) != 1) return 6;
               // A stream asks whether it is a terminal.
               if (::isatty(file) != 0 || errno != ENOTTY) return 8;
               rlimit limit{};

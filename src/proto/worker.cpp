@@ -42,7 +42,6 @@ Status check(const ModelFile& model) {
 
 Status check(const Start& start) {
   TRY(check_size("a path", start.pipeline.size(), kMaxPathBytes));
-  TRY(check_size("a path", start.output_folder.size(), kMaxPathBytes));
   TRY(check_size("models", start.models.size(), kMaxModels));
   for (const ModelFile& model : start.models) TRY(check(model));
   TRY(check_size("settings", start.settings.size(), kMaxSettings));
@@ -103,8 +102,7 @@ Status check(const Heartbeat& beat) {
 
 Status check(const Aggregates& all) {
   for (const std::uint64_t total :
-       {all.frames, all.encoded_bytes, all.decoded_bytes, all.event_bytes, all.events,
-        all.kept_bytes, all.dropped_bytes, all.lost_bytes})
+       {all.frames, all.encoded_bytes, all.decoded_bytes, all.event_bytes, all.events})
     if (!is_total(total)) return corrupt("a total that cannot be");
   TRY(check_size("classes", all.classes.size(), kMaxClasses));
   TRY(check_size("stages", all.stages.size(), kMaxStages));
@@ -172,8 +170,8 @@ auto write(Builder& to, const Start& start) {
     return wire::CreateShadow(to, write(to, shadow.model), shadow.absolute, shadow.relative);
   });
   return wire::CreateStart(to, to.CreateString(start.pipeline), models, settings, baselines,
-                           to.CreateString(start.output_folder), start.threads, start.aggregate_ms,
-                           start.output_bytes, start.keep_raw, shadows);
+                           start.threads, start.aggregate_ms, start.keep_raw, shadows,
+                           start.has_output);
 }
 
 auto write(Builder& to, const std::vector<GoldenFile>& files) {
@@ -219,8 +217,7 @@ auto write(Builder& to, const Aggregates& all) {
                               to.CreateVector(signal.bins.data(), signal.bins.size()));
   });
   return wire::CreateAggregates(to, all.frames, all.encoded_bytes, all.decoded_bytes,
-                                all.event_bytes, all.events, classes, stages, signals,
-                                all.kept_bytes, all.dropped_bytes, all.lost_bytes);
+                                all.event_bytes, all.events, classes, stages, signals);
 }
 
 auto write(Builder& to, const Alarm& alarm) {
@@ -296,10 +293,9 @@ ModelFile read(const wire::Model& from) {
 Result<Start> read(const wire::Start& from) {
   Start start{.pipeline = from.pipeline()->str(),
               .settings = texts(*from.settings()),
-              .output_folder = from.output_folder()->str(),
               .threads = from.threads(),
               .aggregate_ms = from.aggregate_ms(),
-              .output_bytes = from.output_bytes(),
+              .has_output = from.has_output(),
               .keep_raw = from.keep_raw()};
   if (const auto* shadows = from.shadows())
     for (const wire::Shadow* shadow : *shadows)
@@ -352,10 +348,7 @@ Result<Aggregates> read(const wire::Aggregates& from) {
                  .encoded_bytes = from.encoded_bytes(),
                  .decoded_bytes = from.decoded_bytes(),
                  .event_bytes = from.event_bytes(),
-                 .events = from.events(),
-                 .kept_bytes = from.kept_bytes(),
-                 .dropped_bytes = from.dropped_bytes(),
-                 .lost_bytes = from.lost_bytes()};
+                 .events = from.events()};
   // Before anything is made of them: an empty table costs the sender four bytes.
   TRY(check_size("stages", from.stages()->size(), kMaxStages));
   TRY(check_size("signals", from.signals()->size(), kMaxSignals));

@@ -4,9 +4,10 @@
 //   TRY(channel.send(encode(Heartbeat{.frames = 12})));
 //   TRY_VALUE(const FromWorker message, decode_from_worker(bytes));
 //
-// No message holds tensors, pixels or samples. Names of stages and signals are said once, in Ready,
-// before the first frame has been read; from then on a worker says numbers, until it ends. What a
-// class is called it never says: that is the release's (agent/release_names.h).
+// No message holds tensors, pixels or samples; what sinks write has a channel of its own, which
+// ends on the device's disk (output.h). Names of stages and signals are said once, in Ready, before
+// the first frame has been read; from then on a worker says numbers, until it ends. What a class is
+// called it never says: that is the release's (agent/release_names.h).
 #pragma once
 
 #include <polder/error.h>
@@ -70,11 +71,11 @@ struct Start {
   std::vector<ModelFile> models;
   std::vector<std::string> settings;  // "node.key=value"
   std::vector<SignalBaseline> baselines;
-  std::string output_folder;  // of sinks; empty: what they write is counted and thrown away
-  int threads = 1;            // 1 to 64
+  int threads = 1;  // 1 to 64
   std::uint32_t aggregate_ms = 60'000;
-  std::uint64_t output_bytes = 0;  // cap of all that is in output_folder
-  bool keep_raw = false;           // also of sinks that see what a sensor saw
+  // What sinks write goes to the supervisor (output.h); else it is counted and thrown away.
+  bool has_output = false;
+  bool keep_raw = false;  // also of sinks that see what a sensor saw
   std::vector<ShadowModel> shadows = {};
   bool operator==(const Start&) const = default;
 };
@@ -145,8 +146,6 @@ struct Aggregates {
   std::vector<ClassCount> classes;
   std::vector<StageAggregate> stages;
   std::vector<SignalAggregate> signals;
-  // Of what sinks wrote: kept on the device, deleted for its cap, not taken by the disk.
-  std::uint64_t kept_bytes = 0, dropped_bytes = 0, lost_bytes = 0;
 };
 
 // The mean of a signal has left its baseline's band (telemetry/e_detector.h).

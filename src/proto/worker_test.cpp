@@ -16,9 +16,9 @@ Start start() {
           .models = {{"detector.plan", "/slots/people/a/models/detector.plan"}},
           .settings = {"line.at=3"},
           .baselines = {baseline},
-          .output_folder = "/out",
           .threads = 2,
           .aggregate_ms = 500,
+          .has_output = true,
           .shadows = {{{"detector.plan", "/slots/people/b/models/detector.plan"}, 1e-3, 1e-2}}};
 }
 

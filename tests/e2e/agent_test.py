@@ -173,26 +173,6 @@ class Agent(Device):
         self.assertLessEqual(len(lines[0]), counts["kept_bytes"])
         self.assertLessEqual(counts["kept_bytes"], events.stat().st_size)
 
-    def test_a_worker_that_keeps_too_much_is_ended(self):
-        recording = self.scratch / "loud.wav"
-        recording.write_bytes(wav([16000] * 8000))
-        self.configure(more=f'[pipeline.{MODEL}]\nmicrophone.path = "{recording}"\n')
-        self.release("1.0.0")
-        self.install()
-        # As one that has been taken over may do it.
-        output = self.device / "output" / MODEL
-        running = self.service()
-        (output / "own").mkdir()
-        with (output / "own" / "file").open("wb") as file:
-            file.truncate(1 << 40)
-        for line in running.stderr:
-            if "are allowed" in line:
-                break
-        self.assertIn("holds 10995116", line)
-        self.until_well()
-        self.assertFalse((output / "own").exists())
-        self.assertTrue((output / "events.jsonl").exists())
-
     def test_workers_are_the_program_that_runs(self):
         """Whatever has taken its place on the disk, as a new one does."""
         recording = self.scratch / "long.wav"

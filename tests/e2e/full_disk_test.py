@@ -25,6 +25,7 @@ if __name__ == "__main__" and os.environ.get("POLDER_DISK_TEST") != "alone":
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from devices import MODEL, Device, POLDERD  # noqa: E402
+from small_releases import wav  # noqa: E402
 
 
 class FullDisk(Device):
@@ -79,6 +80,37 @@ class FullDisk(Device):
         agent.wait()
         self.polderd("check", "--install", status=0)
         self.assertEqual(self.running(), "1.1.0")
+
+    def test_output_is_lost_while_it_is_full_and_nothing_else(self):
+        recording = self.scratch / "speech.wav"
+        recording.write_bytes(wav(([32000] * 16000 + [-32000] * 16000) * 300))
+        self.configure(more=f'[pipeline.{MODEL}]\nmicrophone.path = "{recording}"\n')
+        self.mount("64m")
+        self.release("1.0.0")
+        self.polderd("check", "--install", status=0)
+        # A page is full: the next line takes another.
+        (self.device / "output" / MODEL / "events.jsonl").write_text("x" * 4095 + "\n")
+        with self.assertRaises(OSError), open(self.device / "filler", "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        agent = subprocess.Popen([POLDERD, "run", "--config", self.scratch / "polderd.toml"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(agent.wait)
+        self.addCleanup(agent.kill)
+        self.wait_for(lambda: self.workers(agent.pid))
+        first = self.workers(agent.pid)
+        time.sleep(5)
+        (self.device / "filler").unlink()
+
+        def is_kept_again():
+            live = json.loads(self.polderd("status", "--json", status=0))["live"]
+            counts = (live or {}).get("output", {}).get(MODEL)
+            return counts and counts["lost_bytes"] > 0 and counts["kept_bytes"] > 0
+
+        self.wait_for(is_kept_again)
+        self.assertEqual(self.workers(agent.pid), first)
+        lines = (self.device / "output" / MODEL / "events.jsonl").read_text().splitlines()
+        self.assertIn("event", json.loads(lines[-1]))
 
     def workers(self, pid):
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -406,6 +406,15 @@ Result<Verified> verify(std::string_view bytes) {
   return out;
 }
 
+Result<ToWorker> to_worker(const wire::Message& message) {
+  switch (message.body_type()) {
+    case wire::Body::Start: return decode_one<ToWorker, wire::Start>(message);
+    case wire::Body::Probe: return decode_one<ToWorker, wire::Probe>(message);
+    case wire::Body::Stop: return decode_one<ToWorker, wire::Stop>(message);
+    default: return corrupt("not one to a worker");
+  }
+}
+
 }  // namespace
 
 Result<std::string> encode(const ToWorker& message) {
@@ -417,14 +426,10 @@ Result<std::string> encode(const FromWorker& message) {
 }
 
 Result<ToWorker> decode_to_worker(std::string_view bytes) {
-  TRY_VALUE(const Verified verified, verify(bytes));
-  const wire::Message& message = *verified.message;
-  switch (message.body_type()) {
-    case wire::Body::Start: return decode_one<ToWorker, wire::Start>(message);
-    case wire::Body::Probe: return decode_one<ToWorker, wire::Probe>(message);
-    case wire::Body::Stop: return decode_one<ToWorker, wire::Stop>(message);
-    default: return corrupt("not one to a worker");
-  }
+  TRY_VALUE(Verified verified, verify(bytes));
+  Result<ToWorker> message = to_worker(*verified.message);
+  wipe({reinterpret_cast<char*>(verified.words.data()), verified.words.size() * 8});
+  return message;
 }
 
 Result<FromWorker> decode_from_worker(std::string_view bytes) {

@@ -42,8 +42,9 @@ add_test(NAME release_program COMMAND /usr/bin/python3
 # A device and its releases.
 add_test(NAME agent_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/agent_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
-# What it answers to those who ask, the log that it keeps, new models beside old ones.
-foreach(name agent_check device_audit shadow)
+# What it answers to those who ask, the log that it keeps, keys with a PIN, its configuration read
+# anew, new models beside old ones.
+foreach(name agent_check device_audit device_pin reload shadow)
   add_test(NAME ${name} COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/${name}_test.py
            $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
 endforeach()

@@ -218,6 +218,11 @@ constexpr Option kIdentity[] = {
      .fallback = "\"\"",
      .doc = "The key that opens sealed models: `file:PATH` or `tpm:0x81000003`. Empty: a file in "
             "`folder`."},
+    {.name = "pin_file",
+     .fallback = "\"\"",
+     .doc = "A file whose first line is the PIN or passphrase of these keys: of a token, of "
+            "`tpm:0x81000002?pass`, of an encrypted file. Its owner alone may read it. Empty: they "
+            "have none."},
 };
 
 struct Section {
@@ -309,12 +314,21 @@ Status check_names(const Settings& top, const Config& config) {
   return {};
 }
 
-Status check_places(const Settings& top, const Config& config) {
-  for (const auto& [name, path] : {std::pair{"folder", &config.folder}, {"root", &config.root}}) {
-    if (!path->empty() && path->front() != '/')
-      return fail(Code::kInvalid, "{}: {}: a path from '/' on expected, '{}' found",
-                  top.place(name), name, clipped(*path));
-  }
+// A service has no folder that a path could be relative to.
+Error relative_path(const Settings& section, std::string_view name, std::string_view path) {
+  return fail(Code::kInvalid, "{}: {}: a path from '/' on expected, '{}' found",
+              section.place(name), name, clipped(path));
+}
+
+Result<std::string> path_of(const Settings& section, std::string_view name) {
+  const std::string& path = section.string(name);
+  if (!path.empty() && path.front() != '/') return relative_path(section, name, path);
+  return path;
+}
+
+Status read_places(const Settings& top, Config& config) {
+  TRY_VALUE(config.folder, path_of(top, "folder"));
+  TRY_VALUE(config.root, path_of(top, "root"));
   if (config.folder.empty()) return fail(Code::kInvalid, "{}: folder: empty", top.place("folder"));
   if (config.repository.empty() || config.repository.front() == '/') return {};
   if (const auto url = Url::parse(config.repository); !url.ok())
@@ -364,7 +378,7 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
   config.shadow_s = updates.integer("shadow_s");
   TRY_VALUE(config.window, read_window(updates));
   TRY_VALUE(const Settings network, section(top, "network", file));
-  config.ca_file = network.string("ca_file");
+  TRY_VALUE(config.ca_file, path_of(network, "ca_file"));
   config.download_deadline_s = network.integer("deadline_s");
   config.min_rate_bytes_s = network.integer("min_rate");
   TRY_VALUE(const Settings worker, section(top, "worker", file));
@@ -379,10 +393,8 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
                            : keep == "events" ? Keep::kEvents
                                               : Keep::kNothing,
                    .max_bytes = output.integer("megabytes") << 20,
-                   .folder = output.string("folder")};
-  if (!config.output.folder.empty() && config.output.folder.front() != '/')
-    return fail(Code::kInvalid, "{}: folder: a path from '/' on expected, '{}' found",
-                output.place("folder"), clipped(config.output.folder));
+                   .folder = {}};
+  TRY_VALUE(config.output.folder, path_of(output, "folder"));
   TRY_VALUE(const Settings reports, section(top, "reports", file));
   TRY_VALUE(config.reports, read_reports(reports));
   TRY_VALUE(const Settings audit, section(top, "audit", file));
@@ -393,9 +405,13 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
   for (const auto& [name, key] :
        {std::pair{"key", &config.key}, {"decryption_key", &config.decryption_key}}) {
     if (key->empty()) continue;
-    if (const auto uri = trust::KeyUri::parse(*key); !uri.ok())
+    const auto uri = trust::KeyUri::parse(*key);
+    if (!uri.ok())
       return fail(Code::kInvalid, "{}: {}: {}", identity.place(name), name, uri.error().message);
+    if (uri->place == trust::KeyPlace::kFile && uri->path.front() != '/')
+      return relative_path(identity, name, uri->path);
   }
+  TRY_VALUE(config.pin_file, path_of(identity, "pin_file"));
   return {};
 }
 
@@ -452,20 +468,21 @@ Result<Config> parse_config(std::string_view text, std::string_view file) {
   TRY_VALUE(const TomlValue table, parse_toml(text, file));
   TRY_VALUE(const Settings top, Settings::check(table, kTop, file, "the top level"));
   Config config{.device = top.string("device"),
-                .folder = top.string("folder"),
+                .folder = {},
                 .models = top.strings("models"),
                 .runtime = top.string("runtime"),
                 .repository = top.string("repository"),
-                .root = top.string("root")};
+                .root = {}};
   if (top.find("without_pipeline")) {
     const std::vector<std::string> names = top.strings("without_pipeline");
     config.without_pipeline.insert(names.begin(), names.end());
   }
   TRY(check_names(top, config));
-  TRY(check_places(top, config));
+  TRY(read_places(top, config));
   TRY(read_pins(top, config));
   TRY(read_sections(top, file, config));
   TRY_VALUE(config.settings, read_device_settings(top, file, config.models));
+  config.file = trust::sha256(text);
   return config;
 }
 

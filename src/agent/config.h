@@ -82,9 +82,11 @@ struct Config {
   std::int64_t audit_bytes = 0;  // the audit log's cap
   std::string key;               // URI (trust/signer.h); empty: a file in the folder
   std::string decryption_key;    // likewise
+  std::string pin_file;          // with the PIN of both; empty: they have none
 
   WorkerConfig worker;
   OutputConfig output;
+  trust::Sha256 file{};     // of the text that it was read from
   DeviceSettings settings;  // of steps of the units' pipelines
   bool operator==(const Config&) const = default;
 

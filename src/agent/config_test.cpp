@@ -35,7 +35,8 @@ megabytes = 4
 every_s = 60
 
 [identity]
-key = "tpm:0x81000002"
+key = "tpm:0x81000002?pass"
+pin_file = "/run/credentials/polderd.service/pin"
 )";
 
 TEST(Config, ReadsEveryKey) {
@@ -52,7 +53,8 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(config->reports.every_s, 60);
   EXPECT_EQ(config->reports.metrics_port, 9464);
   EXPECT_EQ(config->reports.otlp, "http://collector.example:4318");
-  EXPECT_EQ(config->key_uri(), "tpm:0x81000002");
+  EXPECT_EQ(config->key_uri(), "tpm:0x81000002?pass");
+  EXPECT_EQ(config->pin_file, "/run/credentials/polderd.service/pin");
   EXPECT_FALSE(config->is_folder());
 }
 
@@ -76,6 +78,11 @@ TEST(Config, ErrorsSayWhereAndWhat) {
       {"folder_ = \"/x\"", "polderd.toml:3: "},
       {"folder_ = \"/x\"", "'folder'"},
       {"folder = \"data\"", "a path from '/' on"},
+      {"[identity]\nkey = \"file:key.pem\"", "polderd.toml:4: [identity]: key: a path from '/'"},
+      {"[identity]\nkey = \"key.pem\"", "'key.pem' found"},
+      {"[identity]\ndecryption_key = \"file:d.pem\"", "polderd.toml:4: [identity]: decryption_key"},
+      {"[identity]\npin_file = \"pin\"", "polderd.toml:4: [identity]: pin_file: a path from '/'"},
+      {"[network]\nca_file = \"ca.pem\"", "polderd.toml:4: [network]: ca_file: a path from '/'"},
       {"repository = \"ftp://x\"", "repository"},
       {"runtime = \"m\"", "that of a model"},
       {"[pins]\nother = \"1.0.0\"", "among neither"},

@@ -17,7 +17,11 @@ Result<trust::PublicKey> create_at(const std::string& uri, trust::PassphraseSour
     const std::size_t slash = place.path.rfind('/');
     if (slash != place.path.npos && slash > 0) TRY(make_folders(place.path.substr(0, slash)));
   }
-  return trust::create_key(uri, trust::Scheme::kEcdsaP256, passphrase);
+  // A TPM does not tell whether a key has a passphrase; its name does.
+  const bool is_open = place.place == trust::KeyPlace::kTpm && !place.tpm_passphrase;
+  trust::NoPassphrase none;
+  return trust::create_key(uri, trust::Scheme::kEcdsaP256,
+                           is_open ? static_cast<trust::PassphraseSource&>(none) : passphrase);
 }
 
 }  // namespace

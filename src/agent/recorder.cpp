@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "agent/identity.h"
+#include "agent/device_pin.h"
 #include "agent/state.h"
 #include "base/fail.h"
 
@@ -31,13 +31,18 @@ RecordTrouble not_recorded(const Config& config, const Error& error) {
 RecordTrouble not_signed(const Config& config, const Error& error) {
   // Of the key itself the message says what to do.
   const bool is_of_another = error.message.find(trust::checkpoints_path("")) != std::string::npos;
+  const bool is_refused = error.message.find(kPinRefused) != std::string::npos;
   return {"audit log: entries are not signed: " + error.message,
-          is_of_another ? another_log(config) : "polderd tries again every 10 minutes"};
+          is_of_another ? another_log(config)
+          : is_refused  ? "mend " + config.pin_file +
+                             "; 'systemctl reload polderd' looks at it at once, polderd "
+                             "itself every 10 minutes"
+                       : "polderd tries again every 10 minutes"};
 }
 
 Recorder::Recorder(const Config& config, Storage& storage, Clock& clock, const WallClock& wall,
                    Log log)
-    : config_(config), clock_(clock), wall_(wall), tell_(std::move(log)) {
+    : config_(config), storage_(storage), clock_(clock), wall_(wall), tell_(std::move(log)) {
   auto opened = trust::AuditSegments::open(storage, kAuditFolder,
                                            {"polderd/" + config.device, kActor, wall.now_s()},
                                            std::uint64_t(config.audit_bytes));
@@ -57,10 +62,10 @@ void Recorder::set(RecordTrouble& which, RecordTrouble to) {
 }
 
 void Recorder::open_key() {
-  trust::NoPassphrase none;
-  auto signer = open_identity(config_, none);
+  auto signer = open_device_signer(config_, storage_);
   // A device may do without a key; 'polderd doctor' says what it lacks.
-  if (!signer.ok() && signer.error().code == Code::kNotFound) return set(unsigned_, {});
+  const bool may_lack = config_.key.empty();
+  if (!signer.ok() && signer.error().code == Code::kNotFound && may_lack) return set(unsigned_, {});
   if (!signer.ok()) return set(unsigned_, not_signed(config_, signer.error()));
   signer_ = std::move(*signer);
   set(unsigned_, {});
@@ -85,6 +90,8 @@ void Recorder::sign() {
   if (!signer_) return;
   const Status done = log_->sign(*signer_);
   set(unsigned_, done.ok() ? RecordTrouble() : not_signed(config_, done.error()));
+  // A token that was pulled out, or another PIN, wants to be opened anew.
+  if (!done.ok()) signer_.reset();
 }
 
 }  // namespace polder::agent

@@ -59,6 +59,7 @@ class Recorder {
   void set(RecordTrouble& which, RecordTrouble to);
 
   const Config& config_;
+  Storage& storage_;
   Clock& clock_;
   const WallClock& wall_;
   Log tell_;

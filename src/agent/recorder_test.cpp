@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <vector>
 
+#include "agent/device_pin.h"
 #include "agent/identity.h"
+#include "platform/private_file.h"
 #include "platform/storage_fake.h"
 #include "trust/signer.h"
 
@@ -132,6 +134,36 @@ TEST(Recorder, AKeyThatCannotBeUsedIsToldAndTriedAgain) {
   EXPECT_EQ(device.signatures(), 0);
   EXPECT_FALSE(recorder->trouble().what.empty());
   device.set_mode(0600);
+  device.clock.advance_us(kSignEveryUs);
+  recorder->poll();
+  EXPECT_EQ(device.signatures(), 1);
+  EXPECT_EQ(recorder->trouble(), RecordTrouble());
+}
+
+TEST(Recorder, ARefusedPinWaitsForAnotherFile) {
+  Device device;
+  device.config.pin_file = device.config.folder + "/pin";
+  const auto put = [&](const char* pin) {
+    std::filesystem::remove(device.config.pin_file);
+    ASSERT_TRUE(create_private_file(device.config.pin_file, pin).ok());
+  };
+  put("right");
+  PinFile pin(device.config.pin_file);
+  ASSERT_TRUE(create_identity(device.config, pin).ok());
+  put("wrong");
+  auto recorder = device.open();
+  ASSERT_EQ(device.told.size(), 1u);
+  EXPECT_NE(device.told[0].find("wrong passphrase"), std::string::npos) << device.told[0];
+  recorder->add(failure(1));
+  EXPECT_EQ(device.signatures(), 0);
+  for (int i = 0; i < 3; ++i) {
+    device.clock.advance_us(kSignEveryUs);
+    recorder->poll();
+    EXPECT_EQ(recorder->trouble().what.find("wrong passphrase"), std::string::npos);
+    EXPECT_NE(recorder->trouble().what.find(kPinRefused), std::string::npos);
+    EXPECT_NE(recorder->trouble().advice.find(device.config.pin_file), std::string::npos);
+  }
+  put("right");
   device.clock.advance_us(kSignEveryUs);
   recorder->poll();
   EXPECT_EQ(device.signatures(), 1);

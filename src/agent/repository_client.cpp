@@ -5,6 +5,7 @@
 #include <set>
 
 #include "agent/clock_floor.h"
+#include "agent/device_pin.h"
 #include "agent/sealed_models.h"
 #include "agent/slots.h"
 #include "base/fail.h"
@@ -322,7 +323,7 @@ Status RepositoryClient::fetch_sealed_keys(Updater& updater, const Manifest& man
   for (const Artifact* artifact : chosen) {
     if (!artifact->sealed) continue;
     if (!device) {
-      TRY_VALUE(device, open_device_decrypter(config_));
+      TRY_VALUE(device, open_device_decrypter(config_, blobs_.storage()));
     }
     TRY_VALUE(const Target target,
               updater.find(trust::sealed_keys_target(manifest, artifact->sealed->file_id)));

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "agent/device_pin.h"
 #include "agent/sealed_models.h"
 #include "base/check.h"
 #include "base/fail.h"
@@ -63,7 +64,7 @@ Status RepositoryReleases::download(const AgentState& state, const Alive& alive)
     return alive ? alive() : Status();
   };
   const ContentKeys keys = [&](const trust::Sha256& file_id) -> Result<trust::ContentKey> {
-    TRY_VALUE(const auto decrypter, open_device_decrypter(config_));
+    TRY_VALUE(const auto decrypter, open_device_decrypter(config_, blobs_.storage()));
     return content_key_of(blobs_.storage(), sealed.at(file_id), *decrypter);
   };
   for (const BlobRef& blob : wanted.blobs) {

@@ -33,15 +33,6 @@ Result<trust::SealedKeys> parse(const trust::Artifact& artifact, std::string byt
 
 }  // namespace
 
-Result<std::unique_ptr<trust::Decrypter>> open_device_decrypter(const Config& config) {
-  trust::NoPassphrase none;
-  auto device = trust::open_decrypter(config.decryption_uri(), none);
-  if (!device.ok() && device.error().code == Code::kNotFound) {
-    return fail(Code::kNotFound, "{}; 'polderd identity create' makes it", device.error().message);
-  }
-  return device;
-}
-
 Status keep_sealed_keys(Storage& storage, const trust::Artifact& artifact, std::string_view bytes,
                         const trust::PublicKey& device) {
   TRY_VALUE(const trust::SealedKeys keys, parse(artifact, std::string(bytes)));

@@ -9,22 +9,16 @@
 
 #include <polder/error.h>
 
-#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
 
-#include "agent/config.h"
 #include "platform/storage.h"
 #include "trust/manifest.h"
 #include "trust/sealed_file.h"
 #include "trust/unwrap.h"
 
 namespace polder::agent {
-
-// Without a passphrase, for nobody is there to type it. Errors: kNotFound, saying how to make one;
-// as trust::open_decrypter().
-Result<std::unique_ptr<trust::Decrypter>> open_device_decrypter(const Config& config);
 
 // Keeps the keys of a file, if they are its and this device is among those who may open it.
 // Errors: kCorrupt for another file's; kDenied when it is sealed for others.

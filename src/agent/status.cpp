@@ -1,7 +1,9 @@
 #include "agent/status.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "agent/status_words.h"
 #include "base/fail.h"
 #include "base/text.h"
 #include "proto/worker.h"
@@ -16,9 +18,6 @@ using trust::Json;
 using trust::Object;
 
 constexpr std::size_t kMaxLiveTextBytes = 1024;
-constexpr std::uint64_t kLowDiskBytes = 64u << 20;
-// Before it no program of ours was built: a clock that says so is not set.
-constexpr std::int64_t kFirstTimeS = 1'700'000'000;
 
 Json release_json(const std::optional<ReleaseId>& release) {
   if (!release) return {};
@@ -29,19 +28,6 @@ Json release_json(const std::optional<ReleaseId>& release) {
 std::optional<ReleaseId> running(const Unit& unit) {
   const ReleaseId* release = unit.running();
   return release ? std::optional(*release) : std::nullopt;
-}
-
-// What was committed and does not run, other than for an update: its slot was damaged.
-std::optional<ReleaseId> lost(const AgentState& state, const std::string& name) {
-  const Unit& unit = state.units.at(name);
-  const bool is_updated = state.update && state.update->unit == name;
-  return is_updated || unit.committed == running(unit) ? std::nullopt : unit.committed;
-}
-
-std::string health_of(const std::string& unit, const std::optional<Live>& live) {
-  if (!live) return "unknown";
-  const auto found = live->health.find(unit);
-  return found == live->health.end() ? "unknown" : found->second;
 }
 
 Json update_json(const AgentState& state) {
@@ -55,17 +41,6 @@ std::string output_line(const Config& config, const std::string& unit, const Kep
   return fmt::format("    output: {} in {}/{}; {} dropped for its cap, {} lost\n",
                      bytes_text(counts.kept_bytes), config.output_folder(), unit,
                      bytes_text(counts.dropped_bytes), bytes_text(counts.lost_bytes));
-}
-
-// Since it failed this device's settings have changed.
-bool is_tried_again(const Config& config, const BadRelease& bad) {
-  return bad.settings != config.settings_digest(bad.release.model);
-}
-constexpr char kTriedAgain[] = " (with other settings than now: it is tried again)";
-
-std::string failed_text(const Attempts& item) {
-  return fmt::format("{}: could not be installed, {} times by now: {}", item.release.text(),
-                     item.failures, item.reason);
 }
 
 std::string clip_text(const std::string& text) { return fit_reason(text, kMaxLiveTextBytes); }
@@ -241,7 +216,52 @@ std::string reports_text(const ReporterStanding& reports) {
   return text;
 }
 
+// What only the running agent knows.
+std::string live_text(const Config& config, const AgentState& state, const Live& live) {
+  std::string text;
+  for (const auto& [name, unit] : state.units) {
+    std::string of_unit;
+    if (live.output.contains(name)) of_unit += output_line(config, name, live.output.at(name));
+    if (live.reports.units.contains(name)) of_unit += seen_text(live.reports.units.at(name));
+    if (live.shadow.contains(name))
+      of_unit += fmt::format("    shadow: {}\n", live.shadow.at(name).text());
+    if (!of_unit.empty()) text += fmt::format("  {}:\n{}", name, of_unit);
+  }
+  if (!live.check_error.empty()) text += fmt::format("  last check: {}\n", live.check_error);
+  if (!live.audit.what.empty())
+    text += fmt::format("  {}\n    {}\n", live.audit.what, live.audit.advice);
+  if (!live.metrics_error.empty()) text += fmt::format("  {}\n", live.metrics_error);
+  text += reports_text(live.reports);
+  for (const std::string& refusal : live.refusals) text += fmt::format("  refused: {}\n", refusal);
+  return text;
+}
+
 }  // namespace
+
+std::optional<ReleaseId> lost(const AgentState& state, const std::string& name) {
+  const Unit& unit = state.units.at(name);
+  const bool is_updated = state.update && state.update->unit == name;
+  return is_updated || unit.committed == running(unit) ? std::nullopt : unit.committed;
+}
+
+std::string health_of(const std::string& unit, const std::optional<Live>& live) {
+  if (!live) return "unknown";
+  const auto found = live->health.find(unit);
+  return found == live->health.end() ? "unknown" : found->second;
+}
+
+bool is_tried_again(const Config& config, const BadRelease& bad) {
+  return bad.settings != config.settings_digest(bad.release.model);
+}
+
+std::string failed_text(const Attempts& item) {
+  return fmt::format("{}: could not be installed, {} times by now: {}", item.release.text(),
+                     item.failures, item.reason);
+}
+
+bool Live::has_read_another(const Config& now) const {
+  return !config.empty() && config != trust::hex(now.file);
+}
 
 Json Live::to_json() const {
   Json::Array refused;
@@ -258,7 +278,8 @@ Json Live::to_json() const {
   }
   Json::Members shadows;
   for (const auto& [name, result] : shadow) shadows.emplace(name, shadow_json(result));
-  return Json::Members{{"checked_s", checked_s},
+  return Json::Members{{"said_s", said_s},
+                       {"checked_s", checked_s},
                        {"check_error", clip_text(check_error)},
                        {"refusals", std::move(refused)},
                        {"health", std::move(units)},
@@ -266,13 +287,17 @@ Json Live::to_json() const {
                        {"shadow", std::move(shadows)},
                        {"reports", reports_json(reports)},
                        {"audit", Json::Members{{"trouble", clip_text(audit.what)},
-                                               {"advice", clip_text(audit.advice)}}}};
+                                               {"advice", clip_text(audit.advice)}}},
+                       {"metrics_error", clip_text(metrics_error)},
+                       {"config", config},
+                       {"lockable_bytes", lockable_bytes ? Json(*lockable_bytes) : Json()}};
 }
 
 Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
   TRY_VALUE(const Json document, Json::parse(bytes, where));
   TRY_VALUE(const Object object, Object::of(document, std::string(where)));
   Live live;
+  TRY_VALUE(live.said_s, object.integer("said_s", 0, kMaxTimeS));
   TRY_VALUE(live.checked_s, object.integer("checked_s", 0, kMaxTimeS));
   TRY_VALUE(live.check_error, object.text("check_error", kMaxLiveTextBytes));
   TRY_VALUE(live.refusals, object.texts("refusals", kMaxLiveRefusals, kMaxLiveTextBytes));
@@ -304,11 +329,16 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
   TRY_VALUE(const Object audit, object.object("audit"));
   TRY_VALUE(live.audit.what, audit.text("trouble", kMaxLiveTextBytes));
   TRY_VALUE(live.audit.advice, audit.text("advice", kMaxLiveTextBytes));
+  TRY_VALUE(live.metrics_error, object.text("metrics_error", kMaxLiveTextBytes));
+  TRY_VALUE(live.config, object.text("config", 64));
+  if (const Json* limit = document.find("lockable_bytes"); limit && !limit->is_null()) {
+    TRY_VALUE(live.lockable_bytes, object.integer("lockable_bytes", 0, kMaxCount));
+  }
   return live;
 }
 
-Json status_json(const Config& config, const AgentState& state, const std::optional<Live>& live,
-                 bool is_running) {
+Json status_json(const Config& config, const Standing& standing) {
+  const auto& [state, live, is_running, now_s, expiries] = standing;
   Json::Members units;
   for (const auto& [name, unit] : state.units) {
     const auto floor = state.floors.find(name);
@@ -321,7 +351,7 @@ Json status_json(const Config& config, const AgentState& state, const std::optio
                       {"previous", release_json(unit.previous)},
                       {"lost", release_json(lost(state, name))},
                       {"floor", floor == state.floors.end() ? Json() : Json(floor->second.text())},
-                      {"health", is_running ? health_of(name, live) : Json()}});
+                      {"health", standing.is_live() ? health_of(name, live) : Json()}});
   }
   Json::Array bad;
   for (const BadRelease& item : state.bad) {
@@ -338,19 +368,47 @@ Json status_json(const Config& config, const AgentState& state, const std::optio
                                    {"not_before_s", item.not_before_s},
                                    {"reason", item.reason}});
   }
-  return Json::Members{{"device", config.device},
-                       {"running", is_running},
-                       {"boot", state.boot},
-                       {"phase", phase_name(state.phase)},
-                       {"update", update_json(state)},
-                       {"units", std::move(units)},
-                       {"bad", std::move(bad)},
-                       {"failed", std::move(failed)},
-                       {"live", live ? live->to_json() : Json()}};
+  Json::Members expires;
+  for (const Expiry& item : expiries)
+    expires.emplace(item.role, trust::tuf::time_text(item.expires_s));
+  return Json::Members{
+      {"device", config.device},
+      {"running", is_running},
+      {"boot", state.boot},
+      {"phase", phase_name(state.phase)},
+      {"update", update_json(state)},
+      {"units", std::move(units)},
+      {"bad", std::move(bad)},
+      {"failed", std::move(failed)},
+      {"expires", std::move(expires)},
+      {"configuration_changed", standing.is_live() && live->has_read_another(config)},
+      {"live", live ? live->to_json() : Json()},
+      {"live_is_current", standing.is_live()}};
 }
 
-std::string status_text(const Config& config, const AgentState& state,
-                        const std::optional<Live>& live, bool is_running) {
+namespace {
+
+// "3 s ago", "2 minutes ago"; the time itself where it is long ago, or the clock was set since.
+std::string ago(std::int64_t then_s, std::int64_t now_s) {
+  const std::int64_t s = now_s - then_s;
+  if (s >= 0 && s < 120) return fmt::format("{} s ago", s);
+  if (s >= 0 && s < 7200) return fmt::format("{} minutes ago", s / 60);
+  return trust::tuf::time_text(then_s);
+}
+
+std::string live_line(const Standing& standing) {
+  const auto& [state, live, is_running, now_s, expiries] = standing;
+  if (!live) return is_running ? "  numbers: none yet\n" : "";
+  const char* why = standing.is_live() ? ""
+                    : is_running       ? "; polderd has written none since: they are not of now"
+                                       : "; they are not of now";
+  return fmt::format("  numbers: of {}{}\n", ago(live->said_s, now_s), why);
+}
+
+}  // namespace
+
+std::string status_text(const Config& config, const Standing& standing) {
+  const auto& [state, live, is_running, now_s, expiries] = standing;
   std::string text = fmt::format("{}: {}", config.device, phase_name(state.phase));
   if (state.update) text += fmt::format(" of {}", state.update->release.text());
   text += is_running ? "\n" : " (polderd is not running)\n";
@@ -361,181 +419,22 @@ std::string status_text(const Config& config, const AgentState& state,
                         slot_name(unit.active));
     if (unit.previous) text += fmt::format(" back to {}", unit.previous->version.text());
     if (live && live->health.contains(name))
-      text += (is_running ? ", " : ", was: ") + live->health.at(name);
+      text += (standing.is_live() ? ", " : ", was: ") + live->health.at(name);
     text += "\n";
     if (const auto gone = lost(state, name))
       text += fmt::format("    lost: {}: its slot was damaged; it is installed again\n",
                           gone->version.text());
-    if (live && live->output.contains(name))
-      text += output_line(config, name, live->output.at(name));
-    if (live && live->reports.units.contains(name)) text += seen_text(live->reports.units.at(name));
-    if (live && live->shadow.contains(name))
-      text += fmt::format("    shadow: {}\n", live->shadow.at(name).text());
   }
   for (const BadRelease& item : state.bad)
     text += fmt::format("  bad: {}: {}{}\n", item.release.text(), item.reason,
                         is_tried_again(config, item) ? kTriedAgain : "");
   for (const Attempts& item : state.attempts)
     text += fmt::format("  failed: {}\n", failed_text(item));
-  if (!live) return text;
-  if (!live->check_error.empty()) text += fmt::format("  last check: {}\n", live->check_error);
-  if (!live->audit.what.empty())
-    text += fmt::format("  {}\n    {}\n", live->audit.what, live->audit.advice);
-  text += reports_text(live->reports);
-  for (const std::string& refusal : live->refusals) text += fmt::format("  refused: {}\n", refusal);
-  return text;
-}
-
-// --- What is wrong and what to do ----------------------------------------------------------------
-
-namespace {
-
-void judge_status(std::vector<Finding>& out, const char* what, const Status& status,
-                  const char* good, const char* advice) {
-  if (status.ok()) out.push_back({Level::kGood, fmt::format("{}: {}", what, good), ""});
-  else out.push_back({Level::kWrong, fmt::format("{}: {}", what, status.error().message), advice});
-}
-
-// What is there now comes before what the agent said when it ran.
-void judge_audit(std::vector<Finding>& out, const Facts& facts) {
-  RecordTrouble trouble = facts.live ? facts.live->audit : RecordTrouble();
-  if (!facts.identity.ok() && facts.identity.error().code != Code::kNotFound)
-    trouble = not_signed(facts.config, facts.identity.error());
-  if (!facts.audit.ok() && facts.audit.error().code != Code::kNotFound)
-    trouble = not_recorded(facts.config, facts.audit.error());
-  if (trouble.what.empty()) out.push_back({Level::kGood, "audit log: kept and signed", ""});
-  else out.push_back({Level::kWrong, trouble.what, trouble.advice});
-}
-
-bool is_away(const Status& repository) {
-  return !repository.ok() &&
-         (repository.error().code == Code::kUnavailable ||
-          repository.error().code == Code::kNotFound || repository.error().code == Code::kIo);
-}
-
-void judge_clock(std::vector<Finding>& out, const Facts& facts, const AgentState& state) {
-  if (facts.now_s < kFirstTimeS) {
-    out.push_back({Level::kWarning, "clock: not set",
-                   "set it, or run a time service; until then the last time that was proven is "
-                   "taken"});
-  } else if (facts.now_s < state.time_seen_s) {
-    out.push_back({Level::kWarning, "clock: before the time that signed metadata have proven",
-                   "set it, or run a time service"});
-  } else {
-    out.push_back({Level::kGood, "clock: plausible", ""});
-  }
-}
-
-void judge_units(std::vector<Finding>& out, const Facts& facts, const AgentState& state) {
-  for (const std::string& name : facts.config.models) {
-    const auto unit = state.units.find(name);
-    const ReleaseId* release = unit == state.units.end() ? nullptr : unit->second.running();
-    if (!release) {
-      out.push_back({Level::kWarning, fmt::format("{}: no release is installed", name),
-                     "'polderd check' says what the repository has for this device"});
-      continue;
-    }
-    const std::string health = health_of(name, facts.live);
-    const bool fine = health == "well" || health == "starting" || health == "unknown";
-    out.push_back(
-        {fine ? Level::kGood : Level::kWrong,
-         fmt::format("{}: {}{}", name, release->version.text(), fine ? "" : ": " + health),
-         fine ? "" : "the log of polderd says more; a newer release replaces it"});
-  }
-  for (const auto& [name, unit] : state.units) {
-    const auto gone = lost(state, name);
-    if (!gone) continue;
-    const std::string instead = unit.running() ? unit.running()->version.text() + " runs"
-                                : unit.runtime ? "the installed polderd runs"
-                                               : "nothing runs";
-    out.push_back({Level::kWrong,
-                   fmt::format("{}: its slot was damaged; {} until it is installed again",
-                               gone->text(), instead),
-                   "a worn-out disk or card does that: see what the kernel says (dmesg)"});
-  }
-  for (const BadRelease& bad : state.bad) {
-    out.push_back({Level::kWarning,
-                   fmt::format("{}: failed here: {}{}", bad.release.text(), bad.reason,
-                               is_tried_again(facts.config, bad) ? kTriedAgain : ""),
-                   "where a setting of this device is wrong, mend it in polderd.toml; else publish "
-                   "a newer version; 'polderd check --install --retry' tries it again as it is"});
-  }
-  for (const Attempts& item : state.attempts) {
-    out.push_back({Level::kWarning, failed_text(item),
-                   "it is tried again by itself, or by 'polderd check --install' at once"});
-  }
-}
-
-}  // namespace
-
-std::vector<Finding> diagnose(const Facts& facts) {
-  std::vector<Finding> out;
-  out.push_back({facts.is_running ? Level::kGood : Level::kWarning,
-                 facts.is_running ? "polderd: running" : "polderd: not running",
-                 facts.is_running ? "" : "systemctl start polderd"});
-  judge_status(out, "identity", facts.identity, "the key is there and signs",
-               "until the key can be used the audit log is not signed");
-  judge_audit(out, facts);
-  if (facts.config.repository.empty()) {
-    out.push_back({Level::kWarning, "repository: none", "set 'repository' in polderd.toml"});
-  } else {
-    judge_status(out, "root", facts.root, "trusted",
-                 "set 'root' in polderd.toml to the root.json that came with the device");
-  }
-  // Without a root it is not asked.
-  if (!facts.config.repository.empty() && facts.root.ok()) {
-    judge_status(out, "repository", facts.repository, "there, and to be trusted",
-                 is_away(facts.repository)
-                     ? "see that the address is right, the network is up, the stick is plugged in"
-                     : "what is installed goes on; the releaser renews what has expired ('polder "
-                       "repo publish')");
-  }
-  if (facts.live && !facts.live->check_error.empty()) {
-    out.push_back({Level::kWarning, "last check: " + facts.live->check_error,
-                   "what is installed goes on; the releaser renews what has expired ('polder repo "
-                   "publish')"});
-  }
-  if (!facts.confines_files) {
-    out.push_back({Level::kWarning,
-                   "confinement: this kernel does not keep a pipeline's process from the files of "
-                   "polderd's user (Landlock)",
-                   "Linux 5.13 or newer, with 'landlock' in its lsm= list"});
-  }
-  // Where there is no folder yet it will be made.
-  const bool has_folder = facts.free_bytes.ok() || facts.free_bytes.error().code != Code::kNotFound;
-  if (has_folder && !facts.free_bytes.ok()) {
-    out.push_back({Level::kWrong, "disk: " + facts.free_bytes.error().message,
-                   "what is installed runs, nothing can be updated or kept; a worn-out card "
-                   "becomes read-only: see what the kernel says (dmesg)"});
-  } else if (has_folder && *facts.free_bytes < kLowDiskBytes) {
-    out.push_back({Level::kWrong, "disk: " + bytes_text(*facts.free_bytes) + " free",
-                   "free some: below that nothing can be installed"});
-  }
-  if (!facts.state.ok()) {
-    out.push_back({Level::kWrong, facts.state.error().message,
-                   "keep a copy of the folder, remove state.json and state.backup.json and nothing "
-                   "else: releases are then installed anew"});
-    return out;
-  }
-  judge_clock(out, facts, *facts.state);
-  for (const std::string& text : facts.bad_settings) {
-    out.push_back({Level::kWrong, "settings: " + text,
-                   "mend polderd.toml, then 'systemctl restart polderd'"});
-  }
-  for (const std::string& unit : facts.unproven_settings) {
-    out.push_back({Level::kWarning,
-                   fmt::format("settings: [pipeline.{}] cannot be verified: no pipeline of it is "
-                               "installed",
-                               unit),
-                   "they are held to the release when one is installed"});
-  }
-  for (const std::string& text : facts.damaged_slots) {
-    out.push_back({Level::kWrong, "damaged: " + text,
-                   "'systemctl restart polderd' runs what is whole, and installs this again; a "
-                   "worn-out disk or card does that: see what the kernel says (dmesg)"});
-  }
-  judge_units(out, facts, *facts.state);
-  return out;
+  for (const Expiry& item : soon(expiries, now_s))
+    text += fmt::format("  expires: {}\n    {}\n", expiry_text(item, now_s), renewal(item));
+  if (standing.is_live() && live->has_read_another(config))
+    text += fmt::format("  {}: {}\n", kConfigChanged, kReload);
+  return text + live_line(standing) + (live ? live_text(config, state, *live) : "");
 }
 
 }  // namespace polder::agent

@@ -1,7 +1,7 @@
-// What the agent tells people: its state as text and as JSON, and what is wrong and what to do.
+// What the agent tells people: its state as text and as JSON. What is wrong and what to do is in
+// agent/doctor.h.
 //
-//   const trust::Json json = status_json(config, state, live);
-//   for (const Finding& finding : diagnose(facts)) ...
+//   const trust::Json json = status_json(config, standing);
 //
 // status.json beside state.json holds what only the running agent knows (Live). It is written for
 // readers and read by none that decides anything.
@@ -18,6 +18,7 @@
 
 #include "agent/config.h"
 #include "agent/driver.h"
+#include "agent/expiry.h"
 #include "agent/kept_output.h"
 #include "agent/lifecycle.h"
 #include "agent/recorder.h"
@@ -31,7 +32,11 @@ inline constexpr char kLiveName[] = "status.json";
 inline constexpr std::size_t kMaxLiveBytes = 1u << 20;
 inline constexpr std::size_t kMaxLiveRefusals = 32;
 
+// Older than that it is not what runs now. Written anew at the latest after kLiveEveryS.
+inline constexpr std::int64_t kLiveHoldsS = 180, kLiveEveryS = 60;
+
 struct Live {
+  std::int64_t said_s = 0;     // since 1970
   std::int64_t checked_s = 0;  // since 1970; 0: not since the agent started
   std::string check_error;     // of the last check; empty: it went well
   std::vector<std::string> refusals;
@@ -40,43 +45,31 @@ struct Live {
   std::map<std::string, ShadowResult> shadow;  // by unit, of the last update that had one
   ReporterStanding reports;
   RecordTrouble audit;
+  std::string metrics_error;  // why nobody can read /metrics; empty: they can, or need not
+  std::string config;         // Config::file, in hexadecimal, of what was read at the start
+  // What a worker may lock in memory, in bytes; none: as much as it likes.
+  std::optional<std::int64_t> lockable_bytes;
 
+  // polderd.toml is another one now.
+  bool has_read_another(const Config& now) const;
   trust::Json to_json() const;
   // Errors: kCorrupt.
   static Result<Live> parse(std::string_view bytes, std::string_view where);
   bool operator==(const Live&) const = default;
 };
 
-// Where no agent runs, `live` is what the last one said.
-trust::Json status_json(const Config& config, const AgentState& state,
-                        const std::optional<Live>& live, bool is_running);
-std::string status_text(const Config& config, const AgentState& state,
-                        const std::optional<Live>& live, bool is_running);
-
-enum class Level : std::uint8_t { kGood, kWarning, kWrong };
-struct Finding {
-  Level level = Level::kGood;
-  std::string what;    // "repository: timestamp.json has expired"
-  std::string advice;  // what to do; empty where nothing is to be done
-};
-
-// What a look at the device found.
-struct Facts {
-  Config config;
-  Result<AgentState> state{AgentState()};
+// What a look at the device found. Where no agent runs, `live` is what the last one said.
+struct Standing {
+  AgentState state;
   std::optional<Live> live;
-  bool is_running = false;                // an agent holds the lock
-  Status identity;                        // whether the key can be used
-  Status repository;                      // whether something is there
-  Status root;                            // whether there is a root to trust
-  Status audit;                           // whether the audit log can go on; kNotFound: none yet
-  std::vector<std::string> bad_settings;  // of polderd.toml, for pipelines that are installed
-  std::vector<std::string> unproven_settings;  // units whose settings cannot be held to a release
-  std::vector<std::string> damaged_slots;      // that do not hash to what they are to hold, and why
-  bool confines_files = true;                  // the kernel can (platform/confine_files.h)
-  Result<std::uint64_t> free_bytes{std::uint64_t(0)};
+  bool is_running = false;
   std::int64_t now_s = 0;
+  std::vector<Expiry> expiries;
+
+  // What it says is so now.
+  bool is_live() const { return is_running && live && now_s - live->said_s <= kLiveHoldsS; }
 };
-std::vector<Finding> diagnose(const Facts& facts);
+trust::Json status_json(const Config& config, const Standing& standing);
+std::string status_text(const Config& config, const Standing& standing);
 
 }  // namespace polder::agent

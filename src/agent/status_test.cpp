@@ -13,6 +13,8 @@
 namespace polder::agent {
 namespace {
 
+constexpr std::int64_t kNowS = 1'800'000'000;
+
 Config config_with(const std::string& more = "") {
   return parse_config("device = \"camera-17\"\nmodels = [\"people\"]\n" + more, "test").value();
 }
@@ -34,6 +36,11 @@ AgentState some_state() {
   return state;
 }
 
+Standing standing(AgentState state, std::optional<Live> live = {}, bool is_running = true) {
+  return {
+      .state = std::move(state), .live = std::move(live), .is_running = is_running, .now_s = kNowS};
+}
+
 ShadowResult some_shadow() {
   return {.release = "people 1.4.0",
           .beside = "people 1.2.0",
@@ -45,20 +52,22 @@ ShadowResult some_shadow() {
 }
 
 TEST(Status, JsonAndTextSayWhatRuns) {
-  Live live{.checked_s = 5,
+  Live live{.said_s = kNowS - 3,
+            .checked_s = 5,
             .refusals = {"people 0.1: below"},
             .health = {{"people", "well"}},
             .output = {{"people", {1500, 2, 3}}},
             .shadow = {{"people", some_shadow()}}};
   live.reports.units["people"] = {.classes = {{"person", 41}},
                                   .signals = {{"camera.brightness", {0.31, 2}}}};
-  const trust::Json json = status_json(config_with(), some_state(), live, true);
+  const trust::Json json = status_json(config_with(), standing(some_state(), live));
   EXPECT_EQ(*json.find("units")->find("people")->find("running")->find("version")->string(),
             "1.2.0");
   EXPECT_EQ(*json.find("units")->find("people")->find("health")->string(), "well");
-  const std::string text = status_text(config_with(), some_state(), live, true);
+  const std::string text = status_text(config_with(), standing(some_state(), live));
   EXPECT_EQ(text.find("not running"), text.npos);
-  EXPECT_NE(status_text(config_with(), some_state(), live, false).find("not running"), text.npos);
+  EXPECT_NE(status_text(config_with(), standing(some_state(), live, false)).find("not running"),
+            text.npos);
   for (const char* part : {"camera-17: idle", "1.2.0", "crash loop", "refused: people 0.1",
                            "shadow: people 1.4.0 beside people 1.2.0; 'detector': 30 inferences",
                            "50.0% agree, p99 4.000 ms (old 2.000 ms); stage 'infer' took",
@@ -72,9 +81,9 @@ TEST(Status, SaysWhyAReleaseFailedAndWhetherItIsTriedAgain) {
   state.attempts.push_back(
       {.release = release("1.4.0"), .failures = 2, .reason = "polderd.toml:7: no step 'camra'"});
   const char* why = "failed: people 1.4.0: could not be installed, 2 times by now: polderd.toml:7";
-  EXPECT_NE(status_text(config_with(), state, {}, true).find(why), std::string::npos);
+  EXPECT_NE(status_text(config_with(), standing(state)).find(why), std::string::npos);
   const auto tried_again = [&](const Config& config) {
-    return *status_json(config, state, {}, true)
+    return *status_json(config, standing(state))
                 .find("bad")
                 ->array()
                 ->front()
@@ -84,30 +93,83 @@ TEST(Status, SaysWhyAReleaseFailedAndWhetherItIsTriedAgain) {
   EXPECT_FALSE(tried_again(config_with()));
   const Config other = config_with("[pipeline.people]\ncamera.path = \"/dev/video0\"\n");
   EXPECT_TRUE(tried_again(other));
-  EXPECT_NE(status_text(other, state, {}, true).find("crash loop (with other settings than now"),
+  EXPECT_NE(status_text(other, standing(state)).find("crash loop (with other settings than now"),
             std::string::npos);
 }
 
 TEST(Status, SaysWhatWasLost) {
   AgentState state = some_state();
-  EXPECT_TRUE(status_json(config_with(), state, {}, true)
+  EXPECT_TRUE(status_json(config_with(), standing(state))
                   .find("units")
                   ->find("people")
                   ->find("lost")
                   ->is_null());
   Unit& unit = state.units["people"];
   unit.committed = release("1.2.5");
-  const trust::Json json = status_json(config_with(), state, {}, true);
+  const trust::Json json = status_json(config_with(), standing(state));
   EXPECT_EQ(*json.find("units")->find("people")->find("lost")->find("version")->string(), "1.2.5");
-  EXPECT_NE(status_text(config_with(), state, {}, true).find("lost: 1.2.5: its slot was damaged"),
+  EXPECT_NE(status_text(config_with(), standing(state)).find("lost: 1.2.5: its slot was damaged"),
             std::string::npos);
   // While it is installed again there is more to tell.
   state.update = Update{.unit = "people", .release = release("1.2.5"), .slot = Slot::kB};
-  EXPECT_EQ(status_text(config_with(), state, {}, true).find("lost"), std::string::npos);
+  EXPECT_EQ(status_text(config_with(), standing(state)).find("lost"), std::string::npos);
+}
+
+TEST(Status, NumbersCarryTheirTimeAndOldOnesAreNotOfNow) {
+  const Live live{.said_s = kNowS - 3, .health = {{"people", "well"}}};
+  const Config config = config_with();
+  const auto json = [&](const Standing& now) { return status_json(config, now); };
+  const auto text = [&](const Standing& now) { return status_text(config, now); };
+  Standing now = standing(some_state(), live);
+  EXPECT_EQ(*json(now).find("live")->find("said_s")->integer(), kNowS - 3);
+  EXPECT_TRUE(*json(now).find("live_is_current")->boolean());
+  EXPECT_NE(text(now).find(", well"), std::string::npos);
+  EXPECT_NE(text(now).find("numbers: of 3 s ago\n"), std::string::npos) << text(now);
+  // Of one that hangs, and of one that has ended.
+  for (const bool is_running : {true, false}) {
+    now.is_running = is_running;
+    now.live->said_s = is_running ? kNowS - kLiveHoldsS - 1 : kNowS - 3;
+    EXPECT_FALSE(*json(now).find("live_is_current")->boolean());
+    EXPECT_TRUE(json(now).find("units")->find("people")->find("health")->is_null());
+    EXPECT_NE(text(now).find("was: well"), std::string::npos) << text(now);
+    EXPECT_NE(text(now).find("they are not of now"), std::string::npos) << text(now);
+  }
+  EXPECT_NE(text(standing(some_state())).find("numbers: none yet"), std::string::npos);
+  EXPECT_FALSE(*json(standing(some_state())).find("live_is_current")->boolean());
+}
+
+TEST(Status, SaysThatTheConfigurationHasChanged) {
+  Live live{.said_s = kNowS, .config = trust::hex(config_with().file)};
+  const auto text = [&](const Config& config) {
+    return status_text(config, standing(some_state(), live));
+  };
+  EXPECT_EQ(text(config_with()).find("systemctl reload"), std::string::npos);
+  const Config other = config_with("[reports]\nevery_s = 5\n");
+  EXPECT_NE(text(other).find("polderd.toml has changed since polderd read it: systemctl reload"),
+            std::string::npos)
+      << text(other);
+  EXPECT_TRUE(
+      *status_json(other, standing(some_state(), live)).find("configuration_changed")->boolean());
+}
+
+TEST(Status, SaysWhatExpiresSoonAndWhoRenewsIt) {
+  constexpr std::int64_t kDayS = 86'400;
+  Standing now = standing(some_state());
+  now.expiries = {{"timestamp", kNowS + 3 * 3600}, {"root", kNowS + 31 * kDayS}};
+  EXPECT_EQ(status_text(config_with(), now).find("expires"), std::string::npos);
+  EXPECT_EQ(*status_json(config_with(), now).find("expires")->find("timestamp")->string(),
+            "2027-01-15T11:00:00Z");
+  now.expiries = {{"timestamp", kNowS + 3600}, {"root", kNowS + 29 * kDayS}};
+  const std::string text = status_text(config_with(), now);
+  for (const char* part : {"timestamp.json expires at 2027-01-15T09:00:00Z (in 1 hours)",
+                           "'polder repo publish'", "root.json expires at ", "(in 29 days)",
+                           "holders of the root keys", "polder repo renew REPO root"})
+    EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 
 TEST(Status, LiveComesBack) {
-  Live live{.checked_s = 5,
+  Live live{.said_s = kNowS,
+            .checked_s = 5,
             .check_error = "no",
             .refusals = {"a", "b"},
             .health = {{"people", "well"}},
@@ -116,8 +178,11 @@ TEST(Status, LiveComesBack) {
   live.reports.units["people"] = {.classes = {{"person", 41}, {"7", 1}},
                                   .signals = {{"a.score", {0.25, 0}}, {"b.rms", {{}, 3}}}};
   live.audit = {"audit log: entries are not signed", "chmod 600"};
+  live.metrics_error = "metrics: the port is taken";
+  live.config = "ab";
+  live.lockable_bytes = 8 << 20;
   EXPECT_EQ(Live::parse(live.to_json().compact(), "x").value(), live);
-  EXPECT_NE(status_text(config_with(), some_state(), live, true).find("chmod 600"),
+  EXPECT_NE(status_text(config_with(), standing(some_state(), live)).find("chmod 600"),
             std::string::npos);
   EXPECT_FALSE(Live::parse("{}", "x").ok());
   Live large;
@@ -126,68 +191,6 @@ TEST(Status, LiveComesBack) {
   const auto read = Live::parse(large.to_json().compact(), "x");
   ASSERT_TRUE(read.ok()) << read.error().message;
   EXPECT_EQ(read->refusals.size(), kMaxLiveRefusals);
-}
-
-TEST(Doctor, AHealthyDeviceHasNothingWrong) {
-  AgentState state = some_state();
-  state.bad.clear();
-  Facts facts{.config = config_with("repository = \"/media/stick\"\n"),
-              .live = Live{.health = {{"people", "well"}}},
-              .is_running = true,
-              .free_bytes = 1u << 30,
-              .now_s = 1'800'000'000};
-  facts.state = state;
-  for (const Finding& finding : diagnose(facts))
-    EXPECT_EQ(finding.level, Level::kGood) << finding.what;
-}
-
-TEST(Doctor, EveryFaultIsNamedWithAdvice) {
-  const auto wrong = [](auto change, const char* text) {
-    Facts facts{.config = config_with("repository = \"/media/stick\"\n"),
-                .live = Live{.health = {{"people", "well"}}},
-                .is_running = true,
-                .free_bytes = 1u << 30,
-                .now_s = 1'800'000'000};
-    AgentState state = some_state();
-    state.bad.clear();
-    facts.state = std::move(state);
-    change(facts);
-    const auto findings = diagnose(facts);
-    const bool is_there = std::ranges::any_of(findings, [&](const Finding& finding) {
-      return finding.level != Level::kGood && !finding.advice.empty() &&
-             finding.what.find(text) != std::string::npos;
-    });
-    EXPECT_TRUE(is_there) << text;
-  };
-  wrong([](Facts& f) { f.is_running = false; }, "not running");
-  wrong([](Facts& f) { f.damaged_slots = {"people 1.2.0: slots/people/a/pipeline.toml"}; },
-        "damaged: people 1.2.0: slots/people/a/pipeline.toml");
-  wrong([](Facts& f) { f.state->units["people"].committed = release("1.2.5"); },
-        "people 1.2.5: its slot was damaged; 1.2.0 runs until");
-  wrong([](Facts& f) { f.identity = fail(Code::kNotFound, "no key"); }, "no key");
-  wrong([](Facts& f) { f.repository = fail(Code::kNotFound, "no folder"); }, "no folder");
-  wrong([](Facts& f) { f.root = fail(Code::kNotFound, "no root.json"); }, "no root");
-  wrong([](Facts& f) { f.config.repository.clear(); }, "repository: none");
-  wrong([](Facts& f) { f.live->check_error = "expired"; }, "expired");
-  wrong([](Facts& f) { f.free_bytes = 1000; }, "disk");
-  wrong([](Facts& f) { f.free_bytes = fail(Code::kDenied, "read-only"); }, "disk: read-only");
-  wrong([](Facts& f) { f.state = fail(Code::kCorrupt, "state.json: damaged"); }, "damaged");
-  wrong([](Facts& f) { f.now_s = 0; }, "not set");
-  wrong([](Facts& f) { f.state->time_seen_s = f.now_s + 1; }, "before");
-  wrong([](Facts& f) { f.state = AgentState(); }, "no release");
-  wrong([](Facts& f) { f.live->health["people"] = "crash loop"; }, "crash loop");
-  wrong([](Facts& f) { f.state = some_state(); }, "failed here");
-  wrong([](Facts& f) { f.identity = fail(Code::kDenied, "key.pem: chmod 600 'key.pem'"); },
-        "entries are not signed: key.pem: chmod 600");
-  wrong([](Facts& f) { f.audit = fail(Code::kCorrupt, "audit/log: entry 3"); },
-        "entries are not recorded: audit/log: entry 3");
-  wrong([](Facts& f) { f.live->audit = {"entries are not signed: no TPM", "wait"}; }, "no TPM");
-  wrong(
-      [](Facts& f) {
-        f.state->attempts.push_back({release("2.0.0"), 1, 0, "no room"});
-      },
-      "people 2.0.0: could not be installed, 1 times by now: no room");
-  wrong([](Facts& f) { f.unproven_settings = {"people"}; }, "[pipeline.people] cannot be verified");
 }
 
 TEST(Identity, IsMadeOnceAndAsksForACertificate) {

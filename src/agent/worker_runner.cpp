@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+<<<<<<< HEAD
+=======
+#include "agent/device_pin.h"
+#include "agent/output_bounds.h"
+>>>>>>> b7109c9 (polderd uses keys with a PIN, reads its configuration anew at SIGHUP, and doctor has advice for each cause)
 #include "agent/probe.h"
 #include "agent/sealed_models.h"
 #include "base/fail.h"
@@ -93,7 +98,7 @@ void WorkerRunner::retire(const std::string& unit, Worker& worker) {
 Result<proto::ModelFile> WorkerRunner::open_model(const StagedModel& model) const {
   proto::ModelFile file{model.artifact.name, path(model.name), {}};
   if (!model.artifact.sealed) return file;
-  TRY_VALUE(const auto device, open_device_decrypter(config_));
+  TRY_VALUE(const auto device, open_device_decrypter(config_, storage_));
   TRY_VALUE(const trust::ContentKey key, content_key_of(storage_, model.artifact, *device));
   file.content_key = WipedBytes(key.bytes().view());
   return file;

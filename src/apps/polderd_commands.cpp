@@ -11,6 +11,7 @@
 #include <string>
 
 #include "agent/clock_floor.h"
+#include "agent/doctor.h"
 #include "agent/driver.h"
 #include "agent/identity.h"
 #include "agent/repository_releases.h"
@@ -51,8 +52,8 @@ class Agent {
     hide_this_process();  // from its workers, which are of the same user
     TRY_VALUE(Home home, Home::open(args));
     TRY_VALUE(std::unique_ptr<StorageLock> lock, home.lock());
-    auto agent = std::unique_ptr<Agent>(new Agent(std::move(home), std::move(lock)));
-    TRY(agent->make(self));
+    auto agent = std::unique_ptr<Agent>(new Agent(args, self, std::move(home), std::move(lock)));
+    TRY(agent->make());
     return agent;
   }
 
@@ -72,7 +73,8 @@ class Agent {
 
   // What only the running agent knows, for `polderd status`.
   Live live() const {
-    Live live{.checked_s = checked_s_, .check_error = driver_->check_error()};
+    Live live{
+        .said_s = wall_.now_s(), .checked_s = checked_s_, .check_error = driver_->check_error()};
     for (const Refusal& refusal : driver_->refusals()) live.refusals.push_back(refusal.text());
     for (const std::string& name : home_.config.models) {
       const UnitHealth health = runner_->health(name);
@@ -91,19 +93,28 @@ class Agent {
     }
     live.reports = telemetry_->reporter().standing();
     live.audit = record_->trouble();
+    live.metrics_error = telemetry_->page_trouble();
+    live.config = trust::hex(home_.config.file);
+    live.lockable_bytes = lockable_memory_bytes();
     return live;
   }
+  // When there is something new, and now and then, so that readers see that it is of now.
   void publish_live() {
-    const std::string text = live().to_json().pretty();
-    if (text == live_text_) return;
+    Live now = live();
+    const bool is_old = std::abs(now.said_s - published_.said_s) >= kLiveEveryS;
+    if (!is_old) now.said_s = published_.said_s;
+    if (now == published_) return;
+    now.said_s = wall_.now_s();
     // For readers alone: when it fails they see the one before.
-    if (replace_stored(*home_.storage, kLiveName, text).ok()) live_text_ = text;
+    if (replace_stored(*home_.storage, kLiveName, now.to_json().pretty()).ok())
+      published_ = std::move(now);
   }
   void note_check() { checked_s_ = wall_.now_s(); }
   void meanwhile() {
     telemetry_->poll(driver_->state());
     record_->poll();
     say_alive();
+    reload_if_asked();
     if (!termination_is_held()) return;
     driver_->note_end();
     end_by_termination();
@@ -122,15 +133,34 @@ class Agent {
   }
 
  private:
-  Agent(Home home, std::unique_ptr<StorageLock> lock)
-      : home_(std::move(home)), lock_(std::move(lock)) {}
+  Agent(const Args& args, Self self, Home home, std::unique_ptr<StorageLock> lock)
+      : args_(args), self_(self), home_(std::move(home)), lock_(std::move(lock)) {}
 
-  std::int64_t time_seen_s() const {
-    return std::max(built_s_, driver_ ? driver_->state().time_seen_s : 0);
+  // At SIGHUP polderd.toml is read anew, by a start in place. Not in a probe, whose process would
+  // be left to the next program.
+  void reload_if_asked() {
+    if (!hangup_is_held() || driver_->state().phase == Phase::kProbe) return;
+    answer_hangup();
+    log(fmt::format("not reloaded, what was read before holds: {}", reload().error().message));
+    hold_hangup();
+  }
+  // Returns on an error only.
+  Status reload() {
+    TRY(home_.check_start(args_));
+    TRY_VALUE(const std::string path, installed_program(self_));
+    TRY_VALUE(const ProgramFile program, ProgramFile::open(path));
+    log("reloads: starts anew with what polderd.toml says now");
+    driver_->note_end();
+    stop_workers();
+    ignore_hangup();
+    return run_in_place(program, "", args_of_process());
   }
 
-  Status make(Self self) {
-    built_s_ = self.built_s;
+  std::int64_t time_seen_s() const {
+    return std::max(self_.built_s, driver_ ? driver_->state().time_seen_s : 0);
+  }
+
+  Status make() {
     // Without a root nothing is updated, and what is installed runs.
     if (const Status trusted = home_.trust_root(*home_.storage); !trusted.ok())
       log(trusted.error().message);
@@ -155,7 +185,7 @@ class Agent {
                     [this] { return random_.bits(); },
                     [this](const Occurrence& what) { happened(what); },
                     [this] { return sources_.retry_after_s(); }, [this] { meanwhile(); }},
-        self);
+        self_);
     TRY(driver_->start());
     telemetry_->reporter().start(driver_->state());
     return {};
@@ -167,12 +197,13 @@ class Agent {
     telemetry_->reporter().note(what);
   }
 
+  const Args& args_;
+  const Self self_;
   Home home_;
   std::unique_ptr<StorageLock> lock_;
   SystemClock clock_;
   SystemWallClock wall_;
   BelievedClock believed_{wall_, [this] { return time_seen_s(); }};
-  std::int64_t built_s_ = 0;
   SystemProcesses processes_;
   Random random_;
   Sources sources_;
@@ -184,7 +215,7 @@ class Agent {
   std::unique_ptr<Telemetry> telemetry_;
   std::unique_ptr<Driver> driver_;
   std::int64_t checked_s_ = 0;
-  std::string live_text_;
+  Live published_;
   std::int64_t say_alive_us_ = 0, proven_us_ = clock_.now_us() + kProvenUs;
   bool is_proven_ = false;
 };
@@ -284,9 +315,13 @@ Result<int> install_all(Agent& agent, bool retry, bool json) {
   const bool fine = driver.check_error().empty() && driver.refusals().empty() &&
                     !has_new(driver.state().bad, first.bad) &&
                     !has_new(driver.state().attempts, first.attempts);
-  const Live live = agent.live();
-  if (json) print(status_json(agent.home().config, driver.state(), live, true).pretty() + "\n");
-  else print(status_text(agent.home().config, driver.state(), live, true));
+  const Standing now{.state = driver.state(),
+                     .live = agent.live(),
+                     .is_running = true,
+                     .now_s = SystemWallClock().now_s(),
+                     .expiries = trusted_expiries(*agent.home().storage)};
+  if (json) print(status_json(agent.home().config, now).pretty() + "\n");
+  else print(status_text(agent.home().config, now));
   if (const std::string closed = not_now(agent.home().config); !closed.empty()) log(closed);
   if (restart) log("polderd itself was updated: 'polderd run' starts the new one");
   return fine ? 0 : 1;
@@ -322,6 +357,7 @@ Status print_identity(const Identity& identity, bool json) {
 
 Result<int> run_command(const Args& args) {
   const Self self = self_from_environment();
+  hold_hangup();
   TRY_VALUE(std::unique_ptr<Agent> agent, Agent::open(args, self));
   log(fmt::format("{} runs, start {}", agent->home().config.device, agent->driver().state().boot));
   agent->telemetry().go_online();
@@ -361,11 +397,9 @@ Result<int> check_command(const Args& args) {
 
 Result<int> status_command(const Args& args) {
   TRY_VALUE(const Home home, Home::look(args));
-  TRY_VALUE(const AgentState state, home.state());
-  const std::optional<Live> live = home.live();
-  const bool runs = home.is_running();
-  if (args.has("--json")) print(status_json(home.config, state, live, runs).pretty() + "\n");
-  else print(status_text(home.config, state, live, runs));
+  TRY_VALUE(const Standing standing, home.standing());
+  if (args.has("--json")) print(status_json(home.config, standing).pretty() + "\n");
+  else print(status_text(home.config, standing));
   return 0;
 }
 
@@ -391,7 +425,7 @@ Result<int> doctor_command(const Args& args) {
 Result<int> identity_create_command(const Args& args) {
   TRY_VALUE(Home home, Home::open(args));
   TRY_VALUE(const std::unique_ptr<StorageLock> lock, home.lock());
-  KeyPassphrase passphrase(args);
+  KeyPassphrase passphrase(args, home.config);
   TRY_VALUE(const Identity identity, create_identity(home.config, passphrase.source()));
   SystemClock clock;
   const SystemWallClock wall;
@@ -403,7 +437,7 @@ Result<int> identity_create_command(const Args& args) {
 
 Result<int> identity_show_command(const Args& args) {
   TRY_VALUE(const Home home, Home::look(args));
-  KeyPassphrase passphrase(args);
+  KeyPassphrase passphrase(args, home.config);
   TRY_VALUE(const Identity identity, show_identity(home.config, passphrase.source()));
   TRY(print_identity(identity, args.has("--json")));
   return 0;
@@ -411,7 +445,7 @@ Result<int> identity_show_command(const Args& args) {
 
 Result<int> identity_csr_command(const Args& args) {
   TRY_VALUE(const Home home, Home::look(args));
-  KeyPassphrase passphrase(args);
+  KeyPassphrase passphrase(args, home.config);
   TRY_VALUE(const std::string pem, identity_request(home.config, passphrase.source()));
   if (args.has("--json")) print(Json(Json::Members{{"csr", pem}}).pretty() + "\n");
   else print(pem);

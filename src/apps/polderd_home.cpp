@@ -27,6 +27,7 @@
 #include "platform/process.h"
 #include "platform/storage_overlay.h"
 #include "runtime/abilities.h"
+#include "trust/key_uri.h"
 #include "trust/tuf_folder.h"
 #include "trust/tuf_http.h"
 
@@ -179,6 +180,24 @@ std::optional<Live> Home::live() const {
   return live.ok() ? std::optional(std::move(*live)) : std::nullopt;
 }
 
+Status Home::check_start(const command_line::Args& args) const {
+  TRY_VALUE(const Home next, Home::open(args));
+  if (next.config.folder != config.folder) TRY(next.lock());
+  SystemClock clock;
+  const SystemWallClock wall;
+  TRY(Sources::open(next.config, clock, wall));
+  return {};
+}
+
+Result<Standing> Home::standing() const {
+  TRY_VALUE(AgentState saved, state());
+  return Standing{.state = std::move(saved),
+                  .live = live(),
+                  .is_running = is_running(),
+                  .now_s = SystemWallClock().now_s(),
+                  .expiries = trusted_expiries(*storage)};
+}
+
 namespace {
 
 Status look_at_root(const Home& home) {
@@ -188,6 +207,18 @@ Status look_at_root(const Home& home) {
     return fail(Code::kNotFound, "no root.json is trusted");
   StorageOverlay look(home.storage.get());
   return home.trust_root(look);
+}
+
+// A token asks for its PIN before it tells anything, and who asks often would lock it: polderd
+// alone tries that.
+Status look_at_key(const Home& home) {
+  const Config& config = home.config;
+  const auto uri = trust::KeyUri::parse(config.key_uri());
+  if (uri.ok() && uri->place == trust::KeyPlace::kPkcs11)
+    return check_pin(config, *home.storage, config.key_uri());
+  PinFile pin(config.pin_file);
+  const auto identity = show_identity(config, pin);
+  return identity.ok() ? Status() : Status(identity.error());
 }
 
 // Holds the settings of this device to what is installed.
@@ -208,6 +239,17 @@ void look_at_settings(const Home& home, Facts& facts) {
   }
 }
 
+// What a worker is to lock in memory: all of the sealed models that run.
+void note_sealed(Slots& slots, const std::string& name, const Unit& unit, Slot slot, Facts& facts) {
+  const auto staged = slots.open(name, slot, *unit.in(slot));
+  if (unit.active != slot || !staged.ok()) return;
+  for (const StagedModel& model : staged->models) {
+    const auto file = std::ranges::find(staged->files, model.name, &StagedFile::name);
+    if (model.artifact.sealed && file != staged->files.end())
+      facts.sealed_bytes[name] += std::int64_t(file->blob.bytes);
+  }
+}
+
 // Hashes what is installed.
 void look_at_slots(const Home& home, Facts& facts) {
   StorageOverlay look(home.storage.get());
@@ -217,6 +259,7 @@ void look_at_slots(const Home& home, Facts& facts) {
   for (const auto& [name, unit] : facts.state->units) {
     for (const Slot slot : {Slot::kA, Slot::kB}) {
       if (!unit.in(slot)) continue;
+      note_sealed(slots, name, unit, slot, facts);
       const Status whole = slots.verify(name, slot, *unit.in(slot));
       if (whole.ok()) continue;
       // An update may have begun to replace it.
@@ -235,14 +278,14 @@ Facts Home::facts() const {
   facts.is_running = is_running();
   facts.state = load_state(*storage);
   if (facts.state.ok()) look_at_settings(*this, facts), look_at_slots(*this, facts);
-  trust::NoPassphrase none;
-  if (const auto identity = show_identity(config, none); !identity.ok())
-    facts.identity = Error(identity.error());
+  facts.identity = look_at_key(*this);
   facts.root = look_at_root(*this);
   facts.audit = trust::check_newest_segment(*storage, kAuditFolder);
+  facts.expiries = trusted_expiries(*storage);
   if (!config.repository.empty() && facts.root.ok()) {
-    if (const auto answer = ask(*this, false); !answer.ok())
-      facts.repository = Error(answer.error());
+    auto answer = ask(*this, false);
+    if (answer.ok()) facts.expiries = std::move(answer->expiries);
+    else facts.repository = Error(answer.error());
   }
   facts.confines_files = can_confine_files();
   facts.free_bytes = storage->free_bytes();
@@ -269,7 +312,8 @@ Result<Answer> ask(const Home& home, bool retry) {
   for (Offer& offer : outcome.offers) offer.settings = home.config.settings_digest(offer.unit);
   Backoff backoff{Policy{}};
   backoff.start(state, wall.now_s(), clock.now_us());
-  Answer answer{.install = {}, .refusals = std::move(outcome.refusals)};
+  Answer answer{
+      .install = {}, .refusals = std::move(outcome.refusals), .expiries = trusted_expiries(look)};
   const auto left_s = [&](const Attempts& item) { return backoff.left_s(item, clock.now_us()); };
   answer.install = installable(state, outcome.offers, left_s, answer.refusals);
   return answer;
@@ -302,11 +346,19 @@ Result<Sources> Sources::open(const Config& config, Clock& clock, const WallCloc
   return sources;
 }
 
-KeyPassphrase::KeyPassphrase(const command_line::Args& args)
-    : source_(input_, {.descriptor = args.has("--passphrase-fd")
-                                         ? std::optional(int(args.integer("--passphrase-fd", 0)))
-                                         : std::nullopt,
-                       .none = true}) {}
+KeyPassphrase::KeyPassphrase(const command_line::Args& args, const Config& config)
+    : is_given_(args.has("--passphrase-fd") || input_.environment("POLDER_PASSPHRASE") != nullptr ||
+                config.pin_file.empty()),
+      given_(input_, {.descriptor = args.has("--passphrase-fd")
+                                        ? std::optional(int(args.integer("--passphrase-fd", 0)))
+                                        : std::nullopt,
+                      .none = config.pin_file.empty()}),
+      file_(config.pin_file) {}
+
+trust::PassphraseSource& KeyPassphrase::source() {
+  if (is_given_) return given_;
+  return file_;
+}
 
 std::uint64_t Random::bits() {
   std::uint64_t bits = 0;

@@ -11,6 +11,8 @@
 
 #include "agent/blob_fetcher.h"
 #include "agent/config.h"
+#include "agent/device_pin.h"
+#include "agent/doctor.h"
 #include "agent/driver.h"
 #include "agent/status.h"
 #include "platform/clock.h"
@@ -47,6 +49,10 @@ struct Home {
   // As it was saved, with the units of the configuration.
   Result<AgentState> state() const;
   std::optional<Live> live() const;
+  // Whether this process, which goes on, could start anew with the configuration of now. Errors:
+  // those of such a start.
+  Status check_start(const command_line::Args& args) const;
+  Result<Standing> standing() const;
   Facts facts() const;
 };
 
@@ -54,6 +60,7 @@ struct Home {
 struct Answer {
   std::vector<Offer> install;  // in this order, one after another
   std::vector<Refusal> refusals;
+  std::vector<Expiry> expiries;  // of the metadata that it has now
 };
 // Asks it, whether or not polderd runs; nothing of it is kept. `retry`: as if nothing had failed
 // here. Errors: those of RepositoryClient::check().
@@ -75,15 +82,18 @@ class Sources {
   std::unique_ptr<BlobFetcher> blobs_;
 };
 
-// The PIN of a token's or a TPM's key; a key in a file has none, for nobody is there to type it.
+// The PIN of the device's keys, for who asks for them by a command: --passphrase-fd,
+// POLDER_PASSPHRASE, [identity] pin_file, a prompt. What is made has one where pin_file is set.
 class KeyPassphrase {
  public:
-  explicit KeyPassphrase(const command_line::Args& args);
-  trust::PassphraseSource& source() { return source_; }
+  KeyPassphrase(const command_line::Args& args, const Config& config);
+  trust::PassphraseSource& source();
 
  private:
   SystemSecretInput input_;
-  trust::GivenPassphrase source_;
+  bool is_given_;
+  trust::GivenPassphrase given_;
+  PinFile file_;
 };
 
 // For jitter: the system's.

@@ -8,7 +8,7 @@ namespace polder::agent {
 
 namespace {
 
-constexpr std::int64_t kOpenAgainUs = 60'000'000;
+constexpr std::int64_t kOpenAgainUs = 10'000'000;
 
 }  // namespace
 
@@ -19,7 +19,8 @@ void Telemetry::open() {
   next_open_us_ = now_us + kOpenAgainUs;
   if (config_.reports.metrics_port && !server_) {
     auto server = PageServer::open(*config_.reports.metrics_port, parts_.clock);
-    const std::string trouble = server.ok() ? "" : "metrics: " + server.error().message;
+    const std::string trouble =
+        server.ok() ? "" : "metrics: nobody can read /metrics: " + server.error().message;
     if (!trouble.empty() && trouble != told_) parts_.log(trouble);
     told_ = trouble;
     if (server.ok()) server_ = std::move(*server);

@@ -21,6 +21,8 @@ class Telemetry {
       : config_(config), parts_(parts), reporter_(config, parts) {}
 
   Reporter& reporter() { return reporter_; }
+  // Why the page is not shown; empty: it is, or is not to be.
+  const std::string& page_trouble() const { return told_; }
   // From now on the page is shown and the collector is sent to, as the configuration says.
   void go_online() { is_online_ = true; }
   // What is to be done now. Never waits.
@@ -38,7 +40,7 @@ class Telemetry {
   Reporter reporter_;
   bool is_online_ = false;
   std::int64_t next_open_us_ = 0;
-  std::string told_;  // the last trouble with the port
+  std::string told_;  // the trouble with the port
   std::unique_ptr<PageServer> server_;
   std::unique_ptr<HttpClient> client_;
   std::unique_ptr<Exporter> exporter_;

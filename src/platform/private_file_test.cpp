@@ -31,6 +31,21 @@ class PrivateFile : public testing::Test {
   std::string folder_;
 };
 
+TEST_F(PrivateFile, ACredentialOfSystemdIsRoots) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root makes one";
+  ASSERT_TRUE(create_private_file(path("pin"), "1234").ok());
+  const auto mode = [&](mode_t bits) { ::chmod(path("pin").c_str(), bits); };
+  mode(0440);  // a list of access shows so
+  EXPECT_EQ(text("pin"), "1234");
+  for (const mode_t bits : {0460u, 0444u, 0441u}) {
+    mode(bits);
+    EXPECT_NE(text("pin").find("chmod 600"), std::string::npos) << bits;
+  }
+  mode(0440);
+  ASSERT_EQ(::chown(path("pin").c_str(), 0, 1), 0);
+  EXPECT_NE(text("pin").find("chmod 600"), std::string::npos);
+}
+
 TEST_F(PrivateFile, IsMadeForItsOwnerAloneWhateverTheMaskSays) {
   for (const mode_t mask : {0u, 022u, 0777u}) {
     const mode_t before = ::umask(mask);

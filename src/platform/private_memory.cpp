@@ -1,13 +1,21 @@
 #include "platform/private_memory.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "base/fail.h"
 
 namespace polder {
+
+std::optional<std::int64_t> lockable_memory_bytes() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return {};
+  return std::int64_t(std::min<rlim_t>(limit.rlim_cur, INT64_MAX));
+}
 
 Result<PrivateMemory> PrivateMemory::allocate(std::size_t bytes) {
   PrivateMemory memory;

@@ -5,9 +5,15 @@
 #include <polder/error.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 
 namespace polder {
+
+// How much of it this process, and each that it starts, may lock (RLIMIT_MEMLOCK); nothing: as much
+// as it likes.
+std::optional<std::int64_t> lockable_memory_bytes();
 
 class PrivateMemory {
  public:

@@ -86,7 +86,7 @@ void set_default_environment(const char* name, const char* value) { ::setenv(nam
 void hide_this_process() { ::prctl(PR_SET_DUMPABLE, 0); }
 
 namespace {
-volatile std::sig_atomic_t held_termination = 0;
+volatile std::sig_atomic_t held_termination = 0, held_hangup = 0;
 }  // namespace
 
 void name_this_process(const char* name) { ::prctl(PR_SET_NAME, name); }
@@ -102,6 +102,16 @@ void end_by_termination() {
   ::raise(SIGTERM);
   ::_exit(128 + SIGTERM);  // it was blocked
 }
+
+void hold_hangup() {
+  ::signal(SIGHUP, [](int) { held_hangup = 1; });
+}
+
+bool hangup_is_held() { return held_hangup != 0; }
+
+void answer_hangup() { held_hangup = 0; }
+
+void ignore_hangup() { ::signal(SIGHUP, SIG_IGN); }
 
 Result<std::string> own_program() {
   char path[PATH_MAX];

@@ -1,0 +1,341 @@
+#include "agent/doctor.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "agent/device_pin.h"
+#include "agent/status_words.h"
+#include "base/fail.h"
+#include "base/text.h"
+
+namespace polder::agent {
+
+namespace {
+
+using Findings = std::vector<Finding>;
+
+constexpr std::uint64_t kLowDiskBytes = 64u << 20;
+// Before it no program of ours was built: a clock that says so is not set.
+constexpr std::int64_t kFirstTimeS = 1'700'000'000;
+
+bool says(const Error& error, std::string_view words) {
+  return error.message.find(words) != std::string::npos;
+}
+
+// --- Advice by cause -----------------------------------------------------------------------------
+
+constexpr char kAsOwner[] = "ask as the user of polderd: sudo -u polderd polderd doctor";
+constexpr char kWornDisk[] =
+    "a worn-out disk or card does that: see what the kernel says (dmesg); copy what is dear to you";
+
+// The files of polderd are its user's alone.
+bool is_for_owner(const Error& error) {
+  return error.code == Code::kDenied &&
+         (says(error, "Permission denied") || says(error, "Operation not permitted"));
+}
+
+std::string key_advice(const Config& config, const Error& error) {
+  if (is_for_owner(error)) return kAsOwner;
+  if (says(error, kPinRefused) || says(error, "wrong PIN") || says(error, "wrong passphrase"))
+    return "put the right PIN into " + (config.pin_file.empty()
+                                            ? "a file, and set 'pin_file' ([identity]) to it"
+                                            : config.pin_file + " (pin_file)");
+  if (says(error, "PIN is locked")) return "unlock it with the token's own tool and its SO PIN";
+  if (says(error, "pin_file")) return "mend that file, or what 'pin_file' ([identity]) names";
+  switch (error.code) {
+    case Code::kNotFound:
+      return config.key.empty()
+                 ? "'sudo -u polderd polderd identity create' makes it; without it the audit log "
+                   "is "
+                   "not signed"
+                 : "plug the token in, or set 'key' ([identity]) right; 'sudo -u polderd polderd "
+                   "identity create' makes one";
+    case Code::kUnavailable: return "see that the token or the TPM is there and answers";
+    case Code::kCorrupt: return "restore the key's file from a copy, or make another key";
+    default: return "mend what it says; until the key can be used the audit log is not signed";
+  }
+}
+
+std::string root_advice(const Error& error) {
+  if (is_for_owner(error)) return kAsOwner;
+  if (error.code == Code::kNotFound)
+    return "set 'root' in polderd.toml to the root.json that came with the device";
+  return "set 'root' in polderd.toml to the root.json that it asks for, from the releaser over a "
+         "way "
+         "that you trust";
+}
+
+constexpr char kRenew[] =
+    "what is installed goes on; the releaser renews what has expired ('polder repo publish'); see "
+    "that the clock of this device is right";
+
+std::string repository_advice(const Config& config, const Error& error) {
+  const bool is_remote = !config.is_folder();
+  if (says(error, " expired at ")) return kRenew;
+  if (is_for_owner(error) && !is_remote)
+    return "let the user of polderd read that folder; and " + std::string(kAsOwner);
+  if (is_for_owner(error)) return kAsOwner;
+  if (says(error, "certificate") || says(error, "TLS"))
+    return "set 'ca_file' ([network]) to the certificate of the server's authority; see that the "
+           "address and the clock are right";
+  switch (error.code) {
+    case Code::kDenied:
+      return "do not trust what is there: ask the releaser whether its keys were replaced or an "
+             "old "
+             "copy is served; nothing of it is installed, and what is installed goes on";
+    case Code::kUnavailable:
+    case Code::kTimeout:
+      return is_remote ? "see that the network is up, and that 'repository' names the right host"
+                       : "plug the stick in, or set 'repository' right";
+    case Code::kNotFound:
+      return is_remote ? "see that 'repository' is the right address and the server serves it"
+                       : "plug the stick in, or set 'repository' right";
+    case Code::kIo:
+      return is_remote ? "see that the network is up; it is asked again by itself"
+                       : "the stick or share cannot be read: try another copy";
+    case Code::kExhausted: return "free some space here; where there is enough, tell the releaser";
+    default:
+      return "this copy is not what was signed: copy it again; tell the releaser ('polder repo "
+             "verify' says what is wrong)";
+  }
+}
+
+std::string state_advice(const Error& error) {
+  if (is_for_owner(error)) return kAsOwner;
+  if (error.code == Code::kIo) return kWornDisk;
+  if (error.code == Code::kIncompatible || error.code == Code::kUnsupported)
+    return "a newer polderd wrote it: install that one again";
+  return "keep a copy of the folder, remove state.json and state.backup.json and nothing else: "
+         "releases are then installed anew";
+}
+
+std::string health_advice(const std::string& name, const std::string& health) {
+  const auto has = [&](std::string_view words) { return health.find(words) != health.npos; };
+  if (has(kPinRefused) || has("pin_file"))
+    return "put the right PIN into the file that 'pin_file' ([identity]) names";
+  if (has("identity create"))
+    return "'sudo -u polderd polderd identity create'; the releaser then seals for its key";
+  if (has("sealed for other devices"))
+    return "the releaser adds this device: 'polder seal --add-recipient'";
+  if (has("no pipeline"))
+    return fmt::format(
+        "list '{}' in 'without_pipeline' of polderd.toml where other programs open "
+        "it; else publish a release with a pipeline",
+        name);
+  if (has("crash loop"))
+    return fmt::format(
+        "see what it reads (the camera, a file) and [pipeline.{}]; where that is "
+        "right, publish a newer release",
+        name);
+  if (has("polderd.toml:")) return "mend polderd.toml, then 'systemctl reload polderd'";
+  return "'journalctl -u polderd' says more; a newer release replaces it";
+}
+
+// --- Findings ------------------------------------------------------------------------------------
+
+void add(Findings& out, Level level, std::string what, std::string advice = "") {
+  out.push_back({level, std::move(what), std::move(advice)});
+}
+
+void judge_agent(Findings& out, const Facts& facts) {
+  if (!facts.is_running)
+    return add(out, Level::kWarning, "polderd: not running", "systemctl start polderd");
+  add(out, Level::kGood, "polderd: running");
+  if (!facts.live || facts.now_s - facts.live->said_s > kLiveHoldsS) return;
+  if (facts.live->has_read_another(facts.config))
+    add(out, Level::kWarning, kConfigChanged, kReload);
+  if (!facts.live->metrics_error.empty())
+    add(out, Level::kWarning, facts.live->metrics_error,
+        "end who listens there, or set 'metrics' ([reports]) to another port; it is tried again "
+        "every 10 seconds");
+}
+
+void judge_identity(Findings& out, const Facts& facts) {
+  if (facts.identity.ok()) return add(out, Level::kGood, "identity: the key is there");
+  const Error& error = facts.identity.error();
+  add(out, Level::kWrong, "identity: " + error.message, key_advice(facts.config, error));
+}
+
+// What is there now comes before what the agent said when it ran.
+void judge_audit(Findings& out, const Facts& facts) {
+  RecordTrouble trouble = facts.live ? facts.live->audit : RecordTrouble();
+  if (!facts.identity.ok() && facts.identity.error().code != Code::kNotFound)
+    trouble = not_signed(facts.config, facts.identity.error());
+  if (!facts.audit.ok() && facts.audit.error().code != Code::kNotFound)
+    trouble = not_recorded(facts.config, facts.audit.error());
+  if (trouble.what.empty()) return add(out, Level::kGood, "audit log: kept and signed");
+  const bool is_denied = !facts.audit.ok() && is_for_owner(facts.audit.error());
+  add(out, Level::kWrong, trouble.what, is_denied ? kAsOwner : trouble.advice);
+}
+
+void judge_repository(Findings& out, const Facts& facts) {
+  if (facts.config.repository.empty())
+    return add(out, Level::kWarning, "repository: none", "set 'repository' in polderd.toml");
+  // Without a root it is not asked.
+  if (!facts.root.ok())
+    return add(out, Level::kWrong, "root: " + facts.root.error().message,
+               root_advice(facts.root.error()));
+  add(out, Level::kGood, "root: trusted");
+  const std::string asked = facts.live ? facts.live->check_error : "";
+  if (!facts.repository.ok()) {
+    const Error& error = facts.repository.error();
+    add(out, Level::kWrong, "repository: " + error.message, repository_advice(facts.config, error));
+    if (asked == error.message) return;  // it says the same
+  } else {
+    add(out, Level::kGood, "repository: there, and to be trusted");
+  }
+  if (!asked.empty())
+    add(out, Level::kWarning, "last check: " + asked,
+        facts.repository.ok() ? "it was so then, and is mended: polderd asks again by itself"
+                              : "what is installed goes on; polderd asks again by itself");
+}
+
+void judge_expiries(Findings& out, const Facts& facts) {
+  for (const Expiry& item : soon(facts.expiries, facts.now_s))
+    add(out, Level::kWarning, "repository: " + expiry_text(item, facts.now_s), renewal(item));
+}
+
+void judge_machine(Findings& out, const Facts& facts) {
+  if (!facts.confines_files) {
+    add(out, Level::kWarning,
+        "confinement: this kernel does not keep a pipeline's process from the files of polderd's "
+        "user (Landlock)",
+        "Linux 5.13 or newer, with 'landlock' in its lsm= list");
+  }
+  if (!facts.free_bytes.ok()) {
+    const Error& error = facts.free_bytes.error();
+    if (error.code == Code::kNotFound) return;  // there is no folder yet; it will be made
+    add(out, Level::kWrong, "disk: " + error.message,
+        says(error, "Permission denied")
+            ? kAsOwner
+            : "what is installed runs, nothing can be updated or kept; a worn-out card becomes "
+              "read-only: see what the kernel says (dmesg)");
+  } else if (*facts.free_bytes < kLowDiskBytes) {
+    add(out, Level::kWrong, "disk: " + bytes_text(*facts.free_bytes) + " free",
+        "free some: below that nothing can be installed");
+  }
+}
+
+void judge_clock(Findings& out, const Facts& facts, const AgentState& state) {
+  if (facts.now_s < kFirstTimeS) {
+    add(out, Level::kWarning, "clock: not set",
+        "set it, or run a time service; until then the last time that was proven is taken");
+  } else if (facts.now_s < state.time_seen_s) {
+    add(out, Level::kWarning, "clock: before the time that signed metadata have proven",
+        "set it, or run a time service");
+  } else {
+    add(out, Level::kGood, "clock: plausible");
+  }
+}
+
+void judge_settings(Findings& out, const Facts& facts) {
+  for (const std::string& text : facts.bad_settings)
+    add(out, Level::kWrong, "settings: " + text,
+        "mend polderd.toml, then 'systemctl reload polderd'");
+  for (const std::string& unit : facts.unproven_settings)
+    add(out, Level::kWarning,
+        fmt::format("settings: [pipeline.{}] cannot be verified: no pipeline of it is installed",
+                    unit),
+        "they are held to the release when one is installed");
+}
+
+// Nothing is installed: wrong once polderd has asked the repository, and nothing is under way.
+void judge_missing(Findings& out, const Facts& facts, const AgentState& state,
+                   const std::string& name) {
+  const bool is_under_way = state.update && state.update->unit == name;
+  const bool had_its_chance = facts.is_running && facts.live && facts.live->checked_s > 0;
+  const bool is_wrong = had_its_chance && !is_under_way;
+  add(out, is_wrong ? Level::kWrong : Level::kWarning,
+      fmt::format("{}: no release is installed, nothing of it runs", name),
+      is_under_way ? "one is being installed: 'polderd status' says how far it is"
+                   : "'polderd check' says what the repository has for this device, and what it "
+                     "refuses");
+}
+
+// Content that may get into swap space, for a worker may not lock as much.
+void judge_locked_memory(Findings& out, const Facts& facts, const std::string& name) {
+  const auto sealed = facts.sealed_bytes.find(name);
+  if (!facts.is_running || !facts.live || !facts.live->lockable_bytes ||
+      sealed == facts.sealed_bytes.end() || sealed->second <= *facts.live->lockable_bytes)
+    return;
+  add(out, Level::kWarning,
+      fmt::format("{}: its sealed models take {}, and a worker may lock {} of memory "
+                  "(RLIMIT_MEMLOCK): what they hold may get into swap space",
+                  name, bytes_text(std::uint64_t(sealed->second)),
+                  bytes_text(std::uint64_t(*facts.live->lockable_bytes))),
+      "LimitMEMLOCK=infinity in the unit ('systemctl edit polderd'), or 'ulimit -l unlimited' "
+      "before "
+      "'polderd run'");
+}
+
+void judge_unit(Findings& out, const Facts& facts, const AgentState& state,
+                const std::string& name) {
+  const auto unit = state.units.find(name);
+  const ReleaseId* release = unit == state.units.end() ? nullptr : unit->second.running();
+  if (!release) return judge_missing(out, facts, state, name);
+  const std::string health = health_of(name, facts.live);
+  const bool fine = health == "well" || health == "starting" || health == "unknown";
+  if (fine) add(out, Level::kGood, fmt::format("{}: {}", name, release->version.text()));
+  else
+    add(out, Level::kWrong, fmt::format("{}: {}: {}", name, release->version.text(), health),
+        health_advice(name, health));
+  judge_locked_memory(out, facts, name);
+}
+
+void judge_slots(Findings& out, const Facts& facts, const AgentState& state) {
+  for (const std::string& text : facts.damaged_slots)
+    add(out, Level::kWrong, "damaged: " + text,
+        "'systemctl restart polderd' runs what is whole, and installs this again; a worn-out disk "
+        "or card does that: see what the kernel says (dmesg)");
+  for (const auto& [name, unit] : state.units) {
+    const auto gone = lost(state, name);
+    if (!gone) continue;
+    const std::string instead = unit.running() ? unit.running()->version.text() + " runs"
+                                : unit.runtime ? "the installed polderd runs"
+                                               : "nothing runs";
+    add(out, Level::kWrong,
+        fmt::format("{}: its slot was damaged; {} until it is installed again", gone->text(),
+                    instead),
+        "a worn-out disk or card does that: see what the kernel says (dmesg)");
+  }
+}
+
+void judge_failures(Findings& out, const Facts& facts, const AgentState& state) {
+  for (const BadRelease& bad : state.bad) {
+    const bool again = is_tried_again(facts.config, bad);
+    add(out, Level::kWarning,
+        fmt::format("{}: failed here: {}{}", bad.release.text(), bad.reason,
+                    again ? kTriedAgain : ""),
+        again ? "'polderd check --install' tries it at once"
+              : "where a setting of this device is wrong, mend it in polderd.toml; else publish a "
+                "newer version; 'polderd check --install --retry' tries it again as it is");
+  }
+  for (const Attempts& item : state.attempts)
+    add(out, Level::kWarning, failed_text(item),
+        "mend what it says; it is tried again by itself, or by 'polderd check --install' at once");
+}
+
+}  // namespace
+
+std::vector<Finding> diagnose(const Facts& facts) {
+  Findings out;
+  judge_agent(out, facts);
+  judge_identity(out, facts);
+  judge_audit(out, facts);
+  judge_repository(out, facts);
+  judge_expiries(out, facts);
+  judge_machine(out, facts);
+  if (!facts.state.ok()) {
+    add(out, Level::kWrong, facts.state.error().message, state_advice(facts.state.error()));
+    return out;
+  }
+  const AgentState& state = *facts.state;
+  judge_clock(out, facts, state);
+  judge_settings(out, facts);
+  for (const std::string& name : facts.config.models) judge_unit(out, facts, state, name);
+  judge_slots(out, facts, state);
+  judge_failures(out, facts, state);
+  return out;
+}
+
+}  // namespace polder::agent

@@ -1,0 +1,215 @@
+#include "agent/doctor.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "agent/device_pin.h"
+#include "base/fail.h"
+
+namespace polder::agent {
+namespace {
+
+constexpr std::int64_t kNowS = 1'800'000'000;
+
+Config config_with(const std::string& more = "") {
+  return parse_config("device = \"camera-17\"\nmodels = [\"people\"]\n" + more, "test").value();
+}
+
+ReleaseId release(const std::string& version) {
+  return {"people", trust::Version::parse(version, "test").value(), trust::sha256(version)};
+}
+
+AgentState some_state() {
+  AgentState state;
+  Unit unit{.active = Slot::kA};
+  unit.slots[0] = unit.committed = release("1.2.0");
+  unit.highest = unit.committed->version;
+  state.units["people"] = unit;
+  return state;
+}
+
+BadRelease bad_release() {
+  return {.release = release("1.3.0"),
+          .time_s = 1,
+          .reason = "crash loop",
+          .settings = config_with().settings_digest("people")};
+}
+
+// A device with which nothing is wrong.
+Facts good_facts(const char* repository = "/media/stick") {
+  Facts facts{.config = config_with(std::string("repository = \"") + repository + "\"\n"),
+              .live = Live{.said_s = kNowS, .checked_s = kNowS, .health = {{"people", "well"}}},
+              .is_running = true,
+              .free_bytes = 1u << 30,
+              .now_s = kNowS};
+  facts.state = some_state();
+  return facts;
+}
+
+using Change = std::function<void(Facts&)>;
+
+Facts changed(const Change& change, const char* repository = "/media/stick") {
+  Facts facts = good_facts(repository);
+  change(facts);
+  return facts;
+}
+
+TEST(Doctor, AHealthyDeviceHasNothingWrong) {
+  for (const Finding& finding : diagnose(good_facts()))
+    EXPECT_EQ(finding.level, Level::kGood) << finding.what;
+}
+
+TEST(Doctor, EveryFaultIsNamedWithAdvice) {
+  const auto wrong = [](const Change& change, const char* text) {
+    const auto findings = diagnose(changed(change));
+    const bool is_there = std::ranges::any_of(findings, [&](const Finding& finding) {
+      return finding.level != Level::kGood && !finding.advice.empty() &&
+             finding.what.find(text) != std::string::npos;
+    });
+    EXPECT_TRUE(is_there) << text;
+  };
+  wrong([](Facts& f) { f.is_running = false; }, "not running");
+  wrong([](Facts& f) { f.damaged_slots = {"people 1.2.0: slots/people/a/pipeline.toml"}; },
+        "damaged: people 1.2.0: slots/people/a/pipeline.toml");
+  wrong([](Facts& f) { f.state->units["people"].committed = release("1.2.5"); },
+        "people 1.2.5: its slot was damaged; 1.2.0 runs until");
+  wrong([](Facts& f) { f.identity = fail(Code::kNotFound, "no key"); }, "no key");
+  wrong([](Facts& f) { f.repository = fail(Code::kNotFound, "no folder"); }, "no folder");
+  wrong([](Facts& f) { f.root = fail(Code::kNotFound, "no root.json"); }, "no root");
+  wrong([](Facts& f) { f.config.repository.clear(); }, "repository: none");
+  wrong([](Facts& f) { f.live->check_error = "expired"; }, "expired");
+  wrong([](Facts& f) { f.free_bytes = 1000; }, "disk");
+  wrong([](Facts& f) { f.free_bytes = fail(Code::kDenied, "read-only"); }, "disk: read-only");
+  wrong([](Facts& f) { f.state = fail(Code::kCorrupt, "state.json: damaged"); }, "damaged");
+  wrong([](Facts& f) { f.now_s = 0; }, "not set");
+  wrong([](Facts& f) { f.state->time_seen_s = f.now_s + 1; }, "before");
+  wrong([](Facts& f) { f.state = AgentState(); }, "no release");
+  wrong([](Facts& f) { f.live->health["people"] = "crash loop"; }, "crash loop");
+  wrong([](Facts& f) { f.state->bad = {bad_release()}; }, "failed here");
+  wrong([](Facts& f) { f.identity = fail(Code::kDenied, "key.pem: chmod 600 'key.pem'"); },
+        "entries are not signed: key.pem: chmod 600");
+  wrong([](Facts& f) { f.audit = fail(Code::kCorrupt, "audit/log: entry 3"); },
+        "entries are not recorded: audit/log: entry 3");
+  wrong([](Facts& f) { f.live->audit = {"entries are not signed: no TPM", "wait"}; }, "no TPM");
+  wrong(
+      [](Facts& f) {
+        f.state->attempts.push_back({release("2.0.0"), 1, 0, "no room"});
+      },
+      "people 2.0.0: could not be installed, 1 times by now: no room");
+  wrong([](Facts& f) { f.unproven_settings = {"people"}; }, "[pipeline.people] cannot be verified");
+}
+
+// What is wrong, and a word of what is to be done, by whom.
+TEST(Doctor, EachCauseHasItsAdvice) {
+  struct Case {
+    Change change;
+    const char* advice;
+    Level level = Level::kWrong;
+    const char* repository = "https://releases.example.com";
+  };
+  const auto repository = [](Code code, const char* text) {
+    return [=](Facts& f) { f.repository = fail(code, "{}", text); };
+  };
+  const auto identity = [](Code code, const std::string& text) {
+    return [=](Facts& f) { f.identity = fail(code, "{}", text); };
+  };
+  const auto health = [](const std::string& text) {
+    return [=](Facts& f) { f.live->health["people"] = text; };
+  };
+  const std::string refused(kPinRefused);
+  const Case cases[] = {
+      {repository(Code::kTimeout, "timestamp.json: version 3 expired at 2026-01-01T00:00:00Z"),
+       "the releaser renews"},
+      {repository(Code::kDenied, "root.json: signatures of 2 of its role's 3 keys expected"),
+       "do not trust"},
+      {repository(Code::kDenied, "timestamp.json: version 7 or later expected: a rollback"),
+       "ask the releaser"},
+      {repository(Code::kUnavailable, "cannot connect: Connection refused"), "network is up"},
+      {repository(Code::kUnavailable, "the host has no address"), "'repository' names"},
+      {repository(Code::kTimeout, "no byte for 20 s"), "network"},
+      {repository(Code::kDenied, "the server's certificate is not accepted"), "'ca_file'"},
+      {repository(Code::kDenied, "TLS fails (does a TLS server answer there?)"), "'ca_file'"},
+      {repository(Code::kNotFound, "status 404"), "right address"},
+      {repository(Code::kCorrupt, "targets.json: version 3 expected"), "copy it again"},
+      {repository(Code::kNotFound, "no folder"), "stick", Level::kWrong, "/media/stick"},
+      {repository(Code::kDenied, "/media/stick: cannot open: Permission denied"),
+       "sudo -u polderd polderd doctor", Level::kWrong, "/media/stick"},
+      {identity(Code::kDenied, "key.pem: cannot open: Permission denied"),
+       "sudo -u polderd polderd doctor"},
+      {identity(Code::kUnavailable, "the PIN in /etc/pin " + refused), "pin_file"},
+      {identity(Code::kDenied, "cannot log in: wrong PIN"), "pin_file"},
+      {identity(Code::kNotFound, "no key"), "polderd identity create"},
+      {identity(Code::kUnavailable, "no TPM answers"), "answers"},
+      {[](Facts& f) {
+         f.state = fail(Code::kDenied, "state.json: cannot open: Permission denied");
+       },
+       "sudo -u polderd"},
+      {[](Facts& f) { f.state = fail(Code::kCorrupt, "state.json: damaged"); },
+       "state.backup.json"},
+      {[](Facts& f) { f.state = fail(Code::kIo, "state.json: Input/output error"); }, "dmesg"},
+      {[](Facts& f) { f.root = fail(Code::kCorrupt, "root.json: damaged"); }, "from the releaser"},
+      {health("cannot be started: the PIN in /etc/pin " + refused), "pin_file"},
+      {health("cannot be started: sealed for other devices"), "--add-recipient"},
+      {health("nothing runs: this release has no pipeline"), "'without_pipeline'"},
+      {health("crash loop: no camera"), "camera"},
+      {[](Facts& f) { f.live->config = "another"; }, "systemctl reload polderd", Level::kWarning},
+      {[](Facts& f) { f.live->metrics_error = "metrics: the port is taken"; }, "another port",
+       Level::kWarning},
+      {[](Facts& f) {
+         f.expiries = {{"targets", kNowS + 86'400}};
+       },
+       "polder repo renew REPO targets", Level::kWarning},
+      {[](Facts& f) {
+         f.live->lockable_bytes = 8 << 20;
+         f.sealed_bytes["people"] = 9 << 20;
+       },
+       "LimitMEMLOCK=infinity", Level::kWarning},
+  };
+  for (const Case& item : cases) {
+    const auto findings = diagnose(changed(item.change, item.repository));
+    const auto found = std::ranges::find_if(
+        findings, [&](const Finding& f) { return f.advice.find(item.advice) != f.advice.npos; });
+    ASSERT_NE(found, findings.end()) << item.advice;
+    EXPECT_EQ(found->level, item.level) << found->what;
+  }
+}
+
+TEST(Doctor, WhatASealedModelTakesMayBeLocked) {
+  for (const auto& [limit, level] : {std::pair(std::optional<std::int64_t>(9 << 20), Level::kGood),
+                                     {std::optional<std::int64_t>(), Level::kGood},
+                                     {std::optional<std::int64_t>(1), Level::kWarning}}) {
+    Facts facts = good_facts();
+    facts.live->lockable_bytes = limit;
+    facts.sealed_bytes["people"] = 9 << 20;
+    Level most = Level::kGood;
+    for (const Finding& finding : diagnose(facts)) most = std::max(most, finding.level);
+    EXPECT_EQ(most, level);
+  }
+}
+
+TEST(Doctor, ThatNothingIsInstalledIsWrongOnceItHadItsChance) {
+  const auto level = [](const Change& change) {
+    const auto findings = diagnose(changed([&](Facts& f) {
+      f.state = AgentState();
+      f.state->units["people"] = {};
+      change(f);
+    }));
+    const auto found = std::ranges::find_if(findings, [](const Finding& finding) {
+      return finding.what.find("no release is installed") != std::string::npos;
+    });
+    return found == findings.end() ? Level::kGood : found->level;
+  };
+  EXPECT_EQ(level([](Facts&) {}), Level::kWrong);
+  EXPECT_EQ(level([](Facts& f) { f.is_running = false; }), Level::kWarning);
+  EXPECT_EQ(level([](Facts& f) { f.live->checked_s = 0; }), Level::kWarning);
+  EXPECT_EQ(level([](Facts& f) {
+              f.state->update =
+                  Update{.unit = "people", .release = release("1.2.5"), .slot = Slot::kB};
+            }),
+            Level::kWarning);
+}
+
+}  // namespace
+}  // namespace polder::agent

@@ -3,11 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-<<<<<<< HEAD
-=======
 #include "agent/device_pin.h"
-#include "agent/output_bounds.h"
->>>>>>> b7109c9 (polderd uses keys with a PIN, reads its configuration anew at SIGHUP, and doctor has advice for each cause)
 #include "agent/probe.h"
 #include "agent/sealed_models.h"
 #include "base/fail.h"

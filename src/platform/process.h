@@ -37,11 +37,10 @@ bool termination_is_held();
 // Ends this process as SIGTERM does.
 [[noreturn]] void end_by_termination();
 
-<<<<<<< HEAD
 // By this path a process starts the very file that it runs itself, whatever its name leads to by
 // now.
 inline constexpr char kThisProgram[] = "/proc/self/exe";
-=======
+
 // From now on SIGHUP ends this process no longer but is remembered.
 void hold_hangup();
 bool hangup_is_held();
@@ -49,7 +48,6 @@ bool hangup_is_held();
 void answer_hangup();
 // The program that this one becomes is not ended by one either, until it holds them itself.
 void ignore_hangup();
->>>>>>> b7109c9 (polderd uses keys with a PIN, reads its configuration anew at SIGHUP, and doctor has advice for each cause)
 
 // The path of the running program. Errors: kIo.
 Result<std::string> own_program();

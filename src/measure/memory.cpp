@@ -34,7 +34,8 @@ Result<std::int64_t> bytes_of(std::string_view status, std::string_view key) {
 Result<ProcessMemory> parse_process_status(std::string_view status) {
   TRY_VALUE(const std::int64_t rss_bytes, bytes_of(status, "VmRSS:"));
   TRY_VALUE(const std::int64_t peak_rss_bytes, bytes_of(status, "VmHWM:"));
-  return ProcessMemory{rss_bytes, peak_rss_bytes};
+  TRY_VALUE(const std::int64_t anon_bytes, bytes_of(status, "RssAnon:"));
+  return ProcessMemory{rss_bytes, peak_rss_bytes, anon_bytes};
 }
 
 Result<ProcessMemory> process_memory() {

@@ -11,6 +11,7 @@ namespace polder {
 struct ProcessMemory {
   std::int64_t rss_bytes = 0;       // VmRSS: resident now, pages of mapped files included
   std::int64_t peak_rss_bytes = 0;  // VmHWM: the most that was ever resident
+  std::int64_t anon_bytes = 0;      // RssAnon: of VmRSS what no file holds
 };
 
 // Of this process. Errors: kIo and kCorrupt when /proc is absent or strange.

@@ -8,11 +8,13 @@
 namespace polder {
 namespace {
 
-TEST(ProcessMemory, ReadsTheTwoLines) {
-  auto memory = parse_process_status("Name:\tVmRSS: x\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n");
+TEST(ProcessMemory, ReadsItsLines) {
+  auto memory = parse_process_status(
+      "Name:\tVmRSS: x\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\nRssAnon:\t   512 kB\n");
   ASSERT_TRUE(memory.ok()) << memory.error().message;
   EXPECT_EQ(memory->peak_rss_bytes, 2 << 20);
   EXPECT_EQ(memory->rss_bytes, 1 << 20);
+  EXPECT_EQ(memory->anon_bytes, 1 << 19);
 }
 
 TEST(ProcessMemory, SaysWhatIsWrong) {
@@ -32,6 +34,7 @@ TEST(ProcessMemory, SeesPagesThatThisProcessTouches) {
   auto after = process_memory();
   ASSERT_TRUE(after.ok());
   EXPECT_GE(after->rss_bytes - before->rss_bytes, 60 << 20);
+  EXPECT_GE(after->anon_bytes - before->anon_bytes, 60 << 20);
   EXPECT_GE(after->peak_rss_bytes, after->rss_bytes);
   EXPECT_EQ(pages[12345], 1);
 }

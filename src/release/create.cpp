@@ -352,6 +352,16 @@ class Maker {
       return fail(Code::kCorrupt, "golden '{}' does not hold on artifact '{}' for {}: {}",
                   result.golden, result.artifact, result.target, result.reason);
     }
+    TRY_VALUE(created.limits, try_limits(created.release, open_files_));
+    for (const LimitsResult& result : created.limits) {
+      if (!options_.check_limits || !result.is_missed()) continue;
+      return fail(
+          Code::kIncompatible,
+          "{}: limits of '{}' for {}: {}; a device like this machine would refuse the "
+          "release: change [limits], or give --no-limits-check where devices have more than "
+          "this machine",
+          description_.file, result.artifact, result.target, result.reason);
+    }
     return created;
   }
 

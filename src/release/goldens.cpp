@@ -21,16 +21,6 @@ TensorView view_of(const OwnedTensor& tensor) {
   return {const_cast<std::byte*>(tensor.data.view.data()), tensor.type, tensor.shape};
 }
 
-Result<std::vector<OwnedTensor>> read_tensors(const ReleaseFolder& release,
-                                              std::span<const trust::GoldenTensor> tensors) {
-  std::vector<OwnedTensor> read;
-  for (const trust::GoldenTensor& tensor : tensors) {
-    TRY_VALUE(OwnedTensor file, read_npy(release.blob_path(tensor.blob)));
-    read.push_back(std::move(file));
-  }
-  return read;
-}
-
 // Whether the golden holds on the session. Errors: why not.
 Status hold(const ReleaseFolder& release, const Golden& golden, Session& session, double& largest) {
   TRY_VALUE(const auto inputs, read_tensors(release, golden.inputs));
@@ -54,20 +44,8 @@ Status try_on(const ReleaseFolder& release, const Artifact& artifact, const std:
               std::vector<GoldenResult>& results) {
   const auto theirs = [&](const Golden& golden) { return golden.artifact == artifact.name; };
   if (std::ranges::none_of(release.manifest.goldens, theirs)) return {};
-  std::unique_ptr<Session> session;
-  std::string why_not = "sealed: only its recipients can run it";
-  const std::string& backend = artifact.requirement.backend;
-  if (!backend.empty() && backend != "native") {
-    // Polder's own arithmetic would prove nothing of that backend's.
-    why_not = backend + " is to run it; this program has its own runtime alone";
-  } else if (!path.empty()) {
-    auto opened = open_session(path, {});
-    if (opened) session = *std::move(opened);
-    else if (opened.error().code == Code::kIncompatible ||
-             opened.error().code == Code::kUnsupported)
-      why_not = why_not_here(artifact, path, opened.error());
-    else return std::move(opened).error();
-  }
+  std::string why_not;
+  TRY_VALUE(const auto session, open_to_try(artifact, path, why_not));
   for (const Golden& golden : release.manifest.goldens) {
     if (!theirs(golden)) continue;
     GoldenResult result{golden.name, artifact.name, artifact.target, {}, why_not};
@@ -95,13 +73,45 @@ std::string why_not_here(const Artifact& artifact, const std::string& path, cons
   return std::string(why);
 }
 
+std::string path_to_open(const ReleaseFolder& release, const Artifact& artifact,
+                         const OpenFiles& open) {
+  if (const auto found = open.find(artifact.blob); found != open.end()) return found->second;
+  return artifact.sealed ? "" : release.blob_path(artifact.blob);
+}
+
+Result<std::unique_ptr<Session>> open_to_try(const Artifact& artifact, const std::string& path,
+                                             std::string& why_not) {
+  why_not = "sealed: only its recipients can run it";
+  const std::string& backend = artifact.requirement.backend;
+  if (!backend.empty() && backend != "native") {
+    // Polder's own arithmetic would prove nothing of that backend's.
+    why_not = backend + " is to run it; this program has its own runtime alone";
+    return std::unique_ptr<Session>();
+  }
+  if (path.empty()) return std::unique_ptr<Session>();
+  auto opened = open_session(path, {});
+  if (opened) return opened;
+  if (opened.error().code != Code::kIncompatible && opened.error().code != Code::kUnsupported)
+    return opened;
+  why_not = why_not_here(artifact, path, opened.error());
+  return std::unique_ptr<Session>();
+}
+
+Result<std::vector<OwnedTensor>> read_tensors(const ReleaseFolder& release,
+                                              std::span<const trust::GoldenTensor> tensors) {
+  std::vector<OwnedTensor> read;
+  for (const trust::GoldenTensor& tensor : tensors) {
+    TRY_VALUE(OwnedTensor file, read_npy(release.blob_path(tensor.blob)));
+    read.push_back(std::move(file));
+  }
+  return read;
+}
+
 Result<std::vector<GoldenResult>> try_goldens(const ReleaseFolder& release, const OpenFiles& open) {
   std::vector<GoldenResult> results;
   for (const Artifact& artifact : release.manifest.artifacts) {
     if (artifact.kind == trust::ArtifactKind::kRuntime) continue;
-    std::string path = artifact.sealed ? "" : release.blob_path(artifact.blob);
-    if (const auto found = open.find(artifact.blob); found != open.end()) path = found->second;
-    TRY(try_on(release, artifact, path, results));
+    TRY(try_on(release, artifact, path_to_open(release, artifact, open), results));
   }
   return results;
 }

@@ -34,6 +34,16 @@ std::string why_not_here(const trust::Artifact& artifact, const std::string& pat
 // Files to open in place of blobs: what is sealed, open.
 using OpenFiles = std::map<trust::Sha256, std::string>;
 
+// Where its file can be opened; empty: it is sealed and not at hand.
+std::string path_to_open(const trust::ReleaseFolder& release, const trust::Artifact& artifact,
+                         const OpenFiles& open);
+// The model, where this machine can run it; otherwise nothing, and `why_not`. Errors: kIo,
+// kExhausted, kCorrupt.
+Result<std::unique_ptr<Session>> open_to_try(const trust::Artifact& artifact,
+                                             const std::string& path, std::string& why_not);
+Result<std::vector<OwnedTensor>> read_tensors(const trust::ReleaseFolder& release,
+                                              std::span<const trust::GoldenTensor> tensors);
+
 // Every golden on every artifact of its name that this machine can run; of the others why not.
 // Errors: kIo, kExhausted; that one does not hold is none.
 Result<std::vector<GoldenResult>> try_goldens(const trust::ReleaseFolder& release,

@@ -11,6 +11,8 @@ import os
 import pathlib
 import platform
 import random
+import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -241,6 +243,30 @@ class Release(unittest.TestCase):
         self.polder("release", "sign", "release", "--key", "sign.pem")
         self.assertIn("good", self.polder("release", "verify", "release", "--public-key",
                                           "sign.pub.pem"))
+
+    def test_limits_are_tried_where_it_is_made(self):
+        told = self.create()
+        self.assertRegex(told, r"limits of scorer for generic: kept here: p99 [0-9.]+ of 50 ms, "
+                               r"memory [0-9.]+ .?B of 64.0 MB")
+        tried = json.loads(self.polder("release", "verify", "release", "--json"))["limits"][0]
+        self.assertEqual(tried["outcome"], "kept")
+        self.assertGreater(tried["p99_ms"], 0)
+        self.assertGreater(tried["memory_bytes"], 0)
+        shutil.rmtree(self.scratch / "release")
+        # A device like this machine would refuse it.
+        for limit, missed in (("latency_ms = 0.000001", "above latency_ms = 1e-06"),
+                              ("memory_bytes = 1000", "of memory here, above memory_bytes = 1000")):
+            key = limit.split(" ")[0]
+            description = re.sub(rf"{key} = [0-9_]+", limit, DESCRIPTION)
+            self.refuses(description, "limits of 'scorer' for generic", missed,
+                         "--no-limits-check")
+            self.assertIn("MISSED here", self.create(description, key, 0, "--no-limits-check"))
+            found = json.loads(self.polder("release", "verify", key, "--json"))
+            self.assertEqual((found["good"], found["limits"][0]["outcome"]), (True, "missed"))
+            shutil.rmtree(self.scratch / key)
+        # Without a golden a device has nothing to measure with.
+        bare = re.sub(r"\[\[golden\]\][^\[]*", "", DESCRIPTION)
+        self.refuses(bare, "latency_ms is set, and there is no golden")
 
     def test_damage_is_found(self):
         self.create()

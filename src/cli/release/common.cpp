@@ -87,6 +87,50 @@ void print_goldens(std::span<const GoldenResult> goldens) {
   }
 }
 
+namespace {
+
+std::string_view outcome_name(const release::LimitsResult& result) {
+  return !result.was_tried ? "not_tried" : result.is_missed() ? "missed" : "kept";
+}
+
+// "p99 1.250 of 40 ms, memory 1.2 MB of 64.0 MB"
+std::string measured(const release::LimitsResult& result) {
+  std::string text;
+  if (result.limits.latency_ms && result.p99_ms > 0)
+    text = fmt::format("p99 {:.3f} of {:g} ms", result.p99_ms, *result.limits.latency_ms);
+  if (result.limits.memory_bytes) {
+    text += fmt::format("{}memory {} of {}", text.empty() ? "" : ", ",
+                        bytes_text(std::uint64_t(result.memory_bytes)),
+                        bytes_text(std::uint64_t(*result.limits.memory_bytes)));
+  }
+  return text;
+}
+
+}  // namespace
+
+Json limits_json(std::span<const release::LimitsResult> limits) {
+  Json::Array list;
+  for (const release::LimitsResult& result : limits) {
+    Json::Members entry{{"artifact", result.artifact},
+                        {"target", result.target},
+                        {"outcome", outcome_name(result)}};
+    if (result.was_tried) entry["memory_bytes"] = result.memory_bytes;
+    if (result.p99_ms > 0) entry["p99_ms"] = result.p99_ms;
+    if (!result.reason.empty()) entry["reason"] = result.reason;
+    list.emplace_back(std::move(entry));
+  }
+  return list;
+}
+
+void print_limits(std::span<const release::LimitsResult> limits) {
+  for (const release::LimitsResult& result : limits) {
+    const std::string what = !result.was_tried    ? "not tried here: " + one_line(result.reason)
+                             : result.is_missed() ? "MISSED here: " + result.reason
+                                                  : "kept here: " + measured(result);
+    fmt::print("  limits of {} for {}: {}\n", result.artifact, result.target, what);
+  }
+}
+
 bool all_hold(std::span<const GoldenResult> goldens) {
   return std::ranges::none_of(
       goldens, [](const GoldenResult& golden) { return golden.outcome == GoldenOutcome::kBroken; });

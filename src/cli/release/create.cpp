@@ -21,6 +21,8 @@ namespace {
 constexpr Option kCreateOptions[] = {
     {"--output", "FOLDER", "where the release goes (default: MODEL-VERSION); must not be there"},
     {"--make-goldens", "", "records what the model makes of inputs for which no outputs are named"},
+    {"--no-limits-check", "",
+     "makes it also where this machine misses its limits, for devices that have more"},
     {"--reference", "", "prints the keys of release.toml as Markdown"},
     POLDER_AUDIT_LOG_OPTION,
     {"--json", "", "prints the release as JSON"}};
@@ -60,6 +62,7 @@ Result<int> create(const Args& args) {
   release::CreateOptions options;
   TRY_VALUE(options.created_s, signing_time());
   options.make_goldens = args.has("--make-goldens");
+  options.check_limits = !args.has("--no-limits-check");
   const std::string beside = description.model + "-" + description.version.text();
   TRY_VALUE(const auto created,
             release::create_release(description, args.text("--output", beside), options));
@@ -71,11 +74,13 @@ Result<int> create(const Args& args) {
   if (args.has("--json")) {
     trust::Json::Members json = release_json(created.release);
     json["goldens"] = goldens_json(created.goldens);
+    json["limits"] = limits_json(created.limits);
     json["warnings"] = trust::Json::Array(warnings.begin(), warnings.end());
     fmt::print("{}", trust::Json(std::move(json)).pretty());
   } else {
     print_release(created.release);
     print_goldens(created.goldens);
+    print_limits(created.limits);
   }
   return 0;
 }
@@ -99,7 +104,8 @@ const Command kReleaseCreate = {
     .summary =
         "Makes a release: a folder with a manifest and all that it names by SHA-256.\nWhat plans "
         "need is read from them; large files get chunk indices, so that devices fetch only what is "
-        "new;\nevery golden is tried on each artifact that runs here. The folder is complete or "
+        "new;\nevery golden and limit is tried on each artifact that runs here. The folder is "
+        "complete or "
         "not there.",
     .arguments = "DESCRIPTION.toml",
     .example =

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "platform/file.h"
 #include "platform/storage_fake.h"
 
 namespace polder::agent {
@@ -50,6 +51,17 @@ TEST(State, ComesBackAsItWas) {
     ASSERT_TRUE(again.ok()) << again.error().message;
     EXPECT_EQ(*again, state);
     EXPECT_EQ(again->bytes(), state.bytes());
+  }
+}
+
+// What the fuzzer starts from: a member that it never sees is one that it does not try.
+TEST(State, TheCorpusOfTheFuzzerHasEveryMember) {
+  const std::string folder = POLDER_SOURCE_DIR "/fuzz/corpus/agent_state/";
+  EXPECT_EQ(read_file(folder + "full.json", kMaxStateBytes).value(), full_state().bytes());
+  for (const char* name : {"new", "committed", "two", "download", "observe", "roll_back"}) {
+    const auto bytes = read_file(folder + name + ".json", kMaxStateBytes);
+    const auto state = AgentState::parse(bytes.value(), name);
+    EXPECT_TRUE(state.ok()) << state.error().message;
   }
 }
 

@@ -149,13 +149,24 @@ Result<std::string> BlobStore::get(const Sha256& blob, std::size_t cap_bytes) {
 }
 
 Status BlobStore::verify(const BlobRef& blob, const Alive& alive) {
-  TRY_VALUE(auto file, storage_->open(name(blob.sha256)));
-  Status checked = check_stored(*file, blob, alive);
-  file.reset();
-  if (checked.ok() || checked.error().code != Code::kCorrupt) return checked;
-  TRY(storage_->remove(name(blob.sha256)));
+  const std::string name = BlobStore::name(blob.sha256);
+  bool is_asked_to_stop = false;
+  const auto check = [&]() -> Status {
+    TRY_VALUE(const auto file, storage_->open(name));
+    return check_stored(*file, blob, [&]() -> Status {
+      Status status = alive ? alive() : Status();
+      is_asked_to_stop = !status.ok();
+      return status;
+    });
+  };
+  Status checked = check();
+  const bool is_damaged =
+      !checked.ok() && !is_asked_to_stop &&
+      (checked.error().code == Code::kCorrupt || checked.error().code == Code::kIo);
+  if (!is_damaged) return checked;
+  TRY(storage_->remove(name));
   TRY(storage_->sync(kFolder));
-  return checked;
+  return fail(checked.error().code, "{}; it is removed, and fetched anew", checked.error().message);
 }
 
 Result<std::uint64_t> BlobStore::missing_bytes(std::span<const BlobRef> wanted) {

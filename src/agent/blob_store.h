@@ -106,8 +106,8 @@ class BlobStore {
   Status put(std::string_view bytes);
   // Errors: kNotFound; kCorrupt; kExhausted above `cap_bytes`.
   Result<std::string> get(const trust::Sha256& blob, std::size_t cap_bytes);
-  // Hashes it again. Errors: kCorrupt, and the blob is removed, so that it can be fetched again;
-  // kNotFound.
+  // Hashes it again. Errors: kCorrupt and, where the disk cannot read it, kIo, and the blob is
+  // removed, so that it can be fetched again; kNotFound; those of `alive`.
   Status verify(const BlobRef& blob, const Alive& alive = {});
 
   // What is still to be stored, indices included.

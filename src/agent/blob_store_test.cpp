@@ -409,6 +409,26 @@ TEST_F(Blobs, AreVerifiedAgain) {
   EXPECT_TRUE(store.verify(blob).ok());
 }
 
+TEST_F(Blobs, WhatTheDiskCannotReadIsFetchedAgain) {
+  const BlobRef blob = publish(noise(300'000, 19), false);
+  ASSERT_TRUE(fetch(disk_, blob).ok());
+  BlobStore store = BlobStore::open(disk_).value();
+  // Who stops it says nothing of the blob.
+  const Status stopped = store.verify(blob, [] { return Status(Error{Code::kIo, "enough"}); });
+  EXPECT_EQ(stopped.error().message, "enough");
+  EXPECT_TRUE(*store.has(blob));
+  disk_.unreadable = BlobStore::name(blob.sha256);
+  const Status lost = store.verify(blob);
+  ASSERT_FALSE(lost.ok());
+  EXPECT_EQ(lost.error().code, Code::kIo);
+  EXPECT_NE(lost.error().message.find("error; it is removed, and fetched anew"), std::string::npos)
+      << lost.error().message;
+  EXPECT_FALSE(*store.has(blob));
+  disk_.unreadable.clear();
+  EXPECT_TRUE(fetch(disk_, blob).ok());
+  EXPECT_TRUE(store.verify(blob).ok());
+}
+
 TEST_F(Blobs, CollectionKeepsWhatIsReferredTo) {
   const BlobRef kept = publish(noise(1000, 20), false), old = publish(noise(2000, 21), false);
   const BlobRef half = publish(noise(200'000, 22), false);

@@ -11,7 +11,7 @@
 namespace polder::agent {
 namespace {
 
-constexpr char kTable[] = "pipeline", kPipelineName[] = "pipeline.toml";
+constexpr char kTable[] = "pipeline", kPipelineName[] = "pipeline.toml", kPath[] = "path";
 
 std::string section_of(std::string_view unit) { return fmt::format("[{}.{}]", kTable, unit); }
 
@@ -126,6 +126,47 @@ Status check_one(const TomlValue& pipeline, const DeviceSetting& setting) {
   return {};
 }
 
+// The device's word for a step's path; nullptr where the release's holds. The last one counts.
+const DeviceSetting* find_path(std::span<const DeviceSetting> settings, std::string_view step) {
+  const DeviceSetting* found = nullptr;
+  for (const DeviceSetting& setting : settings)
+    if (setting.step == step && setting.key == kPath) found = &setting;
+  return found;
+}
+
+// Of one source.
+Status find_input(const TomlValue& source, std::string_view unit,
+                  std::span<const DeviceSetting> settings, const HasFile& has_file) {
+  const TomlValue *name = source.find("name"), *path = source.find(kPath);
+  if (!name) return {};  // the pipeline's own fault
+  const DeviceSetting* own = find_path(settings, name->string);
+  const auto set =
+      own ? parse_toml("v = " + own->value, own->file) : Result<TomlValue>(TomlValue());
+  if (!set.ok()) return {};
+  if (own) path = &set->members.front().second;
+  if (!path || path->kind != TomlKind::kString) return {};
+  const std::string option =
+      fmt::format("{} {}.{}", section_of(unit), clipped(name->string), kPath);
+  const std::string place = own ? fmt::format("{}:{}: {}", own->file, own->line, option) : option;
+  const std::string shown = clipped(path->string);
+  if (!path->string.starts_with('/')) {
+    if (has_file(pipeline::plain_path(path->string))) return {};
+    return fail(
+        Code::kNotFound,
+        "{}: '{}' is not there, for the release has no such file: set it in polderd.toml to "
+        "what this device has",
+        place, shown);
+  }
+  const auto kind = entry_kind(path->string);
+  if (!kind.ok() && kind.error().code != Code::kNotFound) return Error(kind.error()).at(place);
+  if (kind.ok() && (*kind != EntryKind::kLink || is_same_file(path->string, path->string)))
+    return {};
+  return fail(
+      Code::kNotFound, "{}: '{}' is not there; {}", place, shown,
+      own ? "connect it, or name what is there"
+          : "the release reads it: connect it, or set this in polderd.toml to what is there");
+}
+
 }  // namespace
 
 Result<DeviceSettings> read_device_settings(const Settings& top, std::string_view file,
@@ -164,21 +205,13 @@ Status check_device_settings(std::string_view pipeline, std::span<const DeviceSe
               settings.front().file, settings.front().line, whole.error().message);
 }
 
-Status find_device_inputs(std::string_view pipeline, std::span<const DeviceSetting> settings,
-                          const std::string& folder) {
+Status find_device_inputs(std::string_view pipeline, std::string_view unit,
+                          std::span<const DeviceSetting> settings, const HasFile& has_file) {
   const auto released = parse_toml(pipeline, kPipelineName);
-  if (!released.ok()) return {};
-  for (const DeviceSetting& setting : settings) {
-    std::vector<std::string_view> names;
-    const TomlValue* step = find_step(*released, setting.step, names);
-    const pipeline::NodeType* type = step ? type_of(*step) : nullptr;
-    if (!type || !type->inputs.empty() || setting.key != "path") continue;
-    const auto value = parse_toml("v = " + setting.value, setting.file);
-    if (!value.ok()) continue;
-    const std::string path = pipeline::path_in(folder, value->members.front().second.string);
-    if (const auto kind = entry_kind(path); !kind.ok() && kind.error().code == Code::kNotFound)
-      return fail(Code::kNotFound, "{}:{}: {}.path: '{}' is not there", setting.file, setting.line,
-                  setting.step, path);
+  const TomlValue* steps = released.ok() ? released->find("node") : nullptr;
+  for (const TomlValue& step : steps ? std::span(steps->items) : std::span<const TomlValue>()) {
+    const pipeline::NodeType* type = type_of(step);
+    if (type && type->inputs.empty()) TRY(find_input(step, unit, settings, has_file));
   }
   return {};
 }

@@ -11,6 +11,7 @@
 
 #include <polder/error.h>
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -47,9 +48,12 @@ Result<DeviceSettings> read_device_settings(const Settings& top, std::string_vie
 // judged here.
 Status check_device_settings(std::string_view pipeline, std::span<const DeviceSetting> settings);
 
-// Whether what they let the pipeline's sources read is there, now; `folder` is where the pipeline
-// lies. Errors: kNotFound, with the place in polderd.toml.
-Status find_device_inputs(std::string_view pipeline, std::span<const DeviceSetting> settings,
-                          const std::string& folder);
+// Whether the release has a file of that name beside its pipeline.
+using HasFile = std::function<bool(const std::string& name)>;
+// Whether what the pipeline's sources read is there, now, be it set by the device or named by the
+// release. Errors: kNotFound, with the unit, the step, its place in polderd.toml where that is what
+// names it, and what to do.
+Status find_device_inputs(std::string_view pipeline, std::string_view unit,
+                          std::span<const DeviceSetting> settings, const HasFile& has_file);
 
 }  // namespace polder::agent

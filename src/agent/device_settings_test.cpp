@@ -142,5 +142,38 @@ TEST(DeviceSettings, APipelineThatIsWrongByItselfIsNotJudged) {
                   .ok());
 }
 
+std::string away_with(const std::string& more, std::string_view pipeline = kPipeline) {
+  const auto config = config_of(more);
+  const Status found =
+      find_device_inputs(pipeline, "door", config->settings_of("door"),
+                         [](const std::string& name) { return name == "pictures/a"; });
+  if (found.ok()) return "";
+  EXPECT_EQ(found.error().code, Code::kNotFound);
+  return found.error().message;
+}
+
+TEST(DeviceSettings, InputsThatAreNotThereAreNamed) {
+  const auto set = [](const std::string& path) {
+    return "[pipeline.door]\ncamera.path = \"" + path + "\"\n";
+  };
+  EXPECT_EQ(away_with(set("/dev/null")), "");
+  EXPECT_EQ(away_with(set("./pictures//a")), "");
+  EXPECT_EQ(away_with(set("/dev/video99")),
+            "polderd.toml:4: [pipeline.door] camera.path: '/dev/video99' is not there; connect it, "
+            "or name what is there");
+  EXPECT_TRUE(has(away_with(set("b")), "polderd.toml:4: [pipeline.door] camera.path: 'b' is not"));
+  // What the release itself names, also where the device sets something else.
+  const std::string own = away_with("[pipeline.door]\ncamera.frame_rate = 5\n");
+  EXPECT_TRUE(own.starts_with("[pipeline.door] camera.path: 'pictures' is not there")) << own;
+  EXPECT_EQ(away_with(""), own);
+  std::string pipeline = kPipeline;
+  pipeline.replace(pipeline.find("\"pictures\""), 10, "\"/dev/video99\"");
+  EXPECT_TRUE(has(away_with("", pipeline), "'/dev/video99' is not there; the release reads it"));
+  EXPECT_EQ(away_with(set("/dev/null"), pipeline), "");
+  // Outputs are no inputs.
+  EXPECT_EQ(away_with(set("/dev/null") + "tracks.path = \"new.jsonl\"\n"), "");
+  EXPECT_EQ(away_with("", "not = [toml"), "");
+}
+
 }  // namespace
 }  // namespace polder::agent

@@ -28,7 +28,8 @@ std::string key_of(const Error& error) {
 // What crashes on and on in its trial is to blame, also when it hangs or takes too much: here it is
 // no busy moment. Not where it never had its turn, or said that something of the device is away.
 bool is_to_blame(const UnitHealth& health) {
-  return health.is_crash_loop && health.code != Code::kUnavailable && health.code != Code::kIo;
+  return health.is_crash_loop && health.code != Code::kUnavailable && health.code != Code::kIo &&
+         health.code != Code::kNotFound;
 }
 
 }  // namespace
@@ -330,7 +331,7 @@ Status Driver::try_again() {
   AgentState after = forgive(state_);
   TRY(save_state(parts_.storage, after));
   state_ = std::move(after);
-  record(trust::Act::kRetryAsked, "", "what failed here may be tried again");
+  record(trust::Act::kRetryAsked, config_.device, "what failed here may be tried again");
   ask_now();
   return {};
 }
@@ -439,6 +440,7 @@ void Driver::check() {
     return;
   }
   check_error_.clear();
+  check_note_ = std::move(found->note);
   check_errors_.clear();
   refusals_ = std::move(found->refusals);
   Event event{.kind = EventKind::kNothing,
@@ -452,14 +454,17 @@ void Driver::check() {
   if (event.offer) event.kind = EventKind::kOffer;
   for (const Refusal& refusal : refusals_) {
     // Of those that are waited for the text changes with the time.
-    if (recorded_.insert(refusal.unit + trust::hex(refusal.release.manifest)).second) {
+    const std::string key = refusal.unit + trust::hex(refusal.release.manifest) +
+                            (refusal.is_own ? refusal.reason : "");
+    if (recorded_.insert(key).second) {
       record({.act = trust::Act::kReleaseRefused,
               .object = refusal.name(),
               .text = refusal.reason,
               .unit = refusal.unit,
               .release = refusal.release,
-              // What is said of a release that failed here is what its worker said.
-              .says_worker = state_.find_bad(refusal.release.manifest) ||
+              // What is said of a release that failed here is what its worker said; what the
+              // device is not set up for names its files.
+              .says_worker = refusal.is_own || state_.find_bad(refusal.release.manifest) ||
                              state_.find_attempts(refusal.release.manifest)});
     }
   }
@@ -484,7 +489,7 @@ void Driver::shadow() {
   if (!status.ok()) {
     parts_.runner.end_shadow(update.unit);
     if (status.error().code != Code::kUnsupported) return tell_status(status, true);
-    record({.act = trust::Act::kNote,
+    record({.act = trust::Act::kShadowPassedOver,
             .object = update.release.text(),
             .text = "not run beside the old one: " + status.error().message,
             .unit = update.unit,

@@ -39,6 +39,7 @@ namespace polder::agent {
 struct CheckOutcome {
   std::vector<Offer> offers;      // signed, and fit for this device; the first is the best
   std::vector<Refusal> refusals;  // what was offered and is not fit
+  std::string note;               // what is missing though nothing is wrong, or nothing
   std::int64_t time_seen_s = 0;   // that fresh metadata vouch for
   std::map<std::string, trust::Version> floors;
 };
@@ -110,7 +111,8 @@ struct Occurrence {
   std::string unit = {};  // empty: of none
   std::optional<ReleaseId> release = {};
   std::optional<Phase> entered = {};
-  // The text is what a process has said that has seen data: not for those outside of the device.
+  // The text is what a process has said that has seen data, or names what this device reads: not
+  // for those outside of it.
   bool says_worker = false;
   // It goes on: the same was told before, and did not end. Not for a record that is kept for ever.
   bool repeats = false;
@@ -180,6 +182,8 @@ class Driver {
 
   const AgentState& state() const { return state_; }
   const std::vector<Refusal>& refusals() const { return refusals_; }
+  // Of the last check that went well.
+  const std::string& check_note() const { return check_note_; }
   // Of the last check; empty: it went well, or there was none.
   const std::string& check_error() const { return check_error_; }
   bool has_checked() const { return has_checked_; }
@@ -238,7 +242,7 @@ class Driver {
   std::int64_t next_trial_check_us_ = 0, mend_us_ = 0;
   bool has_read_repository_ = false;  // this very process
   bool has_checked_ = false;
-  std::string check_error_;
+  std::string check_error_, check_note_;
   std::vector<Refusal> refusals_;
   std::set<std::string> recorded_;              // refusals: each once
   std::set<std::string> check_errors_;          // recorded since the last check that went well

@@ -317,7 +317,8 @@ TEST_F(DriverTest, AShadowThatCannotBeIsPassedOver) {
   const auto told = std::ranges::find_if(occurred, [](const Occurrence& what) {
     return what.text == "not run beside the old one: another input" && what.says_worker;
   });
-  EXPECT_NE(told, occurred.end());
+  ASSERT_NE(told, occurred.end());
+  EXPECT_EQ(told->act, trust::Act::kShadowPassedOver);  // which the audit log has
 }
 
 // As somebody who tries many models on one device would have it.
@@ -365,7 +366,7 @@ TEST_F(DriverTest, TheDevicesOwnTroubleBlamesNoRelease) {
        {Case{false, Code::kUnavailable, false}, Case{true, Code::kUnavailable, false},
         Case{true, Code::kIo, false}, Case{false, {}, false}, Case{true, {}, true},
         Case{true, Code::kTimeout, true}, Case{true, Code::kExhausted, true},
-        Case{true, Code::kNotFound, true}, Case{true, Code::kCorrupt, true}}) {
+        Case{true, Code::kNotFound, false}, Case{true, Code::kCorrupt, true}}) {
     releases.offers = {{"people", release("2.0.0")}};
     runner.bad_version = "2.0.0";
     runner.is_crash_loop = at.is_loop;
@@ -378,6 +379,26 @@ TEST_F(DriverTest, TheDevicesOwnTroubleBlamesNoRelease) {
     EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
     ASSERT_TRUE(agent.try_again().ok());
   }
+}
+
+// It names files of this device.
+TEST_F(DriverTest, WhatADeviceIsNotSetUpForIsToldOnceAndStays) {
+  install("1.0.0");
+  releases.offers.clear();
+  const auto refuse = [&](const std::string& reason) {
+    releases.refusals = {{"people", release("2.0.0"), reason, true}};
+  };
+  refuse("'/dev/video0' is not there");
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  for (int i = 0; i < 2; ++i) settle(agent);
+  EXPECT_EQ(count(trust::Act::kReleaseRefused), 1);
+  EXPECT_TRUE(occurred.back().says_worker);
+  EXPECT_EQ(agent.refusals().at(0).reason, "'/dev/video0' is not there");
+  EXPECT_TRUE(agent.state().bad.empty());
+  refuse("no step 'camrea'");
+  settle(agent);
+  EXPECT_EQ(count(trust::Act::kReleaseRefused), 2);
 }
 
 }  // namespace

@@ -224,6 +224,9 @@ struct Refusal {
   std::string unit;
   ReleaseId release;  // without a version where the repository has none
   std::string reason;
+  // It is this device's own set-up that keeps it from the release: for its owner to mend, and for
+  // nobody else to read.
+  bool is_own = false;
   std::string name() const { return release.version == trust::Version() ? unit : release.text(); }
   std::string text() const { return with_name(name(), reason); }
 };

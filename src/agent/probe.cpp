@@ -80,6 +80,15 @@ Status check_limits(const trust::Limits& limits, const proto::ProbeResult& resul
   return {};
 }
 
+// Of a process that has run out of memory: how much this device and the release let it have.
+std::string memory_given(const WorkerPolicy& policy, const trust::Limits& limits) {
+  const std::string allowed = limits.memory_bytes
+                                  ? fmt::format("allows it {} MB", *limits.memory_bytes >> 20)
+                                  : "sets it no limit";
+  return fmt::format("its release {}; raise [worker] memory_mb = {} of polderd.toml", allowed,
+                     policy.memory_bytes >> 20);
+}
+
 // That a device cannot start a process is no fault of a release.
 Result<std::unique_ptr<ChildProcess>> start(const ChildOptions& options, Processes& processes) {
   auto child = processes.start(options);
@@ -88,7 +97,8 @@ Result<std::unique_ptr<ChildProcess>> start(const ChildOptions& options, Process
 }
 
 Result<proto::ProbeResult> probe_once(const proto::Probe& job, Processes& processes, Clock& clock,
-                                      const WorkerPolicy& policy, const Alive& alive) {
+                                      const WorkerPolicy& policy, const trust::Limits& limits,
+                                      const Alive& alive) {
   TRY_VALUE(std::string message, proto::encode(proto::ToWorker(job)));
   TRY_VALUE(const auto child, start({.command = policy.command,
                                      .environment = {},
@@ -101,6 +111,8 @@ Result<proto::ProbeResult> probe_once(const proto::Probe& job, Processes& proces
   // One that has ended already is heard below.
   if (!sent && sent.error().code != Code::kUnavailable) return std::move(sent).error();
   TRY_VALUE(proto::ProbeResult result, result_of(*child, clock, alive));
+  if (result.error == Code::kExhausted && policy.memory_bytes > 0)
+    return fail(*result.error, "{}; {}", result.message, memory_given(policy, limits));
   if (result.error) return fail(*result.error, "{}", result.message);
   return result;
 }
@@ -115,7 +127,8 @@ Status probe_model(const StagedRelease& staged, const StagedModel& model, const 
   const trust::Limits limits = staged.manifest.limits_of(model.artifact);
   Status status;
   for (int tries = 0; tries < kProbeTries; ++tries) {
-    TRY_VALUE(const proto::ProbeResult result, probe_once(job, processes, clock, policy, alive));
+    TRY_VALUE(const proto::ProbeResult result,
+              probe_once(job, processes, clock, policy, limits, alive));
     status = check_limits(limits, result);
     if (status.ok()) break;
   }

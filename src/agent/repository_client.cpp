@@ -253,6 +253,25 @@ Result<trust::Assignment> RepositoryClient::assignment(Updater& updater) {
   return trust::Assignment();
 }
 
+// Which of this device's models nobody has chosen a release of; empty: none.
+std::string RepositoryClient::unassigned(const trust::Assignment& assignment) const {
+  std::vector<std::string> missing;
+  for (const std::string& model : config_.models) {
+    const auto names = [&](const trust::AssignedRelease& release) {
+      return release.model == model;
+    };
+    if (std::ranges::none_of(assignment.releases, names)) missing.push_back(model);
+  }
+  if (missing.empty()) return "";
+  const std::string what = assignment.releases.empty()
+                               ? "nothing"
+                               : fmt::format("no release of {}", fmt::join(missing, ", "));
+  return fmt::format(
+      "the repository assigns {} to '{}': 'polder repo assign REPO {} {}=VERSION "
+      "--key ONLINE' does",
+      what, config_.device, config_.device, missing.front());
+}
+
 // What a repository without assignments has for the unit. Errors: kNotFound.
 Result<RepositoryClient::Wish> RepositoryClient::highest(Updater& updater, const std::string& unit,
                                                          bool is_runtime) {
@@ -386,6 +405,7 @@ Result<CheckOutcome> RepositoryClient::check(const AgentState& state, std::int64
   TRY(add_floors(updater, outcome.floors));
   trust::Assignment assignment;
   TRY_VALUE(const auto all, wishes(updater, now_s, assignment, outcome.refusals));
+  if (assignments_role(updater)) outcome.note = unassigned(assignment);
   for (const Wish& wish : all) {
     const auto unit = state.units.find(wish.unit);
     auto release = accept(updater, unit == state.units.end() ? Unit() : unit->second, wish);

@@ -99,6 +99,7 @@ class RepositoryClient {
   Result<Wish> highest(trust::tuf::Updater& updater, const std::string& unit, bool is_runtime);
   Result<std::vector<Wish>> wishes(trust::tuf::Updater& updater, std::int64_t now_s,
                                    trust::Assignment& assignment, std::vector<Refusal>& refusals);
+  std::string unassigned(const trust::Assignment& assignment) const;
   Status is_allowed(const Wish& wish) const;
   Status leaves_something_to_run(const Unit& unit, const trust::Manifest& manifest) const;
   Result<ReleaseId> accept(trust::tuf::Updater& updater, const Unit& unit, const Wish& wish);

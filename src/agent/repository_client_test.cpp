@@ -48,6 +48,7 @@ class Client : public testing::Test {
   Client() {
     config_.device = "cam-12";
     config_.models = {"people", "vehicles"};
+    config_.worker.memory_bytes = 1 << 30;
     device_ = {{"x86-64-v3", "generic"}, {"native"}, 1, {{"conv", 1}, {"softmax", 2}}};
     role("people").paths = {"people/*/*"};
     role("vehicles").paths = {"vehicles/*/*"};
@@ -281,8 +282,11 @@ TEST_F(Client, FollowsTheAssignment) {
   add_assignments();
   publish();
   EXPECT_EQ(texts(), Texts{});  // nothing is assigned
+  EXPECT_TRUE(
+      check()->note.starts_with("the repository assigns nothing to 'cam-12': 'polder repo"));
   assign("default", {{"people", version("1.0.0")}, {"vehicles", version("1.0.0")}});
   EXPECT_EQ(texts(), (Texts{"people 1.0.0", "vehicles 1.0.0"}));
+  EXPECT_EQ(check()->note, "");
   trust::Assignment own;
   own.device = "cam-12";
   own.releases = {{"people", version("2.0.0")}};
@@ -290,6 +294,7 @@ TEST_F(Client, FollowsTheAssignment) {
   assign(own);
   const auto outcome = check();
   ASSERT_EQ(outcome->offers.size(), 1u);
+  EXPECT_NE(outcome->note.find("assigns no release of vehicles to 'cam-12'"), std::string::npos);
   EXPECT_TRUE(outcome->offers[0].shadow);
   EXPECT_EQ(outcome->offers[0].retry, 3);
   own.not_before_s = kTestNowS + 10;
@@ -582,6 +587,7 @@ TEST_F(Client, ADiskThatIsTooSmallIsSaidBeforeTheDownload) {
   RepositoryReleases releases(config_, device_, repository_.files, fetcher, blobs);
   const Offer offer = releases.check(state_, kTestNowS)->offers.at(0);
   state_.update = Update{.unit = "people", .release = offer.release};
+  http_.requests.clear();  // a check has asked for the pipeline
   disk_.set_capacity(kRoomMarginBytes);
   const Status full = releases.download(state_, nullptr);
   ASSERT_FALSE(full.ok());

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "agent/device_pin.h"
+#include "agent/device_settings.h"
 #include "agent/sealed_models.h"
 #include "base/check.h"
 #include "base/fail.h"
@@ -13,7 +14,66 @@ namespace {
 
 constexpr std::array kSlots = {Slot::kA, Slot::kB};
 
+// A limit is what the releaser lets a model take; a worker that is given less may end at any time.
+Status check_worker_memory(const trust::Manifest& manifest, const trust::Device& device,
+                           const Config& config) {
+  const auto chosen = trust::choose_artifacts(manifest, device);
+  for (const trust::Artifact* artifact :
+       chosen.ok() ? *chosen : std::vector<const trust::Artifact*>()) {
+    if (artifact->kind == trust::ArtifactKind::kRuntime) continue;
+    const std::int64_t bytes = manifest.limits_of(*artifact).memory_bytes.value_or(0);
+    if (bytes <= config.worker.memory_bytes) continue;
+    const std::int64_t megabytes = (bytes + (1 << 20) - 1) >> 20;
+    return fail(Code::kExhausted,
+                "'{}' may take {} MB of memory by its release, and [worker] memory_mb = {} of "
+                "polderd.toml gives a worker less: set it to {} or more",
+                artifact->name, megabytes, config.worker.memory_bytes >> 20, megabytes);
+  }
+  return {};
+}
+
 }  // namespace
+
+// The pipeline of a release that is offered: of what is downloaded it comes first, for it is small
+// and says what the device needs.
+Result<std::string> RepositoryReleases::pipeline_of(const trust::Manifest& manifest) {
+  const trust::Sha256& digest = manifest.pipeline->blob;
+  const trust::Blob* blob = manifest.find_blob(digest);
+  POLDER_CHECK(blob);
+  const FetchProgress progress = [](std::uint64_t, std::uint64_t) { return Status(); };
+  TRY(blobs_.fetch({digest, std::uint64_t(blob->bytes), {}, 0}, {}, blob_fetcher_, progress));
+  return blobs_.get(digest, trust::kMaxPipelineBytes);
+}
+
+Status RepositoryReleases::is_set_up_for(const Offer& offer) {
+  if (offer.unit == config_.runtime) return {};
+  // What cannot be read or fetched is for the download to say.
+  const auto manifest = read_manifest(blobs_, offer.release);
+  if (!manifest.ok()) return {};
+  TRY(check_worker_memory(*manifest, device_, config_));
+  if (!manifest->pipeline) return {};
+  const auto pipeline = pipeline_of(*manifest);
+  if (!pipeline.ok()) return {};
+  const std::span<const DeviceSetting> settings = config_.settings_of(offer.unit);
+  TRY(check_device_settings(*pipeline, settings));
+  return find_device_inputs(*pipeline, offer.unit, settings, [&](const std::string& name) {
+    return manifest->pipeline->files.contains(name);
+  });
+}
+
+Result<CheckOutcome> RepositoryReleases::check(const AgentState& state, std::int64_t now_s) {
+  TRY_VALUE(CheckOutcome outcome, client_.check(state, now_s));
+  std::erase_if(outcome.offers, [&](const Offer& offer) {
+    const auto unit = state.units.find(offer.unit);
+    const bool runs = unit != state.units.end() && unit->second.running() &&
+                      *unit->second.running() == offer.release;
+    Status fits = runs ? Status() : is_set_up_for(offer);
+    if (fits.ok()) return false;
+    outcome.refusals.push_back({offer.unit, offer.release, fits.error().message, true});
+    return true;
+  });
+  return outcome;
+}
 
 std::vector<const trust::Artifact*> RepositoryReleases::Wanted::artifacts() const {
   std::vector<const trust::Artifact*> all;

@@ -36,9 +36,10 @@ class RepositoryReleases final : public Releases {
         slots_(blobs),
         client_(config, device, fetcher, blobs) {}
 
-  Result<CheckOutcome> check(const AgentState& state, std::int64_t now_s) override {
-    return client_.check(state, now_s);
-  }
+  // What this device is not set up for (its settings, the inputs that it names, the memory of a
+  // worker) is a refusal as well, Refusal::is_own, before anything of it is installed. Of a release
+  // that runs already it is not.
+  Result<CheckOutcome> check(const AgentState& state, std::int64_t now_s) override;
   std::optional<std::int64_t> new_root() override { return client_.new_root(); }
   Status download(const AgentState& state, const Alive& alive) override;
   Status verify(const AgentState& state, const Alive& alive) override;
@@ -65,6 +66,8 @@ class RepositoryReleases final : public Releases {
     std::vector<const trust::Artifact*> artifacts() const;
   };
   Result<Wanted> wanted(const AgentState& state);
+  Status is_set_up_for(const Offer& offer);
+  Result<std::string> pipeline_of(const trust::Manifest& manifest);
   Status check_room_for(const AgentState& state, const Wanted& wanted);
 
   const Config& config_;

@@ -228,6 +228,7 @@ std::string live_text(const Config& config, const AgentState& state, const Live&
     if (!of_unit.empty()) text += fmt::format("  {}:\n{}", name, of_unit);
   }
   if (!live.check_error.empty()) text += fmt::format("  last check: {}\n", live.check_error);
+  if (!live.note.empty()) text += fmt::format("  {}\n", live.note);
   if (!live.audit.what.empty())
     text += fmt::format("  {}\n    {}\n", live.audit.what, live.audit.advice);
   if (!live.metrics_error.empty()) text += fmt::format("  {}\n", live.metrics_error);
@@ -281,6 +282,7 @@ Json Live::to_json() const {
   return Json::Members{{"said_s", said_s},
                        {"checked_s", checked_s},
                        {"check_error", clip_text(check_error)},
+                       {"note", clip_text(note)},
                        {"refusals", std::move(refused)},
                        {"health", std::move(units)},
                        {"output", std::move(kept)},
@@ -300,6 +302,7 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
   TRY_VALUE(live.said_s, object.integer("said_s", 0, kMaxTimeS));
   TRY_VALUE(live.checked_s, object.integer("checked_s", 0, kMaxTimeS));
   TRY_VALUE(live.check_error, object.text("check_error", kMaxLiveTextBytes));
+  TRY_VALUE(live.note, object.text("note", kMaxLiveTextBytes));
   TRY_VALUE(live.refusals, object.texts("refusals", kMaxLiveRefusals, kMaxLiveTextBytes));
   TRY_VALUE(const Object health, object.object("health"));
   for (const auto& [name, value] : health.members()) {

@@ -171,6 +171,7 @@ TEST(Status, LiveComesBack) {
   Live live{.said_s = kNowS,
             .checked_s = 5,
             .check_error = "no",
+            .note = "nothing is assigned",
             .refusals = {"a", "b"},
             .health = {{"people", "well"}},
             .output = {{"people", {1, 2, 3}}},

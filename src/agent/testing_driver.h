@@ -29,6 +29,7 @@ inline ReleaseId release(const std::string& text, const std::string& model = "pe
 class FakeReleases final : public Releases {
  public:
   std::vector<Offer> offers;
+  std::vector<Refusal> refusals;
   Error check_error{Code::kIo, ""}, download_error{Code::kIo, ""}, stage_error{Code::kIo, ""};
   std::map<std::pair<std::string, Slot>, ReleaseId> slots;
   std::map<std::pair<std::string, Slot>, Code> damaged;  // what a hash of a slot comes to
@@ -41,7 +42,8 @@ class FakeReleases final : public Releases {
   Result<CheckOutcome> check(const AgentState&, std::int64_t) override {
     ++checks;
     if (!check_error.message.empty()) return Error(check_error);
-    return CheckOutcome{.offers = offers, .time_seen_s = kNow, .floors = floors};
+    return CheckOutcome{
+        .offers = offers, .refusals = refusals, .time_seen_s = kNow, .floors = floors};
   }
   std::optional<std::int64_t> new_root() override { return std::exchange(root, std::nullopt); }
   Status download(const AgentState&, const Alive& alive) override {

@@ -96,7 +96,7 @@ Result<std::unique_ptr<Executor>> open_model(const proto::Start& start,
     TRY_VALUE(auto session, open_model_file(model, request.threads));
     return std::unique_ptr<Executor>(std::move(session));
   }
-  return fail(Code::kNotFound, "the release has no model '{}' for this device", request.path);
+  return fail(Code::kInvalid, "the release has no model '{}' for this device", request.path);
 }
 
 // The models of another release that run beside this one's. Thread-safe: nodes have threads of

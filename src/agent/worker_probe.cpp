@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "platform/clock.h"
 #include "platform/host.h"
+#include "platform/memory.h"
 #include "runtime/golden.h"
 #include "runtime/session.h"
 #include "runtime/tensor_file.h"
@@ -103,7 +104,9 @@ Status fill(proto::Probe& probe, proto::ProbeResult& result) {
 
 proto::ProbeResult run_probe(proto::Probe& probe) {
   proto::ProbeResult result;
-  if (const Status status = fill(probe, result); !status) {
+  const Status status =
+      within_memory("'" + probe.model.name + "'", [&] { return fill(probe, result); });
+  if (!status) {
     result.error = status.error().code;
     result.message = status.error().message;
   }

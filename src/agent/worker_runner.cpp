@@ -135,14 +135,18 @@ proto::Start WorkerRunner::job_of(const std::string& unit, const StagedRelease& 
   return start;
 }
 
-Status WorkerRunner::check_settings(const std::string& unit, const StagedRelease& staged,
-                                    bool with_inputs) const {
+Status WorkerRunner::check_settings(const std::string& unit, const StagedRelease& staged) const {
   if (!staged.manifest.pipeline || config_.settings_of(unit).empty()) return {};
   TRY_VALUE(const std::string text, read_stored(storage_, staged.pipeline(), kMaxTomlBytes));
-  TRY(check_device_settings(text, config_.settings_of(unit)));
-  if (!with_inputs) return {};
-  return find_device_inputs(text, config_.settings_of(unit),
-                            path(storage_folder(staged.pipeline())));
+  return check_device_settings(text, config_.settings_of(unit));
+}
+
+Status WorkerRunner::find_inputs(const std::string& unit, const StagedRelease& staged) const {
+  if (!staged.manifest.pipeline) return {};
+  TRY_VALUE(const std::string text, read_stored(storage_, staged.pipeline(), kMaxTomlBytes));
+  const auto& files = staged.manifest.pipeline->files;
+  return find_device_inputs(text, unit, config_.settings_of(unit),
+                            [&](const std::string& name) { return files.contains(name); });
 }
 
 Status WorkerRunner::probe(const std::string& unit, Slot slot, const ReleaseId& release,
@@ -152,8 +156,9 @@ Status WorkerRunner::probe(const std::string& unit, Slot slot, const ReleaseId& 
   auto opened = slots_.open(unit, slot, release);
   if (!opened.ok()) return Error{Code::kUnavailable, opened.error().message};
   const StagedRelease& staged = *opened;
-  if (const Status fits = check_settings(unit, staged, true); !fits.ok())
-    return Error{Code::kUnavailable, fits.error().message};
+  Status fits = check_settings(unit, staged);
+  if (fits.ok()) fits = find_inputs(unit, staged);
+  if (!fits.ok()) return Error{Code::kUnavailable, fits.error().message};
   return probe_release(
       staged, storage_, processes_, clock_, policy_,
       [this](const StagedModel& model) { return open_model(model); }, alive);

@@ -64,8 +64,8 @@ class WorkerRunner final : public Runner, public UnitSource {
   OutputPlace output_of(const std::string& unit) const;
   // Without content keys.
   proto::Start job_of(const std::string& unit, const StagedRelease& staged) const;
-  Status check_settings(const std::string& unit, const StagedRelease& staged,
-                        bool with_inputs = false) const;
+  Status check_settings(const std::string& unit, const StagedRelease& staged) const;
+  Status find_inputs(const std::string& unit, const StagedRelease& staged) const;
   Status start(const std::string& unit, Worker& worker);
   Status begin_shadow(const std::string& unit, Worker& worker, Slot slot, const ReleaseId& release);
   Result<std::vector<proto::ShadowModel>> shadows_of(const proto::Start& job,

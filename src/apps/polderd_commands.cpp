@@ -73,8 +73,10 @@ class Agent {
 
   // What only the running agent knows, for `polderd status`.
   Live live() const {
-    Live live{
-        .said_s = wall_.now_s(), .checked_s = checked_s_, .check_error = driver_->check_error()};
+    Live live{.said_s = wall_.now_s(),
+              .checked_s = checked_s_,
+              .check_error = driver_->check_error(),
+              .note = driver_->check_note()};
     for (const Refusal& refusal : driver_->refusals()) live.refusals.push_back(refusal.text());
     for (const std::string& name : home_.config.models) {
       const UnitHealth health = runner_->health(name);
@@ -271,11 +273,13 @@ int print_answer(const Config& config, const Answer& answer, bool json) {
     for (const Refusal& refusal : answer.refusals) {
       Json item = release_json(refusal.unit, refusal.release);
       item.members()->emplace("reason", refusal.reason);
+      item.members()->emplace("own", refusal.is_own);
       refused.push_back(std::move(item));
     }
     const Json document =
         Json::Members{{"install", std::move(install)},
                       {"refused", std::move(refused)},
+                      {"note", answer.note},
                       {"window", config.window ? Json(config.window->text()) : Json()},
                       {"now", closed.empty()}};
     print(document.pretty() + "\n");
@@ -284,8 +288,9 @@ int print_answer(const Config& config, const Answer& answer, bool json) {
       print(fmt::format("would install {}\n", offer.release.text()));
     if (answer.install.empty()) print("nothing to install\n");
     else if (!closed.empty()) print(closed + "\n");
+    if (!answer.note.empty()) print(answer.note + "\n");
     for (const Refusal& refusal : answer.refusals)
-      print(fmt::format("refused: {}\n", refusal.text()));
+      print(fmt::format("{}: {}\n", refusal.is_own ? "not set up for" : "refused", refusal.text()));
   }
   return answer.refusals.empty() ? 0 : 1;
 }

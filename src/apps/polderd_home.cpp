@@ -15,7 +15,7 @@
 #include "agent/blob_store.h"
 #include "agent/clock_floor.h"
 #include "agent/identity.h"
-#include "agent/repository_client.h"
+#include "agent/repository_releases.h"
 #include "agent/slots.h"
 #include "base/fail.h"
 #include "base/text.h"
@@ -223,19 +223,31 @@ Status look_at_key(const Home& home) {
 
 // Holds the settings of this device to what is installed.
 void look_at_settings(const Home& home, Facts& facts) {
-  for (const auto& [name, settings] : home.config.settings) {
+  for (const std::string& name : home.config.models) {
+    const std::span<const DeviceSetting> settings = home.config.settings_of(name);
     const auto unit = facts.state->units.find(name);
     const bool runs = unit != facts.state->units.end() && unit->second.running();
     const std::string file = slot_pipeline(name, runs ? unit->second.active : Slot::kA);
     const auto pipeline = read_stored(*home.storage, file, kMaxTomlBytes);
     if (!runs || !pipeline.ok()) {
-      facts.unproven_settings.push_back(name);
+      if (!settings.empty()) facts.unproven_settings.push_back(name);
       continue;
     }
+    const HasFile has_file = [&](const std::string& other) {
+      return home.storage->open(storage_folder(file) + "/" + other).ok();
+    };
     Status fits = check_device_settings(*pipeline, settings);
-    if (fits.ok())
-      fits = find_device_inputs(*pipeline, settings, home.storage->path(storage_folder(file)));
+    if (fits.ok()) fits = find_device_inputs(*pipeline, name, settings, has_file);
     if (!fits.ok()) facts.bad_settings.push_back(fits.error().message);
+  }
+}
+
+// And to what the repository offers.
+void look_at_offers(const Answer& answer, Facts& facts) {
+  for (const Refusal& refusal : answer.refusals) {
+    if (!refusal.is_own) continue;
+    std::erase(facts.unproven_settings, refusal.unit);
+    facts.bad_settings.push_back(refusal.text());
   }
 }
 
@@ -284,8 +296,12 @@ Facts Home::facts() const {
   facts.expiries = trusted_expiries(*storage);
   if (!config.repository.empty() && facts.root.ok()) {
     auto answer = ask(*this, false);
-    if (answer.ok()) facts.expiries = std::move(answer->expiries);
-    else facts.repository = Error(answer.error());
+    if (answer.ok()) {
+      look_at_offers(*answer, facts);
+      facts.expiries = std::move(answer->expiries);
+    } else {
+      facts.repository = Error(answer.error());
+    }
   }
   facts.confines_files = can_confine_files();
   facts.free_bytes = storage->free_bytes();
@@ -304,8 +320,8 @@ Result<Answer> ask(const Home& home, bool retry) {
   TRY_VALUE(Sources sources, Sources::open(home.config, clock, believed));
   TRY_VALUE(BlobStore blobs, BlobStore::open(look));
   const trust::Device device = this_device();
-  RepositoryClient client(home.config, device, sources.metadata(), blobs);
-  TRY_VALUE(CheckOutcome outcome, client.check(state, believed.now_s()));
+  RepositoryReleases releases(home.config, device, sources.metadata(), sources.blobs(), blobs);
+  TRY_VALUE(CheckOutcome outcome, releases.check(state, believed.now_s()));
   for (const auto& [name, floor] : outcome.floors) {
     if (state.units.contains(name)) state.floors[name] = floor;
   }
@@ -313,7 +329,10 @@ Result<Answer> ask(const Home& home, bool retry) {
   Backoff backoff{Policy{}};
   backoff.start(state, wall.now_s(), clock.now_us());
   Answer answer{
-      .install = {}, .refusals = std::move(outcome.refusals), .expiries = trusted_expiries(look)};
+      .install = {},
+      .refusals = std::move(outcome.refusals),
+      .expiries = trusted_expiries(look),
+      .note = std::move(outcome.note)};
   const auto left_s = [&](const Attempts& item) { return backoff.left_s(item, clock.now_us()); };
   answer.install = installable(state, outcome.offers, left_s, answer.refusals);
   return answer;

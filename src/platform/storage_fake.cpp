@@ -41,7 +41,7 @@ class FakeStoredFile final : public StoredFile {
     return std::uint64_t(node_->bytes.size());
   }
   Result<std::size_t> read(std::uint64_t offset, std::span<char> out) override {
-    if (disk_.is_off_) return os_error(name_, "read", EIO);
+    if (disk_.is_off_ || name_ == disk_.unreadable) return os_error(name_, "read", EIO);
     if (offset >= node_->bytes.size()) return std::size_t(0);
     return node_->bytes.copy(out.data(), out.size(), offset);
   }

@@ -46,6 +46,8 @@ class FakeStorage final : public Storage {
   std::function<StorageFault(std::uint64_t call)> fault_of;
   // The n-th changing call from now on fails, and with `for_good` all after it.
   void fail_at(std::uint64_t n, StorageFault fault, bool for_good = false);
+  // The file whose sectors are lost: it is there, and cannot be read. Empty: none.
+  std::string unreadable;
   // Whether the file system has second names.
   bool has_links = true;
   void set_capacity(std::uint64_t bytes) { capacity_bytes_ = bytes; }

@@ -39,6 +39,7 @@ constexpr ActInfo kActs[] = {
     {Act::kReleaseLost, "release_lost", "what ran was damaged, and given up"},
     {Act::kStateRestored, "state_restored", "a damaged state was replaced by the one before"},
     {Act::kRetryAsked, "retry_asked", "somebody lets what failed be tried again"},
+    {Act::kShadowPassedOver, "shadow_passed_over", "a release could not be run beside the old one"},
     {Act::kNote, "note", "what a person put on record"},
 };
 

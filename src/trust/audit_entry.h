@@ -49,6 +49,7 @@ enum class Act {
   kReleaseLost,
   kStateRestored,
   kRetryAsked,
+  kShadowPassedOver,
   kNote,
 };
 

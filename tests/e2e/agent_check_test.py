@@ -88,6 +88,39 @@ class Check(Device):
         self.assertEqual(self.agent("check", status=1).splitlines()[:2],
                          ["would install voice 1.1.0", "would install door 1.2.0"])
 
+    def test_what_a_device_is_not_set_up_for(self):
+        def refused(message, setting=""):
+            self.configure(more=setting)
+            found = self.agent("check", status=1)
+            self.assertIn("not set up for: voice 2.0.0: ", found)
+            self.assertIn(message, found)
+            answer = json.loads(self.agent("check", "--json", status=1))
+            self.assertEqual((answer["install"], answer["refused"][0]["own"]), ([], True))
+            told = self.install(status=1)
+            self.assertEqual((told["bad"], told["failed"], self.running()), ([], [], "1.0.0"))
+            self.assertIn(message, self.agent("doctor", status=1))
+        self.release("1.0.0")
+        self.install()
+        self.release("2.0.0", sound="missing.wav", limits={"memory_bytes": 900 << 20})
+        # Before anything but its pipeline has come.
+        refused("[pipeline.voice] microphone.path: 'missing.wav' is not there")
+        self.assertFalse((self.device / "slots/voice/b").exists())
+        refused("[pipeline.voice] microphone.path: '/dev/no-sound' is not there",
+                '[pipeline.voice]\nmicrophone.path = "/dev/no-sound"\n')
+        refused("no step 'microphon'; did you mean 'microphone'?",
+                '[pipeline.voice]\nmicrophon.path = "clip.wav"\n')
+        refused("no key 'paht' that a device may set; did you mean 'path'?",
+                '[pipeline.voice]\nmicrophone.paht = "clip.wav"\n')
+        refused("'context' must be", "[pipeline.voice]\nwindow.context = 'x'\n")
+        fits = '[pipeline.voice]\nmicrophone.path = "clip.wav"\n'
+        refused("'mean' may take 900 MB of memory by its release, and [worker] memory_mb = 512 of "
+                "polderd.toml gives a worker less: set it to 900 or more",
+                "memory_mb = 512\n" + fits)
+        self.configure(more=fits)
+        self.assertIn("would install voice 2.0.0", self.agent("check"))
+        self.install()
+        self.assertEqual(self.running(), "2.0.0")
+
     def test_a_running_pipeline_is_not_replaced_by_none(self):
         def bare(version):
             manifest = json.loads(self.maker.manifest(version))
@@ -117,6 +150,25 @@ class Check(Device):
         told = self.install()
         self.assertIn("no pipeline", told["units"]["voice"]["health"])
         self.assertIn("nothing runs: this release has no pipeline", self.agent("doctor", status=1))
+
+    def test_that_nothing_is_assigned_is_told(self):
+        self.release("1.0.0")
+        self.polder("repo", "delegate", self.repo, "assignments", "--role-key", "online.pub.pem",
+                    "--path", "assignments/*", "--key", "targets.pem")
+        self.polder("repo", "assign", self.repo, "camera-18", "voice=1.0.0", "--key", "online.pem")
+        self.publish()
+        told = "the repository assigns nothing to 'camera-17': 'polder repo assign REPO camera-17 "
+        lines = self.agent("check").splitlines()
+        self.assertEqual(lines[0], "nothing to install")
+        self.assertIn(told, lines[1])
+        self.assertIn(told, json.loads(self.agent("check", "--json"))["note"])
+        self.install()
+        self.assertIn(told, self.agent("status"))
+        self.polder("repo", "assign", self.repo, "camera-17", "voice=1.0.0", "--key", "online.pem")
+        self.publish()
+        self.assertEqual(self.agent("check").splitlines(), ["would install voice 1.0.0"])
+        self.install()
+        self.assertNotIn(told, self.agent("status"))
 
     def test_a_window_that_is_closed_is_told(self):
         closed = f"{hours_from_now(2)}-{hours_from_now(4)}"

@@ -120,11 +120,10 @@ class Agent(Device):
         report = self.install(status=1)
         self.assertEqual(report["bad"], [])
         why = f"microphone.path: '{away}' is not there"
-        self.assertIn(why, report["failed"][0]["reason"])
+        self.assertEqual((report["failed"], self.running()), ([], None))
         self.assertIn(why, self.agent("status"))
         self.assertIn(why, self.agent("doctor", status=1))
         self.assertIn(why, self.agent("check", status=1))
-        self.assertIn("[pipeline.voice] cannot be verified", self.agent("doctor", status=1))
         self.install(status=1)
         # What is there and wrong is found by the trial, and counts for these settings alone.
         setting(broken)
@@ -212,7 +211,7 @@ class Agent(Device):
     def test_a_release_that_crashes_is_rolled_back(self):
         self.release("1.0.0")
         self.install()
-        self.release("2.0.0", sound="missing.wav")
+        self.release("2.0.0", broken="broken.wav")
         report = self.install(status=1)
         self.assertEqual(report["units"][MODEL]["running"]["version"], "1.0.0")
         self.assertIn("crash loop", report["bad"][0]["reason"])

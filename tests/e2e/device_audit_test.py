@@ -205,7 +205,7 @@ class DeviceAudit(Device):
         self.release("1.0.0")
         self.install()
         for version in ("2.0.0", "2.0.1"):
-            self.release(version, sound="missing.wav")
+            self.release(version, broken="broken.wav")
             report = self.install(status=1)
             self.assertIn("crash loop", report["bad"][-1]["reason"])
             self.assertEqual(self.running(), "1.0.0")

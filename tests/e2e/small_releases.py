@@ -82,17 +82,21 @@ class Maker:
 
     def manifest(self, version, golden=0.5, sound="clip.wav", model="voice",
                  sealed=None, samples=None, baselines=None, block=512, plan="mean",
-                 port="x", width=576):
-        """`golden`: what silence gives; None: nothing is expected of it."""
+                 port="x", width=576, broken=None, limits=None):
+        """`golden`: what silence gives; None: nothing is expected of it. `broken`: the name of a
+        recording that is none, which its worker finds."""
         blobs = {}
         plain = (self.folder / f"{plan}.plan").read_bytes()
         inside = {"sealed": {"file_id": sealed[32:64].hex(), "bytes": len(plain),
                              "sha256": hashlib.sha256(plain).hexdigest()}} if sealed else {}
         plan = self.blob(blobs, sealed or plain)
         sound_file = self.blob(blobs, wav(samples or [0] * 16000))
+        files = {"clip.wav": sound_file}
+        if broken:
+            files[broken] = self.blob(blobs, b"no sound")
         pipeline = self.blob(
             blobs,
-            PIPELINE.format(wav=sound, block=block, context=width - block).encode() +
+            PIPELINE.format(wav=broken or sound, block=block, context=width - block).encode() +
             f"# {version}\n".encode())
         goldens = [{"name": "silence", "artifact": "mean",
                     "inputs": [{"name": port,
@@ -105,7 +109,8 @@ class Maker:
             "artifacts": [{"name": "mean", "kind": "plan", "target": "generic", "blob": plan,
                            **inside, "requires": {"plan_format": 1, "operators": {},
                                                  "backend": "native"}}],
-            "pipeline": {"blob": pipeline, "files": {"clip.wav": sound_file}},
+            "pipeline": {"blob": pipeline, "files": files},
+            **({"limits": limits} if limits else {}),
             **({"goldens": goldens} if goldens else {}),
             **({"baselines": baselines} if baselines else {}), "lineage": {}, "card": {},
             "sbom": self.blob(blobs, b"{}"),

@@ -78,8 +78,8 @@ class Telemetry(ReportingDevice):
         self.wait_for("the first release", lambda: self.value(
             "polder_release_info", unit=MODEL, version="1.0.0"))
         self.wait_for("frames", lambda: self.value("polder_frames_total", unit=MODEL))
-        # A release whose pipeline names a file that is not there: its worker says so, by name.
-        self.release("1.1.0", sound=f"{NAME_TOKEN}.wav")
+        # A release whose recording is none: its worker says so, by name.
+        self.release("1.1.0", broken=f"{NAME_TOKEN}.wav")
         self.wait_for("the roll-back", lambda: "polder.alarm.rolled_back" in self.logged())
         # Offered again, it is refused for what was said of it then.
         self.wait_for("a refusal", lambda: "polder.alarm.release_refused" in self.logged())

@@ -208,7 +208,7 @@ def other_results(s):
 def crash_loop(s):
     s.releaser.release("1.0.0")
     s.settle(Goal({"voice": "1.0.0"}))
-    s.releaser.release("2.0.0", sound="missing.wav")
+    s.releaser.release("2.0.0", broken="broken.wav")
     s.goal = Goal({"voice": "1.0.0"}, bad=["2.0.0"])
 
 

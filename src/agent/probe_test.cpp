@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "base/fail.h"
+#include "platform/sanitized.h"
 #include "runtime/tensor_file.h"
 #include "trust/sealed_file.h"
 
@@ -119,6 +120,29 @@ TEST_F(Probe, LimitsAreKept) {
 TEST_F(Probe, WhatIsNoPlanIsTheReleasesFault) {
   std::ofstream(root_ / plan_name()) << "not a plan";
   EXPECT_EQ(code(), Code::kCorrupt);
+}
+
+// The device has given it less than its release allows: for the device to mend.
+TEST_F(Probe, OneThatRunsOutOfMemoryIsToldWhatItWasGiven) {
+#ifdef POLDER_SANITIZED
+  GTEST_SKIP() << "sanitizers reserve terabytes of addresses";
+#endif
+  const std::vector<float> large(24 << 20);
+  staged_.manifest.goldens[0].inputs = {
+      {"x", write({DataType::kF32, Shape{1, std::int64_t(large.size())}, large})}};
+  staged_.manifest.limits = {.memory_bytes = std::int64_t(512) << 20};
+  policy_.memory_bytes = 64 << 20;
+  const Status status = probe();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, Code::kExhausted) << status.error().message;
+  EXPECT_NE(status.error().message.find("'loudness': "), std::string::npos);
+  EXPECT_NE(status.error().message.find("its release allows it 512 MB; raise [worker] memory_mb = "
+                                        "64 of polderd.toml"),
+            std::string::npos)
+      << status.error().message;
+  // With enough it is the input that does not fit.
+  policy_.memory_bytes = 512 << 20;
+  EXPECT_EQ(code(), Code::kInvalid);
 }
 
 TEST_F(Probe, ASealedPlanOpensWithItsKeyAlone) {

@@ -328,11 +328,10 @@ Result<Answer> ask(const Home& home, bool retry) {
   for (Offer& offer : outcome.offers) offer.settings = home.config.settings_digest(offer.unit);
   Backoff backoff{Policy{}};
   backoff.start(state, wall.now_s(), clock.now_us());
-  Answer answer{
-      .install = {},
-      .refusals = std::move(outcome.refusals),
-      .expiries = trusted_expiries(look),
-      .note = std::move(outcome.note)};
+  Answer answer{.install = {},
+                .refusals = std::move(outcome.refusals),
+                .expiries = trusted_expiries(look),
+                .note = std::move(outcome.note)};
   const auto left_s = [&](const Attempts& item) { return backoff.left_s(item, clock.now_us()); };
   answer.install = installable(state, outcome.offers, left_s, answer.refusals);
   return answer;

@@ -61,7 +61,7 @@ struct Answer {
   std::vector<Offer> install;  // in this order, one after another
   std::vector<Refusal> refusals;
   std::vector<Expiry> expiries;  // of the metadata that it has now
-  std::string note;  // CheckOutcome::note
+  std::string note;              // CheckOutcome::note
 };
 // Asks it, whether or not polderd runs; nothing of it is kept. `retry`: as if nothing had failed
 // here. Errors: those of RepositoryClient::check().

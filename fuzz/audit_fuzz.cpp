@@ -80,8 +80,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto proven = check_proof(text, {&key, 1}, "fuzz"); proven.ok()) {
     // Only checkpoints of one and of seven entries were ever signed with this key.
     POLDER_CHECK(proven->checkpoint.size == 1 || proven->checkpoint.size == 7);
-    POLDER_CHECK(!proven->entry || proven->within ||
-                 proven->entry->sequence < proven->checkpoint.size);
+    const Checkpoint& end = proven->within ? *proven->within : proven->checkpoint;
+    POLDER_CHECK(end.size == 1 || end.size == 7);
+    POLDER_CHECK(!proven->entry || proven->entry->sequence < end.size);
   }
   return 0;
 }

@@ -100,7 +100,7 @@ int run(const std::string& corpus, const std::string& out) {
       write_worker_seeds(out + "/worker_message") + write_output_seeds(out + "/output_message");
   std::printf("%d plans, %d TFLite models, %d tensors, %d of trust, %d messages\n", plans, models,
               tensors, trust, messages);
-  return plans > 100 && models > 50 && tensors > 10 && trust == 11 && messages == 8 ? 0 : 1;
+  return plans > 100 && models > 50 && tensors > 10 && trust == 12 && messages == 8 ? 0 : 1;
 }
 
 }  // namespace

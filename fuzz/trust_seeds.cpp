@@ -62,13 +62,15 @@ int write_audit_seeds(const std::string& folder) {
   const auto growth = trust::prove_growth(log_bytes, older, newer);
   auto next_file = std::make_unique<MemoryAppendFile>();
   const MemoryAppendFile& next_bytes = *next_file;
-  const auto next =
-      trust::AuditLog::over(std::move(next_file), std::make_unique<MemoryAppendFile>(),
-                            {"example.com/fuzz/2", "anna", 1'800'000'002, log->end()});
+  auto next = trust::AuditLog::over(std::move(next_file), std::make_unique<MemoryAppendFile>(),
+                                    {"example.com/fuzz/2", "anna", 1'800'000'002, log->end()});
   POLDER_CHECK(next.ok());
+  const ReadableFile* const segments[] = {&log_bytes, &next_bytes};
+  const auto across = trust::prove_entry(segments, 4, next->checkpoint(*signer).value());
   return write(folder + "/log", log_bytes.bytes) + write(folder + "/log2", next_bytes.bytes) +
          write(folder + "/checkpoints", checkpoint_bytes.bytes) + write(folder + "/note", newer) +
          write(folder + "/inclusion", inclusion->compact()) +
+         write(folder + "/inclusion2", across->compact()) +
          write(folder + "/consistency", growth->compact());
 }
 

@@ -80,7 +80,8 @@ Result<Checkpoint> end_of_older(const std::string& first, const Checkpoint& segm
                                 const std::string& where) {
   TRY_VALUE(const Entry entry, Entry::parse(first, where));
   TRY_VALUE(auto end, end_before(entry, where));
-  if (entry.sequence != 0 || entry.object != segment.origin || !end) {
+  if (entry.sequence != 0 || entry.act != act_name(Act::kLogCreated) ||
+      entry.object != segment.origin || !end) {
     return fail(Code::kDenied, "{}: not the first entry of '{}', which goes on from another", where,
                 segment.origin);
   }
@@ -153,6 +154,12 @@ Result<Json> prove_entry(const ReadableFile& log, std::uint64_t sequence, std::s
 
 Result<Json> prove_entry(std::span<const ReadableFile* const> segments, std::uint64_t sequence,
                          std::string_view note) {
+  if (segments.size() > kMaxLaterSegments + 1) {
+    return fail(Code::kExhausted,
+                "{}: {} segments come after it up to that of the checkpoint; a proof has {} at "
+                "most: take an older checkpoint",
+                segments[0]->path(), segments.size() - 1, kMaxLaterSegments);
+  }
   TRY_VALUE(Checkpoint end, parse_note(note, "the checkpoint"));
   Json::Array later;
   for (std::size_t i = segments.size(); i-- > 1;) {

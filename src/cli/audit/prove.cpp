@@ -72,7 +72,9 @@ Result<std::string> proof_in_folder(const Args& args, std::string note) {
   };
   // What was begun last may not be signed yet.
   for (auto number = numbers.rbegin(); note.empty() && number != numbers.rend(); ++number) {
-    if (auto newest = last_note(file(*number)); newest.ok()) note = *std::move(newest);
+    auto newest = last_note(file(*number));
+    if (newest.ok()) note = *std::move(newest);
+    else if (newest.error().code != Code::kNotFound) return std::move(newest).error();
   }
   if (note.empty()) return fail(Code::kNotFound, "{}: has no checkpoint yet", folder);
   TRY_VALUE(const std::uint64_t last, segment_of(folder, numbers, note));

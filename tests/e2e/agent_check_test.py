@@ -2,7 +2,7 @@
 """What 'polderd check' answers: all that would be installed, what is refused, and whether it is the
 time for it; with the real programs.
 
-    agent_check_test.py POLDER POLDERD
+    agent_check_test.py POLDER POLDERD [TEST...]
 """
 import datetime
 import json
@@ -196,4 +196,4 @@ class Check(Device):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

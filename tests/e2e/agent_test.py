@@ -2,7 +2,7 @@
 """A device and its releases, with the real programs: a repository in a folder and on a web server,
 updates, a release that is bad, metadata that expire, what is half copied.
 
-    agent_test.py POLDER POLDERD
+    agent_test.py POLDER POLDERD [TEST...]
 """
 import functools
 import http.server
@@ -467,4 +467,4 @@ class Agent(Device):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

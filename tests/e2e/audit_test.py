@@ -2,7 +2,7 @@
 """Keeps an audit log as an operator does, tampers with it in every way that a file allows, and
 checks proofs with nothing but the public key.
 
-    audit_test.py POLDER
+    audit_test.py POLDER [TEST...]
 """
 import base64
 import hashlib
@@ -375,4 +375,4 @@ class Audit(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])

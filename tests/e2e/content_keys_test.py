@@ -2,7 +2,7 @@
 """No content key is in the memory of a device that runs a sealed model: neither the agent's nor its
 worker's, read by root. A key is known by the id that it gives its file.
 
-    content_keys_test.py POLDER POLDERD
+    content_keys_test.py POLDER POLDERD [TEST...]
 """
 import hmac
 import pathlib
@@ -67,4 +67,4 @@ class ContentKeys(Device):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

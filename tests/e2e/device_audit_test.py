@@ -3,7 +3,7 @@
 first make room, read by every audit command; and what a worker leaves in it that crashes again and
 again.
 
-    device_audit_test.py POLDER POLDERD
+    device_audit_test.py POLDER POLDERD [TEST...]
 """
 import json
 import pathlib
@@ -243,4 +243,4 @@ class DeviceAudit(Device):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

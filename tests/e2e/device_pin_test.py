@@ -3,7 +3,7 @@
 wrong ones. A wrong one costs one try of each key, however often polderd, its workers and doctor
 look.
 
-    device_pin_test.py POLDER POLDERD
+    device_pin_test.py POLDER POLDERD [TEST...]
 """
 import json
 import os
@@ -174,4 +174,4 @@ class TpmPins(Pins):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

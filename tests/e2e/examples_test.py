@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The examples do what their text says.
 
-    examples_test.py POLDER MODELS
+    examples_test.py POLDER MODELS [TEST...]
 """
 import json
 import pathlib
@@ -40,4 +40,4 @@ class VoiceActivity(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

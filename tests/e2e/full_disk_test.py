@@ -2,7 +2,7 @@
 """polderd on a disk that is full, and on one that has become read-only: real file systems in
 memory, mounted where nobody else sees them.
 
-    full_disk_test.py POLDER POLDERD
+    full_disk_test.py POLDER POLDERD [TEST...]
 """
 import json
 import os
@@ -125,4 +125,4 @@ class FullDisk(Device):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

@@ -2,7 +2,7 @@
 """What polder prints of a model whose names are meant for the reader's terminal or browser, and of
 what is nested in it.
 
-    inspect_test.py POLDER
+    inspect_test.py POLDER [TEST...]
 """
 import json
 import pathlib
@@ -205,4 +205,4 @@ class Inspect(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])

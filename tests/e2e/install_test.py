@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A program of a user builds against what `cmake --install` puts in place, and runs.
 
-    install_test.py BUILD_FOLDER
+    install_test.py BUILD_FOLDER [TEST...]
 """
 import json
 import os
@@ -153,4 +153,4 @@ class Install(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """polderd within its limits of size and memory, as it ships: each failure names limit and value.
 
-    limits_test.py POLDER POLDERD
+    limits_test.py POLDER POLDERD [TEST...]
 """
 import functools
 import hashlib
@@ -175,4 +175,4 @@ class Limits(Device):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

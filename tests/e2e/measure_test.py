@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs `polder bench` and `polder profile` on a small model and holds what they print.
 
-    measure_test.py POLDER MODEL.onnx
+    measure_test.py POLDER MODEL.onnx [TEST...]
 """
 import json
 import pathlib
@@ -78,4 +78,4 @@ class Measure(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

@@ -2,7 +2,7 @@
 """Releases from the command line: made of a description, shown, verified, damaged, put into a
 repository, and assigned to devices.
 
-    release_test.py POLDER
+    release_test.py POLDER [TEST...]
 """
 import array
 import hashlib
@@ -711,4 +711,4 @@ class Release(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])

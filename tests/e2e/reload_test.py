@@ -3,7 +3,7 @@
 status and doctor say of a file that has changed, of a port that is taken, of memory that may not be
 locked.
 
-    reload_test.py POLDER POLDERD
+    reload_test.py POLDER POLDERD [TEST...]
 """
 import json
 import pathlib
@@ -139,4 +139,4 @@ class Reload(Device):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A TUF repository from the command line: made, signed by several people, published, damaged.
 
-    repo_test.py POLDER
+    repo_test.py POLDER [TEST...]
 """
 import fcntl
 import hashlib
@@ -489,4 +489,4 @@ class Repository(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What polder run takes as inputs, and what it says of those that do not suit.
 
-    run_test.py POLDER
+    run_test.py POLDER [TEST...]
 """
 import json
 import math
@@ -198,4 +198,4 @@ class Run(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])

@@ -2,7 +2,7 @@
 """polderd updates itself, with real programs: the installed one starts the one of a slot; one that
 dies gives way to the one before; one that is lost is stood in for and installed again.
 
-    runtime_update_test.py POLDER POLDERD
+    runtime_update_test.py POLDER POLDERD [TEST...]
 """
 import json
 import os
@@ -265,4 +265,4 @@ target = "{TARGET}"
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Seals files for devices, opens them with the right and the wrong keys, and damages them.
 
-    seal_test.py POLDER
+    seal_test.py POLDER [TEST...]
 """
 import hashlib
 import json
@@ -147,4 +147,4 @@ class Seal(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])

@@ -2,7 +2,7 @@
 """What a device fetches of sealed releases, with the real programs over HTTP: each is sealed
 under a new key, and all that a device has of it is not fetched.
 
-    sealed_reuse_test.py POLDER POLDERD
+    sealed_reuse_test.py POLDER POLDERD [TEST...]
 
 Prints the bytes fetched.
 """
@@ -214,4 +214,4 @@ class SealedReuse(Device):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

@@ -2,7 +2,7 @@
 """New models beside old ones, with the real programs: what is compared, and what becomes of a new
 one that cannot be compared, is sealed, fails, hangs or takes the worker down.
 
-    shadow_test.py POLDER POLDERD
+    shadow_test.py POLDER POLDERD [TEST...]
 """
 import json
 import os
@@ -274,4 +274,4 @@ class Shadow(Device):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

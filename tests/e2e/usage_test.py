@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Values that are wrong before any file is read are wrong usage: status 2, and the option's name.
 
-    usage_test.py POLDER
+    usage_test.py POLDER [TEST...]
 """
 import json
 import os
@@ -155,4 +155,4 @@ class Usage(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[2:])

@@ -2,7 +2,7 @@
 """polderd on clocks that are wrong by decades, jump in the middle of an update, or say 1970:
 metadata that have expired are never taken, and a clock that is right again ends all of it.
 
-    clock_test.py POLDER POLDERD WRONG_CLOCK_LIBRARY
+    clock_test.py POLDER POLDERD WRONG_CLOCK_LIBRARY [TEST...]
 """
 import functools
 import http.server
@@ -204,4 +204,4 @@ class Clock(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:])

@@ -2,7 +2,7 @@
 """polderd and a web server that cuts, flips, drips, never ends or leads elsewhere: nothing but what
 was released is installed, memory is bounded, what has come is not fetched again.
 
-    network_test.py POLDER POLDERD WRONG_CLOCK_LIBRARY
+    network_test.py POLDER POLDERD WRONG_CLOCK_LIBRARY [TEST...]
 """
 import concurrent.futures
 import hashlib
@@ -261,4 +261,4 @@ class Network(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:])

@@ -2,7 +2,7 @@
 """Ends 'polder repo publish' and 'discard' before each call that changes the repository: clients
 see what was there or what comes, and the same command, or the other one, then does its work.
 
-    publish_test.py POLDER KILL_POINTS
+    publish_test.py POLDER KILL_POINTS [TEST...]
 """
 import json
 import os
@@ -131,4 +131,4 @@ class Publish(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Model signatures against their reference, PyPI's model-signing, and npm's @sigstore/verify.
 
-    model_signing_test.py POLDER INTEROP
+    model_signing_test.py POLDER INTEROP [TEST...]
 
 INTEROP is where scripts/fetch-interop has put them; runs in its Python.
 """
@@ -113,4 +113,4 @@ class ModelSigning(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

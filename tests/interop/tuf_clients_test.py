@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Independent TUF clients, python-tuf and tuf-js, download from a repository that polder has made.
 
-    tuf_clients_test.py POLDER INTEROP
+    tuf_clients_test.py POLDER INTEROP [TEST...]
 
 INTEROP is where scripts/fetch-interop has put the clients; runs in its Python.
 """
@@ -145,4 +145,4 @@ class Clients(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1])
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])

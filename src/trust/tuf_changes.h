@@ -14,12 +14,14 @@ struct StagedVersion {
   std::int64_t expires_before_s = 0, expires_s = 0;  // seconds since 1970
 };
 
-// Who signs for a role, of root or of a delegation. Hash bins go with their role.
+// Who signs for a role, of root or of a delegation. Hash bins go with their role, whose keys they
+// have; one that has others stands for itself.
 struct TrustChange {
   std::string role;
   std::vector<std::string> added_keys, removed_keys;  // ids
   int threshold_before = 0, threshold = 0;            // 0: nobody was, or is, trusted
-  std::vector<std::string> paths_before, paths;       // of a delegation
+  // Of a delegation: patterns, and "SHA-256 ab..." for targets of such digests of their paths.
+  std::vector<std::string> paths_before, paths;
 };
 
 struct TargetChange {
@@ -39,6 +41,9 @@ struct Changes {
   std::vector<TrustChange> trust;
   std::vector<TargetChange> targets;
   std::vector<FloorChange> floors;  // of floors.json, where its files are here
+  // What else devices would see, a line each: the order in which roles are asked, whether others
+  // are asked after one, keys under the ids of others.
+  std::vector<std::string> other;
 };
 
 }  // namespace polder::trust::tuf

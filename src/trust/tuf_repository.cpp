@@ -171,6 +171,20 @@ Result<std::vector<std::string>> Repository::staged_roles() const {
 
 namespace {
 
+// What waits is moved, and in the end all of it removed: no link leads to another folder.
+Status check_staged_folders(const std::string& folder) {
+  for (const char* name : {"/staged", "/staged/targets", "/staged/blobs"}) {
+    const auto kind = entry_kind(folder + name);
+    if (kind.ok() ? *kind == EntryKind::kFolder : kind.error().code == Code::kNotFound) continue;
+    if (!kind.ok()) return kind.error();
+    return fail(Code::kDenied,
+                "{}{}: a folder is expected, and a link or a file is there: remove "
+                "it; nothing was changed",
+                folder, name);
+  }
+  return {};
+}
+
 Status check_empty(const std::string& folder) {
   TRY_VALUE(const auto entries, list_folder(folder, kMaxRepositoryFiles));
   if (entries.empty()) return {};
@@ -213,6 +227,7 @@ Result<Repository> Repository::create(const std::string& folder, const TopLevelT
 Result<Repository> Repository::open(const std::string& folder, std::int64_t wait_ms) {
   TRY_VALUE(Repository repository, open_to_read(folder));
   TRY(repository.lock(wait_ms));
+  TRY(check_staged_folders(folder));
   return repository;
 }
 

@@ -99,6 +99,12 @@ class Repository {
   // For those who only look; what they see may change.
   static Result<Repository> open_to_read(const std::string& folder);
 
+  // Who signs for a role with what is staged counted in.
+  struct Signers {
+    Keys keys;
+    RoleKeys role;
+  };
+
   const std::string& folder() const { return folder_; }
   const Profile& profile() const { return profile_; }
 
@@ -188,12 +194,7 @@ class Repository {
   bool is_staged(std::string_view role) const;
   template <class Body>
   Status stage(std::string_view role, Body body, std::int64_t now_s);
-  // Who signs for a role with what is staged counted in, and the metadata that say so, each read
-  // once.
-  struct Signers {
-    Keys keys;
-    RoleKeys role;
-  };
+  // The metadata that say who signs for a role, each read once.
   struct Delegators {
     std::optional<Metadata<Root>> root;
     std::map<std::string, Metadata<Targets>, std::less<>> targets;
@@ -227,6 +228,7 @@ class Repository {
   std::string problem_of(const std::string& path, const TargetFile& target) const;
   void compare_floors(const std::optional<TargetFile>& before,
                       const std::optional<TargetFile>& after, Changes& changes) const;
+  Status check_file(const std::string& name, std::int64_t bytes, const std::string& digest) const;
   Status check_release_blobs(const std::string& path, const TargetFile& target) const;
   Result<std::string> read_target_file(const std::string& path, const TargetFile& target,
                                        std::size_t cap_bytes) const;

@@ -59,30 +59,94 @@ void compare_trust(std::vector<TrustChange>& changes, const std::optional<Root>&
   }
 }
 
-// Hash bins are signed as their role is.
-std::map<std::string, DelegatedRole> families(const std::optional<Targets>& targets) {
-  std::map<std::string, DelegatedRole> result;
-  if (!targets || !targets->delegations) return result;
-  for (const DelegatedRole& role : targets->delegations->roles) {
-    if (!is_bin(role.name)) result[role.name] = role;
-  }
-  return result;
+// Whether it is a hash bin as split_into_bins() makes them: its role's keys sign it.
+bool follows(const DelegatedRole& bin, const std::string& role, const Keys& keys,
+             const Repository::Signers& signers) {
+  if (!bin.name.starts_with(role + std::string(kBinMark)) || !bin.path_hash_prefixes) return false;
+  if (bin.key_ids != signers.role.key_ids || bin.threshold != signers.role.threshold) return false;
+  return std::ranges::all_of(bin.key_ids, [&](const std::string& id) {
+    const auto key = keys.find(id), of_role = signers.keys.find(id);
+    return key != keys.end() && of_role != signers.keys.end() &&
+           key->second.json == of_role->second.json;
+  });
 }
 
-void compare_trust(std::vector<TrustChange>& changes, const std::optional<Targets>& before,
-                   const Targets& now) {
-  const auto were = families(before), are = families(now);
-  const auto paths = [](const DelegatedRole& role) {
-    return role.paths.value_or(std::vector<std::string>());
-  };
-  for (const auto& [name, role] : are) {
-    const auto was = were.find(name);
-    if (was == were.end()) add_trust(changes, name, kNobody, role, {}, paths(role));
-    else add_trust(changes, name, was->second, role, paths(was->second), paths(role));
+// In the order in which clients ask them; bins in one, as a role of that prefix.
+std::vector<DelegatedRole> delegated_by(const std::optional<Delegations>& delegations) {
+  if (!delegations) return {};
+  if (!delegations->succinct) return delegations->roles;
+  DelegatedRole bins;
+  static_cast<RoleKeys&>(bins) = *delegations->succinct;
+  bins.name = delegations->succinct->name_prefix + "-*";
+  bins.path_hash_prefixes = std::vector<std::string>{""};
+  return {bins};
+}
+
+std::vector<std::string> paths_of(const DelegatedRole& role) {
+  std::vector<std::string> paths = role.paths.value_or(std::vector<std::string>());
+  for (const std::string& prefix : role.path_hash_prefixes.value_or(std::vector<std::string>()))
+    paths.push_back(fmt::format("SHA-256 {}...", prefix));
+  return paths;
+}
+
+std::vector<std::string> names_of(const std::vector<DelegatedRole>& roles) {
+  std::vector<std::string> names;
+  for (const DelegatedRole& role : roles) names.push_back(role.name);
+  return names;
+}
+
+// Whoever is shown an id takes it for the key of that id.
+void compare_keys(std::vector<std::string>& lines, const std::string& role, const Keys& before,
+                  const Keys& now) {
+  for (const auto& [id, key] : now) {
+    const auto was = before.find(id);
+    if (was != before.end() ? was->second.json == key.json : key.key && key.key->id() == id)
+      continue;
+    lines.push_back(
+        fmt::format("{}: what stands there as key {} is another key, or none that is known here",
+                    role, clipped(id)));
   }
-  for (const auto& [name, role] : were) {
-    if (!are.contains(name)) add_trust(changes, name, role, kNobody, paths(role), {});
+}
+
+void compare_delegations(Changes& changes, const std::string& role,
+                         const std::optional<Targets>& published, const Targets& now,
+                         const Repository::Signers& signers) {
+  static const std::optional<Delegations> kNone;
+  const auto& delegations_before = published ? published->delegations : kNone;
+  const Keys no_keys;
+  const Keys& keys_before = delegations_before ? delegations_before->keys : no_keys;
+  const Keys& keys = now.delegations ? now.delegations->keys : no_keys;
+  std::vector<DelegatedRole> were = delegated_by(delegations_before);
+  std::vector<DelegatedRole> are = delegated_by(now.delegations);
+  std::erase_if(are, [&](const DelegatedRole& each) { return follows(each, role, keys, signers); });
+  // Bins that were there had the keys of then.
+  const std::vector<std::string> names = names_of(are);
+  std::erase_if(were, [&](const DelegatedRole& each) {
+    return is_bin(each.name) && std::ranges::find(names, each.name) == names.end();
+  });
+  for (const DelegatedRole& each : are) {
+    const auto was = std::ranges::find(were, each.name, &DelegatedRole::name);
+    if (was == were.end()) {
+      add_trust(changes.trust, each.name, kNobody, each, {}, paths_of(each));
+      continue;
+    }
+    add_trust(changes.trust, each.name, *was, each, paths_of(*was), paths_of(each));
+    if (was->terminating == each.terminating) continue;
+    changes.other.push_back(
+        fmt::format("{}: {} asked for what it does not list", each.name,
+                    each.terminating ? "no role behind it is" : "roles behind it are"));
   }
+  const std::vector<std::string> names_before = names_of(were);
+  std::vector<std::string> stay;
+  for (const DelegatedRole& each : were) {
+    if (std::ranges::find(names, each.name) != names.end()) stay.push_back(each.name);
+    else add_trust(changes.trust, each.name, each, kNobody, paths_of(each), {});
+  }
+  // What is new comes behind what is there.
+  if (!std::equal(stay.begin(), stay.end(), names.begin()))
+    changes.other.push_back(
+        fmt::format("{}: asks its roles in the order {}", role, list_of(names)));
+  compare_keys(changes.other, role, keys_before, keys);
 }
 
 }  // namespace
@@ -110,6 +174,7 @@ void Repository::compare_floors(const std::optional<TargetFile>& before,
 
 Result<Changes> Repository::changes() const {
   Changes result;
+  Delegators delegators;
   // Of a role and its bins together: targets that only move between them have not changed.
   std::map<std::pair<std::string, std::string>,
            std::pair<std::optional<TargetFile>, std::optional<TargetFile>>>
@@ -121,12 +186,14 @@ Result<Changes> Repository::changes() const {
       TRY_VALUE(const auto now, current<Root>(role));
       result.files.push_back(version_of(role, before, now.body));
       compare_trust(result.trust, before, now.body);
+      compare_keys(result.other, role, before ? before->keys : Keys(), now.body.keys);
       continue;
     }
     TRY_VALUE(const auto before, or_none(published<Targets>(role)));
     TRY_VALUE(const auto now, current<Targets>(role));
     result.files.push_back(version_of(role, before, now.body));
-    compare_trust(result.trust, before, now.body);
+    TRY_VALUE(const Signers signers, signers_of(role, delegators));
+    compare_delegations(result, role, before, now.body, signers);
     const std::string family = role.substr(0, role.find(kBinMark));
     if (before) {
       for (const auto& [path, file] : before->targets) targets[{family, path}].first = file;
@@ -135,7 +202,8 @@ Result<Changes> Repository::changes() const {
   }
   for (const auto& [key, files] : targets) {
     const auto& [before, after] = files;
-    if (before && after && before->length == after->length && before->hashes == after->hashes)
+    if (before && after && before->length == after->length && before->hashes == after->hashes &&
+        before->custom == after->custom)
       continue;
     result.targets.push_back({key.first, key.second, digest_of(before), digest_of(after),
                               after ? problem_of(key.second, *after) : ""});

@@ -30,6 +30,16 @@ std::string target_name(std::string_view path, std::string_view digest);
 std::string digest_of(const std::optional<TargetFile>& file);
 // "MODEL/VERSION/manifest.json": a release.
 bool is_manifest(std::string_view path);
+// A target's path leads to its file: into the folder. Errors: kInvalid.
+Status check_target_path(std::string_view path);
+// Of metadata that anybody may have put here: each target's file is in the folder, under its
+// SHA-256. Errors: kCorrupt.
+Status check_targets(const Targets& targets, const std::string& where);
+template <class Body>
+Status check_places(const Body& body, const std::string& where) {
+  if constexpr (Body::kType == Targets::kType) return check_targets(body, where);
+  return {};
+}
 // A role's name is a file's name as well. Errors: kInvalid.
 Status check_role_name(std::string_view role);
 // Errors: kInvalid for a key given twice, a threshold that the keys cannot reach.
@@ -63,6 +73,7 @@ Result<Metadata<Body>> Repository::published(std::string_view role) const {
     return fail(Code::kCorrupt, "{}: version {} expected, {} found", path, version,
                 metadata.body.version);
   }
+  TRY(check_places(metadata.body, path));
   return metadata;
 }
 
@@ -71,7 +82,9 @@ Result<Metadata<Body>> Repository::current(std::string_view role) const {
   const std::string path = staged_path(role);
   if (!file_exists(path)) return published<Body>(role);
   TRY_VALUE(const std::string bytes, read_file(path, Body::kMaxBytes));
-  return parse_metadata<Body>(bytes, path);
+  TRY_VALUE(auto metadata, parse_metadata<Body>(bytes, path));
+  TRY(check_places(metadata.body, path));
+  return metadata;
 }
 
 template <class Body>

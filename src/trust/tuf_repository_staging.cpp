@@ -101,6 +101,14 @@ std::string problem_of_file(const std::string& place, std::int64_t bytes,
                      hex(found->sha256));
 }
 
+// What a link leads to may be for nobody, and would be served.
+Status check_is_file(const std::string& place) {
+  TRY_VALUE(const EntryKind kind, entry_kind(place));
+  if (kind == EntryKind::kFile) return {};
+  return fail(Code::kDenied, "{}: is a link or a folder, not a file: remove it, and add it again",
+              place);
+}
+
 }  // namespace
 
 std::string Repository::problem_of(const std::string& path, const TargetFile& target) const {
@@ -145,10 +153,22 @@ Status check_expiry(const std::string& folder, const std::string& role, std::int
 
 }  // namespace
 
+// What is served was held to its digest when it came there; what waits may have been carried
+// around.
+Status Repository::check_file(const std::string& name, std::int64_t bytes,
+                              const std::string& digest) const {
+  const std::string place = place_of(name);
+  TRY(check_size(place, bytes));
+  if (place != staged_place(name)) return {};
+  const std::string problem = problem_of_file(place, bytes, digest);
+  if (problem.empty()) return check_is_file(place);
+  return fail(Code::kCorrupt, "{}", problem);
+}
+
 Status Repository::check_release_blobs(const std::string& path, const TargetFile& target) const {
   TRY_VALUE(const Manifest manifest, read_manifest(path, target));
   for (const auto& [digest, blob] : manifest.blobs) {
-    TRY(check_size(place_of(blob_place(digest)), blob.bytes));
+    TRY(check_file(blob_place(digest), blob.bytes, hex(digest)));
   }
   return {};
 }
@@ -167,7 +187,8 @@ Status Repository::check_publishable(std::int64_t now_s) const {
   return visit_targets([&](const std::string& role, const Targets& body) -> Status {
     TRY(check_expiry(folder_, role, body.expires_s, now_s));
     for (const auto& [path, target] : body.targets) {
-      TRY(check_size(target_place(path, digest_of(target)), target.length));
+      const std::string digest = digest_of(target);
+      TRY(check_file(target_name(path, digest), target.length, digest));
       if (is_manifest(path)) TRY(check_release_blobs(path, target));
     }
     return {};
@@ -179,6 +200,7 @@ Status Repository::check_publishable(std::int64_t now_s) const {
 Status Repository::serve(const std::string& name) const {
   const std::string waits = staged_place(name), served = folder_ + "/" + name;
   if (file_exists(served) || !file_exists(waits)) return {};
+  TRY(check_is_file(waits));
   TRY(make_folders(parent_of(served)));
   return move_file(waits, served);
 }
@@ -230,7 +252,9 @@ Status Repository::forget_files() const {
 }
 
 Status Repository::discard() {
-  TRY(forget_files());
+  // Of metadata that cannot be read no files are known: those that wait go all the same.
+  if (Status forgot = forget_files(); !forgot.ok() && forgot.error().code != Code::kCorrupt)
+    return forgot;
   TRY_VALUE(const auto roles, staged_roles());
   for (const std::string& role : roles) {
     // Of a publication that was cut off. A root that clients may have followed to stays.

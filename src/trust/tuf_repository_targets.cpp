@@ -21,6 +21,8 @@ constexpr int kBins = 256;
 // What devices look for in the top level itself stays there.
 bool goes_into_bins(std::string_view path) { return path != kFloorsTarget; }
 
+}  // namespace
+
 Status check_target_path(std::string_view path) {
   const auto bad = [&](std::string_view why) {
     return fail(Code::kInvalid,
@@ -40,7 +42,16 @@ Status check_target_path(std::string_view path) {
   return {};
 }
 
-}  // namespace
+Status check_targets(const Targets& targets, const std::string& where) {
+  constexpr std::size_t kSha256Digits = 64;
+  for (const auto& [path, target] : targets.targets) {
+    if (const Status good = check_target_path(path); !good.ok())
+      return fail(Code::kCorrupt, "{}: {}", where, good.error().message);
+    if (digest_of(target).size() == kSha256Digits) continue;
+    return fail(Code::kCorrupt, "{}: target '{}' has no SHA-256", where, clipped(path));
+  }
+  return {};
+}
 
 // The role that holds targets of such a path: as a client looks for it, the first delegation that
 // covers it, and the bin where a role has bins.
@@ -268,11 +279,7 @@ Result<std::string> Repository::read_target(const std::string& path, std::size_t
 
 Result<std::string> Repository::read_target_file(const std::string& path, const TargetFile& target,
                                                  std::size_t cap_bytes) const {
-  const auto digest = target.hashes.find("sha256");
-  if (digest == target.hashes.end()) {
-    return fail(Code::kUnsupported, "target '{}' has no SHA-256", path);
-  }
-  const std::string place = target_place(path, digest->second);
+  const std::string place = target_place(path, digest_of(target));
   TRY_VALUE(std::string bytes, read_file(place, cap_bytes));
   TRY(check_bytes(bytes, target.length, target.hashes, place));
   return bytes;

@@ -473,6 +473,8 @@ TEST_F(RepositoryTest, BinsAreSignedByTheNewKeysOfTheirRole) {
   const std::string remove[] = {targets_.public_key().id()};
   ASSERT_TRUE(repository.rotate(role, add, remove, std::nullopt, kNow));
   EXPECT_EQ(repository.staged()->size(), 258u);  // root, targets and its bins
+  EXPECT_EQ(repository.changes()->trust.size(), 1u);
+  EXPECT_TRUE(repository.changes()->other.empty());
   EXPECT_EQ(repository.sign(targets_).error().code, Code::kDenied);
   for (TestSigner* signer : {&root1_, &root2_, &other_}) ASSERT_TRUE(repository.sign(*signer));
   ASSERT_TRUE(publish(repository));
@@ -502,6 +504,8 @@ TEST_F(RepositoryTest, BinsOfAFamilyFollowItsKeys) {
   EXPECT_EQ(repository.staged()->size(), 1u);
   ASSERT_TRUE(repository.delegate("people", after, {"people/*/*"}, true, kNow));
   EXPECT_EQ(repository.staged()->size(), 258u);  // targets, the family and its bins
+  EXPECT_EQ(repository.changes()->trust.size(), 1u);
+  EXPECT_TRUE(repository.changes()->other.empty());
   EXPECT_EQ(repository.sign(family_).error().code, Code::kDenied);
   for (TestSigner* signer : {&targets_, &other_}) ASSERT_TRUE(repository.sign(*signer));
   ASSERT_TRUE(publish(repository));

@@ -98,7 +98,8 @@ Json changes_json(const Changes& changes) {
   return Json::Members{{"files", std::move(files)},
                        {"trust", std::move(trust)},
                        {"targets", std::move(targets)},
-                       {"floors", std::move(floors)}};
+                       {"floors", std::move(floors)},
+                       {"other", array(changes.other)}};
 }
 
 void print_changes(std::FILE* stream, const Changes& changes, const KeyNames& names) {
@@ -126,7 +127,8 @@ void print_changes(std::FILE* stream, const Changes& changes, const KeyNames& na
                change.after.empty() ? "none" : change.after,
                change.before.empty() ? "none" : change.before);
   }
-  if (changes.trust.empty() && changes.targets.empty()) {
+  for (const std::string& line : changes.other) fmt::print(stream, "  {}\n", one_line(line));
+  if (changes.trust.empty() && changes.targets.empty() && changes.other.empty()) {
     fmt::print(stream, "  the same, signed anew\n");
   }
 }

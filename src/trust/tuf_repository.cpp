@@ -126,13 +126,7 @@ Result<std::int64_t> Repository::published_version(std::string_view role) const 
     if (timestamp.ok()) return timestamp->body.snapshot.version;
     return timestamp.error().code == Code::kNotFound ? Result<std::int64_t>(0) : timestamp.error();
   }
-  if (role != "root") {
-    const auto snapshot = published<Snapshot>("snapshot");
-    if (!snapshot.ok())
-      return snapshot.error().code == Code::kNotFound ? Result<std::int64_t>(0) : snapshot.error();
-    const auto meta = snapshot->body.meta.find(fmt::format("{}.json", role));
-    return meta == snapshot->body.meta.end() ? 0 : meta->second.version;
-  }
+  if (role != "root") return listed_version(role);
   TRY_VALUE(const auto paths, list_folder(folder_ + "/metadata", kMaxRepositoryFiles));
   const std::string suffix = fmt::format(".{}.json", role);
   std::int64_t newest = 0;
@@ -151,6 +145,19 @@ Result<std::int64_t> Repository::published_version(std::string_view role) const 
     newest = std::max(newest, version);
   }
   return newest;
+}
+
+Result<std::int64_t> Repository::listed_version(std::string_view role) const {
+  TRY_VALUE(const std::int64_t version, published_version("snapshot"));
+  if (version == 0) return std::int64_t(0);
+  auto bytes = read_file(published_path("snapshot", version), kMaxSnapshotBytes);
+  if (!bytes.ok() || *bytes != snapshot_.bytes) {
+    TRY_VALUE(auto snapshot, published<Snapshot>("snapshot"));  // or what is wrong with it
+    TRY_VALUE(snapshot_.bytes, std::move(bytes));
+    snapshot_.body = std::move(snapshot.body);
+  }
+  const auto meta = snapshot_.body.meta.find(fmt::format("{}.json", role));
+  return meta == snapshot_.body.meta.end() ? 0 : meta->second.version;
 }
 
 Result<std::vector<std::string>> Repository::staged_roles() const {

@@ -186,6 +186,7 @@ class Repository {
   std::string published_path(std::string_view role, std::int64_t version) const;
   // What clients are led to by timestamp.json, and of root the newest; 0 for none.
   Result<std::int64_t> published_version(std::string_view role) const;
+  Result<std::int64_t> listed_version(std::string_view role) const;
   // Staged, or else published.
   template <class Body>
   Result<Metadata<Body>> current(std::string_view role) const;
@@ -246,8 +247,16 @@ class Repository {
   static Status keep_file(const std::string& file, const std::string& place, const Sha256& digest);
   Status lock(std::int64_t wait_ms);
 
+  // The snapshot that was read last, which has the version of each of hundreds of bins: what has
+  // these bytes is not parsed again.
+  struct ParsedSnapshot {
+    std::string bytes;
+    Snapshot body;
+  };
+
   std::string folder_;
   Profile profile_;
+  mutable ParsedSnapshot snapshot_;
   std::optional<FileLock> lock_;
 };
 

@@ -272,6 +272,21 @@ TEST_F(RepositoryTest, PublishesAndForgetsWhatItHasChecked) {
   EXPECT_EQ(read_file(staged + "people.json", 1 << 20).value(), other);
 }
 
+TEST_F(RepositoryTest, WhoOnlyLooksSeesWhatOthersPublishMeanwhile) {
+  Repository repository = published();
+  const Repository looking = Repository::open_to_read(folder_).value();
+  EXPECT_EQ(looking.read_target("notes", 9).error().code, Code::kNotFound);
+  for (const char* bytes : {"1", "2"}) {
+    ASSERT_TRUE(repository.add_bytes("notes", bytes, kNow));
+    ASSERT_TRUE(repository.sign(targets_).ok());
+    ASSERT_TRUE(publish(repository));
+    EXPECT_EQ(looking.read_target("notes", 9).value(), bytes);
+  }
+  // Also where only the bytes of the snapshot are others.
+  ASSERT_TRUE(write_file_atomic(folder_ + "/metadata/3.snapshot.json", "{}"));
+  EXPECT_EQ(looking.read_target("notes", 9).error().code, Code::kCorrupt);
+}
+
 TEST_F(RepositoryTest, RolesSignForTheirPathsAlone) {
   Repository repository = published();
   const Trust trust{{family_.public_key()}, 1};

@@ -14,7 +14,6 @@ constexpr double kPlaceboPrior = 4, kPlaceboPriorScatter = 1.5;
 constexpr double kLeastVariance = 0.01, kMostVariance = 2;  // between the ratios of devices
 constexpr double kBoundsEvidence = 20;                      // of 95% bounds
 constexpr double kMostEvidence = 1e12;
-constexpr std::size_t kMaxCohorts = 64;
 
 double log_sum_exp(std::span<const double> values) {
   const double most = *std::ranges::max_element(values);
@@ -43,7 +42,7 @@ double CanaryComparison::own_variance() const {
   double sum = 0, count = 0;
   for (const auto& [number, device] : devices_) {
     const auto [observed, expected] = device.all();
-    if (device.is_canary() || expected < 2) continue;
+    if (expected < 2) continue;
     const double ratio = observed / expected;
     sum += (ratio - 1) * (ratio - 1) - ratio / expected;
     count += 1;
@@ -57,29 +56,29 @@ double CanaryComparison::ratio_of(const Device& device) const {
   return (observed + known_) / (expected + known_);
 }
 
-double CanaryComparison::ratio_variance_of(const Device& device, double scatter) const {
-  return std::min(1 / known_, scatter * ratio_of(device) / (device.all().expected + known_));
+double CanaryComparison::ratio_variance_of(const Device& device) const {
+  return std::min(1 / known_, scatter_ * ratio_of(device) / (device.all().expected + known_));
 }
 
-void CanaryComparison::begin_cohort(std::span<const DeviceCounts> looked) {
-  // Sums of ratios and of their variances.
-  struct Group {
-    double ratios = 0, variances = 0;
-    double noise() const { return ratios == 0 ? 0 : std::log1p(variances / (ratios * ratios)); }
-  } begun, controls;
-  const bool is_full = cohorts_.size() == kMaxCohorts;
-  const double scatter = dispersion();
+double CanaryComparison::noise_of(std::span<const DeviceCounts> looked, bool of_canaries) const {
+  double ratios = 0, variances = 0;
   for (const DeviceCounts& one : looked) {
-    Device& device = devices_[one.device];
-    if (device.is_canary()) continue;
-    Group& group = one.is_canary ? begun : controls;
-    group.ratios += ratio_of(device);
-    group.variances += ratio_variance_of(device, scatter);
-    if (one.is_canary) device.cohort = cohorts_.size() + (is_full ? 0 : 1);
+    const Device& device = devices_.at(one.device);
+    if (device.is_canary != of_canaries || one.is_canary != of_canaries) continue;
+    ratios += ratio_of(device);
+    variances += ratio_variance_of(device);
   }
-  if (begun.ratios == 0 || is_full) return;
-  cohorts_.push_back(
-      {.spread = std::sqrt(begun.noise() + controls.noise() + kOwnNoise * kOwnNoise)});
+  return ratios == 0 ? 0 : std::log1p(variances / (ratios * ratios));
+}
+
+void CanaryComparison::begin_epoch(std::span<const DeviceCounts> looked, double control_noise) {
+  const auto canaries =
+      static_cast<double>(std::ranges::count(looked, true, &DeviceCounts::is_canary));
+  if (canaries == 0 || (!epochs_.empty() && canaries < 2 * epochs_.back().devices)) return;
+  const double own = noise_of(looked, true);
+  epochs_.push_back({.devices = canaries,
+                     .spread = std::sqrt(own + control_noise + kOwnNoise * kOwnNoise),
+                     .control_noise = control_noise});
 }
 
 void CanaryComparison::add_control(Device& device, const Counts& own, const Weighted& others) {
@@ -91,58 +90,59 @@ void CanaryComparison::add_control(Device& device, const Counts& own, const Weig
   const double ratio = ratio_of(device);
   if (const double mean = expected * ratio; mean >= 0.5) {
     const double unknown =
-        ratio_variance_of(device, 1) / (ratio * ratio) + 1 / std::max(1.0, others.failures);
+        ratio_variance_of(device) / (ratio * ratio) + 1 / std::max(1.0, others.failures);
     const double variance = mean * std::max(0.05, 1 - rate * ratio) + mean * mean * unknown;
     within_.sum += (failures - mean) * (failures - mean) / variance;
     within_.count += 1;
   }
-  const bool is_after = !cohorts_.empty() && device.before.expected > 0;
+  const bool is_after = !epochs_.empty() && device.before.expected > 0;
   Share& share = is_after ? device.after : device.before;
   share.observed += failures;
   share.expected += expected;
 }
 
-// Of all failures in this look, so many are the cohort's: binomial, by its share of the trials
-// times a ratio.
-void CanaryComparison::add_cohort(Cohort& cohort, const Weighted& canaries,
-                                  const Weighted& controls) {
+// Of all failures in this look, so many are the canaries': binomial, by their share of the trials
+// times a ratio. All at once: several comparisons with the same controls would not be independent.
+void CanaryComparison::add_canaries(const Weighted& canaries, const Weighted& controls) {
   const double all = canaries.failures + controls.failures;
   if (canaries.trials <= 0 || controls.trials <= 0 || all == 0) return;
   for (int i = 0; i < kBoth; ++i) {
     const double x = (i - kOwnSide - kReleaseSide) * kRatioStep;
-    cohort.log_likelihood[static_cast<std::size_t>(i)] +=
+    epochs_.back().log_likelihood[static_cast<std::size_t>(i)] +=
         canaries.failures * x - all * std::log((std::exp(x) * canaries.trials + controls.trials) /
                                                (canaries.trials + controls.trials));
   }
 }
 
 void CanaryComparison::look(std::span<const DeviceCounts> looked) {
-  known_ = 1 / own_variance();
-  begin_cohort(looked);
-  const auto weigh = [this](const Device& device, const Counts& counts) {
-    return Weighted{static_cast<double>(counts.failures),
-                    static_cast<double>(counts.trials) * ratio_of(device)};
-  };
-  const auto add = [](Weighted& sum, const Weighted& one) {
-    sum.failures += one.failures;
-    sum.trials += one.trials;
-  };
-  Weighted controls;
-  std::vector<Weighted> cohorts(cohorts_.size());
-  for (const DeviceCounts& one : looked) {
-    const Device& device = devices_[one.device];
-    if (device.is_canary() && !one.is_canary) continue;  // went back: tells of neither
-    add(device.is_canary() ? cohorts[device.cohort - 1] : controls, weigh(device, one.counts));
-    if (device.is_canary()) last_.canary_trials += one.counts.trials;
-    else if (!cohorts_.empty()) last_.control_trials += one.counts.trials;
-  }
-  for (std::size_t i = 0; i < cohorts.size(); ++i) add_cohort(cohorts_[i], cohorts[i], controls);
   for (const DeviceCounts& one : looked) {
     Device& device = devices_[one.device];
-    if (device.is_canary()) continue;
-    const Weighted own = weigh(device, one.counts);
+    device.is_canary = device.is_canary || one.is_canary;
+  }
+  known_ = 1 / own_variance();
+  scatter_ = dispersion();
+  const double control_noise = noise_of(looked, false);
+  begin_epoch(looked, control_noise);
+  Weighted canaries, controls;
+  for (const DeviceCounts& one : looked) {
+    const Device& device = devices_.at(one.device);
+    if (device.is_canary && !one.is_canary) continue;  // went back: tells of neither
+    Weighted& group = device.is_canary ? canaries : controls;
+    group.failures += static_cast<double>(one.counts.failures);
+    group.trials += static_cast<double>(one.counts.trials) * ratio_of(device);
+    if (device.is_canary) last_.canary_trials += one.counts.trials;
+    else if (!epochs_.empty()) last_.control_trials += one.counts.trials;
+  }
+  // Of the few controls that are left in the end less is known than the epoch counts on.
+  if (!epochs_.empty() && control_noise <= epochs_.back().control_noise + kOwnNoise * kOwnNoise)
+    add_canaries(canaries, controls);
+  for (const DeviceCounts& one : looked) {
+    Device& device = devices_.at(one.device);
+    if (device.is_canary) continue;
+    const double own = static_cast<double>(one.counts.trials) * ratio_of(device);
     add_control(device, one.counts,
-                {controls.failures - own.failures, controls.trials - own.trials});
+                {controls.failures - static_cast<double>(one.counts.failures),
+                 controls.trials - own});
   }
 }
 
@@ -151,7 +151,7 @@ void CanaryComparison::look(std::span<const DeviceCounts> looked) {
 double CanaryComparison::dispersion() const {
   Surprise between{kPlaceboPrior * kPlaceboPriorScatter, kPlaceboPrior};
   for (const auto& [number, device] : devices_) {
-    if (device.is_canary() || device.before.expected < 1 || device.after.expected < 1) continue;
+    if (device.is_canary || device.before.expected < 1 || device.after.expected < 1) continue;
     const double change = log_ratio(device.after.observed, device.after.expected) -
                           log_ratio(device.before.observed, device.before.expected);
     const double variance = 1 / (device.after.observed + 0.5) + 1 / (device.before.observed + 0.5);
@@ -164,18 +164,18 @@ double CanaryComparison::dispersion() const {
 
 CanaryComparison::ReleaseGrid CanaryComparison::log_likelihood(double dispersion) const {
   ReleaseGrid all{};
-  for (const Cohort& cohort : cohorts_) {
+  for (const Epoch& epoch : epochs_) {
     std::array<double, kOwn> own{};
     for (int i = 0; i < kOwn; ++i) {
       const double x = (i - kOwnSide) * kRatioStep;
       // So that the ratio, not its logarithm, is 1 on average.
-      const double off = x / cohort.spread + cohort.spread / 2;
+      const double off = x / epoch.spread + epoch.spread / 2;
       own[static_cast<std::size_t>(i)] = -off * off / 2;
     }
     for (std::size_t r = 0; r < all.size(); ++r) {
       auto terms = own;
       for (std::size_t i = 0; i < terms.size(); ++i)
-        terms[i] += cohort.log_likelihood[i + r] / dispersion;
+        terms[i] += epoch.log_likelihood[i + r] / dispersion;
       all[r] += log_sum_exp(terms);
     }
   }

@@ -62,7 +62,7 @@ class CanaryComparison {
   Judgement judge(double margin);
 
  private:
-  // Grids of logarithms, kRatioStep apart: a cohort's own ratio, and that of the release.
+  // Grids of logarithms, kRatioStep apart: the canaries' own ratio, and that of the release.
   static constexpr int kOwnSide = 60, kReleaseSide = 32;
   static constexpr int kOwn = 2 * kOwnSide + 1, kRelease = 2 * kReleaseSide + 1;
   static constexpr int kBoth = kOwn + 2 * kReleaseSide;
@@ -73,18 +73,18 @@ class CanaryComparison {
     double observed = 0, expected = 0;
   };
   struct Device {
-    Share before, after;     // the first canary of all
-    std::size_t cohort = 0;  // of a canary: in cohorts_, from 1 on
-    double own_ratio = 1;    // of a canary: to the controls, before
-    double ratio_variance = 0;
-    bool is_canary() const { return cohort > 0; }
+    Share before, after;  // the first canary of all
+    bool is_canary = false;
     Share all() const {
       return {before.observed + after.observed, before.expected + after.expected};
     }
   };
-  // Devices that became canaries in the same look.
-  struct Cohort {
-    double spread = 0;  // of the logarithm of their own ratio, as far as history tells
+  // The time in which the canaries are about the same ones: until they are twice as many. What they
+  // are by themselves, beside the release, stays for so long, and is another in the next.
+  struct Epoch {
+    double devices = 0;        // when it began
+    double spread = 0;         // of the logarithm of their own ratio, as far as history tells
+    double control_noise = 0;  // that part of its square which is the controls'
     // Of what they failed, by the product of the release's ratio and what is left of their own.
     std::array<double, kBoth> log_likelihood{};
   };
@@ -99,17 +99,20 @@ class CanaryComparison {
   };
 
   double ratio_of(const Device& device) const;
-  double ratio_variance_of(const Device& device, double scatter) const;
-  void begin_cohort(std::span<const DeviceCounts> looked);
+  double ratio_variance_of(const Device& device) const;
+  // Of the ratio of all canaries, or all controls, as far as history tells: a square.
+  double noise_of(std::span<const DeviceCounts> looked, bool of_canaries) const;
+  void begin_epoch(std::span<const DeviceCounts> looked, double control_noise);
+  void add_canaries(const Weighted& canaries, const Weighted& controls);
   void add_control(Device& device, const Counts& own, const Weighted& others);
-  void add_cohort(Cohort& cohort, const Weighted& canaries, const Weighted& controls);
   double dispersion() const;
   double own_variance() const;
   ReleaseGrid log_likelihood(double dispersion) const;
 
   std::map<std::uint32_t, Device> devices_;
-  std::vector<Cohort> cohorts_;
-  double known_ = 0;  // failures that are as much as what the controls tell of a device
+  std::vector<Epoch> epochs_;
+  double known_ = 0;    // failures that are as much as what the fleet tells of a device
+  double scatter_ = 1;  // dispersion() at the last look
   Surprise within_;   // looks
   Judgement last_;
 };

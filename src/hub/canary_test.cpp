@@ -112,7 +112,7 @@ TEST(Canary, OneThatWentBackTellsOfNeither) {
   EXPECT_EQ(after.worse, before.worse);
 }
 
-TEST(Canary, LaterCohortsCountToo) {
+TEST(Canary, ThoseThatBecameCanariesLaterCountToo) {
   CanaryComparison comparison = with_history();
   std::vector<DeviceCounts> all = look(3, 0.05, 30, 0.05);
   comparison.look(all);

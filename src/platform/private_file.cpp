@@ -32,10 +32,11 @@ std::string quoted(const std::string& path) {
 }
 
 Status check_private(const struct stat& info, const std::string& path) {
-  // A credential of systemd is root's, and a list of access, which shows as the group's bit, lets
-  // its service read it.
-  const bool is_of_root = info.st_uid == 0 && info.st_gid == 0;
-  if ((info.st_mode & (is_of_root ? kOthers & ~mode_t(S_IRGRP) : kOthers)) != 0) {
+  // A credential of systemd is root's, nobody may write it, and a list of access, which shows as
+  // the group's bit, lets its service read it.
+  const bool is_credential =
+      info.st_uid == 0 && info.st_gid == 0 && (info.st_mode & 07777u) == 0440u;
+  if ((info.st_mode & kOthers) != 0 && !is_credential) {
     return fail(Code::kDenied,
                 "{}: others than its owner have access to this file (mode {:04o}), and it holds a "
                 "secret: chmod 600 {}",

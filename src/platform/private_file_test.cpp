@@ -37,7 +37,7 @@ TEST_F(PrivateFile, ACredentialOfSystemdIsRoots) {
   const auto mode = [&](mode_t bits) { ::chmod(path("pin").c_str(), bits); };
   mode(0440);  // a list of access shows so
   EXPECT_EQ(text("pin"), "1234");
-  for (const mode_t bits : {0460u, 0444u, 0441u}) {
+  for (const mode_t bits : {0640u, 0460u, 0444u, 0441u}) {
     mode(bits);
     EXPECT_NE(text("pin").find("chmod 600"), std::string::npos) << bits;
   }

@@ -87,12 +87,8 @@ class KeptWhole final : public OutputFile {
   Status write(std::string_view bytes) override {
     const std::lock_guard lock(output_.mutex_);
     const std::uint64_t end = std::max(end_, at_ + bytes.size());
-    if (!file_ || end > output_.cap_bytes_ / 2) {
-      give_up(bytes.size());
-      return {};
-    }
-    output_.make_room(end - end_);
-    if (!file_->write(at_, bytes).ok()) {
+    if (!file_ || !output_.has_room_unfinished(end, end - end_) ||
+        !file_->write(at_, bytes).ok()) {
       give_up(bytes.size());
       return {};
     }
@@ -109,6 +105,7 @@ class KeptWhole final : public OutputFile {
   Status commit() override {
     const std::lock_guard lock(output_.mutex_);
     if (!file_) return {};
+    output_.make_room(0);  // of files there are only so many, even of empty ones
     const std::string piece = output_.next_piece(name_);
     if (!file_->sync().ok() || !output_.storage_->rename(name_ + std::string(kUnfinished), piece) ||
         !output_.storage_->sync("").ok()) {
@@ -210,19 +207,29 @@ void KeptOutput::drop_oldest() {
   pieces_.erase(oldest);
 }
 
-void KeptOutput::make_room(std::uint64_t bytes) {
+bool KeptOutput::make_room(std::uint64_t bytes) {
   std::uint64_t total = total_bytes() + bytes;
   while (!pieces_.empty() &&
-         (total > cap_bytes_ || pieces_.size() + tails_.size() > kMaxKeptFiles)) {
+         (total > cap_bytes_ || pieces_.size() + tails_.size() >= kMaxKeptFiles)) {
     total -= pieces_.begin()->second;
     drop_oldest();
   }
+  return total <= cap_bytes_;
+}
+
+// For one that then has `end` bytes, `more` of them new. The last quarter is for lines.
+bool KeptOutput::has_room_unfinished(std::uint64_t end, std::uint64_t more) {
+  return end <= cap_bytes_ / 2 && unfinished_bytes_ + more <= cap_bytes_ / 4 * 3 &&
+         make_room(more);
 }
 
 // A full file of lines gets its number.
 Status KeptOutput::retire(const std::string& name, Tail& tail) {
   TRY(open_tail(name, tail));
-  if (tail.bytes == 0) return {};
+  if (tail.bytes == 0) {
+    tail.file.reset();
+    return storage_->remove(name);
+  }
   TRY(tail.file->sync());
   const std::string piece = next_piece(name);
   TRY(storage_->rename(name, piece));
@@ -260,12 +267,14 @@ Status KeptOutput::try_lines(const std::string& name, Tail& tail, std::string_vi
   if (!storage_) return fail(Code::kIo, "nowhere to keep it");
   const std::uint64_t most = cap_bytes_ / (4 * std::max<std::size_t>(tails_.size(), 1));
   if (lines.size() > most) return fail(Code::kExhausted, "{}: more at once than is kept", name);
+  // Which whole_lines() takes for what a power cut leaves.
+  if (lines.find('\0') != lines.npos) return fail(Code::kInvalid, "{}: a zero in a line", name);
   TRY(open_tail(name, tail));
   if (tail.bytes + lines.size() > most) {
     TRY(retire(name, tail));
     TRY(open_tail(name, tail));
   }
-  make_room(lines.size());
+  if (!make_room(lines.size())) return fail(Code::kExhausted, "{}: no room", name);
   Status written = tail.file->write(tail.bytes, lines);
   if (!written.ok()) {
     // Where that fails too, what there is of a line is cut off when it is opened again.

@@ -54,7 +54,7 @@ class KeptOutput final : public FileStore {
   KeptOutput(Storage* storage, std::uint64_t cap_bytes);
 
   // Their names are those of KeptNames. A file that appears whole at commit(), if it took no more
-  // than half of the cap.
+  // than half of the cap, and all of them that are unfinished no more than three quarters.
   Result<std::unique_ptr<OutputFile>> create(const std::string& path) override;
   Result<std::unique_ptr<OutputFile>> create_lines(const std::string& path) override;
 
@@ -72,7 +72,9 @@ class KeptOutput final : public FileStore {
   Status find_files();
   std::string next_piece(const std::string& name);
   std::uint64_t total_bytes() const;
-  void make_room(std::uint64_t bytes);
+  // Whether it is there once the oldest have gone.
+  bool make_room(std::uint64_t bytes);
+  bool has_room_unfinished(std::uint64_t end, std::uint64_t more);
   void drop_oldest();
   Status retire(const std::string& name, Tail& tail);
   void retire_unused();

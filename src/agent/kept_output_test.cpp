@@ -157,6 +157,55 @@ TEST(KeptOutput, AWholeFileAppearsWhenItIsDone) {
   EXPECT_EQ(output.counts().lost_bytes, 300'004u);
 }
 
+// A worker may send to as many at once.
+TEST(KeptOutput, ManyUnfinishedFilesStayBelowTheCapAndLeaveRoomForLines) {
+  FakeStorage storage;
+  KeptOutput output(&storage, kCap);
+  const auto events = output.create_lines("events.jsonl").value();
+  std::vector<std::unique_ptr<OutputFile>> files;
+  for (int i = 0; i < 64; ++i) files.push_back(output.create(std::to_string(i)).value());
+  for (int i = 0; i < 100; ++i) {
+    for (const auto& file : files) ASSERT_TRUE(file->write(line(i)).ok());
+    ASSERT_LE(total(storage), kCap);
+  }
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(events->write(line(i)).ok());
+  EXPECT_EQ(storage.files().at("events.jsonl").size(), 60'000u);
+  for (const auto& file : files) ASSERT_TRUE(file->commit().ok());
+  EXPECT_LE(total(storage), kCap);
+  EXPECT_EQ(output.counts().kept_bytes + output.counts().lost_bytes, 6'460'000u);
+}
+
+TEST(KeptOutput, ManyFilesOfLinesStayBelowTheCap) {
+  FakeStorage storage;
+  KeptOutput output(&storage, kCap);
+  for (int i = 0; i < 64; ++i) {
+    const auto lines = output.create_lines(std::to_string(i)).value();
+    for (int j = 0; j < 64; ++j) ASSERT_TRUE(lines->write(line(j)).ok());
+    ASSERT_LE(total(storage), kCap);
+  }
+}
+
+// Else a folder that is not even listed any more would be what a few starts leave.
+TEST(KeptOutput, EmptyFilesAreFew) {
+  FakeStorage storage;
+  for (int start = 0; start < 80; ++start) {
+    KeptOutput output(&storage, kCap);
+    for (int i = 0; i < 32; ++i) {
+      ASSERT_TRUE(output.create(std::to_string(i)).value()->commit().ok());
+      const std::string name = std::to_string(start) + "-" + std::to_string(i);
+      ASSERT_TRUE(output.create_lines(name).value()->write({"\0\n", 2}).ok());
+    }
+    ASSERT_EQ(output.counts(), (KeptCounts{0, 0, 64}));
+    ASSERT_LE(storage.files().size(), kMaxKeptFiles + 1);
+  }
+  // What a power cut has left of one.
+  ASSERT_TRUE(storage.create("cut.jsonl").ok());
+  KeptOutput output(&storage, kCap);
+  ASSERT_TRUE(output.create_lines("events.jsonl").value()->write("a\n").ok());
+  EXPECT_EQ(storage.files().at("events.jsonl"), "a\n");
+  EXPECT_FALSE(storage.files().contains("cut.jsonl"));
+}
+
 TEST(KeptOutput, WhereThereIsNothing) {
   KeptOutput nowhere(nullptr, kCap);
   const auto lines = nowhere.create_lines("e").value(), file = nowhere.create("f").value();

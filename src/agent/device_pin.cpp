@@ -1,47 +1,61 @@
 #include "agent/device_pin.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <utility>
 
 #include "base/fail.h"
 #include "platform/file_stamp.h"
 #include "platform/private_file.h"
 #include "trust/digest.h"
+#include "trust/passphrase_mark.h"
 #include "trust/signer.h"
 
 namespace polder::agent {
 
 namespace {
 
-constexpr std::size_t kMaxStampBytes = 256;
+constexpr std::size_t kMaxRecordBytes = 512;
 
 Error with_advice(Error error) {
   if (error.code == Code::kNotFound) error.message += "; 'polderd identity create' makes it";
   return error;
 }
 
-// What a key has refused, by the stamp of the file.
+// The PIN that a key has refused: a mark of it, and the stamp of its file, which spares the work of
+// comparing it. Those who only look write nothing: they may be another user.
 class Refused {
  public:
   Refused(Storage& storage, const std::string& uri)
       : storage_(storage), name_("pin-refused-" + trust::hex(trust::sha256(uri)).substr(0, 16)) {}
 
-  bool has(const std::string& stamp) const {
-    if (in_memory().contains(name_ + stamp)) return true;
-    const auto there = read_stored(storage_, name_, kMaxStampBytes);
-    return there.ok() && *there == stamp;
+  std::string path() const { return storage_.path(name_); }
+  bool has_stamp(const std::string& stamp) const { return record().starts_with(stamp + "\n"); }
+  bool has(std::string_view pin) const {
+    const std::string known = record();
+    const std::size_t end = known.find('\n');
+    return end != known.npos && trust::fits_mark(pin, known.substr(end + 1));
   }
-  void add(const std::string& stamp) {
-    in_memory().insert(name_ + stamp);
-    // On a full disk this process remembers it, and the next start may try once more.
-    [[maybe_unused]] const Status kept = replace_stored(storage_, name_, stamp);
+  void add(const std::string& stamp, std::string_view pin) {
+    const auto mark = trust::passphrase_mark(pin);
+    keep(stamp + "\n" + (mark.ok() ? *mark : ""));
   }
 
  private:
-  static std::set<std::string>& in_memory() {
-    static std::set<std::string> all;
+  static std::map<std::string, std::string>& in_memory() {
+    static std::map<std::string, std::string> all;
     return all;
+  }
+  std::string record() const {
+    const auto unkept = in_memory().find(name_);
+    if (unkept != in_memory().end()) return unkept->second;
+    const auto kept = read_stored(storage_, name_, kMaxRecordBytes);
+    return kept.ok() ? *kept : "";
+  }
+  // On a full disk this process remembers it, and the next start may try once more.
+  void keep(const std::string& record) {
+    if (replace_stored(storage_, name_, record).ok()) in_memory().erase(name_);
+    else in_memory()[name_] = record;
   }
   Storage& storage_;
   std::string name_;
@@ -65,13 +79,13 @@ class OncePin final : public PinFile {
   Error judge(Error error) {
     if (error.code != Code::kDenied) return error;
     if (is_handed_out_) {
-      refused_.add(stamp_);
+      remember();
       error.message += fmt::format("; {}", words());
     }
     return {Code::kUnavailable, std::move(error.message)};
   }
   // Whether what was handed out has been refused since.
-  bool is_refused() const { return is_handed_out_ && refused_.has(stamp_); }
+  bool is_refused() const { return is_handed_out_ && refused_.has_stamp(stamp_); }
   Error refused(std::string_view what) const {
     return fail(Code::kUnavailable, "{}: {}", what, words());
   }
@@ -80,11 +94,23 @@ class OncePin final : public PinFile {
   Result<trust::Secret> read(std::string_view what) {
     if (path_.empty()) return PinFile::existing(what);
     TRY_VALUE(stamp_, stamp());
-    if (refused_.has(stamp_)) return refused(what);
+    if (refused_.has_stamp(stamp_)) return refused(what);
+    TRY_VALUE(trust::Secret pin, read_as(stamp_, what));
+    if (refused_.has(pin.view())) return refused(what);
+    return pin;
+  }
+  Result<trust::Secret> read_as(const std::string& before, std::string_view what) {
     TRY_VALUE(trust::Secret pin, PinFile::existing(what));
     TRY_VALUE(const std::string after, stamp());
-    if (after != stamp_) return fail(Code::kUnavailable, "{}: is being changed", path_);
+    if (after != before) return fail(Code::kUnavailable, "{}: is being changed", path_);
     return pin;
+  }
+  // It is read again, as nobody has kept it. Where it is another one by now, that has its turn.
+  void remember() {
+    const auto now = stamp();
+    if (!now.ok() || *now != stamp_) return;
+    const auto pin = read_as(stamp_, path_);
+    if (pin.ok()) refused_.add(stamp_, pin->view());
   }
   Result<std::string> stamp() const {
     auto found = file_stamp(path_);
@@ -93,9 +119,9 @@ class OncePin final : public PinFile {
   }
   std::string words() const {
     return fmt::format(
-        "the PIN in {} {}, as a few wrong ones lock a key: put the right one there, or 'touch' it "
+        "the PIN in {} {}, as a few wrong ones lock a key: put the right one there, or remove {} "
         "once the key takes it",
-        path_, kPinRefused);
+        path_, kPinRefused, refused_.path());
   }
 
   Refused refused_;

@@ -3,9 +3,10 @@
 //   TRY_VALUE(const auto signer, open_device_signer(config, storage));
 //
 // A token is locked for good after a few wrong PINs, a TPM for a while, and an agent tries its keys
-// again and again: so a PIN that a key has refused is not handed out for it a second time until the
-// file is another one. FOLDER/pin-refused-KEY remembers that, for all who open the key here and for
-// the next start.
+// again and again: so a PIN that a key has refused is not handed out for it a second time,
+// whatever file it is in by then: systemd makes credentials anew at each start, other tools write
+// files as they like. FOLDER/pin-refused-* remembers a mark of it, for all who open the key here
+// and for the next start.
 #pragma once
 
 #include <polder/error.h>

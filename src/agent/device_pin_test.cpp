@@ -72,7 +72,7 @@ TEST_F(DevicePinTest, TheFilesFirstLineOpensBothKeys) {
 }
 
 // The key takes the PIN at the second try: one that is made would be seen.
-TEST_F(DevicePinTest, ARefusedPinIsNotTriedAgainUntilTheFileIsAnother) {
+TEST_F(DevicePinTest, ARefusedPinIsNotTriedAgain) {
   put("wrong");
   const Error first = refused();
   EXPECT_EQ(first.code, Code::kUnavailable);
@@ -92,26 +92,28 @@ TEST_F(DevicePinTest, ARefusedPinIsNotTriedAgainUntilTheFileIsAnother) {
   EXPECT_FALSE(check_pin(config_, disk_, config_.key_uri()).ok());
   // The other key has not refused it.
   EXPECT_TRUE(check_pin(config_, disk_, config_.decryption_uri()).ok());
-  std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now());
+  EXPECT_TRUE(disk_.remove(stamp.begin()->first).ok());
   EXPECT_TRUE(check_pin(config_, disk_, config_.key_uri()).ok());
   EXPECT_TRUE(open_device_signer(config_, disk_).ok());
 }
 
-TEST_F(DevicePinTest, TheNextStartRemembersIt) {
+// As a credential is at each start of a service.
+TEST_F(DevicePinTest, TheSamePinInANewFileIsNotTriedEither) {
   put("wrong");
-  refused();
-  const std::string name = remembered().begin()->first;
-  // Another file, of which this process knows nothing but what the disk says.
+  EXPECT_NE(refused().message.find("wrong passphrase"), std::string::npos);
+  for (int start = 0; start < 3; ++start) {
+    put("wrong\n" + std::to_string(start));
+    const Error again = refused();
+    EXPECT_EQ(again.message.find("wrong passphrase"), std::string::npos) << again.message;
+    EXPECT_NE(again.message.find(kPinRefused), std::string::npos) << again.message;
+  }
+  // What is remembered does not tell it.
+  for (const auto& [name, record] : remembered())
+    EXPECT_EQ(record.find("wrong"), std::string::npos) << record;
+  put("wrong2");
+  EXPECT_NE(refused().message.find("wrong passphrase"), std::string::npos);
   put("right");
-  struct stat info {};
-  ASSERT_EQ(::stat((folder_ + "/pin").c_str(), &info), 0);
-  char nanoseconds[16];
-  std::snprintf(nanoseconds, sizeof nanoseconds, "%09ld", info.st_mtim.tv_nsec);
-  ASSERT_TRUE(replace_stored(disk_, name,
-                             std::to_string(info.st_ino) + " " + std::to_string(info.st_size) +
-                                 " " + std::to_string(info.st_mtim.tv_sec) + "." + nanoseconds)
-                  .ok());
-  EXPECT_NE(refused().message.find(kPinRefused), std::string::npos);
+  EXPECT_TRUE(open_device_signer(config_, disk_).ok());
 }
 
 TEST_F(DevicePinTest, AFullDiskForgetsNothing) {

@@ -2,10 +2,8 @@
 
 #include "base/fail.h"
 #include "platform/file.h"
-#include "trust/csr.h"
 #include "trust/key_uri.h"
 #include "trust/signer.h"
-#include "trust/unwrap.h"
 
 namespace polder::agent {
 
@@ -46,18 +44,18 @@ Result<std::unique_ptr<trust::Signer>> open_identity(const Config& config,
 
 Result<Identity> show_identity(const Config& config, trust::PassphraseSource& passphrase) {
   TRY_VALUE(const std::unique_ptr<trust::Signer> signer, open_identity(config, passphrase));
-  Identity identity{config.device, config.key_uri(), signer->public_key(), {}, {}};
-  if (const auto decrypter = trust::open_decrypter(config.decryption_uri(), passphrase);
-      decrypter.ok()) {
-    identity.decryption_uri = config.decryption_uri();
-    identity.decryption = (*decrypter)->public_key();
-  }
-  return identity;
+  const auto decrypter = trust::open_decrypter(config.decryption_uri(), passphrase);
+  return identity_of(config, *signer, decrypter.ok() ? decrypter->get() : nullptr);
 }
 
-Result<std::string> identity_request(const Config& config, trust::PassphraseSource& passphrase) {
-  TRY_VALUE(const std::unique_ptr<trust::Signer> signer, open_identity(config, passphrase));
-  return trust::certificate_request(*signer, config.device);
+Identity identity_of(const Config& config, const trust::Signer& signer,
+                     const trust::Decrypter* decrypter) {
+  Identity identity{config.device, config.key_uri(), signer.public_key(), {}, {}};
+  if (decrypter) {
+    identity.decryption_uri = config.decryption_uri();
+    identity.decryption = decrypter->public_key();
+  }
+  return identity;
 }
 
 }  // namespace polder::agent

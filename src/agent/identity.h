@@ -1,7 +1,8 @@
 // Who a device is: a key that was made on it and never leaves it.
 //
 //   TRY_VALUE(const Identity identity, create_identity(config, passphrase));
-//   TRY_VALUE(const std::string pem, identity_request(config, passphrase));  // for a certificate
+//   TRY_VALUE(const std::unique_ptr<trust::Signer> signer, open_identity(config, passphrase));
+//   TRY_VALUE(const std::string pem, trust::certificate_request(*signer, config.device));
 #pragma once
 
 #include <polder/error.h>
@@ -13,6 +14,7 @@
 #include "agent/config.h"
 #include "trust/key.h"
 #include "trust/passphrase.h"
+#include "trust/unwrap.h"
 
 namespace polder::agent {
 
@@ -31,8 +33,9 @@ struct Identity {
 Result<Identity> create_identity(const Config& config, trust::PassphraseSource& passphrase);
 // Errors: kNotFound, saying how to make one; those of trust::open_signer().
 Result<Identity> show_identity(const Config& config, trust::PassphraseSource& passphrase);
-// PKCS#10 in PEM, with the device's name.
-Result<std::string> identity_request(const Config& config, trust::PassphraseSource& passphrase);
+// Of keys that are open; nullptr: there is none to decrypt with.
+Identity identity_of(const Config& config, const trust::Signer& signer,
+                     const trust::Decrypter* decrypter);
 Result<std::unique_ptr<trust::Signer>> open_identity(const Config& config,
                                                      trust::PassphraseSource& passphrase);
 

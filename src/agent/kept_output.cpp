@@ -87,8 +87,7 @@ class KeptWhole final : public OutputFile {
   Status write(std::string_view bytes) override {
     const std::lock_guard lock(output_.mutex_);
     const std::uint64_t end = std::max(end_, at_ + bytes.size());
-    if (!file_ || !output_.has_room_unfinished(end, end - end_) ||
-        !file_->write(at_, bytes).ok()) {
+    if (!file_ || !output_.has_room_unfinished(end, end - end_) || !file_->write(at_, bytes).ok()) {
       give_up(bytes.size());
       return {};
     }
@@ -219,8 +218,7 @@ bool KeptOutput::make_room(std::uint64_t bytes) {
 
 // For one that then has `end` bytes, `more` of them new. The last quarter is for lines.
 bool KeptOutput::has_room_unfinished(std::uint64_t end, std::uint64_t more) {
-  return end <= cap_bytes_ / 2 && unfinished_bytes_ + more <= cap_bytes_ / 4 * 3 &&
-         make_room(more);
+  return end <= cap_bytes_ / 2 && unfinished_bytes_ + more <= cap_bytes_ / 4 * 3 && make_room(more);
 }
 
 // A full file of lines gets its number.

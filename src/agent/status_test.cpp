@@ -8,6 +8,7 @@
 
 #include "agent/identity.h"
 #include "base/fail.h"
+#include "trust/csr.h"
 #include "trust/signer.h"
 
 namespace polder::agent {
@@ -206,7 +207,8 @@ TEST(Identity, IsMadeOnceAndAsksForACertificate) {
   ASSERT_TRUE(made.ok()) << made.error().message;
   EXPECT_EQ(show_identity(config, none)->key.id(), made->key.id());
   EXPECT_EQ(create_identity(config, none).error().code, Code::kDenied);
-  const auto request = identity_request(config, none);
+  const auto request =
+      trust::certificate_request(*open_identity(config, none).value(), config.device);
   ASSERT_TRUE(request.ok()) << request.error().message;
   EXPECT_TRUE(request->starts_with("-----BEGIN CERTIFICATE REQUEST-----"));
   std::filesystem::remove_all(folder);

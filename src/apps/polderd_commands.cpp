@@ -25,6 +25,7 @@
 #include "platform/process.h"
 #include "platform/program.h"
 #include "platform/service.h"
+#include "trust/csr.h"
 
 namespace polder::agent {
 
@@ -443,7 +444,7 @@ Result<int> identity_create_command(const Args& args) {
 Result<int> identity_show_command(const Args& args) {
   TRY_VALUE(const Home home, Home::look(args));
   KeyPassphrase passphrase(args, home.config);
-  TRY_VALUE(const Identity identity, show_identity(home.config, passphrase.source()));
+  TRY_VALUE(const Identity identity, passphrase.identity(home));
   TRY(print_identity(identity, args.has("--json")));
   return 0;
 }
@@ -451,7 +452,8 @@ Result<int> identity_show_command(const Args& args) {
 Result<int> identity_csr_command(const Args& args) {
   TRY_VALUE(const Home home, Home::look(args));
   KeyPassphrase passphrase(args, home.config);
-  TRY_VALUE(const std::string pem, identity_request(home.config, passphrase.source()));
+  TRY_VALUE(const std::unique_ptr<trust::Signer> signer, passphrase.open_signer(home));
+  TRY_VALUE(const std::string pem, trust::certificate_request(*signer, home.config.device));
   if (args.has("--json")) print(Json(Json::Members{{"csr", pem}}).pretty() + "\n");
   else print(pem);
   return 0;

@@ -14,7 +14,6 @@
 #include "agent/backoff.h"
 #include "agent/blob_store.h"
 #include "agent/clock_floor.h"
-#include "agent/identity.h"
 #include "agent/repository_releases.h"
 #include "agent/slots.h"
 #include "base/fail.h"
@@ -217,8 +216,8 @@ Status look_at_key(const Home& home) {
   if (uri.ok() && uri->place == trust::KeyPlace::kPkcs11)
     return check_pin(config, *home.storage, config.key_uri());
   PinFile pin(config.pin_file);
-  const auto identity = show_identity(config, pin);
-  return identity.ok() ? Status() : Status(identity.error());
+  const auto signer = open_identity(config, pin);
+  return signer.ok() ? Status() : Status(signer.error());
 }
 
 // Holds the settings of this device to what is installed.
@@ -376,6 +375,18 @@ KeyPassphrase::KeyPassphrase(const command_line::Args& args, const Config& confi
 trust::PassphraseSource& KeyPassphrase::source() {
   if (is_given_) return given_;
   return file_;
+}
+
+Result<std::unique_ptr<trust::Signer>> KeyPassphrase::open_signer(const Home& home) {
+  return is_given_ ? open_identity(home.config, given_)
+                   : open_device_signer(home.config, *home.storage);
+}
+
+Result<Identity> KeyPassphrase::identity(const Home& home) {
+  if (is_given_) return show_identity(home.config, given_);
+  TRY_VALUE(const auto signer, open_signer(home));
+  const auto decrypter = open_device_decrypter(home.config, *home.storage);
+  return identity_of(home.config, *signer, decrypter.ok() ? decrypter->get() : nullptr);
 }
 
 std::uint64_t Random::bits() {

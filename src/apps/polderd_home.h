@@ -14,6 +14,7 @@
 #include "agent/device_pin.h"
 #include "agent/doctor.h"
 #include "agent/driver.h"
+#include "agent/identity.h"
 #include "agent/status.h"
 #include "platform/clock.h"
 #include "platform/command_line.h"
@@ -89,6 +90,9 @@ class KeyPassphrase {
  public:
   KeyPassphrase(const command_line::Args& args, const Config& config);
   trust::PassphraseSource& source();
+  // Of one that the configuration names a wrong one is tried once (agent/device_pin.h).
+  Result<std::unique_ptr<trust::Signer>> open_signer(const Home& home);
+  Result<Identity> identity(const Home& home);
 
  private:
   SystemSecretInput input_;

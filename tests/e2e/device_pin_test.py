@@ -126,6 +126,9 @@ class TokenPins(Pins):
         first = self.service()
         self.assertTrue(self.was_tried())
         self.login()
+        self.pin("0000")  # a new file, as a credential is at each start
+        for words in ("show", "csr"):
+            self.assertIn("was refused", self.agent("identity", words, "--json", status=1))
         for word in ("identity", "audit log"):
             self.assertIn(word, [line for line in self.doctor(1).splitlines()
                                  if "was refused" in line and word in line][0])

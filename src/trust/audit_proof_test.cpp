@@ -150,7 +150,7 @@ TEST(SegmentsProof, OnlyTheFirstEntryOfALogSaysWhatWasBeforeIt) {
                 {"entry", line},
                 {"hashes", Json::Array()},
                 {"later", Json::Array{Members{{"first", first}, {"hashes", std::move(hashes)}}}}});
-    EXPECT_EQ(check(proof).error().code, Code::kDenied) << sequence;
+    EXPECT_FALSE(check(proof).ok()) << sequence;
   }
 }
 

@@ -129,8 +129,7 @@ TEST_F(SignerTest, ADescriptorHasALineForEachKey) {
 TEST_F(SignerTest, FilesThatOthersReadAreRefusedWithTheCommandThatMendsThem) {
   NoPassphrase none;
   ASSERT_TRUE(create_key(path("it's.pem"), Scheme::kEd25519, none).ok());
-  // A file of root that its group reads may be a credential: platform/private_file_test.cpp.
-  for (const unsigned mode : {0660u, 0604u, 0620u, 0601u}) {
+  for (const unsigned mode : {0640u, 0604u, 0620u, 0601u}) {
     ::chmod(path("it's.pem").c_str(), mode);
     const Error error = error_of(path("it's.pem"));
     EXPECT_EQ(error.code, Code::kDenied);

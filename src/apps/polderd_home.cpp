@@ -182,6 +182,7 @@ std::optional<Live> Home::live() const {
 Status Home::check_start(const command_line::Args& args) const {
   TRY_VALUE(const Home next, Home::open(args));
   if (next.config.folder != config.folder) TRY(next.lock());
+  TRY(next.state());
   SystemClock clock;
   const SystemWallClock wall;
   TRY(Sources::open(next.config, clock, wall));

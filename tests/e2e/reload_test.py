@@ -81,7 +81,11 @@ class Reload(Device):
         for bad, why in ((good + "[worker2]\n", "worker2"),
                          (good.replace("observe_s = 1", "observe_s = -1"), "polderd.toml:7"),
                          (good + '[network]\nca_file = "ca.pem"\n', "a path from '/' on"),
-                         (good.replace(f'"{self.device}"', '"/proc/none"'), "/proc/none")):
+                         (good.replace(f'"{self.device}"', '"/proc/none"'), "/proc/none"),
+                         # With which it would end at the next start, and at each one after.
+                         (good.replace(self.settings, "").replace(
+                             f'models = ["{MODEL}"]', f'models = ["x"]\nruntime = "{MODEL}"'),
+                          "name of a model and of the runtime")):
             config.write_text(bad)
             self.assertIn(why, self.hang_up(agent, "not reloaded"))
         config.write_text(good)

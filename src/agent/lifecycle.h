@@ -229,6 +229,10 @@ struct Refusal {
   bool is_own = false;
   std::string name() const { return release.version == trust::Version() ? unit : release.text(); }
   std::string text() const { return with_name(name(), reason); }
+  // "refused: people 0.1: below the floor"
+  std::string line() const {
+    return std::string(is_own ? "not set up for: " : "refused: ") + text();
+  }
 };
 // How long the release of such attempts is to be left alone yet, in seconds: agent/backoff.h.
 using WaitLeft = std::function<std::int64_t(const Attempts&)>;

@@ -233,7 +233,7 @@ std::string live_text(const Config& config, const AgentState& state, const Live&
     text += fmt::format("  {}\n    {}\n", live.audit.what, live.audit.advice);
   if (!live.metrics_error.empty()) text += fmt::format("  {}\n", live.metrics_error);
   text += reports_text(live.reports);
-  for (const std::string& refusal : live.refusals) text += fmt::format("  refused: {}\n", refusal);
+  for (const std::string& refusal : live.refusals) text += fmt::format("  {}\n", refusal);
   return text;
 }
 

@@ -36,11 +36,11 @@ inline constexpr std::size_t kMaxLiveRefusals = 32;
 inline constexpr std::int64_t kLiveHoldsS = 180, kLiveEveryS = 60;
 
 struct Live {
-  std::int64_t said_s = 0;     // since 1970
-  std::int64_t checked_s = 0;  // since 1970; 0: not since the agent started
-  std::string check_error;     // of the last check; empty: it went well
-  std::string note;            // of the last check that went well: what nobody has assigned
-  std::vector<std::string> refusals;
+  std::int64_t said_s = 0;            // since 1970
+  std::int64_t checked_s = 0;         // since 1970; 0: not since the agent started
+  std::string check_error;            // of the last check; empty: it went well
+  std::string note;                   // of the last check that went well: what nobody has assigned
+  std::vector<std::string> refusals;  // Refusal::line()
   std::map<std::string, std::string> health;   // by unit: "well", "starting", or what is wrong
   std::map<std::string, KeptCounts> output;    // by unit, where something is kept
   std::map<std::string, ShadowResult> shadow;  // by unit, of the last update that had one

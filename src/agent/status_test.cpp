@@ -55,7 +55,7 @@ ShadowResult some_shadow() {
 TEST(Status, JsonAndTextSayWhatRuns) {
   Live live{.said_s = kNowS - 3,
             .checked_s = 5,
-            .refusals = {"people 0.1: below"},
+            .refusals = {"refused: people 0.1: below"},
             .health = {{"people", "well"}},
             .output = {{"people", {1500, 2, 3}}},
             .shadow = {{"people", some_shadow()}}};

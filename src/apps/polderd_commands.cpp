@@ -78,7 +78,7 @@ class Agent {
               .checked_s = checked_s_,
               .check_error = driver_->check_error(),
               .note = driver_->check_note()};
-    for (const Refusal& refusal : driver_->refusals()) live.refusals.push_back(refusal.text());
+    for (const Refusal& refusal : driver_->refusals()) live.refusals.push_back(refusal.line());
     for (const std::string& name : home_.config.models) {
       const UnitHealth health = runner_->health(name);
       const bool runs = driver_->state().units.at(name).running() != nullptr;
@@ -290,8 +290,7 @@ int print_answer(const Config& config, const Answer& answer, bool json) {
     if (answer.install.empty()) print("nothing to install\n");
     else if (!closed.empty()) print(closed + "\n");
     if (!answer.note.empty()) print(answer.note + "\n");
-    for (const Refusal& refusal : answer.refusals)
-      print(fmt::format("{}: {}\n", refusal.is_own ? "not set up for" : "refused", refusal.text()));
+    for (const Refusal& refusal : answer.refusals) print(refusal.line() + "\n");
   }
   return answer.refusals.empty() ? 0 : 1;
 }

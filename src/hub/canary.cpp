@@ -140,9 +140,9 @@ void CanaryComparison::look(std::span<const DeviceCounts> looked) {
     Device& device = devices_.at(one.device);
     if (device.is_canary) continue;
     const double own = static_cast<double>(one.counts.trials) * ratio_of(device);
-    add_control(device, one.counts,
-                {controls.failures - static_cast<double>(one.counts.failures),
-                 controls.trials - own});
+    add_control(
+        device, one.counts,
+        {controls.failures - static_cast<double>(one.counts.failures), controls.trials - own});
   }
 }
 

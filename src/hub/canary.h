@@ -113,7 +113,7 @@ class CanaryComparison {
   std::vector<Epoch> epochs_;
   double known_ = 0;    // failures that are as much as what the fleet tells of a device
   double scatter_ = 1;  // dispersion() at the last look
-  Surprise within_;   // looks
+  Surprise within_;     // looks
   Judgement last_;
 };
 

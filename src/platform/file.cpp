@@ -147,8 +147,13 @@ Status move_file(const std::string& from, const std::string& to) {
 
 Status make_folders(const std::string& path) {
   std::error_code error;
+  std::vector<std::filesystem::path> made;
+  for (std::filesystem::path next = path; !next.empty() && !std::filesystem::exists(next, error);
+       next = next.parent_path())
+    made.push_back(next);
   std::filesystem::create_directories(path, error);
   if (error) return os_error(path, "make the folder", error.value());
+  for (const std::filesystem::path& folder : made) sync_parent(folder.string());
   return {};
 }
 

@@ -569,6 +569,8 @@ class Release(unittest.TestCase):
                          {"format": 1, "floors": {"levels": "1.2.0", "other": "0.1.0-rc.1"}})
         listed = json.loads(self.polder("repo", "show", "repo", "--json"))["targets"]
         self.assertEqual(listed["floors.json"], "targets")
+        self.assertEqual(json.loads(self.polder("repo", "show", "repo", "--json"))["floors"],
+                         {"levels": "1.2.0", "other": "0.1.0-rc.1"})
         self.assertIn("floors only rise",
                       self.polder("repo", "floor", "repo", "levels", "1.1.9", status=1))
         for name, version in (("a/b", "1.0.0"), ("levels", "1"), ("levels", "1.0.0+build")):
@@ -612,6 +614,14 @@ class Release(unittest.TestCase):
                           "retry": 2, "shadow": True})
         self.assertEqual(json.loads(self.target("assignments/default.json"))["device"], "default")
         self.assertIn("good", self.polder("repo", "verify", "repo"))
+        # What there is, for people and as JSON.
+        shown = self.polder("repo", "show", "repo")
+        for line in ("  levels: 1.2.0\n", "  assigned to every other device: levels=1.2.0\n",
+                     "  assigned to cam-12: levels=1.2.0, in shadow first, not before 2030-01-01T"):
+            self.assertIn(line, shown)
+        shown = json.loads(self.polder("repo", "show", "repo", "--json"))
+        self.assertEqual(shown["releases"], {"levels": ["1.2.0"]})
+        self.assertEqual([one["device"] for one in shown["assignments"]], ["cam-12", "default"])
         for words in (["cam-1", "levels=1.3.0"], ["cam-1", "levels"], ["../x", "levels=1.2.0"],
                       ["cam-1", "levels=1.2.0", "levels=1.2.0"], ["cam-1", "levels=1"]):
             with self.subTest(words=words):

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/repo/changes.h"
 #include "cli/repo/common.h"
+#include "cli/repo/contents.h"
 #include "cli/repo/expiry.h"
 #include "platform/file.h"
 #include "platform/folder.h"
@@ -32,6 +33,7 @@ Result<int> show(const Args& args) {
   TRY_VALUE(const auto changes, repository.changes());
   TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
   TRY_VALUE(const auto targets, repository.targets());
+  TRY_VALUE(const Contents contents, Contents::of(repository, targets));
   std::vector<trust::tuf::RoleState> roles;
   auto published = repository.roles();
   if (published) roles = *std::move(published);
@@ -55,6 +57,9 @@ Result<int> show(const Args& args) {
                                         {"roles", std::move(role_list)},
                                         {"warnings", expiring_json(warnings)},
                                         {"targets", std::move(target_list)},
+                                        {"releases", contents.releases_json()},
+                                        {"floors", contents.floors_json()},
+                                        {"assignments", contents.assignments_json()},
                                         {"key_names", names.json()},
                                         {"changes", changes_json(changes)},
                                         {"staged", staged_json(staged)}})
@@ -69,6 +74,7 @@ Result<int> show(const Args& args) {
                role.version, role.threshold, role.keys, role.targets,
                trust::tuf::time_text(role.expires_s), days_left(role.expires_s, now_s));
   }
+  fmt::print("{}", contents.text());
   print_expiring(stdout, warnings);
   if (staged.empty()) return 0;
   print_changes(stdout, changes, names);
@@ -159,8 +165,8 @@ Result<int> verify(const Args& args) {
 const Command kRepoShow = {
     .name = "repo show",
     .summary =
-        "Shows a repository: roles, versions, how long they hold, what is staged and what that "
-        "changes.",
+        "Shows a repository: roles and how long they hold, releases, floors, what devices are "
+        "assigned, what is\nstaged and what that changes.",
     .arguments = "FOLDER",
     .example = "  polder repo show repo",
     .options = kShowOptions,

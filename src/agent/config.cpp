@@ -410,6 +410,11 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
       return fail(Code::kInvalid, "{}: {}: {}", identity.place(name), name, uri.error().message);
     if (uri->place == trust::KeyPlace::kFile && uri->path.front() != '/')
       return relative_path(identity, name, uri->path);
+    if (uri->place == trust::KeyPlace::kPkcs11 && key == &config.decryption_key)
+      return fail(Code::kInvalid,
+                  "{}: {}: 'file:PATH' or 'tpm:0x81000003' expected: a key on a token opens no "
+                  "sealed models",
+                  identity.place(name), name);
   }
   TRY_VALUE(config.pin_file, path_of(identity, "pin_file"));
   return {};

@@ -81,6 +81,8 @@ TEST(Config, ErrorsSayWhereAndWhat) {
       {"[identity]\nkey = \"file:key.pem\"", "polderd.toml:4: [identity]: key: a path from '/'"},
       {"[identity]\nkey = \"key.pem\"", "'key.pem' found"},
       {"[identity]\ndecryption_key = \"file:d.pem\"", "polderd.toml:4: [identity]: decryption_key"},
+      {"[identity]\ndecryption_key = \"pkcs11:token=t;object=k\"",
+       "decryption_key: 'file:PATH' or 'tpm:0x81000003' expected"},
       {"[identity]\npin_file = \"pin\"", "polderd.toml:4: [identity]: pin_file: a path from '/'"},
       {"[network]\nca_file = \"ca.pem\"", "polderd.toml:4: [network]: ca_file: a path from '/'"},
       {"repository = \"ftp://x\"", "repository"},

@@ -7,6 +7,7 @@
 #include "agent/status_words.h"
 #include "base/fail.h"
 #include "base/text.h"
+#include "trust/key_uri.h"
 
 namespace polder::agent {
 
@@ -35,6 +36,7 @@ bool is_for_owner(const Error& error) {
 }
 
 std::string key_advice(const Config& config, const Error& error) {
+  if (says(error, "chown ")) return "run that command as root; keep the key: it is this device";
   if (is_for_owner(error)) return kAsOwner;
   if (says(error, kPinRefused) || says(error, "wrong PIN") || says(error, "wrong passphrase"))
     return "put the right PIN into " + (config.pin_file.empty()
@@ -151,7 +153,14 @@ void judge_agent(Findings& out, const Facts& facts) {
 }
 
 void judge_identity(Findings& out, const Facts& facts) {
-  if (facts.identity.ok()) return add(out, Level::kGood, "identity: the key is there");
+  if (facts.identity.ok()) {
+    const auto uri = trust::KeyUri::parse(facts.config.key_uri());
+    const bool is_on_token = uri.ok() && uri->place == trust::KeyPlace::kPkcs11;
+    return add(out, Level::kGood,
+               is_on_token ? "identity: not tried: a token locks itself after wrong PINs; polderd "
+                             "tries it"
+                           : "identity: the key is there");
+  }
   const Error& error = facts.identity.error();
   add(out, Level::kWrong, "identity: " + error.message, key_advice(facts.config, error));
 }

@@ -31,7 +31,7 @@ struct Facts {
   Result<AgentState> state{AgentState()};
   std::optional<Live> live;
   bool is_running = false;                // an agent holds the lock
-  Status identity;                        // whether the key can be used
+  Status identity;                        // whether the key can be used, or its token asked
   Status repository;                      // whether something is there
   Status root;                            // whether there is a root to trust
   Status audit;                           // whether the audit log can go on; kNotFound: none yet

@@ -101,6 +101,18 @@ TEST(Doctor, EveryFaultIsNamedWithAdvice) {
   wrong([](Facts& f) { f.unproven_settings = {"people"}; }, "[pipeline.people] cannot be verified");
 }
 
+TEST(Doctor, SaysOfATokenThatItWasNotTried) {
+  const auto said = [](const char* key) {
+    Facts facts = good_facts();
+    facts.config.key = key;
+    for (const Finding& finding : diagnose(facts))
+      if (finding.what.starts_with("identity: ")) return finding.what;
+    return std::string();
+  };
+  EXPECT_EQ(said("/etc/polderd/key.pem"), "identity: the key is there");
+  EXPECT_NE(said("pkcs11:object=device").find("not tried"), std::string::npos);
+}
+
 // What is wrong, and a word of what is to be done, by whom.
 TEST(Doctor, EachCauseHasItsAdvice) {
   struct Case {
@@ -138,6 +150,8 @@ TEST(Doctor, EachCauseHasItsAdvice) {
        "sudo -u polderd polderd doctor", Level::kWrong, "/media/stick"},
       {identity(Code::kDenied, "key.pem: cannot open: Permission denied"),
        "sudo -u polderd polderd doctor"},
+      {identity(Code::kDenied, "key.pem: cannot open: Permission denied; chown 7 'key.pem'"),
+       "keep the key"},
       {identity(Code::kUnavailable, "the PIN in /etc/pin " + refused), "pin_file"},
       {identity(Code::kDenied, "cannot log in: wrong PIN"), "pin_file"},
       {identity(Code::kNotFound, "no key"), "polderd identity create"},

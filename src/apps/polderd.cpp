@@ -64,8 +64,10 @@ constexpr Command kCommands[] = {
      kCheckOptions, check_command},
     {"status", "Says what runs, what is under way and what failed.", "  polderd status --json",
      kShowOptions, status_command},
-    {"doctor", "Says what is wrong and what to do. Exit status 1 when something is.",
-     "  polderd doctor", kShowOptions, doctor_command},
+    {"doctor",
+     "Says what is wrong and what to do. Exit status 1 when something is. It is for the user whom "
+     "the folder\nbelongs to, as the other ones who ask cannot judge its keys.",
+     "  sudo -u polderd polderd doctor", kShowOptions, doctor_command},
     {"identity create",
      "Makes the device's key where the configuration says: in a file, on a PKCS#11 token or in the "
      "TPM.\nIt never leaves it.",

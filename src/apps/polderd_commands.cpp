@@ -410,6 +410,7 @@ Result<int> status_command(const Args& args) {
 
 Result<int> doctor_command(const Args& args) {
   TRY_VALUE(const Home home, Home::look(args));
+  TRY(home.check_user());
   const std::vector<Finding> findings = diagnose(home.facts());
   constexpr const char* kLevels[] = {"good", "warning", "wrong"};
   bool wrong = false;
@@ -442,6 +443,7 @@ Result<int> identity_create_command(const Args& args) {
 
 Result<int> identity_show_command(const Args& args) {
   TRY_VALUE(const Home home, Home::look(args));
+  TRY(home.check_user());
   KeyPassphrase passphrase(args, home.config);
   TRY_VALUE(const Identity identity, passphrase.identity(home));
   TRY(print_identity(identity, args.has("--json")));
@@ -450,6 +452,7 @@ Result<int> identity_show_command(const Args& args) {
 
 Result<int> identity_csr_command(const Args& args) {
   TRY_VALUE(const Home home, Home::look(args));
+  TRY(home.check_user());
   KeyPassphrase passphrase(args, home.config);
   TRY_VALUE(const std::unique_ptr<trust::Signer> signer, passphrase.open_signer(home));
   TRY_VALUE(const std::string pem, trust::certificate_request(*signer, home.config.device));

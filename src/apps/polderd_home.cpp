@@ -56,6 +56,14 @@ std::string quoted_user(const std::string& name) {
   return name.starts_with('#') ? "\\" + name : name;
 }
 
+// With the user who may read the folder, for another one who may not.
+Error with_user(Error error, const std::string& folder) {
+  const auto owner = owner_of(folder);
+  if (error.code == Code::kDenied && owner.ok() && !owner->is_us)
+    error.message += fmt::format("; 'sudo -u {} polderd ...'", quoted_user(owner->name));
+  return error;
+}
+
 // A device without a repository.
 class NoMetadata final : public trust::tuf::Fetcher {
  public:
@@ -105,19 +113,24 @@ Result<Home> Home::look(const command_line::Args& args) {
     home.storage = std::make_unique<StorageOverlay>(nullptr);
     return home;
   }
-  TRY_VALUE(home.storage, DiskStorage::at(home.config.folder));
+  auto storage = DiskStorage::at(home.config.folder);
+  if (!storage.ok()) return with_user(std::move(storage).error(), home.config.folder);
+  home.storage = std::move(*storage);
   return home;
 }
 
-Result<std::unique_ptr<StorageLock>> Home::lock() const {
+Status Home::check_user() const {
   const auto owner = owner_of(config.folder);
-  if (!owner.ok()) return Error(owner.error());
-  if (!owner->is_us) {
-    return fail(Code::kDenied,
-                "{}: belongs to the user {}, who could not read what another one writes there: "
-                "'sudo -u {} polderd ...'",
-                config.folder, owner->name, quoted_user(owner->name));
-  }
+  if (!owner.ok()) return owner.error().code == Code::kNotFound ? Status() : owner.error();
+  if (owner->is_us) return {};
+  return fail(Code::kDenied,
+              "{}: belongs to the user {}, whose keys and files no other one reads or writes: "
+              "'sudo -u {} polderd ...'",
+              config.folder, owner->name, quoted_user(owner->name));
+}
+
+Result<std::unique_ptr<StorageLock>> Home::lock() const {
+  TRY(check_user());
   auto lock = storage->lock(kLockName);
   // Those who only ask whether it is taken hold it for a moment.
   SystemClock clock;

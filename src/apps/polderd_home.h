@@ -37,8 +37,11 @@ struct Home {
   // For a question: nothing is made. A folder that is not there is as an empty one.
   static Result<Home> look(const command_line::Args& args);
   // To be held by whoever changes something. Errors: kUnavailable while another polderd works here;
-  // kDenied for another user than the folder's.
+  // those of check_user().
   Result<std::unique_ptr<StorageLock>> lock() const;
+  // Keys and what is written are the folder's user's alone. Errors: kDenied for another user, root
+  // too, with how to become that one. Fine where there is no folder yet.
+  Status check_user() const;
   bool is_running() const;
   // How often the program in the slot of the runtime was started since it last ran for a while,
   // this time included; 1 where that cannot be kept.

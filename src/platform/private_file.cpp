@@ -44,10 +44,22 @@ Status check_private(const struct stat& info, const std::string& path) {
   }
   if (info.st_uid != ::geteuid() && info.st_uid != 0) {
     return fail(Code::kDenied,
-                "{}: this file belongs to another user (uid {}), who can change it: chown {} {}",
-                path, info.st_uid, ::geteuid(), quoted(path));
+                "{}: this file belongs to another user (uid {}), who can change it: be that user "
+                "(sudo -u '#{}' ...)",
+                path, info.st_uid, info.st_uid);
   }
   return {};
+}
+
+// What cannot be opened. A private file of another user has to change hands.
+Error cannot_open(const std::string& path, bool is_private) {
+  Error error = os_error(path, "open", errno);
+  struct stat info {};
+  if (is_private && error.code == Code::kDenied && ::stat(path.c_str(), &info) == 0 &&
+      info.st_uid != ::geteuid())
+    error.message +=
+        fmt::format("; where it is to be this user's: chown {} {}", ::geteuid(), quoted(path));
+  return error;
 }
 
 // A complete file beside its place, removed unless it has been moved there.
@@ -106,7 +118,7 @@ Error taken(const std::string& path) {
 Result<std::size_t> read_into(const std::string& path, std::span<char> into, bool is_private) {
   // Without blocking: a pipe that nobody writes to is refused like any other.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return os_error(path, "open", errno);
+  if (file.get() < 0) return cannot_open(path, is_private);
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return os_error(path, "stat", errno);
   if (!S_ISREG(info.st_mode)) {

@@ -12,8 +12,9 @@ namespace polder {
 
 // Reads the whole file into the caller's memory, without a copy elsewhere; returns its size.
 // Errors: kDenied when its group or others may read or write it (other than a credential of
-// systemd: root's, of mode 0440), with the command that mends it, or when it is neither this user's
-// nor root's; kNotFound; kExhausted when it does not fit; kInvalid when it is no regular file; kIo.
+// systemd: root's, of mode 0440) or this user may not, with the command that mends it, or when it
+// is neither this user's nor root's; kNotFound; kExhausted when it does not fit; kInvalid when it
+// is no regular file; kIo.
 Result<std::size_t> read_private_file(const std::string& path, std::span<char> into);
 
 // The same of a file that anybody may read.

@@ -89,6 +89,7 @@ TEST_F(PrivateFile, OfAnotherUserIsRefused) {
   ASSERT_TRUE(create_private_file(path("a"), "secret").ok());
   ASSERT_EQ(::chown(path("a").c_str(), 12345, 0), 0);
   EXPECT_NE(text("a").find("belongs to another user (uid 12345)"), std::string::npos) << text("a");
+  EXPECT_EQ(text("a").find("chown"), std::string::npos) << "its user would lose it";
 }
 
 TEST_F(PrivateFile, TooLargeAPipeOrAFolderIsRefused) {

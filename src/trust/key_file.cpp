@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "platform/private_file.h"
+#include "platform/random_access.h"
 #include "trust/signer.h"
 
 namespace polder::trust {
@@ -202,8 +203,8 @@ Result<OwnedKey> read_private_key(const std::string& path, PassphraseSource& pas
   const auto size = read_private_file(path, text.span());
   if (!size.ok()) {
     // Only of a private key it matters who else reads it.
-    const bool is_key = size.error().code != Code::kDenied || holds_private_key(path);
-    return is_key ? size.error() : no_key(path);
+    const bool is_shared = size.error().code == Code::kDenied && open_readable(path).ok();
+    return is_shared && !holds_private_key(path) ? no_key(path) : size.error();
   }
   text.shrink(*size);
   return parse_private_key(text.view(), path, passphrase);

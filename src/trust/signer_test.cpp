@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -138,6 +139,20 @@ TEST_F(SignerTest, FilesThatOthersReadAreRefusedWithTheCommandThatMendsThem) {
   }
   ::chmod(path("it's.pem").c_str(), 0400);
   EXPECT_TRUE(open_signer(path("it's.pem"), none).ok());
+}
+
+TEST_F(SignerTest, AKeyThatThisUserMayNotReadIsStillAKey) {
+  if (::geteuid() != 0) GTEST_SKIP() << "becomes another user";
+  NoPassphrase none;
+  ASSERT_TRUE(create_key(path("key.pem"), Scheme::kEd25519, none).ok());
+  ::chmod(folder_.c_str(), 0755);
+  ASSERT_EQ(::seteuid(65534), 0);
+  const Error error = error_of(path("key.pem"));
+  ASSERT_EQ(::seteuid(0), 0);
+  EXPECT_EQ(error.code, Code::kDenied);
+  EXPECT_NE(error.message.find("Permission denied"), std::string::npos) << error.message;
+  EXPECT_NE(error.message.find("chown 65534 '" + path("key.pem")), std::string::npos)
+      << error.message;
 }
 
 TEST_F(SignerTest, WhatIsNoPrivateKeyIsNamed) {

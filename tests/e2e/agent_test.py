@@ -450,9 +450,38 @@ class Agent(Device):
         nobody = pwd.getpwuid(65534).pw_name
         self.device.mkdir(exist_ok=True)
         os.chown(self.device, 65534, 65534)
-        for words in (["run"], ["check", "--install"], ["identity", "create"]):
+        # Of keys root would judge otherwise than their user.
+        for words in (["run"], ["check", "--install"], ["identity", "create"], ["identity", "show"],
+                      ["identity", "csr"], ["doctor"]):
             self.assertIn(f"sudo -u {nobody} polderd", self.refused(*words))
         self.assertEqual(list(self.device.iterdir()), [])
+        self.agent("status")
+
+    @unittest.skipUnless(os.geteuid() == 0, "changes its user")
+    def test_a_user_is_told_what_it_may_not_read(self):
+        nobody = 65534
+        program = shutil.copy(POLDERD, self.scratch)
+
+        def ask(*words):
+            done = subprocess.run([program, *words, "--config", self.scratch / "polderd.toml"],
+                                  capture_output=True, text=True, timeout=60, user=nobody,
+                                  group=nobody, extra_groups=[])
+            return done.stdout + done.stderr
+
+        self.agent("identity", "create")
+        for path in [self.scratch, *self.scratch.rglob("*")]:
+            os.chown(path, nobody, nobody)
+        self.assertIn("identity: the key is there", ask("doctor"))
+        key = self.device / "identity" / "key.pem"
+        os.chown(key, 0, 0)
+        said = ask("doctor")
+        self.assertIn(f"Permission denied; where it is to be this user's: chown {nobody} '{key}'",
+                      said)
+        self.assertIn("keep the key", said)
+        self.assertNotIn("another key", said)
+        self.device.chmod(0o700)
+        os.chown(self.device, 0, 0)
+        self.assertIn("Permission denied; 'sudo -u root polderd ...'", ask("status"))
 
     @unittest.skipUnless(os.geteuid() == 0, "changes its user")
     def test_others_of_its_user_cannot_read_the_agent(self):

@@ -440,6 +440,7 @@ void Driver::check() {
     return;
   }
   check_error_.clear();
+  checked_well_s_ = now_s();
   check_note_ = std::move(found->note);
   check_errors_.clear();
   refusals_ = std::move(found->refusals);
@@ -538,9 +539,10 @@ void Driver::note_end() {
 // and again after each failure.
 bool Driver::watch() {
   const UnitHealth health = parts_.runner.health(state_.update->unit);
-  if (health.health == Health::kFailed) {
+  // A crash loop counts here, whether or not it runs now.
+  if (health.health == Health::kFailed || health.is_crash_loop) {
     tell({.kind = is_to_blame(health) ? EventKind::kRejected : EventKind::kFailed,
-          .reason = health.reason});
+          .reason = health.reason.empty() ? "crash loop" : health.reason});
     return false;
   }
   const bool has_failed = health.failed_start != std::exchange(failed_start_, health.failed_start);
@@ -583,6 +585,9 @@ void Driver::finish() {
   if (!unit.in(update.slot)) status = parts_.releases.clear(update.unit, update.slot);
   if (status.ok()) status = parts_.releases.tidy(state_);
   if (!status.ok()) record(trust::Act::kNote, update.release.text(), status.error().message);
+  const ReleaseId* back = state_.phase == Phase::kRollBack ? unit.running() : nullptr;
+  if (back && !damaged_.contains(update.unit))
+    record(trust::Act::kNote, update.release.text(), "rolled back to " + back->version.text());
   // Whatever else there is to install is not kept waiting.
   if (state_.phase == Phase::kCommit) next_check_us_ = 0;
   tell({.kind = status.ok() ? EventKind::kDone : EventKind::kFailed,

@@ -72,6 +72,7 @@ struct UnitHealth {
   Health health = Health::kStarting;
   std::string reason;             // kFailed; of kWell what is worth a word
   std::optional<Code> code = {};  // of it, where there is one
+  // Crashed again and again of late; kWell: it runs now all the same.
   bool is_crash_loop = false;
   std::uint64_t failed_start = 0;  // which start failed last; 0: none
 };
@@ -187,6 +188,8 @@ class Driver {
   // Of the last check; empty: it went well, or there was none.
   const std::string& check_error() const { return check_error_; }
   bool has_checked() const { return has_checked_; }
+  // When a check went well last, since 1970; 0: not since the start.
+  std::int64_t checked_well_s() const { return checked_well_s_; }
   // Why the active slot of a unit is not run, until it is mended; empty: it is.
   std::string damage(const std::string& unit) const;
   // The time that is believed, since 1970.
@@ -243,6 +246,7 @@ class Driver {
   bool has_read_repository_ = false;  // this very process
   bool has_checked_ = false;
   std::string check_error_, check_note_;
+  std::int64_t checked_well_s_ = 0;
   std::vector<Refusal> refusals_;
   std::set<std::string> recorded_;              // refusals: each once
   std::set<std::string> check_errors_;          // recorded since the last check that went well

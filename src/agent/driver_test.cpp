@@ -381,6 +381,33 @@ TEST_F(DriverTest, TheDevicesOwnTroubleBlamesNoRelease) {
   }
 }
 
+// However well it has run since.
+TEST_F(DriverTest, ACrashLoopInATrialCountsThoughItRunsAgain) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0")}};
+  runner.bad_version = "2.0.0";
+  runner.has_recovered = true;
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_EQ(agent.state().bad.size(), 1u);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  EXPECT_EQ(std::ranges::count(occurred, "rolled back to 1.0.0", &Occurrence::text), 1);
+}
+
+TEST_F(DriverTest, SaysWhenACheckWentWellLast) {
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  EXPECT_EQ(agent.checked_well_s(), 0);
+  settle(agent);
+  EXPECT_EQ(agent.checked_well_s(), kNow);
+  wall.set_s(kNow + 100);
+  releases.check_error = {Code::kUnavailable, "no network"};
+  settle(agent);
+  EXPECT_EQ(agent.checked_well_s(), kNow);
+  EXPECT_EQ(agent.check_error(), "no network");
+}
+
 // It names files of this device.
 TEST_F(DriverTest, WhatADeviceIsNotSetUpForIsToldOnceAndStays) {
   install("1.0.0");

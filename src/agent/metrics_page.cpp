@@ -124,10 +124,33 @@ void write_signals(PrometheusText& to, const Units& units) {
   }
 }
 
+void write_one(PrometheusText& to, const char* name, const char* type, const char* help,
+               double value) {
+  to.metric(name, type, help);
+  to.sample({}, value);
+}
+
+void write_updates(PrometheusText& to, const AgentState& state, const UpdateStanding& now) {
+  write_one(to, "polder_bad_releases", "gauge",
+            "Releases that failed here and are not tried again.", double(state.bad.size()));
+  write_one(to, "polder_roll_backs_total", "counter", "Updates that were rolled back.",
+            double(now.roll_backs));
+  write_one(to, "polder_refusals", "gauge", "Releases that the last good check refused.",
+            double(now.refusals));
+  write_one(to, "polder_check_failed", "gauge", "1 when the last check of the repository failed.",
+            now.is_check_failed ? 1 : 0);
+  write_one(to, "polder_check_success_timestamp_seconds", "gauge",
+            "When a check went well last; 0: not since the start.", double(now.checked_well_s));
+  if (now.free_bytes)
+    write_one(to, "polder_free_bytes", "gauge", "Free in the agent's folder.",
+              double(*now.free_bytes));
+  write_one(to, "polder_audit_log_signed", "gauge", "1 when the audit log is kept and signed.",
+            now.is_audit_signed ? 1 : 0);
+}
+
 void write_reports(PrometheusText& to, const ReporterStanding& now) {
   const auto gauge = [&](const char* name, const char* help, double value) {
-    to.metric(name, "gauge", help);
-    to.sample({}, value);
+    write_one(to, name, "gauge", help, value);
   };
   gauge("polder_reports_waiting", "Reports that wait on the disk.", double(now.waiting_reports));
   gauge("polder_reports_waiting_bytes", "What they take.", double(now.waiting_bytes));
@@ -139,8 +162,7 @@ void write_reports(PrometheusText& to, const ReporterStanding& now) {
   to.sample({{"kind", "lifecycle"}}, double(now.drops.lifecycle));
   to.sample({{"kind", "metrics"}}, double(now.drops.metrics));
   const auto counter = [&](const char* name, const char* help, std::uint64_t value) {
-    to.metric(name, "counter", help);
-    to.sample({}, double(value));
+    write_one(to, name, "counter", help, double(value));
   };
   counter("polder_reports_lost_total", "Reports that could not be written.", now.lost);
   counter("polder_sent_bytes_total", "Bodies of reports that left the device.", now.sent_bytes);
@@ -155,6 +177,7 @@ std::string metrics_page(const MetricsFacts& facts) {
   write_units(to, facts);
   write_totals(to, facts.reporter.totals());
   write_signals(to, facts.reporter.totals());
+  write_updates(to, facts.state, facts.updates);
   write_reports(to, facts.reporter.now());
   return to.text();
 }

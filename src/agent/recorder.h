@@ -49,6 +49,8 @@ class Recorder {
 
   void add(const Occurrence& what);
   void poll();
+  // What is recorded is signed.
+  bool is_signed() const { return signer_ && trouble().what.empty(); }
   const RecordTrouble& trouble() const {
     return unrecorded_.what.empty() ? unsigned_ : unrecorded_;
   }

@@ -42,6 +42,7 @@ void Supervisor::run(proto::Start start, ReleaseNames names, FillKeys fill_keys,
   code_.reset();
   by_shadow_ = false;
   starts_ = 0;
+  last_life_us_ = 0;
   start_child();
 }
 
@@ -109,6 +110,12 @@ void Supervisor::poll() {
     crash_loop_ = false;
     crashes_in_a_row_ = 0;
   }
+}
+
+bool Supervisor::has_recovered() const {
+  if (phase_ != WorkerPhase::kRunning) return phase_ == WorkerPhase::kEnded;
+  const std::int64_t life_us = clock_.now_us() - running_since_us_;
+  return life_us >= policy_.recovered_ms * 1000 && life_us > last_life_us_;
 }
 
 // Takes what has come. A message that may not be ends the worker.
@@ -254,6 +261,7 @@ void Supervisor::crash(std::string reason, std::optional<Code> code) {
   total_.add_crash(code);
   window_.add_crash(code);
   const std::int64_t now_us = clock_.now_us();
+  last_life_us_ = phase_ == WorkerPhase::kRunning ? now_us - running_since_us_ : 0;
   crash_times_us_.push_back(now_us);
   while (crash_times_us_.front() < now_us - policy_.crash_window_ms * 1000 ||
          int(crash_times_us_.size()) > std::max(policy_.crashes, 1))

@@ -63,7 +63,10 @@ class Supervisor {
   void poll();
 
   WorkerPhase phase() const { return phase_; }
+  // Until it has run for WorkerPolicy::crash_window_ms, for who judges its release.
   bool is_crash_loop() const { return crash_loop_; }
+  // It runs, or has come to its end, and whatever it failed of seems to be over.
+  bool has_recovered() const;
   // The device could not start it, so often in a row as makes a crash loop; reason() says why.
   bool is_hindered() const { return hindered_in_a_row_ >= std::max(policy_.crashes, 1); }
   // Starts that failed since it last ran well for long.
@@ -127,6 +130,7 @@ class Supervisor {
   std::uint64_t failed_start_ = 0;
   int crashes_in_a_row_ = 0, hindered_in_a_row_ = 0;
   std::deque<std::int64_t> crash_times_us_;
+  std::int64_t last_life_us_ = 0;  // how long it ran before its last crash
   std::int64_t started_us_ = 0, running_since_us_ = 0, heard_us_ = 0, next_start_us_ = 0;
   std::optional<proto::Ready> names_;
   std::optional<proto::Ended> ended_;

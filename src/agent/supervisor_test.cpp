@@ -352,6 +352,35 @@ TEST_F(Times, ACrashLoopIsSaidAndLeft) {
   EXPECT_FALSE(supervisor_->is_crash_loop());
 }
 
+// It runs for 30 s and longer than before its last crash; the loop is kept for longer.
+TEST_F(Times, OneThatRunsForLongerThanBeforeHasRecovered) {
+  const auto run_s = [&](int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      say(proto::Heartbeat{});
+      pass_ms(1000);
+    }
+  };
+  start();
+  for (int i = 0; i < policy_.crashes; ++i) {
+    run_s(40);
+    kill_worker();
+    EXPECT_FALSE(supervisor_->has_recovered());
+    pass_ms(policy_.longest_wait_ms);
+  }
+  run_s(40);
+  EXPECT_FALSE(supervisor_->has_recovered());
+  run_s(1);
+  EXPECT_TRUE(supervisor_->has_recovered());
+  EXPECT_TRUE(supervisor_->is_crash_loop());
+  kill_worker();
+  EXPECT_FALSE(supervisor_->has_recovered());
+  start();
+  run_s(29);
+  EXPECT_FALSE(supervisor_->has_recovered());
+  run_s(1);
+  EXPECT_TRUE(supervisor_->has_recovered());
+}
+
 TEST_F(Times, CrashesThatAreFarApartAreNoLoop) {
   start();
   for (int i = 0; i < 10; ++i) {

@@ -87,8 +87,9 @@ class FakeReleases final : public Releases {
 class FakeRunner final : public Runner {
  public:
   Error probe_error{Code::kIo, ""};
-  std::string bad_version;    // its health is bad
-  bool is_crash_loop = true;  // for that
+  std::string bad_version;     // its health is bad
+  bool is_crash_loop = true;   // for that
+  bool has_recovered = false;  // of that
   std::optional<Code> bad_code;
   std::vector<ReleaseId> runs;       // all that were begun
   std::set<std::string> unopenable;  // versions
@@ -122,6 +123,8 @@ class FakeRunner final : public Runner {
   UnitHealth health(const std::string& unit) override {
     const auto found = running.find(unit);
     if (found == running.end()) return {};
+    if (found->second.version.text() == bad_version && has_recovered)
+      return {.health = Health::kWell, .code = bad_code, .is_crash_loop = is_crash_loop};
     if (found->second.version.text() == bad_version)
       return {Health::kFailed, "it crashes", bad_code, is_crash_loop};
     return {.health = Health::kWell, .failed_start = failed_start};

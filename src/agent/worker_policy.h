@@ -20,6 +20,8 @@ struct WorkerPolicy {
   // So many in that time are a crash loop.
   int crashes = 4;
   std::int64_t crash_window_ms = 600'000;
+  // Running for so long, and longer than the last time, it has recovered.
+  std::int64_t recovered_ms = 30'000;
   // Of its messages; a worker that says more is ended.
   int messages_per_s = 500, message_burst = 2'000;
   // Of what its sinks write; a worker that writes more is ended.

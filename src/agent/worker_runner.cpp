@@ -306,8 +306,13 @@ void WorkerRunner::poll() {
     const std::string told =
         reason.empty() ? ""
                        : fmt::format("{} (start {})", reason, worker.supervisor->failed_start());
+    if (worker.has_failed && worker.supervisor->has_recovered()) {
+      worker.has_failed = false;
+      if (happened_) happened_({trust::Act::kNote, worker.release.text(), "runs again"});
+    }
     if (told == worker.told) continue;
     worker.told = told;
+    worker.has_failed = !told.empty();
     if (!told.empty() && happened_)
       happened_({.act = trust::Act::kWorkerFailed,
                  .object = worker.release.text(),
@@ -329,13 +334,15 @@ UnitHealth WorkerRunner::health(const std::string& unit) {
     const bool is_meant = config_.without_pipeline.contains(unit);
     return {Health::kWell, is_meant ? "" : "nothing runs: this release has no pipeline"};
   }
-  if (supervisor->is_crash_loop())
+  if (supervisor->is_crash_loop() && !supervisor->has_recovered())
     return {Health::kFailed, "crash loop: " + supervisor->reason(), supervisor->code(), true};
   if (supervisor->is_hindered())
     return {Health::kFailed, "cannot be started: " + supervisor->reason(), supervisor->code()};
   const WorkerPhase phase = supervisor->phase();
   const bool well = phase == WorkerPhase::kRunning || phase == WorkerPhase::kEnded;
   return {.health = well ? Health::kWell : Health::kStarting,
+          .code = supervisor->code(),
+          .is_crash_loop = supervisor->is_crash_loop(),
           .failed_start = supervisor->failed_start()};
 }
 

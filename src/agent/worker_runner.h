@@ -55,6 +55,7 @@ class WorkerRunner final : public Runner, public UnitSource {
     ReleaseId release;
     std::optional<Shadow> shadow;  // the release that runs beside
     std::string told;              // the last failure that was told
+    bool has_failed = false;       // told, and not that it runs again
     std::string problem;           // why it cannot be started at all; empty: it can
   };
 

@@ -181,7 +181,8 @@ class Agent {
     telemetry_ = std::make_unique<Telemetry>(
         home_.config,
         ReporterParts{*home_.storage, clock_, believed_, *runner_, *runner_,
-                      [](const std::string& text) { log(text); }, "/sys", random_.bits()});
+                      [](const std::string& text) { log(text); }, "/sys", random_.bits()},
+        [this] { return updates(); });
     driver_ = std::make_unique<Driver>(
         home_.config, Policy{},
         DriverParts{*home_.storage, *releases_, *runner_, clock_, wall_,
@@ -194,8 +195,20 @@ class Agent {
     return {};
   }
 
+  // For the page of metrics, which is shown once there is a driver.
+  UpdateStanding updates() const {
+    const auto free = home_.storage->free_bytes();
+    return {.roll_backs = roll_backs_,
+            .refusals = driver_->refusals().size(),
+            .checked_well_s = driver_->checked_well_s(),
+            .is_check_failed = !driver_->check_error().empty(),
+            .free_bytes = free.ok() ? std::optional(*free) : std::nullopt,
+            .is_audit_signed = record_->is_signed()};
+  }
+
   void happened(const Occurrence& what) {
     log(with_name(what.object, what.text));
+    if (what.act == trust::Act::kUpdateRolledBack) ++roll_backs_;
     record_->add(what);
     telemetry_->reporter().note(what);
   }
@@ -218,6 +231,7 @@ class Agent {
   std::unique_ptr<Telemetry> telemetry_;
   std::unique_ptr<Driver> driver_;
   std::int64_t checked_s_ = 0;
+  std::uint64_t roll_backs_ = 0;
   Live published_;
   std::int64_t say_alive_us_ = 0, proven_us_ = clock_.now_us() + kProvenUs;
   bool is_proven_ = false;

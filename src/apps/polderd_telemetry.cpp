@@ -61,7 +61,7 @@ std::optional<Page> Telemetry::page(std::string_view target, const AgentState& s
   reporter_.absorb();
   const telemetry::Readings readings = telemetry::read_sensors(parts_.sysfs);
   return Page{telemetry::kPrometheusType,
-              metrics_page({config_, state, reporter_, parts_.runner, readings})};
+              metrics_page({config_, state, reporter_, parts_.runner, readings, updates_()})};
 }
 
 }  // namespace polder::agent

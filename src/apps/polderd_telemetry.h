@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "agent/exporter.h"
 #include "agent/metrics_page.h"
@@ -17,8 +19,9 @@ namespace polder::agent {
 // Borrows all that is given by reference. Not thread-safe.
 class Telemetry {
  public:
-  Telemetry(const Config& config, const ReporterParts& parts)
-      : config_(config), parts_(parts), reporter_(config, parts) {}
+  using Updates = std::function<UpdateStanding()>;
+  Telemetry(const Config& config, const ReporterParts& parts, Updates updates)
+      : config_(config), parts_(parts), updates_(std::move(updates)), reporter_(config, parts) {}
 
   Reporter& reporter() { return reporter_; }
   // Why the page is not shown; empty: it is, or is not to be.
@@ -37,6 +40,7 @@ class Telemetry {
 
   const Config& config_;
   ReporterParts parts_;
+  Updates updates_;
   Reporter reporter_;
   bool is_online_ = false;
   std::int64_t next_open_us_ = 0;

@@ -126,7 +126,10 @@ class Telemetry(ReportingDevice):
                      "polder_unit_health", "polder_frames", "polder_encoded_bytes",
                      "polder_worker_starts", "polder_worker_crashes", "polder_stage_packets",
                      "polder_stage_latency_seconds", "polder_signal", "polder_reports_waiting",
-                     "polder_reports_dropped", "polder_sent_bytes", "polder_scraped_bytes"):
+                     "polder_reports_dropped", "polder_sent_bytes", "polder_scraped_bytes",
+                     "polder_bad_releases", "polder_roll_backs", "polder_refusals",
+                     "polder_check_failed", "polder_check_success_timestamp_seconds",
+                     "polder_free_bytes", "polder_audit_log_signed"):
             self.assertTrue(name in families or f"{name}_info" in families, name)
         latency = families["polder_stage_latency_seconds"]
         self.assertEqual(latency.type, "summary")

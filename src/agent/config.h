@@ -106,6 +106,9 @@ struct Config {
 // `file` names it in errors. Errors: kCorrupt for bad TOML; kInvalid, with the line and what to do.
 Result<Config> parse_config(std::string_view text, std::string_view file);
 Result<Config> read_config(const std::string& path);
+// What can be read of one that is wrong: `device`, '?' where not, and `folder`, its fallback where
+// not; for who only tells what is there.
+Config legible_config(std::string_view text);
 
 // Letters, digits, '.', '-' and '_'; at most kMaxDeviceIdBytes; '.' and '-' not in front.
 bool is_device_id(std::string_view id);

@@ -113,6 +113,18 @@ TEST(Config, ErrorsSayWhereAndWhat) {
   EXPECT_FALSE(parse_config("device = \"a\"\nmodels = [\"../m\"]", "polderd.toml").ok());
 }
 
+TEST(Config, OfAWrongOneDeviceAndFolderAreReadWhereTheyCanBe) {
+  Config config = legible_config(
+      "device = \"camera-17\" # here\nmodels = [\nfolder = \"/data/x\"\nx = = 1\n[output]\n"
+      "folder = \"/elsewhere\"\n");
+  EXPECT_EQ(config.device, "camera-17");
+  EXPECT_EQ(config.folder, "/data/x");
+  config = legible_config("device = 17\nfolder = \"data\"");
+  EXPECT_EQ(config.device, "?");
+  EXPECT_EQ(config.folder, legible_config("").folder);
+  EXPECT_EQ(config.folder, "/var/lib/polderd");
+}
+
 TEST(Config, OnlyModelsGoWithoutAPipeline) {
   const std::string text = "device = \"a\"\nmodels = [\"x\"]\nwithout_pipeline = ";
   EXPECT_TRUE(parse_config(text + "[\"x\"]\n", "f")->without_pipeline.contains("x"));

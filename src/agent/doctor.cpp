@@ -111,6 +111,8 @@ std::string state_advice(const Error& error) {
          "releases are then installed anew";
 }
 
+constexpr char kMendConfig[] = "mend polderd.toml, then 'systemctl reload polderd'";
+
 std::string health_advice(const std::string& name, const std::string& health) {
   const auto has = [&](std::string_view words) { return health.find(words) != health.npos; };
   if (has(kPinRefused) || has("pin_file"))
@@ -129,7 +131,9 @@ std::string health_advice(const std::string& name, const std::string& health) {
         "see what it reads (the camera, a file) and [pipeline.{}]; where that is "
         "right, publish a newer release",
         name);
-  if (has("polderd.toml:")) return "mend polderd.toml, then 'systemctl reload polderd'";
+  if (has("polderd.toml:") || has("the release's pipeline has no step") ||
+      has("that a device may set"))
+    return kMendConfig;
   return "'journalctl -u polderd' says more; a newer release replaces it";
 }
 
@@ -139,12 +143,22 @@ void add(Findings& out, Level level, std::string what, std::string advice = "") 
   out.push_back({level, std::move(what), std::move(advice)});
 }
 
+void judge_config(Findings& out, const Facts& facts) {
+  add(out, Level::kWrong, "configuration: " + facts.config_error,
+      facts.is_running
+          ? "mend it, then 'systemctl reload polderd': what runs was read before, and polderd "
+            "could not start again with this"
+          : "mend it, then 'systemctl start polderd'");
+  add(out, Level::kWarning, "identity, repository and settings: not looked at",
+      "they are in polderd.toml: ask again when it is mended");
+}
+
 void judge_agent(Findings& out, const Facts& facts) {
   if (!facts.is_running)
     return add(out, Level::kWarning, "polderd: not running", "systemctl start polderd");
   add(out, Level::kGood, "polderd: running");
   if (!facts.live || facts.now_s - facts.live->said_s > kLiveHoldsS) return;
-  if (facts.live->has_read_another(facts.config))
+  if (facts.config_error.empty() && facts.live->has_read_another(facts.config))
     add(out, Level::kWarning, kConfigChanged, kReload);
   if (!facts.live->metrics_error.empty())
     add(out, Level::kWarning, facts.live->metrics_error,
@@ -239,8 +253,7 @@ void judge_clock(Findings& out, const Facts& facts, const AgentState& state) {
 
 void judge_settings(Findings& out, const Facts& facts) {
   for (const std::string& text : facts.bad_settings)
-    add(out, Level::kWrong, "settings: " + text,
-        "mend polderd.toml, then 'systemctl reload polderd'");
+    add(out, Level::kWrong, "settings: " + text, kMendConfig);
   for (const std::string& unit : facts.unproven_settings)
     add(out, Level::kWarning,
         fmt::format("settings: [pipeline.{}] cannot be verified: no pipeline of it is installed",
@@ -309,29 +322,51 @@ void judge_slots(Findings& out, const Facts& facts, const AgentState& state) {
   }
 }
 
+// Something newer was committed since: it is not wanted any more.
+bool is_superseded(const AgentState& state, const ReleaseId& release) {
+  const auto unit = state.units.find(release.model);
+  return unit != state.units.end() && unit->second.committed &&
+         release.version <= unit->second.committed->version;
+}
+
+// While polderd runs nobody else may install.
+std::string retry_advice(bool has_other_settings, bool is_running) {
+  if (has_other_settings)
+    return is_running ? "it is tried at the next check; 'systemctl reload polderd' asks at once"
+                      : "'polderd check --install' tries it at once";
+  return std::string(
+             "where a setting of this device is wrong, mend it in polderd.toml; else publish a "
+             "newer version; ") +
+         (is_running ? "an assignment with a higher '--retry' ('polder repo assign')"
+                     : "'polderd check --install --retry'") +
+         " tries it again as it is";
+}
+
 void judge_failures(Findings& out, const Facts& facts, const AgentState& state) {
   for (const BadRelease& bad : state.bad) {
-    const bool again = is_tried_again(facts.config, bad);
+    if (is_superseded(state, bad.release)) continue;
+    const bool again = facts.config_error.empty() && is_tried_again(facts.config, bad);
     add(out, Level::kWarning,
         fmt::format("{}: failed here: {}{}", bad.release.text(), bad.reason,
                     again ? kTriedAgain : ""),
-        again ? "'polderd check --install' tries it at once"
-              : "where a setting of this device is wrong, mend it in polderd.toml; else publish a "
-                "newer version; 'polderd check --install --retry' tries it again as it is");
+        retry_advice(again, facts.is_running));
   }
   for (const Attempts& item : state.attempts)
     add(out, Level::kWarning, failed_text(item),
-        "mend what it says; it is tried again by itself, or by 'polderd check --install' at once");
+        facts.is_running ? "mend what it says; it is tried again by itself"
+                         : "mend what it says; 'polderd check --install' tries it at once");
 }
 
 }  // namespace
 
 std::vector<Finding> diagnose(const Facts& facts) {
   Findings out;
+  const bool has_config = facts.config_error.empty();
+  if (!has_config) judge_config(out, facts);
   judge_agent(out, facts);
-  judge_identity(out, facts);
+  if (has_config) judge_identity(out, facts);
   judge_audit(out, facts);
-  judge_repository(out, facts);
+  if (has_config) judge_repository(out, facts);
   judge_expiries(out, facts);
   judge_machine(out, facts);
   if (!facts.state.ok()) {

@@ -28,6 +28,9 @@ struct Finding {
 // What a look at the device found.
 struct Facts {
   Config config;
+  // What is wrong with polderd.toml; empty: nothing. Else of `config` only device, folder and what
+  // is installed mean something, and what needs more is not looked at.
+  std::string config_error = {};
   Result<AgentState> state{AgentState()};
   std::optional<Live> live;
   bool is_running = false;                // an agent holds the lock

@@ -168,6 +168,7 @@ TEST(Doctor, EachCauseHasItsAdvice) {
       {health("cannot be started: sealed for other devices"), "--add-recipient"},
       {health("nothing runs: this release has no pipeline"), "'without_pipeline'"},
       {health("crash loop: no camera"), "camera"},
+      {health("x.toml:9: the release's pipeline has no step 'mic'"), "mend polderd.toml"},
       {[](Facts& f) { f.live->config = "another"; }, "systemctl reload polderd", Level::kWarning},
       {[](Facts& f) { f.live->metrics_error = "metrics: the port is taken"; }, "another port",
        Level::kWarning},
@@ -187,6 +188,55 @@ TEST(Doctor, EachCauseHasItsAdvice) {
         findings, [&](const Finding& f) { return f.advice.find(item.advice) != f.advice.npos; });
     ASSERT_NE(found, findings.end()) << item.advice;
     EXPECT_EQ(found->level, item.level) << found->what;
+  }
+}
+
+std::string advice_for(const Facts& facts, const char* what) {
+  for (const Finding& finding : diagnose(facts))
+    if (finding.what.find(what) != finding.what.npos) return finding.advice;
+  return "no finding";
+}
+
+TEST(Doctor, AConfigurationThatIsWrongIsSaidFirstWithWhatCanBeToldWithoutIt) {
+  Facts facts = good_facts();
+  facts.config_error = "polderd.toml:3: no key 'x'";
+  facts.state->bad = {bad_release()};
+  facts.config.models = {"people"};
+  const auto findings = diagnose(facts);
+  EXPECT_EQ(findings.front().level, Level::kWrong);
+  EXPECT_NE(findings.front().what.find("polderd.toml:3: no key 'x'"), std::string::npos);
+  EXPECT_NE(findings.front().advice.find("systemctl reload polderd"), std::string::npos);
+  EXPECT_EQ(advice_for(facts, "people: 1.2.0"), "");
+  EXPECT_NE(advice_for(facts, "failed here"), "no finding");
+  for (const char* part : {"identity: the key", "repository: ", "root: "})
+    EXPECT_EQ(advice_for(facts, part), "no finding");
+}
+
+TEST(Doctor, WhileItRunsNobodyElseIsToInstall) {
+  Facts facts = good_facts();
+  facts.state->bad = {bad_release()};
+  facts.state->attempts.push_back({release("2.0.0"), 1, 0, "no room"});
+  const auto both = [&](const char* running, const char* not_running, const char* what) {
+    facts.is_running = true;
+    EXPECT_NE(advice_for(facts, what).find(running), std::string::npos);
+    EXPECT_EQ(advice_for(facts, what).find("--install"), std::string::npos);
+    facts.is_running = false;
+    EXPECT_NE(advice_for(facts, what).find(not_running), std::string::npos);
+  };
+  both("polder repo assign", "check --install --retry", "crash loop");
+  both("by itself", "check --install'", "no room");
+  facts.state->bad.front().settings = {};
+  both("systemctl reload polderd", "check --install'", "crash loop");
+}
+
+TEST(Doctor, ABadReleaseThatIsSupersededIsNoFinding) {
+  Facts facts = good_facts();
+  facts.state->bad = {bad_release()};
+  for (const auto& [committed, is_told] :
+       {std::pair("1.2.9", true), {"1.3.0", false}, {"1.4.0", false}}) {
+    Unit& unit = facts.state->units["people"];
+    unit.slots[0] = unit.committed = release(committed);
+    EXPECT_EQ(advice_for(facts, "failed here") != "no finding", is_told) << committed;
   }
 }
 

@@ -277,16 +277,22 @@ std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer
   return all.empty() ? std::nullopt : std::optional(all.front());
 }
 
+std::optional<ReleaseId> way_back(const AgentState& state, const std::string& name) {
+  const Unit& unit = state.units.at(name);
+  if (unit.active == Slot::kNone || !unit.previous ||
+      unit.in(other_slot(unit.active)) != unit.previous)
+    return std::nullopt;
+  const auto floor = state.floors.find(name);
+  const bool is_below = floor != state.floors.end() && unit.previous->version < floor->second;
+  return is_below ? std::nullopt : unit.previous;
+}
+
 AgentState lose_active(AgentState state, const std::string& name) {
   POLDER_CHECK(!state.update || state.update->unit != name);
   Unit& unit = state.units.at(name);
   if (unit.active == Slot::kNone) return state;
-  const Slot lost = unit.active, other = other_slot(lost);
-  const auto floor = state.floors.find(name);
-  const bool has_way_back =
-      unit.previous && unit.in(other) == unit.previous &&
-      (floor == state.floors.end() || !(unit.previous->version < floor->second));
-  unit.active = has_way_back ? other : Slot::kNone;
+  const Slot lost = unit.active;
+  unit.active = way_back(state, name) ? other_slot(lost) : Slot::kNone;
   unit.in(lost).reset();
   return state;
 }

@@ -245,9 +245,13 @@ std::vector<Offer> installable(const AgentState& state, std::span<const Offer> o
 std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
                                   const WaitLeft& wait_left_s, std::vector<Refusal>& refusals);
 
-// The state of a device whose active slot of `unit` was found damaged or gone: the unit runs the
-// release that it committed before, where the other slot holds it and the floor allows it, else
-// nothing, until what was committed is installed again. Not in the middle of an update of it.
+// What `unit` would run if its active slot were lost: the release that it committed before, where
+// the other slot holds it and the floor allows it.
+std::optional<ReleaseId> way_back(const AgentState& state, const std::string& unit);
+
+// The state of a device whose active slot of `unit` was found damaged or gone: the unit runs its
+// way_back(), else nothing, until what was committed is installed again. Not in the middle of an
+// update of it.
 AgentState lose_active(AgentState state, const std::string& unit);
 
 // What failed here is forgotten: everything may be tried again.

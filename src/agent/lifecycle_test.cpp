@@ -358,7 +358,9 @@ TEST(Lifecycle, ALostSlotLeavesTheWayBackAndTheWayForward) {
   AgentState state = fresh();
   for (const char* text : {"1.0.0", "2.0.0"}) state = installed(state, offer(text));
   const Slot lost = state.units.at("people").active;
+  EXPECT_EQ(way_back(state, "people"), release("people", "1.0.0"));
   AgentState less = lose_active(state, "people");
+  EXPECT_FALSE(way_back(less, "people"));  // it runs
   ASSERT_TRUE(less.validate().ok()) << less.validate().error().message;
   EXPECT_EQ(*less.units.at("people").running(), release("people", "1.0.0"));
   EXPECT_FALSE(less.units.at("people").in(lost));

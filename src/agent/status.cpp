@@ -37,9 +37,12 @@ Json update_json(const AgentState& state) {
                        {"reason", state.update->reason}};
 }
 
-std::string output_line(const Config& config, const std::string& unit, const KeptCounts& counts) {
-  return fmt::format("    output: {} in {}/{}; {} dropped for its cap, {} lost\n",
-                     bytes_text(counts.kept_bytes), config.output_folder(), unit,
+// `folder`: of all units' output; empty: not known.
+std::string output_line(const std::string& folder, const std::string& unit,
+                        const KeptCounts& counts) {
+  return fmt::format("    output: {}{}; {} dropped for its cap, {} lost\n",
+                     bytes_text(counts.kept_bytes),
+                     folder.empty() ? "" : fmt::format(" in {}/{}", folder, unit),
                      bytes_text(counts.dropped_bytes), bytes_text(counts.lost_bytes));
 }
 
@@ -217,11 +220,12 @@ std::string reports_text(const ReporterStanding& reports) {
 }
 
 // What only the running agent knows.
-std::string live_text(const Config& config, const AgentState& state, const Live& live) {
+std::string live_text(const std::string& output_folder, const AgentState& state, const Live& live) {
   std::string text;
   for (const auto& [name, unit] : state.units) {
     std::string of_unit;
-    if (live.output.contains(name)) of_unit += output_line(config, name, live.output.at(name));
+    if (live.output.contains(name))
+      of_unit += output_line(output_folder, name, live.output.at(name));
     if (live.reports.units.contains(name)) of_unit += seen_text(live.reports.units.at(name));
     if (live.shadow.contains(name))
       of_unit += fmt::format("    shadow: {}\n", live.shadow.at(name).text());
@@ -341,7 +345,8 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
 }
 
 Json status_json(const Config& config, const Standing& standing) {
-  const auto& [state, live, is_running, now_s, expiries] = standing;
+  const auto& [state, live, is_running, now_s, expiries, config_error] = standing;
+  const bool is_known = config_error.empty();
   Json::Members units;
   for (const auto& [name, unit] : state.units) {
     const auto floor = state.floors.find(name);
@@ -351,7 +356,7 @@ Json status_json(const Config& config, const Standing& standing) {
                       {"slot", slot_name(unit.active)},
                       {"running", release_json(running(unit))},
                       {"committed", release_json(unit.committed)},
-                      {"previous", release_json(unit.previous)},
+                      {"previous", release_json(way_back(state, name))},
                       {"lost", release_json(lost(state, name))},
                       {"floor", floor == state.floors.end() ? Json() : Json(floor->second.text())},
                       {"health", standing.is_live() ? health_of(name, live) : Json()}});
@@ -360,7 +365,7 @@ Json status_json(const Config& config, const Standing& standing) {
   for (const BadRelease& item : state.bad) {
     bad.push_back(Json::Members{{"release", item.release.text()},
                                 {"manifest", trust::hex(item.release.manifest)},
-                                {"tried_again", is_tried_again(config, item)},
+                                {"tried_again", is_known && is_tried_again(config, item)},
                                 {"reason", item.reason}});
   }
   Json::Array failed;
@@ -385,6 +390,7 @@ Json status_json(const Config& config, const Standing& standing) {
       {"failed", std::move(failed)},
       {"expires", std::move(expires)},
       {"configuration_changed", standing.is_live() && live->has_read_another(config)},
+      {"configuration_error", is_known ? Json() : Json(config_error)},
       {"live", live ? live->to_json() : Json()},
       {"live_is_current", standing.is_live()}};
 }
@@ -400,7 +406,7 @@ std::string ago(std::int64_t then_s, std::int64_t now_s) {
 }
 
 std::string live_line(const Standing& standing) {
-  const auto& [state, live, is_running, now_s, expiries] = standing;
+  const auto& [state, live, is_running, now_s, expiries, config_error] = standing;
   if (!live) return is_running ? "  numbers: none yet\n" : "";
   const char* why = standing.is_live() ? ""
                     : is_running       ? "; polderd has written none since: they are not of now"
@@ -411,16 +417,19 @@ std::string live_line(const Standing& standing) {
 }  // namespace
 
 std::string status_text(const Config& config, const Standing& standing) {
-  const auto& [state, live, is_running, now_s, expiries] = standing;
-  std::string text = fmt::format("{}: {}", config.device, phase_name(state.phase));
+  const auto& [state, live, is_running, now_s, expiries, config_error] = standing;
+  const bool is_known = config_error.empty();
+  std::string text = is_known ? "" : config_error + "\n";
+  text += fmt::format("{}: {}", config.device, phase_name(state.phase));
   if (state.update) text += fmt::format(" of {}", state.update->release.text());
   text += is_running ? "\n" : " (polderd is not running)\n";
   for (const auto& [name, unit] : state.units) {
     const ReleaseId* release = unit.running();
-    text += fmt::format("  {:<24} {:<12} slot {:<5}", name,
+    text += fmt::format("  {:<24} {:<12} slot {}", name,
                         release ? release->version.text() : std::string("none"),
                         slot_name(unit.active));
-    if (unit.previous) text += fmt::format(" back to {}", unit.previous->version.text());
+    if (const auto back = way_back(state, name))
+      text += fmt::format(", way back: {}", back->version.text());
     if (live && live->health.contains(name))
       text += (standing.is_live() ? ", " : ", was: ") + live->health.at(name);
     text += "\n";
@@ -430,14 +439,15 @@ std::string status_text(const Config& config, const Standing& standing) {
   }
   for (const BadRelease& item : state.bad)
     text += fmt::format("  bad: {}: {}{}\n", item.release.text(), item.reason,
-                        is_tried_again(config, item) ? kTriedAgain : "");
+                        is_known && is_tried_again(config, item) ? kTriedAgain : "");
   for (const Attempts& item : state.attempts)
     text += fmt::format("  failed: {}\n", failed_text(item));
   for (const Expiry& item : soon(expiries, now_s))
     text += fmt::format("  expires: {}\n    {}\n", expiry_text(item, now_s), renewal(item));
-  if (standing.is_live() && live->has_read_another(config))
+  if (is_known && standing.is_live() && live->has_read_another(config))
     text += fmt::format("  {}: {}\n", kConfigChanged, kReload);
-  return text + live_line(standing) + (live ? live_text(config, state, *live) : "");
+  const std::string output_folder = is_known ? config.output_folder() : "";
+  return text + live_line(standing) + (live ? live_text(output_folder, state, *live) : "");
 }
 
 }  // namespace polder::agent

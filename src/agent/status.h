@@ -66,6 +66,9 @@ struct Standing {
   bool is_running = false;
   std::int64_t now_s = 0;
   std::vector<Expiry> expiries;
+  // What is wrong with polderd.toml; empty: nothing. Else of the configuration only its device and
+  // folder mean something, and nothing is compared with it.
+  std::string config_error = {};
 
   // What it says is so now.
   bool is_live() const { return is_running && live && now_s - live->said_s <= kLiveHoldsS; }

@@ -116,6 +116,50 @@ TEST(Status, SaysWhatWasLost) {
   EXPECT_EQ(status_text(config_with(), standing(state)).find("lost"), std::string::npos);
 }
 
+TEST(Status, TellsTheWayBackWhileItsSlotHoldsIt) {
+  AgentState state = some_state();
+  Unit& unit = state.units["people"];
+  const auto told = [&](const char* words) {
+    const bool is_null = status_json(config_with(), standing(state))
+                             .find("units")
+                             ->find("people")
+                             ->find("previous")
+                             ->is_null();
+    const std::string text = status_text(config_with(), standing(state));
+    EXPECT_NE(text.find(words), text.npos) << text;
+    EXPECT_EQ(is_null, text.find("way back") == text.npos) << text;
+    return !is_null;
+  };
+  unit.previous = release("1.1.0");
+  EXPECT_FALSE(told(" slot a\n"));
+  unit.slots[1] = release("1.1.0");
+  EXPECT_TRUE(told(" slot a, way back: 1.1.0\n"));
+  unit.slots[1] = release("1.3.0");  // another one that is tried there
+  EXPECT_FALSE(told(" slot a\n"));
+  unit = {};
+  EXPECT_FALSE(told(" slot none\n"));
+}
+
+TEST(Status, AConfigurationThatIsWrongIsSaidFirstAndComparedWithNothing) {
+  Standing now = standing(some_state(), Live{.said_s = kNowS,
+                                             .health = {{"people", "well"}},
+                                             .output = {{"people", {}}},
+                                             .config = "another"});
+  EXPECT_TRUE(status_json(config_with(), now).find("configuration_error")->is_null());
+  now.config_error = "polderd.toml:3: no key 'x'";
+  const Config config = legible_config("device = \"camera-17\"\n");
+  const std::string text = status_text(config, now);
+  EXPECT_TRUE(text.starts_with("polderd.toml:3: no key 'x'\ncamera-17: idle\n")) << text;
+  for (const char* part : {"reload", "tried again", "/var/lib"}) {
+    EXPECT_NE(status_text(config_with("folder = \"/var/lib/x\"\n[worker]\nthreads = 2\n"),
+                          standing(some_state(), now.live))
+                  .find(part),
+              text.npos);
+    EXPECT_EQ(text.find(part), text.npos) << text;
+  }
+  EXPECT_EQ(*status_json(config, now).find("configuration_error")->string(), now.config_error);
+}
+
 TEST(Status, NumbersCarryTheirTimeAndOldOnesAreNotOfNow) {
   const Live live{.said_s = kNowS - 3, .health = {{"people", "well"}}};
   const Config config = config_with();

@@ -415,15 +415,15 @@ Result<int> check_command(const Args& args) {
 }
 
 Result<int> status_command(const Args& args) {
-  TRY_VALUE(const Home home, Home::look(args));
+  TRY_VALUE(const Home home, Home::look_past(args));
   TRY_VALUE(const Standing standing, home.standing());
   if (args.has("--json")) print(status_json(home.config, standing).pretty() + "\n");
   else print(status_text(home.config, standing));
-  return 0;
+  return home.config_error.empty() ? 0 : 1;
 }
 
 Result<int> doctor_command(const Args& args) {
-  TRY_VALUE(const Home home, Home::look(args));
+  TRY_VALUE(const Home home, Home::look_past(args));
   TRY(home.check_user());
   const std::vector<Finding> findings = diagnose(home.facts());
   constexpr const char* kLevels[] = {"good", "warning", "wrong"};

@@ -119,6 +119,29 @@ Result<Home> Home::look(const command_line::Args& args) {
   return home;
 }
 
+Result<Home> Home::look_past(const command_line::Args& args) {
+  Result<Home> read = look(args);
+  const std::string path = args.text("--config", kDefaultConfig);
+  const auto config = read_config(path);
+  if (read.ok() || config.ok()) return read;
+  const auto text = read_file(path, kMaxTomlBytes);
+  Home home{.config = legible_config(text.ok() ? *text : ""),
+            .storage = nullptr,
+            .config_error = config.error().message};
+  if (args.has("--folder")) home.config.folder = absolute(args.text("--folder"));
+  if (!entry_kind(home.config.folder).ok()) return read;
+  auto storage = DiskStorage::at(home.config.folder);
+  if (!storage.ok()) return with_user(std::move(storage).error(), home.config.folder);
+  home.storage = std::move(*storage);
+  const auto saved = load_state(*home.storage);
+  if (!saved.ok()) return home;
+  for (const auto& [name, unit] : saved->units) {
+    if (unit.runtime) home.config.runtime = name;
+    else home.config.models.push_back(name);
+  }
+  return home;
+}
+
 Status Home::check_user() const {
   const auto owner = owner_of(config.folder);
   if (!owner.ok()) return owner.error().code == Code::kNotFound ? Status() : owner.error();
@@ -192,10 +215,35 @@ std::optional<Live> Home::live() const {
   return live.ok() ? std::optional(std::move(*live)) : std::nullopt;
 }
 
+namespace {
+
+// Of what runs of `unit`; empty where nothing does.
+std::string running_pipeline(const AgentState& state, const std::string& unit) {
+  const auto found = state.units.find(unit);
+  const bool runs = found != state.units.end() && found->second.running();
+  return runs ? slot_pipeline(unit, found->second.active) : "";
+}
+
+Result<std::string> read_pipeline(const Home& home, const std::string& file) {
+  if (file.empty()) return fail(Code::kNotFound, "nothing runs");
+  return read_stored(*home.storage, file, kMaxTomlBytes);
+}
+
+}  // namespace
+
 Status Home::check_start(const command_line::Args& args) const {
   TRY_VALUE(const Home next, Home::open(args));
   if (next.config.folder != config.folder) TRY(next.lock());
-  TRY(next.state());
+  TRY_VALUE(const AgentState saved, next.state());
+  for (const std::string& name : next.config.models) {
+    const auto pipeline = read_pipeline(next, running_pipeline(saved, name));
+    const Status fits =
+        pipeline.ok() ? check_device_settings(*pipeline, next.config.settings_of(name)) : Status();
+    if (!fits.ok())
+      return fail(fits.error().code,
+                  "{}; where that is for a release to come: 'systemctl restart polderd'",
+                  fits.error().message);
+  }
   SystemClock clock;
   const SystemWallClock wall;
   TRY(Sources::open(next.config, clock, wall));
@@ -208,7 +256,8 @@ Result<Standing> Home::standing() const {
                   .live = live(),
                   .is_running = is_running(),
                   .now_s = SystemWallClock().now_s(),
-                  .expiries = trusted_expiries(*storage)};
+                  .expiries = trusted_expiries(*storage),
+                  .config_error = config_error};
 }
 
 namespace {
@@ -238,11 +287,9 @@ Status look_at_key(const Home& home) {
 void look_at_settings(const Home& home, Facts& facts) {
   for (const std::string& name : home.config.models) {
     const std::span<const DeviceSetting> settings = home.config.settings_of(name);
-    const auto unit = facts.state->units.find(name);
-    const bool runs = unit != facts.state->units.end() && unit->second.running();
-    const std::string file = slot_pipeline(name, runs ? unit->second.active : Slot::kA);
-    const auto pipeline = read_stored(*home.storage, file, kMaxTomlBytes);
-    if (!runs || !pipeline.ok()) {
+    const std::string file = running_pipeline(*facts.state, name);
+    const auto pipeline = read_pipeline(home, file);
+    if (!pipeline.ok()) {
       if (!settings.empty()) facts.unproven_settings.push_back(name);
       continue;
     }
@@ -299,12 +346,16 @@ void look_at_slots(const Home& home, Facts& facts) {
 }  // namespace
 
 Facts Home::facts() const {
-  Facts facts{.config = config, .live = live(), .now_s = SystemWallClock().now_s()};
+  Facts facts{.config = config,
+              .config_error = config_error,
+              .live = live(),
+              .now_s = SystemWallClock().now_s()};
+  const bool has_config = config_error.empty();
   facts.is_running = is_running();
   facts.state = load_state(*storage);
-  if (facts.state.ok()) look_at_settings(*this, facts), look_at_slots(*this, facts);
-  facts.identity = look_at_key(*this);
-  facts.root = look_at_root(*this);
+  if (facts.state.ok() && has_config) look_at_settings(*this, facts);
+  if (facts.state.ok()) look_at_slots(*this, facts);
+  if (has_config) facts.identity = look_at_key(*this), facts.root = look_at_root(*this);
   facts.audit = trust::check_newest_segment(*storage, kAuditFolder);
   facts.expiries = trusted_expiries(*storage);
   if (!config.repository.empty() && facts.root.ok()) {

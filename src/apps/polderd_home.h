@@ -31,11 +31,15 @@ namespace polder::agent {
 struct Home {
   Config config;
   std::unique_ptr<Storage> storage;
+  std::string config_error = {};  // look_past(): why the configuration could not be read
 
   // Makes the folder where it is not there.
   static Result<Home> open(const command_line::Args& args);
   // For a question: nothing is made. A folder that is not there is as an empty one.
   static Result<Home> look(const command_line::Args& args);
+  // Likewise, and past a configuration that is wrong: then its `config` is legible_config(), with
+  // the units that are installed. Errors: that of the configuration, where nothing is there either.
+  static Result<Home> look_past(const command_line::Args& args);
   // To be held by whoever changes something. Errors: kUnavailable while another polderd works here;
   // those of check_user().
   Result<std::unique_ptr<StorageLock>> lock() const;

@@ -85,12 +85,44 @@ class Reload(Device):
                          # With which it would end at the next start, and at each one after.
                          (good.replace(self.settings, "").replace(
                              f'models = ["{MODEL}"]', f'models = ["x"]\nruntime = "{MODEL}"'),
-                          "name of a model and of the runtime")):
+                          "name of a model and of the runtime"),
+                         # Which the pipeline that runs could not take.
+                         (good.replace("microphone.path", "mic.path"),
+                          "the release's pipeline has no step 'mic'")):
             config.write_text(bad)
             self.assertIn(why, self.hang_up(agent, "not reloaded"))
         config.write_text(good)
         self.assertEqual([pid for pid, _ in children(agent.pid)], [pid for pid, _ in workers])
         self.assertEqual(self.live()["health"][MODEL], "well")
+
+    def test_what_a_bad_file_leaves_to_tell(self):
+        self.release("1.0.0")
+        self.install()
+        agent = self.service()
+        self.until_well()
+        config = self.scratch / "polderd.toml"
+        good = config.read_text()
+        for bad, why in ((good + "[worker2]\n", "worker2"), (good + "x = = 1\n", "polderd.toml:1")):
+            config.write_text(bad)
+            first, device, unit = self.agent("status", status=1).splitlines()[:3]
+            self.assertIn(why, first)
+            self.assertEqual(device, "camera-17: idle")
+            self.assertTrue(unit.endswith("slot a, well"), unit)
+            said = json.loads(self.agent("status", "--json", status=1))
+            self.assertEqual(said["configuration_error"], first)
+            self.assertTrue(said["configuration_changed"])
+            found = json.loads(self.agent("doctor", "--json", status=1))
+            self.assertEqual([f["what"] for f in found if f["level"] == "wrong"],
+                             [f"configuration: {first}"])
+            self.assertEqual(found[0]["level"], "wrong")
+            self.assertIn({"level": "good", "what": f"{MODEL}: 1.0.0", "advice": ""}, found)
+            self.assertEqual(self.agent("check", status=1), "")
+        # Where nothing is to be found either.
+        config.write_text(good.replace(str(self.device), "/proc/none") + "[worker2]\n")
+        self.assertEqual(self.agent("status", status=1), "")
+        config.write_text(good)
+        self.agent("status")
+        self.assertIsNone(agent.poll())
 
     def test_reloads_in_a_trial_are_no_tries(self):
         config = self.scratch / "polderd.toml"

@@ -33,7 +33,8 @@ class FullDisk(Device):
         self.device.mkdir(exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", self.device],
                        check=True)
-        self.addCleanup(subprocess.run, ["umount", "--quiet", self.device])
+        # Lazily: a worker that was killed with its polderd may take a moment to go.
+        self.addCleanup(subprocess.run, ["umount", "--quiet", "--lazy", self.device])
 
     def polderd(self, *words, status):
         done = subprocess.run([POLDERD, *words, "--config", self.scratch / "polderd.toml"],

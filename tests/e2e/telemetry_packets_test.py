@@ -105,8 +105,8 @@ class Packets(ReportingDevice):
         self.release("1.0.0")
         self.start()
         self.wait_for("frames", lambda: self.value("polder_frames_total", unit=MODEL))
-        # Its worker says by name which file is not there, and the device goes back.
-        self.release("1.1.0", sound=f"{telemetry.NAME_TOKEN}.wav")
+        # Its worker says by name which recording is none, and the device goes back.
+        self.release("1.1.0", broken=f"{telemetry.NAME_TOKEN}.wav")
         self.wait_for("the roll-back", lambda: "polder.alarm.rolled_back" in self.logged())
         self.wait_for("metrics", lambda: self.sums().get("polder.frames", 0) > 0 and
                       self.sums().get("polder.worker.crashes", 0) > 0)

@@ -33,8 +33,7 @@ TEST_F(MetricsPageTest, HowUpdatesGo) {
   for (const char* line : {"# TYPE polder_bad_releases gauge\npolder_bad_releases 2\n",
                            "# TYPE polder_roll_backs_total counter\npolder_roll_backs_total 3\n",
                            "# TYPE polder_refusals gauge\npolder_refusals 4\n",
-                           "# TYPE polder_check_success_timestamp_seconds gauge\n"
-                           "polder_check_success_timestamp_seconds 1800000000\n",
+                           "\npolder_check_success_timestamp_seconds 1800000000\n",
                            "# TYPE polder_check_failed gauge\npolder_check_failed 1\n",
                            "# TYPE polder_free_bytes gauge\npolder_free_bytes 5000\n",
                            "# TYPE polder_audit_log_signed gauge\npolder_audit_log_signed 1\n"})

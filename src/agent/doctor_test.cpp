@@ -6,36 +6,11 @@
 #include <functional>
 
 #include "agent/device_pin.h"
+#include "agent/testing_status.h"
 #include "base/fail.h"
 
 namespace polder::agent {
 namespace {
-
-constexpr std::int64_t kNowS = 1'800'000'000;
-
-Config config_with(const std::string& more = "") {
-  return parse_config("device = \"camera-17\"\nmodels = [\"people\"]\n" + more, "test").value();
-}
-
-ReleaseId release(const std::string& version) {
-  return {"people", trust::Version::parse(version, "test").value(), trust::sha256(version)};
-}
-
-AgentState some_state() {
-  AgentState state;
-  Unit unit{.active = Slot::kA};
-  unit.slots[0] = unit.committed = release("1.2.0");
-  unit.highest = unit.committed->version;
-  state.units["people"] = unit;
-  return state;
-}
-
-BadRelease bad_release() {
-  return {.release = release("1.3.0"),
-          .time_s = 1,
-          .reason = "crash loop",
-          .settings = config_with().settings_digest("people")};
-}
 
 // A device with which nothing is wrong.
 Facts good_facts(const char* repository = "/media/stick") {
@@ -44,7 +19,7 @@ Facts good_facts(const char* repository = "/media/stick") {
               .is_running = true,
               .free_bytes = 1u << 30,
               .now_s = kNowS};
-  facts.state = some_state();
+  facts.state = good_state();
   return facts;
 }
 

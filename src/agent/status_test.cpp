@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "agent/identity.h"
+#include "agent/testing_status.h"
 #include "base/fail.h"
 #include "trust/csr.h"
 #include "trust/signer.h"
@@ -14,26 +15,9 @@
 namespace polder::agent {
 namespace {
 
-constexpr std::int64_t kNowS = 1'800'000'000;
-
-Config config_with(const std::string& more = "") {
-  return parse_config("device = \"camera-17\"\nmodels = [\"people\"]\n" + more, "test").value();
-}
-
-ReleaseId release(const std::string& version) {
-  return {"people", trust::Version::parse(version, "test").value(), trust::sha256(version)};
-}
-
 AgentState some_state() {
-  AgentState state;
-  Unit unit{.active = Slot::kA};
-  unit.slots[0] = unit.committed = release("1.2.0");
-  unit.highest = unit.committed->version;
-  state.units["people"] = unit;
-  state.bad.push_back({.release = release("1.3.0"),
-                       .time_s = 1,
-                       .reason = "crash loop",
-                       .settings = config_with().settings_digest("people")});
+  AgentState state = good_state();
+  state.bad.push_back(bad_release());
   return state;
 }
 

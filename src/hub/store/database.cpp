@@ -1,5 +1,6 @@
 #include "hub/store/database.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/fail.h"
@@ -26,11 +27,14 @@ const std::string& Value::text() const { return get_or_empty<std::string>(*this)
 const std::string& Value::bytes() const { return get_or_empty<Bytes>(*this).bytes; }
 
 Result<Rows> Database::query(std::string_view sql, const Values& values) {
-  for (const Value& value : values) {
-    if (value.text().find('\0') != std::string::npos)
-      return fail(Code::kInvalid, "text with a NUL cannot be stored: {}", sql);
-  }
-  return execute(sql, values);
+  const auto holds_nul = [](const Value& value) {
+    return value.text().find('\0') != std::string::npos;
+  };
+  auto rows = std::ranges::any_of(values, holds_nul)
+                  ? fail(Code::kInvalid, "text with a NUL cannot be stored: {}", sql)
+                  : execute(sql, values);
+  if (!rows.ok() && !error_) error_ = rows.error();
+  return rows;
 }
 
 Status Database::run(std::string_view sql, const Values& values) {
@@ -42,14 +46,18 @@ Status Database::transaction(const std::function<Status()>& work) {
   const bool is_whole = depth_ == 0;
   const std::string part = fmt::format("part_{}", depth_);
   TRY(run(is_whole ? std::string(begin_text()) : "SAVEPOINT " + part));
+  std::optional<Error> before = std::exchange(error_, std::nullopt);
   ++depth_;
   Status done = work();
+  // PostgreSQL takes nothing more after an error, SQLite does: here neither.
+  if (done.ok() && error_) done = *error_;
   if (done.ok()) done = run(is_whole ? "COMMIT" : "RELEASE SAVEPOINT " + part);
   if (!done.ok()) {
     // What cannot be undone is lost with the connection, or ends with the whole.
     (void)run(is_whole ? "ROLLBACK" : "ROLLBACK TO SAVEPOINT " + part);
     if (!is_whole) (void)run("RELEASE SAVEPOINT " + part);
   }
+  error_ = std::move(before);
   --depth_;
   return done;
 }

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,7 +80,8 @@ class Database {
   virtual Result<Rows> execute(std::string_view sql, const Values& values) = 0;
   virtual std::string_view begin_text() const = 0;
 
-  int depth_ = 0;  // of transactions within each other
+  int depth_ = 0;               // of transactions within each other
+  std::optional<Error> error_;  // of the first statement that failed in the innermost one
 };
 
 // "postgres://USER:PASSWORD@HOST:PORT/NAME" (or postgresql://), or a path of a file that is made

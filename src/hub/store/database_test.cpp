@@ -120,6 +120,31 @@ TEST_P(Databases, UndoAllOfAFailedTransaction) {
   EXPECT_EQ(count(), 1);
 }
 
+TEST_P(Databases, UndoWhatGoesOnAfterAnError) {
+  const Status done = database_->transaction([&]() -> Status {
+    TRY(add(*database_, 1));
+    [[maybe_unused]] const Status ignored = add(*database_, 1);
+    return {};
+  });
+  ASSERT_FALSE(done.ok());
+  EXPECT_EQ(done.error().code, Code::kInvalid);
+  EXPECT_EQ(count(), 0);
+  // Of a part as well, and what has failed before it began is not its fault.
+  ASSERT_FALSE(database_->run("SELEKT 1").ok());
+  const Status whole = database_->transaction([&]() -> Status {
+    TRY(add(*database_, 2));
+    const Status part = database_->transaction([&]() -> Status {
+      TRY(add(*database_, 3));
+      [[maybe_unused]] const Status ignored = add(*database_, 3);
+      return {};
+    });
+    EXPECT_FALSE(part.ok());
+    return add(*database_, 4);
+  });
+  EXPECT_TRUE(whole.ok()) << whole.error().message;
+  EXPECT_EQ(count(), 2);
+}
+
 TEST_P(Databases, UndoAPartAlone) {
   const Status done = database_->transaction([&]() -> Status {
     TRY(add(*database_, 1));

@@ -25,9 +25,11 @@ Writer::~Writer() {
 }
 
 Status Writer::write(Work work) {
-  std::promise<Status> done;
-  write_later(std::move(work), [&](Status status) { done.set_value(std::move(status)); });
-  return done.get_future().get();
+  // The promise is the callback's too: who waits may go on while it is still being kept.
+  const auto done = std::make_shared<std::promise<Status>>();
+  std::future<Status> result = done->get_future();
+  write_later(std::move(work), [done](Status status) { done->set_value(std::move(status)); });
+  return result.get();
 }
 
 void Writer::write_later(Work work, std::function<void(Status)> done) {

@@ -103,8 +103,7 @@ Result<proto::ProbeResult> probe_once(const proto::Probe& job, Processes& proces
   TRY_VALUE(const auto child, start({.command = policy.command,
                                      .environment = {},
                                      .memory_bytes = policy.memory_bytes,
-                                     .cpu_s = kProbeCpuS,
-                                     .may_write_files = false},
+                                     .cpu_s = kProbeCpuS},
                                     processes));
   Status sent = child->send(message);
   wipe(message);

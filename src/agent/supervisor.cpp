@@ -71,7 +71,6 @@ void Supervisor::start_child() {
   auto child = processes_.start({.command = policy_.command,
                                  .environment = {},
                                  .memory_bytes = policy_.memory_bytes,
-                                 .may_write_files = false,
                                  .has_output = job_.has_output});
   if (!child) return hinder(child.error());
   child_ = std::move(*child);

@@ -104,13 +104,6 @@ TEST_F(RealWorkers, OneThatEatsMemory) {
   expect_crash(policy, "signal 6");
 }
 
-TEST_F(RealWorkers, OneThatFillsTheDisk) {
-  expect_crash(python("file = os.open('/tmp', os.O_WRONLY | os.O_TMPFILE, 0o600)\n"
-                      "try: os.write(file, b'x')\n"
-                      "except OSError as error: sys.exit(error.errno)"),
-               "status 27");  // EFBIG
-}
-
 TEST_F(RealWorkers, OneThatSaysTooMuch) {
   WorkerPolicy policy = python("m = bytes.fromhex('" + [] {
     std::string hex;

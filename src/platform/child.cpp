@@ -122,7 +122,6 @@ struct Plan {
     };
     limit(RLIMIT_AS, options.memory_bytes);
     limit(RLIMIT_CPU, options.cpu_s);
-    if (!options.may_write_files) limits.emplace_back(RLIMIT_FSIZE, rlimit{0, 0});
     limit(RLIMIT_NOFILE, std::max<std::uint64_t>(options.open_files, kReportFd + 1));
     limits.emplace_back(RLIMIT_CORE, rlimit{0, 0});
     deny_network = options.deny_network;

@@ -55,7 +55,6 @@ struct ChildOptions {
   std::uint64_t memory_bytes = 0;
   std::uint64_t cpu_s = 0;
   std::uint64_t open_files = 256;
-  bool may_write_files = true;
   bool has_output = false;  // a second channel, one way (ChildProcess::take_output())
   // Its kernel refuses it sockets, and it gets a network name space of its own where this process
   // may make one (ChildProcess::has_own_network()).

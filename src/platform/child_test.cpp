@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -107,15 +106,6 @@ TEST_F(Children, LimitsHold) {
   ChildOptions burner = python("while True: pass");
   burner.cpu_s = 1;
   EXPECT_EQ(run(burner).signal, SIGKILL);  // soft and hard limit are one
-  ChildOptions writer = shell("exec echo text > \"$1\"");
-  const std::string path = "/tmp/polder-child-" + std::to_string(::getpid());
-  writer.command.insert(writer.command.end(), {"sh", path});
-  writer.may_write_files = false;
-  EXPECT_EQ(run(writer).signal, SIGXFSZ);
-  struct stat info {};
-  EXPECT_EQ(::stat(path.c_str(), &info), 0);
-  EXPECT_EQ(info.st_size, 0);
-  EXPECT_EQ(::unlink(path.c_str()), 0);
 }
 
 TEST_F(Children, TheSecondChannelGoesOneWayAndWaits) {

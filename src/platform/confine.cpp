@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -270,6 +271,12 @@ void be_ended_first() {
   if (file.get() >= 0 && ::write(file.get(), kMost.data(), kMost.size()) < 0) return;
 }
 
+// Not even what was opened before can be written from now on.
+bool end_writing() {
+  const rlimit nothing{0, 0};
+  return ::setrlimit(RLIMIT_FSIZE, &nothing) == 0;
+}
+
 }  // namespace
 
 std::vector<sock_filter> network_filter() {
@@ -313,6 +320,10 @@ int install_filter(const std::vector<sock_filter>& filter) {
 Status confine_this_process() {
   be_ended_first();  // before its files in /proc are root's
   hide_this_process();
+  // Only now: sanitizers write a file of their own as a program starts.
+  if (!end_writing())
+    return fail(Code::kUnsupported, "cannot limit what this process writes: {}",
+                std::strerror(errno));
   const int error = install_filter(confining_filter(::getpid()));
   if (error == 0) return {};
   return fail(Code::kUnsupported, "this kernel does not confine processes (seccomp): {}",

@@ -166,6 +166,20 @@ TEST_F(Confined, WritesNoFile) {
   ::close(file);
 }
 
+TEST_F(Confined, WritesNotEvenWhatWasOpenBefore) {
+  const int file = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  ASSERT_GE(file, 0);
+  EXPECT_EQ(in_fork([&] {
+              if (!confine_this_process().ok()) return 1;
+              return ::write(file, "more", 4) < 0 ? 2 : 3;
+            }),
+            128 + SIGXFSZ);
+  struct stat info {};
+  ASSERT_EQ(::fstat(file, &info), 0);
+  EXPECT_EQ(info.st_size, 4);
+  ::close(file);
+}
+
 TEST_F(Confined, ReachesNoOtherProcess) {
   const int self = ::getpid();  // the parent of the one that tries
   int ends[2];

@@ -13,7 +13,17 @@ using pipeline::PayloadKind;
 // Aggregates to a false alarm: with one a minute, two months.
 constexpr double kMeanRun = 100'000;
 
+// When the stage that this thread works for has begun; none: it works for no stage.
+thread_local std::atomic<std::int64_t>* t_busy_since_ns = nullptr;
+
 }  // namespace
+
+WaitsForSupervisor::WaitsForSupervisor() {
+  if (t_busy_since_ns) *t_busy_since_ns = 0;
+}
+WaitsForSupervisor::~WaitsForSupervisor() {
+  if (t_busy_since_ns) *t_busy_since_ns = monotonic_ns();
+}
 
 void Aggregator::watch(const std::vector<proto::ShadowModel>& shadows) {
   for (const proto::ShadowModel& shadow : shadows) shadows_.push_back(shadow.model.name);
@@ -50,10 +60,14 @@ proto::Ready Aggregator::begin(const pipeline::Graph& graph) {
   return ready;
 }
 
-void Aggregator::before(std::size_t index) { busy_since_ns_[index] = monotonic_ns(); }
+void Aggregator::before(std::size_t index) {
+  busy_since_ns_[index] = monotonic_ns();
+  t_busy_since_ns = &busy_since_ns_[index];
+}
 
 void Aggregator::after(std::size_t index, const pipeline::Node& node, std::int64_t took_ns,
                        const pipeline::Packet* result) {
+  t_busy_since_ns = nullptr;
   busy_since_ns_[index] = 0;
   const std::lock_guard lock(mutex_);
   Stage& stage = stages_[index];

@@ -17,6 +17,16 @@
 
 namespace polder::agent {
 
+// While it lives the stage that this thread works for waits for the supervisor, and is not busy.
+// Threads that work for no stage may have it too.
+class WaitsForSupervisor {
+ public:
+  WaitsForSupervisor();
+  ~WaitsForSupervisor();
+  WaitsForSupervisor(const WaitsForSupervisor&) = delete;
+  WaitsForSupervisor& operator=(const WaitsForSupervisor&) = delete;
+};
+
 // Signals are those of agent/signals.h. Classes are counted by their number in the release's
 // labels. Thread-safe after begin().
 class Aggregator final : public pipeline::NodeObserver {

@@ -75,6 +75,8 @@ struct UnitHealth {
   // Crashed again and again of late; kWell: it runs now all the same.
   bool is_crash_loop = false;
   std::uint64_t failed_start = 0;  // which start failed last; 0: none
+  // When it is started again, on the runner's clock; none: it waits for nothing.
+  std::optional<std::int64_t> next_start_us = {};
 };
 
 // The processes that run releases.

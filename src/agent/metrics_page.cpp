@@ -131,8 +131,10 @@ void write_one(PrometheusText& to, const char* name, const char* type, const cha
 }
 
 void write_updates(PrometheusText& to, const AgentState& state, const UpdateStanding& now) {
-  write_one(to, "polder_bad_releases", "gauge",
-            "Releases that failed here and are not tried again.", double(state.bad.size()));
+  write_one(
+      to, "polder_bad_releases", "gauge",
+      "Releases that failed here: tried again with other settings of the device, or when asked.",
+      double(state.bad.size()));
   write_one(to, "polder_roll_backs_total", "counter", "Updates that were rolled back.",
             double(now.roll_backs));
   write_one(to, "polder_refusals", "gauge", "Releases that the last good check refused.",

@@ -10,6 +10,8 @@ namespace polder::agent {
 namespace {
 
 constexpr std::int64_t kLookMs = 1'000;
+// Long enough to do nothing meanwhile, short enough for a socket not to be empty for long.
+constexpr std::int64_t kHeldBackUs = 20'000;
 
 Error corrupt(std::string_view what) { return fail(Code::kCorrupt, "worker output: {}", what); }
 
@@ -18,7 +20,7 @@ Error corrupt(std::string_view what) { return fail(Code::kCorrupt, "worker outpu
 OutputReceiver::OutputReceiver(const OutputPlace& place, const WorkerPolicy& policy)
     : policy_(policy),
       bytes_left_(double(policy.output_burst_bytes)),
-      spent_at_ns_(monotonic_ns()) {
+      counted_at_ns_(monotonic_ns()) {
   if (auto opened = DiskStorage::at(place.folder); opened.ok()) folder_ = std::move(*opened);
   kept_ = std::make_unique<KeptOutput>(folder_.get(), place.cap_bytes);
 }
@@ -54,6 +56,7 @@ KeptCounts OutputReceiver::take_counts() {
 void OutputReceiver::receive() {
   Status status;
   while (status.ok()) {
+    hold_back();
     const auto message = channel_->receive(kLookMs);
     if (!message.ok()) {
       // That it has gone is its supervisor's to see; a message that is too long is its fault.
@@ -72,19 +75,24 @@ void OutputReceiver::receive() {
 }
 
 Status OutputReceiver::take(std::string_view bytes) {
-  TRY(spend(bytes.size() + kMessageCostBytes));
+  bytes_left_ -= double(bytes.size() + kMessageCostBytes);
   TRY_VALUE(const proto::ToOutput message, proto::decode_output(bytes));
   return std::visit([this](const auto& body) { return take(body); }, message);
 }
 
-Status OutputReceiver::spend(std::uint64_t bytes) {
+// While nothing is taken the socket fills, and the sinks wait. What is there when the worker has
+// ended is no more than a socket holds.
+void OutputReceiver::hold_back() {
+  SystemClock clock;
+  while (bytes_left() < 0 && !is_ending_) clock.sleep_until_us(clock.now_us() + kHeldBackUs);
+}
+
+double OutputReceiver::bytes_left() {
   const std::int64_t now_ns = monotonic_ns();
-  const double earned = double(now_ns - spent_at_ns_) * 1e-9 * double(policy_.output_bytes_per_s);
-  bytes_left_ = std::min(bytes_left_ + earned, double(policy_.output_burst_bytes)) - double(bytes);
-  spent_at_ns_ = now_ns;
-  if (bytes_left_ >= 0) return {};
-  return fail(Code::kExhausted, "worker output: more than {} bytes a second",
-              policy_.output_bytes_per_s);
+  const double earned = double(now_ns - counted_at_ns_) * 1e-9 * double(policy_.output_bytes_per_s);
+  bytes_left_ = std::min(bytes_left_ + earned, double(policy_.output_burst_bytes));
+  counted_at_ns_ = now_ns;
+  return bytes_left_;
 }
 
 Status OutputReceiver::take(const proto::CreateFile& create) {

@@ -1,6 +1,7 @@
 // Keeps what a worker's sinks write, for the worker itself may write no file at all: below a cap
-// (agent/kept_output.h), whatever a worker sends that has been taken over. A slow disk slows the
-// sinks and nothing else: the worker waits for this thread, and nobody waits for the worker.
+// (agent/kept_output.h), whatever a worker sends that has been taken over. A slow disk, and more
+// than WorkerPolicy::output_bytes_per_s, slows the sinks and nothing else: the worker waits for
+// this thread, and nobody waits for the worker.
 #pragma once
 
 #include <polder/error.h>
@@ -23,7 +24,7 @@ namespace polder::agent {
 
 // Of a line that comes in pieces; more is not kept waiting for its end.
 inline constexpr std::size_t kMaxLineBytes = 1 << 20;
-// What a message costs beside its bytes, of those that a worker may write in a second.
+// What a message costs beside its bytes, of those that are taken in a second.
 inline constexpr std::uint64_t kMessageCostBytes = 4096;
 
 struct OutputPlace {
@@ -61,7 +62,8 @@ class OutputReceiver {
   Status take(const proto::WriteFile& write);
   Status take(const proto::CommitFile& commit);
   Status add_lines(File& file, std::string_view bytes);
-  Status spend(std::uint64_t bytes);
+  void hold_back();
+  double bytes_left();
   Result<File*> open_file(std::uint8_t number);
   std::uint64_t waiting_bytes() const;
 
@@ -70,8 +72,8 @@ class OutputReceiver {
   std::unique_ptr<KeptOutput> kept_;
   std::unique_ptr<Channel> channel_;
   std::vector<File> files_;
-  double bytes_left_;
-  std::int64_t spent_at_ns_;
+  double bytes_left_;  // that may come now; below 0 it has come before its time
+  std::int64_t counted_at_ns_;
   std::atomic<bool> is_ending_{false}, is_over_{false};
   mutable std::mutex mutex_;
   std::optional<Error> error_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/aggregator.h"
 #include "base/fail.h"
 
 namespace polder::agent {
@@ -38,6 +39,7 @@ class SentFile final : public OutputFile {
     return {};
   }
   Status commit() override {
+    const WaitsForSupervisor waits;
     const std::lock_guard lock(sender_.mutex_);
     return sender_.send(proto::CommitFile{number_});
   }
@@ -71,6 +73,7 @@ Result<std::unique_ptr<OutputFile>> OutputSender::create(const std::string& path
 
 // The pieces of one write follow each other.
 Status OutputSender::send_pieces(std::uint8_t file, std::uint64_t offset, std::string_view bytes) {
+  const WaitsForSupervisor waits;
   const std::lock_guard lock(mutex_);
   while (!bytes.empty()) {
     const std::string_view piece = bytes.substr(0, proto::kMaxPieceBytes);

@@ -14,7 +14,8 @@
 namespace polder::agent {
 
 // Thread-safe; the files that it gives each serve one thread at a time, and do not outlive it. A
-// write waits until the supervisor takes it. Errors are those of the channel.
+// write waits until the supervisor takes it, for as long as that takes: no stage is taken for hung
+// meanwhile (agent/aggregator.h). Errors are those of the channel.
 class OutputSender final : public FileStore {
  public:
   // Without a channel (nullptr) all is thrown away. It is borrowed.

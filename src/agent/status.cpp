@@ -275,6 +275,8 @@ Json Live::to_json() const {
   }
   Json::Members units;
   for (const auto& [name, text] : health) units.emplace(name, clip_text(text));
+  Json::Members next;
+  for (const auto& [name, time_s] : next_start_s) next.emplace(name, time_s);
   Json::Members kept;
   for (const auto& [name, counts] : output) {
     kept.emplace(name, Json::Members{{"kept_bytes", std::int64_t(counts.kept_bytes)},
@@ -289,6 +291,7 @@ Json Live::to_json() const {
                        {"note", clip_text(note)},
                        {"refusals", std::move(refused)},
                        {"health", std::move(units)},
+                       {"next_start_s", std::move(next)},
                        {"output", std::move(kept)},
                        {"shadow", std::move(shadows)},
                        {"reports", reports_json(reports)},
@@ -312,6 +315,10 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
   for (const auto& [name, value] : health.members()) {
     TRY_VALUE(std::string text, health.text(name, kMaxLiveTextBytes));
     live.health.emplace(name, std::move(text));
+  }
+  TRY_VALUE(const Object next, object.object("next_start_s"));
+  for (const auto& [name, value] : next.members()) {
+    TRY_VALUE(live.next_start_s[name], next.integer(name, 0, kMaxTimeS));
   }
   TRY_VALUE(const Object output, object.object("output"));
   for (const auto& [name, value] : output.members()) {
@@ -432,6 +439,9 @@ std::string status_text(const Config& config, const Standing& standing) {
       text += fmt::format(", way back: {}", back->version.text());
     if (live && live->health.contains(name))
       text += (standing.is_live() ? ", " : ", was: ") + live->health.at(name);
+    if (standing.is_live() && live->next_start_s.contains(name))
+      text +=
+          fmt::format("; started again at {}", trust::tuf::time_text(live->next_start_s.at(name)));
     text += "\n";
     if (const auto gone = lost(state, name))
       text += fmt::format("    lost: {}: its slot was damaged; it is installed again\n",

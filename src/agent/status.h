@@ -41,9 +41,10 @@ struct Live {
   std::string check_error;            // of the last check; empty: it went well
   std::string note;                   // of the last check that went well: what nobody has assigned
   std::vector<std::string> refusals;  // Refusal::line()
-  std::map<std::string, std::string> health;   // by unit: "well", "starting", or what is wrong
-  std::map<std::string, KeptCounts> output;    // by unit, where something is kept
-  std::map<std::string, ShadowResult> shadow;  // by unit, of the last update that had one
+  std::map<std::string, std::string> health;  // by unit: "well", "starting", or what is wrong
+  std::map<std::string, std::int64_t> next_start_s;  // by unit, of one that waits; since 1970
+  std::map<std::string, KeptCounts> output;          // by unit, where something is kept
+  std::map<std::string, ShadowResult> shadow;        // by unit, of the last update that had one
   ReporterStanding reports;
   RecordTrouble audit;
   std::string metrics_error;  // why nobody can read /metrics; empty: they can, or need not

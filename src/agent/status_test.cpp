@@ -41,6 +41,7 @@ TEST(Status, JsonAndTextSayWhatRuns) {
             .checked_s = 5,
             .refusals = {"refused: people 0.1: below"},
             .health = {{"people", "well"}},
+            .next_start_s = {{"people", kNowS}},
             .output = {{"people", {1500, 2, 3}}},
             .shadow = {{"people", some_shadow()}}};
   live.reports.units["people"] = {.classes = {{"person", 41}},
@@ -53,7 +54,8 @@ TEST(Status, JsonAndTextSayWhatRuns) {
   EXPECT_EQ(text.find("not running"), text.npos);
   EXPECT_NE(status_text(config_with(), standing(some_state(), live, false)).find("not running"),
             text.npos);
-  for (const char* part : {"camera-17: idle", "1.2.0", "crash loop", "refused: people 0.1",
+  for (const char* part : {"camera-17: idle", "1.2.0", "crash loop",
+                           "well; started again at 2027-01-15T08:00:00Z", "refused: people 0.1",
                            "shadow: people 1.4.0 beside people 1.2.0; 'detector': 30 inferences",
                            "50.0% agree, p99 4.000 ms (old 2.000 ms); stage 'infer' took",
                            "output: 1.5 kB in", "2 bytes dropped", "classes: person 41",
@@ -203,6 +205,7 @@ TEST(Status, LiveComesBack) {
             .note = "nothing is assigned",
             .refusals = {"a", "b"},
             .health = {{"people", "well"}},
+            .next_start_s = {{"people", kNowS}},
             .output = {{"people", {1, 2, 3}}},
             .shadow = {{"people", some_shadow()}}};
   live.reports.units["people"] = {.classes = {{"person", 41}, {"7", 1}},

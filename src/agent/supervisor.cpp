@@ -10,6 +10,8 @@ namespace {
 
 // Messages that one poll takes: others have their turn then.
 constexpr int kMessagesAtOnce = 256;
+// For a worker that was killed to end.
+constexpr std::int64_t kEndMs = 2'000;
 // Of the first wait, in a row.
 constexpr int kMostDoublings = 30;
 
@@ -58,7 +60,22 @@ void Supervisor::stop() {
   phase_ = WorkerPhase::kStopped;
 }
 
+// Whether one that was killed is still held by the kernel. No second one is started beside it: it
+// may have the device that the pipeline reads, and its memory.
+bool Supervisor::is_leaving() {
+  if (!leaving_) return false;
+  const auto exit = leaving_->wait(0);
+  if (exit.ok() && !*exit) return true;
+  leaving_.reset();
+  return false;
+}
+
 void Supervisor::start_child() {
+  if (is_leaving())
+    return hinder(fail(Code::kUnavailable,
+                       "its process {} was ended and does not go: a disk or a device does not "
+                       "answer, see 'dmesg'; it is started again once that has gone",
+                       leaving_->pid()));
   ++starts_;
   ++total_.starts;
   ++window_.starts;
@@ -206,7 +223,11 @@ void Supervisor::see_output() {
 }
 
 void Supervisor::end_child() {
-  if (child_) child_->kill();
+  if (child_) {
+    child_->kill();
+    const auto exit = child_->wait(kEndMs);
+    if (exit.ok() && !*exit) leaving_ = std::move(child_);
+  }
   child_.reset();
   if (!receiver_) return;
   receiver_->end();

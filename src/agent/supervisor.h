@@ -8,8 +8,9 @@
 //     if (supervisor.is_crash_loop()) ...roll back: run() of another release
 //   }
 //
-// Nothing that a worker does ends or blocks its supervisor. In a crash loop it is still started now
-// and then, for the release that is there may be the only one.
+// Nothing that a worker does ends or blocks its supervisor, which waits two seconds for one that it
+// has killed; where the kernel holds that longer, no other is started before it has gone. In a
+// crash loop it is still started now and then, for the release that is there may be the only one.
 #pragma once
 
 #include <polder/error.h>
@@ -51,6 +52,7 @@ class Supervisor {
  public:
   Supervisor(Processes& processes, Clock& clock, WorkerPolicy policy)
       : processes_(processes), clock_(clock), policy_(std::move(policy)) {}
+  ~Supervisor() { end_child(); }
 
   // Ends what runs, forgets its crashes, and starts this; what its sinks write is kept in `output`.
   // A start for which the device lacks something, a process or the keys, is tried again and is no
@@ -83,6 +85,10 @@ class Supervisor {
   // Which of its starts failed last; 0: none.
   std::uint64_t failed_start() const { return failed_start_; }
   std::int64_t running_since_us() const { return running_since_us_; }
+  // On the clock; none: it does not wait to be started again.
+  std::optional<std::int64_t> next_start_us() const {
+    return phase_ == WorkerPhase::kWaiting ? std::optional(next_start_us_) : std::nullopt;
+  }
   std::uint64_t frames() const { return beat_.frames; }
   bool has_own_network() const { return child_ && child_->has_own_network(); }
 
@@ -93,6 +99,7 @@ class Supervisor {
 
  private:
   void start_child();
+  bool is_leaving();
   Status send(proto::Start job);
   void listen();
   Status take(std::string_view bytes);
@@ -116,6 +123,7 @@ class Supervisor {
   Clock& clock_;
   WorkerPolicy policy_;
   std::unique_ptr<ChildProcess> child_;
+  std::unique_ptr<ChildProcess> leaving_;  // was killed, and has not ended yet
   proto::Start job_;
   FillKeys fill_keys_;
   OutputPlace output_;

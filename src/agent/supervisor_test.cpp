@@ -129,7 +129,7 @@ TEST_F(RealWorkers, OneThatBabbles) {
 // On the channel of its output, while it says that it is well.
 TEST_F(RealWorkers, OneThatFloodsItsOutput) {
   const std::string folder = testing::TempDir() + "polder-flood-" + std::to_string(::getpid());
-  const auto hex_of = [](const proto::ToOutput& message) {
+  const auto hex_of = [](const auto& message) {
     std::string hex;
     const std::string bytes = proto::encode(message).value();
     for (const char c : bytes) hex += fmt::format("{:02x}", (unsigned char)(c));
@@ -138,21 +138,37 @@ TEST_F(RealWorkers, OneThatFloodsItsOutput) {
   const std::string head =
       "out = socket.socket(fileno=4)\nput = lambda h: out.send(bytes.fromhex(h))\n";
   const std::string create = "put('" + hex_of(proto::CreateFile{"events.jsonl", true}) + "')\n";
-  const auto expect = [&](const std::string& program, std::string_view want) {
-    WorkerPolicy policy = python(head + create + program);
-    policy.output_bytes_per_s = 1 << 20;
-    policy.output_burst_bytes = 8 << 20;
-    output_ = {folder, 1 << 20};
-    expect_crash(policy, want);
+  output_ = {folder, 1 << 20};
+  const auto kept_on_disk = [&] {
     std::uint64_t bytes = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder))
       bytes += entry.file_size();
-    EXPECT_LE(bytes, output_.cap_bytes);
+    return bytes;
   };
+  const auto expect = [&](const std::string& program, std::string_view want) {
+    expect_crash(python(head + create + program), want);
+    EXPECT_LE(kept_on_disk(), output_.cap_bytes);
+  };
+  // One that is merely fast is held back, and not ended.
   const std::string line = std::string(20'000, 'x') + "\n";
-  expect(
-      "m = bytes.fromhex('" + hex_of(proto::WriteFile{0, 0, line}) + "')\nwhile True: out.send(m)",
-      "bytes a second");
+  const std::string beat = hex_of(proto::Heartbeat{1, 1});
+  WorkerPolicy policy =
+      python(head + create + "m = bytes.fromhex('" + hex_of(proto::WriteFile{0, 0, line}) +
+             "')\nwhile True: out.send(m); say(bytes.fromhex('" + beat + "'))");
+  policy.output_bytes_per_s = 1 << 20;
+  policy.output_burst_bytes = 2 << 20;
+  policy.heartbeat_timeout_ms = 1'000;
+  {
+    Supervisor supervisor(processes_, clock_, policy);
+    supervisor.run(job(), kNames, {}, output_);
+    const std::int64_t begin_us = clock_.now_us();
+    for (; clock_.now_us() < begin_us + 3'000'000; clock_.sleep_until_us(clock_.now_us() + 10'000))
+      supervisor.poll();
+    EXPECT_EQ(supervisor.phase(), WorkerPhase::kRunning) << supervisor.reason();
+    EXPECT_GT(supervisor.total().kept_bytes, 3u << 20);
+    EXPECT_LT(supervisor.total().kept_bytes, 6u << 20);
+    EXPECT_LE(kept_on_disk(), output_.cap_bytes);
+  }
   expect("put('" + hex_of(proto::WriteFile{9, 0, "x"}) + "'); time.sleep(1000)", "not created");
   expect("out.send(bytes(70000)); time.sleep(1000)", "70000 bytes");
   expect("out.send(b'x'); time.sleep(1000)", "not a message");
@@ -254,6 +270,30 @@ TEST_F(Times, ContentKeysAreHadForEachStartAndKeptByNone) {
   EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
   EXPECT_EQ(supervisor_->reason(), "the key is locked");
   EXPECT_EQ(sent.size(), 2u);
+}
+
+// A worker that hangs in a device's driver: no other is started beside it, and polderd goes on.
+TEST_F(Times, OneThatTheKernelHoldsIsWaitedForInPasses) {
+  start();
+  script_->is_held = true;
+  const auto held = script_;
+  const std::int64_t begin_us = clock_.now_us();
+  pass_ms(policy_.heartbeat_timeout_ms + 1);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
+  EXPECT_NE(supervisor_->reason().find("no sign of life"), std::string::npos);
+  for (int i = 1; i <= 3; ++i) {
+    pass_ms(policy_.longest_wait_ms);
+    EXPECT_EQ(supervisor_->phase(), WorkerPhase::kWaiting);
+    EXPECT_NE(supervisor_->reason().find("process 1 was ended and does not go"), std::string::npos);
+    EXPECT_EQ(supervisor_->total().crashes, 1u);
+  }
+  EXPECT_EQ(processes_.started, 1);
+  EXPECT_LT(clock_.now_us() - begin_us,
+            (policy_.heartbeat_timeout_ms + 3 * policy_.longest_wait_ms + 5'000) * 1000);
+  held->exit = ChildExit{.signal = SIGKILL};
+  pass_ms(policy_.longest_wait_ms);
+  EXPECT_EQ(supervisor_->phase(), WorkerPhase::kRunning);
+  EXPECT_EQ(processes_.started, 2);
 }
 
 // No process can be had, or no key: no crash of the release, however long it lasts.

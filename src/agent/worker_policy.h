@@ -24,7 +24,7 @@ struct WorkerPolicy {
   std::int64_t recovered_ms = 30'000;
   // Of its messages; a worker that says more is ended.
   int messages_per_s = 500, message_burst = 2'000;
-  // Of what its sinks write; a worker that writes more is ended.
+  // Of what its sinks write; those of a worker that writes more wait.
   std::uint64_t output_bytes_per_s = 32 << 20, output_burst_bytes = 512 << 20;
 };
 

@@ -224,9 +224,12 @@ Status WorkerRunner::begin_shadow(const std::string& unit, Worker& worker, Slot 
                                   const ReleaseId& release) {
   if (!worker.supervisor) return fail(Code::kUnsupported, "no pipeline runs that it could see");
   // It may be what mends the one that does not run.
-  if (worker.supervisor->is_crash_loop() || worker.supervisor->phase() == WorkerPhase::kWaiting)
-    return fail(Code::kUnsupported, "{} does not run: {}", worker.release.text(),
+  if (worker.supervisor->is_crash_loop() || worker.supervisor->phase() == WorkerPhase::kWaiting) {
+    const bool runs = worker.supervisor->has_recovered();
+    return fail(Code::kUnsupported, "{} {}: {}", worker.release.text(),
+                runs ? "crashed again and again of late, and runs again" : "does not run",
                 worker.supervisor->reason());
+  }
   TRY_VALUE(const StagedRelease staged, slots_.open(unit, slot, release));
   TRY_VALUE(const StagedRelease old, slots_.open(unit, worker.slot, worker.release));
   proto::Start job = worker.supervisor->job();
@@ -325,6 +328,14 @@ void WorkerRunner::poll() {
 }
 
 UnitHealth WorkerRunner::health(const std::string& unit) {
+  UnitHealth health = judge(unit);
+  const auto found = workers_.find(unit);
+  if (found != workers_.end() && found->second.supervisor)
+    health.next_start_us = found->second.supervisor->next_start_us();
+  return health;
+}
+
+UnitHealth WorkerRunner::judge(const std::string& unit) const {
   const auto found = workers_.find(unit);
   if (found == workers_.end()) return {Health::kFailed, "nothing runs"};
   if (!found->second.problem.empty()) return {Health::kFailed, found->second.problem};

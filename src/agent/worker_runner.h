@@ -59,6 +59,7 @@ class WorkerRunner final : public Runner, public UnitSource {
     std::string problem;           // why it cannot be started at all; empty: it can
   };
 
+  UnitHealth judge(const std::string& unit) const;
   Result<proto::ModelFile> open_model(const StagedModel& model) const;
   // For a job with some of these models; nothing when none is sealed.
   FillKeys fill_keys(std::vector<StagedModel> models) const;

@@ -67,6 +67,12 @@ TEST_F(WorkerRunnerTest, OneThatRunsAgainIsWell) {
   pass_s(120);
   EXPECT_EQ(runner->health("people").health, Health::kFailed);
   EXPECT_EQ(runner->health("people").reason, "crash loop: no camera");
+  const auto no_shadow = [&] {
+    return runner->shadow("people", Slot::kB, {}).error().message.substr(release.text().size());
+  };
+  EXPECT_EQ(no_shadow(), " does not run: no camera");
+  ASSERT_TRUE(runner->health("people").next_start_us);
+  EXPECT_LE(*runner->health("people").next_start_us - clock.now_us(), 60'000'000);
   has_camera = true;
   for (const auto failed = script; script == failed;) pass_s(1);
   pass_s(29);
@@ -79,9 +85,11 @@ TEST_F(WorkerRunnerTest, OneThatRunsAgainIsWell) {
   EXPECT_EQ(health.reason, "");
   EXPECT_TRUE(health.is_crash_loop);
   EXPECT_EQ(health.code, Code::kNotFound);
+  EXPECT_FALSE(health.next_start_us);
   ASSERT_EQ(occurred.size(), before + 1);  // once
   EXPECT_EQ(occurred.back().act, trust::Act::kNote);
   EXPECT_EQ(occurred.back().text, "runs again");
+  EXPECT_EQ(no_shadow(), " crashed again and again of late, and runs again: no camera");
   pass_s(700);
   EXPECT_FALSE(runner->health("people").is_crash_loop);
   EXPECT_EQ(occurred.size(), before + 1);

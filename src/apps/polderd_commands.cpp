@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "agent/clock_floor.h"
 #include "agent/doctor.h"
@@ -73,7 +75,7 @@ class Agent {
   }
 
   // What only the running agent knows, for `polderd status`.
-  Live live() const {
+  Live live() {
     Live live{.said_s = wall_.now_s(),
               .checked_s = checked_s_,
               .check_error = driver_->check_error(),
@@ -89,6 +91,7 @@ class Agent {
                           : health.health == Health::kWell     ? "well"
                           : health.health == Health::kStarting ? "starting"
                                                                : "failed";
+      if (health.next_start_us) live.next_start_s[name] = next_start_s(name, *health.next_start_us);
     }
     for (const std::string& name : home_.config.models) {
       if (const auto output = runner_->output(name)) live.output.emplace(name, *output);
@@ -100,6 +103,13 @@ class Agent {
     live.config = trust::hex(home_.config.file);
     live.lockable_bytes = lockable_memory_bytes();
     return live;
+  }
+  // Reckoned once for each start: the two clocks do not go alike, and each second would be news.
+  std::int64_t next_start_s(const std::string& name, std::int64_t next_us) {
+    auto& [told_us, told_s] = next_starts_[name];
+    if (std::exchange(told_us, next_us) != next_us)
+      told_s = std::max<std::int64_t>(wall_.now_s() + (next_us - clock_.now_us()) / 1'000'000, 0);
+    return told_s;
   }
   // When there is something new, and now and then, so that readers see that it is of now.
   void publish_live() {
@@ -233,6 +243,8 @@ class Agent {
   std::int64_t checked_s_ = 0;
   std::uint64_t roll_backs_ = 0;
   Live published_;
+  // By unit: when its worker is started again, on the machine's clock and of the day.
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> next_starts_;
   std::int64_t say_alive_us_ = 0, proven_us_ = clock_.now_us() + kProvenUs;
   bool is_proven_ = false;
 };

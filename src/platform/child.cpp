@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <mutex>
 
 #include "base/fail.h"
 #include "platform/clock.h"
@@ -29,6 +30,9 @@ namespace {
 
 constexpr int kChannelFd = 3, kOutputFd = 4, kReportFd = 5;  // in a child
 constexpr int kFailed = 127;  // the exit status of a child that did not get far
+// For a child to become its program, and for one that was killed to end. Longer takes what the
+// kernel does not interrupt: a disk or a device that does not answer.
+constexpr std::int64_t kStartMs = 10'000, kEndMs = 2'000;
 
 // Whether what a child prints is seen. It is not: what saw pictures would have a way out, untyped
 // and without end. Sanitizers have no other way to say what they found.
@@ -194,6 +198,27 @@ void close_others() {
   give_up(kReportFd, Report::kProgram);
 }
 
+// Children that were killed and given up before they ended: to be reaped when they have.
+class GivenUp {
+ public:
+  void add(pid_t pid) {
+    const std::lock_guard lock(mutex_);
+    pids_.push_back(pid);
+  }
+  void reap() {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(pids_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<pid_t> pids_;
+};
+GivenUp& given_up() {
+  static GivenUp all;
+  return all;
+}
+
 class SystemChild final : public ChildProcess {
  public:
   SystemChild(pid_t pid, Descriptor channel, std::unique_ptr<Channel> output)
@@ -201,23 +226,27 @@ class SystemChild final : public ChildProcess {
   ~SystemChild() override {
     if (is_over_) return;
     kill();
-    reap(true);
+    const auto ended = wait(kEndMs);
+    if (!ended.ok() || !*ended) given_up().add(pid_);
   }
 
   // Reads what the child says until it has become the program; 0 or what went wrong.
   Status started(int report_fd, const std::string& program) {
+    pidfd_ = Descriptor(int(::syscall(SYS_pidfd_open, pid_, 0)));
+    if (pidfd_.get() < 0)
+      return fail(Code::kUnsupported, "this kernel does not watch processes (pidfd): {}",
+                  std::strerror(errno));
     Report report{};
     for (;;) {
+      if (poll_until(report_fd, POLLIN, deadline_of(kStartMs)) == 0)
+        return fail(Code::kUnavailable, "{}: has not started after {} s: its disk does not answer",
+                    program, kStartMs / 1000);
       const ssize_t got = ::read(report_fd, &report, sizeof report);
       if (got < 0 && errno == EINTR) continue;
       if (got != ssize_t(sizeof report)) break;
       if (report.step != Report::kOwnNetwork) return why(report, program);
       own_network_ = true;
     }
-    pidfd_ = Descriptor(int(::syscall(SYS_pidfd_open, pid_, 0)));
-    if (pidfd_.get() < 0)
-      return fail(Code::kUnsupported, "this kernel does not watch processes (pidfd): {}",
-                  std::strerror(errno));
     return {};
   }
 
@@ -232,7 +261,7 @@ class SystemChild final : public ChildProcess {
       if (ready == 0) return std::optional<ChildExit>();
       // What it started in its group ends with it.
       ::kill(-pid_, SIGKILL);
-      reap(false);
+      reap();
     }
     return std::optional<ChildExit>(exit_);
   }
@@ -265,13 +294,12 @@ class SystemChild final : public ChildProcess {
     }
   }
 
-  void reap(bool killed) {
+  void reap() {
     int status = 0;
     rusage used{};
     while (::wait4(pid_, &status, 0, &used) < 0 && errno == EINTR) {
     }
     is_over_ = true;
-    if (killed) return;
     if (WIFSIGNALED(status)) exit_.signal = WTERMSIG(status);
     else exit_.status = WEXITSTATUS(status);
     const auto micros = [](const timeval& time) {
@@ -317,6 +345,7 @@ Result<std::unique_ptr<Channel>> inherited(int fd, bool waits) {
 Result<std::unique_ptr<ChildProcess>> SystemProcesses::start(const ChildOptions& options) {
   if (options.command.empty() || options.command[0].find('/') == std::string::npos)
     return fail(Code::kInvalid, "a command begins with the path of a program");
+  given_up().reap();
   const auto failed = [&](std::string_view what) {
     return fail(Code::kUnavailable, "{}: {}: {}", options.command[0], what, std::strerror(errno));
   };

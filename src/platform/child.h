@@ -61,7 +61,9 @@ struct ChildOptions {
   bool deny_network = true;
 };
 
-// One child. Its destructor ends it and what it started. Not thread-safe.
+// One child. Its destructor ends it and what it started. It waits a moment for that: what the
+// kernel holds longer, for a device or a disk that does not answer, is reaped when another one is
+// started. Not thread-safe.
 class ChildProcess : public Channel {
  public:
   // Its end, once; nothing while it runs. Errors: kIo.
@@ -78,7 +80,8 @@ class ChildProcess : public Channel {
 class Processes {
  public:
   virtual ~Processes() = default;
-  // Errors: kInvalid, kNotFound (no such program), kDenied, kUnavailable.
+  // Errors: kInvalid, kNotFound (no such program), kDenied, kUnavailable (also when its program's
+  // disk does not answer).
   virtual Result<std::unique_ptr<ChildProcess>> start(const ChildOptions& options) = 0;
 };
 

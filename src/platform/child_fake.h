@@ -17,6 +17,7 @@ struct FakeChildScript {
   std::deque<std::string> outbox;  // what the supervisor receives, first come first served
   std::optional<ChildExit> exit;   // set: it has ended
   bool is_deaf = false;            // it takes nothing (a hang)
+  bool is_held = false;            // by the kernel: a kill does not end it
 };
 
 class FakeChild final : public ChildProcess {
@@ -44,7 +45,7 @@ class FakeChild final : public ChildProcess {
     return std::optional<ChildExit>(script_->exit);
   }
   void kill() override {
-    if (!script_->exit) script_->exit = ChildExit{.signal = 9};
+    if (!script_->exit && !script_->is_held) script_->exit = ChildExit{.signal = 9};
   }
   int pid() const override { return pid_; }
   bool has_own_network() const override { return true; }

@@ -18,6 +18,12 @@ polder_room(graph DEPS base)
 polder_room(kernel DEPS base)
 # Vector code: -O2 of g++ 12 halves its speed, and a * b + c must become one instruction.
 target_compile_options(polder_kernel PRIVATE -O3 -ffp-contract=fast)
+if(POLDER_SANITIZE)
+  # The same loops as x86_v3's, in which undefined behaviour is looked for; here that alone would
+  # take a minute and a half.
+  set_source_files_properties(src/kernel/x86_v4.cpp PROPERTIES
+    COMPILE_OPTIONS -fno-sanitize=undefined)
+endif()
 include(OpTable)
 polder_room(ops DEPS graph kernel base SKIP ${POLDER_OPS_SKIPPED})
 target_sources(polder_ops PRIVATE ${PROJECT_BINARY_DIR}/generated/ops_table.cpp)

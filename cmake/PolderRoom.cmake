@@ -34,7 +34,10 @@ if(POLDER_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 # Half of what a build takes is tests, and nearly none of their time is spent in their own code.
-set(POLDER_TEST_OPTIONS $<IF:$<BOOL:${POLDER_SANITIZE}>,-O0,$<$<CONFIG:Release>:-O1>>)
+set(POLDER_TEST_OPTIONS $<$<CONFIG:Release>:-O1>)
+if(POLDER_SANITIZE)
+  set(POLDER_TEST_OPTIONS -O0)
+endif()
 find_package(Threads REQUIRED)
 target_link_libraries(polder_flags INTERFACE Threads::Threads)
 

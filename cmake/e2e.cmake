@@ -86,6 +86,10 @@ add_test(NAME polderd_page COMMAND sh -c "\"$1\" reference | diff \"$2\" -" page
 if(NOT POLDER_SANITIZE AND TARGET polder_video_libav)
   add_test(NAME install COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/install_test.py
            ${PROJECT_BINARY_DIR})
+  # polderd as a service of a real systemd.
+  add_test(NAME systemd COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/systemd_test.py
+           $<TARGET_FILE:polder> $<TARGET_FILE:polderd> ${PROJECT_BINARY_DIR})
+  set_tests_properties(systemd PROPERTIES SKIP_RETURN_CODE 77)
 endif()
 
 # page_test(NAME PAGE ARGUMENT...): PAGE is what polder prints when given the arguments.

@@ -8,6 +8,10 @@ add_executable(kill_points tests/faults/kill_points.cpp)
 add_test(NAME kill COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/kill_test.py
          $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:kill_points> --every 60)
 
+# polderd, reloaded in each phase of an update.
+add_test(NAME hang_up COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/hang_up_test.py
+         $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:kill_points>)
+
 # A repository, while it is published.
 add_test(NAME publish_faults COMMAND /usr/bin/python3
          ${PROJECT_SOURCE_DIR}/tests/faults/publish_test.py $<TARGET_FILE:polder>
@@ -20,5 +24,5 @@ foreach(name network clock)
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/${name}_test.py
                    $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:wrong_clock>)
 endforeach()
-set_tests_properties(kill publish_faults network_faults clock_faults
+set_tests_properties(kill hang_up publish_faults network_faults clock_faults
                      PROPERTIES TIMEOUT 900 LABELS faults)

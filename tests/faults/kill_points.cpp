@@ -1,14 +1,16 @@
 // Runs a program and ends it, with all that it has started, at the n-th system call that changes a
 // folder: what a kill or a power cut does at the worst of moments. A tool of kill_test.py.
 //
-//   kill_points --below DIR [--kill N [--half]] [--free BYTES] [--record FILE] -- PROGRAM ARG...
+//   kill_points --below DIR [--kill N [--half]] [--hang-up N --replace FILE] [--free BYTES]
+//               [--record FILE] -- PROGRAM ARG...
 //
 // A point is a call that is about to change something below DIR, or to become a program there; the
 // first is 0. --kill N ends everything before call N is done; with --half a write does half of its
-// bytes first. --record writes a line for each point: number, phase in DIR/state.json, call, place,
-// bytes, where places have no numbers and digests of their own any more. --free tells the program
-// that so many bytes are free until it has freed something. SIGTERM ends it, too. What came of it
-// is the last line on stdout: "killed N", "stopped POINTS", "ended STATUS POINTS".
+// bytes first. --hang-up N puts FILE.new in the place of FILE there, sends SIGHUP, and goes on.
+// --record writes a line for each point: number, phase in DIR/state.json, call, place, bytes, where
+// places have no numbers and digests of their own any more. --free tells the program that so many
+// bytes are free until it has freed something. SIGTERM ends it, too. What came of it is the last
+// line on stdout: "killed N", "stopped POINTS", "ended STATUS POINTS".
 //
 // Calls are stopped by a filter (seccomp) that the program and its children carry, so all others
 // run at full speed.
@@ -100,7 +102,8 @@ constexpr Call kCalls[] = {
 
 struct Options {
   std::string below, record;
-  long kill = -1;
+  long kill = -1, hang_up = -1;
+  std::string replace;
   bool half = false;
   std::optional<std::uint64_t> free_bytes;
   char** program = nullptr;
@@ -346,6 +349,11 @@ class Tracer {
     has_freed_ |= call->number == SYS_unlinkat;
     const long number = points_++;
     if (record_.is_open()) write_record(*call, args, number, from, name);
+    if (number == options_.hang_up) {
+      const std::string& file = options_.replace;
+      if (::rename((file + ".new").c_str(), file.c_str()) != 0) die(file.c_str());
+      ::kill(child_, SIGHUP);
+    }
     if (number != options_.kill) return false;
     if (!options_.half || call->bytes < 0 || args[call->bytes] < 2) return true;
     set_argument(pid, call->bytes, args[call->bytes] / 2);
@@ -403,6 +411,8 @@ std::optional<Options> parse(int argc, char** argv) {
     if (word == "--below") options.below = value;
     else if (word == "--record") options.record = value;
     else if (word == "--kill") options.kill = std::atol(value);
+    else if (word == "--hang-up") options.hang_up = std::atol(value);
+    else if (word == "--replace") options.replace = value;
     else if (word == "--free") options.free_bytes = std::strtoull(value, nullptr, 10);
     else return {};
   }
@@ -415,10 +425,9 @@ std::optional<Options> parse(int argc, char** argv) {
 int main(int argc, char** argv) {
   std::optional<Options> options = parse(argc, argv);
   if (!options) {
-    std::fprintf(
-        stderr,
-        "usage: kill_points --below DIR [--kill N [--half]] [--free BYTES] [--record FILE] "
-        "-- PROGRAM ARG...\n");
+    std::fprintf(stderr,
+                 "usage: kill_points --below DIR [--kill N [--half]] [--hang-up N --replace FILE] "
+                 "[--free BYTES] [--record FILE] -- PROGRAM ARG...\n");
     return 2;
   }
   struct sigaction action {};

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::uint64_t kBlockBytes = 64u << 10;    // pieces without an index
 constexpr std::size_t kHashBytes = 256u << 10;      // read at once
-constexpr std::uint64_t kSyncBytes = 8u << 20;      // a power cut costs at most so much
 constexpr std::uint64_t kRequestBytes = 16u << 20;  // so that a request ends before its deadline
 // A request that brought less and failed is not followed by another at once.
 constexpr std::uint64_t kProgressBytes = 16u << 10;
@@ -88,7 +87,7 @@ Status BlobDownload::open_partial() {
   auto opened = storage_.open(partial_);
   if (!opened.ok() && opened.error().code == Code::kNotFound) {
     TRY_VALUE(file_, storage_.create(partial_));
-    return storage_.sync(storage_folder(partial_));
+    return {};
   }
   if (!opened.ok()) return std::move(opened).error();
   file_ = std::move(*opened);
@@ -231,7 +230,7 @@ Status BlobDownload::keep(std::size_t piece, std::string_view bytes) {
   from_[piece] = From::kHere;
   here_bytes_ += bytes.size();
   unsynced_bytes_ += bytes.size();
-  return unsynced_bytes_ < kSyncBytes ? Status() : sync();
+  return unsynced_bytes_ < kUnnamedBytes ? Status() : sync();
 }
 
 Status BlobDownload::report() { return progress_ ? progress_(here_bytes_, blob_.bytes) : Status(); }
@@ -239,6 +238,11 @@ Status BlobDownload::report() { return progress_ ? progress_(here_bytes_, blob_.
 Status BlobDownload::sync() {
   unsynced_bytes_ = 0;
   Status synced = file_->sync();
+  // A blob that is whole by now has another name soon, which is synced with those of others.
+  if (synced.ok() && !is_named_ && here_bytes_ < blob_.bytes) {
+    TRY(storage_.sync(storage_folder(partial_)));
+    is_named_ = true;
+  }
   if (synced.ok()) return {};
   // Nobody knows what of it is on the disk; reading it again would only ask the memory.
   file_.reset();
@@ -246,12 +250,12 @@ Status BlobDownload::sync() {
   return synced;
 }
 
-// Gives the blob its name, if it is that blob.
+// Gives the blob its name, if it is that blob: its bytes are on the disk before.
 Status BlobDownload::finish() {
   TRY(sync());
   Status checked = check_stored(*file_, blob_);
   file_.reset();
-  if (checked.ok()) return move_durably(storage_, partial_, BlobStore::name(blob_.sha256));
+  if (checked.ok()) return storage_.rename(partial_, BlobStore::name(blob_.sha256));
   if (checked.error().code != Code::kCorrupt) return checked;
   is_wrong_ = true;
   TRY(storage_.remove(partial_));

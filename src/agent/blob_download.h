@@ -73,6 +73,7 @@ class BlobDownload final : private HttpSink {
   // The answer of the repository: the piece that it is at and what has come of that.
   std::size_t at_ = 0;
   std::string buffer_;
+  bool is_named_ = false;      // the partial file's name outlasts a power cut
   bool is_bad_piece_ = false;  // what came was refused
   bool is_ours_ = false;       // the error is the disk's or the caller's
   bool is_wrong_ = false;

@@ -120,6 +120,14 @@ Status BlobStore::fetch(const BlobRef& blob, std::span<const BlobRef> at_hand, B
   }
   for (const BlobRef& index : indices_of(blob))
     TRY(fetch_index(*this, index, fetcher, progress, count));
+  TRY(fetch_pieces(blob, at_hand, fetcher, progress, count, keys));
+  unnamed_bytes_ += blob.bytes;
+  return unnamed_bytes_ < kUnnamedBytes ? Status() : sync_names();
+}
+
+Status BlobStore::fetch_pieces(const BlobRef& blob, std::span<const BlobRef> at_hand,
+                               BlobFetcher& fetcher, const FetchProgress& progress,
+                               FetchCounts& count, const ContentKeys& keys) {
   if (const auto index = read_index(*storage_, blob); index.ok()) {
     const auto source = open_pieces(*storage_, blob, *index, at_hand, keys);
     BlobDownload download(*storage_, blob, &*index, progress, count);
@@ -133,6 +141,13 @@ Status BlobStore::fetch(const BlobRef& blob, std::span<const BlobRef> at_hand, B
   if (done.ok() || !download.is_wrong() || !was_resumed) return done;
   // What was left of an earlier fetch may be to blame.
   return BlobDownload(*storage_, blob, nullptr, progress, count).run(nullptr, fetcher);
+}
+
+Status BlobStore::sync_names() {
+  unnamed_bytes_ = 0;
+  // The new names first: between the two a blob may have both, never none.
+  TRY(storage_->sync(kFolder));
+  return storage_->sync(kPartialFolder);
 }
 
 Status BlobStore::put(std::string_view bytes) {

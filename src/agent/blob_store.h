@@ -44,6 +44,8 @@ namespace polder::agent {
 inline constexpr std::uint64_t kMaxIndexBytes = 4u << 20;
 // Files in blobs/ and in blobs/partial/.
 inline constexpr std::size_t kMaxStoredBlobs = 65'536;
+// A power cut costs at most so much of what was fetched.
+inline constexpr std::uint64_t kUnnamedBytes = 8u << 20;
 // What an installation leaves free for everything else.
 inline constexpr std::uint64_t kRoomMarginBytes = 16u << 20;
 
@@ -94,15 +96,19 @@ class BlobStore {
 
   // Whether it is there, by name and size. What it holds was right once: verify() tells.
   Result<bool> has(const BlobRef& blob);
-  // Fine when it is there. `at_hand` are blobs that may share chunks with it; those that are not in
-  // the store, or whose index is not, are passed over. Errors: kCorrupt when the repository has
-  // something else; kExhausted when the disk is full; those of the fetcher and of `progress`. What
-  // has come stays for the next fetch, but for the last chunk. Of a sealed blob's chunks `keys`
-  // makes those whose plaintext is in sealed blobs at hand.
+  // Fine when it is there; it outlasts a power cut after sync_names(). `at_hand` are blobs that may
+  // share chunks with it; those that are not in the store, or whose index is not, are passed over.
+  // Errors: kCorrupt when the repository has something else; kExhausted when the disk is full;
+  // those of the fetcher and of `progress`. What has come stays for the next fetch, but for the
+  // last chunk. Of a sealed blob's chunks `keys` makes those whose plaintext is in sealed blobs at
+  // hand.
   Status fetch(const BlobRef& blob, std::span<const BlobRef> at_hand, BlobFetcher& fetcher,
                const FetchProgress& progress, FetchCounts* counts = nullptr,
                const ContentKeys& keys = {});
-  // A small one, as a whole.
+  // The names of all that was fetched outlast a power cut: folders are synced once for many blobs.
+  // Until then it costs at most what kUnnamedBytes are in all.
+  Status sync_names();
+  // A small one, as a whole; it outlasts a power cut.
   Status put(std::string_view bytes);
   // Errors: kNotFound; kCorrupt; kExhausted above `cap_bytes`.
   Result<std::string> get(const trust::Sha256& blob, std::size_t cap_bytes);
@@ -122,10 +128,13 @@ class BlobStore {
 
  private:
   explicit BlobStore(Storage& storage) : storage_(&storage) {}
+  Status fetch_pieces(const BlobRef& blob, std::span<const BlobRef> at_hand, BlobFetcher& fetcher,
+                      const FetchProgress& progress, FetchCounts& count, const ContentKeys& keys);
   Result<std::uint64_t> collect_folder(const std::string& folder,
                                        const std::set<trust::Sha256>& keep);
 
   Storage* storage_;
+  std::uint64_t unnamed_bytes_ = 0;  // of blobs whose names are not synced
 };
 
 }  // namespace polder::agent

@@ -139,7 +139,7 @@ Status RepositoryReleases::download(const AgentState& state, const Alive& alive)
     }
     TRY(std::move(fetched));
   }
-  return {};
+  return blobs_.sync_names();
 }
 
 Status RepositoryReleases::verify(const AgentState& state, const Alive& alive) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "base/fail.h"
@@ -115,12 +116,27 @@ Result<std::vector<std::string>> list_folder(const std::string& path, std::size_
 
 namespace {
 
-// What was done to the name of a file outlasts a power cut.
-void sync_parent(const std::string& path) {
+std::string parent_of(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
-  const Descriptor parent(
-      ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (parent.get() >= 0) ::fsync(parent.get());
+  return folder.empty() ? "." : folder;
+}
+
+// What was done to the names in it outlasts a power cut.
+void sync_folder(const std::string& path) {
+  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() >= 0) ::fsync(folder.get());
+}
+void sync_parent(const std::string& path) { sync_folder(parent_of(path)); }
+
+// Until the folders of both names are synced a power cut may bring the old one back.
+Status move_file(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return {};
+  if (errno != EXDEV) return os_error(from, "move to " + to, errno);
+  DiskStore disk;
+  TRY_VALUE(const auto copy, disk.create(to));
+  TRY(stream_file(from, UINT64_MAX, [&](std::string_view piece) { return copy->write(piece); }));
+  TRY(copy->commit());
+  return remove_file(from);
 }
 
 }  // namespace
@@ -131,18 +147,22 @@ Status remove_file(const std::string& path) {
   return {};
 }
 
-Status move_file(const std::string& from, const std::string& to) {
-  if (::rename(from.c_str(), to.c_str()) == 0) {
-    sync_parent(to);
-    sync_parent(from);
-    return {};
+Status move_files(const std::map<std::string, std::string>& files) {
+  std::set<std::string> sources, targets;
+  for (const auto& [from, to] : files) {
+    sources.insert(parent_of(from));
+    targets.insert(parent_of(to));
   }
-  if (errno != EXDEV) return os_error(from, "move to " + to, errno);
-  DiskStore disk;
-  TRY_VALUE(const auto copy, disk.create(to));
-  TRY(stream_file(from, UINT64_MAX, [&](std::string_view piece) { return copy->write(piece); }));
-  TRY(copy->commit());
-  return remove_file(from);
+  for (const std::string& folder : targets) TRY(make_folders(folder));
+  Status status;
+  for (const auto& [from, to] : files) {
+    status = move_file(from, to);
+    if (!status.ok()) break;
+  }
+  // New names first: where the power goes between the two a file may have both, never none.
+  for (const std::string& folder : targets) sync_folder(folder);
+  for (const std::string& folder : sources) sync_folder(folder);
+  return status;
 }
 
 Status make_folders(const std::string& path) {

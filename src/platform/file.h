@@ -36,10 +36,11 @@ Status write_file_atomic(const std::string& path, std::string_view bytes);
 // The name is gone, for good once this returns; fine if it was not there. Errors: kDenied, kIo.
 Status remove_file(const std::string& path);
 
-// Gives a file the name `to`, in place of what had it, for good once this returns. A file of
-// another file system is copied and removed; under its new name it is complete at any time. Errors:
-// kNotFound, kDenied, kExhausted, kIo.
-Status move_file(const std::string& from, const std::string& to);
+// Gives each file (from, to) the name `to`, in place of what had it, for good once this returns:
+// each folder is synced once, however many files it gives and takes. Folders are made. A file of
+// another file system is copied and removed; under its new name it is complete at any time. On an
+// error some have moved. Errors: kNotFound, kDenied, kExhausted, kIo.
+Status move_files(const std::map<std::string, std::string>& files);
 
 // Paths of the entries of a folder, "folder/name", in the order of their names. Errors: kExhausted
 // above `max_count`.

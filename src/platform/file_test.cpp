@@ -4,12 +4,24 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <filesystem>
+#include <map>
 
 #include "platform/clock.h"
+
+namespace {
+std::atomic<int> g_syncs = 0;
+}
+// In place of the C library's, in this program: counted.
+extern "C" int fsync(int fd) {
+  ++g_syncs;
+  return int(::syscall(SYS_fsync, fd));
+}
 
 namespace polder {
 namespace {
@@ -81,10 +93,31 @@ TEST_F(FileTest, MovesInPlaceOfWhatIsThere) {
   const std::string from = folder_ + "/from", to = folder_ + "/to";
   ASSERT_TRUE(write_file_atomic(from, "new"));
   ASSERT_TRUE(write_file_atomic(to, "old"));
-  ASSERT_TRUE(move_file(from, to));
+  ASSERT_TRUE(move_files({{from, to}}));
   EXPECT_EQ(read_file(to, 10).value(), "new");
-  EXPECT_EQ(move_file(from, to).error().code, Code::kNotFound);
+  EXPECT_EQ(move_files({{from, to}}).error().code, Code::kNotFound);
   EXPECT_EQ(read_file(to, 10).value(), "new");
+}
+
+TEST_F(FileTest, MovesManyAndSyncsEachFolderOnce) {
+  std::map<std::string, std::string> moves;
+  ASSERT_TRUE(make_folders(folder_ + "/waits"));
+  for (int i = 0; i < 30; ++i) {
+    const std::string from = folder_ + "/waits/" + std::to_string(i);
+    ASSERT_TRUE(write_file_atomic(from, std::to_string(i)));
+    moves[from] = folder_ + (i % 2 ? "/a" : "/b/c") + "/" + std::to_string(i);
+  }
+  g_syncs = 0;
+  ASSERT_TRUE(move_files(moves));
+  // Three folders that hold the files, and those that hold the three that are made.
+  EXPECT_LE(g_syncs, 6);
+  EXPECT_GE(g_syncs, 3);
+  for (const auto& [from, to] : moves) {
+    EXPECT_FALSE(read_file(from, 10).ok());
+    EXPECT_EQ(read_file(to, 10).value(), to.substr(to.rfind('/') + 1));
+  }
+  // What is not there ends it.
+  EXPECT_EQ(move_files(moves).error().code, Code::kNotFound);
 }
 
 TEST_F(FileTest, MovesToAnotherFileSystem) {
@@ -97,7 +130,7 @@ TEST_F(FileTest, MovesToAnotherFileSystem) {
     GTEST_SKIP() << "one file system";
   }
   ASSERT_TRUE(write_file_atomic(from, "new"));
-  EXPECT_TRUE(move_file(from, to));
+  EXPECT_TRUE(move_files({{from, to}}));
   EXPECT_EQ(read_file(to, 10).value(), "new");
   EXPECT_EQ(read_file(from, 10).error().code, Code::kNotFound);
   EXPECT_TRUE(remove_file(to));

@@ -99,42 +99,15 @@ bool is_same_file(const std::string& a, const std::string& b) {
   return fs::equivalent(a, b, error) && !error;
 }
 
-namespace {
-
-struct OldFile {
-  fs::file_time_type time;
-  std::uint64_t bytes = 0;
-  fs::path path;
-};
-
-}  // namespace
-
-Status trim_folder(const std::string& folder, std::uint64_t max_bytes, std::size_t max_files) {
+Status empty_folder(const std::string& folder) {
   std::error_code error;
-  std::vector<OldFile> files;
-  std::vector<fs::path> others;
-  std::uint64_t bytes = 0;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    std::error_code gone;
-    if (at->symlink_status(gone).type() != fs::file_type::regular) {
-      others.push_back(at->path());
-      continue;
-    }
-    files.push_back({at->last_write_time(gone), at->file_size(gone), at->path()});
-    bytes += files.back().bytes;
-  }
-  for (const fs::path& path : others) {
+  std::vector<fs::path> all;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    all.push_back(at->path());
+  for (const fs::path& path : all) {
     if (!error) fs::remove_all(path, error);
   }
-  std::ranges::sort(files, {}, &OldFile::time);
-  std::size_t left = files.size();
-  for (const OldFile& file : files) {
-    if (error || (bytes <= max_bytes && left <= max_files)) break;
-    fs::remove(file.path, error);
-    bytes -= std::min(bytes, file.bytes);
-    --left;
-  }
-  if (error) return fail(Code::kIo, "{}: cannot make room: {}", folder, error.message());
+  if (error) return os_error(folder, "empty", error.value());
   return {};
 }
 

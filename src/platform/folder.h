@@ -35,9 +35,9 @@ bool is_same_file(const std::string& a, const std::string& b);
 // Of the path itself, not of what a link leads to. Errors: kNotFound, kIo, kDenied.
 Result<EntryKind> entry_kind(const std::string& path);
 
-// Removes what is no file, folders with all that is in them, then the oldest files, until at most
-// so many bytes in so many files are left. While nobody writes there. Errors: kIo.
-Status trim_folder(const std::string& folder, std::uint64_t max_bytes, std::size_t max_files);
+// Removes all that is in it; links are removed, not followed. While nobody writes there. Errors:
+// kDenied, kIo.
+Status empty_folder(const std::string& folder);
 
 // A folder that is being filled. It appears under its name at commit(), complete; without commit
 // the destructor removes every trace. Until then it is called PATH.new0, or with a higher number

@@ -81,14 +81,6 @@ Status replace_stored(Storage& storage, const std::string& name, std::string_vie
   return storage.sync(storage_folder(name));
 }
 
-Status move_durably(Storage& storage, const std::string& from, const std::string& to) {
-  TRY(storage.rename(from, to));
-  // The new name first: between the two, both may be there, never none.
-  TRY(storage.sync(storage_folder(to)));
-  if (storage_folder(from) == storage_folder(to)) return {};
-  return storage.sync(storage_folder(from));
-}
-
 Result<std::uint64_t> FileCounter::value() {
   auto text = read_stored(storage_, name_, kMaxCounterBytes);
   if (!text.ok() && text.error().code == Code::kNotFound) return std::uint64_t(0);

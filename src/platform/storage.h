@@ -103,9 +103,6 @@ Status copy_stored(Storage& storage, const std::string& from, const std::string&
 // overwritten by the next call.
 Status replace_stored(Storage& storage, const std::string& name, std::string_view bytes);
 
-// Moves and syncs the folders of both names.
-Status move_durably(Storage& storage, const std::string& from, const std::string& to);
-
 // The machine's file system.
 class DiskStorage final : public Storage {
  public:

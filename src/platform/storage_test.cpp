@@ -90,7 +90,7 @@ TEST_P(StorageTest, Folders) {
   EXPECT_EQ(*storage_->list("f", 10), (std::vector<std::string>{"b", "g/"}));
   EXPECT_EQ(storage_->list("f", 1).error().code, Code::kExhausted);
   EXPECT_EQ(storage_->list("none", 1).error().code, Code::kNotFound);
-  ASSERT_TRUE(move_durably(*storage_, "f/g/a", "c").ok());
+  ASSERT_TRUE(storage_->rename("f/g/a", "c").ok());
   EXPECT_EQ(text("c"), "x");
   EXPECT_EQ(text("f/g/a"), "not_found");
   EXPECT_EQ(code(storage_->rename("none", "d")), Code::kNotFound);

@@ -42,7 +42,7 @@ struct Changes {
   std::vector<TargetChange> targets;
   std::vector<FloorChange> floors;  // of floors.json, where its files are here
   // What else devices would see, a line each: the order in which roles are asked, whether others
-  // are asked after one, keys under the ids of others.
+  // are asked after one, keys under the ids of others, consistent snapshots that end or begin.
   std::vector<std::string> other;
 };
 

@@ -1,6 +1,7 @@
 #include "trust/tuf_repository.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "base/text.h"
@@ -12,6 +13,7 @@ namespace polder::trust::tuf {
 namespace {
 
 constexpr char kConfigFile[] = "/repository.toml";
+constexpr const char* kFolders[] = {"/staged", "/metadata", "/targets", "/blobs"};
 constexpr std::size_t kMaxConfigBytes = 64 * 1024;
 constexpr std::string_view kTopLevel[] = {"root", "targets", "snapshot", "timestamp"};
 
@@ -54,6 +56,16 @@ bool is_top_level(std::string_view role) {
 bool file_exists(const std::string& path) { return entry_kind(path).ok(); }
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+PublishedName published_name(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  const std::size_t dot = name.find('.');
+  if (dot == name.npos || !name.ends_with(".json") || name.size() < dot + 6) return {};
+  std::int64_t version = 0;
+  const auto read = std::from_chars(name.data(), name.data() + dot, version);
+  if (read.ec != std::errc() || read.ptr != name.data() + dot || version < 0) return {};
+  return {std::string(name.substr(dot + 1, name.size() - dot - 6)), version};
+}
 
 Status check_role_name(std::string_view role) {
   const auto good = [](char c) {
@@ -128,21 +140,10 @@ Result<std::int64_t> Repository::published_version(std::string_view role) const 
   }
   if (role != "root") return listed_version(role);
   TRY_VALUE(const auto paths, list_folder(folder_ + "/metadata", kMaxRepositoryFiles));
-  const std::string suffix = fmt::format(".{}.json", role);
   std::int64_t newest = 0;
   for (const std::string& path : paths) {
-    std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
-    if (!name.ends_with(suffix)) continue;
-    name.remove_suffix(suffix.size());
-    std::int64_t version = 0;
-    for (const char digit : name) {
-      if (digit < '0' || digit > '9' || version > kMaxInteger / 10) {
-        version = 0;
-        break;
-      }
-      version = version * 10 + (digit - '0');
-    }
-    newest = std::max(newest, version);
+    const PublishedName name = published_name(path);
+    if (name.role == role) newest = std::max(newest, name.version);
   }
   return newest;
 }
@@ -169,6 +170,11 @@ Result<std::vector<std::string>> Repository::staged_roles() const {
     if (!name.ends_with(".json")) continue;
     name.remove_suffix(5);
     TRY(check_role_name(name));
+    if (std::ranges::find(kMadeByPublishing, name) != std::end(kMadeByPublishing))
+      return fail(Code::kDenied,
+                  "{}: somebody put it there, and nothing signs or publishes it: 'polder repo "
+                  "publish' makes the {} itself; remove this file",
+                  path, name);
     roles.emplace_back(name);
   }
   return roles;
@@ -192,13 +198,25 @@ Status check_staged_folders(const std::string& folder) {
   return {};
 }
 
+// What create() leaves where it is cut off: no key has signed any of it, for nobody could open it.
+bool is_of_create(const FolderEntry& entry) {
+  if (entry.kind == EntryKind::kFolder)
+    return std::ranges::find(kFolders, "/" + entry.path) != std::end(kFolders);
+  return entry.kind == EntryKind::kFile &&
+         (entry.path == "staged/root.json" || entry.path == "staged/targets.json");
+}
+
 Status check_empty(const std::string& folder) {
-  TRY_VALUE(const auto entries, list_folder(folder, kMaxRepositoryFiles));
-  if (entries.empty()) return {};
   if (file_exists(folder + kConfigFile)) {
     return fail(Code::kDenied, "{}: a repository is here already; nothing was changed", folder);
   }
-  return fail(Code::kDenied, "{}: is not empty; a repository begins in a new folder", folder);
+  TRY_VALUE(const auto entries, walk_folder(folder, kMaxRepositoryFiles));
+  const auto other = std::ranges::find_if_not(entries, is_of_create);
+  if (other == entries.end()) return {};
+  return fail(Code::kDenied,
+              "{}: is not empty, '{}' is there; a repository begins in a new folder, or where "
+              "'polder repo init' was cut off and nothing else is",
+              folder, clipped(other->path));
 }
 
 }  // namespace
@@ -219,9 +237,7 @@ Result<Repository> Repository::create(const std::string& folder, const TopLevelT
   TRY(make_folders(folder));
   TRY_VALUE(const FileLock alone, FileLock::take(folder, kRepositoryWaitMs));
   TRY(check_empty(folder));
-  for (const char* name : {"/staged", "/metadata", "/targets", "/blobs"}) {
-    TRY(make_folders(folder + name));
-  }
+  for (const char* name : kFolders) TRY(make_folders(folder + name));
   Repository repository(folder, profile);
   TRY(repository.stage("root", std::move(root), now_s));
   TRY(repository.stage("targets", Targets(), now_s));

@@ -141,7 +141,7 @@ class Repository {
   // Stages a role and its hash bins as they are, with a new expiry, for the role's keys to sign.
   Status renew(const std::string& role, std::int64_t now_s);
   // Forgets what is staged, also where its publication was cut off, and removes the files and blobs
-  // that came with it and that nothing published names.
+  // that came with it and that no version names that was ever published.
   Status discard();
 
   // Signs every staged file that the key may sign; returns their roles. Errors: kDenied when there
@@ -220,11 +220,15 @@ class Repository {
   std::string place_of(const std::string& name) const;
   std::string staged_place(const std::string& name) const;
   std::string target_place(const std::string& path, std::string_view digest) const;
-  Status serve(const std::string& name) const;
   Status serve_listed() const;
   Status forget_files() const;
+  // Of every version that was published, the newest ones too.
+  Status visit_all_published(
+      const std::function<void(const std::string& path, const TargetFile& target)>& visit) const;
   Status empty_staged() const;
-  Result<Manifest> read_manifest(const std::string& path, const TargetFile& target) const;
+  // Of the release whose manifest the target is.
+  using Blobs = std::map<Sha256, Blob>;
+  Result<const Blobs*> blobs_of(const std::string& path, const TargetFile& target) const;
   // What is wrong with a target's file; empty: nothing.
   std::string problem_of(const std::string& path, const TargetFile& target) const;
   void compare_floors(const std::optional<TargetFile>& before,
@@ -257,6 +261,8 @@ class Repository {
   std::string folder_;
   Profile profile_;
   mutable ParsedSnapshot snapshot_;
+  // By the SHA-256 of their manifests, of which each is parsed once.
+  mutable std::map<std::string, Blobs> blobs_;
   std::optional<FileLock> lock_;
 };
 

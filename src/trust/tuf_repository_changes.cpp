@@ -51,12 +51,21 @@ const RoleKeys kNobody = [] {
   return nobody;
 }();
 
-void compare_trust(std::vector<TrustChange>& changes, const std::optional<Root>& before,
-                   const Root& root) {
+void compare_roots(Changes& changes, const std::optional<Root>& before, const Root& root) {
   for (const auto& [role, keys] : root.roles) {
     const bool was = before && before->roles.contains(role);
-    add_trust(changes, role, was ? before->roles.find(role)->second : kNobody, keys);
+    add_trust(changes.trust, role, was ? before->roles.find(role)->second : kNobody, keys);
   }
+  // A repository begins with them.
+  const bool were_consistent = !before || before->consistent_snapshot.value_or(false);
+  const bool are_consistent = root.consistent_snapshot.value_or(false);
+  if (are_consistent == were_consistent) return;
+  changes.other.push_back(
+      are_consistent
+          ? "root: consistent snapshots begin (consistent_snapshot is true): devices ask for files "
+            "by version and digest"
+          : "root: consistent snapshots end (consistent_snapshot is false): devices ask for files "
+            "by names that this repository does not have");
 }
 
 // Whether it is a hash bin as split_into_bins() makes them: its role's keys sign it.
@@ -185,7 +194,7 @@ Result<Changes> Repository::changes() const {
       TRY_VALUE(const auto before, or_none(published<Root>(role)));
       TRY_VALUE(const auto now, current<Root>(role));
       result.files.push_back(version_of(role, before, now.body));
-      compare_trust(result.trust, before, now.body);
+      compare_roots(result, before, now.body);
       compare_keys(result.other, role, before ? before->keys : Keys(), now.body.keys);
       continue;
     }

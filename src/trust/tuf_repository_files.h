@@ -21,6 +21,14 @@ inline constexpr std::uint64_t kMaxTargetBytes = std::uint64_t(1) << 40;
 inline constexpr std::string_view kBinMark = ".bin-";
 inline bool is_bin(std::string_view role) { return role.find(kBinMark) != role.npos; }
 bool is_top_level(std::string_view role);
+// Which are never staged.
+inline constexpr const char* kMadeByPublishing[] = {"snapshot", "timestamp"};
+// Of a file "metadata/N.ROLE.json"; version 0: it is none.
+struct PublishedName {
+  std::string role;
+  std::int64_t version = 0;
+};
+PublishedName published_name(std::string_view path);
 
 bool file_exists(const std::string& path);
 std::string parent_of(const std::string& path);

@@ -89,6 +89,34 @@ TEST_F(StagedByOthers, NoTargetLeadsOutOfTheFolder) {
   }
 }
 
+// Published, they would be what devices are led by.
+TEST_F(StagedByOthers, WhatPublishingMakesIsRefused) {
+  for (const char* role : {"timestamp", "snapshot"}) {
+    const std::string timestamp = folder_ + "/metadata/timestamp.json";
+    const std::string before = read_file(timestamp, 1 << 20).value();
+    ASSERT_TRUE(write_file_atomic(staged(role + std::string(".json")), before));
+    Repository repository = open();
+    for (const Status& refused : {Status(repository.changes().error()), publish(repository),
+                                  Status(repository.sign(online_).error())}) {
+      EXPECT_EQ(refused.error().code, Code::kDenied);
+      EXPECT_NE(refused.error().message.find(staged(role)), std::string::npos);
+      EXPECT_NE(refused.error().message.find("remove this file"), std::string::npos);
+    }
+    ASSERT_TRUE(repository.discard());
+    EXPECT_EQ(read_file(timestamp, 1 << 20).value(), before);
+    ASSERT_TRUE(publish(repository));
+  }
+}
+
+TEST_F(StagedByOthers, ConsistentSnapshotsThatEndAreShown) {
+  stage<Root>("root", [](Root&) {});
+  EXPECT_TRUE(open().changes()->other.empty());
+  stage<Root>("root", [](Root& root) { root.consistent_snapshot = false; });
+  const auto changes = open().changes().value();
+  ASSERT_EQ(changes.other.size(), 1u);
+  EXPECT_NE(changes.other[0].find("consistent snapshots end"), std::string::npos);
+}
+
 TEST_F(StagedByOthers, ATargetHasASha256) {
   for (const Hashes& hashes : {Hashes{{"sha512", "ab"}}, Hashes{{"sha256", "ab"}}}) {
     stage<Targets>("targets",

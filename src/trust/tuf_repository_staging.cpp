@@ -70,10 +70,16 @@ Status Repository::keep_file(const std::string& file, const std::string& place,
   return output->commit();
 }
 
-Result<Manifest> Repository::read_manifest(const std::string& path,
-                                           const TargetFile& target) const {
-  TRY_VALUE(const std::string bytes, read_target_file(path, target, kMaxManifestBytes));
-  return Manifest::parse(bytes, path);
+Result<const Repository::Blobs*> Repository::blobs_of(const std::string& path,
+                                                      const TargetFile& target) const {
+  const std::string digest = digest_of(target);
+  auto found = blobs_.find(digest);
+  if (found == blobs_.end()) {
+    TRY_VALUE(const std::string bytes, read_target_file(path, target, kMaxManifestBytes));
+    TRY_VALUE(Manifest manifest, Manifest::parse(bytes, path));
+    found = blobs_.emplace(digest, std::move(manifest.blobs)).first;
+  }
+  return &found->second;
 }
 
 // --- Whether they are there ---
@@ -166,8 +172,8 @@ Status Repository::check_file(const std::string& name, std::int64_t bytes,
 }
 
 Status Repository::check_release_blobs(const std::string& path, const TargetFile& target) const {
-  TRY_VALUE(const Manifest manifest, read_manifest(path, target));
-  for (const auto& [digest, blob] : manifest.blobs) {
+  TRY_VALUE(const Blobs* const blobs, blobs_of(path, target));
+  for (const auto& [digest, blob] : *blobs) {
     TRY(check_file(blob_place(digest), blob.bytes, hex(digest)));
   }
   return {};
@@ -197,61 +203,82 @@ Status Repository::check_publishable(std::int64_t now_s) const {
 
 // --- To their places, or away ---
 
-Status Repository::serve(const std::string& name) const {
-  const std::string waits = staged_place(name), served = folder_ + "/" + name;
-  if (file_exists(served) || !file_exists(waits)) return {};
-  TRY(check_is_file(waits));
-  TRY(make_folders(parent_of(served)));
-  return move_file(waits, served);
-}
-
+// Where the power goes meanwhile some are served that nothing published names; the next
+// publication, or discard(), finds them where they are. What names them is written once they are
+// all on the disk.
 Status Repository::serve_listed() const {
-  return visit_targets([&](const std::string&, const Targets& body) -> Status {
+  std::map<std::string, std::string> moves;
+  const auto serve = [&](const std::string& name) -> Status {
+    std::string waits = staged_place(name), served = folder_ + "/" + name;
+    if (file_exists(served) || !file_exists(waits)) return {};
+    TRY(check_is_file(waits));
+    moves.emplace(std::move(waits), std::move(served));
+    return {};
+  };
+  const auto serve_targets = [&](const std::string&, const Targets& body) -> Status {
     for (const auto& [path, target] : body.targets) {
-      const auto manifest = is_manifest(path) ? read_manifest(path, target) : Manifest();
-      // What is no manifest is published by force, and has no blobs.
-      if (manifest.ok())
-        for (const auto& [digest, blob] : manifest->blobs) TRY(serve(blob_place(digest)));
+      if (is_manifest(path)) {
+        // What is no manifest is published by force, and has no blobs.
+        const auto blobs = blobs_of(path, target);
+        if (blobs.ok())
+          for (const auto& [digest, blob] : **blobs) TRY(serve(blob_place(digest)));
+      }
       TRY(serve(target_name(path, digest_of(target))));
     }
     return {};
-  });
+  };
+  TRY(visit_targets(serve_targets));
+  return move_files(moves);
 }
 
-// Nothing published names them, also where they have come to their places already.
+// Of what has come to its place, in a publication that was cut off, all that no published version
+// names: what an older one names was there before. What waits goes with all of staged/.
 Status Repository::forget_files() const {
   TRY_VALUE(const Changes staged, changes());
-  std::set<std::string> places;
-  std::set<Sha256> blobs;
+  std::set<std::string> names;
   for (const TargetChange& change : staged.targets) {
     if (change.after.empty()) continue;
     const std::string place = target_place(change.path, change.after);
-    places.insert(place);
+    names.insert(target_name(change.path, change.after));
     if (!is_manifest(change.path) || !change.problem.empty()) continue;
     TRY_VALUE(const std::string bytes, read_file(place, kMaxManifestBytes));
     const auto manifest = Manifest::parse(bytes, change.path);
     if (!manifest) continue;
-    for (const auto& [digest, blob] : manifest->blobs) blobs.insert(digest);
+    for (const auto& [digest, blob] : manifest->blobs) names.insert(blob_place(digest));
   }
-  TRY_VALUE(const auto snapshot, or_none(published<Snapshot>("snapshot")));
-  for (const auto& [file, meta] : snapshot.value_or(Snapshot()).meta) {
-    if (places.empty()) break;
-    TRY_VALUE(const auto listed, published<Targets>(file.substr(0, file.size() - 5)));
-    for (const auto& [path, target] : listed.body.targets) {
-      places.erase(target_place(path, digest_of(target)));
-      if (blobs.empty() || !is_manifest(path)) continue;
-      const auto manifest = read_manifest(path, target);
-      if (!manifest.ok()) blobs.clear();  // which it has is not known: all stay
-      else
-        for (const auto& [digest, blob] : manifest->blobs) blobs.erase(digest);
+  std::erase_if(names, [&](const std::string& name) { return !file_exists(folder_ + "/" + name); });
+  if (names.empty()) return {};
+  TRY(visit_all_published([&](const std::string& path, const TargetFile& target) {
+    names.erase(target_name(path, digest_of(target)));
+    if (names.empty() || !is_manifest(path)) return;
+    if (const auto blobs = blobs_of(path, target); blobs.ok()) {
+      for (const auto& [digest, blob] : **blobs) names.erase(blob_place(digest));
+    } else {  // which it has is not known: all stay
+      std::erase_if(names, [](const std::string& name) { return name.starts_with("blobs/"); });
     }
+  }));
+  for (const std::string& name : names) TRY(remove_file(folder_ + "/" + name));
+  return {};
+}
+
+Status Repository::visit_all_published(
+    const std::function<void(const std::string& path, const TargetFile& target)>& visit) const {
+  TRY_VALUE(const auto paths, list_folder(folder_ + "/metadata", kMaxRepositoryFiles));
+  for (const std::string& path : paths) {
+    const auto [role, version] = published_name(path);
+    if (version == 0 || (is_top_level(role) && role != "targets")) continue;
+    TRY_VALUE(const std::int64_t newest, listed_version(role));
+    if (version > newest) continue;  // its publication was cut off
+    TRY_VALUE(const std::string bytes, read_file(path, kMaxTargetsBytes));
+    TRY_VALUE(const auto metadata, parse_metadata<Targets>(bytes, path));
+    TRY(check_targets(metadata.body, path));
+    for (const auto& [name, target] : metadata.body.targets) visit(name, target);
   }
-  for (const Sha256& digest : blobs) TRY(remove_file(place_of(blob_place(digest))));
-  for (const std::string& place : places) TRY(remove_file(place));
   return {};
 }
 
 Status Repository::discard() {
+  for (const char* role : kMadeByPublishing) TRY(remove_file(staged_path(role)));
   // Of metadata that cannot be read no files are known: those that wait go all the same.
   if (Status forgot = forget_files(); !forgot.ok() && forgot.error().code != Code::kCorrupt)
     return forgot;
@@ -269,7 +296,7 @@ Status Repository::discard() {
 Status Repository::empty_staged() const {
   for (const char* name : {"targets", "blobs"}) {
     const std::string folder = staged_place(name);
-    if (file_exists(folder)) TRY(trim_folder(folder, 0, 0));
+    if (file_exists(folder)) TRY(empty_folder(folder));
   }
   return {};
 }

@@ -12,7 +12,9 @@
 #include "platform/file.h"
 #include "trust/digest.h"
 #include "trust/release_folder.h"
+#include "trust/testing_release.h"
 #include "trust/tuf_folder.h"
+#include "trust/tuf_repository_files.h"
 #include "trust/tuf_testing.h"
 
 namespace polder::trust::tuf {
@@ -454,6 +456,29 @@ TEST_F(RepositoryTest, AKeySignsOnlineOrOffline) {
   EXPECT_EQ(rotate("timestamp", targets, true), "");
 }
 
+// Its files were there before it was added again, and devices may still be at the version with it.
+TEST_F(RepositoryTest, WhatWasPublishedOnceOutlastsDiscard) {
+  Repository repository = published();
+  const std::string blob = "{}", file = scratch_ / "blob";
+  ASSERT_TRUE(write_file_atomic(file, blob));
+  const std::string path = "people/1.0.0/manifest.json", bytes = test_manifest().bytes();
+  const std::string places[] = {folder_ + "/" + target_name(path, hex(sha256(bytes))),
+                                folder_ + "/" + blob_place(sha256(blob))};
+  const auto add = [&] {
+    ASSERT_TRUE(repository.add_blob(file, sha256(blob)));
+    ASSERT_TRUE(repository.add_bytes(path, bytes, kNow));
+  };
+  add();
+  ASSERT_TRUE(repository.sign(targets_));
+  ASSERT_TRUE(publish(repository));
+  ASSERT_TRUE(repository.remove_target(path, kNow));
+  ASSERT_TRUE(repository.sign(targets_));
+  ASSERT_TRUE(publish(repository));
+  add();
+  ASSERT_TRUE(repository.discard());
+  for (const std::string& place : places) EXPECT_TRUE(fs::exists(place)) << place;
+}
+
 TEST_F(RepositoryTest, AThousandTargetsAndMoreLieInBins) {
   Repository repository = published();
   fill(repository, "targets");
@@ -535,6 +560,14 @@ TEST_F(RepositoryTest, RefusesFoldersThatAreNone) {
   ASSERT_TRUE(write_file_atomic(folder_ + "/repository.toml", "profile = \"hub\"\n"));
   EXPECT_EQ(Repository::open(folder_).error().code, Code::kInvalid);
   EXPECT_FALSE(profile("cloud"));
+  // Where it was cut off it begins again; where anything else is, it does not.
+  fs::remove(folder_ + "/repository.toml");
+  ASSERT_TRUE(write_file_atomic(folder_ + "/targets/notes.txt", "mine"));
+  const auto refused = Repository::create(folder_, trust(), profile("hub").value(), kNow);
+  EXPECT_EQ(refused.error().code, Code::kDenied);
+  EXPECT_NE(refused.error().message.find("'targets/notes.txt' is there"), std::string::npos);
+  fs::remove(folder_ + "/targets/notes.txt");
+  published();
   TopLevelTrust weak = trust();
   weak.root.threshold = 4;
   EXPECT_EQ(Repository::create(scratch_ / "weak", weak, profile("hub").value(), kNow).error().code,

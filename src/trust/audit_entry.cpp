@@ -40,6 +40,12 @@ constexpr ActInfo kActs[] = {
     {Act::kStateRestored, "state_restored", "a damaged state was replaced by the one before"},
     {Act::kRetryAsked, "retry_asked", "somebody lets what failed be tried again"},
     {Act::kShadowPassedOver, "shadow_passed_over", "a release could not be run beside the old one"},
+    {Act::kTokenCreated, "token_created", "a token of a person, or for one device, was made"},
+    {Act::kTokenRevoked, "token_revoked", "a token of a person holds no longer"},
+    {Act::kDeviceEnrolled, "device_enrolled", "a device got its first certificate"},
+    {Act::kDeviceRenewed, "device_renewed", "a device got its next certificate"},
+    {Act::kDeviceRevoked, "device_revoked", "a device's certificates hold no longer"},
+    {Act::kDuplicateFound, "duplicate_found", "two devices have one identity"},
     {Act::kNote, "note", "what a person put on record"},
 };
 

@@ -50,6 +50,12 @@ enum class Act {
   kStateRestored,
   kRetryAsked,
   kShadowPassedOver,
+  kTokenCreated,
+  kTokenRevoked,
+  kDeviceEnrolled,
+  kDeviceRenewed,
+  kDeviceRevoked,
+  kDuplicateFound,
   kNote,
 };
 

@@ -21,6 +21,8 @@ using OwnedCertificate = Owned<X509, X509_free>;
 using OwnedRequest = Owned<X509_REQ, X509_REQ_free>;
 using OwnedExtension = Owned<X509_EXTENSION, X509_EXTENSION_free>;
 using OwnedNumber = Owned<BIGNUM, BN_free>;
+using OwnedStore = Owned<X509_STORE, X509_STORE_free>;
+using OwnedJudge = Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
 
 Error failed(const char* step) {
   return fail(Code::kExhausted, "certificate: {}: {}", step, openssl_reason());
@@ -248,7 +250,31 @@ Result<CertificateFacts> read_certificate(std::string_view pem) {
   TRY_VALUE(facts.from_s, seconds_of(X509_get0_notBefore(certificate.get())));
   TRY_VALUE(facts.until_s, seconds_of(X509_get0_notAfter(certificate.get())));
   facts.is_authority = X509_check_ca(certificate.get()) == 1;
+  std::array<unsigned char, 32> digest{};
+  if (X509_digest(certificate.get(), EVP_sha256(), digest.data(), nullptr) != 1)
+    return failed("fingerprint");
+  facts.fingerprint = hex(digest);
   return facts;
+}
+
+Status check_certificate(std::string_view pem, std::string_view authority_pem, CertificateUse use,
+                         std::int64_t now_s) {
+  TRY_VALUE(const OwnedCertificate certificate, parse(pem));
+  TRY_VALUE(const OwnedCertificate authority, parse(authority_pem));
+  const OwnedStore store(X509_STORE_new());
+  const OwnedJudge judge(X509_STORE_CTX_new());
+  if (!store || !judge || X509_STORE_add_cert(store.get(), authority.get()) != 1 ||
+      X509_STORE_CTX_init(judge.get(), store.get(), certificate.get(), nullptr) != 1)
+    return failed("checking");
+  X509_STORE_CTX_set_purpose(judge.get(), use == CertificateUse::kServer   ? X509_PURPOSE_SSL_SERVER
+                                          : use == CertificateUse::kClient ? X509_PURPOSE_SSL_CLIENT
+                                                                           : X509_PURPOSE_ANY);
+  X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(judge.get()), std::time_t{now_s});
+  const bool holds = X509_verify_cert(judge.get()) == 1;
+  const int reason = X509_STORE_CTX_get_error(judge.get());
+  (void)openssl_reason();  // the queue is for who asks next
+  if (holds) return {};
+  return fail(Code::kDenied, "certificate: {}", X509_verify_cert_error_string(reason));
 }
 
 }  // namespace polder::trust

@@ -50,13 +50,20 @@ Result<std::string> issue_certificate(Signer& issuer, std::string_view issuer_pe
 
 struct CertificateFacts {
   std::string common_name;
-  std::string serial;  // hexadecimal
-  std::string key_id;  // of PublicKey::id()
+  std::string serial;       // hexadecimal
+  std::string key_id;       // of PublicKey::id()
+  std::string fingerprint;  // SHA-256 of the whole in DER, hexadecimal
   std::int64_t from_s = 0, until_s = 0;
   bool is_authority = false;
 };
 
 // Of the first certificate in PEM. Nothing is verified. Errors: kCorrupt, kUnsupported.
 Result<CertificateFacts> read_certificate(std::string_view pem);
+
+// Whether the authority issued it for this use, and it holds at `now_s`: what a TLS peer would ask.
+// That who shows it has its key is for the handshake to find out. Errors: kDenied, with the reason;
+// kCorrupt.
+Status check_certificate(std::string_view pem, std::string_view authority_pem, CertificateUse use,
+                         std::int64_t now_s);
 
 }  // namespace polder::trust

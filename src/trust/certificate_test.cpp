@@ -85,6 +85,32 @@ TEST_P(Certificates, OpensslAcceptsThemForTheirUseAndTimeAlone) {
   EXPECT_EQ(X509_check_ip_asc(parsed.get(), "::1", 0), 1);
 }
 
+TEST_P(Certificates, AreCheckedAsAPeerWould) {
+  TestSigner device(Scheme::kEcdsaP256), other(GetParam());
+  const auto client = issue(device.public_key(), {.common_name = "cam-7"});
+  ASSERT_TRUE(client.ok()) << client.error().message;
+  const auto why = [&](std::string_view pem, CertificateUse use, std::int64_t now_s) {
+    const Status status = check_certificate(pem, authority_, use, now_s);
+    return status.ok() ? "ok" : status.error().message;
+  };
+  EXPECT_EQ(why(*client, CertificateUse::kClient, kNow), "ok");
+  EXPECT_NE(why(*client, CertificateUse::kServer, kNow), "ok");
+  EXPECT_EQ(why(*client, CertificateUse::kClient, kNow + 31 * kDay),
+            "certificate: certificate has expired");
+  EXPECT_EQ(why(*client, CertificateUse::kClient, kNow - 2 * kDay),
+            "certificate: certificate is not yet valid");
+  // The same name, signed by another key.
+  const auto foreign =
+      issue_certificate(other, "", other.public_key(),
+                        {.common_name = "cam-7", .from_s = kNow - kDay, .until_s = kNow + kDay});
+  ASSERT_TRUE(foreign.ok());
+  EXPECT_NE(why(*foreign, CertificateUse::kClient, kNow), "ok");
+  EXPECT_FALSE(check_certificate("x", authority_, CertificateUse::kClient, kNow).ok());
+  const auto facts = read_certificate(*client);
+  ASSERT_TRUE(facts.ok());
+  EXPECT_EQ(facts->fingerprint.size(), 64u);
+}
+
 TEST_P(Certificates, AnothersAreNone) {
   TestSigner other(GetParam()), device(Scheme::kEcdsaP256);
   const auto foreign = issue_certificate(other, "", other.public_key(),

@@ -84,7 +84,17 @@ if(POLDER_HOST)
   polder_room(measure DEPS runtime platform base)
   find_package(SQLite3 REQUIRED)
   find_package(PostgreSQL REQUIRED)
-  polder_room(hub DEPS trust base LIBS SQLite::SQLite3 PostgreSQL::PostgreSQL)
+  polder_room(hub DEPS trust platform base SKIP /hub/http/
+              LIBS SQLite::SQLite3 PostgreSQL::PostgreSQL ${CRYPTO})
+  polder_embed(polder_hub src/hub/openapi.json kOpenapiJson hub_openapi_json.h)
+  set(hub_targets polder_hub)
+  if(POLDER_TESTS)
+    list(APPEND hub_targets hub_test)
+  endif()
+  foreach(target ${hub_targets})
+    target_compile_options(${target} PRIVATE
+      $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # as in trust
+  endforeach()
   # nlohmann-json throws; what is written here comes from us, so nothing is there to catch.
   polder_room(sdk EXCEPTIONS DEPS compile import runtime ops graph platform base)
   polder_room(release EXCEPTIONS DEPS sdk trust pipeline measure import runtime graph kernel
@@ -141,10 +151,11 @@ if(POLDER_TESTS)
   add_test(NAME fleet_sim COMMAND fleet_sim)
 endif()
 if(POLDER_HOST AND POLDER_TESTS)
-  # The same tests of the database on a server of their own.
+  # The same tests of the database, and of what is done with it, on a server of their own.
   add_test(NAME hub_databases
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/hub/postgres_test.py
-                   $<TARGET_FILE:hub_test> --gtest_filter=*Databases.*:Postgres.*)
+                   $<TARGET_FILE:hub_test>
+                   --gtest_filter=*Databases.*:Postgres.*:Enrolment.*:Routing.*:Refusals.*)
   # How often the comparison of canaries errs; --runs makes it surer.
   add_executable(canary_sim tests/sim/canary_sim.cpp)
   target_link_libraries(canary_sim PRIVATE polder_hub)

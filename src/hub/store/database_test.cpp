@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/fail.h"
+#include "hub/store/schema.h"
 #include "hub/store/writer.h"
 
 namespace polder::hub {
@@ -157,6 +158,32 @@ TEST_P(Databases, UndoAPartAlone) {
   });
   EXPECT_TRUE(done.ok());
   EXPECT_EQ(count(), 2);
+}
+
+TEST_P(Databases, TablesGoFromVersionToVersionAndNeverBack) {
+  ASSERT_TRUE(database_->run("DROP TABLE IF EXISTS hub_schema").ok());
+  ASSERT_TRUE(database_->run("DROP TABLE IF EXISTS step").ok());
+  const std::vector<SchemaStep> one = {{"CREATE TABLE step (id BIGINT)"}};
+  std::vector<SchemaStep> two = one;
+  two.push_back({"ALTER TABLE step ADD COLUMN name TEXT", "INSERT INTO step VALUES (7, 'a')"});
+  EXPECT_TRUE(migrate(*database_, one).ok());
+  EXPECT_TRUE(migrate(*database_, one).ok());  // a second start
+  ASSERT_TRUE(database_->run("INSERT INTO step VALUES (1)").ok());
+  std::vector<SchemaStep> broken = two;
+  broken[1].push_back("INSERT INTO nothing VALUES (1)");
+  EXPECT_FALSE(migrate(*database_, broken).ok());  // and nothing of it is left
+  EXPECT_TRUE(migrate(*database_, two).ok());
+  const auto rows = database_->query("SELECT id, name FROM step ORDER BY id");
+  ASSERT_TRUE(rows.ok()) << rows.error().message;
+  EXPECT_EQ(*rows, (Rows{{1, Value()}, {7, "a"}}));
+  const Status older = migrate(*database_, one);
+  ASSERT_FALSE(older.ok());
+  EXPECT_EQ(older.error().code, Code::kIncompatible);
+  EXPECT_EQ(older.error().message,
+            "the database has tables of version 2, this polder-hub knows them up to 1: run the "
+            "polder-hub that was used last, or a newer one");
+  ASSERT_TRUE(database_->run("DROP TABLE hub_schema").ok());
+  ASSERT_TRUE(database_->run("DROP TABLE step").ok());
 }
 
 TEST_P(Databases, AWriterCommitsTogetherAndAnswersEach) {

@@ -1,0 +1,198 @@
+#include <atomic>
+#include <thread>
+
+#include "hub/api/testing_hub.h"
+#include "platform/file.h"
+#include "trust/certificate.h"
+
+namespace polder::hub {
+namespace {
+
+using trust::Scheme;
+using trust::TestSigner;
+
+class Enrolment : public HubTest {
+ protected:
+  std::string detail(const Response& response, int status) const {
+    EXPECT_EQ(response.status, status) << response.body;
+    return text(response, "detail");
+  }
+  int self(const std::string& certificate) const {
+    return send("GET", "/v1/self", "", "", certificate).status;
+  }
+  std::vector<std::string> acts() {
+    stop();  // all is moved into the log
+    EXPECT_TRUE(troubles_.empty()) << troubles_[0];
+    const auto log = read_file(audit_file(), 1 << 20);
+    EXPECT_TRUE(log.ok());
+    std::vector<std::string> found;
+    std::string_view rest = *log;
+    while (!rest.empty()) {
+      const std::string_view line = rest.substr(0, rest.find('\n'));
+      rest.remove_prefix(line.size() + 1);
+      const auto entry = trust::Entry::parse(line, "audit.log");
+      EXPECT_TRUE(entry.ok()) << entry.error().message;
+      found.push_back(entry->act + " " + entry->object);
+    }
+    start();
+    return found;
+  }
+};
+
+TEST_F(Enrolment, ATokenGivesOneCertificate) {
+  TestSigner key(Scheme::kEcdsaP256);
+  const std::string token = enrolment_token();
+  const Response response = enrol(key, "cam-1", token);
+  ASSERT_EQ(response.status, 201) << response.body;
+  const std::string pem = text(response, "certificate");
+  const auto facts = trust::read_certificate(pem);
+  ASSERT_TRUE(facts.ok());
+  EXPECT_EQ(facts->common_name, "cam-1");
+  EXPECT_EQ(facts->key_id, key.public_key().id());
+  EXPECT_EQ(facts->until_s, kNowS + kDeviceCertificateS);
+  EXPECT_EQ(text(response, "authority"), authority_->pem());
+  EXPECT_EQ(self(pem), 200);
+  // The answer was lost: the same device asks again.
+  const Response again = enrol(key, "cam-1", token);
+  EXPECT_EQ(again.status, 201);
+  EXPECT_EQ(text(again, "certificate"), pem);
+  // Another one finds it used.
+  TestSigner other(Scheme::kEcdsaP256);
+  EXPECT_EQ(detail(enrol(other, "cam-2", token), 403),
+            "the enrolment token has been used: ask for another");
+  EXPECT_EQ(detail(enrol(other, "cam-1", token), 403),
+            "the enrolment token has been used: ask for another");
+  EXPECT_EQ(acts(),
+            (std::vector<std::string>{"log_created polder-hub-test", "token_created admin",
+                                      "token_created any device", "device_enrolled cam-1"}));
+}
+
+TEST_F(Enrolment, WrongAndExpiredTokensGiveNone) {
+  TestSigner key(Scheme::kEcdsaP256);
+  std::string wrong = enrolment_token();
+  wrong.back() = wrong.back() == '0' ? '1' : '0';
+  EXPECT_EQ(detail(enrol(key, "cam-1", wrong), 403), "the enrolment token is none of this hub's");
+  EXPECT_EQ(detail(enrol(key, "cam-1", "x"), 403), "the enrolment token is none of this hub's");
+  EXPECT_EQ(detail(enrol(key, "cam-1", admin_.substr(7)), 403),
+            "the enrolment token is none of this hub's");
+  const std::string named = enrolment_token(R"({"device":"cam-9"})");
+  EXPECT_EQ(detail(enrol(key, "cam-1", named), 403),
+            "the enrolment token is for another device than cam-1");
+  const std::string brief = enrolment_token(R"({"valid_s":60})");
+  wall_.set_s(kNowS + 60);
+  EXPECT_EQ(detail(enrol(key, "cam-1", brief), 403),
+            "the enrolment token has expired: ask for another");
+  EXPECT_EQ(send("GET", "/v1/devices", "", admin_).body, "{\"devices\":[]}\n");
+}
+
+TEST_F(Enrolment, ACopiedKeyIsFound) {
+  TestSigner key(Scheme::kEcdsaP256);
+  enrolled(key, "cam-1");
+  const std::string token = enrolment_token();
+  const std::string why = detail(enrol(key, "cam-2", token), 409);
+  EXPECT_NE(why.find("its key is that of cam-1"), std::string::npos) << why;
+  // Nothing is lost: the token serves the same device with a key of its own.
+  TestSigner own(Scheme::kEcdsaP256);
+  EXPECT_EQ(enrol(own, "cam-2", token).status, 201);
+  EXPECT_EQ(acts()[5], "duplicate_found cam-2");
+}
+
+TEST_F(Enrolment, ANameIsTakenOverByATokenThatNamesIt) {
+  TestSigner old_key(Scheme::kEcdsaP256), new_key(Scheme::kEcdsaP256);
+  const std::string before = enrolled(old_key, "cam-1");
+  const std::string why = detail(enrol(new_key, "cam-1", enrolment_token()), 409);
+  EXPECT_NE(why.find("another one has this name"), std::string::npos) << why;
+  EXPECT_EQ(self(before), 200);
+  const Response after = enrol(new_key, "cam-1", enrolment_token(R"({"device":"cam-1"})"));
+  ASSERT_EQ(after.status, 201) << after.body;
+  EXPECT_EQ(self(text(after, "certificate")), 200);
+  EXPECT_EQ(self(before), 401);
+}
+
+TEST_F(Enrolment, ARevokedDeviceComesBackByATokenThatNamesIt) {
+  TestSigner key(Scheme::kEcdsaP256);
+  const std::string token = enrolment_token();
+  const std::string before = text(enrol(key, "cam-1", token), "certificate");
+  EXPECT_EQ(send("POST", "/v1/devices/cam-1/revoke", "", admin_).status, 204);
+  EXPECT_EQ(send("POST", "/v1/devices/cam-1/revoke", "", admin_).status, 204);
+  EXPECT_EQ(self(before), 401);
+  EXPECT_EQ(renew(key, "cam-1", before).status, 401);
+  // The certificate that its token gave is not handed out again, either.
+  EXPECT_EQ(enrol(key, "cam-1", token).status, 403);
+  EXPECT_EQ(enrol(key, "cam-1", enrolment_token()).status, 409);
+  const Response after = enrol(key, "cam-1", enrolment_token(R"({"device":"cam-1"})"));
+  ASSERT_EQ(after.status, 201) << after.body;
+  EXPECT_EQ(self(text(after, "certificate")), 200);
+  EXPECT_EQ(self(before), 401);
+}
+
+TEST_F(Enrolment, RenewingGoesOnWithTheSameKey) {
+  TestSigner key(Scheme::kEcdsaP256), other(Scheme::kEcdsaP256);
+  const std::string first = enrolled(key, "cam-1");
+  wall_.set_s(kNowS + 60 * kDayS);
+  const Response response = renew(key, "cam-1", first);
+  ASSERT_EQ(response.status, 201) << response.body;
+  const std::string second = text(response, "certificate");
+  EXPECT_NE(second, first);
+  // The answer was lost: again, with the first.
+  EXPECT_EQ(text(renew(key, "cam-1", first), "certificate"), second);
+  EXPECT_NE(detail(renew(other, "cam-1", first), 403).find("another key"), std::string::npos);
+  EXPECT_NE(detail(renew(key, "cam-2", first), 403).find("the certificate of cam-1"),
+            std::string::npos);
+  wall_.set_s(kNowS + kDeviceCertificateS + 1);
+  EXPECT_EQ(self(first), 401);
+  EXPECT_EQ(self(second), 200);
+}
+
+TEST_F(Enrolment, TwoDevicesWithOneIdentityAreFound) {
+  TestSigner key(Scheme::kEcdsaP256);
+  const std::string first = enrolled(key, "cam-1");
+  const std::string second = text(renew(key, "cam-1", first), "certificate");
+  EXPECT_EQ(self(second), 200);  // it has arrived
+  const std::string why = detail(renew(key, "cam-1", first), 409);
+  EXPECT_NE(why.find("two devices have one identity"), std::string::npos) << why;
+  EXPECT_NE(text(send("GET", "/v1/devices/cam-1", "", admin_), "duplicate"), "");
+  EXPECT_EQ(acts().back(), "duplicate_found cam-1");
+}
+
+TEST_F(Enrolment, IsThereAfterARestart) {
+  TestSigner key(Scheme::kEcdsaP256);
+  const std::string certificate = enrolled(key, "cam-1");
+  stop();
+  start();
+  EXPECT_EQ(self(certificate), 200);
+  EXPECT_EQ(send("GET", "/v1/tokens", "", admin_).status, 200);
+}
+
+TEST_F(Enrolment, SecretsOfTokensAreNotKept) {
+  const std::string token = enrolment_token();
+  const std::string secret = token.substr(token.size() - 64);
+  stop();
+  for (const auto& file : std::filesystem::directory_iterator(folder_)) {
+    const auto bytes = read_file(file.path(), 64 << 20);
+    ASSERT_TRUE(bytes.ok());
+    EXPECT_EQ(bytes->find(secret), std::string::npos) << file.path();
+    EXPECT_EQ(bytes->find(admin_.substr(admin_.size() - 64)), std::string::npos) << file.path();
+  }
+  start();
+}
+
+TEST_F(Enrolment, TwoThatUseOneTokenAtOnceGetOneCertificate) {
+  const std::string token = enrolment_token();
+  std::vector<std::thread> threads;
+  std::atomic<int> enrolled_count = 0, refused = 0;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      TestSigner key(Scheme::kEcdsaP256);
+      const int status = enrol(key, "cam-" + std::to_string(i), token).status;
+      ++(status == 201 ? enrolled_count : refused);
+      EXPECT_TRUE(status == 201 || status == 403) << status;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(enrolled_count, 1);
+  EXPECT_EQ(refused, 7);
+}
+
+}  // namespace
+}  // namespace polder::hub

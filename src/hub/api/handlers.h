@@ -1,0 +1,24 @@
+// What the routes of the API do: system.cpp, people.cpp, enrol.cpp and devices.cpp.
+#pragma once
+
+#include "hub/api/router.h"
+
+namespace polder::hub {
+
+Result<Response> get_health(const Call& call);
+Result<Response> get_openapi(const Call& call);
+
+Result<Response> create_person_token(const Call& call);
+Result<Response> list_person_tokens(const Call& call);
+Result<Response> revoke_person_token(const Call& call);
+Result<Response> create_enrolment_token(const Call& call);
+
+Result<Response> enrol(const Call& call);
+Result<Response> renew(const Call& call);
+
+Result<Response> list_devices(const Call& call);
+Result<Response> show_device(const Call& call);
+Result<Response> show_self(const Call& call);
+Result<Response> revoke_device(const Call& call);
+
+}  // namespace polder::hub

@@ -1,0 +1,98 @@
+#include "hub/api/identity.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "hub/tokens.h"
+#include "trust/certificate.h"
+
+namespace polder::hub {
+namespace {
+
+constexpr std::array<std::string_view, 4> kRoles = {"viewer", "operator", "releaser", "admin"};
+
+Error no_token() {
+  return fail(Code::kDenied, "the token is none of this hub's, or holds no longer");
+}
+
+}  // namespace
+
+std::string_view role_name(Role role) { return kRoles[static_cast<std::size_t>(role)]; }
+
+Result<Role> role_from_name(std::string_view name) {
+  const auto* const found = std::ranges::find(kRoles, name);
+  if (found == kRoles.end())
+    return fail(Code::kInvalid, "role '{}': viewer, operator, releaser or admin expected",
+                clipped(name));
+  return static_cast<Role>(found - kRoles.begin());
+}
+
+Status check_name(std::string_view what, std::string_view name) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  const auto may_follow = [&](char c) { return is_plain(c) || c == '.' || c == '_' || c == '-'; };
+  if (!name.empty() && name.size() <= 64 && is_plain(name[0]) &&
+      std::ranges::all_of(name, may_follow))
+    return {};
+  return fail(Code::kInvalid,
+              "{} '{}': 1 to 64 letters, digits, '.', '_' and '-' expected, the first a letter or "
+              "digit",
+              what, clipped(name));
+}
+
+Result<Person> person_of(const Hub& hub, std::string_view authorization) {
+  constexpr std::string_view kScheme = "Bearer ";
+  if (authorization.empty())
+    return fail(Code::kDenied, "this is for people: send 'Authorization: Bearer TOKEN'");
+  if (!authorization.starts_with(kScheme)) return no_token();
+  const auto parts = split_token(TokenKind::kPerson, authorization.substr(kScheme.size()));
+  if (!parts) return no_token();
+  TRY_VALUE(const Rows rows, ask(hub,
+                                 "SELECT name, role, salt, hash, expires_s, revoked_s "
+                                 "FROM person_token WHERE id = ?",
+                                 {parts->id}));
+  if (rows.empty()) return no_token();
+  const Row& row = rows[0];
+  const bool is_over = !row[4].is_null() && row[4].integer() <= hub.wall.now_s();
+  if (!is_secret_of(parts->secret, row[2].bytes(), row[3].bytes()) || is_over || !row[5].is_null())
+    return no_token();
+  TRY_VALUE(const Role role, role_from_name(row[1].text()));
+  return Person{row[0].text(), role};
+}
+
+Result<EnrolledDevice> device_of(const Hub& hub, std::string_view certificate_pem) {
+  if (certificate_pem.empty())
+    return fail(Code::kDenied, "this is for devices: show the certificate that enrolling gave");
+  const std::int64_t now_s = hub.wall.now_s();
+  if (const Status status = hub.authority.check(certificate_pem, now_s); !status.ok())
+    return Error{Code::kDenied, status.error().message};
+  TRY_VALUE(const trust::CertificateFacts facts, trust::read_certificate(certificate_pem));
+  TRY_VALUE(const Rows rows, ask(hub,
+                                 "SELECT c.device, c.revoked_s, d.revoked_s, c.seen_s "
+                                 "FROM certificate c JOIN device d ON d.id = c.device "
+                                 "WHERE c.serial = ?",
+                                 {facts.serial}));
+  if (rows.empty())
+    return fail(Code::kDenied,
+                "certificate {}: this hub does not know it (was it restored from a backup?): enrol "
+                "the device anew",
+                facts.serial);
+  const Row& row = rows[0];
+  if (!row[1].is_null() || !row[2].is_null())
+    return fail(Code::kDenied, "certificate {}: it is revoked", facts.serial);
+  // The device has it: from now on it shows the one before no more.
+  if (row[3].is_null()) {
+    Status done = write(hub, [&](Database& database) {
+      return tell(database, "UPDATE certificate SET seen_s = ? WHERE serial = ? AND seen_s IS NULL",
+                  {now_s, facts.serial});
+    });
+    TRY(std::move(done));
+  }
+  return EnrolledDevice{row[0].text(), facts.serial};
+}
+
+}  // namespace polder::hub

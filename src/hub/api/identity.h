@@ -1,0 +1,37 @@
+// Who asks: people by tokens, devices by certificates.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "hub/hub.h"
+
+namespace polder::hub {
+
+// Each may do what those before it may.
+enum class Role : std::uint8_t { kViewer, kOperator, kReleaser, kAdmin };
+std::string_view role_name(Role role);
+// Errors: kInvalid, naming the roles that exist.
+Result<Role> role_from_name(std::string_view name);
+
+struct Person {
+  std::string name;
+  Role role = Role::kViewer;
+};
+// Of a header "Bearer TOKEN". Errors: kDenied; those of stored().
+Result<Person> person_of(const Hub& hub, std::string_view authorization);
+
+struct EnrolledDevice {
+  std::string id, serial;
+};
+// Of a certificate. Errors: kDenied; those of stored().
+Result<EnrolledDevice> device_of(const Hub& hub, std::string_view certificate_pem);
+
+// A name that is fit for addresses, logs and files: 1 to 64 letters, digits, '.', '_' and '-', the
+// first a letter or digit. Errors: kInvalid.
+Status check_name(std::string_view what, std::string_view name);
+
+}  // namespace polder::hub

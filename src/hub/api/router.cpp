@@ -1,0 +1,141 @@
+#include "hub/api/router.h"
+
+#include <optional>
+#include <utility>
+
+#include "base/fail.h"
+#include "hub/api/handlers.h"
+#include "hub/api/problem.h"
+#include "trust/digest.h"
+#include "trust/tuf_metadata.h"
+
+namespace polder::hub {
+namespace {
+
+constexpr Route kRoutes[] = {
+    {"GET", "/healthz", Access::kAnyone, get_health},
+    {"GET", "/openapi.json", Access::kAnyone, get_openapi},
+    {"POST", "/v1/tokens", Access::kAdmin, create_person_token, true},
+    {"GET", "/v1/tokens", Access::kAdmin, list_person_tokens},
+    {"POST", "/v1/tokens/{id}/revoke", Access::kAdmin, revoke_person_token},
+    {"POST", "/v1/enrolment-tokens", Access::kAdmin, create_enrolment_token, true},
+    {"POST", "/v1/enrol", Access::kAnyone, enrol, true},
+    {"POST", "/v1/renew", Access::kDevice, renew, true},
+    {"GET", "/v1/self", Access::kDevice, show_self},
+    {"GET", "/v1/devices", Access::kViewer, list_devices},
+    {"GET", "/v1/devices/{id}", Access::kViewer, show_device},
+    {"POST", "/v1/devices/{id}/revoke", Access::kOperator, revoke_device},
+};
+
+// What stands for the "{...}" of a path, if it is that of the target.
+std::optional<std::vector<std::string>> match(std::string_view pattern,
+                                              const std::vector<std::string>& path) {
+  std::vector<std::string> parts;
+  std::size_t i = 0;
+  for (; !pattern.empty(); ++i) {
+    pattern.remove_prefix(1);  // '/'
+    const std::string_view part = pattern.substr(0, pattern.find('/'));
+    pattern.remove_prefix(part.size());
+    if (i >= path.size()) return {};
+    if (part.starts_with('{')) parts.push_back(path[i]);
+    else if (part != path[i]) return {};
+  }
+  if (i != path.size()) return {};
+  return parts;
+}
+
+bool is_json(std::string_view type) {
+  constexpr std::string_view kJson = "application/json";
+  if (!type.starts_with(kJson)) return false;
+  type.remove_prefix(kJson.size());
+  return type.empty() || type[0] == ';' || type[0] == ' ';
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+Result<trust::Json> Call::json() const {
+  auto read = trust::Json::parse(request.body, "body");
+  // Its caps are of depth and of values: what is too large was refused before.
+  if (!read.ok()) return Error{Code::kInvalid, read.error().message};
+  return read;
+}
+
+Response document(const trust::Json& json, const Request& request, int status) {
+  Response response{.status = status, .body = json.compact() + "\n"};
+  if (request.method == "POST") return response;
+  const std::string tag = '"' + trust::hex(trust::sha256(response.body)).substr(0, 32) + '"';
+  response.headers.emplace_back("ETag", tag);
+  if (request.if_none_match != tag && request.if_none_match != "*") return response;
+  response.status = 304;
+  response.body.clear();
+  return response;
+}
+
+trust::Json time_or_null(const Value& seconds) {
+  return seconds.is_null() ? trust::Json() : trust::Json(trust::tuf::time_text(seconds.integer()));
+}
+
+Result<Response> Router::serve(const Route& route, Call& call) const {
+  const Request& request = call.request;
+  if (route.access == Access::kDevice) {
+    auto device = device_of(hub_, request.certificate);
+    if (!device.ok() && device.error().code == Code::kDenied)
+      return problem(401, device.error(), request.id);
+    if (!device.ok()) return device.error();
+    call.device = std::move(*device);
+    call.actor = call.device.id;
+  } else if (route.access != Access::kAnyone) {
+    const auto person = person_of(hub_, request.authorization);
+    if (!person.ok() && person.error().code == Code::kDenied)
+      return problem(401, person.error(), request.id);
+    if (!person.ok()) return person.error();
+    const auto needed =
+        static_cast<Role>(static_cast<int>(route.access) - static_cast<int>(Access::kViewer));
+    if (person->role < needed)
+      return fail(Code::kDenied, "{} has the role {}; this needs {}", person->name,
+                  role_name(person->role), role_name(needed));
+    call.actor = person->name;
+  }
+  if (route.has_body && !is_json(request.content_type))
+    return problem(415, fail(Code::kUnsupported, "'Content-Type: application/json' expected"),
+                   request.id);
+  if (!route.has_body && !request.body.empty())
+    return fail(Code::kInvalid, "a body of {} bytes; none expected", request.body.size());
+  return route.handler(call);
+}
+
+Response Router::answer(const Request& request) const {
+  const auto target = Target::parse(request.target);
+  if (!target.ok()) return problem(target.error(), request.id);
+  // Who may GET may ask for the headers alone; the server leaves the body out.
+  std::string_view method = request.method;
+  if (method == "HEAD") method = "GET";
+  std::string allowed;
+  for (const Route& route : kRoutes) {
+    auto parts = match(route.path, target->path);
+    if (!parts) continue;
+    if (route.method != method) {
+      allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+      if (route.method == "GET") allowed += ", HEAD";
+      continue;
+    }
+    Call call{hub_, request, *target, std::move(*parts), {}, {}};
+    auto response = serve(route, call);
+    if (response.ok()) return std::move(*response);
+    if (status_of(response.error().code) >= 500)
+      hub_.log(fmt::format("request {}: {} {}: {}", request.id, route.method, route.path,
+                           response.error().message));
+    return problem(response.error(), request.id);
+  }
+  if (allowed.empty())
+    return problem(fail(Code::kNotFound, "there is no such address; /openapi.json lists them"),
+                   request.id);
+  Response response = problem(
+      405, fail(Code::kUnsupported, "not by this method; {} may be used", allowed), request.id);
+  response.headers.emplace_back("Allow", allowed);
+  return response;
+}
+
+}  // namespace polder::hub

@@ -1,0 +1,70 @@
+// The HTTP API: which request is answered by what, and who may ask.
+//
+//   const Router router(hub);
+//   const Response response = router.answer(request);
+//
+// Nothing here reads or writes but through the database: requests and responses are values.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hub/api/identity.h"
+#include "hub/api/message.h"
+#include "hub/api/target.h"
+#include "hub/hub.h"
+#include "trust/json.h"
+
+namespace polder::hub {
+
+// A role stands for those above it too.
+enum class Access : std::uint8_t { kAnyone, kDevice, kViewer, kOperator, kReleaser, kAdmin };
+
+// What a handler is given.
+struct Call {
+  const Hub& hub;
+  const Request& request;
+  const Target& target;
+  std::vector<std::string> parts;  // for "{...}" of the path, in their order
+  std::string actor;               // who it is, for the audit log; empty for anyone
+  EnrolledDevice device;           // of Access::kDevice
+
+  // Errors: kInvalid.
+  Result<trust::Json> json() const;
+};
+
+using Handler = Result<Response> (*)(const Call& call);
+
+struct Route {
+  std::string_view method;
+  std::string_view path;  // "/v1/devices/{id}"
+  Access access = Access::kAdmin;
+  Handler handler = nullptr;
+  bool has_body = false;
+};
+std::span<const Route> routes();
+
+// Thread-safe. Borrows the hub.
+class Router {
+ public:
+  explicit Router(const Hub& hub) : hub_(hub) {}
+  Response answer(const Request& request) const;
+
+ private:
+  Result<Response> serve(const Route& route, Call& call) const;
+
+  const Hub& hub_;
+};
+
+// A document; of what is read, with an ETag, or 304 for who has it already.
+Response document(const trust::Json& json, const Request& request, int status = 200);
+
+// In documents: "2026-11-28T18:41:40Z", or null.
+trust::Json time_or_null(const Value& seconds);
+
+}  // namespace polder::hub

@@ -1,0 +1,45 @@
+// The hub's certificate authority: which devices belong to it.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "trust/certificate.h"
+
+namespace polder::hub {
+
+inline constexpr std::int64_t kDayS = 86'400;
+inline constexpr std::int64_t kDeviceCertificateS = 90 * kDayS;
+// Clocks may be behind: certificates begin that much before they are made.
+inline constexpr std::int64_t kClocksBehindS = 3'600;
+
+// Thread-safe.
+class Authority {
+ public:
+  // The key, and its own certificate.
+  Authority(std::unique_ptr<trust::Signer> key, std::string pem)
+      : key_(std::move(key)), pem_(std::move(pem)) {}
+
+  // A certificate of a device for kDeviceCertificateS. Errors: those of issue_certificate().
+  Result<std::string> issue(const trust::PublicKey& key, std::string_view device,
+                            std::int64_t now_s);
+  // Whether a device's certificate is from here and holds. Errors: kDenied, kCorrupt.
+  Status check(std::string_view certificate_pem, std::int64_t now_s) const;
+  const std::string& pem() const { return pem_; }
+
+ private:
+  std::mutex mutex_;  // keys on tokens do one thing at a time
+  const std::unique_ptr<trust::Signer> key_;
+  const std::string pem_;
+};
+
+// A new certificate of an authority, for ten years. Errors: those of issue_certificate().
+Result<std::string> make_authority(trust::Signer& key, std::int64_t now_s);
+
+}  // namespace polder::hub

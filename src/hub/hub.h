@@ -1,0 +1,39 @@
+// What the parts of a hub share.
+#pragma once
+
+#include <polder/error.h>
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "hub/authority.h"
+#include "hub/record.h"
+#include "hub/store/ask.h"
+#include "hub/store/readers.h"
+#include "hub/store/writer.h"
+#include "platform/clock.h"
+
+namespace polder::hub {
+
+// All of it is borrowed, and thread-safe.
+struct Hub {
+  Writer& writer;
+  Readers& readers;
+  Authority& authority;
+  Recorder& recorder;
+  const WallClock& wall;
+  std::function<void(std::string)> log;  // what goes wrong here
+};
+
+inline Result<Rows> ask(const Hub& hub, std::string_view sql, const Values& values = {}) {
+  return stored(hub.readers.query(sql, values));
+}
+// What may put an act on record.
+inline Status write(const Hub& hub, Work work) {
+  Status done = hub.writer.write(std::move(work));
+  if (done.ok()) hub.recorder.wake();
+  return done;
+}
+
+}  // namespace polder::hub

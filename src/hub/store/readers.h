@@ -1,0 +1,32 @@
+// Connections that only read, for many at once: one that is free, or a new one.
+//
+//   TRY_VALUE(const Rows rows, readers.query("SELECT id FROM device"));
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hub/store/database.h"
+
+namespace polder::hub {
+
+// Thread-safe.
+class Readers {
+ public:
+  // As open_database() takes it.
+  explicit Readers(std::string where) : where_(std::move(where)) {}
+  // What is committed. Errors: those of Database, and of opening it.
+  Result<Rows> query(std::string_view sql, const Values& values = {});
+
+ private:
+  Result<std::unique_ptr<Database>> take();
+
+  const std::string where_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Database>> idle_;
+};
+
+}  // namespace polder::hub

@@ -1,0 +1,61 @@
+#include "hub/store/schema.h"
+
+#include "base/fail.h"
+
+namespace polder::hub {
+namespace {
+
+// Times are seconds since 1970; those that may be NULL say that it has not happened.
+const std::vector<SchemaStep>& steps_of_hub() {
+  static const std::vector<SchemaStep> steps = {
+      {
+          "CREATE TABLE device (id TEXT PRIMARY KEY, key_id TEXT NOT NULL UNIQUE, "
+          "enrolled_s BIGINT NOT NULL, revoked_s BIGINT, duplicate_s BIGINT)",
+          // `replaces`: the serial number of the one that was shown to get it; `seen_s`: when a
+          // device first showed it, and so has it.
+          "CREATE TABLE certificate (serial TEXT PRIMARY KEY, "
+          "device TEXT NOT NULL REFERENCES device (id), pem TEXT NOT NULL, "
+          "issued_s BIGINT NOT NULL, until_s BIGINT NOT NULL, revoked_s BIGINT, seen_s BIGINT, "
+          "replaces TEXT UNIQUE)",
+          "CREATE INDEX certificate_device ON certificate (device)",
+          // `device`: the only one that may use it, if it names one; `certificate`: what it gave.
+          "CREATE TABLE enrolment_token (id TEXT PRIMARY KEY, salt BLOB NOT NULL, "
+          "hash BLOB NOT NULL, device TEXT, created_s BIGINT NOT NULL, created_by TEXT NOT NULL, "
+          "expires_s BIGINT NOT NULL, used_s BIGINT, "
+          "certificate TEXT REFERENCES certificate (serial))",
+          "CREATE TABLE person_token (id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, "
+          "salt BLOB NOT NULL, hash BLOB NOT NULL, created_s BIGINT NOT NULL, "
+          "expires_s BIGINT, revoked_s BIGINT)",
+          // Acts that are done and not yet in the audit log.
+          "CREATE TABLE audit_pending (place BIGINT PRIMARY KEY, id TEXT NOT NULL, "
+          "time_s BIGINT NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL, object TEXT NOT NULL, "
+          "details TEXT NOT NULL)",
+      },
+  };
+  return steps;
+}
+
+}  // namespace
+
+Status migrate(Database& database) { return migrate(database, steps_of_hub()); }
+
+Status migrate(Database& database, const std::vector<SchemaStep>& steps) {
+  return database.transaction([&]() -> Status {
+    TRY(database.run("CREATE TABLE IF NOT EXISTS hub_schema (version BIGINT NOT NULL)"));
+    TRY_VALUE(const Rows rows, database.query("SELECT version FROM hub_schema"));
+    if (rows.empty()) TRY(database.run("INSERT INTO hub_schema (version) VALUES (0)"));
+    const std::int64_t version = rows.empty() ? 0 : rows[0][0].integer();
+    const auto newest = static_cast<std::int64_t>(steps.size());
+    if (version == newest) return {};
+    if (version < 0 || version > newest)
+      return fail(Code::kIncompatible,
+                  "the database has tables of version {}, this polder-hub knows them up to {}: run "
+                  "the polder-hub that was used last, or a newer one",
+                  version, newest);
+    for (auto i = static_cast<std::size_t>(version); i < steps.size(); ++i)
+      for (const std::string_view statement : steps[i]) TRY(database.run(statement));
+    return database.run("UPDATE hub_schema SET version = ?", {newest});
+  });
+}
+
+}  // namespace polder::hub

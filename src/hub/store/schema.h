@@ -1,0 +1,23 @@
+// The tables of a hub's database, and the way from those of an older hub to today's.
+#pragma once
+
+#include <polder/error.h>
+
+#include <string_view>
+#include <vector>
+
+#include "hub/store/database.h"
+
+namespace polder::hub {
+
+// The statements that lead from one version of the tables to the next. Steps that were released are
+// never changed: databases have taken them.
+using SchemaStep = std::vector<std::string_view>;
+
+// Brings the database to the newest version, all of it or nothing, whichever of several hubs comes
+// first. Errors: kIncompatible when a newer hub has changed it already; those of the database.
+Status migrate(Database& database);
+// The same with other steps, for tests.
+Status migrate(Database& database, const std::vector<SchemaStep>& steps);
+
+}  // namespace polder::hub

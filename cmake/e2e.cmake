@@ -68,6 +68,9 @@ if(NOT POLDER_SANITIZE)
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/runtime_update_test.py
                    $<TARGET_FILE:polder> $<TARGET_FILE:polderd>)
 endif()
+# The hub, and a device that enrols.
+add_test(NAME hub_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_test.py
+         $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)
 # What leaves it.
 foreach(name telemetry telemetry_drift telemetry_packets telemetry_pictures)
   add_test(NAME ${name}_program COMMAND /usr/bin/python3

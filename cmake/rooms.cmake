@@ -87,7 +87,16 @@ if(POLDER_HOST)
   polder_room(hub DEPS trust platform base SKIP /hub/http/
               LIBS SQLite::SQLite3 PostgreSQL::PostgreSQL ${CRYPTO})
   polder_embed(polder_hub src/hub/openapi.json kOpenapiJson hub_openapi_json.h)
-  set(hub_targets polder_hub)
+  # The server, apart as the network of devices is; the adapter of Boost, which throws.
+  find_package(Boost 1.81 REQUIRED)
+  polder_room(hub_http FOLDER hub/http DEPS hub trust platform base
+              LIBS Boost::headers ${SSL} ${CRYPTO})
+  set_source_files_properties(src/hub/http/server.cpp PROPERTIES COMPILE_OPTIONS
+    "-fexceptions;$<$<CXX_COMPILER_ID:Clang>:-D__cpp_impl_coroutine=201902L>")
+  add_executable(polder-hub src/apps/polder_hub.cpp src/apps/polder_hub_home.cpp)
+  target_link_libraries(polder-hub PRIVATE polder_hub_http)
+  target_compile_options(polder-hub PRIVATE -fno-exceptions)
+  set(hub_targets polder_hub polder_hub_http polder-hub)
   if(POLDER_TESTS)
     list(APPEND hub_targets hub_test)
   endif()

@@ -1,0 +1,160 @@
+#include "apps/polder_hub_home.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "hub/api/people.h"
+#include "hub/store/schema.h"
+#include "platform/file.h"
+#include "platform/folder.h"
+#include "trust/audit_log.h"
+#include "trust/passphrase.h"
+#include "trust/signer.h"
+
+namespace polder::hub {
+namespace {
+
+// Made anew at each start.
+constexpr std::int64_t kServerCertificateS = 825 * kDayS;
+
+Result<bool> is_there(const std::string& path) {
+  const auto kind = entry_kind(path);
+  if (kind.ok()) return true;
+  if (kind.error().code == Code::kNotFound) return false;
+  return kind.error();
+}
+
+Result<std::unique_ptr<trust::Signer>> open_or_make_key(const std::string& path) {
+  trust::NoPassphrase none;
+  TRY_VALUE(const bool exists, is_there(path));
+  if (!exists) {
+    const auto made = trust::create_key("file:" + path, trust::Scheme::kEcdsaP256, none);
+    if (!made.ok()) return made.error();
+  }
+  return trust::open_signer("file:" + path, none);
+}
+
+std::string with_colons(std::string_view hex) {
+  std::string text;
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    if (i > 0) text += ':';
+    for (const char c : hex.substr(i, 2)) text += c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return text;
+}
+
+std::string database_of(const HomeOptions& options) {
+  return options.database.empty() ? options.folder + "/hub.db" : options.database;
+}
+
+Result<std::unique_ptr<Database>> open_today(const HomeOptions& options) {
+  TRY_VALUE(std::unique_ptr<Database> database, open_database(database_of(options)));
+  TRY(migrate(*database));
+  return database;
+}
+
+}  // namespace
+
+void log(const std::string& text) {
+  std::fprintf(stderr, "polder-hub: %s\n", one_line(text).c_str());
+}
+
+std::string default_folder() {
+  const char* const home = std::getenv("HOME");
+  if (::geteuid() == 0 || !home || !*home) return "/var/lib/polder-hub";
+  return std::string(home) + "/.local/share/polder-hub";
+}
+
+Result<std::string> make_admin_token(const HomeOptions& options) {
+  TRY(make_folders(options.folder));
+  TRY_VALUE(const std::unique_ptr<Database> database, open_today(options));
+  const std::int64_t now_s = SystemWallClock().now_s();
+  std::string text;
+  Status done = database->transaction([&]() -> Status {
+    const NewPerson admin{.name = "admin", .role = Role::kAdmin, .created_by = "polder-hub"};
+    TRY_VALUE(PersonToken made, add_person_token(*database, admin, now_s));
+    text = std::move(made.text);
+    return {};
+  });
+  TRY(std::move(done));
+  return text;
+}
+
+Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
+  TRY(make_folders(options.folder));
+  auto lock = FileLock::take(options.folder, 0);
+  if (!lock.ok() && lock.error().code == Code::kUnavailable)
+    return fail(Code::kUnavailable,
+                "{}; one hub serves a folder: end it, or choose another --folder",
+                lock.error().message);
+  if (!lock.ok()) return lock.error();
+  auto home = std::unique_ptr<Home>(new Home(options.folder, std::move(*lock)));
+  TRY(home->make_certificates(options));
+  TRY(home->open_store(options));
+  return home;
+}
+
+Status Home::make_certificates(const HomeOptions& options) {
+  const std::string ca_key = folder_ + "/ca-key.pem", ca_file = authority_file();
+  const std::int64_t now_s = wall_.now_s();
+  TRY_VALUE(const bool has_ca, is_there(ca_file));
+  TRY_VALUE(const bool has_key, is_there(ca_key));
+  if (has_ca && !has_key)
+    return fail(Code::kNotFound,
+                "{}: the key of {} is not there: put it back from a backup. A new authority would "
+                "not know the devices of this one; where that is meant, remove {}",
+                ca_key, ca_file, ca_file);
+  TRY_VALUE(std::unique_ptr<trust::Signer> signer, open_or_make_key(ca_key));
+  if (!has_ca) {
+    TRY_VALUE(const std::string made, make_authority(*signer, now_s));
+    TRY(write_file_atomic(ca_file, made));
+  }
+  TRY_VALUE(std::string ca, read_file(ca_file, trust::kMaxCertificateBytes));
+  auto facts = trust::read_certificate(ca);
+  if (!facts.ok()) return std::move(facts).error().at(ca_file);
+  if (facts->key_id != signer->public_key().id())
+    return fail(Code::kInvalid, "{}: is the certificate of another key than {}", ca_file, ca_key);
+  fingerprint_ = with_colons(facts->fingerprint);
+  TRY_VALUE(const std::unique_ptr<trust::Signer> server, open_or_make_key(key_file()));
+  TRY_VALUE(
+      const std::string certificate,
+      trust::issue_certificate(*signer, ca, server->public_key(),
+                               {.use = trust::CertificateUse::kServer,
+                                .common_name = "polder-hub",
+                                .hosts = options.hosts,
+                                .from_s = now_s - kClocksBehindS,
+                                .until_s = std::min(now_s + kServerCertificateS, facts->until_s)}));
+  TRY(write_file_atomic(certificate_file(), certificate));
+  authority_ = std::make_unique<Authority>(std::move(signer), std::move(ca));
+  return {};
+}
+
+Status Home::open_store(const HomeOptions& options) {
+  TRY_VALUE(std::unique_ptr<Database> database, open_today(options));
+  TRY_VALUE(std::unique_ptr<trust::Signer> signer, open_or_make_key(folder_ + "/audit-key.pem"));
+  // Named after the authority: a log of another hub is not taken for this one's.
+  std::string name = "polder-hub-";
+  for (const char c : fingerprint_.substr(0, 23))
+    if (c != ':') name += c;
+  TRY_VALUE(trust::AuditLog audit,
+            trust::AuditLog::open(folder_ + "/audit.log", {name, "polder-hub", wall_.now_s()}));
+  readers_ = std::make_unique<Readers>(database_of(options));
+  writer_ = std::make_unique<Writer>(std::move(database));
+  recorder_ =
+      std::make_unique<Recorder>(std::move(audit), std::move(signer), *writer_, *readers_, log);
+  hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, wall_, log});
+  return {};
+}
+
+Result<bool> Home::has_people() const {
+  TRY_VALUE(const Rows rows, hub_->readers.query("SELECT 1 FROM person_token LIMIT 1"));
+  return !rows.empty();
+}
+
+}  // namespace polder::hub

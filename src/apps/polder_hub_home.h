@@ -1,0 +1,67 @@
+// A hub's folder: its keys and certificates, its database, its audit log; and the hub put together
+// from them.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hub/hub.h"
+#include "platform/clock.h"
+#include "platform/file_lock.h"
+
+namespace polder::hub {
+
+struct HomeOptions {
+  std::string folder;
+  std::string database;            // empty: FOLDER/hub.db
+  std::vector<std::string> hosts;  // names and addresses of the server
+};
+
+// Where a hub without --folder keeps everything.
+std::string default_folder();
+
+// A token of an admin, shown once. Makes the folder and the database where they are not. Also while
+// a hub serves the folder.
+Result<std::string> make_admin_token(const HomeOptions& options);
+
+// Of the one that serves the folder.
+class Home {
+ public:
+  // Makes what is not there. Errors: kUnavailable while another serves it; kDenied; kIo;
+  // kIncompatible for the database of a newer hub; kInvalid for keys and certificates that do not
+  // belong together.
+  static Result<std::unique_ptr<Home>> open(const HomeOptions& options);
+
+  const Hub& hub() const { return *hub_; }
+  std::string authority_file() const { return folder_ + "/ca.pem"; }
+  std::string certificate_file() const { return folder_ + "/server.pem"; }
+  std::string key_file() const { return folder_ + "/server-key.pem"; }
+  // SHA-256 of the authority's certificate, as OpenSSL prints it: "AB:CD:...".
+  const std::string& fingerprint() const { return fingerprint_; }
+  // Whether anybody may do anything here.
+  Result<bool> has_people() const;
+
+ private:
+  Home(std::string folder, FileLock lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
+  Status make_certificates(const HomeOptions& options);
+  Status open_store(const HomeOptions& options);
+
+  const std::string folder_;
+  const FileLock lock_;
+  const SystemWallClock wall_;
+  std::string fingerprint_;
+  std::unique_ptr<Authority> authority_;
+  std::unique_ptr<Readers> readers_;
+  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Recorder> recorder_;  // ends before what it writes to
+  std::unique_ptr<Hub> hub_;
+};
+
+// On stderr.
+void log(const std::string& text);
+
+}  // namespace polder::hub

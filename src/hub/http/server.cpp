@@ -1,0 +1,331 @@
+// The adapter of Boost.Asio and Beast: coroutines in one thread, handlers in others.
+#include "hub/http/server.h"
+
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+#include <array>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <list>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/fail.h"
+#include "hub/api/problem.h"
+#include "hub/tokens.h"
+
+namespace polder::hub {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using Stream = beast::ssl_stream<beast::tcp_stream>;
+
+constexpr std::chrono::seconds kLastAnswers{10};
+constexpr std::chrono::milliseconds kAfterFailedAccept{100};
+constexpr std::chrono::seconds kGoodbye{1};
+constexpr int kMaxDropped = 64;
+
+// Operations that give their error as a value.
+constexpr auto kAwait = asio::experimental::as_tuple(asio::use_awaitable);
+
+// Who shows a certificate proves to have its key; what it is worth is the handler's to say, in
+// words, for a failed handshake says nothing.
+int take_any(int, X509_STORE_CTX*) { return 1; }
+
+std::string certificate_of(SSL* ssl) {
+  X509* const certificate = SSL_get1_peer_certificate(ssl);
+  BIO* const bio = BIO_new(BIO_s_mem());
+  std::string pem;
+  if (certificate && bio && PEM_write_bio_X509(bio, certificate) == 1) {
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(bio, &text);
+    pem.assign(text, static_cast<std::size_t>(size));
+  }
+  BIO_free(bio);
+  X509_free(certificate);
+  return pem;
+}
+
+std::string text_of(const http::request<http::string_body>& message, http::field field) {
+  const auto found = message.find(field);
+  return found == message.end() ? std::string()
+                                : std::string(found->value().data(), found->value().size());
+}
+
+Request request_of(http::request<http::string_body> message, const std::string& certificate) {
+  Request request;
+  request.method.assign(message.method_string().data(), message.method_string().size());
+  request.target.assign(message.target().data(), message.target().size());
+  request.authorization = text_of(message, http::field::authorization);
+  request.content_type = text_of(message, http::field::content_type);
+  request.if_none_match = text_of(message, http::field::if_none_match);
+  request.body = std::move(message.body());
+  request.certificate = certificate;
+  return request;
+}
+
+http::response<http::string_body> message_of(Response response, const std::string& id, bool is_head,
+                                             bool keep_alive) {
+  http::response<http::string_body> message;
+  message.version(11);
+  message.result(static_cast<unsigned>(response.status));
+  message.set(http::field::server, "polder-hub");
+  message.set("X-Request-Id", id);
+  message.set(http::field::cache_control, "no-store");
+  message.set("X-Content-Type-Options", "nosniff");
+  for (const auto& [name, value] : response.headers) message.set(name, value);
+  if (!response.body.empty()) message.set(http::field::content_type, response.content_type);
+  message.keep_alive(keep_alive);
+  message.body() = std::move(response.body);
+  message.prepare_payload();
+  if (is_head) message.body().clear();  // the length stays
+  return message;
+}
+
+// What a message was that could not be read; nothing when nobody is there to be told.
+std::optional<Response> refusal_of(const error_code& error, const std::string& id) {
+  if (error == http::error::body_limit)
+    return problem(413, fail(Code::kExhausted, "a body has at most {} bytes", kMaxBodyBytes), id);
+  if (error == http::error::header_limit || error == http::error::buffer_overflow)
+    return problem(431, fail(Code::kExhausted, "headers have at most {} bytes", kMaxHeaderBytes),
+                   id);
+  if (error == http::error::end_of_stream || error == http::error::partial_message) return {};
+  if (error.category() != http::make_error_code(http::error::bad_target).category()) return {};
+  return problem(400, fail(Code::kInvalid, "no HTTP request: {}", error.message()), id);
+}
+
+class BeastServer final : public Server {
+ public:
+  BeastServer(const ServerOptions& options, Handler handler)
+      : options_(options),
+        handler_(std::move(handler)),
+        tls_(asio::ssl::context::tls_server),
+        acceptor_(io_),
+        workers_(static_cast<std::size_t>(options.threads)) {}
+  ~BeastServer() override { workers_.join(); }
+
+  Status set_up_tls() {
+    error_code error;
+    SSL_CTX* const context = tls_.native_handle();
+    SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    if (tls_.use_certificate_chain_file(options_.certificate_file, error); error)
+      return fail(Code::kCorrupt, "{}: a certificate in PEM expected: {}",
+                  options_.certificate_file, error.message());
+    if (tls_.use_private_key_file(options_.key_file, asio::ssl::context::pem, error); error)
+      return fail(Code::kCorrupt, "{}: the key of {} in PEM expected: {}", options_.key_file,
+                  options_.certificate_file, error.message());
+    // Names of authorities, from which clients choose what to show.
+    STACK_OF(X509_NAME)* const names = SSL_load_client_CA_file(options_.authority_file.c_str());
+    if (!names)
+      return fail(Code::kCorrupt, "{}: a certificate in PEM expected", options_.authority_file);
+    SSL_CTX_set_client_CA_list(context, names);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, take_any);
+    // Sessions are resumed by tickets, which hold the client's certificate.
+    constexpr unsigned char kName[] = "polder-hub";
+    SSL_CTX_set_session_id_context(context, kName, sizeof kName - 1);
+    return {};
+  }
+
+  Status listen() {
+    error_code error;
+    const asio::ip::address address = asio::ip::make_address(options_.address, error);
+    if (error)
+      return fail(Code::kInvalid, "--listen: an address such as 0.0.0.0 expected, '{}' found",
+                  options_.address);
+    const tcp::endpoint endpoint(address, options_.port);
+    if (!error) acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(tcp::acceptor::max_listen_connections, error);
+    if (!error) return {};
+    const std::string where = fmt::format("{} port {}", options_.address, options_.port);
+    if (error == asio::error::address_in_use)
+      return fail(Code::kUnavailable,
+                  "{}: another program listens there; choose another port with --listen", where);
+    if (error == asio::error::access_denied)
+      return fail(Code::kDenied,
+                  "{}: this user may not listen there; ports from 1024 on are free "
+                  "to all",
+                  where);
+    return fail(Code::kUnavailable, "{}: {}", where, error.message());
+  }
+
+  std::uint16_t port() const override {
+    error_code error;
+    return acceptor_.local_endpoint(error).port();
+  }
+
+  void serve() override {
+    asio::co_spawn(io_, accept_all(), asio::detached);
+    asio::co_spawn(io_, end_at_signal(), asio::detached);
+    io_.run();
+  }
+
+ private:
+  // A connection; an idle one may be cut off.
+  struct Open {
+    beast::tcp_stream* stream;
+    bool is_idle;
+  };
+  using Place = std::list<Open>::iterator;
+
+  asio::awaitable<void> end_at_signal() {
+    asio::signal_set signals(io_, SIGTERM, SIGINT);
+    co_await signals.async_wait(kAwait);
+    ends_ = true;
+    error_code error;
+    acceptor_.close(error);
+    for (const Open& one : open_)
+      if (one.is_idle) one.stream->cancel();
+    const auto last = std::chrono::steady_clock::now() + kLastAnswers;
+    while (!open_.empty() && std::chrono::steady_clock::now() < last) {
+      asio::steady_timer look(io_, std::chrono::milliseconds(20));
+      co_await look.async_wait(kAwait);
+    }
+    io_.stop();
+  }
+
+  asio::awaitable<void> accept_all() {
+    while (!ends_) {
+      auto [error, socket] = co_await acceptor_.async_accept(kAwait);
+      if (ends_) break;
+      if (error) {  // no more descriptors, as a rule
+        asio::steady_timer timer(io_, kAfterFailedAccept);
+        co_await timer.async_wait(kAwait);
+        continue;
+      }
+      // Beyond the cap they are closed at once: who comes again later finds room.
+      if (open_.size() >= options_.max_connections) continue;
+      asio::co_spawn(io_, serve_one(std::move(socket)), asio::detached);
+    }
+  }
+
+  asio::awaitable<void> serve_one(tcp::socket socket) {
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    Stream stream(std::move(socket), tls_);
+    const Place place = open_.insert(open_.end(), {&beast::get_lowest_layer(stream), true});
+    try {
+      co_await talk(stream, *place);
+    } catch (const std::exception&) {
+      // Out of memory for this one: it is closed, others go on.
+    }
+    open_.erase(place);
+  }
+
+  asio::awaitable<void> talk(Stream& stream, Open& open) {
+    beast::tcp_stream& lowest = beast::get_lowest_layer(stream);
+    lowest.expires_after(std::chrono::seconds(options_.request_s));
+    const auto [failed] = co_await stream.async_handshake(asio::ssl::stream_base::server, kAwait);
+    open.is_idle = false;
+    if (failed) co_return;
+    const std::string certificate = certificate_of(stream.native_handle());
+    beast::flat_buffer buffer(kMaxHeaderBytes + kMaxBodyBytes);
+    bool goes_on = true;
+    while (goes_on && !ends_) {
+      // The first byte of a request may take its time, the rest may not.
+      if (buffer.size() == 0) {
+        open.is_idle = true;
+        lowest.expires_after(std::chrono::seconds(options_.idle_s));
+        const auto [silent, count] =
+            co_await stream.async_read_some(buffer.prepare(kMaxHeaderBytes), kAwait);
+        open.is_idle = false;
+        if (silent) co_return;
+        buffer.commit(count);
+      }
+      lowest.expires_after(std::chrono::seconds(options_.request_s));
+      http::request_parser<http::string_body> parser;
+      parser.header_limit(kMaxHeaderBytes);
+      parser.body_limit(kMaxBodyBytes);
+      const auto [error, bytes] = co_await http::async_read(stream, buffer, parser, kAwait);
+      const std::string id = new_id();
+      std::optional<Response> response;
+      bool is_head = false;
+      if (error) {
+        response = refusal_of(error, id);
+        if (!response) co_return;
+        goes_on = false;
+      } else {
+        goes_on = parser.keep_alive();
+        Request request = request_of(parser.release(), certificate);
+        request.id = id;
+        is_head = request.method == "HEAD";
+        response = co_await asio::co_spawn(workers_, handle(request), asio::use_awaitable);
+      }
+      const auto message = message_of(std::move(*response), id, is_head, goes_on && !ends_);
+      lowest.expires_after(std::chrono::seconds(options_.request_s));
+      http::serializer<false, http::string_body> serializer(message);
+      const auto [unsent, sent] = co_await http::async_write(stream, serializer, kAwait);
+      if (unsent) co_return;
+      if (error) co_await drop_rest(stream);
+      goes_on = goes_on && message.keep_alive();
+    }
+    lowest.expires_after(kGoodbye);
+    co_await stream.async_shutdown(kAwait);
+  }
+
+  // Of a request that was refused before its end: a connection that is closed while something comes
+  // in is reset, and the answer may be lost with it.
+  static asio::awaitable<void> drop_rest(Stream& stream) {
+    beast::get_lowest_layer(stream).expires_after(kGoodbye);
+    std::array<char, 16 << 10> rest{};
+    for (int i = 0; i < kMaxDropped; ++i) {
+      const auto [end, count] = co_await stream.async_read_some(asio::buffer(rest), kAwait);
+      if (end) break;
+    }
+  }
+
+  // In another thread: it waits for the database.
+  asio::awaitable<Response> handle(const Request& request) { co_return handler_(request); }
+
+  static std::string new_id() {
+    auto made = random_name();
+    return made.ok() ? std::move(*made) : "none";
+  }
+
+  const ServerOptions options_;
+  const Handler handler_;
+  asio::io_context io_{1};
+  asio::ssl::context tls_;
+  tcp::acceptor acceptor_;
+  std::list<Open> open_;
+  bool ends_ = false;
+  asio::thread_pool workers_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Handler handler) {
+  try {
+    auto server = std::make_unique<BeastServer>(options, std::move(handler));
+    TRY(server->set_up_tls());
+    TRY(server->listen());
+    return std::unique_ptr<Server>(std::move(server));
+  } catch (const std::exception& error) {
+    return fail(Code::kUnavailable, "the server cannot start: {}", error.what());
+  }
+}
+
+}  // namespace polder::hub

@@ -1,0 +1,46 @@
+// The hub's HTTP server: TLS 1.3 over TCP, HTTP/1.1, connections that stay open.
+//
+//   TRY_VALUE(const auto server, Server::open({.address = "0.0.0.0", .port = 8443, ...}, handler));
+//   server->serve();   // until SIGTERM or SIGINT
+//
+// What no handler sees is answered here, as a problem too: malformed HTTP (400), a body or headers
+// above the caps (413, 431). Who says nothing for too long is cut off.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "hub/api/message.h"
+
+namespace polder::hub {
+
+struct ServerOptions {
+  std::string address;                                     // "0.0.0.0", "::1"
+  std::uint16_t port = 0;                                  // 0: any that is free
+  std::string certificate_file, key_file, authority_file;  // in PEM
+  int threads = 4;                                         // that call the handler
+  std::size_t max_connections = 10'000;
+  int idle_s = 60;     // that a connection may be silent between two requests
+  int request_s = 20;  // for a handshake, and for reading or writing one message
+};
+
+class Server {
+ public:
+  // Called by several threads at once; does not throw.
+  using Handler = std::function<Response(const Request&)>;
+  // Errors: kInvalid for what is no address; kUnavailable when the port is taken; kDenied when it
+  // may not be used; kCorrupt for a certificate or key that is none.
+  static Result<std::unique_ptr<Server>> open(const ServerOptions& options, Handler handler);
+  virtual ~Server() = default;
+
+  virtual std::uint16_t port() const = 0;
+  // Answers until the process gets SIGTERM or SIGINT: then what was asked is still answered, for
+  // some seconds at most.
+  virtual void serve() = 0;
+};
+
+}  // namespace polder::hub

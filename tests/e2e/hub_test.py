@@ -1,0 +1,373 @@
+#!/usr/bin/python3
+"""A hub and a device that enrols with it: the real programs, over TLS, by clients of others.
+
+    hub_test.py POLDER_HUB POLDERD POLDER
+"""
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import sqlite3
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HUB = pathlib.Path(sys.argv[1]).resolve()
+POLDERD = pathlib.Path(sys.argv[2]).resolve()
+POLDER = pathlib.Path(sys.argv[3]).resolve()
+
+
+class Hub(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = pathlib.Path(scratch.name)
+        self.folder = self.scratch / "hub"
+        self.process, self.token = None, None
+        self.addCleanup(self.kill)
+
+    # --- The hub ---------------------------------------------------------------------------------
+
+    def serve(self, *options, listen="127.0.0.1:0"):
+        """Starts it; what it printed."""
+        with open(self.scratch / "hub.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [HUB, "serve", "--folder", self.folder, "--listen", listen, *options],
+                stdout=subprocess.PIPE, stderr=log, text=True)
+        said = ""
+        while "SHA-256" not in said:
+            line = self.process.stdout.readline()
+            self.assertTrue(line, f"it ended: {(self.scratch / 'hub.log').read_text()}")
+            said += line
+        if not self.token:
+            said += self.process.stdout.readline()
+            self.token = re.search(r"admin +(polder-person-\S+)", said).group(1)
+        self.port = int(re.search(r"https://\S+:(\d+)", said).group(1))
+        return said
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            self.process = None
+
+    def end(self):
+        """As a service manager does."""
+        self.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.process.wait(timeout=20), 0)
+        self.process.stdout.close()
+        self.process = None
+
+    def refused(self, *words, status=1, environment=None):
+        """What it says on stderr when it does not start."""
+        done = subprocess.run([HUB, *map(str, words)], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, **(environment or {})})
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stderr
+
+    # --- Its clients -----------------------------------------------------------------------------
+
+    def context(self, device=None):
+        context = ssl.create_default_context(cafile=self.folder / "ca.pem")
+        if device:
+            context.load_cert_chain(*device)
+        return context
+
+    def connect(self, device=None, context=None):
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30,
+                                                 context=context or self.context(device))
+        self.addCleanup(connection.close)
+        return connection
+
+    def ask(self, method, target, body=None, token=None, device=None, connection=None, headers={}):
+        """(status, document, headers)."""
+        connection = connection or self.connect(device)
+        headers = dict(headers)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(body)
+        connection.request(method, target, body, headers)
+        response = connection.getresponse()
+        text = response.read()
+        if response.status >= 400:
+            self.assertEqual(response.headers["Content-Type"], "application/problem+json")
+            self.assertEqual(json.loads(text)["request_id"], response.headers["X-Request-Id"])
+        return response.status, json.loads(text) if text else None, response.headers
+
+    def raw(self, data, more=b""):
+        """What is answered to these bytes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as plain:
+            with self.context().wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+                secure.sendall(data)
+                try:
+                    secure.sendall(more)
+                except OSError:
+                    pass
+                answer = b""
+                try:
+                    while block := secure.recv(65536):
+                        answer += block
+                except OSError:
+                    pass
+                return answer
+
+    def problem_of(self, answer):
+        head, _, body = answer.partition(b"\r\n\r\n")
+        self.assertIn(b"application/problem+json", head, answer[:300])
+        self.assertIn(b"Connection: close", head)
+        status = int(head.split()[1])
+        self.assertEqual(json.loads(body)["status"], status)
+        return status
+
+    def enrolment_token(self, **body):
+        status, made, _ = self.ask("POST", "/v1/enrolment-tokens", body, self.token)
+        self.assertEqual(status, 201, made)
+        return made["token"]
+
+    # --- Devices ---------------------------------------------------------------------------------
+
+    def device(self, name):
+        """Its key, made by polderd, and its request."""
+        folder = self.scratch / name
+        config = self.scratch / f"{name}.toml"
+        config.write_text(f'device = "{name}"\nfolder = "{folder}"\nmodels = ["voice"]\n'
+                          f'repository = "{self.scratch}"\nroot = "{self.scratch}/root.json"\n')
+        csr = ""
+        for words in (["create"], ["csr"]):
+            done = subprocess.run([POLDERD, "identity", *words, "--config", config],
+                                  capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            csr = done.stdout
+        return folder / "identity" / "key.pem", csr
+
+    def keep(self, name, answer):
+        path = self.scratch / f"{name}.crt"
+        path.write_text(answer["certificate"])
+        return path
+
+    # --- Tests -----------------------------------------------------------------------------------
+
+    def test_it_starts_with_nothing_and_ends_in_order(self):
+        said = self.serve()
+        ca = self.folder / "ca.pem"
+        printed = subprocess.run(["openssl", "x509", "-in", ca, "-noout", "-fingerprint",
+                                  "-sha256"], capture_output=True, text=True, check=True).stdout
+        self.assertIn(printed.split("=")[1].strip(), said)
+        for file in self.folder.iterdir():
+            self.assertEqual(file.stat().st_mode & 0o077, 0, file)
+        done = subprocess.run(["curl", "-sS", "--cacert", ca, f"https://127.0.0.1:{self.port}"
+                               "/healthz"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.stdout, '{"status":"ok"}\n', done.stderr)
+        self.assertEqual(self.ask("GET", "/openapi.json")[1]["openapi"], "3.1.0")
+        before = ca.read_bytes()
+        self.end()
+        # Again: the same authority, and nobody gets another token.
+        self.assertNotIn("polder-person", self.serve())
+        self.assertEqual(ca.read_bytes(), before)
+        self.assertEqual(self.ask("GET", "/v1/tokens", token=self.token)[0], 200)
+        # Another token is made beside it.
+        done = subprocess.run([HUB, "admin-token", "--folder", self.folder], capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.ask("GET", "/v1/tokens", token=done.stdout.strip())[0], 200)
+        self.end()
+        audit = self.folder / "audit.log"
+        public = self.scratch / "audit.pub.pem"
+        public.write_text(subprocess.run(
+            ["openssl", "pkey", "-in", self.folder / "audit-key.pem", "-pubout"],
+            capture_output=True, text=True, check=True).stdout)
+        report = json.loads(subprocess.run(
+            [POLDER, "audit", "verify", audit, "--key", public, "--json"], capture_output=True,
+            text=True, check=True).stdout)
+        self.assertEqual((report["entries"], report["covered"]), (3, 3), report)
+
+    def test_a_device_enrols_renews_and_is_revoked(self):
+        self.serve()
+        key, csr = self.device("camera-17")
+        token = self.enrolment_token()
+        status, answer, _ = self.ask("POST", "/v1/enrol", {"token": token, "csr": csr})
+        self.assertEqual(status, 201, answer)
+        first = self.keep("first", answer)
+        done = subprocess.run(["openssl", "verify", "-x509_strict", "-purpose", "sslclient",
+                               "-CAfile", self.folder / "ca.pem", first],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        status, known, _ = self.ask("GET", "/v1/self", device=(first, key))
+        self.assertEqual((status, known["id"]), (200, "camera-17"))
+        # By curl, as the guide has it.
+        done = subprocess.run(["curl", "-sS", "--cacert", self.folder / "ca.pem", "--cert", first,
+                               "--key", key, f"https://127.0.0.1:{self.port}/v1/self"],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(json.loads(done.stdout)["id"], "camera-17", done.stderr)
+        status, answer, _ = self.ask("POST", "/v1/renew", {"csr": csr}, device=(first, key))
+        self.assertEqual(status, 201, answer)
+        second = self.keep("second", answer)
+        self.assertEqual(self.ask("GET", "/v1/self", device=(second, key))[0], 200)
+        # The first is a copy's by now.
+        status, why, _ = self.ask("POST", "/v1/renew", {"csr": csr}, device=(first, key))
+        self.assertEqual((status, why["code"]), (409, "incompatible"))
+        status, shown, headers = self.ask("GET", "/v1/devices", token=self.token)
+        self.assertIsNotNone(shown["devices"][0]["duplicate"])
+        self.assertEqual(self.ask("GET", "/v1/devices", token=self.token,
+                                  headers={"If-None-Match": headers["ETag"]})[0], 304)
+        # A connection that is open when it is revoked serves it no longer either.
+        open_one = self.connect((second, key))
+        self.assertEqual(self.ask("GET", "/v1/self", connection=open_one)[0], 200)
+        self.assertEqual(self.ask("POST", "/v1/devices/camera-17/revoke", token=self.token)[0], 204)
+        self.assertEqual(self.ask("GET", "/v1/self", connection=open_one)[0], 401)
+        self.assertEqual(self.ask("GET", "/v1/self", device=(second, key))[0], 401)
+        self.assertEqual(self.ask("POST", "/v1/enrol", {"token": token, "csr": csr})[0], 403)
+
+    def test_sessions_are_resumed_with_their_certificate(self):
+        self.serve()
+        key, csr = self.device("camera-17")
+        answer = self.ask("POST", "/v1/enrol", {"token": self.enrolment_token(), "csr": csr})[1]
+        context = self.context((self.keep("first", answer), key))
+        request = b"GET /v1/self HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
+
+        def talk(session):
+            with socket.create_connection(("127.0.0.1", self.port), timeout=30) as plain:
+                with context.wrap_socket(plain, server_hostname="127.0.0.1",
+                                         session=session) as secure:
+                    secure.sendall(request)
+                    answer = b""
+                    while block := secure.recv(65536):
+                        answer += block
+                    self.assertIn(b"200 OK", answer)
+                    self.assertEqual(secure.version(), "TLSv1.3")
+                    return secure.session, secure.session_reused
+        session, reused = talk(None)
+        self.assertFalse(reused)
+        self.assertTrue(talk(session)[1])
+
+    def test_what_is_no_good_client_is_told_so(self):
+        self.serve()
+        old = self.context()
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
+        with self.assertRaises(ssl.SSLError):
+            self.ask("GET", "/healthz", connection=self.connect(context=old))
+        # A certificate of nobody: the handshake says nothing of it, the answer does.
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=camera-17",
+                        "-keyout", self.scratch / "k.pem", "-out", self.scratch / "c.pem"],
+                       check=True, capture_output=True)
+        status, why, _ = self.ask("GET", "/v1/self",
+                                  device=(self.scratch / "c.pem", self.scratch / "k.pem"))
+        self.assertEqual(status, 401)
+        self.assertIn("certificate", why["detail"])
+        self.assertEqual(self.problem_of(self.raw(b"hello\r\n\r\n")), 400)
+        self.assertEqual(self.problem_of(self.raw(b"GET / HTTP/1.1\r\nX y\r\n\r\n")), 400)
+        self.assertEqual(self.problem_of(self.raw(
+            b"GET / HTTP/1.1\r\nX: " + b"a" * 20000 + b"\r\n\r\n")), 431)
+        head = b"POST /v1/enrol HTTP/1.1\r\nContent-Type: application/json\r\n"
+        self.assertEqual(self.problem_of(self.raw(head + b"Content-Length: 100000\r\n\r\n")), 413)
+        chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
+        self.assertEqual(self.problem_of(self.raw(
+            head + b"Transfer-Encoding: chunked\r\n\r\n", chunk * 5)), 413)
+        # Whoever goes in the middle is not missed.
+        with socket.create_connection(("127.0.0.1", self.port)) as plain:
+            plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        one = self.connect()
+        for _ in range(3):
+            self.assertEqual(self.ask("GET", "/healthz", connection=one)[0], 200)
+        self.assertEqual(self.ask("HEAD", "/healthz", connection=one)[:2], (200, None))
+        self.assertEqual(self.ask("GET", "/healthz", connection=one)[0], 200)
+        self.assertEqual(self.ask("GET", "/v1/nothing", connection=one)[0], 404)
+        self.assertEqual(self.ask("DELETE", "/healthz", connection=one)[0], 405)
+        self.assertIn("GET", self.ask("DELETE", "/healthz")[2]["Allow"])
+
+    def test_what_keeps_it_from_starting_is_said(self):
+        self.serve()
+        port = str(self.port)
+        self.assertIn("one hub serves a folder",
+                      self.refused("serve", "--folder", self.folder, "--listen", "127.0.0.1:0"))
+        other = self.scratch / "other"
+        self.assertIn("another program listens there",
+                      self.refused("serve", "--folder", other, "--listen", f"127.0.0.1:{port}"))
+        self.end()
+        key = self.folder / "ca-key.pem"
+        key.chmod(0o644)
+        self.assertIn("chmod", self.refused("serve", "--folder", self.folder))
+        key.chmod(0o600)
+        saved = key.rename(self.scratch / "saved.pem")
+        self.assertIn("put it back", self.refused("serve", "--folder", self.folder))
+        key.write_bytes((other / "ca-key.pem").read_bytes())
+        key.chmod(0o600)
+        self.assertIn("another key", self.refused("serve", "--folder", self.folder))
+        saved.replace(key)
+        with sqlite3.connect(self.folder / "hub.db") as database:
+            database.execute("UPDATE hub_schema SET version = 1000")
+        database.close()
+        self.assertIn("tables of version 1000", self.refused("serve", "--folder", self.folder))
+        file = self.scratch / "file"
+        file.write_text("")
+        self.assertIn(str(file), self.refused("serve", "--folder", file / "hub"))
+        self.assertIn("did you mean '--folder'",
+                      self.refused("serve", "--foldr", file, status=2))
+        for listen in ("8443", ":8443", "a:b", "::1:8443", "127.0.0.1:99999"):
+            self.assertIn("--listen", self.refused("serve", "--listen", listen, status=2))
+        self.assertIn("did you mean 'serve'", self.refused("serv", status=2))
+        help_text = subprocess.run([HUB, "serve", "--help"], capture_output=True, text=True).stdout
+        self.assertIn("example:\n  polder-hub serve\n", help_text)
+
+    def test_what_was_acknowledged_outlives_a_kill(self):
+        self.serve()
+        chance = random.Random(7)
+        kept = set()
+        for turn in range(4):
+            requests = []
+            for i in range(24):
+                name = f"t{turn}-{i}"
+                made = subprocess.run(
+                    ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt",
+                     "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}", "-keyout",
+                     self.scratch / "k.pem"], capture_output=True, text=True, check=True)
+                requests.append((name, {"token": self.enrolment_token(), "csr": made.stdout}))
+
+            def enrol(request):
+                try:
+                    status, answer, _ = self.ask("POST", "/v1/enrol", request[1])
+                except (OSError, http.client.HTTPException):
+                    return None
+                self.assertEqual(status, 201, answer)
+                return request[0]
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                answers = [pool.submit(enrol, request) for request in requests]
+                wanted = chance.randrange(1, 16)
+                while sum(answer.done() for answer in answers) < wanted:
+                    time.sleep(0.001)
+                self.process.kill()
+                got = {answer.result() for answer in answers} - {None}
+            self.kill()
+            self.assertGreaterEqual(len(got), 1)
+            kept |= got
+            self.serve()
+            there = self.ask("GET", "/v1/devices?limit=1000", token=self.token)[1]["devices"]
+            self.assertEqual(kept - {device["id"] for device in there}, set())
+            # Those without an answer ask again, and have their certificate.
+            for name, body in requests:
+                self.assertEqual(self.ask("POST", "/v1/enrol", body)[0], 201)
+                kept.add(name)
+        self.end()
+        # Each enrolment is in the audit log; what was being moved may be there twice, by its id.
+        ids = {}
+        for line in (self.folder / "audit.log").read_text().splitlines():
+            entry = json.loads(line)
+            if entry["act"] == "device_enrolled":
+                ids[entry["details"]["id"]] = entry["object"]
+        self.assertEqual(sorted(ids.values()), sorted(kept))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

@@ -72,7 +72,14 @@ std::string default_folder() {
 }
 
 Result<std::string> make_admin_token(const HomeOptions& options) {
-  TRY(make_folders(options.folder));
+  if (options.database.empty()) {
+    TRY_VALUE(const bool exists, is_there(database_of(options)));
+    if (!exists)
+      return fail(
+          Code::kNotFound,
+          "{}: no hub has been here: 'polder-hub serve' makes one; --folder says where it is",
+          options.folder);
+  }
   TRY_VALUE(const std::unique_ptr<Database> database, open_today(options));
   const std::int64_t now_s = SystemWallClock().now_s();
   std::string text;

@@ -24,8 +24,8 @@ struct HomeOptions {
 // Where a hub without --folder keeps everything.
 std::string default_folder();
 
-// A token of an admin, shown once. Makes the folder and the database where they are not. Also while
-// a hub serves the folder.
+// A token of an admin, shown once; also while a hub serves the folder. Errors: kNotFound where no
+// hub has been; those of the database.
 Result<std::string> make_admin_token(const HomeOptions& options);
 
 // Of the one that serves the folder.

@@ -25,7 +25,15 @@ bool says(const Error& error, std::string_view words) {
 
 // --- Advice by cause -----------------------------------------------------------------------------
 
-constexpr char kAsOwner[] = "ask as the user of polderd: sudo -u polderd polderd doctor";
+// "sudo -u polderd polderd doctor".
+std::string as_owner(const Facts& facts, std::string_view command) {
+  return fmt::format("sudo -u {} polderd {}", facts.owner, command);
+}
+
+std::string ask_as_owner(const Facts& facts) {
+  return "ask as the user of polderd: " + as_owner(facts, "doctor");
+}
+
 constexpr char kWornDisk[] =
     "a worn-out disk or card does that: see what the kernel says (dmesg); copy what is dear to you";
 
@@ -35,9 +43,10 @@ bool is_for_owner(const Error& error) {
          (says(error, "Permission denied") || says(error, "Operation not permitted"));
 }
 
-std::string key_advice(const Config& config, const Error& error) {
+std::string key_advice(const Facts& facts, const Error& error) {
+  const Config& config = facts.config;
   if (says(error, "chown ")) return "run that command as root; keep the key: it is this device";
-  if (is_for_owner(error)) return kAsOwner;
+  if (is_for_owner(error)) return ask_as_owner(facts);
   if (says(error, kPinRefused) || says(error, "wrong PIN") || says(error, "wrong passphrase"))
     return "put the right PIN into " + (config.pin_file.empty()
                                             ? "a file, and set 'pin_file' ([identity]) to it"
@@ -47,19 +56,18 @@ std::string key_advice(const Config& config, const Error& error) {
   switch (error.code) {
     case Code::kNotFound:
       return config.key.empty()
-                 ? "'sudo -u polderd polderd identity create' makes it; without it the audit log "
-                   "is "
-                   "not signed"
-                 : "plug the token in, or set 'key' ([identity]) right; 'sudo -u polderd polderd "
-                   "identity create' makes one";
+                 ? fmt::format("'{}' makes it; without it the audit log is not signed",
+                               as_owner(facts, "identity create"))
+                 : fmt::format("plug the token in, or set 'key' ([identity]) right; '{}' makes one",
+                               as_owner(facts, "identity create"));
     case Code::kUnavailable: return "see that the token or the TPM is there and answers";
     case Code::kCorrupt: return "restore the key's file from a copy, or make another key";
     default: return "mend what it says; until the key can be used the audit log is not signed";
   }
 }
 
-std::string root_advice(const Error& error) {
-  if (is_for_owner(error)) return kAsOwner;
+std::string root_advice(const Facts& facts, const Error& error) {
+  if (is_for_owner(error)) return ask_as_owner(facts);
   if (error.code == Code::kNotFound)
     return "set 'root' in polderd.toml to the root.json that came with the device";
   return "set 'root' in polderd.toml to the root.json that it asks for, from the releaser over a "
@@ -71,12 +79,12 @@ constexpr char kRenew[] =
     "what is installed goes on; the releaser renews what has expired ('polder repo publish'); see "
     "that the clock of this device is right";
 
-std::string repository_advice(const Config& config, const Error& error) {
-  const bool is_remote = !config.is_folder();
+std::string repository_advice(const Facts& facts, const Error& error) {
+  const bool is_remote = !facts.config.is_folder();
   if (says(error, " expired at ")) return kRenew;
   if (is_for_owner(error) && !is_remote)
-    return "let the user of polderd read that folder; and " + std::string(kAsOwner);
-  if (is_for_owner(error)) return kAsOwner;
+    return "let the user of polderd read that folder; and " + ask_as_owner(facts);
+  if (is_for_owner(error)) return ask_as_owner(facts);
   if (says(error, "certificate") || says(error, "TLS"))
     return "set 'ca_file' ([network]) to the certificate of the server's authority; see that the "
            "address and the clock are right";
@@ -102,8 +110,8 @@ std::string repository_advice(const Config& config, const Error& error) {
   }
 }
 
-std::string state_advice(const Error& error) {
-  if (is_for_owner(error)) return kAsOwner;
+std::string state_advice(const Facts& facts, const Error& error) {
+  if (is_for_owner(error)) return ask_as_owner(facts);
   if (error.code == Code::kIo) return kWornDisk;
   if (error.code == Code::kIncompatible || error.code == Code::kUnsupported)
     return "a newer polderd wrote it: install that one again";
@@ -111,14 +119,45 @@ std::string state_advice(const Error& error) {
          "releases are then installed anew";
 }
 
+// Of a release that is refused; what failed here has its own (judge_failures()).
+std::string refusal_advice(const Refusal& refusal) {
+  struct Cause {
+    std::string_view words;
+    std::string advice;
+  };
+  const std::string& unit = refusal.unit;
+  const Cause causes[] = {
+      {"cannot be installed again", "see what it says; what runs goes on"},
+      {"below the floor", "the releaser assigns a release at or above the floor"},
+      {"back it goes only to", "assign what it says, or publish a newer version"},
+      {"no way back", "publish a newer version, and assign it"},
+      {"of this device's configuration",
+       fmt::format("list '{}' in polderd.toml where this device is to run it; else assign "
+                   "something else",
+                   unit)},
+      {"configuration pins", "change [pins] of polderd.toml, or assign the version that is pinned"},
+      {"but not before", "nothing: it is installed then"},
+      {"has no release of", fmt::format("the releaser adds one ('polder repo add', 'publish'); or "
+                                        "mend 'models' of polderd.toml: '{}'",
+                                        unit)},
+      {"sealed for other devices", "the releaser adds this device: 'polder seal --add-recipient'"},
+      {"has no pipeline", "see what it says"},
+  };
+  for (const Cause& cause : causes)
+    if (refusal.reason.find(cause.words) != refusal.reason.npos) return cause.advice;
+  return "tell the releaser what it says: another release or assignment takes its place; what runs "
+         "goes on";
+}
+
 constexpr char kMendConfig[] = "mend polderd.toml, then 'systemctl reload polderd'";
 
-std::string health_advice(const std::string& name, const std::string& health) {
+std::string health_advice(const Facts& facts, const std::string& name, const std::string& health) {
   const auto has = [&](std::string_view words) { return health.find(words) != health.npos; };
   if (has(kPinRefused) || has("pin_file"))
     return "put the right PIN into the file that 'pin_file' ([identity]) names";
   if (has("identity create"))
-    return "'sudo -u polderd polderd identity create'; the releaser then seals for its key";
+    return fmt::format("'{}'; the releaser then seals for its key",
+                       as_owner(facts, "identity create"));
   if (has("sealed for other devices"))
     return "the releaser adds this device: 'polder seal --add-recipient'";
   if (has("no pipeline"))
@@ -176,7 +215,15 @@ void judge_identity(Findings& out, const Facts& facts) {
                            : "identity: the key is there");
   }
   const Error& error = facts.identity.error();
-  add(out, Level::kWrong, "identity: " + error.message, key_advice(facts.config, error));
+  add(out, Level::kWrong, "identity: " + error.message, key_advice(facts, error));
+}
+
+// Of an audit log that nobody complains of: no more than is known.
+std::string audit_text(const Facts& facts) {
+  if (!facts.audit.ok()) return "audit log: none yet, polderd begins it";
+  const bool has_key = facts.config_error.empty() && facts.identity.ok();
+  if (!has_key) return "audit log: kept; whether it is signed depends on the key";
+  return facts.live ? "audit log: kept and signed" : "audit log: kept";
 }
 
 // What is there now comes before what the agent said when it ran.
@@ -186,9 +233,13 @@ void judge_audit(Findings& out, const Facts& facts) {
     trouble = not_signed(facts.config, facts.identity.error());
   if (!facts.audit.ok() && facts.audit.error().code != Code::kNotFound)
     trouble = not_recorded(facts.config, facts.audit.error());
-  if (trouble.what.empty()) return add(out, Level::kGood, "audit log: kept and signed");
+  if (trouble.what.empty()) return add(out, Level::kGood, audit_text(facts));
   const bool is_denied = !facts.audit.ok() && is_for_owner(facts.audit.error());
-  add(out, Level::kWrong, trouble.what, is_denied ? kAsOwner : trouble.advice);
+  add(out, Level::kWrong, trouble.what, is_denied ? ask_as_owner(facts) : trouble.advice);
+}
+
+bool is_signed_by_others(const Error& error) {
+  return error.code == Code::kDenied && says(error, "signature");
 }
 
 void judge_repository(Findings& out, const Facts& facts) {
@@ -197,12 +248,19 @@ void judge_repository(Findings& out, const Facts& facts) {
   // Without a root it is not asked.
   if (!facts.root.ok())
     return add(out, Level::kWrong, "root: " + facts.root.error().message,
-               root_advice(facts.root.error()));
-  add(out, Level::kGood, "root: trusted");
+               root_advice(facts, facts.root.error()));
+  const bool is_of_another =
+      !facts.repository.ok() && is_signed_by_others(facts.repository.error());
+  if (is_of_another)
+    add(out, Level::kWrong, "root: what the repository has is not signed by the keys that it names",
+        fmt::format("where 'root' in polderd.toml came from another repository, set it right, stop "
+                    "polderd, remove {}/metadata and start it; else do not trust what is there",
+                    facts.config.folder));
+  else add(out, Level::kGood, facts.repository.ok() ? "root: trusted" : "root: there");
   const std::string asked = facts.live ? facts.live->check_error : "";
   if (!facts.repository.ok()) {
     const Error& error = facts.repository.error();
-    add(out, Level::kWrong, "repository: " + error.message, repository_advice(facts.config, error));
+    add(out, Level::kWrong, "repository: " + error.message, repository_advice(facts, error));
     if (asked == error.message) return;  // it says the same
   } else {
     add(out, Level::kGood, "repository: there, and to be trusted");
@@ -230,7 +288,7 @@ void judge_machine(Findings& out, const Facts& facts) {
     if (error.code == Code::kNotFound) return;  // there is no folder yet; it will be made
     add(out, Level::kWrong, "disk: " + error.message,
         says(error, "Permission denied")
-            ? kAsOwner
+            ? ask_as_owner(facts)
             : "what is installed runs, nothing can be updated or kept; a worn-out card becomes "
               "read-only: see what the kernel says (dmesg)");
   } else if (*facts.free_bytes < kLowDiskBytes) {
@@ -300,15 +358,20 @@ void judge_unit(Findings& out, const Facts& facts, const AgentState& state,
   if (fine) add(out, Level::kGood, fmt::format("{}: {}", name, release->version.text()));
   else
     add(out, Level::kWrong, fmt::format("{}: {}: {}", name, release->version.text(), health),
-        health_advice(name, health));
+        health_advice(facts, name, health));
   judge_locked_memory(out, facts, name);
 }
 
 void judge_slots(Findings& out, const Facts& facts, const AgentState& state) {
-  for (const std::string& text : facts.damaged_slots)
-    add(out, Level::kWrong, "damaged: " + text,
-        "'systemctl restart polderd' runs what is whole, and installs this again; a worn-out disk "
-        "or card does that: see what the kernel says (dmesg)");
+  for (const DamagedSlot& slot : facts.damaged_slots) {
+    if (slot.is_active)
+      add(out, Level::kWrong, "damaged: " + slot.text,
+          fmt::format("'systemctl restart polderd' runs what is whole; {}; {}", kLostAdvice,
+                      kWornDisk));
+    else
+      add(out, Level::kWarning, "damaged: " + slot.text + ": it is no way back any more",
+          fmt::format("the next release takes its place; {}", kWornDisk));
+  }
   for (const auto& [name, unit] : state.units) {
     const auto gone = lost(state, name);
     if (!gone) continue;
@@ -318,7 +381,7 @@ void judge_slots(Findings& out, const Facts& facts, const AgentState& state) {
     add(out, Level::kWrong,
         fmt::format("{}: its slot was damaged; {} until it is installed again", gone->text(),
                     instead),
-        "a worn-out disk or card does that: see what the kernel says (dmesg)");
+        fmt::format("{}; {}", kLostAdvice, kWornDisk));
   }
 }
 
@@ -357,6 +420,16 @@ void judge_failures(Findings& out, const Facts& facts, const AgentState& state) 
                          : "mend what it says; 'polderd check --install' tries it at once");
 }
 
+void judge_refusals(Findings& out, const Facts& facts, const AgentState& state) {
+  for (const Refusal& refusal : facts.refusals) {
+    const trust::Sha256& manifest = refusal.release.manifest;
+    const BadRelease* bad = state.find_bad(manifest);
+    const bool is_told =
+        state.find_attempts(manifest) || (bad && !is_superseded(state, bad->release));
+    if (!is_told) add(out, Level::kWarning, refusal.line(), refusal_advice(refusal));
+  }
+}
+
 }  // namespace
 
 std::vector<Finding> diagnose(const Facts& facts) {
@@ -370,7 +443,7 @@ std::vector<Finding> diagnose(const Facts& facts) {
   judge_expiries(out, facts);
   judge_machine(out, facts);
   if (!facts.state.ok()) {
-    add(out, Level::kWrong, facts.state.error().message, state_advice(facts.state.error()));
+    add(out, Level::kWrong, facts.state.error().message, state_advice(facts, facts.state.error()));
     return out;
   }
   const AgentState& state = *facts.state;
@@ -379,6 +452,7 @@ std::vector<Finding> diagnose(const Facts& facts) {
   for (const std::string& name : facts.config.models) judge_unit(out, facts, state, name);
   judge_slots(out, facts, state);
   judge_failures(out, facts, state);
+  judge_refusals(out, facts, state);
   return out;
 }
 

@@ -13,6 +13,7 @@
 
 #include "agent/config.h"
 #include "agent/expiry.h"
+#include "agent/lifecycle.h"
 #include "agent/state.h"
 #include "agent/status.h"
 
@@ -25,12 +26,19 @@ struct Finding {
   std::string advice;  // what to do; empty where nothing is to be done
 };
 
+// One that does not hash to what it is to hold.
+struct DamagedSlot {
+  std::string text;        // "people 1.2.0: ", and why
+  bool is_active = false;  // else it holds the way back
+};
+
 // What a look at the device found.
 struct Facts {
   Config config;
   // What is wrong with polderd.toml; empty: nothing. Else of `config` only device, folder and what
   // is installed mean something, and what needs more is not looked at.
   std::string config_error = {};
+  std::string owner = "polderd";  // whose the folder is, for a shell
   Result<AgentState> state{AgentState()};
   std::optional<Live> live;
   bool is_running = false;                // an agent holds the lock
@@ -40,7 +48,8 @@ struct Facts {
   Status audit;                           // whether the audit log can go on; kNotFound: none yet
   std::vector<std::string> bad_settings;  // of polderd.toml, for pipelines that are installed
   std::vector<std::string> unproven_settings;  // units whose settings cannot be held to a release
-  std::vector<std::string> damaged_slots;      // that do not hash to what they are to hold, and why
+  std::vector<DamagedSlot> damaged_slots;
+  std::vector<Refusal> refusals;                     // of what the repository has for this device
   std::map<std::string, std::int64_t> sealed_bytes;  // by unit: of sealed models that run
   std::vector<Expiry> expiries;                      // of the metadata that are trusted
   bool confines_files = true;                        // the kernel can (platform/confine_files.h)

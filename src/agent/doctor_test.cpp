@@ -46,8 +46,16 @@ TEST(Doctor, EveryFaultIsNamedWithAdvice) {
     EXPECT_TRUE(is_there) << text;
   };
   wrong([](Facts& f) { f.is_running = false; }, "not running");
-  wrong([](Facts& f) { f.damaged_slots = {"people 1.2.0: slots/people/a/pipeline.toml"}; },
-        "damaged: people 1.2.0: slots/people/a/pipeline.toml");
+  wrong(
+      [](Facts& f) {
+        f.damaged_slots = {{"people 1.2.0: slots/people/a/pipeline.toml", true}};
+      },
+      "damaged: people 1.2.0: slots/people/a/pipeline.toml");
+  wrong(
+      [](Facts& f) {
+        f.damaged_slots = {{"people 1.1.0: slots/people/b", false}};
+      },
+      "damaged: people 1.1.0: slots/people/b: it is no way back");
   wrong([](Facts& f) { f.state->units["people"].committed = release("1.2.5"); },
         "people 1.2.5: its slot was damaged; 1.2.0 runs until");
   wrong([](Facts& f) { f.identity = fail(Code::kNotFound, "no key"); }, "no key");
@@ -172,6 +180,40 @@ std::string advice_for(const Facts& facts, const char* what) {
   return "no finding";
 }
 
+TEST(Doctor, NamesTheUserWhomTheFolderBelongsTo) {
+  Facts facts = good_facts();
+  facts.owner = "\\#1000";
+  facts.identity = fail(Code::kNotFound, "no key");
+  EXPECT_NE(advice_for(facts, "no key").find("'sudo -u \\#1000 polderd identity create'"),
+            std::string::npos);
+}
+
+TEST(Doctor, SaysOfTheAuditLogNoMoreThanItKnows) {
+  const auto said = [](const Change& change) {
+    for (const Finding& finding : diagnose(changed(change)))
+      if (finding.what.starts_with("audit log: ")) return finding.what;
+    return std::string();
+  };
+  EXPECT_EQ(said([](Facts&) {}), "audit log: kept and signed");
+  EXPECT_EQ(said([](Facts& f) { f.live.reset(); }), "audit log: kept");
+  EXPECT_EQ(said([](Facts& f) { f.audit = fail(Code::kNotFound, "none"); }),
+            "audit log: none yet, polderd begins it");
+  EXPECT_EQ(said([](Facts& f) {
+              f.identity = fail(Code::kNotFound, "no key");
+            }).find("signed depends on the key") == std::string::npos,
+            false);
+}
+
+TEST(Doctor, ARootIsTrustedOnceItsRepositoryIs) {
+  Facts facts = good_facts();
+  EXPECT_NE(advice_for(facts, "root: trusted"), "no finding");
+  facts.repository = fail(Code::kUnavailable, "no network");
+  EXPECT_EQ(advice_for(facts, "root: trusted"), "no finding");
+  facts.repository = fail(Code::kDenied, "timestamp.json: signatures of 1 of its role's 1 keys");
+  EXPECT_EQ(advice_for(facts, "root: trusted"), "no finding");
+  EXPECT_NE(advice_for(facts, "root: what").find("another repository"), std::string::npos);
+}
+
 TEST(Doctor, AConfigurationThatIsWrongIsSaidFirstWithWhatCanBeToldWithoutIt) {
   Facts facts = good_facts();
   facts.config_error = "polderd.toml:3: no key 'x'";
@@ -202,6 +244,30 @@ TEST(Doctor, WhileItRunsNobodyElseIsToInstall) {
   both("by itself", "check --install'", "no room");
   facts.state->bad.front().settings = {};
   both("systemctl reload polderd", "check --install'", "crash loop");
+}
+
+TEST(Doctor, EveryRefusedReleaseIsNamedWithItsReasonAndWhatToDo) {
+  Facts facts = good_facts();
+  const auto refuse = [&](const char* version, const char* reason) {
+    facts.refusals.push_back({"people", release(version), reason});
+  };
+  refuse("0.1.0", "below the floor 1.0.0, which only rises");
+  refuse("0.2.0", "people 0.2.0: not above 1.2.0; back it goes only to people 1.1.0");
+  refuse("0.3.0", "this device's configuration pins 'people' to 1.2.0");
+  refuse("0.4.0", "assigned, but not before 2030-01-01T00:00:00Z");
+  refuse("0.5.0", "something new");
+  for (const auto& [what, advice] :
+       {std::pair("refused: people 0.1.0: below the floor", "at or above the floor"),
+        {"refused: people 0.2.0", "assign what it says"},
+        {"refused: people 0.3.0", "[pins]"},
+        {"refused: people 0.4.0", "it is installed then"},
+        {"refused: people 0.5.0: something new", "tell the releaser"}})
+    EXPECT_NE(advice_for(facts, what).find(advice), std::string::npos) << what;
+  // What failed here is told once.
+  facts.state->bad = {bad_release()};
+  refuse("1.3.0", "failed here: crash loop");
+  EXPECT_EQ(advice_for(facts, "refused: people 1.3.0"), "no finding");
+  EXPECT_NE(advice_for(facts, "people 1.3.0: failed here"), "no finding");
 }
 
 TEST(Doctor, ABadReleaseThatIsSupersededIsNoFinding) {

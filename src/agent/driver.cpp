@@ -25,6 +25,11 @@ std::string key_of(const Error& error) {
                      error.message.substr(0, error.message.find(": ")));
 }
 
+bool is_gone(const Status& slot) {
+  const Code code = slot.ok() ? Code::kIo : slot.error().code;
+  return code == Code::kCorrupt || code == Code::kNotFound;
+}
+
 // What crashes on and on in its trial is to blame, also when it hangs or takes too much: here it is
 // no busy moment. Not where it never had its turn, or said that something of the device is away.
 bool is_to_blame(const UnitHealth& health) {
@@ -141,19 +146,17 @@ void Driver::tell_status(const Status& status, bool may_blame) {
 Status Driver::start() {
   std::string note;
   TRY_VALUE(AgentState loaded, load_state(parts_.storage, &note));
-  if (!note.empty()) {
+  if (!note.empty())
     record(trust::Act::kStateRestored, kStateName,
            "damaged; the state before it was taken: " + note);
-  }
   TRY_VALUE(state_, with_units(loaded, config_.models, config_.runtime));
   clear_others(loaded);
   offered_us_ = parts_.clock.now_us();
   state_.boot = std::min(state_.boot + 1, kMaxCount);
   backoff_.start(state_, parts_.wall.now_s(), parts_.clock.now_us());
-  if (const Status saved = save_state(parts_.storage, state_); !saved.ok()) {
+  if (const Status saved = save_state(parts_.storage, state_); !saved.ok())
     record(trust::Act::kNote, kStateName,
            fmt::format("the state cannot be saved: {}", saved.error().message));
-  }
   record_phase(true, "; polderd was started in the middle of it");
   if (!self_.was_counted) tell({.kind = EventKind::kStart});
   // Another polderd would only stop again what this one starts.
@@ -248,9 +251,7 @@ void Driver::runtime_does_not_start(const std::string& reason) {
 }
 
 bool Driver::is_lost(const std::string& name, const Status& whole) {
-  if (whole.ok()) return false;
-  const Code code = whole.error().code;
-  if (code == Code::kCorrupt || code == Code::kNotFound) return true;
+  if (whole.ok() || is_gone(whole)) return !whole.ok();
   // What cannot be read now may be read later: it is given up only for another that can be read.
   const Unit other = lose_active(state_, name).units.at(name);
   return other.running() && verify(name, other.active, *other.running()).ok();
@@ -280,15 +281,17 @@ void Driver::mend_slots() {
 
 bool Driver::give_up_slot(const std::string& name, const std::string& reason) {
   const std::string lost = state_.units.at(name).running()->text();
+  const auto back = way_back(state_, name);
   AgentState after = lose_active(state_, name);
+  const bool both = back && is_gone(verify(name, after.units.at(name).active, *back));
+  if (both) after = lose_active(std::move(after), name);
   if (!save(after)) return false;
   state_ = std::move(after);
-  const ReleaseId* running = state_.units.at(name).running();
   record(trust::Act::kReleaseLost, lost,
-         fmt::format("its slot is damaged: {}; {} until it is installed again", reason,
-                     running ? running->text() + " runs" : "nothing runs"));
-  next_check_us_ = 0;
-  mend_us_ = 0;  // the other slot may have suffered as well
+         fmt::format("its slot is damaged: {}; {}{} until it is installed again", reason,
+                     both ? "so is that of " + back->text() + ", and " : "",
+                     back && !both ? back->text() + " runs" : "nothing runs"));
+  next_check_us_ = mend_us_ = 0;
   if (is_run_here(name)) run(name);
   return true;
 }
@@ -432,10 +435,9 @@ void Driver::check() {
     const Code code = found.error().code;
     const bool is_refusal =
         code == Code::kDenied || code == Code::kCorrupt || code == Code::kTimeout;
-    if (check_errors_.insert(key_of(found.error())).second) {
+    if (check_errors_.insert(key_of(found.error())).second)
       record(is_refusal ? trust::Act::kMetadataRefused : trust::Act::kNote, "repository",
              check_error_);
-    }
     tell({.kind = EventKind::kFailed, .reason = check_error_});
     return;
   }

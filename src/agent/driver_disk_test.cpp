@@ -66,6 +66,27 @@ TEST_F(DriverTest, ADamagedSlotIsInstalledAgain) {
   }
 }
 
+// The journal promises no way back whose slot has suffered as well.
+TEST_F(DriverTest, OfTwoDamagedSlotsNothingIsSaidToRun) {
+  install("1.0.0");
+  install("2.0.0");
+  runner.runs.clear(), runner.running.clear();
+  releases.slots.clear();
+  releases.check_error = {Code::kUnavailable, "no network"};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  ASSERT_TRUE(agent.turn().ok());
+  EXPECT_TRUE(runner.runs.empty());
+  const auto told = std::ranges::find(occurred, trust::Act::kReleaseLost, &Occurrence::act);
+  ASSERT_NE(told, occurred.end());
+  EXPECT_EQ(told->object, "people 2.0.0");
+  EXPECT_NE(told->text.find("so is that of people 1.0.0, and nothing runs until it"),
+            std::string::npos)
+      << told->text;
+  EXPECT_EQ(count(trust::Act::kReleaseLost), 1);
+}
+
 // A slot whose files are there, of the right sizes, and hold something else or cannot be read.
 TEST_F(DriverTest, ASlotIsHashedBeforeItRuns) {
   install("1.0.0");

@@ -217,15 +217,33 @@ bool is_stale(const Update& update, std::int64_t now_s, const Policy& policy) {
   return now_s < update.offered_s || now_s - update.offered_s > policy.offer_holds_s;
 }
 
+namespace {
+
+bool is_below_floor(const AgentState& state, const ReleaseId& release) {
+  const auto floor = state.floors.find(release.model);
+  return floor != state.floors.end() && release.version < floor->second;
+}
+
+// What may be had of what is not above.
+std::string back_text(const AgentState& state, const std::string& name) {
+  const auto& previous = state.units.at(name).previous;
+  if (!previous) return "it has committed nothing before, so there is no way back";
+  if (is_below_floor(state, *previous))
+    return fmt::format("there is no way back, as {} is below the floor", previous->text());
+  return fmt::format("back it goes only to {}{}", previous->text(),
+                     way_back(state, name) ? "" : ", which would have to be fetched again");
+}
+
+}  // namespace
+
 Status may_install(const AgentState& state, const std::string& name, const ReleaseId& release) {
   const auto found = state.units.find(name);
   if (found == state.units.end() || release.model != name)
     return fail(Code::kNotFound, "{}: this device has no unit '{}'", release.text(), clipped(name));
   const Unit& unit = found->second;
-  if (const auto floor = state.floors.find(name);
-      floor != state.floors.end() && release.version < floor->second) {
+  if (is_below_floor(state, release)) {
     return fail(Code::kDenied, "{}: below the floor {}, which only rises", release.text(),
-                floor->second.text());
+                state.floors.at(name).text());
   }
   if (!unit.highest || *unit.highest < release.version) return {};
   if (unit.previous == release && !is_running(unit, release)) return {};
@@ -233,10 +251,8 @@ Status may_install(const AgentState& state, const std::string& name, const Relea
     if (!is_running(unit, release)) return {};
     return fail(Code::kDenied, "{}: is what this device runs", release.text());
   }
-  return fail(Code::kDenied,
-              "{}: not above {}, which this device has committed; back it goes only to {}",
-              release.text(), unit.highest->text(),
-              unit.previous ? unit.previous->text() : "what it committed before, which is nothing");
+  return fail(Code::kDenied, "{}: not above {}, which this device has committed; {}",
+              release.text(), unit.highest->text(), back_text(state, name));
 }
 
 std::vector<Offer> installable(const AgentState& state, std::span<const Offer> offers,
@@ -277,14 +293,19 @@ std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer
   return all.empty() ? std::nullopt : std::optional(all.front());
 }
 
+std::optional<ReleaseId> lost(const AgentState& state, const std::string& name) {
+  const Unit& unit = state.units.at(name);
+  const bool is_updated = state.update && state.update->unit == name;
+  const bool runs = unit.committed && is_running(unit, *unit.committed);
+  return is_updated || runs ? std::nullopt : unit.committed;
+}
+
 std::optional<ReleaseId> way_back(const AgentState& state, const std::string& name) {
   const Unit& unit = state.units.at(name);
   if (unit.active == Slot::kNone || !unit.previous ||
       unit.in(other_slot(unit.active)) != unit.previous)
     return std::nullopt;
-  const auto floor = state.floors.find(name);
-  const bool is_below = floor != state.floors.end() && unit.previous->version < floor->second;
-  return is_below ? std::nullopt : unit.previous;
+  return is_below_floor(state, *unit.previous) ? std::nullopt : unit.previous;
 }
 
 AgentState lose_active(AgentState state, const std::string& name) {

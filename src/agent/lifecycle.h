@@ -245,6 +245,9 @@ std::vector<Offer> installable(const AgentState& state, std::span<const Offer> o
 std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
                                   const WaitLeft& wait_left_s, std::vector<Refusal>& refusals);
 
+// What `unit` has committed and does not run, other than for an update: its slot was damaged.
+std::optional<ReleaseId> lost(const AgentState& state, const std::string& unit);
+
 // What `unit` would run if its active slot were lost: the release that it committed before, where
 // the other slot holds it and the floor allows it.
 std::optional<ReleaseId> way_back(const AgentState& state, const std::string& unit);

@@ -348,7 +348,19 @@ TEST(Lifecycle, OnlyWhatIsAboveOrTheOneWayBack) {
   // Nor does it open what lies between.
   EXPECT_FALSE(may(release("people", "2.5.0")));
   EXPECT_TRUE(may(release("people", "3.0.1")));
+  // A way back is promised only as far as there is one.
+  const auto why = [&] {
+    return may_install(state, "people", release("people", "2.5.0")).error().message;
+  };
+  EXPECT_TRUE(why().ends_with("back it goes only to people 3.0.0")) << why();
+  Unit& unit = state.units.at("people");
+  unit.in(other_slot(unit.active)).reset();
+  EXPECT_NE(why().find("people 3.0.0, which would have to be fetched again"), std::string::npos);
   // A floor closes it.
+  unit.previous = release("people", "2.1.0");
+  state.floors["people"] = version("2.2.0");
+  EXPECT_NE(why().find("no way back, as people 2.1.0 is below"), std::string::npos) << why();
+  unit.previous = release("people", "3.0.0");
   state.floors["people"] = version("3.0.0");
   EXPECT_FALSE(may(release("people", "2.0.1")));
   EXPECT_TRUE(may(release("people", "3.0.0")));

@@ -386,8 +386,43 @@ Result<ReleaseId> RepositoryClient::accept(Updater& updater, const Unit& unit, c
   TRY(leaves_something_to_run(unit, manifest));
   TRY(fetch_sealed_keys(updater, manifest, chosen));
   TRY(check_slot_names(manifest));
-  return release_id(manifest, bytes);
+  ReleaseId release = release_id(manifest, bytes);
+  if (wish.lost && *wish.lost != release)
+    return fail(Code::kDenied, "{}: is another manifest than what this device had", path);
+  return release;
 }
+
+void RepositoryClient::add_lost(const AgentState& state, std::vector<Wish>& wishes) {
+  for (const auto& [name, unit] : state.units) {
+    const auto gone = lost(state, name);
+    const auto is_enough = [&](const Wish& wish) {
+      return wish.unit == name && (wish.version == gone->version ||
+                                   (unit.running() && wish.version == unit.running()->version));
+    };
+    if (gone && std::ranges::none_of(wishes, is_enough))
+      wishes.push_back({name, gone->version, unit.runtime, gone});
+  }
+}
+
+std::string RepositoryClient::reason_of(const Wish& wish, const Error& error) {
+  if (!wish.lost) return error.message;
+  return fmt::format(
+      "this device has committed it, its slot is lost, and it cannot be installed again: {}; {}",
+      error.message,
+      error.code == Code::kNotFound
+          ? "put it back ('polder repo add', 'publish'), or publish and assign a newer release"
+          : "a newer release takes its place");
+}
+
+namespace {
+
+Result<ReleaseId> above_floor(ReleaseId release, const std::map<std::string, Version>& floors) {
+  const auto floor = floors.find(release.model);
+  if (floor == floors.end() || !(release.version < floor->second)) return release;
+  return fail(Code::kDenied, "below the floor {}, which only rises", floor->second.text());
+}
+
+}  // namespace
 
 Result<CheckOutcome> RepositoryClient::check(const AgentState& state, std::int64_t now_s) {
   StoredMetadata metadata(blobs_.storage());
@@ -404,24 +439,18 @@ Result<CheckOutcome> RepositoryClient::check(const AgentState& state, std::int64
   outcome.floors = state.floors;
   TRY(add_floors(updater, outcome.floors));
   trust::Assignment assignment;
-  TRY_VALUE(const auto all, wishes(updater, now_s, assignment, outcome.refusals));
+  TRY_VALUE(auto all, wishes(updater, now_s, assignment, outcome.refusals));
   if (assignments_role(updater)) outcome.note = unassigned(assignment);
+  add_lost(state, all);
   for (const Wish& wish : all) {
     const auto unit = state.units.find(wish.unit);
     auto release = accept(updater, unit == state.units.end() ? Unit() : unit->second, wish);
-    if (!release.ok()) {
-      outcome.refusals.push_back(
-          {wish.unit, {wish.unit, wish.version, {}}, std::move(release).error().message});
-      continue;
-    }
-    const auto floor = outcome.floors.find(wish.unit);
-    if (floor != outcome.floors.end() && wish.version < floor->second) {
-      outcome.refusals.push_back(
-          {wish.unit, *release,
-           fmt::format("below the floor {}, which only rises", floor->second.text())});
-      continue;
-    }
-    outcome.offers.push_back({wish.unit, *release, assignment.shadow, assignment.retry});
+    ReleaseId id{wish.unit, wish.version, {}};
+    if (release.ok()) id = *release, release = above_floor(*release, outcome.floors);
+    if (!release.ok())
+      outcome.refusals.push_back({wish.unit, id, reason_of(wish, release.error())});
+    else if (wish.lost) outcome.offers.push_back({wish.unit, id});
+    else outcome.offers.push_back({wish.unit, id, assignment.shadow, assignment.retry});
   }
   return outcome;
 }

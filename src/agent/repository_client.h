@@ -9,6 +9,10 @@
 // chose them, releases must be targets that offline roles sign (NAME/VERSION/manifest.json), at or
 // above every floor, allowed by the configuration, and fit for this device.
 //
+// A release that this device has committed and lost (lost()) is offered again, after all others,
+// though nobody chooses it any more: with its slot it would run on as well. Not where the unit runs
+// what is chosen.
+//
 // In the storage: metadata/ROLE.json, what is trusted, and metadata/root.copy and root.version, so
 // that a disk that damages the root brings no older one back. The manifests of what is offered are
 // kept as blobs, so that an update goes on without the repository's metadata.
@@ -92,6 +96,9 @@ class RepositoryClient {
     std::string unit;
     trust::Version version;
     bool is_runtime = false;
+    // Nobody has chosen it: it is what this device committed last, and its slot was lost. Only this
+    // very release will do.
+    std::optional<ReleaseId> lost = {};
   };
 
   Status add_floors(trust::tuf::Updater& updater, std::map<std::string, trust::Version>& floors);
@@ -99,6 +106,8 @@ class RepositoryClient {
   Result<Wish> highest(trust::tuf::Updater& updater, const std::string& unit, bool is_runtime);
   Result<std::vector<Wish>> wishes(trust::tuf::Updater& updater, std::int64_t now_s,
                                    trust::Assignment& assignment, std::vector<Refusal>& refusals);
+  static void add_lost(const AgentState& state, std::vector<Wish>& wishes);
+  static std::string reason_of(const Wish& wish, const Error& error);
   std::string unassigned(const trust::Assignment& assignment) const;
   Status is_allowed(const Wish& wish) const;
   Status leaves_something_to_run(const Unit& unit, const trust::Manifest& manifest) const;

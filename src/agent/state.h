@@ -74,7 +74,7 @@ struct Unit {
   Slot active = Slot::kNone;  // none: nothing runs; of the runtime: the program as it was installed
   std::array<std::optional<ReleaseId>, 2> slots;  // what was staged whole in a and b
   std::optional<ReleaseId> committed;             // last; runs unless it was lost (lose_active())
-  std::optional<ReleaseId> previous;              // before that: the one way back
+  std::optional<ReleaseId> previous;              // before that: the one to go back to (way_back())
   std::optional<trust::Version> highest;          // that was ever committed here
 
   std::optional<ReleaseId>& in(Slot slot) { return slots[slot == Slot::kB]; }

@@ -243,12 +243,6 @@ std::string live_text(const std::string& output_folder, const AgentState& state,
 
 }  // namespace
 
-std::optional<ReleaseId> lost(const AgentState& state, const std::string& name) {
-  const Unit& unit = state.units.at(name);
-  const bool is_updated = state.update && state.update->unit == name;
-  return is_updated || unit.committed == running(unit) ? std::nullopt : unit.committed;
-}
-
 std::string health_of(const std::string& unit, const std::optional<Live>& live) {
   if (!live) return "unknown";
   const auto found = live->health.find(unit);
@@ -444,8 +438,8 @@ std::string status_text(const Config& config, const Standing& standing) {
           fmt::format("; started again at {}", trust::tuf::time_text(live->next_start_s.at(name)));
     text += "\n";
     if (const auto gone = lost(state, name))
-      text += fmt::format("    lost: {}: its slot was damaged; it is installed again\n",
-                          gone->version.text());
+      text += fmt::format("    lost: {}: its slot was damaged; {}\n", gone->version.text(),
+                          kLostAdvice);
   }
   for (const BadRelease& item : state.bad)
     text += fmt::format("  bad: {}: {}{}\n", item.release.text(), item.reason,

@@ -12,10 +12,10 @@ namespace polder::agent {
 
 inline constexpr char kTriedAgain[] = " (with other settings than now: it is tried again)";
 inline constexpr char kConfigChanged[] = "polderd.toml has changed since polderd read it";
+inline constexpr char kLostAdvice[] =
+    "it is installed again where the repository still has it; 'polderd check' says whether it has";
 inline constexpr char kReload[] = "systemctl reload polderd";
 
-// What was committed and does not run, other than for an update: its slot was damaged.
-std::optional<ReleaseId> lost(const AgentState& state, const std::string& name);
 // "unknown" where nobody said.
 std::string health_of(const std::string& unit, const std::optional<Live>& live);
 // Since it failed this device's settings have changed.

@@ -250,8 +250,26 @@ Status Home::check_start(const command_line::Args& args) const {
   return {};
 }
 
+namespace {
+
+// A slot whose files are gone is no way back, whatever the state says of it.
+void forget_lost_ways_back(Storage& storage, AgentState& state) {
+  StorageOverlay look(&storage);
+  auto blobs = BlobStore::open(look);
+  if (!blobs.ok()) return;
+  Slots slots(*blobs);
+  for (auto& [name, unit] : state.units) {
+    const auto back = way_back(state, name);
+    const Slot other = other_slot(unit.active);
+    if (back && !slots.open(name, other, *back).ok()) unit.in(other).reset();
+  }
+}
+
+}  // namespace
+
 Result<Standing> Home::standing() const {
   TRY_VALUE(AgentState saved, state());
+  forget_lost_ways_back(*storage, saved);
   return Standing{.state = std::move(saved),
                   .live = live(),
                   .is_running = is_running(),
@@ -305,7 +323,10 @@ void look_at_settings(const Home& home, Facts& facts) {
 // And to what the repository offers.
 void look_at_offers(const Answer& answer, Facts& facts) {
   for (const Refusal& refusal : answer.refusals) {
-    if (!refusal.is_own) continue;
+    if (!refusal.is_own) {
+      facts.refusals.push_back(refusal);
+      continue;
+    }
     std::erase(facts.unproven_settings, refusal.unit);
     facts.bad_settings.push_back(refusal.text());
   }
@@ -338,7 +359,8 @@ void look_at_slots(const Home& home, Facts& facts) {
       const auto now = load_state(*home.storage);
       const auto at = now.ok() ? now->units.find(name) : facts.state->units.end();
       if (now.ok() && (at == now->units.end() || at->second.in(slot) != unit.in(slot))) continue;
-      facts.damaged_slots.push_back(with_name(unit.in(slot)->text(), whole.error().message));
+      facts.damaged_slots.push_back(
+          {with_name(unit.in(slot)->text(), whole.error().message), slot == unit.active});
     }
   }
 }
@@ -351,6 +373,8 @@ Facts Home::facts() const {
               .live = live(),
               .now_s = SystemWallClock().now_s()};
   const bool has_config = config_error.empty();
+  if (const auto owner = owner_of(config.folder); owner.ok())
+    facts.owner = quoted_user(owner->name);
   facts.is_running = is_running();
   facts.state = load_state(*storage);
   if (facts.state.ok() && has_config) look_at_settings(*this, facts);

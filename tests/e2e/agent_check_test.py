@@ -7,12 +7,13 @@ time for it; with the real programs.
 import datetime
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from devices import MODEL, Device, POLDERD  # noqa: E402
+from devices import MODEL, POLDER, POLDERD, Device  # noqa: E402
 
 
 def hours_from_now(hours):
@@ -169,6 +170,64 @@ class Check(Device):
         self.assertEqual(self.agent("check").splitlines(), ["would install voice 1.0.0"])
         self.install()
         self.assertNotIn(told, self.agent("status"))
+
+    def delegate(self):
+        self.polder("repo", "delegate", self.repo, "assignments", "--role-key", "online.pub.pem",
+                    "--path", "assignments/*", "--key", "targets.pem")
+
+    def assign(self, *words):
+        self.polder("repo", "assign", self.repo, *words, "--key", "online.pem")
+        self.publish()
+
+    def test_a_lost_release_comes_back_though_nobody_assigns_it(self):
+        self.release("1.0.0")
+        self.delegate()
+        self.assign("camera-17", "voice=1.0.0")
+        self.install()
+        self.assign("camera-17")
+        shutil.rmtree(self.device / "slots/voice/a")
+        self.install()
+        self.assertEqual(self.running(), "1.0.0")
+        # Where the repository has it no more all say what is lost and what to do.
+        self.polder("repo", "remove", self.repo, "voice/1.0.0/manifest.json", "--key",
+                    "targets.pem")
+        self.publish()
+        shutil.rmtree(self.device / "slots/voice/a")
+        self.install(status=1)
+        self.assertIsNone(self.running())
+        refused = "refused: voice 1.0.0: this device has committed it, its slot is lost, and"
+        for told in (self.agent("check", status=1), self.agent("status"),
+                     self.agent("doctor", status=1)):
+            self.assertIn(refused, told)
+            self.assertIn("'polder repo add', 'publish'", told)
+        self.assertIn("lost: 1.0.0: its slot was damaged", self.agent("status"))
+        self.assertIn("voice 1.0.0: its slot was damaged; nothing runs",
+                      self.agent("doctor", status=1))
+
+    def test_a_way_back_whose_files_are_gone_is_none(self):
+        for version in ("1.0.0", "1.1.0"):
+            self.release(version)
+            self.install()
+        self.assertIn("way back: 1.0.0", self.agent("status"))
+        shutil.rmtree(self.device / "slots/voice/a")
+        self.assertNotIn("way back", self.agent("status"))
+        units = json.loads(self.agent("status", "--json"))["units"]
+        self.assertIsNone(units["voice"]["previous"])
+        self.assertIn("it is no way back any more", self.agent("doctor", status=None))
+
+    def test_a_root_of_another_repository_is_not_called_trusted(self):
+        self.release("1.0.0")
+        self.assertIn("root: trusted", self.agent("doctor", status=None))
+        other = self.scratch / "other"
+        self.polder("repo", "init", other, "--root-key", "root-1.pub.pem", "--root-threshold", "1",
+                    "--targets-key", "targets.pub.pem", "--timestamp-key", "root-3.pub.pem")
+        self.polder("repo", "sign", other, "--key", "root-1.pem", "--key", "targets.pem")
+        self.polder("repo", "publish", other, "--key", "root-3.pem")
+        shutil.copy(other / "metadata/1.root.json", self.scratch / "root.json")
+        told = self.agent("doctor", status=1)
+        self.assertNotIn("root: trusted", told)
+        self.assertIn("root: what the repository has is not signed by the keys that it names", told)
+        self.assertIn("came from another repository", told)
 
     def test_a_window_that_is_closed_is_told(self):
         closed = f"{hours_from_now(2)}-{hours_from_now(4)}"

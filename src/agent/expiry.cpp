@@ -19,17 +19,20 @@ constexpr std::int64_t kHourS = 3600, kDayS = trust::tuf::kDayS;
 
 bool is_renewed_online(std::string_view role) { return role == "timestamp" || role == "snapshot"; }
 
-std::int64_t notice_s(std::string_view role) {
-  return role == "timestamp" ? 2 * kHourS : role == "snapshot" ? kDayS : 30 * kDayS;
+std::int64_t notice_s(const Expiry& item) {
+  constexpr std::int64_t kLongestS = 30 * kDayS;
+  if (!is_renewed_online(item.role)) return kLongestS;
+  return std::clamp(item.life_s / 7, item.role == "timestamp" ? 2 * kHourS : kDayS, kLongestS);
 }
 
-Result<std::int64_t> expires_s(Storage& storage, const std::string& name) {
+Result<Expiry> read_expiry(Storage& storage, const std::string& role, const std::string& name) {
   TRY_VALUE(const std::string bytes, read_stored(storage, name, kMaxBytes));
   TRY_VALUE(const trust::Json document, trust::Json::parse(bytes, name));
   TRY_VALUE(const trust::Object object, trust::Object::of(document, name));
   TRY_VALUE(const trust::Object body, object.object("signed"));
   TRY_VALUE(const std::string text, body.text("expires", 64));
-  return trust::tuf::parse_time(text, name);
+  TRY_VALUE(const std::int64_t expires_s, trust::tuf::parse_time(text, name));
+  return Expiry{role, expires_s, trust::tuf::life_days(body.members()) * kDayS};
 }
 
 }  // namespace
@@ -40,8 +43,9 @@ std::vector<Expiry> trusted_expiries(Storage& storage) {
   if (!names.ok()) return all;
   for (const std::string& name : *names) {
     if (!name.ends_with(kSuffix)) continue;
-    const auto when = expires_s(storage, fmt::format("{}/{}", kFolder, name));
-    if (when.ok()) all.push_back({name.substr(0, name.size() - kSuffix.size()), *when});
+    auto found = read_expiry(storage, name.substr(0, name.size() - kSuffix.size()),
+                             fmt::format("{}/{}", kFolder, name));
+    if (found.ok()) all.push_back(*std::move(found));
   }
   std::ranges::sort(all, {}, &Expiry::expires_s);
   return all;
@@ -51,7 +55,7 @@ std::vector<Expiry> soon(const std::vector<Expiry>& all, std::int64_t now_s) {
   std::vector<Expiry> found;
   for (const Expiry& item : all) {
     const std::int64_t left_s = item.expires_s - now_s;
-    if (left_s > 0 && left_s < notice_s(item.role)) found.push_back(item);
+    if (left_s > 0 && left_s < notice_s(item)) found.push_back(item);
   }
   return found;
 }

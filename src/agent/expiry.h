@@ -12,6 +12,7 @@ namespace polder::agent {
 struct Expiry {
   std::string role;  // "root", "timestamp"
   std::int64_t expires_s = 0;
+  std::int64_t life_s = 0;  // for which it was made, where it says so
   bool operator==(const Expiry&) const = default;
 };
 
@@ -19,9 +20,10 @@ struct Expiry {
 // first. What cannot be read is left out: whoever asks the repository is told of it.
 std::vector<Expiry> trusted_expiries(Storage& storage);
 
-// Those of which people should hear now, for they are to expire soon: two hours before for
-// timestamp and a day for snapshot, which an online key renews by itself; 30 days for what people
-// sign. Not those that have expired: whoever asks the repository is told of them.
+// Those of which people should hear now, for they are to expire soon: 30 days before for what
+// people sign. Timestamp and snapshot, which an online key renews by itself or a releaser by hand,
+// a seventh of the time for which they were made before, at least two hours and a day, at most 30
+// days. Not those that have expired: whoever asks the repository is told of them.
 std::vector<Expiry> soon(const std::vector<Expiry>& all, std::int64_t now_s);
 
 // "targets.json expires at 2027-01-01T00:00:00Z (in 12 days)".

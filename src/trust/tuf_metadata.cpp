@@ -450,6 +450,13 @@ Json to_json(const Root& root) {
   return members;
 }
 
+std::int64_t life_days(const Json::Members& signed_part) {
+  constexpr std::int64_t kMaxDays = 100 * 365;
+  const auto said = signed_part.find(kLifeMember);
+  const std::int64_t* days = said == signed_part.end() ? nullptr : said->second.integer();
+  return days ? std::clamp<std::int64_t>(*days, 0, kMaxDays) : 0;
+}
+
 Json to_json(const Timestamp& timestamp) {
   Json::Members members = json_of(timestamp, Timestamp::kType);
   members["meta"] = Json::Members{{"snapshot.json", json_of(timestamp.snapshot)}};

@@ -81,6 +81,11 @@ struct Common {
   Json::Members other;
 };
 
+// How many days a timestamp or snapshot is made to hold, as it says itself, so that who reads it
+// knows how early its end is worth a word; nothing is trusted for it. 0: it does not say.
+inline constexpr char kLifeMember[] = "x-polder-life-days";
+std::int64_t life_days(const Json::Members& signed_part);
+
 struct Root : Common {
   static constexpr std::string_view kType = "root";
   static constexpr std::size_t kMaxBytes = kMaxRootBytes;

@@ -186,6 +186,7 @@ Result<Snapshot> Repository::next_snapshot(const Signers& signers, std::span<con
     snapshot.version = before ? snapshot.version + 1 : 1;
     snapshot.spec_version = kSpecVersion;
     snapshot.expires_s = now_s + profile_.snapshot_days * kDayS;
+    snapshot.other.insert_or_assign(kLifeMember, profile_.snapshot_days);
   }
   return snapshot;
 }
@@ -221,6 +222,7 @@ Status Repository::publish(std::span<Signer* const> signers, std::int64_t now_s)
   Timestamp timestamp;
   timestamp.version = timestamp_version + 1;
   timestamp.expires_s = now_s + profile_.timestamp_days * kDayS;
+  timestamp.other.emplace(kLifeMember, profile_.timestamp_days);
   timestamp.snapshot.version = snapshot.version;
   timestamp.snapshot.length = std::int64_t(snapshot_bytes.size());
   timestamp.snapshot.hashes = {{"sha256", hex(sha256(snapshot_bytes))}};

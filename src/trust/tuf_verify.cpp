@@ -86,7 +86,8 @@ class Walk {
     if (result_.problems.size() < kMaxProblems) result_.problems.push_back(std::move(what));
   }
   void add(std::string_view role, const Common& body, std::size_t targets = 0) {
-    result_.roles.push_back({std::string(role), body.version, body.expires_s, targets});
+    result_.roles.push_back(
+        {std::string(role), body.version, body.expires_s, targets, life_days(body.other)});
   }
 
   // The role's own targets. Those of the roles that it delegates to come later.

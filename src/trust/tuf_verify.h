@@ -17,6 +17,7 @@ struct VerifiedRole {
   std::string role;
   std::int64_t version = 0, expires_s = 0;
   std::size_t targets = 0;
+  std::int64_t life_days = 0;  // of timestamp and snapshot, where they say it
 };
 
 struct Verification {

@@ -418,11 +418,14 @@ class Repository(unittest.TestCase):
         self.assertEqual([(w["role"], w["expires"], w["expired"]) for w in said["warnings"]],
                          [(role, "2027-07-14T08:00:00Z", False)
                           for role in ("snapshot", "timestamp")])
-        # A copy does not say how long they hold; of the others it warns.
+        # A copy warns too: its timestamp and snapshot say how long they were made to hold.
         copy = self.scratch / "copy"
         shutil.copytree(self.repo, copy)
         (copy / "repository.toml").unlink()
-        self.assertNotIn("warning", self.run_repo("verify", copy, days=121).stdout)
+        self.assertNotIn("warning", self.run_repo("verify", copy, days=119).stdout)
+        self.assertIn("warning: timestamp expires in 59 days, 2027-07-14T08:00:00Z: "
+                      "'polder repo publish REPOSITORY --key KEY'",
+                      self.run_repo("verify", copy, days=121).stdout)
         publish = ("publish", self.repo, "--key", "online.pem")
         self.assertNotIn("warning", self.run_repo(*publish, days=334).stderr)
         warned = ("warning: targets expires in 29 days, 2028-01-15T08:00:00Z: "

@@ -20,11 +20,10 @@ bool is_made_by_publish(const std::string& role) {
 }
 
 // Of a role that has so much left it is told.
-std::int64_t soon_s(const std::string& role, const std::optional<trust::tuf::Profile>& profile) {
-  if (!profile) return is_made_by_publish(role) ? 0 : kSoonDays * kDayS;
-  if (role == "snapshot") return profile->snapshot_days * kDayS / 3;
-  if (role == "timestamp") return profile->timestamp_days * kDayS / 3;
-  const std::int64_t days = role == "root" ? profile->root_days : profile->targets_days;
+std::int64_t soon_s(const std::string& role, const trust::tuf::Profile& profile) {
+  if (role == "snapshot") return profile.snapshot_days * kDayS / 3;
+  if (role == "timestamp") return profile.timestamp_days * kDayS / 3;
+  const std::int64_t days = role == "root" ? profile.root_days : profile.targets_days;
   return std::min(kSoonDays * kDayS, days * kDayS / 3);
 }
 
@@ -37,18 +36,16 @@ std::string left_text(std::int64_t left_s) {
 }  // namespace
 
 std::vector<Expiring> expiring(const std::map<std::string, std::int64_t>& roles,
-                               const std::optional<trust::tuf::Profile>& profile,
-                               const std::string& folder, std::int64_t now_s) {
+                               const trust::tuf::Profile& profile, const std::string& folder,
+                               std::int64_t now_s) {
   std::vector<Expiring> result;
   for (const auto& [role, expires_s] : roles) {
     const std::int64_t left_s = expires_s - now_s;
     if (left_s > 0 && left_s >= soon_s(role, profile)) continue;
-    // A copy is made anew where its repository is.
-    const std::string where = profile ? folder : "REPOSITORY";
     result.push_back({role, expires_s, left_s,
                       is_made_by_publish(role)
-                          ? fmt::format("polder repo publish {} --key KEY", where)
-                          : fmt::format("polder repo renew {} {} --key KEY", where, role)});
+                          ? fmt::format("polder repo publish {} --key KEY", folder)
+                          : fmt::format("polder repo renew {} {} --key KEY", folder, role)});
   }
   return result;
 }

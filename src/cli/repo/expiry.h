@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,11 +21,10 @@ struct Expiring {
 
 // Of roles with their expiry: root, targets and what they delegate to within 30 days, snapshot and
 // timestamp when less than a third of their period is left, which the profile says; of shorter
-// periods all within their last third. `profile`: nothing for a copy that has no repository.toml,
-// where nobody knows the period of snapshot and timestamp.
+// periods all within their last third. `folder`: for the commands.
 std::vector<Expiring> expiring(const std::map<std::string, std::int64_t>& roles,
-                               const std::optional<trust::tuf::Profile>& profile,
-                               const std::string& folder, std::int64_t now_s);
+                               const trust::tuf::Profile& profile, const std::string& folder,
+                               std::int64_t now_s);
 // Each role with the earliest expiry of it and its hash bins.
 template <class Roles>
 std::map<std::string, std::int64_t> expiry_of(const Roles& roles);

@@ -110,6 +110,16 @@ Making making_of(const std::string& folder) {
   return making;
 }
 
+// Of a copy without repository.toml: what its timestamp and snapshot say of themselves.
+trust::tuf::Profile stated_profile(const std::vector<trust::tuf::VerifiedRole>& roles) {
+  trust::tuf::Profile profile{.snapshot_days = 0, .timestamp_days = 0};
+  for (const auto& role : roles) {
+    if (role.role == "snapshot") profile.snapshot_days = role.life_days;
+    if (role.role == "timestamp") profile.timestamp_days = role.life_days;
+  }
+  return profile;
+}
+
 Json list_json(const std::vector<std::string>& words) {
   return Json::Array(words.begin(), words.end());
 }
@@ -124,7 +134,8 @@ Result<int> verify(const Args& args) {
   TRY_VALUE(const auto found, trust::tuf::verify_repository(folder, root_bytes, now_s));
   const Making making = making_of(folder);
   const auto warnings = expiring(making.expiry.empty() ? expiry_of(found.roles) : making.expiry,
-                                 making.profile, folder, now_s);
+                                 making.profile ? *making.profile : stated_profile(found.roles),
+                                 making.profile ? folder : "REPOSITORY", now_s);
   const bool good = found.problems.empty() && making.staged_problems.empty();
   if (args.has("--json")) {
     Json::Array roles;

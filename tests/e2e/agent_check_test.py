@@ -215,6 +215,39 @@ class Check(Device):
         self.assertIsNone(units["voice"]["previous"])
         self.assertIn("it is no way back any more", self.agent("doctor", status=None))
 
+    def test_several_devices_are_assigned_at_once(self):
+        def version():
+            roles = json.loads(self.polder("repo", "show", self.repo, "--json"))["roles"]
+            return next(role["version"] for role in roles if role["role"] == "assignments")
+
+        def refused(word, *parts):
+            done = subprocess.run([POLDER, "repo", "assign", self.repo, word, "voice=1.0.0"],
+                                  cwd=self.keys, capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            for part in parts:
+                self.assertIn(part, done.stderr)
+        self.release("1.0.0")
+        self.delegate()
+        self.assign("default", "voice=1.0.0")
+        before = version()
+        hall = self.scratch / "hall.txt"
+        hall.write_text("camera-17  # at the door\n\n# the others\r\ncamera-18\n")
+        self.assign(f"@{hall}", "voice=1.0.0")
+        self.assign("camera-19,camera-20", "voice=1.0.0")
+        self.assertEqual(version(), before + 2)
+        shown = json.loads(self.polder("repo", "show", self.repo, "--json"))
+        self.assertEqual(sorted(item["device"] for item in shown["assignments"]),
+                         [f"camera-{number}" for number in (17, 18, 19, 20)] + ["default"])
+        self.assertEqual(self.agent("check").splitlines(), ["would install voice 1.0.0"])
+        hall.write_text("camera-21\ncamera 22\n")
+        refused(f"@{hall}", f"{hall}:2: ", "camera 22")
+        refused("camera-21,came/ra", "came/ra")
+        refused("camera-21,camera-21", "'camera-21' is named twice")
+        refused("camera-21,Default", "'Default'")
+        hall.write_text("# nobody\n")
+        refused(f"@{hall}", "names no device")
+        self.assertEqual(json.loads(self.polder("repo", "show", self.repo, "--json"))["staged"], [])
+
     def test_a_root_of_another_repository_is_not_called_trusted(self):
         self.release("1.0.0")
         self.assertIn("root: trusted", self.agent("doctor", status=None))

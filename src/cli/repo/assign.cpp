@@ -2,12 +2,15 @@
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <set>
+#include <span>
 
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
+#include "platform/file.h"
 #include "trust/assignment.h"
 #include "trust/manifest.h"
 
@@ -92,7 +95,9 @@ Result<trust::AssignedRelease> release_of(const trust::tuf::Repository& reposito
                                           const trust::Floors& floors, const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == text.npos) {
-    return fail(Code::kInvalid, "NAME=VERSION expected, such as people=1.2.0, '{}' found",
+    return fail(Code::kInvalid,
+                "NAME=VERSION expected, such as people=1.2.0, '{}' found (several devices are one "
+                "word: cam-12,cam-13)",
                 clipped(text));
   }
   trust::AssignedRelease release;
@@ -134,12 +139,78 @@ Status check_device(const std::string& device) {
       device, trust::kDefaultDevice);
 }
 
+// More are as many files, and a signature too large for what devices take.
+constexpr std::size_t kMaxDevices = 10'000, kMaxDevicesBytes = 1u << 20;
+
+struct NamedDevice {
+  std::string name;
+  std::string place;  // where it was named, for errors: "devices.txt:7"
+};
+
+// One a line; of what follows a '#' nothing counts.
+Result<std::vector<NamedDevice>> devices_in(const std::string& path) {
+  TRY_VALUE(const std::string text, read_file(path, kMaxDevicesBytes));
+  std::vector<NamedDevice> devices;
+  std::string_view rest = text;
+  for (int number = 1; !rest.empty(); ++number) {
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    constexpr std::string_view kBlanks = " \t\r";
+    line = line.substr(0, line.find('#'));
+    line.remove_prefix(std::min(line.find_first_not_of(kBlanks), line.size()));
+    line = line.substr(0, line.find_last_not_of(kBlanks) + 1);
+    if (!line.empty()) devices.push_back({std::string(line), fmt::format("{}:{}", path, number)});
+  }
+  if (devices.empty()) return fail(Code::kInvalid, "{}: names no device", path);
+  return devices;
+}
+
+// DEVICE, DEVICE,DEVICE... or @FILE. Errors: kInvalid naming the one that is no name of a device,
+// or is there twice.
+Result<std::vector<std::string>> devices_of(const std::string& word) {
+  std::vector<NamedDevice> named;
+  if (word.starts_with('@')) {
+    TRY_VALUE(named, devices_in(word.substr(1)));
+  } else {
+    for (std::size_t start = 0; start <= word.size();) {
+      const std::size_t end = std::min(word.find(',', start), word.size());
+      named.push_back({word.substr(start, end - start), "DEVICE"});
+      start = end + 1;
+    }
+  }
+  if (named.size() > kMaxDevices)
+    return fail(Code::kExhausted,
+                "{} devices, {} at most; what holds for all is the assignment '{}'", named.size(),
+                kMaxDevices, trust::kDefaultDevice);
+  std::vector<std::string> devices;
+  std::set<std::string_view> seen;
+  for (const NamedDevice& device : named) {
+    trust::Assignment assignment;
+    assignment.device = device.name;
+    Status good = check_device(device.name);
+    if (good.ok()) good = assignment.validate();
+    if (!good.ok()) return std::move(good).error().at(device.place);
+    if (!seen.insert(device.name).second)
+      return fail(Code::kInvalid, "{}: '{}' is named twice", device.place, device.name);
+    devices.push_back(device.name);
+  }
+  return devices;
+}
+
 // For whoever signs it: which devices it changes, and what of them.
-std::string meaning_of(const trust::Assignment& assignment) {
-  const bool is_default = assignment.device == trust::kDefaultDevice;
-  const std::string who = is_default ? "every device that has no assignment of its own"
-                                     : fmt::format("device {}, in place of '{}',",
-                                                   assignment.device, trust::kDefaultDevice);
+std::string meaning_of(const std::vector<std::string>& devices,
+                       const trust::Assignment& assignment) {
+  constexpr std::size_t kNamed = 8;
+  const bool is_default = devices.size() == 1 && devices[0] == trust::kDefaultDevice;
+  std::string names = fmt::format(
+      "{}", fmt::join(std::span(devices).first(std::min(devices.size(), kNamed)), ", "));
+  if (devices.size() > kNamed) names += ", ...";
+  const std::string who =
+      is_default ? "every device that has no assignment of its own"
+      : devices.size() == 1
+          ? fmt::format("device {}, in place of '{}',", names, trust::kDefaultDevice)
+          : fmt::format("each of {} devices ({}), in place of '{}',", devices.size(), names,
+                        trust::kDefaultDevice);
   if (assignment.releases.empty()) return who + " is to install nothing; what runs there goes on";
   std::string list;
   for (const auto& release : assignment.releases)
@@ -147,14 +218,31 @@ std::string meaning_of(const trust::Assignment& assignment) {
   return fmt::format("{} is to run {}; what is not named here stays there as it is", who, list);
 }
 
+// Files of the devices. Errors: kNotFound where nobody may assign yet.
+Status stage_assignments(trust::tuf::Repository& repository,
+                         const std::vector<std::string>& devices, trust::Assignment assignment,
+                         std::int64_t now_s) {
+  for (const std::string& device : devices) {
+    assignment.device = device;
+    Status status = repository.add_bytes(trust::assignment_target(device), assignment.bytes(),
+                                         now_s, trust::kAssignmentsRole);
+    if (status.ok()) continue;
+    if (status.error().code != Code::kNotFound) return status;
+    return fail(Code::kNotFound,
+                "nobody may assign yet: 'polder repo delegate {} {} --role-key ONLINE.pub.pem "
+                "--path '{}'' trusts a key with it",
+                repository.folder(), trust::kAssignmentsRole, trust::kAssignmentsPattern);
+  }
+  return {};
+}
+
 Result<int> assign(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const trust::Floors floors, floors_of(repository));
+  TRY_VALUE(const std::vector<std::string> devices, devices_of(args.positional()[1]));
   trust::Assignment assignment;
-  assignment.device = args.positional()[1];
-  TRY(check_device(assignment.device));
   for (const std::string& text : args.positional().subspan(2)) {
     TRY_VALUE(trust::AssignedRelease release, release_of(repository, floors, text));
     assignment.releases.push_back(std::move(release));
@@ -166,21 +254,16 @@ Result<int> assign(const Args& args) {
               trust::tuf::parse_time(args.text("--not-before"), "--not-before"));
   }
   TRY(assignment.validate());
-  Status status = repository.add_bytes(trust::assignment_target(assignment.device),
-                                       assignment.bytes(), now_s, trust::kAssignmentsRole);
-  if (!status.ok() && status.error().code == Code::kNotFound) {
-    return fail(Code::kNotFound,
-                "nobody may assign yet: 'polder repo delegate {} {} --role-key ONLINE.pub.pem "
-                "--path '{}'' trusts a key with it",
-                repository.folder(), trust::kAssignmentsRole, trust::kAssignmentsPattern);
-  }
-  if (!status) return std::move(status).error();
-  if (!args.has("--json")) fmt::print(stderr, "polder: {}\n", meaning_of(assignment));
+  TRY(stage_assignments(repository, devices, assignment, now_s));
+  if (!args.has("--json")) fmt::print(stderr, "polder: {}\n", meaning_of(devices, assignment));
   const auto chosen = args.positional().subspan(2);
-  TRY(acts.add(trust::Act::kReleaseAssigned, assignment.device, {},
-               {{"repository", repository.folder()},
-                {"releases", trust::Json::Array(chosen.begin(), chosen.end())},
-                {"sha256", trust::hex(trust::sha256(assignment.bytes()))}}));
+  for (const std::string& device : devices) {
+    assignment.device = device;
+    TRY(acts.add(trust::Act::kReleaseAssigned, device, {},
+                 {{"repository", repository.folder()},
+                  {"releases", trust::Json::Array(chosen.begin(), chosen.end())},
+                  {"sha256", trust::hex(trust::sha256(assignment.bytes()))}}));
+  }
   return finish_staging(repository, args, acts);
 }
 
@@ -205,14 +288,16 @@ const Command kRepoAssign = {
     .name = "repo assign",
     .summary =
         "Says which releases a device is to run, or every device without an assignment of its own "
-        "(default).\nWithout NAME=VERSION it is to install nothing, and what runs there goes on. "
-        "It only "
-        "chooses among what is\nsigned offline: the key of the role 'assignments' may be online.",
-    .arguments = "FOLDER DEVICE|default [NAME=VERSION...]",
+        "(default).\nSeveral devices: DEVICE,DEVICE,... or @FILE with one a line. Without "
+        "NAME=VERSION they are to install\nnothing, and what runs there goes on. It only chooses "
+        "among what is signed offline: the key of the role\n'assignments' may be online.",
+    .arguments = "FOLDER DEVICES|default [NAME=VERSION...]",
     .example =
         "  polder repo delegate repo assignments --role-key online.pub.pem --path 'assignments/*' "
         "--key t.pem\n"
-        "  polder repo assign repo cam-12 people=1.2.0 polderd=0.9.0 --shadow --key online.pem",
+        "  polder repo assign repo cam-12 people=1.2.0 polderd=0.9.0 --shadow --key online.pem\n"
+        "  polder repo assign repo cam-13,cam-14 people=1.2.0 --key online.pem\n"
+        "  polder repo assign repo @north-hall.txt people=1.2.0 --key online.pem",
     .options = kAssignOptions,
     .min_positional = 2,
     .max_positional = 2 + int(trust::kMaxAssignedReleases),

@@ -43,6 +43,8 @@ if(TARGET polder-hub)
 endif()
 install(FILES packaging/polderd.service DESTINATION lib/systemd/system)
 install(FILES packaging/polderd.sysusers DESTINATION lib/sysusers.d RENAME polderd.conf)
+# Beside what it begins, for no install may touch an owner's file.
+install(FILES packaging/polderd.toml DESTINATION share/polderd)
 if(TARGET polder_video_libav)
   install(TARGETS polder_video_libav DESTINATION lib/polder)
 endif()

@@ -111,6 +111,8 @@ class Install(unittest.TestCase):
     def test_the_service_has_its_user(self):
         unit = (self.prefix / "lib" / "systemd" / "system" / "polderd.service").read_text()
         users = self.prefix / "lib" / "sysusers.d" / "polderd.conf"
+        template = self.prefix / "share" / "polderd" / "polderd.toml"
+        self.assertEqual(template.read_bytes(), (ROOT / "packaging/polderd.toml").read_bytes())
         self.assertIn("\nUser=polderd\nGroup=polderd\n", unit)
         self.assertIn("\nLimitMEMLOCK=infinity\n", unit)
         self.assertRegex(users.read_text(), r"(?m)^u polderd ")

@@ -217,7 +217,7 @@ constexpr Option kIdentity[] = {
     {.name = "decryption_key",
      .fallback = "\"\"",
      .doc = "The key that opens sealed models: `file:PATH` or `tpm:0x81000003`. Empty: a file in "
-            "`folder`."},
+            "`folder`, not encrypted where `key` is on a token."},
     {.name = "pin_file",
      .fallback = "\"\"",
      .doc = "A file whose first line is the PIN or passphrase of these keys: of a token, of "

@@ -120,7 +120,7 @@ bool Driver::tell(Event event) {
   for (const auto& [model, floor] : state_.floors) {
     const auto old = before.floors.find(model);
     if (old == before.floors.end() || old->second < floor)
-      record(trust::Act::kFloorRaised, model, floor.text());
+      record(trust::Act::kFloorRaised, model, "the floor is now " + floor.text());
   }
   backoff_.follow(before, state_, event.clock_s, parts_.clock.now_us());
   if (!before.update) offered_us_ = parts_.clock.now_us();

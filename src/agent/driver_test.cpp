@@ -284,6 +284,8 @@ TEST_F(DriverTest, WhatChangesTheRulesIsOnRecord) {
   releases.check_error.message.clear();
   for (int i = 0; i < 3; ++i) settle(agent);
   EXPECT_EQ(count(trust::Act::kFloorRaised), 1);
+  const auto raised = std::ranges::find(occurred, trust::Act::kFloorRaised, &Occurrence::act);
+  EXPECT_TRUE(raised->text.starts_with("the floor is now ")) << raised->text;
   EXPECT_EQ(count(trust::Act::kRootTrusted), 1);
   ASSERT_TRUE(agent.try_again().ok());
   EXPECT_EQ(count(trust::Act::kRetryAsked), 1);

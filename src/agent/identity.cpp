@@ -22,12 +22,22 @@ Result<trust::PublicKey> create_at(const std::string& uri, trust::PassphraseSour
                            is_open ? static_cast<trust::PassphraseSource&>(none) : passphrase);
 }
 
+bool is_on_token(const std::string& uri) {
+  const auto place = trust::KeyUri::parse(uri);
+  return place.ok() && place->place == trust::KeyPlace::kPkcs11;
+}
+
 }  // namespace
 
 Result<Identity> create_identity(const Config& config, trust::PassphraseSource& passphrase) {
   auto key = create_at(config.key_uri(), passphrase);
   if (!key.ok() && key.error().code != Code::kDenied) return std::move(key).error();
-  auto decryption = create_at(config.decryption_uri(), passphrase);
+  // A PIN of a token is nothing to lock a file with that nobody has asked for.
+  trust::NoPassphrase none;
+  const bool is_beside_token = config.decryption_key.empty() && is_on_token(config.key_uri());
+  auto decryption =
+      create_at(config.decryption_uri(),
+                is_beside_token ? static_cast<trust::PassphraseSource&>(none) : passphrase);
   if (!decryption.ok() && (!key.ok() || decryption.error().code != Code::kDenied))
     return key.ok() ? std::move(decryption).error() : std::move(key).error();
   return show_identity(config, passphrase);

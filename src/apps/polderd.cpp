@@ -114,6 +114,17 @@ std::string help_of(const Command& command) {
   return text + fmt::format("\nexample:\n{}\n", command.example);
 }
 
+// Of commands of two words with the same first one.
+std::string help_of_noun(std::string_view noun) {
+  std::string text = fmt::format("usage: polderd {} COMMAND [OPTIONS]\n", noun);
+  for (const Command& command : kCommands) {
+    if (!command.name.starts_with(std::string(noun) + " ")) continue;
+    text += fmt::format("\npolderd {}\n{}\nexample:\n{}\n", command.name, command.summary,
+                        command.example);
+  }
+  return text + fmt::format("\n'polderd {} COMMAND --help' shows the options.\n", noun);
+}
+
 std::string completion_script() {
   std::vector<command_line::CommandWords> words;
   for (const Command& command : kCommands) words.push_back({command.name, command.options});
@@ -189,8 +200,8 @@ int main_of(int argc, char** argv) {
   }
   std::string word = words[0];
   if (word == "identity") {
-    if (words.size() < 2) return print(general_help(), stderr, 2);
-    if (is_help(words[1])) return print(general_help(), stdout, 0);
+    if (words.size() < 2) return print(help_of_noun(word), stderr, 2);
+    if (is_help(words[1])) return print(help_of_noun(word), stdout, 0);
     word += std::string(" ") + words[1];
   }
   return unknown(word);

@@ -185,7 +185,8 @@ Status Repository::check_publishable(std::int64_t now_s) const {
   if (timestamp && expires_s < timestamp->expires_s) {
     return fail(Code::kDenied,
                 "timestamp: would hold until {}, and the one before holds until {}: set this "
-                "machine's clock, which says {}",
+                "machine's clock, which says {}; where it is right, the clock was ahead when the "
+                "one before was made, and 'polder repo publish --force' replaces it",
                 time_text(expires_s), time_text(timestamp->expires_s), time_text(now_s));
   }
   TRY_VALUE(const auto root, current<Root>("root"));

@@ -262,6 +262,15 @@ class Check(Device):
         self.assertIn("root: what the repository has is not signed by the keys that it names", told)
         self.assertIn("came from another repository", told)
 
+    def test_commands_of_the_identity_are_explained(self):
+        done = subprocess.run([POLDERD, "identity", "--help"], capture_output=True, text=True,
+                              timeout=60)
+        self.assertEqual(done.returncode, 0)
+        for part in ("polderd identity create\nMakes the device's key",
+                     "polderd identity csr > camera-17.csr",
+                     "Prints the device's name and public key"):
+            self.assertIn(part, done.stdout)
+
     def test_a_window_that_is_closed_is_told(self):
         closed = f"{hours_from_now(2)}-{hours_from_now(4)}"
         self.release("1.0.0")

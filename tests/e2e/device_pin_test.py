@@ -113,6 +113,8 @@ class TokenPins(Pins):
         self.agent("identity", "create")
         signed = self.signatures()
         self.assertGreater(signed, 0)
+        # Nobody has asked for the token's PIN on the file beside it.
+        self.assertNotIn("ENCRYPTED", (self.device / "identity/decryption.pem").read_text())
         self.release("1.0.0")
         self.install()
         self.assertGreater(self.signatures(), signed)

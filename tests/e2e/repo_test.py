@@ -151,7 +151,7 @@ class Repository(unittest.TestCase):
             if f" {os.getpid()} " in pathlib.Path("/proc/locks").read_text(encoding="utf-8"):
                 self.assertIn(f"process {os.getpid()} ", said)
             self.polder("repo", "show", self.repo)
-        self.polder("repo", "discard", self.repo)
+        self.assertIn("nothing was staged", self.polder("repo", "discard", self.repo))
 
     def test_each_key_id_has_its_file(self):
         def lines(text):
@@ -325,7 +325,7 @@ class Repository(unittest.TestCase):
             self.assertEqual((self.repo / "metadata/timestamp.json").read_bytes(), before)
         refused("role 'targets' expired on", days=400)
         refused("role 'root' expired on", days=800)
-        refused("set this machine's clock", days=-1)
+        refused("'polder repo publish --force' replaces it", days=-1)
         file = next((self.repo / "staged/targets").iterdir())
         file.write_text("note")
         refused("5 bytes expected, 4 found")
@@ -359,7 +359,8 @@ class Repository(unittest.TestCase):
         self.assertIn("signs for none of the staged roles: targets", refused)
         refused = self.polder("repo", "publish", self.repo, "--key", "online.pem", status=1)
         self.assertIn("role 'targets' version 2: 0 of 1", refused)
-        self.polder("repo", "discard", self.repo)
+        self.assertIn("forgotten, and never published: targets version 2",
+                      self.polder("repo", "discard", self.repo))
         refused = self.polder("repo", "publish", self.repo, "--key", "other.pem", status=1)
         self.assertIn(self.key_id("online"), refused)
         self.publish()

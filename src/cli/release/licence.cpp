@@ -142,11 +142,37 @@ bool is_same_but_for_case(std::string_view a, std::string_view b) {
       a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
+// "Apache2", "GPLv3", "LGPL 2.1" without their dashes, "v" and ".0": in small letters and digits.
+std::string bare(std::string_view id) {
+  std::string text;
+  for (const char c : id) {
+    const bool is_v = (c == 'v' || c == 'V') && !text.empty();
+    if (std::isalnum(static_cast<unsigned char>(c)) && !is_v)
+      text += char(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return text;
+}
+
+// The licence whose name and version people write in one word. Of GNU's the one without "or later",
+// which nobody should be taken to have said.
+std::string_view as_people_write_it(std::string_view word,
+                                    const std::vector<std::string_view>& known) {
+  const std::string said = bare(word);
+  for (const char* end : {"only", "0only", "", "0"}) {
+    const auto found =
+        std::ranges::find_if(known, [&](std::string_view id) { return bare(id) == said + end; });
+    if (found != known.end()) return *found;
+  }
+  return {};
+}
+
 std::string_view nearest_licence(std::string_view word,
                                  const std::vector<std::string_view>& known) {
   const auto same = std::ranges::find_if(
       known, [&](std::string_view id) { return is_same_but_for_case(id, word); });
-  return same == known.end() ? nearest_name(word, known) : *same;
+  if (same != known.end()) return *same;
+  const std::string_view meant = as_people_write_it(word, known);
+  return meant.empty() ? nearest_name(word, known) : meant;
 }
 
 }  // namespace

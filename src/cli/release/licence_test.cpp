@@ -22,6 +22,11 @@ TEST(Licences, OthersAreToldWithTheNearest) {
   };
   expect("Apache-2", "'Apache-2.0'");
   expect("apache-2.0", "'Apache-2.0'");
+  expect("Apache2", "'Apache-2.0'");
+  expect("GPLv3", "'GPL-3.0-only'");
+  expect("gpl-3", "'GPL-3.0-only'");
+  expect("LGPLv2.1", "'LGPL-2.1-only'");
+  expect("MPL2", "'MPL-2.0'");
   expect("MIT OR BSD-3-Claus", "'BSD-3-Clause'");
   expect("Proprietary", "LicenseRef-NAME");
 }

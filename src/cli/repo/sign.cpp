@@ -1,5 +1,8 @@
 // polder repo sign, publish and discard: what is staged becomes public, or is forgotten.
+#include <algorithm>
+
 #include "base/fail.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "cli/repo/changes.h"
@@ -95,11 +98,26 @@ Result<int> publish(const Args& args) {
 
 constexpr Option kDiscardOptions[] = {{"--json", "", "prints what is staged as JSON"}};
 
+// What is forgotten, before it is.
+std::string waiting(const trust::tuf::Repository& repository) {
+  const auto staged = repository.staged();
+  if (!staged.ok()) return "what was staged, and could not be read, is forgotten";
+  if (staged->empty()) return "nothing was staged, so nothing is forgotten";
+  constexpr std::size_t kNamed = 8;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(staged->size(), kNamed); ++i)
+    names +=
+        fmt::format("{}{} version {}", i == 0 ? "" : ", ", (*staged)[i].role, (*staged)[i].version);
+  return fmt::format("forgotten, and never published: {}{}", names,
+                     staged->size() > kNamed ? ", ..." : "");
+}
+
 Result<int> discard(const Args& args) {
-  TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
+  const std::string what = waiting(repository);
   TRY(repository.discard());
-  return finish_staging(repository, args, acts);
+  if (!args.has("--json")) fmt::print("{}: {}\n", one_line(repository.folder()), what);
+  return args.has("--json") ? show_staging(repository, args) : Result<int>(0);
 }
 
 }  // namespace
@@ -136,8 +154,8 @@ const Command kRepoPublish = {
 
 const Command kRepoDiscard = {.name = "repo discard",
                               .summary =
-                                  "Forgets what is staged, and removes the files that came with "
-                                  "it.",
+                                  "Forgets what is staged and not published, and removes the "
+                                  "files that came with it.\nWhat is published stays as it is.",
                               .arguments = "FOLDER",
                               .example = "  polder repo discard repo",
                               .options = kDiscardOptions,

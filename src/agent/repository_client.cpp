@@ -395,9 +395,10 @@ Result<ReleaseId> RepositoryClient::accept(Updater& updater, const Unit& unit, c
 void RepositoryClient::add_lost(const AgentState& state, std::vector<Wish>& wishes) {
   for (const auto& [name, unit] : state.units) {
     const auto gone = lost(state, name);
-    const auto is_enough = [&](const Wish& wish) {
-      return wish.unit == name && (wish.version == gone->version ||
-                                   (unit.running() && wish.version == unit.running()->version));
+    // clang 14 takes no structured binding into a lambda as it is.
+    const auto is_enough = [&, name = name, running = unit.running()](const Wish& wish) {
+      return wish.unit == name &&
+             (wish.version == gone->version || (running && wish.version == running->version));
     };
     if (gone && std::ranges::none_of(wishes, is_enough))
       wishes.push_back({name, gone->version, unit.runtime, gone});

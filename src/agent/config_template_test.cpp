@@ -30,7 +30,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 // With every key, also those that stand behind a '#'.
 std::string with_all_keys(const std::string& text) {
   std::string all;
-  for (std::string line : lines_of(text)) {
+  for (const std::string& line : lines_of(text)) {
     const std::size_t equals = line.find(" = ");
     const bool is_key = line.starts_with("# ") && equals != line.npos &&
                         line.find(' ', 2) == equals;  // one word, then '='

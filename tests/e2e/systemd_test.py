@@ -106,10 +106,15 @@ class Service(Device):
             self.first = next((pid for pid, _ in children(machine.pid)), None)
 
     def remove_group(self, name):
+        """Once its processes have gone, which the end of the first one ends."""
         groups = "/sys/fs/cgroup"
         subprocess.run(["unshare", "--mount", "sh", "-c",
-                        f"mount --make-rprivate / && mount -t cgroup2 cgroup2 {groups} &&"
-                        f" find {groups}/{name} -depth -type d -exec rmdir {{}} +"], check=True)
+                        f"mount --make-rprivate / && mount -t cgroup2 cgroup2 {groups} || exit 1\n"
+                        f"for try in $(seq 100); do\n"
+                        f"  test -d {groups}/{name} || exit 0\n"
+                        f"  find {groups}/{name} -depth -type d -exec rmdir {{}} + && exit\n"
+                        f"  sleep 0.1\n"
+                        f"done\nexit 1"], check=True, capture_output=True)
 
     def on(self, *words, status=0, **environment):
         """What a command prints on the machine."""

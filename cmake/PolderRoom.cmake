@@ -34,7 +34,7 @@ if(POLDER_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 # Half of what a build takes is tests, and nearly none of their time is spent in their own code.
-# (Not -O0 under sanitizers: what that saves in building, trust_test and agent_test lose threefold.)
+# (Not -O0 under sanitizers: what that saves in building, trust_test and agent_test lose twice.)
 set(POLDER_TEST_OPTIONS $<$<CONFIG:Release>:-O1>)
 find_package(Threads REQUIRED)
 target_link_libraries(polder_flags INTERFACE Threads::Threads)

@@ -56,6 +56,14 @@ Status check_listen(std::string_view, const std::string& value) {
   return listen.ok() ? Status() : Status(listen.error());
 }
 
+// A file would be made where a name was mistyped.
+Status check_database(std::string_view, const std::string& value) {
+  if (value.starts_with("postgres://") || value.starts_with("postgresql://")) return {};
+  return fail(Code::kInvalid,
+              "--database: postgres://USER:PASSWORD@HOST:PORT/NAME expected; without it the "
+              "database is the file hub.db in the folder");
+}
+
 #define HUB_OPTIONS                                                                           \
   {"--folder", "DIR",                                                                         \
    "where keys, database and audit log are kept (default: /var/lib/polder-hub for root, "     \
@@ -63,7 +71,8 @@ Status check_listen(std::string_view, const std::string& value) {
   {                                                                                           \
     "--database", "URL",                                                                      \
         "postgres://USER:PASSWORD@HOST:PORT/NAME in place of the file hub.db in the folder; " \
-        "better in POLDER_DATABASE, as all users of this machine can read options"            \
+        "better in POLDER_DATABASE, as all users of this machine can read options",           \
+        false, check_database                                                                 \
   }
 
 constexpr Option kServeOptions[] = {

@@ -317,6 +317,9 @@ class Hub(unittest.TestCase):
                       self.refused("serve", "--foldr", file, status=2))
         for listen in ("8443", ":8443", "a:b", "::1:8443", "127.0.0.1:99999"):
             self.assertIn("--listen", self.refused("serve", "--listen", listen, status=2))
+        for database in "mysql://host/hub", "hub.db", "":
+            self.assertIn("--database: postgres://",
+                          self.refused("serve", "--database", database, status=2))
         nowhere = self.scratch / "nowhere"
         self.assertIn("no hub has been here", self.refused("admin-token", "--folder", nowhere))
         self.assertFalse(nowhere.exists())

@@ -84,7 +84,7 @@ if(POLDER_HOST)
   polder_room(measure DEPS runtime platform base)
   find_package(SQLite3 REQUIRED)
   find_package(PostgreSQL REQUIRED)
-  polder_room(hub DEPS trust platform base SKIP /hub/http/
+  polder_room(hub DEPS proto trust telemetry platform base SKIP /hub/http/
               LIBS SQLite::SQLite3 PostgreSQL::PostgreSQL ${CRYPTO})
   polder_embed(polder_hub src/hub/openapi.json kOpenapiJson hub_openapi_json.h)
   # The server, apart as the network of devices is; the adapter of Boost, which throws.

@@ -19,12 +19,17 @@
 // nothing (a placebo).
 #pragma once
 
+#include <polder/error.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <span>
+#include <string>
 #include <vector>
+
+#include "trust/json.h"
 
 namespace polder::hub {
 
@@ -60,6 +65,11 @@ class CanaryComparison {
   // Of all looks so far; a ratio below `margin`, above 1, is acceptable. Without canaries or
   // without controls nothing is learnt.
   Judgement judge(double margin);
+
+  // All that it knows, to go on with after a restart as if there had been none.
+  trust::Json to_json() const;
+  // Errors: kCorrupt.
+  static Result<CanaryComparison> from_json(const trust::Json& json, const std::string& where);
 
  private:
   // Grids of logarithms, kRatioStep apart: the canaries' own ratio, and that of the release.

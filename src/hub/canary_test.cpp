@@ -55,6 +55,31 @@ TEST(Canary, FindsOneThatFailsTwiceAsOften) {
   EXPECT_EQ(now.control_trials, 150'000u);
 }
 
+// As a hub does that is restarted after each look.
+TEST(Canary, GoesOnFromJsonAsIfNothingHadBeen) {
+  CanaryComparison one, other;
+  for (int i = 0; i < 40; ++i) {
+    const auto looked = look(i < 30 ? 1 : 3, 0.06 + 0.001 * i, 9, 0.05, i >= 10);
+    one.look(looked);
+    other.look(looked);
+    const Judgement now = one.judge(1.5);
+    const auto text = trust::Json::parse(other.to_json().compact(), "state");
+    ASSERT_TRUE(text.ok()) << text.error().message;
+    auto read = CanaryComparison::from_json(*text, "state");
+    ASSERT_TRUE(read.ok()) << read.error().message;
+    other = std::move(*read);
+    const Judgement same = other.judge(1.5);
+    EXPECT_EQ(now.ratio, same.ratio);
+    EXPECT_EQ(now.worse, same.worse);
+    EXPECT_EQ(now.acceptable, same.acceptable);
+    EXPECT_EQ(now.dispersion, same.dispersion);
+    EXPECT_EQ(now.control_trials, same.control_trials);
+  }
+  const auto damaged = CanaryComparison::from_json(trust::Json::Members{}, "state");
+  ASSERT_FALSE(damaged.ok());
+  EXPECT_EQ(damaged.error().code, Code::kCorrupt);
+}
+
 TEST(Canary, AcceptsOneThatIsTheSame) {
   CanaryComparison comparison = with_history();
   for (int i = 0; i < 50; ++i) comparison.look(look(3, 0.05, 30, 0.05));

@@ -16,7 +16,7 @@ GateState aborted(std::span<const DeviceFailure> failures, const GateRules& rule
   }
   for (const MeasureState& measure : measures) {
     const Judgement& now = measure.judgement;
-    if (now.worse < rules.abort_at) continue;
+    if (!rules.has_statistics || now.worse < rules.abort_at) continue;
     state.reasons.push_back(fmt::format(
         "{}: {:.2f} times as often as {} ({:.2f} to {:.2f}), evidence {:.3g} of {}", measure.name,
         now.ratio, measure.than, now.low, now.high, now.worse, rules.abort_at));
@@ -27,12 +27,15 @@ GateState aborted(std::span<const DeviceFailure> failures, const GateRules& rule
 GateState held(std::span<const MeasureState> measures, std::int64_t stage_s,
                const GateRules& rules) {
   GateState state;
-  if (measures.empty()) state.reasons.emplace_back("nothing is measured yet");
+  if (!rules.has_statistics) measures = {};
+  else if (measures.empty()) state.reasons.emplace_back("nothing is measured yet");
   for (const MeasureState& measure : measures) {
     const Judgement& now = measure.judgement;
     if (now.canary_trials < rules.least_trials) {
       state.reasons.push_back(fmt::format("{}: {} observations of at least {}", measure.name,
                                           now.canary_trials, rules.least_trials));
+    } else if (measure.rare >= rules.promote_at) {
+      continue;
     } else if (now.control_trials == 0) {
       state.reasons.push_back(fmt::format("{}: no device runs the old release", measure.name));
     } else if (now.acceptable < rules.promote_at) {

@@ -23,6 +23,7 @@ struct MeasureState {
   std::string name;
   Judgement judgement;
   std::string than = "before";  // what the ratio is to: of shadows "allowed"
+  double rare = 1;              // e-value that they are less than GateRules::negligible
 };
 
 struct GateRules {
@@ -32,6 +33,12 @@ struct GateRules {
   std::uint64_t least_trials = 100;  // of the canaries, of each measure
   std::int64_t least_s = 0;          // of a stage
   std::uint32_t failures = 1;        // so many devices with a hard failure are the end
+  // A share of failures that is acceptable whatever it was before: of what never fails no ratio is
+  // known.
+  double negligible = 0.001;
+  // Without it hard failures and time decide alone: of a first release, which has nothing beside
+  // it.
+  bool has_statistics = true;
 };
 
 enum class Verdict : std::uint8_t { kHold, kPromote, kAbort };
@@ -42,7 +49,7 @@ struct GateState {
 };
 
 // `stage_s` is how long the stage has run. Without measures, or with too few observations, it
-// holds: no data is no proof.
+// holds: no data is no proof. Without statistics measures are not looked at.
 GateState judge_gate(std::span<const MeasureState> measures,
                      std::span<const DeviceFailure> failures, std::int64_t stage_s,
                      const GateRules& rules);

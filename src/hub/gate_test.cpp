@@ -37,6 +37,28 @@ TEST(Gate, HoldsWithoutData) {
   EXPECT_EQ(gate(alone).verdict, Verdict::kHold);
 }
 
+// Of what never fails no ratio is known.
+TEST(Gate, OpensWhenFailuresAreRareWhateverTheyWere) {
+  Judgement unknown = good();
+  unknown.acceptable = 1;
+  unknown.control_trials = 0;
+  const MeasureState rare[] = {{.name = "errors", .judgement = unknown, .rare = 20}};
+  EXPECT_EQ(judge_gate(rare, {}, 600, {}).verdict, Verdict::kPromote);
+  const MeasureState may_be[] = {{.name = "errors", .judgement = unknown, .rare = 19}};
+  EXPECT_EQ(judge_gate(may_be, {}, 600, {}).verdict, Verdict::kHold);
+}
+
+TEST(Gate, WithoutStatisticsHardFailuresAndTimeDecide) {
+  const GateRules rules{.least_s = 300, .has_statistics = false};
+  Judgement bad = good();
+  bad.worse = 1000;
+  const MeasureState measures[] = {{"errors", bad}};
+  EXPECT_EQ(judge_gate(measures, {}, 299, rules).verdict, Verdict::kHold);
+  EXPECT_EQ(judge_gate(measures, {}, 300, rules).verdict, Verdict::kPromote);
+  const DeviceFailure failures[] = {{"cam-1", HardFailure::kCrashLoop}};
+  EXPECT_EQ(judge_gate({}, failures, 300, rules).verdict, Verdict::kAbort);
+}
+
 TEST(Gate, HoldsUntilItIsAcceptableAndTimeHasPassed) {
   Judgement unclear = good();
   unclear.acceptable = 19;

@@ -57,16 +57,22 @@ std::string Stage::text() const {
   return (is_shadow ? "shadow on " : "") + size;
 }
 
-std::vector<Stage> usual_stages() {
+GateRules usual_rules(const Stage& stage) {
   // What few devices can prove is less: a day of them is to show no trouble that is gross.
-  const GateRules one{.margin = 3, .least_s = kDay}, few{.margin = 2, .least_s = kDay};
-  const GateRules many{.margin = 1.25, .least_s = 4 * 3600};
-  return {{.is_shadow = true, .devices = 1, .gate = one},
-          {.devices = 1, .gate = one},
-          {.devices = 3, .gate = few},
-          {.permille = 100, .gate = many},
-          {.permille = 500, .gate = many},
-          {.permille = kAll, .gate = many}};
+  if (stage.devices == 1) return {.margin = 3, .least_s = kDay};
+  if (stage.devices > 0) return {.margin = 2, .least_s = kDay};
+  return {.margin = 1.25, .least_s = 4 * 3600};
+}
+
+std::vector<Stage> usual_stages() {
+  std::vector<Stage> stages = {{.is_shadow = true, .devices = 1},
+                               {.devices = 1},
+                               {.devices = 3},
+                               {.permille = 100},
+                               {.permille = 500},
+                               {.permille = kAll}};
+  for (Stage& stage : stages) stage.gate = usual_rules(stage);
+  return stages;
 }
 
 Status check_plan(const RolloutPlan& plan) {

@@ -40,6 +40,8 @@ struct RolloutPlan {
 
 // Shadow on one device, then 1, 3, 10%, 50% and all.
 std::vector<Stage> usual_stages();
+// What a stage of that size is held to, where nobody says it otherwise.
+GateRules usual_rules(const Stage& stage);
 // Errors: kInvalid, with the stage and what to do.
 Status check_plan(const RolloutPlan& plan);
 

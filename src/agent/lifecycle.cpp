@@ -246,11 +246,9 @@ Status may_install(const AgentState& state, const std::string& name, const Relea
                 state.floors.at(name).text());
   }
   if (!unit.highest || *unit.highest < release.version) return {};
-  if (unit.previous == release && !is_running(unit, release)) return {};
-  if (unit.committed == release) {
-    if (!is_running(unit, release)) return {};
+  if (is_running(unit, release))
     return fail(Code::kDenied, "{}: is what this device runs", release.text());
-  }
+  if (unit.previous == release || unit.committed == release) return {};
   return fail(Code::kDenied, "{}: not above {}, which this device has committed; {}",
               release.text(), unit.highest->text(), back_text(state, name));
 }
@@ -263,9 +261,7 @@ std::vector<Offer> installable(const AgentState& state, std::span<const Offer> o
   };
   for (const Offer& offer : offers) {
     const auto unit = state.units.find(offer.unit);
-    if (unit != state.units.end() && unit->second.committed == offer.release &&
-        is_running(unit->second, offer.release))
-      continue;
+    if (unit != state.units.end() && is_running(unit->second, offer.release)) continue;
     const Attempts* attempts = state.find_attempts(offer.release.manifest);
     if (attempts && attempts->settings != offer.settings) attempts = nullptr;
     if (const Status may = may_install(state, offer.unit, offer.release); !may.ok()) {

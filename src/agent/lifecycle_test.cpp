@@ -376,9 +376,12 @@ TEST(Lifecycle, ALostSlotLeavesTheWayBackAndTheWayForward) {
   ASSERT_TRUE(less.validate().ok()) << less.validate().error().message;
   EXPECT_EQ(*less.units.at("people").running(), release("people", "1.0.0"));
   EXPECT_FALSE(less.units.at("people").in(lost));
-  EXPECT_FALSE(may_install(less, "people", release("people", "1.0.0")).ok());  // it runs
+  EXPECT_EQ(may_install(less, "people", release("people", "1.0.0")).error().message,
+            "people 1.0.0: is what this device runs");
   EXPECT_FALSE(may_install(less, "people", release("people", "1.5.0")).ok());
   std::vector<Refusal> refusals;
+  EXPECT_TRUE(installable(less, std::vector{offer("1.0.0")}, no_wait, refusals).empty());
+  EXPECT_TRUE(refusals.empty());  // it is what is wanted
   const std::vector<Offer> offers{offer("2.0.0")};
   EXPECT_TRUE(choose_offer(less, offers, no_wait, refusals));
   const AgentState again = installed(less, offer("2.0.0"));

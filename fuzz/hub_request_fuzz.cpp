@@ -33,6 +33,7 @@ struct World {
     writer = std::make_unique<Writer>(std::move(database));
     readers = std::make_unique<Readers>((folder / "hub.db").string());
     recorder = std::make_unique<Recorder>(
+        (folder / "audit.log").string(),
         must(trust::AuditLog::open((folder / "audit.log").string(), {"fuzz", "fuzz", 1})),
         std::make_unique<trust::TestSigner>("audit"), *writer, *readers, [](const std::string&) {});
     auto key = std::make_unique<trust::TestSigner>("authority");
@@ -75,7 +76,8 @@ struct World {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static World world;
-  const Router router(*world.hub);
+  ManualClock clock;
+  Router router(*world.hub, clock);
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const std::string_view line = text.substr(0, text.find('\n'));
   const std::size_t space = line.find(' ');

@@ -120,7 +120,8 @@ Status serve_command(const Args& args) {
   HomeOptions options = home_options(args);
   options.hosts = hosts_of(args, listen);
   TRY_VALUE(const std::unique_ptr<Home> home, Home::open(options));
-  const Router router(home->hub());
+  SystemClock clock;
+  Router router(home->hub(), clock);
   TRY_VALUE(const std::unique_ptr<Server> server,
             Server::open({.address = listen.address,
                           .port = listen.port,

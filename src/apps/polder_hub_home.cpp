@@ -149,12 +149,13 @@ Status Home::open_store(const HomeOptions& options) {
   std::string name = "polder-hub-";
   for (const char c : fingerprint_.substr(0, 23))
     if (c != ':') name += c;
+  const std::string audit_file = folder_ + "/audit.log";
   TRY_VALUE(trust::AuditLog audit,
-            trust::AuditLog::open(folder_ + "/audit.log", {name, "polder-hub", wall_.now_s()}));
+            trust::AuditLog::open(audit_file, {name, "polder-hub", wall_.now_s()}));
   readers_ = std::make_unique<Readers>(database_of(options));
   writer_ = std::make_unique<Writer>(std::move(database));
-  recorder_ =
-      std::make_unique<Recorder>(std::move(audit), std::move(signer), *writer_, *readers_, log);
+  recorder_ = std::make_unique<Recorder>(audit_file, std::move(audit), std::move(signer), *writer_,
+                                         *readers_, log);
   hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, wall_, log});
   return {};
 }

@@ -1,4 +1,5 @@
-// What the routes of the API do: system.cpp, people.cpp, enrol.cpp and devices.cpp.
+// What the routes of the API do: system.cpp, people.cpp, enrol.cpp, devices.cpp and
+// audit.cpp.
 #pragma once
 
 #include "hub/api/router.h"
@@ -20,5 +21,9 @@ Result<Response> list_devices(const Call& call);
 Result<Response> show_device(const Call& call);
 Result<Response> show_self(const Call& call);
 Result<Response> revoke_device(const Call& call);
+
+Result<Response> list_audit(const Call& call);
+Result<Response> show_checkpoint(const Call& call);
+Result<Response> prove_audit(const Call& call);
 
 }  // namespace polder::hub

@@ -20,6 +20,7 @@ struct Request {
   // In PEM; empty: none. Who sent the request has its key; whether it is of any worth is to be
   // found out.
   std::string certificate;
+  std::string peer;  // the address that it came from
 };
 
 struct Response {

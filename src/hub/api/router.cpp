@@ -25,6 +25,9 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/devices", Access::kViewer, list_devices},
     {"GET", "/v1/devices/{id}", Access::kViewer, show_device},
     {"POST", "/v1/devices/{id}/revoke", Access::kOperator, revoke_device},
+    {"GET", "/v1/audit", Access::kViewer, list_audit},
+    {"GET", "/v1/audit/checkpoint", Access::kViewer, show_checkpoint},
+    {"GET", "/v1/audit/{id}/proof", Access::kViewer, prove_audit},
 };
 
 // What stands for the "{...}" of a path, if it is that of the target.
@@ -77,20 +80,40 @@ trust::Json time_or_null(const Value& seconds) {
   return seconds.is_null() ? trust::Json() : trust::Json(trust::tuf::time_text(seconds.integer()));
 }
 
-Result<Response> Router::serve(const Route& route, Call& call) const {
+std::optional<Response> Router::too_often(std::string_view kind, std::string_view name,
+                                          const Limit& limit, const Request& request) {
+  const std::int64_t wait_s = limits_.take(fmt::format("{} {}", kind, name), limit);
+  if (wait_s == 0) return {};
+  Response response = problem(
+      429,
+      fail(Code::kUnavailable, "too many requests by {} {}: again in {} s", kind, name, wait_s),
+      request.id);
+  response.headers.emplace_back("Retry-After", std::to_string(wait_s));
+  return response;
+}
+
+Result<Response> Router::serve(const Route& route, Call& call) {
   const Request& request = call.request;
+  const auto of_address = [&] {
+    return too_often("address", request.peer, kAddressLimit, request);
+  };
   if (route.access == Access::kDevice) {
     auto device = device_of(hub_, request.certificate);
     if (!device.ok() && device.error().code == Code::kDenied)
-      return problem(401, device.error(), request.id);
+      return of_address().value_or(problem(401, device.error(), request.id));
     if (!device.ok()) return device.error();
     call.device = std::move(*device);
     call.actor = call.device.id;
-  } else if (route.access != Access::kAnyone) {
+    if (auto wait = too_often("device", call.actor, kDeviceLimit, request)) return *wait;
+  } else if (route.access == Access::kAnyone) {
+    if (route.has_body)
+      if (auto wait = of_address()) return *wait;
+  } else {
     const auto person = person_of(hub_, request.authorization);
     if (!person.ok() && person.error().code == Code::kDenied)
-      return problem(401, person.error(), request.id);
+      return of_address().value_or(problem(401, person.error(), request.id));
     if (!person.ok()) return person.error();
+    if (auto wait = too_often("person", person->name, kPersonLimit, request)) return *wait;
     const auto needed =
         static_cast<Role>(static_cast<int>(route.access) - static_cast<int>(Access::kViewer));
     if (person->role < needed)
@@ -106,7 +129,7 @@ Result<Response> Router::serve(const Route& route, Call& call) const {
   return route.handler(call);
 }
 
-Response Router::answer(const Request& request) const {
+Response Router::answer(const Request& request) {
   const auto target = Target::parse(request.target);
   if (!target.ok()) return problem(target.error(), request.id);
   // Who may GET may ask for the headers alone; the server leaves the body out.

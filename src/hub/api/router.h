@@ -9,12 +9,14 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "hub/api/identity.h"
+#include "hub/api/limits.h"
 #include "hub/api/message.h"
 #include "hub/api/target.h"
 #include "hub/hub.h"
@@ -49,16 +51,25 @@ struct Route {
 };
 std::span<const Route> routes();
 
-// Thread-safe. Borrows the hub.
+// How often a person, a device, and an address of which nobody is known may ask.
+inline constexpr Limit kPersonLimit{.a_second = 20, .at_once = 200};
+inline constexpr Limit kDeviceLimit{.a_second = 2, .at_once = 60};
+inline constexpr Limit kAddressLimit{.a_second = 5, .at_once = 100};
+
+// Thread-safe. Borrows both; `clock` is that of limits.
 class Router {
  public:
-  explicit Router(const Hub& hub) : hub_(hub) {}
-  Response answer(const Request& request) const;
+  Router(const Hub& hub, Clock& clock) : hub_(hub), limits_(clock) {}
+  Response answer(const Request& request);
 
  private:
-  Result<Response> serve(const Route& route, Call& call) const;
+  Result<Response> serve(const Route& route, Call& call);
+  // 429 for who has asked too often.
+  std::optional<Response> too_often(std::string_view kind, std::string_view name,
+                                    const Limit& limit, const Request& request);
 
   const Hub& hub_;
+  Limits limits_;
 };
 
 // A document; of what is read, with an ETag, or 304 for who has it already.

@@ -55,11 +55,11 @@ class HubTest : public testing::Test {
     auto log = trust::AuditLog::open(audit_file(), {"polder-hub-test", "test", kNowS});
     ASSERT_TRUE(log.ok()) << log.error().message;
     recorder_ = std::make_unique<Recorder>(
-        std::move(*log), std::make_unique<trust::TestSigner>("audit"), *writer_, *readers_,
-        [this](const std::string& text) { troubles_.push_back(text); });
+        audit_file(), std::move(*log), std::make_unique<trust::TestSigner>("audit"), *writer_,
+        *readers_, [this](const std::string& text) { troubles_.push_back(text); });
     hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, wall_,
                                      [this](const std::string& text) { log_.push_back(text); }});
-    router_ = std::make_unique<Router>(*hub_);
+    router_ = std::make_unique<Router>(*hub_, clock_);
   }
   void stop() {
     router_.reset();
@@ -73,7 +73,7 @@ class HubTest : public testing::Test {
     const auto database = open_database(where_);
     ASSERT_TRUE(database.ok()) << database.error().message;
     for (const std::string table : {"enrolment_token", "certificate", "device", "away",
-                                    "person_token", "audit_pending", "hub_schema"})
+                                    "person_token", "audit_pending", "audit_entry", "hub_schema"})
       ASSERT_TRUE((*database)->run("DROP TABLE IF EXISTS " + table).ok());
   }
 
@@ -101,7 +101,8 @@ class HubTest : public testing::Test {
                             .content_type = body.empty() ? "" : "application/json",
                             .if_none_match = "",
                             .body = body,
-                            .certificate = certificate});
+                            .certificate = certificate,
+                            .peer = peer_});
   }
   static trust::Json json(const Response& response) {
     auto read = trust::Json::parse(response.body, "response");
@@ -145,6 +146,8 @@ class HubTest : public testing::Test {
   std::filesystem::path folder_;
   std::string where_;  // the database
   ManualWallClock wall_{kNowS};
+  ManualClock clock_;
+  std::string peer_ = "192.0.2.1";
   std::unique_ptr<Authority> authority_;
   std::unique_ptr<Readers> readers_;
   std::unique_ptr<Writer> writer_;

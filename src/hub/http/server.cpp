@@ -72,8 +72,9 @@ std::string text_of(const http::request<http::string_body>& message, http::field
                                 : std::string(found->value().data(), found->value().size());
 }
 
-Request request_of(http::request<http::string_body> message, const std::string& certificate) {
-  Request request;
+Request request_of(http::request<http::string_body> message, const std::string& certificate,
+                   const std::string& peer) {
+  Request request{.peer = peer};
   request.method.assign(message.method_string().data(), message.method_string().size());
   request.target.assign(message.target().data(), message.target().size());
   request.authorization = text_of(message, http::field::authorization);
@@ -242,6 +243,8 @@ class BeastServer final : public Server {
     open.is_idle = false;
     if (failed) co_return;
     const std::string certificate = certificate_of(stream.native_handle());
+    error_code unknown;
+    const std::string peer = lowest.socket().remote_endpoint(unknown).address().to_string();
     beast::flat_buffer buffer(kMaxHeaderBytes + kMaxBodyBytes);
     bool goes_on = true;
     while (goes_on && !ends_) {
@@ -269,10 +272,16 @@ class BeastServer final : public Server {
         goes_on = false;
       } else {
         goes_on = parser.keep_alive();
-        Request request = request_of(parser.release(), certificate);
+        Request request = request_of(parser.release(), certificate, peer);
         request.id = id;
         is_head = request.method == "HEAD";
-        response = co_await asio::co_spawn(workers_, handle(request), asio::use_awaitable);
+        if (waiting_ < options_.max_waiting) {
+          ++waiting_;
+          response = co_await asio::co_spawn(workers_, handle(request), asio::use_awaitable);
+          --waiting_;
+        } else {
+          response = problem(503, fail(Code::kUnavailable, "the hub is busy: ask again"), id);
+        }
       }
       const auto message = message_of(std::move(*response), id, is_head, goes_on && !ends_);
       lowest.expires_after(std::chrono::seconds(options_.request_s));
@@ -312,6 +321,7 @@ class BeastServer final : public Server {
   tcp::acceptor acceptor_;
   std::list<Open> open_;
   bool ends_ = false;
+  std::size_t waiting_ = 0;  // requests that the handler has not answered yet
   asio::thread_pool workers_;
 };
 

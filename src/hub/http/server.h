@@ -24,8 +24,9 @@ struct ServerOptions {
   std::string certificate_file, key_file, authority_file;  // in PEM
   int threads = 4;                                         // that call the handler
   std::size_t max_connections = 10'000;
-  int idle_s = 60;     // that a connection may be silent between two requests
-  int request_s = 20;  // for a handshake, and for reading or writing one message
+  std::size_t max_waiting = 1'000;  // requests; beyond, the answer is 503 at once
+  int idle_s = 60;                  // that a connection may be silent between two requests
+  int request_s = 20;               // for a handshake, and for reading or writing one message
 };
 
 class Server {

@@ -31,6 +31,14 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "time_s BIGINT NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL, object TEXT NOT NULL, "
           "details TEXT NOT NULL)",
       },
+      {
+          // Entries of the audit log, to search in: `line` is what the log has.
+          "CREATE TABLE audit_entry (log TEXT NOT NULL, sequence BIGINT NOT NULL, "
+          "time TEXT NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL, object TEXT NOT NULL, "
+          "line TEXT NOT NULL, PRIMARY KEY (log, sequence))",
+          "CREATE INDEX audit_entry_object ON audit_entry (object, sequence)",
+          "CREATE INDEX audit_entry_actor ON audit_entry (actor, sequence)",
+      },
   };
   return steps;
 }

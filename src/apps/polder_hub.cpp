@@ -81,7 +81,11 @@ constexpr Option kServeOptions[] = {
     {"--host", "NAME",
      "a name or address by which devices reach it, for its certificate; may be repeated (default: "
      "this machine's name)",
-     true}};
+     true},
+    {"--person-rate", "N",
+     "requests that one person may make in a second, ten times as many at once "
+     "after a rest (default: 20)",
+     false, command_line::whole<1, 100'000>}};
 constexpr Option kTokenOptions[] = {HUB_OPTIONS};
 
 std::string machine_name() {
@@ -121,7 +125,10 @@ Status serve_command(const Args& args) {
   options.hosts = hosts_of(args, listen);
   TRY_VALUE(const std::unique_ptr<Home> home, Home::open(options));
   SystemClock clock;
-  Router router(home->hub(), clock);
+  Limit limit = kPersonLimit;
+  limit.a_second = static_cast<double>(args.integer("--person-rate", 20));
+  limit.at_once = 10 * limit.a_second;
+  Router router(home->hub(), clock, limit);
   TRY_VALUE(const std::unique_ptr<Server> server,
             Server::open({.address = listen.address,
                           .port = listen.port,

@@ -1,5 +1,6 @@
 #include "hub/api/router.h"
 
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -58,11 +59,28 @@ bool is_json(std::string_view type) {
 
 std::span<const Route> routes() { return kRoutes; }
 
+namespace {
+
+// To JSON Schema, and to those who write JSON, 5.0 is an integer.
+trust::Json with_integers(trust::Json json) {
+  constexpr double kMaxExact = 9'007'199'254'740'992;  // 2^53
+  if (const double* const number = json.number())
+    if (std::trunc(*number) == *number && std::abs(*number) <= kMaxExact)
+      return static_cast<std::int64_t>(*number);
+  if (trust::Json::Array* const array = json.array())
+    for (trust::Json& item : *array) item = with_integers(std::move(item));
+  if (trust::Json::Members* const members = json.members())
+    for (auto& [name, member] : *members) member = with_integers(std::move(member));
+  return json;
+}
+
+}  // namespace
+
 Result<trust::Json> Call::json() const {
   auto read = trust::Json::parse(request.body, "body");
   // Its caps are of depth and of values: what is too large was refused before.
   if (!read.ok()) return Error{Code::kInvalid, read.error().message};
-  return read;
+  return with_integers(std::move(*read));
 }
 
 Response document(const trust::Json& json, const Request& request, int status) {
@@ -113,7 +131,7 @@ Result<Response> Router::serve(const Route& route, Call& call) {
     if (!person.ok() && person.error().code == Code::kDenied)
       return of_address().value_or(problem(401, person.error(), request.id));
     if (!person.ok()) return person.error();
-    if (auto wait = too_often("person", person->name, kPersonLimit, request)) return *wait;
+    if (auto wait = too_often("person", person->name, person_limit_, request)) return *wait;
     const auto needed =
         static_cast<Role>(static_cast<int>(route.access) - static_cast<int>(Access::kViewer));
     if (person->role < needed)

@@ -51,7 +51,8 @@ struct Route {
 };
 std::span<const Route> routes();
 
-// How often a person, a device, and an address of which nobody is known may ask.
+// How often a person (unless the router is told another), a device, and an address of which nobody
+// is known may ask.
 inline constexpr Limit kPersonLimit{.a_second = 20, .at_once = 200};
 inline constexpr Limit kDeviceLimit{.a_second = 2, .at_once = 60};
 inline constexpr Limit kAddressLimit{.a_second = 5, .at_once = 100};
@@ -59,7 +60,8 @@ inline constexpr Limit kAddressLimit{.a_second = 5, .at_once = 100};
 // Thread-safe. Borrows both; `clock` is that of limits.
 class Router {
  public:
-  Router(const Hub& hub, Clock& clock) : hub_(hub), limits_(clock) {}
+  Router(const Hub& hub, Clock& clock, const Limit& person_limit = kPersonLimit)
+      : hub_(hub), person_limit_(person_limit), limits_(clock) {}
   Response answer(const Request& request);
 
  private:
@@ -69,6 +71,7 @@ class Router {
                                     const Limit& limit, const Request& request);
 
   const Hub& hub_;
+  const Limit person_limit_;
   Limits limits_;
 };
 

@@ -213,6 +213,13 @@ TEST_F(Routing, BadRequestsAreToldWhatIsWrong) {
   EXPECT_TRUE(log_.empty()) << log_[0];
 }
 
+TEST_F(Routing, AWholeNumberMayBeWrittenWithAPoint) {
+  for (const char* const seconds : {"3600", "3600.0", "36e2"}) {
+    const std::string body = std::string(R"({"valid_s":)") + seconds + "}";
+    EXPECT_EQ(send("POST", "/v1/enrolment-tokens", body, admin_).status, 201) << seconds;
+  }
+}
+
 TEST_F(Routing, ARefusedMethodIsToldTheOthers) {
   const Response response = send("PATCH", "/v1/tokens");
   EXPECT_EQ(response.headers,

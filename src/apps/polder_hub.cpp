@@ -16,6 +16,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "hub/api/router.h"
+#include "hub/console/console.h"
 #include "hub/http/server.h"
 #include "platform/command_line.h"
 #include "platform/process.h"
@@ -129,13 +130,17 @@ Status serve_command(const Args& args) {
   limit.a_second = static_cast<double>(args.integer("--person-rate", 20));
   limit.at_once = 10 * limit.a_second;
   Router router(home->hub(), clock, limit);
+  const Console console(console_files());
   TRY_VALUE(const std::unique_ptr<Server> server,
             Server::open({.address = listen.address,
                           .port = listen.port,
                           .certificate_file = home->certificate_file(),
                           .key_file = home->key_file(),
                           .authority_file = home->authority_file()},
-                         [&](const Request& request) { return router.answer(request); }));
+                         [&](const Request& request) {
+                           auto page = console.answer(request);
+                           return page ? std::move(*page) : router.answer(request);
+                         }));
   const std::string& host = options.hosts[0];
   TRY(print(fmt::format("polder-hub serves https://{}:{}\nauthority {}\nSHA-256   {}\n",
                         host.find(':') == host.npos ? host : "[" + host + "]", server->port(),

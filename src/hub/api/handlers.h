@@ -9,6 +9,7 @@ namespace polder::hub {
 Result<Response> get_health(const Call& call);
 Result<Response> get_openapi(const Call& call);
 
+Result<Response> show_me(const Call& call);
 Result<Response> create_person_token(const Call& call);
 Result<Response> list_person_tokens(const Call& call);
 Result<Response> revoke_person_token(const Call& call);

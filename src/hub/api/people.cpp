@@ -25,6 +25,12 @@ Result<PersonToken> add_person_token(Database& database, const NewPerson& person
   return PersonToken{std::move(token.id), std::move(token.text)};
 }
 
+Result<Response> show_me(const Call& call) {
+  TRY(call.target.only({}));
+  return document(trust::Json::Members{{"name", call.actor}, {"role", role_name(call.role)}},
+                  call.request);
+}
+
 Result<Response> create_person_token(const Call& call) {
   TRY(call.target.only({}));
   TRY_VALUE(const trust::Json json, call.json());

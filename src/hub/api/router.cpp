@@ -16,6 +16,7 @@ namespace {
 constexpr Route kRoutes[] = {
     {"GET", "/healthz", Access::kAnyone, get_health},
     {"GET", "/openapi.json", Access::kAnyone, get_openapi},
+    {"GET", "/v1/me", Access::kViewer, show_me},
     {"POST", "/v1/tokens", Access::kAdmin, create_person_token, true},
     {"GET", "/v1/tokens", Access::kAdmin, list_person_tokens},
     {"POST", "/v1/tokens/{id}/revoke", Access::kAdmin, revoke_person_token},
@@ -138,6 +139,7 @@ Result<Response> Router::serve(const Route& route, Call& call) {
       return fail(Code::kDenied, "{} has the role {}; this needs {}", person->name,
                   role_name(person->role), role_name(needed));
     call.actor = person->name;
+    call.role = person->role;
   }
   if (route.has_body && !is_json(request.content_type))
     return problem(415, fail(Code::kUnsupported, "'Content-Type: application/json' expected"),
@@ -162,7 +164,7 @@ Response Router::answer(const Request& request) {
       if (route.method == "GET") allowed += ", HEAD";
       continue;
     }
-    Call call{hub_, request, *target, std::move(*parts), {}, {}};
+    Call call{hub_, request, *target, std::move(*parts), {}, {}, {}};
     auto response = serve(route, call);
     if (response.ok()) return std::move(*response);
     if (status_of(response.error().code) >= 500)

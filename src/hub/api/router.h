@@ -34,6 +34,7 @@ struct Call {
   const Target& target;
   std::vector<std::string> parts;  // for "{...}" of the path, in their order
   std::string actor;               // who it is, for the audit log; empty for anyone
+  Role role = Role::kViewer;       // of a person
   EnrolledDevice device;           // of Access::kDevice
 
   // Errors: kInvalid.

@@ -26,6 +26,7 @@ const std::map<std::string, std::string> kNeeds = {
     {"GET /v1/audit", "viewer"},
     {"GET /v1/audit/checkpoint", "viewer"},
     {"GET /v1/audit/{id}/proof", "viewer"},
+    {"GET /v1/me", "viewer"},
     {"POST /v1/tokens", "admin"},
     {"GET /v1/tokens", "admin"},
     {"POST /v1/tokens/{id}/revoke", "admin"},
@@ -247,6 +248,11 @@ TEST_F(Routing, AnUnchangedDocumentIsNotSentAgain) {
   trust::TestSigner key(trust::Scheme::kEcdsaP256);
   enrolled(key, "cam-1");
   EXPECT_EQ(router_->answer(request).status, 200);
+}
+
+TEST_F(Routing, APersonSeesWhoTheyAre) {
+  const trust::Json anna = json(send("GET", "/v1/me", "", token(Role::kOperator)));
+  EXPECT_EQ(anna.compact(), R"({"name":"operator","role":"operator"})");
 }
 
 TEST_F(Routing, DevicesComeInPages) {

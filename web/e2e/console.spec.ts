@@ -1,0 +1,302 @@
+// What people do in the console, in a real browser against a real hub.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Page } from "@playwright/test";
+import { expect, signIn, test } from "./hub";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+// What the rules of WCAG 2.1 A and AA, as far as a program can tell, are broken by.
+async function breaches(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const run = (globalThis as any).axe.run;
+    const found = await run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+    });
+    return found.violations.map(
+      (one: any) => `${one.id}: ${one.nodes.map((node: any) => node.html).join(" | ")}`,
+    );
+  });
+}
+
+const places = ["fleet", "devices", "devices/camera-1", "enrolment", "models", "models/none",
+  "releases", "releases/none/1.0.0", "approvals", "rollouts", "rollouts/none", "audit", "people",
+  "nowhere"];
+
+test.beforeAll(async ({ hub }) => {
+  for (const name of ["camera-1", "camera-2", "camera-3"]) await hub.enrol(name);
+});
+
+test("a wrong token is told so, a right one lets in, and neither outlives the tab", async ({
+  page, hub, trusting,
+}) => {
+  await page.goto("/");
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  const field = page.getByLabel("Token", { exact: true });
+  await expect(field).toBeFocused();
+  await field.fill("secret");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("A token begins with polder-person-.")).toBeVisible();
+  await field.fill(hub.admin.replace(/.$/, (last) => (last === "0" ? "1" : "0")));
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("The hub does not know this token")).toBeVisible();
+  await expect(field).toHaveAttribute("aria-invalid", "true");
+
+  await field.fill(hub.admin);
+  await page.keyboard.press("Enter");
+  const navigation = page.getByRole("navigation", { name: "Main navigation" });
+  await expect(navigation).toContainText("admin");
+  await page.reload();
+  await expect(navigation).toBeVisible();
+  const kept = await page.evaluate(() => ({
+    session: Object.keys(sessionStorage),
+    local: JSON.stringify(localStorage),
+    cookie: document.cookie,
+  }));
+  expect(kept.session).toEqual(["polder.session"]);
+  expect(kept.local).not.toContain("polder-person");
+  expect(kept.cookie).toBe("");
+  const context = await trusting.newContext({ baseURL: hub.url });
+  const other = await context.newPage();
+  await other.goto("/");
+  await expect(other.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  await context.close();
+
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+});
+
+test("devices are listed, found by name, and revoked when that is confirmed", async ({
+  page, hub,
+}) => {
+  await hub.enrol("camera-old");
+  await signIn(page, hub.admin, "/#/devices");
+  const table = page.getByRole("table", { name: "Devices" });
+  for (const name of ["camera-1", "camera-2", "camera-3", "camera-old"])
+    await expect(table.getByRole("row", { name })).toContainText("enrolled");
+
+  await page.getByLabel("Open one by name").fill("camera-old");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { name: "camera-old", level: 1 })).toBeFocused();
+  const revoke = page.getByRole("button", { name: "Revoke", exact: true });
+  await revoke.click();
+  const dialog = page.getByRole("dialog", { name: "Revoke camera-old?" });
+  await expect(dialog).toContainText("All its certificates hold no longer");
+  // Escape asks for nothing, and the focus is back where it came from.
+  await page.keyboard.press("Escape");
+  await expect(dialog).toBeHidden();
+  await expect(revoke).toBeFocused();
+  expect((await hub.ask("GET", "/v1/devices/camera-old")).revoked).toBeNull();
+
+  await revoke.click();
+  await dialog.getByRole("button", { name: "Revoke the device" }).click();
+  await expect(page.getByText("camera-old is revoked.")).toBeVisible();
+  await expect(revoke).toBeDisabled();
+  expect((await hub.ask("GET", "/v1/devices/camera-old")).revoked).not.toBeNull();
+
+  await page.goto("/#/devices/camera-9");
+  await expect(page.getByRole("alert")).toContainText("there is no device of this name");
+});
+
+test("an enrolment token is shown once, and a device enrols by it", async ({ page, hub }) => {
+  await signIn(page, hub.admin, "/#/enrolment");
+  await page.getByLabel("Only for the device").fill("camera-new");
+  await page.getByLabel("Holds for").selectOption("1 hour");
+  await page.getByRole("button", { name: "Make a token" }).click();
+  const made = page.getByRole("region", { name: "The token" });
+  const token = (await made.locator("pre").first().textContent())!.trim();
+  expect(token).toMatch(/^polder-enrol-/);
+  await expect(made.locator("pre").last()).toContainText(`url = "${hub.url}"`);
+  await made.getByRole("button", { name: "Copy" }).first().click();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(token);
+  await hub.enrol("camera-new", token);
+  await page.goto("/#/devices/camera-new");
+  await expect(page.getByRole("main")).toContainText("enrolled");
+  await page.goto("/#/enrolment");
+  await expect(page.locator("pre")).toHaveCount(0);
+});
+
+test("who has a role sees what it may not do, and a revoked token ends the session", async ({
+  page, hub,
+}) => {
+  const viewer = await hub.token("vera", "viewer");
+  await signIn(page, viewer, "/#/devices/camera-1");
+  const revoke = page.getByRole("button", { name: "Revoke", exact: true });
+  await expect(revoke).toBeDisabled();
+  await expect(revoke).toHaveAttribute("title", "This takes the role operator; yours is viewer.");
+  await page.goto("/#/people");
+  await expect(page.getByRole("alert")).toContainText("vera has the role viewer; this needs admin");
+  const all = await hub.ask("GET", "/v1/tokens");
+  const id = all.tokens.find((one: { name: string }) => one.name === "vera").id;
+  await hub.ask("POST", `/v1/tokens/${id}/revoke`);
+  await page.goto("/#/devices");
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  await expect(page.getByRole("status")).toContainText("Your session has ended");
+});
+
+test("an admin makes and revokes the token of a person", async ({ page, hub }) => {
+  await signIn(page, hub.admin, "/#/people");
+  await page.getByLabel("Name").fill("piet");
+  await page.getByLabel("Role").selectOption("operator");
+  await page.getByRole("button", { name: "Make the token" }).click();
+  const token = (await page.locator("pre").textContent())!.trim();
+  expect(await hub.ask("GET", "/v1/me", undefined, token)).toEqual({
+    name: "piet", role: "operator",
+  });
+  await page.getByRole("button", { name: "Revoke the token of piet" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Revoke the token" }).click();
+  await expect(page.getByRole("row", { name: "piet" })).toContainText("revoked");
+  await expect(hub.ask("GET", "/v1/me", undefined, token)).rejects.toThrow("401");
+});
+
+test("by keys alone: sign in, skip to the content, open a device, revoke it", async ({
+  page, hub,
+}) => {
+  await hub.enrol("camera-keys");
+  const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim() ?? "");
+  // Tab comes past everything: it goes around once at most.
+  const tabTo = async (text: string) => {
+    for (let i = 0; i < 80; ++i) {
+      await page.keyboard.press("Tab");
+      if ((await focused()) === text) return;
+    }
+    throw new Error(`Tab does not come to '${text}'`);
+  };
+  await page.goto("/");
+  await page.keyboard.type(hub.admin);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: "Fleet" })).toBeFocused();
+  await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+  await page.keyboard.press("Tab");
+  expect(await focused()).toBe("Skip to the content");
+  await page.keyboard.press("Enter");
+  await expect(page.locator("#content")).toBeFocused();
+  expect(new URL(page.url()).hash).not.toContain("content");
+  await tabTo("Devices");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: "Devices" })).toBeFocused();
+  await expect(page.getByRole("link", { name: "camera-keys" })).toBeVisible();
+  await tabTo("camera-keys");
+  // What has the focus shows it.
+  expect(await page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle)).toBe(
+    "solid",
+  );
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: "camera-keys" })).toBeFocused();
+  await expect(page.getByRole("button", { name: "Revoke", exact: true })).toBeEnabled();
+  await tabTo("Revoke");
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toBeVisible();
+  // The focus stays in the dialog.
+  for (let i = 0; i < 6; ++i) {
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate(() =>
+      document.activeElement === document.body || !!document.activeElement!.closest("dialog"),
+    )).toBe(true);
+  }
+  await tabTo("Revoke the device");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("camera-keys is revoked.")).toBeVisible();
+});
+
+test("light and dark: as the system, or as chosen", async ({ page, hub }) => {
+  await page.emulateMedia({ colorScheme: "dark" });
+  await signIn(page, hub.admin);
+  const ground = () =>
+    page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  expect(await ground()).toBe("rgb(14, 20, 24)");
+  await page.getByLabel("Theme").selectOption("Light");
+  expect(await ground()).toBe("rgb(243, 245, 246)");
+  await page.reload();
+  expect(await ground()).toBe("rgb(243, 245, 246)");
+  await page.getByLabel("Theme").selectOption("As the system");
+  expect(await ground()).toBe("rgb(14, 20, 24)");
+  await page.emulateMedia({ colorScheme: "light" });
+  await expect.poll(ground).toBe("rgb(243, 245, 246)");
+});
+
+test("in Dutch", async ({ page, hub }) => {
+  await signIn(page, hub.admin, "/#/devices");
+  await page.getByLabel("Language").selectOption("Nederlands");
+  await expect(page.getByRole("heading", { level: 1, name: "Apparaten" })).toBeVisible();
+  await expect(page.locator("html")).toHaveAttribute("lang", "nl");
+  await expect(page).toHaveTitle("Apparaten · Polder");
+  await page.getByRole("link", { name: "camera-1" }).click();
+  await page.getByRole("button", { name: "Intrekken" }).click();
+  await expect(page.getByRole("dialog", { name: "camera-1 intrekken?" })).toBeVisible();
+  await page.getByRole("button", { name: "Annuleren" }).click();
+  await page.reload();
+  await expect(page.getByRole("navigation", { name: "Hoofdnavigatie" })).toBeVisible();
+});
+
+test("every page is there, or says which address this hub has not", async ({ page, hub }) => {
+  await signIn(page, hub.admin);
+  const paths: string[] = Object.keys((await hub.ask("GET", "/openapi.json")).paths);
+  const needs: Record<string, string> = {
+    fleet: "/v1/fleet", models: "/v1/models", releases: "/v1/releases",
+    approvals: "/v1/approvals", rollouts: "/v1/rollouts", audit: "/v1/audit",
+  };
+  for (const [place, path] of Object.entries(needs)) {
+    await page.goto(`/#/${place}`);
+    await expect(page.getByText("Loading")).toHaveCount(0);
+    const text = `This hub does not have GET ${path}.`;
+    await expect(page.getByText(text)).toHaveCount(paths.includes(path) ? 0 : 1);
+  }
+});
+
+test("breaks no rule of accessibility, in light, in dark, on a small screen", async ({
+  page, hub,
+}) => {
+  await page.goto("/");
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  expect(await breaches(page)).toEqual([]);
+  await signIn(page, hub.admin);
+  for (const theme of ["Light", "Dark"]) {
+    await page.getByLabel("Theme").selectOption(theme);
+    for (const place of places) {
+      await page.goto(`/#/${place}`);
+      await expect(page.getByText("Loading")).toHaveCount(0);
+      expect(await breaches(page), `${place}, ${theme}`).toEqual([]);
+    }
+  }
+  await page.goto("/#/devices/camera-1");
+  await page.getByRole("button", { name: "Revoke", exact: true }).click();
+  expect(await breaches(page), "a dialog").toEqual([]);
+  await page.keyboard.press("Escape");
+
+  await page.setViewportSize({ width: 360, height: 720 });
+  for (const place of ["fleet", "devices", "devices/camera-1", "people"]) {
+    await page.goto(`/#/${place}`);
+    await expect(page.getByText("Loading")).toHaveCount(0);
+    expect(await breaches(page), `${place}, small`).toEqual([]);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(wide, `${place} is as wide as the screen`).toBeLessThanOrEqual(360);
+  }
+  await page.getByRole("button", { name: "Menu" }).click();
+  await page.getByRole("link", { name: "Devices" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Devices" })).toBeVisible();
+});
+
+test("what the hub allows a page is strict", async ({ page, hub, wrong }) => {
+  const response = await page.goto("/");
+  const policy = response!.headers()["content-security-policy"]!;
+  expect(policy).toContain("script-src 'self'");
+  expect(policy).not.toContain("unsafe");
+  // A script that somebody brings into the page does not run.
+  const ran = await page.evaluate(async () => {
+    const script = document.createElement("script");
+    script.textContent = "globalThis.broughtIn = true";
+    const refused = new Promise((resolve) =>
+      document.addEventListener("securitypolicyviolation", () => resolve(true), { once: true }),
+    );
+    document.body.append(script);
+    await refused;
+    return "broughtIn" in globalThis;
+  });
+  expect(ran).toBe(false);
+  expect(wrong.splice(0).join()).toContain("Content Security Policy");
+  expect(hub.url).toMatch(/^https:/);
+});

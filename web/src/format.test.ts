@@ -1,0 +1,50 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { ago, bytes, count, milliseconds, number, percent, short } from "./format";
+import { language } from "./settings";
+
+afterEach(() => language.set("en"));
+
+describe("numbers", () => {
+  it("have three digits that tell something", () => {
+    expect(number(0.012345)).toBe("0.0123");
+    expect(number(12.345)).toBe("12.3");
+    expect(number(1234.5)).toBe("1,235");
+    expect(number(Number.POSITIVE_INFINITY)).toBe("–");
+  });
+  it("are written as the language has it", () => {
+    expect(count(12345)).toBe("12,345");
+    language.set("nl");
+    expect(count(12345)).toBe("12.345");
+    expect(number(0.5)).toBe("0,5");
+  });
+  it("have units", () => {
+    expect(milliseconds(12)).toBe("12 ms");
+    expect(milliseconds(1500)).toBe("1.5 s");
+    expect(bytes(1536)).toBe("1.5 KiB");
+    expect(bytes(5)).toBe("5 B");
+    expect(percent(1, 8)).toBe("12.5%");
+    expect(percent(1, 0)).toBe("–");
+  });
+});
+
+describe("times", () => {
+  const now = Date.parse("2026-11-28T12:00:00Z");
+  it("are told from now", () => {
+    expect(ago("2026-11-28T11:59:30Z", now)).toBe("just now");
+    expect(ago("2026-11-28T11:57:00Z", now)).toBe("3 minutes ago");
+    expect(ago("2026-11-28T09:00:00Z", now)).toBe("3 hours ago");
+    expect(ago("2026-11-30T12:00:00Z", now)).toBe("in 2 days");
+    language.set("nl");
+    expect(ago("2026-11-28T11:57:00Z", now)).toBe("3 minuten geleden");
+  });
+  it("that are none are shown as they came", () => {
+    expect(ago("soon", now)).toBe("soon");
+  });
+});
+
+describe("hashes", () => {
+  it("are cut", () => {
+    expect(short("0123456789abcdef0123")).toBe("0123456789ab…");
+    expect(short("0123")).toBe("0123");
+  });
+});

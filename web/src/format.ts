@@ -1,0 +1,72 @@
+// Numbers and times for people, in the language that was chosen.
+import { language } from "./settings";
+import { t } from "./i18n";
+
+const locale = () => (language.get() === "nl" ? "nl-NL" : "en-GB");
+
+export function count(n: number): string {
+  return new Intl.NumberFormat(locale()).format(n);
+}
+
+// Three digits that tell something: 0.0123, 1.23, 12.3, 1,234.
+export function number(n: number): string {
+  if (!Number.isFinite(n)) return "–";
+  const digits = Math.abs(n) >= 1000 ? 0 : undefined;
+  return new Intl.NumberFormat(locale(), {
+    maximumSignificantDigits: digits === 0 ? undefined : 3,
+    maximumFractionDigits: digits,
+  }).format(n);
+}
+
+export function percent(part: number, whole: number): string {
+  if (whole <= 0) return "–";
+  return new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: 1 }).format(
+    part / whole,
+  );
+}
+
+export function milliseconds(ms: number): string {
+  return ms >= 1000 ? `${number(ms / 1000)} s` : `${number(ms)} ms`;
+}
+
+export function dateTime(text: string): string {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime())) return text;
+  const style = { dateStyle: "medium", timeStyle: "short" } as const;
+  return new Intl.DateTimeFormat(locale(), style).format(time);
+}
+
+const steps: [Intl.RelativeTimeFormatUnit, number][] = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+];
+
+// "3 minutes ago", "in 89 days".
+export function ago(text: string, nowMs: number): string {
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) return text;
+  const seconds = Math.round((time - nowMs) / 1000);
+  for (const [unit, size] of steps)
+    if (Math.abs(seconds) >= size)
+      return new Intl.RelativeTimeFormat(locale(), { numeric: "auto" }).format(
+        Math.trunc(seconds / size),
+        unit,
+      );
+  return t("time.now");
+}
+
+export function bytes(n: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let i = 0;
+  while (n >= 1024 && i < units.length - 1) {
+    n /= 1024;
+    i += 1;
+  }
+  return `${number(n)} ${units[i]}`;
+}
+
+// Enough of a SHA-256 to tell it from others by eye.
+export function short(hash: string): string {
+  return hash.length > 16 ? `${hash.slice(0, 12)}…` : hash;
+}

@@ -1,0 +1,138 @@
+// Latency, drift and frames of a device's unit over time.
+import { useEffect, useState } from "preact/hooks";
+import { address, part } from "../api";
+import { useData } from "../data";
+import { t } from "../i18n";
+import type { Metrics, Window } from "../types";
+import { Chart, type Series } from "../ui/chart";
+import { Card, Empty, Show } from "../ui/parts";
+
+const ranges = [1, 6, 24, 7 * 24, 30 * 24]; // hours
+const steadyMs = 60_000; // the address stays the same for so long, and so does what is kept of it
+
+// The same names in all windows, each with its values; null where a window has none.
+export function seriesOf(
+  windows: Window[],
+  of: (one: Window) => { name: string; value: number | null }[],
+): Map<string, (number | null)[]> {
+  const all = new Map<string, (number | null)[]>();
+  windows.forEach((one, i) => {
+    for (const { name, value } of of(one)) {
+      const values = all.get(name) ?? new Array<number | null>(windows.length).fill(null);
+      values[i] = value;
+      all.set(name, values);
+    }
+  });
+  return all;
+}
+
+export function DeviceCharts(props: { id: string; units: string[] }) {
+  const [hours, setHours] = useState(6);
+  const [unit, setUnit] = useState("");
+  const [now, setNow] = useState(Math.floor(Date.now() / steadyMs) * steadyMs);
+  useEffect(() => {
+    const timer = setInterval(
+      () => setNow(Math.floor(Date.now() / steadyMs) * steadyMs),
+      steadyMs,
+    );
+    return () => clearInterval(timer);
+  }, []);
+  const from = new Date(now - hours * 3_600_000).toISOString().replace(/\.\d+/, "");
+  const shown = unit || (props.units[0] ?? "");
+  const metrics = useData<Metrics>(
+    address(`/v1/devices/${part(props.id)}/metrics`, { unit: shown, from }),
+  );
+  return (
+    <Card
+      title={t("device.charts")}
+      actions={
+        <div class="row">
+          {props.units.length > 1 && (
+            <label>
+              <span class="unseen">{t("device.unit")}</span>
+              <select value={shown} onChange={(event) => setUnit(event.currentTarget.value)}>
+                {props.units.map((one) => (
+                  <option key={one}>{one}</option>
+                ))}
+              </select>
+            </label>
+          )}
+          <label>
+            <span class="unseen">{t("device.charts.range")}</span>
+            <select
+              value={String(hours)}
+              onChange={(event) => setHours(Number(event.currentTarget.value))}
+            >
+              {ranges.map((one) => (
+                <option key={one} value={String(one)}>
+                  {one < 48
+                    ? t("device.charts.hours", { n: one })
+                    : t("device.charts.days", { n: one / 24 })}
+                </option>
+              ))}
+            </select>
+          </label>
+        </div>
+      }
+    >
+      <Show data={metrics.data} problem={metrics.problem}>
+        {(data) =>
+          data.windows.length === 0 ? (
+            <Empty>{t("device.charts.none")}</Empty>
+          ) : (
+            <Charts windows={data.windows} />
+          )
+        }
+      </Show>
+    </Card>
+  );
+}
+
+function Charts(props: { windows: Window[] }) {
+  const windows = [...props.windows].sort((a, b) => a.time.localeCompare(b.time));
+  const times = windows.map((one) => Date.parse(one.time) / 1000);
+  const p50 = seriesOf(windows, (one) =>
+    (one.stages ?? []).map((stage) => ({ name: stage.name, value: stage.p50_ms })),
+  );
+  const p99 = seriesOf(windows, (one) =>
+    (one.stages ?? []).map((stage) => ({ name: stage.name, value: stage.p99_ms })),
+  );
+  const psi = seriesOf(windows, (one) =>
+    (one.signals ?? []).map((signal) => ({ name: signal.name, value: signal.psi })),
+  );
+  const drift: Series[] = [...psi]
+    .filter(([, values]) => values.some((value) => value !== null))
+    .map(([label, values]) => ({ label, values }));
+  const rate = windows.map((one) =>
+    one.window_ms > 0 ? (one.frames * 60_000) / one.window_ms : null,
+  );
+  return (
+    <div class="charts">
+      {[...p50].map(([stage, values]) => (
+        <Chart
+          key={stage}
+          title={t("device.latency", { stage })}
+          times={times}
+          unit="ms"
+          series={[
+            { label: "p50", values },
+            { label: "p99", values: p99.get(stage) ?? [], dashed: true },
+          ]}
+        />
+      ))}
+      {drift.length > 0 && (
+        <Chart
+          title={t("device.drift")}
+          times={times}
+          series={drift}
+          lines={[{ at: 0.25, label: "0.25", bad: true }]}
+        />
+      )}
+      <Chart
+        title={t("device.rate")}
+        times={times}
+        series={[{ label: t("device.frames"), values: rate }]}
+      />
+    </div>
+  );
+}

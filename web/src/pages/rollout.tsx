@@ -1,0 +1,388 @@
+// One rollout, live: its stages, what its gate knows, what people can do.
+import { useState } from "preact/hooks";
+import { address, ask, part } from "../api";
+import { useAct, useData } from "../data";
+import { count } from "../format";
+import { t, word } from "../i18n";
+import { link } from "../route";
+import type { Looks, Measure, Rollout, RolloutDevicesPage, Stage } from "../types";
+import { Evidence, Ratio } from "../ui/bars";
+import { Chart } from "../ui/chart";
+import { Confirm } from "../ui/dialog";
+import { Badge, Button, Card, Empty, Field, Notice, Page, Show, Time, type Tone }
+  from "../ui/parts";
+import { cursorOf, Table } from "../ui/table";
+import { DeviceLink, Phase, ReleaseLink } from "./common";
+
+const everyMs = 3_000;
+// A gate's, where its stage says nothing else (src/hub/gate.h).
+const usual = { abort_at: 40, promote_at: 20, margin: 1.25 };
+const verdictTones: Record<string, Tone> = { hold: "info", promote: "good", abort: "bad" };
+
+type Order = "pause" | "resume" | "abort";
+
+export function RolloutPage(props: { id: string }) {
+  const path = `/v1/rollouts/${part(props.id)}`;
+  const rollout = useData<Rollout>(path, everyMs);
+  const looks = useData<Looks>(`${path}/looks`, everyMs);
+  const [order, setOrder] = useState<Order | "">("");
+  const { data } = rollout;
+  const over = data?.phase === "done" || data?.phase === "aborted";
+  const orders: Order[] = data?.phase === "paused" ? ["resume", "abort"] : ["pause", "abort"];
+  return (
+    <Page
+      title={data ? `${data.model} ${data.version}` : props.id}
+      kicker={<a href={link(["rollouts"])}>{t("rollouts.title")}</a>}
+      actions={
+        data && (
+          <>
+            <Phase value={data.phase} />
+            {!over &&
+              orders.map((one) => (
+                <Button
+                  key={one}
+                  kind={one === "abort" ? "danger" : "plain"}
+                  needs="operator"
+                  onClick={() => setOrder(one)}
+                >
+                  {t(`rollout.${one}`)}
+                </Button>
+              ))}
+          </>
+        )
+      }
+    >
+      <Show data={data} problem={rollout.problem}>
+        {(one) => (
+          <>
+            {one.reason && (
+              <Notice tone={one.phase === "aborted" ? "bad" : "warn"}>{one.reason}</Notice>
+            )}
+            <p class="intro">
+              <ReleaseLink model={one.model} version={one.version} />{" "}
+              {one.query && <code>{one.query}</code>}{" "}
+              <span class="quiet">
+                <Time value={one.created} /> {one.created_by}
+              </span>
+            </p>
+            <Stages rollout={one} />
+            <ul class="figures">
+              {(["matching", "wanted", "running", "failed"] as const).map((name) => (
+                <li key={name}>
+                  <span class="figure-name">{t(`rollout.devices.${name}`)}</span>
+                  <span class={name === "failed" && one.devices?.failed ? "figure bad" : "figure"}>
+                    {one.devices?.[name] === undefined ? "–" : count(one.devices[name])}
+                  </span>
+                </li>
+              ))}
+            </ul>
+            <Gate rollout={one} />
+            <Card title={t("rollout.looks")}>
+              <Show data={looks.data} problem={looks.problem}>
+                {(all) => <LooksChart looks={all} rollout={one} />}
+              </Show>
+            </Card>
+            <div class="columns">
+              <Card title={t("rollout.history")}>
+                <History rollout={one} />
+              </Card>
+              <Card title={t("rollout.devices.list")}>
+                <RolloutDevices path={path} />
+              </Card>
+            </div>
+          </>
+        )}
+      </Show>
+      {order && (
+        <GiveOrder
+          path={path}
+          order={order}
+          onClose={() => setOrder("")}
+          onDone={() => {
+            setOrder("");
+            rollout.again();
+          }}
+        />
+      )}
+    </Page>
+  );
+}
+
+function rulesOf(rollout: Rollout): typeof usual {
+  const stage: Stage = rollout.stages?.[rollout.stage] ?? {};
+  return {
+    abort_at: stage.abort_at ?? usual.abort_at,
+    promote_at: stage.promote_at ?? usual.promote_at,
+    margin: stage.margin ?? usual.margin,
+  };
+}
+
+function stateOf(rollout: Rollout, i: number): "done" | "now" | "ahead" | "stopped" {
+  if (rollout.phase === "done" || i < rollout.stage) return "done";
+  if (i > rollout.stage) return "ahead";
+  return rollout.phase === "aborted" ? "stopped" : "now";
+}
+
+function nameOf(stage: Stage): string {
+  if (stage.text) return stage.text;
+  const size = stage.percent ? `${stage.percent}%` : String(stage.devices ?? "");
+  return stage.shadow ? `${t("rollout.stage.shadow")} ${size}` : size;
+}
+
+function Stages(props: { rollout: Rollout }) {
+  const { rollout } = props;
+  if (!rollout.stages?.length) return null;
+  return (
+    <ol class="stages" aria-label={t("rollout.stages")}>
+      {rollout.stages.map((stage, i) => {
+        const state = stateOf(rollout, i);
+        return (
+          <li key={i} class={state} aria-current={state === "now" ? "step" : undefined}>
+            <b>{nameOf(stage)}</b>
+            <span>{t(`rollout.stage.${state}`)}</span>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+function Gate(props: { rollout: Rollout }) {
+  const { gate } = props.rollout;
+  const rules = rulesOf(props.rollout);
+  if (!gate)
+    return (
+      <Card title={t("rollout.gate")}>
+        <Empty>{t("rollout.gate.none")}</Empty>
+      </Card>
+    );
+  const measures = gate.measures ?? [];
+  return (
+    <Card
+      title={t("rollout.gate")}
+      actions={
+        <Badge tone={verdictTones[gate.verdict] ?? "quiet"}>
+          {word("verdict", gate.verdict)}
+        </Badge>
+      }
+    >
+      {gate.reasons && gate.reasons.length > 0 && (
+        <ul class="reasons">
+          {gate.reasons.map((reason) => (
+            <li key={reason}>{reason}</li>
+          ))}
+        </ul>
+      )}
+      {measures.length === 0 ? (
+        <Empty>{t("rollout.measures.none")}</Empty>
+      ) : (
+        <Measures measures={measures} rules={rules} />
+      )}
+    </Card>
+  );
+}
+
+function Measures(props: { measures: Measure[]; rules: typeof usual }) {
+  const { rules } = props;
+  return (
+    <Table
+      caption={t("rollout.measures")}
+      rows={props.measures}
+      keyOf={(one) => one.name}
+      columns={[
+        {
+          head: t("rollout.measure"),
+          cell: (one) => (
+            <>
+              <b>{one.name}</b>
+              {one.than && (
+                <>
+                  <br />
+                  <small class="quiet">{t("rollout.than", { than: one.than })}</small>
+                </>
+              )}
+            </>
+          ),
+          shrink: true,
+        },
+        {
+          head: t("rollout.ratio"),
+          cell: (one) => (
+            <Ratio ratio={one.ratio} low={one.low} high={one.high} margin={rules.margin} />
+          ),
+        },
+        {
+          head: (
+            <>
+              {t("rollout.worse")}
+              <small>{t("rollout.worse.hint", { at: rules.abort_at })}</small>
+            </>
+          ),
+          cell: (one) => <Evidence value={one.worse} at={rules.abort_at} tone="bad" />,
+        },
+        {
+          head: (
+            <>
+              {t("rollout.acceptable")}
+              <small>{t("rollout.acceptable.hint", { at: rules.promote_at })}</small>
+            </>
+          ),
+          cell: (one) => <Evidence value={one.acceptable} at={rules.promote_at} tone="good" />,
+        },
+        {
+          head: t("rollout.trials"),
+          cell: (one) =>
+            t("rollout.trials.text", {
+              canary: count(one.canary_trials ?? 0),
+              control: count(one.control_trials ?? 0),
+            }),
+          shrink: true,
+        },
+      ]}
+    />
+  );
+}
+
+function LooksChart(props: { looks: Looks; rollout: Rollout }) {
+  const { looks } = props.looks;
+  const names = [...new Set(looks.flatMap((look) => look.measures.map((one) => one.name)))];
+  if (names.length === 0) return <Empty>{t("rollout.looks.none")}</Empty>;
+  const rules = rulesOf(props.rollout);
+  const of = (name: string, pick: (one: Measure) => number) =>
+    looks.map((look) => {
+      const found = look.measures.find((one) => one.name === name);
+      return found ? Math.max(0.01, pick(found)) : null; // the scale has no 0
+    });
+  const times = looks.map((look) => Date.parse(look.time) / 1000);
+  return (
+    <div class="charts">
+      <Chart
+        title={t("rollout.worse")}
+        times={times}
+        logarithmic
+        series={names.map((name) => ({ label: name, values: of(name, (one) => one.worse) }))}
+        lines={[{ at: rules.abort_at, label: t("verdict.abort"), bad: true }]}
+      />
+      <Chart
+        title={t("rollout.acceptable")}
+        times={times}
+        logarithmic
+        series={names.map((name) => ({ label: name, values: of(name, (one) => one.acceptable) }))}
+        lines={[{ at: rules.promote_at, label: t("verdict.promote") }]}
+      />
+    </div>
+  );
+}
+
+function History(props: { rollout: Rollout }) {
+  const rows = [...(props.rollout.history ?? [])].reverse();
+  if (rows.length === 0) return <Empty>{t("rollout.history.none")}</Empty>;
+  return (
+    <Table
+      caption={t("rollout.history")}
+      rows={rows}
+      keyOf={(_, i) => String(rows.length - i)}
+      columns={[
+        { head: t("common.time"), cell: (one) => <Time value={one.time} />, shrink: true },
+        {
+          head: t("rollout.history.what"),
+          cell: (one) => <span class="prose">{one.what}</span>,
+        },
+        { head: t("rollout.history.actor"), cell: (one) => one.actor || "–", shrink: true },
+      ]}
+    />
+  );
+}
+
+function RolloutDevices(props: { path: string }) {
+  const [after, setAfter] = useState("");
+  const page = useData<RolloutDevicesPage>(
+    address(`${props.path}/devices`, { limit: 20, after }),
+    10_000,
+  );
+  const next = cursorOf(page.data?.next, "after");
+  return (
+    <Show data={page.data} problem={page.problem}>
+      {(data) =>
+        data.devices.length === 0 ? (
+          <Empty>{t("rollout.devices.none")}</Empty>
+        ) : (
+          <>
+            <Table
+              caption={t("rollout.devices.list")}
+              rows={data.devices}
+              keyOf={(one) => one.device}
+              columns={[
+                {
+                  head: t("devices.id"),
+                  cell: (one) => <DeviceLink id={one.device} />,
+                  shrink: true,
+                },
+                { head: t("rollout.device.wanted"), cell: (one) => word("wanted", one.wanted) },
+                {
+                  head: t("rollout.device.running"),
+                  cell: (one) => (one.running ? String(one.running) : "–"),
+                },
+                {
+                  head: t("rollout.device.failure"),
+                  cell: (one) =>
+                    one.failure ? <Badge tone="bad">{one.failure}</Badge> : "–",
+                },
+              ]}
+            />
+            <div class="pager">
+              {after && <Button onClick={() => setAfter("")}>{t("common.first")}</Button>}
+              {next && <Button onClick={() => setAfter(next)}>{t("common.next")}</Button>}
+            </div>
+          </>
+        )
+      }
+    </Show>
+  );
+}
+
+function GiveOrder(props: {
+  path: string;
+  order: Order;
+  onClose: () => void;
+  onDone: () => void;
+}) {
+  const { order } = props;
+  const [reason, setReason] = useState("");
+  const [error, setError] = useState("");
+  const { busy, problem, act } = useAct();
+  const give = async () => {
+    if (order !== "resume" && reason.trim() === "") {
+      setError(t("rollout.reason.needed"));
+      return;
+    }
+    const body = order === "resume" ? undefined : { reason: reason.trim() };
+    if (await act(async () => void (await ask("POST", `${props.path}/${order}`, body))))
+      props.onDone();
+  };
+  return (
+    <Confirm
+      title={t(`rollout.${order}.title`)}
+      text={t(`rollout.${order}.text`)}
+      confirm={t(`rollout.${order}`)}
+      danger={order === "abort"}
+      busy={busy}
+      problem={problem}
+      onConfirm={() => void give()}
+      onClose={props.onClose}
+    >
+      {order !== "resume" && (
+        <Field label={t("common.reason")} error={error}>
+          {(ids) => (
+            <input
+              {...ids}
+              value={reason}
+              maxLength={200}
+              onInput={(event) => setReason(event.currentTarget.value)}
+            />
+          )}
+        </Field>
+      )}
+    </Confirm>
+  );
+}

@@ -1,0 +1,226 @@
+// Documents of the hub's API, as src/hub/openapi.json describes them. What a hub may leave out is
+// optional here.
+import type { Role } from "./session";
+
+export type Time = string; // "2026-11-28T18:41:40Z"
+
+export interface Me {
+  name: string;
+  role: Role;
+}
+
+export interface Unit {
+  name: string;
+  model?: string | null;
+  version?: string | null;
+  manifest?: string | null;
+  health: string;
+  frames?: number;
+  crashes?: number;
+  reported?: Time | null;
+}
+
+export interface Alarm {
+  time: Time;
+  what: string;
+  device?: string;
+  unit?: string | null;
+  model?: string | null;
+  version?: string | null;
+  text?: string | null;
+}
+
+export interface Device {
+  id: string;
+  key: string;
+  enrolled: Time;
+  revoked: Time | null;
+  duplicate: Time | null;
+  certificate_until: Time | null;
+  seen?: Time | null;
+  program?: string | null;
+  tags?: Record<string, string>;
+  units?: Unit[];
+  alarms?: Alarm[];
+}
+
+export interface DevicesPage {
+  devices: Device[];
+  next?: string;
+}
+
+export interface Window {
+  time: Time;
+  window_ms: number;
+  model?: string | null;
+  version?: string | null;
+  frames: number;
+  errors?: number;
+  crashes?: number;
+  stages?: { name: string; packets: number; p50_ms: number | null; p99_ms: number | null }[];
+  signals?: { name: string; psi: number | null; mean: number | null }[];
+  classes?: { name: string; count: number }[];
+}
+
+export interface Metrics {
+  windows: Window[];
+}
+
+export interface Fleet {
+  devices: number;
+  seen_lately?: number;
+  by_version?: { model: string; version: string; devices: number }[];
+  by_health?: Record<string, number>;
+  alarms?: Alarm[];
+}
+
+export interface Token {
+  id: string;
+  name: string;
+  role: Role;
+  created: Time;
+  expires: Time | null;
+  revoked: Time | null;
+}
+
+export interface NewToken {
+  id: string;
+  name: string;
+  role: Role;
+  token: string;
+}
+
+export interface EnrolmentToken {
+  id: string;
+  token: string;
+  expires: Time;
+  device?: string;
+}
+
+export interface Model {
+  name: string;
+  versions?: (string | { version: string })[];
+  aliases?: Record<string, string>;
+}
+
+export interface ModelsPage {
+  models: Model[];
+  next?: string;
+}
+
+export interface Release {
+  model: string;
+  version: string;
+  manifest: string;
+  state: string; // "waiting", "published"
+  added?: Time | null;
+  added_by?: string | null;
+  approved_by?: string | null;
+  artifacts?: Record<string, unknown>[];
+  license?: unknown;
+  model_card?: Record<string, unknown> | null;
+  lineage?: Record<string, unknown> | null;
+  signatures?: { role: string; key: string }[];
+}
+
+export interface ReleasesPage {
+  releases: Release[];
+  next?: string;
+}
+
+export interface Approval {
+  id: string | number;
+  kind: string; // "publication", "alias"
+  what: unknown;
+  asked_by: string;
+  asked: Time;
+  state: string; // "open", "approved", "rejected"
+  decided_by?: string | null;
+  decided?: Time | null;
+}
+
+export interface ApprovalsPage {
+  approvals: Approval[];
+  next?: string;
+}
+
+export interface Measure {
+  name: string;
+  ratio: number;
+  low: number;
+  high: number;
+  worse: number; // e-values
+  acceptable: number;
+  than?: string;
+  canary_trials?: number;
+  control_trials?: number;
+}
+
+export interface Stage {
+  text?: string;
+  shadow?: boolean;
+  devices?: number | null;
+  percent?: number | null;
+  abort_at?: number;
+  promote_at?: number;
+  margin?: number;
+}
+
+export interface Rollout {
+  id: string;
+  model: string;
+  version: string;
+  other_version?: string | null;
+  query?: string | null;
+  phase: string; // "running", "paused", "aborted", "done"
+  reason?: string | null;
+  stage: number;
+  stages?: Stage[];
+  created?: Time | null;
+  created_by?: string | null;
+  ended?: Time | null;
+  devices?: { matching?: number; wanted?: number; running?: number; failed?: number };
+  gate?: { verdict: string; reasons?: string[]; measures?: Measure[] } | null;
+  history?: { time: Time; stage: number; what: string; actor?: string | null }[];
+}
+
+export interface RolloutsPage {
+  rollouts: Rollout[];
+  next?: string;
+}
+
+export interface Looks {
+  looks: { time: Time; stage: number; measures: Measure[] }[];
+}
+
+export interface RolloutDevicesPage {
+  devices: {
+    device: string;
+    wanted: string; // "old", "shadow", "new"
+    running?: string | boolean | null;
+    failure?: string | null;
+  }[];
+  next?: string;
+}
+
+export interface AuditEntry {
+  sequence: number;
+  time: Time;
+  actor: string;
+  act: string;
+  object: string;
+  details?: Record<string, unknown>;
+  line: string;
+}
+
+export interface AuditPage {
+  log: string;
+  entries: AuditEntry[];
+  next?: string;
+}
+
+export interface SignedCheckpoint {
+  log: string;
+  key: string; // in PEM
+  checkpoint: string; // the signed note
+}

@@ -1,0 +1,145 @@
+// A chart over time, drawn by uPlot in the page's colours, with the same numbers as a table.
+import { useEffect, useId, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { number, dateTime } from "../format";
+import { t } from "../i18n";
+import { colours } from "../settings";
+import { useStore } from "../store";
+import { Table } from "./table";
+
+export interface Series {
+  label: string;
+  values: (number | null)[];
+  dashed?: boolean;
+}
+
+const height = 180;
+const palette = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5"];
+const maxTableRows = 200;
+
+function colourOf(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function timeText(seconds: number): string {
+  return dateTime(new Date(seconds * 1000).toISOString());
+}
+
+export function Chart(props: {
+  title: string;
+  times: number[]; // seconds since 1970, rising
+  series: Series[];
+  unit?: string;
+  logarithmic?: boolean;
+  lines?: { at: number; label: string; bad?: boolean }[]; // thresholds
+}) {
+  const id = useId();
+  const place = useRef<HTMLDivElement>(null);
+  const turn = useStore(colours);
+  const { title, times, series, unit, logarithmic, lines } = props;
+
+  useEffect(() => {
+    const parent = place.current;
+    if (!parent) return;
+    const text = colourOf("--muted");
+    const grid = { stroke: colourOf("--line"), width: 1 };
+    const axis = { stroke: text, grid, ticks: grid, font: "11px 'Inter Variable', sans-serif" };
+    const show = (_: uPlot, value: number | null) =>
+      value === null ? "–" : `${number(value)}${unit ? ` ${unit}` : ""}`;
+    const chart = new uPlot(
+      {
+        width: parent.clientWidth || 600,
+        height,
+        cursor: { y: false, points: { size: 6 } },
+        legend: { live: true },
+        scales: {
+          y: logarithmic
+            ? { distr: 3, log: 10 }
+            : { range: (_u, _min, max) => [0, Math.max(max * 1.1, 1e-9)] },
+        },
+        axes: [
+          { ...axis, space: 70 },
+          {
+            ...axis,
+            size: 56,
+            values: (_u, ticks) => ticks.map((v) => (v === null ? "" : number(v))),
+          },
+        ],
+        series: [
+          { value: (_u, value) => (value === null ? "–" : timeText(value)) },
+          ...series.map((one, i) => ({
+            label: one.label,
+            stroke: colourOf(palette[i % palette.length]!),
+            width: 1.75,
+            dash: one.dashed ? [5, 4] : undefined,
+            points: { show: times.length < 3 },
+            value: show,
+          })),
+        ],
+        hooks: {
+          draw: [
+            (u) => {
+              for (const one of lines ?? []) {
+                const y = u.valToPos(one.at, "y", true);
+                if (y < u.bbox.top || y > u.bbox.top + u.bbox.height) continue;
+                u.ctx.save();
+                u.ctx.strokeStyle = colourOf(one.bad ? "--bad" : "--good");
+                u.ctx.setLineDash([3, 3]);
+                u.ctx.beginPath();
+                u.ctx.moveTo(u.bbox.left, y);
+                u.ctx.lineTo(u.bbox.left + u.bbox.width, y);
+                u.ctx.stroke();
+                u.ctx.fillStyle = u.ctx.strokeStyle;
+                u.ctx.textAlign = "right";
+                u.ctx.fillText(one.label, u.bbox.left + u.bbox.width - 4, y - 4);
+                u.ctx.restore();
+              }
+            },
+          ],
+        },
+      },
+      [times, ...series.map((one) => one.values)],
+      parent,
+    );
+    const watch = new ResizeObserver(() =>
+      chart.setSize({ width: parent.clientWidth || 600, height }),
+    );
+    watch.observe(parent);
+    return () => {
+      watch.disconnect();
+      chart.destroy();
+    };
+    // The rest is what these are made of.
+  }, [turn, JSON.stringify([times, series, lines]), unit, logarithmic]);
+
+  const rows = times.map((time, i) => ({ time, i })).slice(-maxTableRows);
+  return (
+    <figure class="chart" aria-labelledby={id}>
+      <figcaption id={id}>{title}</figcaption>
+      <div ref={place} aria-hidden="true" />
+      <details>
+        <summary>{t("common.data")}</summary>
+        <Table
+          caption={title}
+          rows={rows}
+          keyOf={(row) => String(row.i)}
+          columns={[
+            {
+              head: t("common.time"),
+              cell: (row) => timeText(row.time),
+            },
+            ...series.map((one) => ({
+              head: `${one.label}${unit ? ` (${unit})` : ""}`,
+              cell: (row: { i: number }) => {
+                const value = one.values[row.i];
+                return value === null || value === undefined ? "–" : number(value);
+              },
+              align: "end" as const,
+            })),
+          ]}
+        />
+      </details>
+    </figure>
+  );
+}

@@ -151,6 +151,51 @@ test("an admin makes and revokes the token of a person", async ({ page, hub }) =
   await expect(hub.ask("GET", "/v1/me", undefined, token)).rejects.toThrow("401");
 });
 
+test("an entry of the audit log is proven in the browser, and a hub that lies is found out", async ({
+  page, hub,
+}) => {
+  await hub.enrol("camera-proven");
+  await hub.ask("POST", "/v1/devices/camera-proven/revoke");
+  await signIn(page, hub.admin, "/#/audit");
+  await page.getByLabel("What").fill("camera-proven");
+  await page.getByRole("button", { name: "Show" }).click();
+  const row = page.getByRole("row", { name: /device_revoked/ });
+  await expect(row).toHaveCount(1);
+  const check = row.getByRole("button", { name: /Check the proof of entry/ });
+  const dialog = page.getByRole("dialog", { name: /Proof of entry/ });
+  const close = dialog.getByRole("button", { name: "Close" });
+  await check.click();
+  await expect(dialog.getByText("The entry is in the log that the hub has signed.")).toBeVisible();
+  await expect(dialog).toContainText("sees the key for the first time");
+  await dialog.getByRole("button", { name: "Keep this key" }).click();
+  await expect(dialog).toContainText("It is the key that you keep in this browser.");
+  await close.click();
+
+  // Another entry in the place of this one; a proof with another hash.
+  const changes: [string, (proof: any) => void, string][] = [
+    ["an entry", (proof) => (proof.entry = proof.entry.replace("revoked", "renewed")),
+      "the proof is of another entry"],
+    ["a hash", (proof) => (proof.hashes[0] = Buffer.alloc(32).toString("base64")),
+      "do not give the root that was signed"],
+    ["the checkpoint", (proof) => (proof.checkpoint = proof.checkpoint.replace("polder", "p0lder")),
+      "no signature of"],
+  ];
+  for (const [name, change, why] of changes) {
+    await page.route("**/v1/audit/*/proof", async (route) => {
+      const proof = await hub.ask("GET", new URL(route.request().url()).pathname);
+      change(proof);
+      await route.fulfill({ json: proof });
+    });
+    await check.click();
+    await expect(dialog.getByRole("alert"), name).toContainText(why);
+    await page.unroute("**/v1/audit/*/proof");
+    await close.click();
+  }
+  await page.evaluate(() => localStorage.setItem("polder.audit-key", "0".repeat(64)));
+  await check.click();
+  await expect(dialog.getByRole("alert")).toContainText("This is not the key that you keep");
+});
+
 test("by keys alone: sign in, skip to the content, open a device, revoke it", async ({
   page, hub,
 }) => {

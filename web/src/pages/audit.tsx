@@ -1,7 +1,7 @@
 // The audit log, and the proof of each entry, checked in the browser.
 import { useEffect, useState } from "preact/hooks";
 import { address, ask, Problem } from "../api";
-import { checkProof, openCheckpoint, ProofError, hex, type Proof, type Shown }
+import { checkProof, ProofError, hex, type Proof, type Shown }
   from "../audit/proof";
 import { useData } from "../data";
 import { count } from "../format";
@@ -140,18 +140,15 @@ function Entries(props: { entries: AuditEntry[]; onCheck: (entry: AuditEntry) =>
 
 type Outcome =
   | { shown: Shown }
-  | { waiting: number } // entries that are signed
   | { wrong: string }
   | { problem: Problem };
 
 async function outcomeOf(entry: AuditEntry): Promise<Outcome> {
   try {
-    const signed = await ask<SignedCheckpoint>("GET", "/v1/audit/checkpoint");
-    const checkpoint = await openCheckpoint(signed.checkpoint, signed.key);
-    if (entry.sequence >= checkpoint.size) return { waiting: checkpoint.size };
     const proof = await ask<Proof>("GET", `/v1/audit/${entry.sequence}/proof`);
     if (proof.entry !== entry.line) return { wrong: t("audit.proof.other") };
-    return { shown: await checkProof(proof, signed.key) };
+    const { key } = await ask<SignedCheckpoint>("GET", "/v1/audit/checkpoint");
+    return { shown: await checkProof(proof, key) };
   } catch (error) {
     if (error instanceof ProofError) return { wrong: error.message };
     if (error instanceof Problem) return { problem: error };
@@ -177,9 +174,6 @@ function Check(props: { entry: AuditEntry; onClose: () => void }) {
       {outcome && "problem" in outcome && <ProblemNotice problem={outcome.problem} />}
       {outcome && "wrong" in outcome && (
         <Notice tone="bad">{t("audit.proof.bad", { why: outcome.wrong })}</Notice>
-      )}
-      {outcome && "waiting" in outcome && (
-        <Notice tone="info">{t("audit.proof.waiting", { size: count(outcome.waiting) })}</Notice>
       )}
       {outcome && "shown" in outcome && <Proven shown={outcome.shown} entry={entry} />}
       <div class="row end">

@@ -311,7 +311,6 @@ export const en = {
   "audit.proof.title": "Proof of entry {n}",
   "audit.proof.good": "The entry is in the log that the hub has signed.",
   "audit.proof.bad": "The proof does not hold: {why}",
-  "audit.proof.waiting": "This entry is not signed yet: the checkpoint covers {size} entries. Try again in a moment.",
   "audit.proof.other": "the proof is of another entry than the list shows",
   "audit.proof.leaf": "Hash of the entry",
   "audit.proof.hashes": "Hashes on the way",
@@ -325,7 +324,6 @@ export const en = {
   "audit.key.changed": "This is not the key that you keep in this browser ({known}). Somebody else may have written this log.",
   "audit.key.keep": "Keep this key",
   "audit.key.forget": "Forget the key that I keep",
-  "audit.checkpoint": "Signed: {size} entries",
 
   "people.title": "People",
   "people.intro": "Each person or script has a token with a role; each role may do what those before it may.",

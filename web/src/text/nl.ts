@@ -313,7 +313,6 @@ export const nl: Record<keyof typeof en, string> = {
   "audit.proof.title": "Bewijs van regel {n}",
   "audit.proof.good": "De regel staat in het logboek dat de hub heeft ondertekend.",
   "audit.proof.bad": "Het bewijs klopt niet: {why}",
-  "audit.proof.waiting": "Deze regel is nog niet ondertekend: het controlepunt omvat {size} regels. Probeer het zo weer.",
   "audit.proof.other": "het bewijs is van een andere regel dan de lijst toont",
   "audit.proof.leaf": "Hash van de regel",
   "audit.proof.hashes": "Hashes onderweg",
@@ -327,7 +326,6 @@ export const nl: Record<keyof typeof en, string> = {
   "audit.key.changed": "Dit is niet de sleutel die u in deze browser bewaart ({known}). Misschien heeft iemand anders dit logboek geschreven.",
   "audit.key.keep": "Deze sleutel bewaren",
   "audit.key.forget": "Bewaarde sleutel vergeten",
-  "audit.checkpoint": "Ondertekend: {size} regels",
 
   "people.title": "Personen",
   "people.intro": "Elke persoon of elk script heeft een token met een rol; elke rol mag wat die ervoor mogen.",

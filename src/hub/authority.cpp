@@ -3,6 +3,11 @@
 #include "base/fail.h"
 
 namespace polder::hub {
+namespace {
+
+constexpr std::size_t kMaxVerified = 50'000;  // about a kilobyte each
+
+}  // namespace
 
 Result<std::string> Authority::issue(const trust::PublicKey& key, std::string_view device,
                                      std::int64_t now_s) {
@@ -14,8 +19,21 @@ Result<std::string> Authority::issue(const trust::PublicKey& key, std::string_vi
                                    .until_s = now_s + kDeviceCertificateS});
 }
 
-Status Authority::check(std::string_view certificate_pem, std::int64_t now_s) const {
-  return trust::check_certificate(certificate_pem, pem_, trust::CertificateUse::kClient, now_s);
+Result<trust::CertificateFacts> Authority::check(std::string_view certificate_pem,
+                                                 std::int64_t now_s) {
+  const trust::Sha256 digest = trust::sha256(certificate_pem);
+  {
+    const std::lock_guard lock(verified_mutex_);
+    const auto found = verified_.find(digest);
+    if (found != verified_.end() && found->second.from_s <= now_s && now_s < found->second.until_s)
+      return found->second;
+  }
+  TRY(trust::check_certificate(certificate_pem, pem_, trust::CertificateUse::kClient, now_s));
+  TRY_VALUE(trust::CertificateFacts facts, trust::read_certificate(certificate_pem));
+  const std::lock_guard lock(verified_mutex_);
+  if (verified_.size() >= kMaxVerified) verified_.clear();
+  verified_.emplace(digest, facts);
+  return facts;
 }
 
 Result<std::string> make_authority(trust::Signer& key, std::int64_t now_s) {

@@ -4,6 +4,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "trust/certificate.h"
+#include "trust/digest.h"
 
 namespace polder::hub {
 
@@ -29,14 +31,18 @@ class Authority {
   // A certificate of a device for kDeviceCertificateS. Errors: those of issue_certificate().
   Result<std::string> issue(const trust::PublicKey& key, std::string_view device,
                             std::int64_t now_s);
-  // Whether a device's certificate is from here and holds. Errors: kDenied, kCorrupt.
-  Status check(std::string_view certificate_pem, std::int64_t now_s) const;
+  // What a device's certificate says, which is from here and holds. Its signature is verified once:
+  // devices show the same one in each request. Errors: kDenied, kCorrupt.
+  Result<trust::CertificateFacts> check(std::string_view certificate_pem, std::int64_t now_s);
   const std::string& pem() const { return pem_; }
 
  private:
   std::mutex mutex_;  // keys on tokens do one thing at a time
   const std::unique_ptr<trust::Signer> key_;
   const std::string pem_;
+
+  std::mutex verified_mutex_;
+  std::map<trust::Sha256, trust::CertificateFacts> verified_;  // by the SHA-256 of their PEM
 };
 
 // A new certificate of an authority, for ten years. Errors: those of issue_certificate().

@@ -68,31 +68,30 @@ Result<EnrolledDevice> device_of(const Hub& hub, std::string_view certificate_pe
   if (certificate_pem.empty())
     return fail(Code::kDenied, "this is for devices: show the certificate that enrolling gave");
   const std::int64_t now_s = hub.wall.now_s();
-  if (const Status status = hub.authority.check(certificate_pem, now_s); !status.ok())
-    return Error{Code::kDenied, status.error().message};
-  TRY_VALUE(const trust::CertificateFacts facts, trust::read_certificate(certificate_pem));
+  const auto facts = hub.authority.check(certificate_pem, now_s);
+  if (!facts.ok()) return Error{Code::kDenied, facts.error().message};
   TRY_VALUE(const Rows rows, ask(hub,
                                  "SELECT c.device, c.revoked_s, d.revoked_s, c.seen_s "
                                  "FROM certificate c JOIN device d ON d.id = c.device "
                                  "WHERE c.serial = ?",
-                                 {facts.serial}));
+                                 {facts->serial}));
   if (rows.empty())
     return fail(Code::kDenied,
                 "certificate {}: this hub does not know it (was it restored from a backup?): enrol "
                 "the device anew",
-                facts.serial);
+                facts->serial);
   const Row& row = rows[0];
   if (!row[1].is_null() || !row[2].is_null())
-    return fail(Code::kDenied, "certificate {}: it is revoked", facts.serial);
+    return fail(Code::kDenied, "certificate {}: it is revoked", facts->serial);
   // The device has it: from now on it shows the one before no more.
   if (row[3].is_null()) {
     Status done = write(hub, [&](Database& database) {
       return tell(database, "UPDATE certificate SET seen_s = ? WHERE serial = ? AND seen_s IS NULL",
-                  {now_s, facts.serial});
+                  {now_s, facts->serial});
     });
     TRY(std::move(done));
   }
-  return EnrolledDevice{row[0].text(), facts.serial};
+  return EnrolledDevice{row[0].text(), facts->serial};
 }
 
 }  // namespace polder::hub

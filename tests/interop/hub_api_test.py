@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The hub's API against its own OpenAPI description, by Schemathesis: a running hub, an admin and an
-enrolled device, examples, boundaries and random requests, good ones and bad ones, from one seed.
+"""The hub's API against its own OpenAPI description, by Schemathesis: a running hub, an admin and
+an enrolled device, examples, boundaries and random requests, good ones and bad ones, from one seed.
 
     hub_api_test.py POLDER INTEROP
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/fail.h"
 #include "hub/authority.h"
 #include "hub/record.h"
 #include "hub/store/ask.h"
@@ -24,6 +25,7 @@ struct Hub {
   Recorder& recorder;
   const WallClock& wall;
   std::function<void(std::string)> log;  // what goes wrong here
+  Work also = {};                        // a part of each write, of one request (api/once.h)
 };
 
 inline Result<Rows> ask(const Hub& hub, std::string_view sql, const Values& values = {}) {
@@ -31,6 +33,11 @@ inline Result<Rows> ask(const Hub& hub, std::string_view sql, const Values& valu
 }
 // What may put an act on record.
 inline Status write(const Hub& hub, Work work) {
+  if (hub.also)
+    work = [first = std::move(work), also = hub.also](Database& database) -> Status {
+      TRY(first(database));
+      return also(database);
+    };
   Status done = hub.writer.write(std::move(work));
   if (done.ok()) hub.recorder.wake();
   return done;

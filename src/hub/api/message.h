@@ -15,7 +15,7 @@ struct Request {
   std::string id;      // in the answer, and in the log of what went wrong here
   std::string method;  // "GET"
   std::string target;  // "/v1/devices?limit=10"
-  std::string authorization, content_type, if_none_match;  // headers; empty: none
+  std::string authorization, content_type, if_none_match, idempotency_key;  // headers; empty: none
   std::string body;
   // In PEM; empty: none. Who sent the request has its key; whether it is of any worth is to be
   // found out.

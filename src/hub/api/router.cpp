@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "hub/api/handlers.h"
+#include "hub/api/once.h"
 #include "hub/api/problem.h"
 #include "trust/digest.h"
 #include "trust/tuf_metadata.h"
@@ -17,10 +18,10 @@ constexpr Route kRoutes[] = {
     {"GET", "/healthz", Access::kAnyone, get_health},
     {"GET", "/openapi.json", Access::kAnyone, get_openapi},
     {"GET", "/v1/me", Access::kViewer, show_me},
-    {"POST", "/v1/tokens", Access::kAdmin, create_person_token, true},
+    {"POST", "/v1/tokens", Access::kAdmin, create_person_token, true, true},
     {"GET", "/v1/tokens", Access::kAdmin, list_person_tokens},
     {"POST", "/v1/tokens/{id}/revoke", Access::kAdmin, revoke_person_token},
-    {"POST", "/v1/enrolment-tokens", Access::kAdmin, create_enrolment_token, true},
+    {"POST", "/v1/enrolment-tokens", Access::kAdmin, create_enrolment_token, true, true},
     {"POST", "/v1/enrol", Access::kAnyone, enrol, true},
     {"POST", "/v1/renew", Access::kDevice, renew, true},
     {"GET", "/v1/self", Access::kDevice, show_self},
@@ -146,7 +147,23 @@ Result<Response> Router::serve(const Route& route, Call& call) {
                    request.id);
   if (!route.has_body && !request.body.empty())
     return fail(Code::kInvalid, "a body of {} bytes; none expected", request.body.size());
-  return route.handler(call);
+  const bool is_person = route.access >= Access::kViewer;
+  if (!is_person || request.method == "GET" || request.idempotency_key.empty())
+    return route.handler(call);
+  return serve_once(route, call);
+}
+
+Result<Response> Router::serve_once(const Route& route, const Call& call) {
+  const Once once(call.actor, call.request);
+  TRY_VALUE(std::optional<Response> earlier, once.earlier(hub_));
+  if (earlier) return std::move(*earlier);
+  Hub marking = hub_;
+  marking.also = [&](Database& database) { return once.mark(database, hub_.wall.now_s()); };
+  const Call marked{marking,    call.request, call.target, call.parts,
+                    call.actor, call.role,    call.device};
+  auto response = route.handler(marked);
+  if (response.ok() && response->status < 300) once.keep(hub_, *response, route.shows_secret);
+  return response;
 }
 
 Response Router::answer(const Request& request) {

@@ -49,6 +49,7 @@ struct Route {
   Access access = Access::kAdmin;
   Handler handler = nullptr;
   bool has_body = false;
+  bool shows_secret = false;  // in its answer, which is not kept then
 };
 std::span<const Route> routes();
 
@@ -67,6 +68,7 @@ class Router {
 
  private:
   Result<Response> serve(const Route& route, Call& call);
+  Result<Response> serve_once(const Route& route, const Call& call);
   // 429 for who has asked too often.
   std::optional<Response> too_often(std::string_view kind, std::string_view name,
                                     const Limit& limit, const Request& request);

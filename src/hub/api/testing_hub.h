@@ -72,8 +72,9 @@ class HubTest : public testing::Test {
   void remove_tables() const {
     const auto database = open_database(where_);
     ASSERT_TRUE(database.ok()) << database.error().message;
-    for (const std::string table : {"enrolment_token", "certificate", "device", "away",
-                                    "person_token", "audit_pending", "audit_entry", "hub_schema"})
+    for (const std::string table :
+         {"enrolment_token", "certificate", "device", "away", "person_token", "audit_pending",
+          "audit_entry", "request_done", "hub_schema"})
       ASSERT_TRUE((*database)->run("DROP TABLE IF EXISTS " + table).ok());
   }
 

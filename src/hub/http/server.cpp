@@ -80,6 +80,8 @@ Request request_of(http::request<http::string_body> message, const std::string& 
   request.authorization = text_of(message, http::field::authorization);
   request.content_type = text_of(message, http::field::content_type);
   request.if_none_match = text_of(message, http::field::if_none_match);
+  if (const auto key = message.find("Idempotency-Key"); key != message.end())
+    request.idempotency_key.assign(key->value().data(), key->value().size());
   request.body = std::move(message.body());
   request.certificate = certificate;
   return request;

@@ -39,6 +39,15 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "CREATE INDEX audit_entry_object ON audit_entry (object, sequence)",
           "CREATE INDEX audit_entry_actor ON audit_entry (actor, sequence)",
       },
+      {
+          // What a person's request with a key was answered; `status` is NULL where that is not
+          // kept.
+          "CREATE TABLE request_done (actor TEXT NOT NULL, request_key TEXT NOT NULL, "
+          "request_id TEXT NOT NULL, digest TEXT NOT NULL, done_s BIGINT NOT NULL, status BIGINT, "
+          "body TEXT, "
+          "PRIMARY KEY (actor, request_key))",
+          "CREATE INDEX request_done_time ON request_done (done_s)",
+      },
   };
   return steps;
 }

@@ -151,7 +151,7 @@ test("an admin makes and revokes the token of a person", async ({ page, hub }) =
   await expect(hub.ask("GET", "/v1/me", undefined, token)).rejects.toThrow("401");
 });
 
-test("an entry of the audit log is proven in the browser, and a hub that lies is found out", async ({
+test("an entry of the audit log is proven, and a hub that lies is found out", async ({
   page, hub,
 }) => {
   await hub.enrol("camera-proven");

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { ago, bytes, count, milliseconds, number, percent, short } from "./format";
+import { ago, axisTimes, bytes, count, milliseconds, number, percent, short } from "./format";
 import { language } from "./settings";
 
 afterEach(() => language.set("en"));
@@ -39,6 +39,15 @@ describe("times", () => {
   });
   it("that are none are shown as they came", () => {
     expect(ago("soon", now)).toBe("soon");
+  });
+});
+
+describe("an axis", () => {
+  it("says the day where it changes", () => {
+    const from = new Date(2026, 10, 28, 22).getTime() / 1000;
+    expect(axisTimes([0, 1, 2, 3].map((i) => from + i * 3600))).toEqual([
+      "22:00\n28 Nov", "23:00", "00:00\n29 Nov", "01:00",
+    ]);
   });
 });
 

@@ -36,6 +36,20 @@ export function dateTime(text: string): string {
   return new Intl.DateTimeFormat(locale(), style).format(time);
 }
 
+// Of the ticks of an axis, seconds since 1970: the hour, and the day where it is another.
+export function axisTimes(ticks: number[]): string[] {
+  const day = new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short" });
+  const hour = new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit" });
+  let last = "";
+  return ticks.map((tick) => {
+    const time = new Date(tick * 1000);
+    const today = day.format(time);
+    const text = today === last ? hour.format(time) : `${hour.format(time)}\n${today}`;
+    last = today;
+    return text;
+  });
+}
+
 const steps: [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400],
   ["hour", 3_600],

@@ -17,7 +17,11 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
 }
 
 // Of a word that the hub says; what this console does not know is shown as it came.
-export function word(group: string, value: string): string {
+export function word(
+  group: string,
+  value: string,
+  values: Record<string, string | number> = {},
+): string {
   const key = `${group}.${value}`;
-  return key in en ? t(key as Key) : value;
+  return key in en ? t(key as Key, values) : value;
 }

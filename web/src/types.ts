@@ -112,7 +112,7 @@ export interface Release {
   model: string;
   version: string;
   manifest: string;
-  state: string; // "waiting", "published"
+  state: string; // "waiting", "published", "withdrawn"
   added?: Time | null;
   added_by?: string | null;
   approved_by?: string | null;
@@ -129,14 +129,16 @@ export interface ReleasesPage {
 }
 
 export interface Approval {
-  id: string | number;
+  id: string;
   kind: string; // "publication", "alias"
-  what: unknown;
+  what: string;
   asked_by: string;
   asked: Time;
   state: string; // "open", "approved", "rejected"
   decided_by?: string | null;
   decided?: Time | null;
+  done?: Time | null; // when what was approved was there for all
+  details?: Record<string, unknown>; // of one alone
 }
 
 export interface ApprovalsPage {
@@ -197,8 +199,10 @@ export interface RolloutDevicesPage {
   devices: {
     device: string;
     wanted: string; // "old", "shadow", "new"
-    running?: string | boolean | null;
-    failure?: string | null;
+    running: string | null; // the version that it told last
+    failure: string | null;
+    old_version?: string | null;
+    new_version?: string;
   }[];
   next?: string;
 }

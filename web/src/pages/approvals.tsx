@@ -7,14 +7,27 @@ import { link } from "../route";
 import { session } from "../session";
 import type { Approval, ApprovalsPage } from "../types";
 import { Confirm } from "../ui/dialog";
-import { Badge, Button, Empty, Page, Show, Time, Tree, type Tone } from "../ui/parts";
+import { Badge, Button, Empty, hasContent, Page, Show, Time, Tree, type Tone }
+  from "../ui/parts";
 import { Pager, Table } from "../ui/table";
 
 const states = ["open", "approved", "rejected"] as const;
 const tones: Record<string, Tone> = { open: "warn", approved: "good", rejected: "bad" };
 
-export function whatOf(approval: Approval): string {
-  return typeof approval.what === "string" ? approval.what : JSON.stringify(approval.what);
+// All that it changes, for who is to decide.
+function Details(props: { id: string }) {
+  const approval = useData<Approval>(`/v1/approvals/${part(props.id)}`);
+  return (
+    <Show data={approval.data} problem={approval.problem}>
+      {(one) =>
+        hasContent(one.details) && (
+          <div class="scroll" tabIndex={0} role="region" aria-label={t("audit.details")}>
+            <Tree value={one.details} />
+          </div>
+        )
+      }
+    </Show>
+  );
 }
 
 export function Approvals(props: { query: URLSearchParams }) {
@@ -25,7 +38,7 @@ export function Approvals(props: { query: URLSearchParams }) {
   const { busy, problem, act } = useAct();
   const decide = async () => {
     if (!asks) return;
-    const path = `/v1/approvals/${part(String(asks.one.id))}/${asks.verb}`;
+    const path = `/v1/approvals/${part(asks.one.id)}/${asks.verb}`;
     if (!(await act(async () => void (await ask("POST", path))))) return;
     setAsks(null);
     approvals.again();
@@ -54,7 +67,7 @@ export function Approvals(props: { query: URLSearchParams }) {
               <Table
                 caption={t("approvals.title")}
                 rows={data.approvals}
-                keyOf={(one) => String(one.id)}
+                keyOf={(one) => one.id}
                 columns={[
                   {
                     head: t("common.state"),
@@ -70,7 +83,7 @@ export function Approvals(props: { query: URLSearchParams }) {
                     cell: (one) => (
                       <>
                         <span class="quiet">{word("approvals.kind", one.kind)}</span>{" "}
-                        <Tree value={one.what} />
+                        {one.what}
                       </>
                     ),
                   },
@@ -107,7 +120,7 @@ export function Approvals(props: { query: URLSearchParams }) {
       </Show>
       {asks && (
         <Confirm
-          title={t(`approvals.${asks.verb}.title`, { what: whatOf(asks.one) })}
+          title={t(`approvals.${asks.verb}.title`, { what: asks.one.what })}
           text={t("approvals.confirm.text", { name: asks.one.asked_by })}
           confirm={t(`approvals.${asks.verb}`)}
           danger={asks.verb === "reject"}
@@ -115,7 +128,10 @@ export function Approvals(props: { query: URLSearchParams }) {
           problem={problem}
           onConfirm={decide}
           onClose={() => setAsks(null)}
-        />
+          wide
+        >
+          <Details id={asks.one.id} />
+        </Confirm>
       )}
     </Page>
   );
@@ -136,7 +152,7 @@ function Decide(props: {
           class="small"
           kind={verb === "approve" ? "main" : "plain"}
           needs="releaser"
-          aria-label={`${t(`approvals.${verb}`)}: ${whatOf(one)}`}
+          aria-label={`${t(`approvals.${verb}`)}: ${one.what}`}
           onClick={() => props.onAsk({ one, verb })}
         >
           {t(`approvals.${verb}`)}

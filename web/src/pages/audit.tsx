@@ -9,7 +9,7 @@ import { t } from "../i18n";
 import { go, link } from "../route";
 import type { AuditEntry, AuditPage, SignedCheckpoint } from "../types";
 import { Dialog } from "../ui/dialog";
-import { Button, Card, Empty, Facts, Field, Hash, Notice, Page, ProblemNotice, Show, Time }
+import { Brief, Button, Card, Empty, Facts, Field, Hash, Notice, Page, ProblemNotice, Show, Time }
   from "../ui/parts";
 import { Pager, Table } from "../ui/table";
 
@@ -110,15 +110,7 @@ function Entries(props: { entries: AuditEntry[]; onCheck: (entry: AuditEntry) =>
         { head: t("audit.object"), cell: (one) => one.object },
         {
           head: t("audit.details"),
-          cell: (one) => (
-            <span class="details">
-              {Object.entries(one.details ?? {}).map(([name, value]) => (
-                <span key={name}>
-                  <span class="quiet">{name}</span> {String(value)}
-                </span>
-              ))}
-            </span>
-          ),
+          cell: (one) => <Brief value={one.details} />,
         },
         {
           head: t("common.actions"),

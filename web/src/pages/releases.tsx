@@ -5,7 +5,7 @@ import { bytes } from "../format";
 import { t } from "../i18n";
 import { link } from "../route";
 import type { Release, ReleasesPage } from "../types";
-import { Card, Empty, Facts, Hash, hasContent, Page, Show, Time, Tree } from "../ui/parts";
+import { Brief, Card, Empty, Facts, Hash, hasContent, Page, Show, Time, Tree } from "../ui/parts";
 import { Pager, Table } from "../ui/table";
 import { ReleaseLink, ReleaseState } from "./common";
 
@@ -159,9 +159,7 @@ function Artifacts(props: { artifacts: Record<string, unknown>[] }) {
         cell: (one: Record<string, unknown>) => {
           const value = one[name];
           if (name === "bytes" && typeof value === "number") return bytes(value);
-          if (typeof value === "string" && /^[0-9a-f]{64}$/.test(value))
-            return <Hash value={value} />;
-          return <Tree value={value} />;
+          return <Brief value={value} />;
         },
         shrink: typeof props.artifacts[0]?.[name] !== "object",
       }))}

@@ -58,13 +58,27 @@ export function RolloutPage(props: { id: string }) {
             {one.reason && (
               <Notice tone={one.phase === "aborted" ? "bad" : "warn"}>{one.reason}</Notice>
             )}
-            <p class="intro">
-              <ReleaseLink model={one.model} version={one.version} />{" "}
-              {one.query && <code>{one.query}</code>}{" "}
-              <span class="quiet">
-                <Time value={one.created} /> {one.created_by}
-              </span>
-            </p>
+            <ul class="intro row">
+              <li>
+                <ReleaseLink model={one.model} version={one.version} />
+              </li>
+              {one.other_version && (
+                <li>
+                  A/B <ReleaseLink model={one.model} version={one.other_version} />
+                </li>
+              )}
+              {one.query && (
+                <li>
+                  <a class="tag" href={link(["devices"], { query: one.query })}>
+                    {one.query}
+                  </a>
+                </li>
+              )}
+              <li>
+                {t("rollouts.created")} <Time value={one.created} />{" "}
+                {one.created_by && t("release.by", { name: one.created_by })}
+              </li>
+            </ul>
             <Stages rollout={one} />
             <ul class="figures">
               {(["matching", "wanted", "running", "failed"] as const).map((name) => (
@@ -318,11 +332,14 @@ function RolloutDevices(props: { path: string }) {
                   cell: (one) => <DeviceLink id={one.device} />,
                   shrink: true,
                 },
-                { head: t("rollout.device.wanted"), cell: (one) => word("wanted", one.wanted) },
                 {
-                  head: t("rollout.device.running"),
-                  cell: (one) => (one.running ? String(one.running) : "–"),
+                  head: t("rollout.device.wanted"),
+                  cell: (one) =>
+                    word("wanted", one.wanted, {
+                      version: (one.wanted === "old" ? one.old_version : one.new_version) ?? "",
+                    }),
                 },
+                { head: t("rollout.device.running"), cell: (one) => one.running ?? "–" },
                 {
                   head: t("rollout.device.failure"),
                   cell: (one) =>

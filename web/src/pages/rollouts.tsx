@@ -2,7 +2,6 @@
 import { useState } from "preact/hooks";
 import { address, ask } from "../api";
 import { useAct, useData } from "../data";
-import { count } from "../format";
 import { t } from "../i18n";
 import { go, link } from "../route";
 import type { Rollout, RolloutsPage } from "../types";
@@ -70,16 +69,20 @@ export function Rollouts(props: { query: URLSearchParams }) {
                   },
                   { head: t("rollouts.stage"), cell: stageText },
                   {
-                    head: t("rollouts.devices"),
-                    cell: (one) =>
-                      one.devices?.running === undefined ? "–" : count(one.devices.running),
-                    align: "end",
-                  },
-                  {
                     head: t("common.reason"),
                     cell: (one) => <span class="prose">{one.reason || "–"}</span>,
                   },
-                  { head: t("rollouts.created"), cell: (one) => <Time value={one.created} /> },
+                  {
+                    head: t("rollouts.created"),
+                    cell: (one) => (
+                      <>
+                        <Time value={one.created} />{" "}
+                        {one.created_by && (
+                          <span class="quiet">{t("release.by", { name: one.created_by })}</span>
+                        )}
+                      </>
+                    ),
+                  },
                 ]}
               />
               <Pager next={data.next} path={["rollouts"]} query={{ phase }} after={after} />

@@ -2,7 +2,7 @@
 import { useEffect, useId, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { number, dateTime } from "../format";
+import { axisTimes, dateTime, number } from "../format";
 import { t } from "../i18n";
 import { colours } from "../settings";
 import { useStore } from "../store";
@@ -45,8 +45,16 @@ export function Chart(props: {
     const text = colourOf("--muted");
     const grid = { stroke: colourOf("--line"), width: 1 };
     const axis = { stroke: text, grid, ticks: grid, font: "11px 'Inter Variable', sans-serif" };
-    const show = (_: uPlot, value: number | null) =>
-      value === null ? "–" : `${number(value)}${unit ? ` ${unit}` : ""}`;
+    // Without a cursor the newest values are shown.
+    const show = (u: uPlot, value: number | null, one: number) => {
+      const data = u.data[one] ?? [];
+      const shown = value ?? (u.cursor.idx == null ? data[data.length - 1] : null);
+      return shown == null ? "–" : `${number(shown)}${unit ? ` ${unit}` : ""}`;
+    };
+    const showTime = (_: uPlot, value: number | null) => {
+      const shown = value ?? times[times.length - 1];
+      return shown === undefined ? "–" : timeText(shown);
+    };
     const chart = new uPlot(
       {
         width: parent.clientWidth || 600,
@@ -59,7 +67,7 @@ export function Chart(props: {
             : { range: (_u, _min, max) => [0, Math.max(max * 1.1, 1e-9)] },
         },
         axes: [
-          { ...axis, space: 70 },
+          { ...axis, space: 80, values: (_u, ticks) => axisTimes(ticks) },
           {
             ...axis,
             size: 56,
@@ -67,7 +75,7 @@ export function Chart(props: {
           },
         ],
         series: [
-          { value: (_u, value) => (value === null ? "–" : timeText(value)) },
+          { label: t("common.time"), value: showTime },
           ...series.map((one, i) => ({
             label: one.label,
             stroke: colourOf(palette[i % palette.length]!),
@@ -92,6 +100,7 @@ export function Chart(props: {
                 u.ctx.stroke();
                 u.ctx.fillStyle = u.ctx.strokeStyle;
                 u.ctx.textAlign = "right";
+                u.ctx.textBaseline = "bottom";
                 u.ctx.fillText(one.label, u.bbox.left + u.bbox.width - 4, y - 4);
                 u.ctx.restore();
               }

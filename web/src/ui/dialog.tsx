@@ -40,6 +40,7 @@ export function Confirm(props: {
   text: ComponentChildren;
   confirm: string;
   danger?: boolean;
+  wide?: boolean;
   busy: boolean;
   problem: Problem | null;
   onConfirm: () => void;
@@ -47,7 +48,7 @@ export function Confirm(props: {
   children?: ComponentChildren;
 }) {
   return (
-    <Dialog title={props.title} onClose={props.onClose}>
+    <Dialog title={props.title} onClose={props.onClose} wide={props.wide}>
       <form
         onSubmit={(event) => {
           event.preventDefault();

@@ -231,6 +231,7 @@ export function Facts(props: { rows: [string, ComponentChildren][] }) {
 export function Tree(props: { value: unknown }) {
   const { value } = props;
   if (value === null || value === undefined || value === "") return <span class="quiet">–</span>;
+  if (isHash(value)) return <Hash value={value} />;
   if (typeof value !== "object") return <span class="prose">{String(value)}</span>;
   if (Array.isArray(value)) {
     if (value.length === 0) return <span class="quiet">{t("common.none")}</span>;
@@ -247,6 +248,28 @@ export function Tree(props: { value: unknown }) {
   const filled = Object.entries(value).filter(([, one]) => one !== null && one !== "");
   return (
     <Facts rows={filled.map(([name, one]) => [name.replace(/_/g, " "), <Tree value={one} />])} />
+  );
+}
+
+function isHash(value: unknown): value is string {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+}
+
+// The same in one line, for a table.
+export function Brief(props: { value: unknown }) {
+  const { value } = props;
+  if (value === null || typeof value !== "object") return <Tree value={value} />;
+  return (
+    <span class="details">
+      {Object.entries(value)
+        .filter(([, one]) => hasContent(one))
+        .map(([name, one]) => (
+          <span key={name}>
+            {!Array.isArray(value) && <span class="quiet">{name.replace(/_/g, " ")} </span>}
+            <Brief value={one} />
+          </span>
+        ))}
+    </span>
   );
 }
 

@@ -7,7 +7,7 @@ import { t } from "../i18n";
 import { signIn } from "../session";
 import type { Me } from "../types";
 import { Mark } from "../ui/icons";
-import { Button, Field, Notice, ProblemNotice } from "../ui/parts";
+import { arrive, Button, Field, Notice, ProblemNotice } from "../ui/parts";
 
 export function SignIn(props: { why: string }) {
   const [token, setToken] = useState("");
@@ -18,6 +18,7 @@ export function SignIn(props: { why: string }) {
   useEffect(() => {
     document.title = `${t("signin.title")} · Polder`;
     input.current?.focus();
+    arrive();
   }, []);
 
   const submit = async (event: Event) => {

@@ -8,6 +8,13 @@ import { may, session, type Role } from "../session";
 
 export type Tone = "good" | "warn" | "bad" | "info" | "quiet";
 
+// Whether somebody has come from elsewhere in the console. Who has loaded the page begins at its
+// top, where the first Tab offers to skip to the content.
+let hasArrived = false;
+export function arrive(): void {
+  hasArrived = true;
+}
+
 // A page: its title is the document's, and has the focus when the page is come to, so that who does
 // not see it hears where they are.
 export function Page(props: {
@@ -20,7 +27,10 @@ export function Page(props: {
   useEffect(() => {
     document.title = `${props.title} · Polder`;
   }, [props.title]);
-  useEffect(() => heading.current?.focus(), []);
+  useEffect(() => {
+    if (hasArrived) heading.current?.focus();
+    arrive();
+  }, []);
   return (
     <>
       <header class="page-head">

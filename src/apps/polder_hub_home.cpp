@@ -157,6 +157,7 @@ Status Home::open_store(const HomeOptions& options) {
   recorder_ = std::make_unique<Recorder>(audit_file, std::move(audit), std::move(signer), *writer_,
                                          *readers_, log);
   hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, wall_, log});
+  rollouts_ = std::make_unique<RolloutTimer>(*hub_);
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "hub/hub.h"
+#include "hub/rollouts/timer.h"
 #include "platform/clock.h"
 #include "platform/file_lock.h"
 
@@ -59,6 +60,7 @@ class Home {
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Recorder> recorder_;  // ends before what it writes to
   std::unique_ptr<Hub> hub_;
+  std::unique_ptr<RolloutTimer> rollouts_;
 };
 
 // On stderr.

@@ -27,7 +27,7 @@ GateState aborted(std::span<const DeviceFailure> failures, const GateRules& rule
 GateState held(std::span<const MeasureState> measures, std::int64_t stage_s,
                const GateRules& rules) {
   GateState state;
-  if (!rules.has_statistics) measures = {};
+  if (!rules.has_statistics || rules.promote_at == 0) measures = {};
   else if (measures.empty()) state.reasons.emplace_back("nothing is measured yet");
   for (const MeasureState& measure : measures) {
     const Judgement& now = measure.judgement;

@@ -28,7 +28,7 @@ struct MeasureState {
 
 struct GateRules {
   double abort_at = 40;    // evidence that a measure became worse: wrong in 1 of 40 rollouts
-  double promote_at = 20;  // evidence that each is below the margin
+  double promote_at = 20;  // evidence that each is below the margin; 0: none is asked for
   double margin = 1.25;    // times as often as before is acceptable
   std::uint64_t least_trials = 100;  // of the canaries, of each measure
   std::int64_t least_s = 0;          // of a stage

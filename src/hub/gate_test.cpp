@@ -48,6 +48,16 @@ TEST(Gate, OpensWhenFailuresAreRareWhateverTheyWere) {
   EXPECT_EQ(judge_gate(may_be, {}, 600, {}).verdict, Verdict::kHold);
 }
 
+TEST(Gate, MayAskForNoProofAndStillAbort) {
+  const GateRules rules{.promote_at = 0, .least_s = 300};
+  EXPECT_EQ(judge_gate({}, {}, 299, rules).verdict, Verdict::kHold);
+  EXPECT_EQ(judge_gate({}, {}, 300, rules).verdict, Verdict::kPromote);
+  Judgement bad = good();
+  bad.worse = 40;
+  const MeasureState measures[] = {{"errors", bad}};
+  EXPECT_EQ(judge_gate(measures, {}, 300, rules).verdict, Verdict::kAbort);
+}
+
 TEST(Gate, WithoutStatisticsHardFailuresAndTimeDecide) {
   const GateRules rules{.least_s = 300, .has_statistics = false};
   Judgement bad = good();

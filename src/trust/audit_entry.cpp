@@ -46,6 +46,8 @@ constexpr ActInfo kActs[] = {
     {Act::kDeviceRenewed, "device_renewed", "a device got its next certificate"},
     {Act::kDeviceRevoked, "device_revoked", "a device's certificates hold no longer"},
     {Act::kDuplicateFound, "duplicate_found", "two devices have one identity"},
+    {Act::kDeviceTagged, "device_tagged", "a device got other tags"},
+    {Act::kRolloutChanged, "rollout_changed", "a rollout began, went on, or ended"},
     {Act::kNote, "note", "what a person put on record"},
 };
 

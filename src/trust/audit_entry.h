@@ -56,6 +56,8 @@ enum class Act {
   kDeviceRenewed,
   kDeviceRevoked,
   kDuplicateFound,
+  kDeviceTagged,
+  kRolloutChanged,
   kNote,
 };
 

@@ -1,4 +1,4 @@
-// What the routes of the API do: system.cpp, people.cpp, enrol.cpp, devices.cpp and
+// What the routes of the API do: system.cpp, people.cpp, enrol.cpp, devices.cpp, rollouts.cpp and
 // audit.cpp.
 #pragma once
 
@@ -22,6 +22,16 @@ Result<Response> list_devices(const Call& call);
 Result<Response> show_device(const Call& call);
 Result<Response> show_self(const Call& call);
 Result<Response> revoke_device(const Call& call);
+Result<Response> set_device_tags(const Call& call);
+
+Result<Response> create_rollout(const Call& call);
+Result<Response> list_rollouts(const Call& call);
+Result<Response> show_rollout(const Call& call);
+Result<Response> list_rollout_looks(const Call& call);
+Result<Response> list_rollout_devices(const Call& call);
+Result<Response> pause_rollout(const Call& call);
+Result<Response> resume_rollout(const Call& call);
+Result<Response> abort_rollout(const Call& call);
 
 Result<Response> list_audit(const Call& call);
 Result<Response> show_checkpoint(const Call& call);

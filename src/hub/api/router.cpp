@@ -28,6 +28,15 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/devices", Access::kViewer, list_devices},
     {"GET", "/v1/devices/{id}", Access::kViewer, show_device},
     {"POST", "/v1/devices/{id}/revoke", Access::kOperator, revoke_device},
+    {"PUT", "/v1/devices/{id}/tags", Access::kOperator, set_device_tags, true},
+    {"POST", "/v1/rollouts", Access::kOperator, create_rollout, true},
+    {"GET", "/v1/rollouts", Access::kViewer, list_rollouts},
+    {"GET", "/v1/rollouts/{id}", Access::kViewer, show_rollout},
+    {"GET", "/v1/rollouts/{id}/looks", Access::kViewer, list_rollout_looks},
+    {"GET", "/v1/rollouts/{id}/devices", Access::kViewer, list_rollout_devices},
+    {"POST", "/v1/rollouts/{id}/pause", Access::kOperator, pause_rollout, true},
+    {"POST", "/v1/rollouts/{id}/resume", Access::kOperator, resume_rollout},
+    {"POST", "/v1/rollouts/{id}/abort", Access::kOperator, abort_rollout, true},
     {"GET", "/v1/audit", Access::kViewer, list_audit},
     {"GET", "/v1/audit/checkpoint", Access::kViewer, show_checkpoint},
     {"GET", "/v1/audit/{id}/proof", Access::kViewer, prove_audit},
@@ -87,7 +96,7 @@ Result<trust::Json> Call::json() const {
 
 Response document(const trust::Json& json, const Request& request, int status) {
   Response response{.status = status, .body = json.compact() + "\n"};
-  if (request.method == "POST") return response;
+  if (request.method != "GET" && request.method != "HEAD") return response;
   const std::string tag = '"' + trust::hex(trust::sha256(response.body)).substr(0, 32) + '"';
   response.headers.emplace_back("ETag", tag);
   if (request.if_none_match != tag && request.if_none_match != "*") return response;

@@ -1,9 +1,175 @@
 #include "hub/rollouts/observe.h"
 
-namespace polder::hub {
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
 
-Status observe(Database& /*database*/, std::string_view /*device*/, const proto::Report& /*report*/,
-               std::int64_t /*now_s*/) {
+#include "base/fail.h"
+#include "hub/rollouts/engine.h"
+#include "hub/rollouts/evidence.h"
+#include "hub/rollouts/measures.h"
+#include "hub/rollouts/members.h"
+#include "hub/store/ask.h"
+
+namespace polder::hub {
+namespace {
+
+// What a device kept for longer, while it was away, is of another time than what others tell now.
+constexpr std::int64_t kMaxLateS = 900;
+
+std::string version_of(const std::optional<proto::ReportRelease>& release) {
+  return release ? release->version : "";
+}
+
+// What it is part of, of a rollout that is not over.
+struct Part {
+  std::string rollout;
+  std::int64_t look_s = 0;
+  std::string version, other_version;
+  std::optional<std::int64_t> number;  // where its counts are compared
+  std::int64_t created_s = 0;
+  bool has_failed = false, is_told = false;  // that it is to take the new release
+
+  int arm_of(std::string_view running) const {
+    if (running == version) return 1;
+    return !other_version.empty() && running == other_version ? 2 : 0;
+  }
+};
+Result<std::optional<Part>> part_of(Database& database, std::string_view device,
+                                    std::string_view model) {
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "SELECT r.id, r.look_s, r.version, r.other_version, d.number, d.failure, "
+                "r.created_s, d.wanted FROM rollout_device d JOIN rollout r ON r.id = d.rollout "
+                "WHERE d.device = ? AND "
+                "d.active_model = ?",
+                {device, model}));
+  if (rows.empty()) return std::optional<Part>();
+  const Row& row = rows[0];
+  Part part{.rollout = row[0].text(),
+            .look_s = row[1].integer(),
+            .version = row[2].text(),
+            .other_version = row[3].text(),
+            .number = {},
+            .created_s = row[6].integer(),
+            .has_failed = !row[5].is_null(),
+            .is_told = row[7].integer() != 0};
+  if (!row[4].is_null()) part.number = row[4].integer();
+  return std::optional(std::move(part));
+}
+
+// --- What goes wrong -----------------------------------------------------------------------------
+
+// Nothing for what says nothing of the release: a download that failed, a signal that drifts.
+std::optional<HardFailure> failure_of(const proto::ReportAlarm& alarm) {
+  switch (alarm.what) {
+    case proto::AlarmKind::kCrashLoop:
+      return alarm.code == Code::kExhausted ? HardFailure::kOutOfMemory : HardFailure::kCrashLoop;
+    case proto::AlarmKind::kRolledBack: return HardFailure::kRolledBack;
+    case proto::AlarmKind::kUpdateFailed:
+      // Words of a worker stay on the device (agent/reporter.h): it was the probe, or the shadow.
+      if (alarm.text.empty()) return HardFailure::kProbeFailed;
+      return {};
+    default: return {};
+  }
+}
+
+// A device that will not take it: another is chosen in its place.
+Status note_refusal(Database& database, const Part& part, std::string_view device,
+                    const proto::ReportAlarm& alarm) {
+  return tell(database,
+              "UPDATE rollout_device SET failure = ?, chosen = 0 WHERE rollout = ? AND device = ? "
+              "AND failure IS NULL",
+              {alarm.text.empty() ? "refused" : "refused: " + alarm.text, part.rollout, device});
+}
+
+Status observe_alarm(Database& database, std::string_view device, const proto::ReportAlarm& alarm,
+                     std::int64_t time_s, std::int64_t now_s) {
+  if (!alarm.release) return {};
+  const std::string& model = alarm.release->model;
+  const bool is_down =
+      alarm.what == proto::AlarmKind::kCrashLoop || alarm.what == proto::AlarmKind::kNotRunning;
+  ModelNews news;
+  if (is_down) news.is_well = false;
+  if (is_down) news.running = alarm.release->version;
+  TRY(note_model(database, device, model, news, now_s));
+  TRY_VALUE(const std::optional<Part> part, part_of(database, device, model));
+  if (!part || part->arm_of(alarm.release->version) == 0 || part->has_failed) return {};
+  // Of a rollout of the same release before this one.
+  if (!part->is_told && time_s < part->created_s) return {};
+  if (alarm.what == proto::AlarmKind::kReleaseRefused)
+    return note_refusal(database, *part, device, alarm);
+  const auto failure = failure_of(alarm);
+  if (!failure) return {};
+  TRY(tell(database,
+           "UPDATE rollout_device SET failure = ?, failure_kind = ? WHERE rollout = ? AND device = "
+           "?",
+           {failure_text(*failure), static_cast<int>(*failure), part->rollout, device}));
+  TRY_VALUE(const Rollout rollout, load_rollout(database, part->rollout));
+  TRY(note(database, rollout, fmt::format("{}: {}", device, failure_text(*failure)), device,
+           now_s));
+  return advance(database, part->rollout, now_s);
+}
+
+// --- What is counted -----------------------------------------------------------------------------
+
+Result<std::vector<StageLimit>> limits_of(Database& database, const Part& part) {
+  TRY_VALUE(const Rows rows,
+            ask(database, "SELECT stage, ms FROM rollout_limit WHERE rollout = ? AND number = ?",
+                {part.rollout, *part.number}));
+  std::vector<StageLimit> limits;
+  for (const Row& row : rows) limits.push_back({row[0].text(), row[1].number()});
+  return limits;
+}
+
+Status observe_unit(Database& database, std::string_view device, const proto::ReportUnit& unit,
+                    bool is_late, std::int64_t now_s) {
+  if (unit.release || unit.health == proto::ReportHealth::kIdle) {
+    ModelNews news{.running = version_of(unit.release), .committed = {}, .is_well = {}};
+    if (unit.health != proto::ReportHealth::kStarting)
+      news.is_well = unit.health != proto::ReportHealth::kFailed;
+    if (!is_late) TRY(note_model(database, device, unit.name, news, now_s));
+  }
+  if (!unit.release || is_late) return {};
+  TRY_VALUE(const std::optional<Part> part, part_of(database, device, unit.name));
+  if (!part || !part->number) return {};
+  const std::int64_t look = now_s / part->look_s;
+  const int arm = part->arm_of(unit.release->version);
+  TRY_VALUE(const std::vector<StageLimit> limits, limits_of(database, *part));
+  TRY(add_counts(database, part->rollout, look, *part->number, arm, count_window(unit, limits)));
+  if (arm != 0) return {};
+  TRY_VALUE(const Rows chosen,
+            ask(database, "SELECT arm FROM rollout_device WHERE rollout = ? AND device = ?",
+                {part->rollout, device}));
+  if (const auto shadow = count_shadow(unit); !shadow.empty() && !chosen.empty())
+    TRY(add_counts(database, part->rollout, look, *part->number,
+                   static_cast<int>(chosen[0][0].integer()), shadow));
+  if (!limits.empty()) return {};
+  for (const StageLimit& limit : hub::limits_of(unit))
+    TRY(tell(database,
+             "INSERT INTO rollout_limit (rollout, number, stage, ms) VALUES (?, ?, ?, ?) ON "
+             "CONFLICT (rollout, number, stage) DO NOTHING",
+             {part->rollout, *part->number, limit.stage, limit.ms}));
+  return {};
+}
+
+}  // namespace
+
+Status observe(Database& database, std::string_view device, const proto::Report& report,
+               std::int64_t now_s) {
+  const bool is_late = std::abs(now_s - report.time_s) > kMaxLateS;
+  if (const auto* alarm = std::get_if<proto::ReportAlarm>(&report.what))
+    return observe_alarm(database, device, *alarm, report.time_s, now_s);
+  if (const auto* notice = std::get_if<proto::ReportLifecycle>(&report.what)) {
+    if (notice->what == proto::LifecycleKind::kUpdateBegun) return {};
+    ModelNews news{.running = version_of(notice->release), .committed = {}, .is_well = true};
+    if (notice->what == proto::LifecycleKind::kCommitted) news.committed = news.running;
+    return note_model(database, device, notice->unit, news, now_s);
+  }
+  for (const proto::ReportUnit& unit : std::get<proto::ReportMetrics>(report.what).units)
+    TRY(observe_unit(database, device, unit, is_late, now_s));
   return {};
 }
 

@@ -48,6 +48,63 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "PRIMARY KEY (actor, request_key))",
           "CREATE INDEX request_done_time ON request_done (done_s)",
       },
+      {
+          "CREATE TABLE device_tag (device TEXT NOT NULL REFERENCES device (id), "
+          "name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (device, name))",
+          "CREATE INDEX device_tag_value ON device_tag (name, value, device)",
+          // What a device has of each model, by version; "": nothing.
+          "CREATE TABLE device_model (device TEXT NOT NULL REFERENCES device (id), "
+          "model TEXT NOT NULL, running TEXT NOT NULL, committed TEXT NOT NULL, "
+          "is_well BIGINT NOT NULL, seen_s BIGINT NOT NULL, PRIMARY KEY (device, model))",
+          "CREATE INDEX device_model_model ON device_model (model, device)",
+          // What each device is to run; `version` "": nothing of the model. `changed` rises.
+          "CREATE TABLE wanted (device TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, "
+          "shadow BIGINT NOT NULL, retry BIGINT NOT NULL, changed BIGINT NOT NULL, "
+          "PRIMARY KEY (device, model))",
+          "CREATE INDEX wanted_changed ON wanted (changed)",
+          // `plan`: what was asked for; `due_s`: when it is looked at next, NULL when it is over.
+          "CREATE TABLE rollout (id TEXT PRIMARY KEY, place BIGINT NOT NULL UNIQUE, "
+          "model TEXT NOT NULL, version TEXT NOT NULL, other_version TEXT NOT NULL, "
+          "plan TEXT NOT NULL, phase TEXT NOT NULL, stage BIGINT NOT NULL, "
+          "stage_since_s BIGINT NOT NULL, reason TEXT NOT NULL, gate TEXT NOT NULL, "
+          "created_s BIGINT NOT NULL, created_by TEXT NOT NULL, ended_s BIGINT, due_s BIGINT, "
+          "look_s BIGINT NOT NULL, looks BIGINT NOT NULL, retry BIGINT NOT NULL, has_old BIGINT "
+          "NOT NULL, members BIGINT "
+          "NOT NULL)",
+          "CREATE INDEX rollout_due ON rollout (due_s)",
+          "CREATE INDEX rollout_model ON rollout (model, place)",
+          "CREATE INDEX rollout_phase ON rollout (phase, place)",
+          "CREATE TABLE rollout_history (rollout TEXT NOT NULL REFERENCES rollout (id), "
+          "place BIGINT NOT NULL, time_s BIGINT NOT NULL, stage BIGINT NOT NULL, "
+          "what TEXT NOT NULL, actor TEXT NOT NULL, PRIMARY KEY (rollout, place))",
+          // `number`: of one whose counts are compared; `wanted`: 0 old, 1 shadow, 2 new;
+          // `active_model`: NULL when the rollout is over, so that a device is part of one.
+          "CREATE TABLE rollout_device (rollout TEXT NOT NULL REFERENCES rollout (id), "
+          "device TEXT NOT NULL REFERENCES device (id), place DOUBLE PRECISION NOT NULL, "
+          "arm BIGINT NOT NULL, number BIGINT, wanted BIGINT NOT NULL, old_version TEXT NOT NULL, "
+          "running TEXT NOT NULL, failure TEXT, failure_kind BIGINT, chosen BIGINT NOT NULL, "
+          "active_model TEXT, PRIMARY KEY (rollout, device), UNIQUE (device, active_model))",
+          "CREATE INDEX rollout_device_place ON rollout_device (rollout, wanted, place)",
+          "CREATE INDEX rollout_device_running ON rollout_device (rollout, running)",
+          "CREATE INDEX rollout_device_chosen ON rollout_device (rollout) WHERE chosen = 1",
+          "CREATE INDEX rollout_device_failure ON rollout_device (rollout) "
+          "WHERE failure IS NOT NULL",
+          // Of the looks that were not judged yet; `arm` 0: of the old release.
+          "CREATE TABLE rollout_counts (rollout TEXT NOT NULL, look BIGINT NOT NULL, "
+          "measure TEXT NOT NULL, number BIGINT NOT NULL, arm BIGINT NOT NULL, "
+          "trials BIGINT NOT NULL, failures BIGINT NOT NULL, "
+          "PRIMARY KEY (rollout, look, measure, number, arm))",
+          // How long a stage may take on a device.
+          "CREATE TABLE rollout_limit (rollout TEXT NOT NULL, number BIGINT NOT NULL, "
+          "stage TEXT NOT NULL, ms DOUBLE PRECISION NOT NULL, "
+          "PRIMARY KEY (rollout, number, stage))",
+          // What the looks so far say; counts are those of the new release.
+          "CREATE TABLE rollout_evidence (rollout TEXT NOT NULL, measure TEXT NOT NULL, "
+          "arm BIGINT NOT NULL, trials BIGINT NOT NULL, failures BIGINT NOT NULL, "
+          "comparison TEXT NOT NULL, PRIMARY KEY (rollout, measure, arm))",
+          "CREATE TABLE rollout_look (rollout TEXT NOT NULL, time_s BIGINT NOT NULL, "
+          "stage BIGINT NOT NULL, measures TEXT NOT NULL, PRIMARY KEY (rollout, time_s))",
+      },
   };
   return steps;
 }

@@ -1,0 +1,247 @@
+// Rollouts: what people ask for, and how it goes.
+#include "hub/rollouts/engine.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "hub/api/handlers.h"
+#include "trust/tuf_metadata.h"
+
+namespace polder::hub {
+namespace {
+
+constexpr std::int64_t kMaxPage = 1'000, kPage = 100;
+constexpr int kMaxHistory = 1'000;
+constexpr std::size_t kMaxReasonBytes = 500;
+
+trust::Json json_of(const Stage& stage) {
+  trust::Json::Members members{{"text", stage.text()},
+                               {"shadow", stage.is_shadow},
+                               {"devices", trust::Json()},
+                               {"percent", trust::Json()},
+                               {"least_minutes", static_cast<double>(stage.gate.least_s) / 60},
+                               {"margin", stage.gate.margin},
+                               {"abort_at", stage.gate.abort_at},
+                               {"promote_at", stage.gate.promote_at}};
+  if (stage.devices > 0) members["devices"] = static_cast<std::int64_t>(stage.devices);
+  else members["percent"] = stage.permille / 10.0;
+  return members;
+}
+
+// What a list shows of it.
+trust::Json::Members summary_of(const Rollout& rollout) {
+  const RolloutOrder& order = rollout.order;
+  trust::Json::Array stages;
+  for (const Stage& stage : rollout.plan().stages) stages.push_back(json_of(stage));
+  trust::Json::Members members{
+      {"id", rollout.id},
+      {"model", order.model},
+      {"version", order.version},
+      {"other_version", order.other_version.empty() ? trust::Json() : order.other_version},
+      {"query", query_text(order.query)},
+      {"phase", phase_text(rollout.state.phase)},
+      {"reason", rollout.state.reason},
+      {"stage", static_cast<std::int64_t>(rollout.state.stage)},
+      {"stages", std::move(stages)},
+      {"measures", trust::Json::Array(order.measures.begin(), order.measures.end())},
+      {"look_s", order.look_s},
+      {"window", order.window ? trust::Json(order.window->text()) : trust::Json()},
+      {"not_before", order.not_before_s > 0 ? trust::Json(trust::tuf::time_text(order.not_before_s))
+                                            : trust::Json()},
+      {"created", trust::tuf::time_text(rollout.created_s)},
+      {"created_by", rollout.created_by},
+      {"ended", time_or_null(rollout.ended_s ? Value(*rollout.ended_s) : Value())}};
+  return members;
+}
+
+Result<trust::Json> devices_of(const Hub& hub, const Rollout& rollout) {
+  TRY_VALUE(
+      const Rows rows,
+      ask(hub,
+          "SELECT COUNT(*), COUNT(CASE WHEN wanted > 0 THEN 1 END), COUNT(CASE WHEN running "
+          "IN (?, ?) THEN 1 END), COUNT(failure) FROM rollout_device WHERE rollout = ?",
+          {rollout.order.version,
+           rollout.is_a_b() ? rollout.order.other_version : rollout.order.version, rollout.id}));
+  return trust::Json(trust::Json::Members{{"matching", rows[0][0].integer()},
+                                          {"wanted", rows[0][1].integer()},
+                                          {"running", rows[0][2].integer()},
+                                          {"failed", rows[0][3].integer()}});
+}
+
+Result<trust::Json> history_of(const Hub& hub, const Rollout& rollout) {
+  TRY_VALUE(const Rows rows, ask(hub,
+                                 "SELECT time_s, stage, what, actor FROM rollout_history WHERE "
+                                 "rollout = ? ORDER BY place DESC LIMIT ?",
+                                 {rollout.id, kMaxHistory}));
+  trust::Json::Array history;
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row)
+    history.push_back(trust::Json::Members{{"time", time_or_null((*row)[0])},
+                                           {"stage", (*row)[1].integer()},
+                                           {"what", (*row)[2].text()},
+                                           {"actor", (*row)[3].text()}});
+  return trust::Json(std::move(history));
+}
+
+Result<Rollout> find(const Hub& hub, const std::string& id) {
+  TRY_VALUE(const Rows rows,
+            ask(hub, fmt::format("SELECT {} FROM rollout WHERE id = ?", kRolloutColumns), {id}));
+  if (rows.empty())
+    return fail(Code::kNotFound, "there is no rollout of this name; /v1/rollouts lists them");
+  return rollout_of(rows[0]);
+}
+
+Result<Response> show(const Call& call, const std::string& id, int status = 200) {
+  TRY_VALUE(const Rollout rollout, find(call.hub, id));
+  trust::Json::Members members = summary_of(rollout);
+  TRY_VALUE(trust::Json devices, devices_of(call.hub, rollout));
+  TRY_VALUE(trust::Json history, history_of(call.hub, rollout));
+  TRY_VALUE(trust::Json gate, trust::Json::parse(rollout.gate, id + ": gate"));
+  members.emplace("devices", std::move(devices));
+  members.emplace("history", std::move(history));
+  members.emplace("gate", std::move(gate));
+  return document(std::move(members), call.request, status);
+}
+
+Result<std::string> reason_of(const Call& call) {
+  TRY_VALUE(const trust::Json json, call.json());
+  TRY_VALUE(const trust::Object body, trust::Object::of(json, "body"));
+  TRY(body.only({"reason"}));
+  TRY_VALUE(const std::string reason, body.text("reason", kMaxReasonBytes));
+  if (reason.empty() || reason.find('\0') != std::string::npos)
+    return fail(Code::kInvalid, "body.reason: text expected");
+  return one_line(reason);
+}
+
+Result<Response> give_order(const Call& call, Order order, const std::string& reason) {
+  TRY(call.target.only({}));
+  const std::int64_t now_s = call.hub.wall.now_s();
+  Status done = write(call.hub, [&](Database& database) {
+    return order_rollout(database, call.parts[0], order, reason, call.actor, now_s);
+  });
+  TRY(std::move(done));
+  return show(call, call.parts[0]);
+}
+
+}  // namespace
+
+Result<Response> create_rollout(const Call& call) {
+  TRY(call.target.only({}));
+  TRY_VALUE(const trust::Json json, call.json());
+  TRY_VALUE(const RolloutOrder order, read_order(json, "body"));
+  const std::int64_t now_s = call.hub.wall.now_s();
+  std::string id;
+  Status done = write(call.hub, [&](Database& database) -> Status {
+    TRY_VALUE(const Rollout made, create_rollout(database, order, call.actor, now_s));
+    id = made.id;
+    return {};
+  });
+  TRY(std::move(done));
+  return show(call, id, 201);
+}
+
+Result<Response> list_rollouts(const Call& call) {
+  TRY(call.target.only({"phase", "limit", "after"}));
+  TRY_VALUE(const std::int64_t limit, call.target.integer("limit", 1, kMaxPage, kPage));
+  const std::string phase = call.target.text("phase"), after = call.target.text("after");
+  constexpr std::array<std::string_view, 4> kPhases = {"running", "paused", "aborted", "done"};
+  if (!phase.empty() && std::ranges::find(kPhases, phase) == kPhases.end())
+    return fail(Code::kInvalid, "the query: phase: running, paused, aborted or done expected");
+  std::string sql = fmt::format("SELECT {} FROM rollout WHERE 1 = 1", kRolloutColumns);
+  Values values;
+  if (!phase.empty()) {
+    sql += " AND phase = ?";
+    values.emplace_back(phase);
+  }
+  if (!after.empty()) {
+    sql += " AND place < (SELECT place FROM rollout WHERE id = ?)";
+    values.emplace_back(after);
+  }
+  values.emplace_back(limit + 1);
+  TRY_VALUE(const Rows rows, ask(call.hub, sql + " ORDER BY place DESC LIMIT ?", values));
+  trust::Json::Array list;
+  std::string last;
+  for (const Row& row : rows) {
+    if (static_cast<std::int64_t>(list.size()) == limit) break;
+    TRY_VALUE(const Rollout rollout, rollout_of(row));
+    list.push_back(summary_of(rollout));
+    last = rollout.id;
+  }
+  trust::Json::Members page;
+  if (rows.size() > list.size())
+    page.emplace("next", fmt::format("/v1/rollouts?limit={}&after={}{}", limit, last,
+                                     phase.empty() ? "" : "&phase=" + phase));
+  page.emplace("rollouts", std::move(list));
+  return document(std::move(page), call.request);
+}
+
+Result<Response> show_rollout(const Call& call) {
+  TRY(call.target.only({}));
+  return show(call, call.parts[0]);
+}
+
+Result<Response> list_rollout_looks(const Call& call) {
+  TRY(call.target.only({}));
+  TRY_VALUE(const Rollout rollout, find(call.hub, call.parts[0]));
+  TRY_VALUE(const Rows rows, ask(call.hub,
+                                 "SELECT time_s, stage, measures FROM rollout_look WHERE rollout = "
+                                 "? ORDER BY time_s",
+                                 {rollout.id}));
+  trust::Json::Array looks;
+  for (const Row& row : rows) {
+    TRY_VALUE(trust::Json measures, trust::Json::parse(row[2].text(), rollout.id + ": look"));
+    looks.push_back(trust::Json::Members{{"time", time_or_null(row[0])},
+                                         {"stage", row[1].integer()},
+                                         {"measures", std::move(measures)}});
+  }
+  return document(trust::Json::Members{{"looks", std::move(looks)}}, call.request);
+}
+
+Result<Response> list_rollout_devices(const Call& call) {
+  TRY(call.target.only({"limit", "after"}));
+  TRY_VALUE(const std::int64_t limit, call.target.integer("limit", 1, kMaxPage, kPage));
+  TRY_VALUE(const Rollout rollout, find(call.hub, call.parts[0]));
+  TRY_VALUE(const Rows rows,
+            ask(call.hub,
+                "SELECT device, wanted, running, failure, old_version, arm FROM rollout_device "
+                "WHERE rollout = ? AND device > ? ORDER BY device LIMIT ?",
+                {rollout.id, call.target.text("after"), limit + 1}));
+  constexpr std::array kWanted = {"old", "shadow", "new"};
+  const auto text_or_null = [](const Value& value) {
+    return value.text().empty() ? trust::Json() : trust::Json(value.text());
+  };
+  trust::Json::Array list;
+  for (const Row& row : rows) {
+    if (static_cast<std::int64_t>(list.size()) == limit) break;
+    const bool is_other = row[5].integer() == 2;
+    list.push_back(trust::Json::Members{
+        {"device", row[0].text()},
+        {"wanted", kWanted.at(static_cast<std::size_t>(row[1].integer()))},
+        {"running", text_or_null(row[2])},
+        {"failure", text_or_null(row[3])},
+        {"old_version", text_or_null(row[4])},
+        {"new_version", is_other ? rollout.order.other_version : rollout.order.version}});
+  }
+  trust::Json::Members page;
+  if (rows.size() > list.size())
+    page.emplace("next", fmt::format("/v1/rollouts/{}/devices?limit={}&after={}", rollout.id, limit,
+                                     rows[list.size() - 1][0].text()));
+  page.emplace("devices", std::move(list));
+  return document(std::move(page), call.request);
+}
+
+Result<Response> pause_rollout(const Call& call) {
+  TRY_VALUE(const std::string reason, reason_of(call));
+  return give_order(call, Order::kPause, reason);
+}
+
+Result<Response> resume_rollout(const Call& call) { return give_order(call, Order::kResume, ""); }
+
+Result<Response> abort_rollout(const Call& call) {
+  TRY_VALUE(const std::string reason, reason_of(call));
+  return give_order(call, Order::kAbort, reason);
+}
+
+}  // namespace polder::hub

@@ -1,0 +1,216 @@
+#include "hub/rollouts/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/fail.h"
+#include "hub/rollouts/evidence.h"
+#include "hub/rollouts/members.h"
+#include "hub/store/ask.h"
+
+namespace polder::hub {
+namespace {
+
+// Of a rollout, for charts: a day and a half of minutes.
+constexpr int kMaxLooks = 2'000;
+constexpr int kMaxFailures = 1'000;  // that are told
+constexpr int kMaxDue = 100;         // at once
+
+constexpr std::string_view kDue = "FROM rollout WHERE (due_s <= ? OR due_s > ?)";
+
+std::string stage_text(const Rollout& rollout) {
+  return fmt::format("stage {} of {} ({})", rollout.state.stage + 1, rollout.order.stages.size(),
+                     rollout.stage().text());
+}
+
+std::string_view verdict_text(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kHold: return "hold";
+    case Verdict::kPromote: return "promote";
+    case Verdict::kAbort: return "abort";
+  }
+  return "";
+}
+
+Result<std::vector<DeviceFailure>> failures_of(Database& database, const Rollout& rollout) {
+  TRY_VALUE(const Rows rows, ask(database,
+                                 "SELECT device, failure_kind FROM rollout_device WHERE rollout = "
+                                 "? AND failure IS NOT NULL AND failure_kind IS NOT NULL ORDER BY "
+                                 "device LIMIT ?",
+                                 {rollout.id, kMaxFailures}));
+  std::vector<DeviceFailure> failures;
+  for (const Row& row : rows)
+    failures.push_back({row[0].text(), static_cast<HardFailure>(row[1].integer())});
+  return failures;
+}
+
+Result<bool> is_anywhere(Database& database, const Rollout& rollout) {
+  TRY_VALUE(
+      const Rows rows,
+      ask(database, "SELECT 1 FROM rollout_device WHERE rollout = ? AND running IN (?, ?) LIMIT 1",
+          {rollout.id, rollout.order.version,
+           rollout.is_a_b() ? rollout.order.other_version : rollout.order.version}));
+  return !rows.empty();
+}
+
+void hold(GateState& gate, std::string reason) {
+  if (gate.verdict == Verdict::kAbort) return;
+  gate.verdict = Verdict::kHold;
+  gate.reasons.insert(gate.reasons.begin(), std::move(reason));
+}
+
+// The gate, and what keeps it shut beside the measures.
+Result<GateState> judge(Database& database, const Rollout& rollout,
+                        std::span<const MeasureState> measures, std::int64_t now_s) {
+  TRY_VALUE(const std::vector<DeviceFailure> failures, failures_of(database, rollout));
+  const Stage stage = rollout.stage();
+  GateRules rules = stage.gate;
+  rules.has_statistics = rollout.has_statistics();
+  GateState gate = judge_gate(measures, failures, now_s - rollout.state.stage_since_s, rules);
+  if (gate.verdict == Verdict::kAbort) return gate;
+  if (!rules.has_statistics) {
+    TRY_VALUE(const bool is_there, is_anywhere(database, rollout));
+    if (!is_there) hold(gate, "no device runs it yet");
+    gate.reasons.emplace_back(rollout.has_old ? "no measures were asked for: hard failures and "
+                                                "time alone are looked at"
+                                              : "a first release: hard failures and time alone "
+                                                "are looked at");
+  }
+  if (missing_devices(rollout.plan(), rollout.state) > 0)
+    hold(gate,
+         fmt::format("{} of {} devices are there", rollout.state.chosen.size(), stage.devices));
+  if (rollout.members == 0) hold(gate, "no device that has the model is of the query");
+  if (std::string waits = rollout.waits_for(now_s); !waits.empty()) hold(gate, std::move(waits));
+  return gate;
+}
+
+Status keep_look(Database& database, const Rollout& rollout, std::span<const MeasureState> measures,
+                 std::int64_t now_s) {
+  TRY(tell(database,
+           "INSERT INTO rollout_look (rollout, time_s, stage, measures) VALUES (?, ?, ?, ?) "
+           "ON CONFLICT (rollout, time_s) DO UPDATE SET stage = excluded.stage, measures = "
+           "excluded.measures",
+           {rollout.id, now_s, static_cast<std::int64_t>(rollout.state.stage),
+            trust::Json(json_of(measures)).compact()}));
+  return tell(database,
+              "DELETE FROM rollout_look WHERE rollout = ? AND time_s <= (SELECT time_s FROM "
+              "rollout_look WHERE rollout = ? ORDER BY time_s DESC LIMIT 1 OFFSET ?)",
+              {rollout.id, rollout.id, kMaxLooks});
+}
+
+Status end(Database& database, Rollout& rollout, std::string_view actor, std::int64_t now_s) {
+  rollout.ended_s = now_s;
+  TRY(assign(database, rollout, true));
+  TRY(discharge(database, rollout));
+  const RolloutState& state = rollout.state;
+  return note(database, rollout,
+              state.reason.empty() ? std::string(phase_text(state.phase))
+                                   : fmt::format("{}: {}", phase_text(state.phase), state.reason),
+              actor, now_s);
+}
+
+// Who is missing in a stage is chosen, and told.
+Status fill_stage(Database& database, Rollout& rollout, std::int64_t now_s) {
+  const bool may_grow = rollout.waits_for(now_s).empty();
+  // A stage begins when it may.
+  if (!may_grow && rollout.state.stage == 0 && rollout.state.chosen.empty())
+    rollout.state.stage_since_s = now_s;
+  if (may_grow) TRY(choose(database, rollout, now_s));
+  return assign(database, rollout, may_grow);
+}
+
+}  // namespace
+
+Result<Rollout> create_rollout(Database& database, const RolloutOrder& order,
+                               std::string_view actor, std::int64_t now_s) {
+  TRY_VALUE(const Rows last, ask(database, "SELECT COALESCE(MAX(place), 0) FROM rollout", {}));
+  const std::int64_t place = last[0][0].integer() + 1;
+  TRY_VALUE(const Rows before,
+            ask(database, "SELECT COALESCE(MAX(retry) + 1, 0) FROM rollout WHERE model = ?",
+                {order.model}));
+  Rollout rollout{.id = fmt::format("r{}", place),
+                  .order = order,
+                  .state = begin_rollout(now_s),
+                  .created_s = now_s,
+                  .created_by = std::string(actor),
+                  .ended_s = {},
+                  .retry = before[0][0].integer(),
+                  .gate = ""};
+  TRY(tell(
+      database,
+      "INSERT INTO rollout (id, place, model, version, other_version, plan, phase, stage, "
+      "stage_since_s, reason, gate, created_s, created_by, due_s, look_s, retry, has_old, members, "
+      "looks) "
+      "VALUES (?, ?, ?, ?, ?, ?, 'running', 0, ?, '', '', ?, ?, ?, ?, ?, 0, 0, 0)",
+      {rollout.id, place, order.model, order.version, order.other_version,
+       trust::Json(json_of(order)).compact(), now_s, now_s, actor, now_s, order.look_s,
+       rollout.retry}));
+  TRY(enlist(database, rollout));
+  TRY(save_rollout(database, rollout, now_s));
+  TRY(note(database, rollout,
+           fmt::format("created for {} devices; {}", rollout.members, stage_text(rollout)), actor,
+           now_s));
+  TRY(advance(database, rollout.id, now_s));
+  return load_rollout(database, rollout.id);
+}
+
+Status advance(Database& database, std::string_view id, std::int64_t now_s) {
+  TRY_VALUE(Rollout rollout, load_rollout(database, id));
+  if (!rollout.is_active()) return {};
+  // A clock that was ahead and was set right.
+  rollout.state.stage_since_s = std::min(rollout.state.stage_since_s, now_s);
+  TRY_VALUE(const Evidence evidence, take_looks(database, rollout, now_s));
+  rollout.looks += evidence.looks;
+  TRY(fill_stage(database, rollout, now_s));
+  TRY_VALUE(const GateState gate, judge(database, rollout, evidence.measures, now_s));
+  if (evidence.looks > 0) TRY(keep_look(database, rollout, evidence.measures, now_s));
+  rollout.gate =
+      trust::Json(trust::Json::Members{
+                      {"verdict", verdict_text(gate.verdict)},
+                      {"reasons", trust::Json::Array(gate.reasons.begin(), gate.reasons.end())},
+                      {"measures", json_of(evidence.measures)}})
+          .compact();
+  const std::uint32_t stage = rollout.state.stage;
+  rollout.state = after_gate(rollout.plan(), std::move(rollout.state), gate, now_s);
+  if (!rollout.is_active()) {
+    TRY(end(database, rollout, kHubActor, now_s));
+  } else if (rollout.state.stage != stage) {
+    TRY(note(database, rollout, stage_text(rollout), kHubActor, now_s));
+    TRY(fill_stage(database, rollout, now_s));
+  }
+  return save_rollout(database, rollout, now_s);
+}
+
+Result<bool> is_any_due(Readers& readers, std::int64_t now_s) {
+  TRY_VALUE(const Rows due,
+            readers.query(fmt::format("SELECT id {} LIMIT 1", kDue), {now_s, now_s + kMaxLookS}));
+  return !due.empty();
+}
+
+Result<std::size_t> run_due(Database& database, std::int64_t now_s) {
+  TRY_VALUE(const Rows due, ask(database, fmt::format("SELECT id {} ORDER BY due_s LIMIT ?", kDue),
+                                {now_s, now_s + kMaxLookS, kMaxDue}));
+  for (const Row& row : due) TRY(advance(database, row[0].text(), now_s));
+  return due.size();
+}
+
+Status order_rollout(Database& database, std::string_view id, Order order, std::string_view reason,
+                     std::string_view actor, std::int64_t now_s) {
+  TRY_VALUE(Rollout rollout, load_rollout(database, id));
+  auto ordered = order == Order::kPause    ? paused(rollout.state, reason)
+                 : order == Order::kResume ? resumed(rollout.state, now_s)
+                                           : aborted(rollout.state, reason);
+  if (!ordered.ok()) return Error{Code::kIncompatible, ordered.error().message};
+  rollout.state = std::move(*ordered);
+  if (order == Order::kAbort) {
+    TRY(end(database, rollout, actor, now_s));
+  } else {
+    TRY(note(database, rollout,
+             order == Order::kResume ? "resumed" : fmt::format("paused: {}", reason), actor,
+             now_s));
+  }
+  TRY(save_rollout(database, rollout, now_s));
+  return order == Order::kResume ? advance(database, id, now_s) : Status();
+}
+
+}  // namespace polder::hub

@@ -1,0 +1,107 @@
+#include "hub/rollouts/measures.h"
+
+#include <algorithm>
+
+namespace polder::hub {
+namespace {
+
+constexpr double kLimitFraction = 0.95, kSlack = 1.25, kLeastShare = 0.1;
+constexpr std::uint64_t kLeastPackets = 20;
+// As agent/shadow.h names them.
+constexpr std::string_view kShadow = "shadow.", kOld = ".old", kNew = ".new",
+                           kAgreement = ".agreement";
+
+Counts capped(std::uint64_t trials, std::uint64_t failures) {
+  if (trials > kMaxTrials) {
+    const double share = static_cast<double>(failures) / static_cast<double>(trials);
+    failures = static_cast<std::uint64_t>(share * static_cast<double>(kMaxTrials));
+    trials = kMaxTrials;
+  }
+  return {.trials = trials, .failures = std::min(failures, trials)};
+}
+
+double limit_of(const telemetry::Sketch& latency_ms) {
+  return latency_ms.quantile(kLimitFraction) * kSlack;
+}
+
+std::uint64_t above(const telemetry::Sketch& values, double limit) {
+  std::uint64_t count = 0;
+  for (const auto& [bucket, in_it] : values.buckets())
+    if (telemetry::Sketch::upper_bound(bucket) > limit) count += in_it;
+  return count;
+}
+
+const proto::ReportStage* find_stage(const proto::ReportUnit& unit, std::string_view name) {
+  const auto found = std::ranges::find(unit.stages, name, &proto::ReportStage::name);
+  return found == unit.stages.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::vector<StageLimit> limits_of(const proto::ReportUnit& unit) {
+  double all_ms = 0;
+  const auto is_own = [](const proto::ReportStage& stage) {
+    return !stage.name.starts_with(kShadow);
+  };
+  for (const proto::ReportStage& stage : unit.stages)
+    if (is_own(stage)) all_ms += stage.latency_ms.sum();
+  std::vector<StageLimit> limits;
+  for (const proto::ReportStage& stage : unit.stages) {
+    const telemetry::Sketch& latency = stage.latency_ms;
+    if (!is_own(stage) || latency.count() < kLeastPackets || latency.sum() < kLeastShare * all_ms)
+      continue;
+    limits.push_back({.stage = stage.name, .ms = limit_of(latency)});
+  }
+  return limits;
+}
+
+std::vector<MeasureCounts> count_window(const proto::ReportUnit& unit,
+                                        std::span<const StageLimit> limits) {
+  std::vector<MeasureCounts> all;
+  const auto add = [&](std::string_view measure, std::uint64_t trials, std::uint64_t failures) {
+    if (trials > 0) all.push_back({measure, capped(trials, failures)});
+  };
+  add(kErrors, std::max(unit.frames, unit.crashes), unit.crashes);
+  std::uint64_t packets = 0, slow = 0;
+  for (const StageLimit& limit : limits) {
+    const proto::ReportStage* const stage = find_stage(unit, limit.stage);
+    if (!stage) continue;
+    packets += stage->latency_ms.count();
+    slow += above(stage->latency_ms, limit.ms);
+  }
+  add(kSlowFrames, packets, slow);
+  bool detects = false;
+  std::uint64_t found = 0;
+  for (const proto::ReportSignal& signal : unit.signals) {
+    if (!signal.name.ends_with(".score")) continue;
+    detects = true;
+    found += signal.values.count();
+  }
+  if (detects) add(kEmptyFrames, unit.frames, unit.frames - std::min(unit.frames, found));
+  return all;
+}
+
+std::vector<MeasureCounts> count_shadow(const proto::ReportUnit& unit) {
+  Counts differ, slower;
+  for (const proto::ReportSignal& signal : unit.signals) {
+    if (!signal.name.starts_with(kShadow) || !signal.name.ends_with(kAgreement)) continue;
+    const std::uint64_t all = signal.values.count(), agree = above(signal.values, 0.5);
+    differ.trials += all;
+    differ.failures += all - agree;
+  }
+  for (const proto::ReportStage& stage : unit.stages) {
+    if (!stage.name.starts_with(kShadow) || !stage.name.ends_with(kNew)) continue;
+    const std::string old =
+        stage.name.substr(0, stage.name.size() - kNew.size()) + std::string(kOld);
+    const proto::ReportStage* const beside = find_stage(unit, old);
+    if (!beside || beside->latency_ms.count() < kLeastPackets) continue;
+    slower.trials += stage.latency_ms.count();
+    slower.failures += above(stage.latency_ms, limit_of(beside->latency_ms));
+  }
+  std::vector<MeasureCounts> all;
+  if (differ.trials > 0) all.push_back({kFramesThatDiffer, capped(differ.trials, differ.failures)});
+  if (slower.trials > 0) all.push_back({kSlowerFrames, capped(slower.trials, slower.failures)});
+  return all;
+}
+
+}  // namespace polder::hub

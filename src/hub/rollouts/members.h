@@ -1,0 +1,47 @@
+// The devices of rollouts: who takes part, what each has, and what each is to run.
+//
+// Who joins is found when a device tells of a model for the first time or gets other tags, never by
+// a look through the fleet.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "hub/rollouts/row.h"
+
+namespace polder::hub {
+
+// Counts of so many are compared, from each end of the order: the first that get the new release,
+// and the last. A gate so costs the same however large the fleet is.
+inline constexpr std::int64_t kSampled = 200;
+// A device that has said something within this time is there.
+inline constexpr std::int64_t kThereS = 900;
+
+// What a device has said of a model.
+struct ModelNews {
+  std::optional<std::string> running;  // a version; "": nothing
+  std::optional<std::string> committed;
+  std::optional<bool> is_well;
+};
+// All of these are parts of a Work. Errors: those of ask().
+Status note_model(Database& database, std::string_view device, std::string_view model,
+                  const ModelNews& news, std::int64_t now_s);
+
+// All devices of its query. Errors: kIncompatible, naming the rollout that has one of them.
+Status enlist(Database& database, Rollout& rollout);
+// The device has other tags than before.
+Status enlist_anew(Database& database, std::string_view device, std::int64_t now_s);
+
+// Adds those who are there to a stage that names a number.
+Status choose(Database& database, Rollout& rollout, std::int64_t now_s);
+// Tells devices what its state says of them; of those who are not told anything new, nothing is
+// written. `may_grow`: whether any may be told to take the new release.
+Status assign(Database& database, const Rollout& rollout, bool may_grow);
+// It is over: its devices are free for others.
+Status discharge(Database& database, const Rollout& rollout);
+
+}  // namespace polder::hub

@@ -1,0 +1,54 @@
+// What somebody asks of a rollout: a release, for which devices, in which stages, when.
+//
+//   {"model":"people","version":"1.3.0","query":"site=ams",
+//    "stages":[{"devices":1,"shadow":true},{"devices":1,"least_minutes":60},{"percent":100}],
+//    "window":{"from":"22:00","to":"06:00"},"not_before":"2026-12-01T00:00:00Z"}
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hub/rollout.h"
+#include "hub/tags.h"
+#include "trust/json.h"
+
+namespace polder::hub {
+
+inline constexpr std::int64_t kLookS = 60, kMaxLookS = 3600, kHistoryLooks = 10,
+                              kMaxHistoryLooks = 10'000;
+
+// Each day, in UTC; over midnight where `to` is before `from`.
+struct DayWindow {
+  int from_min = 0, to_min = 0;
+  bool holds(std::int64_t now_s) const;
+  std::string text() const;  // "22:00 to 06:00 UTC"
+};
+
+struct RolloutOrder {
+  std::string model, version;
+  std::string other_version;          // of half of the devices, by a hash; empty: all get `version`
+  Tags query;                         // empty: every device that has the model
+  std::vector<Stage> stages;          // a margin of 0 is the usual one
+  std::vector<std::string> measures;  // of measures.h, those that the gate looks at
+  std::int64_t look_s = kLookS;
+  // Looks at the old release before a device acts by the new one: what a device is by itself is
+  // known by them.
+  std::int64_t history_looks = kHistoryLooks;
+  std::optional<DayWindow> window;  // when devices may be told to change
+  std::int64_t not_before_s = 0;
+
+  // Why no device may be told to change now; empty: it may.
+  std::string waits_for(std::int64_t now_s) const;
+};
+
+// Strictly; what is not there is as usual. Errors: kInvalid and kCorrupt, naming the member.
+Result<RolloutOrder> read_order(const trust::Json& json, const std::string& where);
+// What read_order() reads.
+trust::Json::Members json_of(const RolloutOrder& order);
+
+}  // namespace polder::hub

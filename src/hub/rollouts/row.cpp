@@ -1,0 +1,120 @@
+#include "hub/rollouts/row.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/fail.h"
+#include "hub/record.h"
+#include "hub/store/ask.h"
+
+namespace polder::hub {
+namespace {
+
+constexpr std::array kPhases = {RolloutPhase::kRunning, RolloutPhase::kPaused,
+                                RolloutPhase::kAborted, RolloutPhase::kDone};
+
+// What few devices can prove is less.
+double usual_margin(double devices) {
+  if (devices < 2) return 3;
+  if (devices < 4) return 2;
+  return devices < 50 ? 1.5 : 1.25;
+}
+
+}  // namespace
+
+RolloutPlan Rollout::plan() const {
+  RolloutPlan plan{.id = id, .stages = order.stages};
+  const auto most = static_cast<std::uint32_t>(std::clamp<std::int64_t>(members, 1, UINT32_MAX));
+  for (Stage& stage : plan.stages) {
+    stage.devices = std::min(stage.devices, most);
+    const double all = stage.devices > 0 ? stage.devices : most * stage.permille / 1000.0;
+    if (stage.gate.margin == 0) stage.gate.margin = usual_margin(is_a_b() ? all / 2 : all);
+    // Nothing is left to compare with, so nothing more could be proven.
+    if (stage.permille == 1000) stage.gate.promote_at = 0;
+  }
+  return plan;
+}
+
+std::string Rollout::waits_for(std::int64_t now_s) const {
+  std::string why = order.waits_for(now_s);
+  if (why.empty() && has_statistics() && state.stage == 0 && looks < order.history_looks)
+    why = fmt::format("watches the old release first: {} of {} looks", looks, order.history_looks);
+  return why;
+}
+
+int Rollout::arm_of(std::string_view version) const {
+  if (version == order.version) return 1;
+  return is_a_b() && version == order.other_version ? 2 : 0;
+}
+
+Result<Rollout> rollout_of(const Row& row) {
+  const std::string where = "rollout " + row[0].text();
+  TRY_VALUE(const trust::Json json, trust::Json::parse(row[1].text(), where));
+  TRY_VALUE(RolloutOrder order, read_order(json, where));
+  const auto phase = std::ranges::find(kPhases, row[2].text(), phase_text);
+  const std::int64_t stage = row[3].integer();
+  if (phase == kPhases.end() || stage < 0 ||
+      stage >= static_cast<std::int64_t>(order.stages.size()))
+    return fail(Code::kCorrupt, "{}: phase '{}', stage {}", where, row[2].text(), stage);
+  Rollout rollout{.id = row[0].text(),
+                  .order = std::move(order),
+                  .state = {.phase = *phase,
+                            .stage = static_cast<std::uint32_t>(stage),
+                            .stage_since_s = row[4].integer(),
+                            .chosen = {},
+                            .reason = row[5].text()},
+                  .created_s = row[6].integer(),
+                  .created_by = row[7].text(),
+                  .ended_s = {},
+                  .retry = row[9].integer(),
+                  .has_old = row[10].integer() != 0,
+                  .members = row[11].integer(),
+                  .looks = row[12].integer(),
+                  .gate = row[13].text()};
+  if (!row[8].is_null()) rollout.ended_s = row[8].integer();
+  return rollout;
+}
+
+Result<Rollout> load_rollout(Database& database, std::string_view id) {
+  TRY_VALUE(
+      const Rows rows,
+      ask(database, fmt::format("SELECT {} FROM rollout WHERE id = ?", kRolloutColumns), {id}));
+  if (rows.empty()) return fail(Code::kNotFound, "there is no rollout of this name");
+  TRY_VALUE(Rollout rollout, rollout_of(rows[0]));
+  TRY_VALUE(
+      const Rows chosen,
+      ask(database, "SELECT device FROM rollout_device WHERE rollout = ? AND chosen = 1", {id}));
+  for (const Row& row : chosen) rollout.state.chosen.insert(row[0].text());
+  return rollout;
+}
+
+Status save_rollout(Database& database, const Rollout& rollout, std::int64_t now_s) {
+  const RolloutState& state = rollout.state;
+  const std::int64_t look_s = rollout.order.look_s;
+  const Value due = rollout.is_active() ? Value((now_s / look_s + 1) * look_s) : Value();
+  return tell(
+      database,
+      "UPDATE rollout SET phase = ?, stage = ?, stage_since_s = ?, reason = ?, ended_s = "
+      "?, has_old = ?, members = ?, looks = ?, gate = ?, due_s = ? WHERE id = ?",
+      {phase_text(state.phase), static_cast<std::int64_t>(state.stage), state.stage_since_s,
+       state.reason, rollout.ended_s ? Value(*rollout.ended_s) : Value(), rollout.has_old ? 1 : 0,
+       rollout.members, rollout.looks, rollout.gate, due, rollout.id});
+}
+
+Status note(Database& database, const Rollout& rollout, std::string_view what,
+            std::string_view actor, std::int64_t now_s) {
+  TRY(tell(database,
+           "INSERT INTO rollout_history (rollout, place, time_s, stage, what, actor) "
+           "SELECT CAST(? AS TEXT), COALESCE(MAX(place), 0) + 1, CAST(? AS BIGINT), "
+           "CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS TEXT) FROM rollout_history "
+           "WHERE rollout = ?",
+           {rollout.id, now_s, static_cast<std::int64_t>(rollout.state.stage), what, actor,
+            rollout.id}));
+  trust::Json::Members details{
+      {"model", rollout.order.model}, {"version", rollout.order.version}, {"what", what}};
+  if (rollout.is_a_b()) details.emplace("other_version", rollout.order.other_version);
+  return put_on_record(database, {now_s, std::string(actor), trust::Act::kRolloutChanged,
+                                  rollout.id, std::move(details)});
+}
+
+}  // namespace polder::hub

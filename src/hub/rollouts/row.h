@@ -1,0 +1,67 @@
+// A rollout as the database has it.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hub/rollout.h"
+#include "hub/rollouts/order.h"
+#include "hub/store/database.h"
+
+namespace polder::hub {
+
+struct Rollout {
+  std::string id;
+  RolloutOrder order;
+  RolloutState state;
+  std::int64_t created_s = 0;
+  std::string created_by;
+  std::optional<std::int64_t> ended_s;
+  // Of its assignments: higher than that of any rollout of the model before.
+  std::int64_t retry = 0;
+  bool has_old = false;  // whether any of its devices had a release before
+  std::int64_t members = 0;
+  std::int64_t looks = 0;  // in which something was counted
+  std::string gate;        // the verdict that stood last, in JSON
+
+  bool is_active() const {
+    return state.phase == RolloutPhase::kRunning || state.phase == RolloutPhase::kPaused;
+  }
+  // A stage of more devices than there are is one of all of them; margins that nobody has given are
+  // those that so many devices can prove. The last stage only looks for what gets worse.
+  RolloutPlan plan() const;
+  Stage stage() const { return plan().stages[state.stage]; }
+  // Which of its releases that version is: 1, or 2 of A/B; 0 for any other.
+  int arm_of(std::string_view version) const;
+  // Whether anything is compared.
+  bool has_statistics() const { return has_old && !order.measures.empty(); }
+  // Why no device may be told to change now; empty: it may.
+  std::string waits_for(std::int64_t now_s) const;
+  bool is_a_b() const { return !order.other_version.empty(); }
+};
+
+// As parts of a Work. Errors: those of ask(); kNotFound; kCorrupt.
+Result<Rollout> load_rollout(Database& database, std::string_view id);
+// What changes of it: state, gate, members; when it is due to be looked at next.
+Status save_rollout(Database& database, const Rollout& rollout, std::int64_t now_s);
+
+// A row of its history, and of the audit log: "stage 2 (1 device)", by whom.
+Status note(Database& database, const Rollout& rollout, std::string_view what,
+            std::string_view actor, std::int64_t now_s);
+
+// Who acts where nobody has asked.
+inline constexpr std::string_view kHubActor = "polder-hub";
+
+// Of a query "SELECT kRolloutColumns FROM rollout".
+inline constexpr std::string_view kRolloutColumns =
+    "id, plan, phase, stage, stage_since_s, reason, created_s, created_by, ended_s, retry, "
+    "has_old, "
+    "members, looks, gate";
+Result<Rollout> rollout_of(const Row& row);
+
+}  // namespace polder::hub

@@ -76,7 +76,8 @@ TEST_F(OnceOnly, WhatWasRefusedMayBeTriedAgain) {
   trust::TestSigner key(trust::Scheme::kEcdsaP256);
   enrolled(key, "cam-1");
   EXPECT_EQ(send_with("k1", "/v1/devices/cam-1/revoke", "", admin_).status, 204);
-  for (const std::string& bad : {std::string("a b"), std::string(129, 'k'), std::string("\xc3\xa9")})
+  for (const std::string& bad :
+       {std::string("a b"), std::string(129, 'k'), std::string("\xc3\xa9")})
     EXPECT_EQ(send_with(bad, "/v1/devices/cam-1/revoke", "", admin_).status, 400);
 }
 

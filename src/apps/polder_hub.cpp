@@ -136,7 +136,13 @@ Status serve_command(const Args& args) {
                           .port = listen.port,
                           .certificate_file = home->certificate_file(),
                           .key_file = home->key_file(),
-                          .authority_file = home->authority_file()},
+                          .authority_file = home->authority_file(),
+                          .renew_certificate =
+                              [&] {
+                                Status done = home->renew_certificate();
+                                if (!done.ok()) log("certificate: " + done.error().message);
+                                return done;
+                              }},
                          [&](const Request& request) {
                            auto page = console.answer(request);
                            return page ? std::move(*page) : router.answer(request);
@@ -146,7 +152,12 @@ Status serve_command(const Args& args) {
                         host.find(':') == host.npos ? host : "[" + host + "]", server->port(),
                         home->authority_file(), home->fingerprint())));
   TRY_VALUE(const bool has_people, home->has_people());
-  if (!has_people) {
+  if (!has_people && std::getenv("JOURNAL_STREAM")) {
+    TRY(
+        print(fmt::format("nobody may do anything yet: 'polder-hub admin-token --folder {}', as "
+                          "this user, makes a token, which this journal is no place for\n",
+                          options.folder)));
+  } else if (!has_people) {
     TRY_VALUE(const std::string token, make_admin_token(options));
     TRY(
         print(fmt::format("admin     {}\n(this token is shown once; 'polder-hub admin-token' makes "

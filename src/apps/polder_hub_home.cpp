@@ -20,9 +20,6 @@
 namespace polder::hub {
 namespace {
 
-// Made anew at each start.
-constexpr std::int64_t kServerCertificateS = 825 * kDayS;
-
 Result<bool> is_there(const std::string& path) {
   const auto kind = entry_kind(path);
   if (kind.ok()) return true;
@@ -101,13 +98,13 @@ Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
                 "{}; one hub serves a folder: end it, or choose another --folder",
                 lock.error().message);
   if (!lock.ok()) return lock.error();
-  auto home = std::unique_ptr<Home>(new Home(options.folder, std::move(*lock)));
-  TRY(home->make_certificates(options));
+  auto home = std::unique_ptr<Home>(new Home(options, std::move(*lock)));
+  TRY(home->make_certificates());
   TRY(home->open_store(options));
   return home;
 }
 
-Status Home::make_certificates(const HomeOptions& options) {
+Status Home::make_certificates() {
   const std::string ca_key = folder_ + "/ca-key.pem", ca_file = authority_file();
   const std::int64_t now_s = wall_.now_s();
   TRY_VALUE(const bool has_ca, is_there(ca_file));
@@ -128,18 +125,15 @@ Status Home::make_certificates(const HomeOptions& options) {
   if (facts->key_id != signer->public_key().id())
     return fail(Code::kInvalid, "{}: is the certificate of another key than {}", ca_file, ca_key);
   fingerprint_ = with_colons(facts->fingerprint);
-  TRY_VALUE(const std::unique_ptr<trust::Signer> server, open_or_make_key(key_file()));
-  TRY_VALUE(
-      const std::string certificate,
-      trust::issue_certificate(*signer, ca, server->public_key(),
-                               {.use = trust::CertificateUse::kServer,
-                                .common_name = "polder-hub",
-                                .hosts = options.hosts,
-                                .from_s = now_s - kClocksBehindS,
-                                .until_s = std::min(now_s + kServerCertificateS, facts->until_s)}));
-  TRY(write_file_atomic(certificate_file(), certificate));
   authority_ = std::make_unique<Authority>(std::move(signer), std::move(ca));
-  return {};
+  return renew_certificate();
+}
+
+Status Home::renew_certificate() {
+  TRY_VALUE(const std::unique_ptr<trust::Signer> server, open_or_make_key(key_file()));
+  TRY_VALUE(const std::string certificate,
+            authority_->issue_server(server->public_key(), hosts_, wall_.now_s()));
+  return write_file_atomic(certificate_file(), certificate);
 }
 
 Status Home::open_store(const HomeOptions& options) {

@@ -43,17 +43,21 @@ class Home {
   std::string key_file() const { return folder_ + "/server-key.pem"; }
   // SHA-256 of the authority's certificate, as OpenSSL prints it: "AB:CD:...".
   const std::string& fingerprint() const { return fingerprint_; }
+  // Makes the server's certificate anew. Errors: those of open().
+  Status renew_certificate();
   // Whether anybody may do anything here.
   Result<bool> has_people() const;
 
  private:
-  Home(std::string folder, FileLock lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
-  Status make_certificates(const HomeOptions& options);
+  Home(const HomeOptions& options, FileLock lock)
+      : folder_(options.folder), lock_(std::move(lock)), hosts_(options.hosts) {}
+  Status make_certificates();
   Status open_store(const HomeOptions& options);
 
   const std::string folder_;
   const FileLock lock_;
   const SystemWallClock wall_;
+  const std::vector<std::string> hosts_;
   std::string fingerprint_;
   std::unique_ptr<Authority> authority_;
   std::unique_ptr<Readers> readers_;

@@ -1,5 +1,7 @@
 #include "hub/authority.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 
 namespace polder::hub {
@@ -17,6 +19,19 @@ Result<std::string> Authority::issue(const trust::PublicKey& key, std::string_vi
                                    .common_name = std::string(device),
                                    .from_s = now_s - kClocksBehindS,
                                    .until_s = now_s + kDeviceCertificateS});
+}
+
+Result<std::string> Authority::issue_server(const trust::PublicKey& key,
+                                            const std::vector<std::string>& hosts,
+                                            std::int64_t now_s) {
+  TRY_VALUE(const trust::CertificateFacts own, trust::read_certificate(pem_));
+  const std::lock_guard lock(mutex_);
+  return trust::issue_certificate(*key_, pem_, key,
+                                  {.use = trust::CertificateUse::kServer,
+                                   .common_name = "polder-hub",
+                                   .hosts = hosts,
+                                   .from_s = now_s - kClocksBehindS,
+                                   .until_s = std::min(now_s + kServerCertificateS, own.until_s)});
 }
 
 Result<trust::CertificateFacts> Authority::check(std::string_view certificate_pem,

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "trust/certificate.h"
 #include "trust/digest.h"
@@ -18,6 +19,8 @@ namespace polder::hub {
 
 inline constexpr std::int64_t kDayS = 86'400;
 inline constexpr std::int64_t kDeviceCertificateS = 90 * kDayS;
+// Made anew each day.
+inline constexpr std::int64_t kServerCertificateS = 90 * kDayS;
 // Clocks may be behind: certificates begin that much before they are made.
 inline constexpr std::int64_t kClocksBehindS = 3'600;
 
@@ -31,6 +34,9 @@ class Authority {
   // A certificate of a device for kDeviceCertificateS. Errors: those of issue_certificate().
   Result<std::string> issue(const trust::PublicKey& key, std::string_view device,
                             std::int64_t now_s);
+  // One of the hub itself, for kServerCertificateS. Errors: those of issue_certificate().
+  Result<std::string> issue_server(const trust::PublicKey& key,
+                                   const std::vector<std::string>& hosts, std::int64_t now_s);
   // What a device's certificate says, which is from here and holds. Its signature is verified once:
   // devices show the same one in each request. Errors: kDenied, kCorrupt.
   Result<trust::CertificateFacts> check(std::string_view certificate_pem, std::int64_t now_s);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""polderd as a service of a real systemd, from what `cmake --install` puts in place: its user, its
+"""polderd and polder-hub as services of a real systemd, from what `cmake --install` puts in place: its user, its
 limits, reload, the PIN as a credential, its end when it hangs or is killed.
 
     systemd_test.py POLDER POLDERD BUILD_FOLDER [TEST...]
@@ -41,7 +41,7 @@ microphone.path = "/srv/long.wav"
 PREPARE = """#!/bin/bash
 set -eu
 cmake --install {build} --prefix /usr >/dev/null
-systemd-sysusers /usr/lib/sysusers.d/polderd.conf
+systemd-sysusers /usr/lib/sysusers.d/polderd.conf /usr/lib/sysusers.d/polder-hub.conf
 cp -r {site}/repo {site}/long.wav /srv
 chmod -R a+rX /srv
 mkdir -p /etc/polderd /etc/systemd/system/polderd.service.d
@@ -65,7 +65,8 @@ def why_not():
     if os.geteuid() != 0:
         return "only root may make a machine"
     missing = (tokens.missing_for_token() +
-               tokens.missing_programs("unshare", "nsenter", "ip", "systemctl", "runuser"))
+               tokens.missing_programs("unshare", "nsenter", "ip", "systemctl", "runuser",
+                                        "curl"))
     if missing:
         return f"not installed: {' '.join(missing)}"
     tried = subprocess.run(["unshare", *SPACES, "sh", "-c",
@@ -208,6 +209,36 @@ class Service(Device):
         with self.subTest("stop ends its workers too"):
             self.on("systemctl", "stop", "polderd")
             self.assertEqual(self.on("pgrep", "-u", "polderd", status=None), "")
+
+        with self.subTest("the hub"):
+            self.hub()
+
+    def hub(self):
+        state = "/var/lib/polder-hub"
+        self.on("systemctl", "enable", "--now", "polder-hub")
+        said = self.on("journalctl", "--no-pager", "--output=cat", "--unit=polder-hub")
+        self.assertNotIn("polder-person-", said)
+        token = self.on("runuser", "-u", "polder-hub", "--", "polder-hub", "admin-token",
+                        "--folder", state).strip()
+
+        def ask(path):
+            return json.loads(self.on(
+                "curl", "-sS", "--retry", "5", "--retry-connrefused", "--cacert", f"{state}/ca.pem",
+                "-H", f"Authorization: Bearer {token}", f"https://localhost:8443{path}"))
+        self.assertEqual(ask("/v1/devices"), {"devices": []})
+        pid = self.on("systemctl", "show", "--value", "--property=MainPID", "polder-hub").strip()
+        said = dict(line.split(":\t", 1) for line in
+                    self.on("cat", f"/proc/{pid}/status").splitlines() if ":\t" in line)
+        user = self.on("id", "-u", "polder-hub").strip()
+        self.assertEqual(set(said["Uid"].split()), {user})
+        self.assertEqual({said[name] for name in ("CapEff", "CapBnd", "CapAmb")}, {"0" * 16})
+        self.assertEqual((said["NoNewPrivs"], said["Seccomp"]), ("1", "2"))
+        self.on("systemd-analyze", "security", "--offline=no", "--threshold=20", "polder-hub")
+        # Killed, it is there again, and knows its people.
+        self.on("kill", "-KILL", pid)
+        self.assertEqual(ask("/v1/devices"), {"devices": []})
+        self.on("systemctl", "stop", "polder-hub")
+        self.assertEqual(self.on("systemctl", "is-failed", "polder-hub", status=None), "inactive\n")
 
 
 if __name__ == "__main__":

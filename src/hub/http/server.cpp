@@ -43,6 +43,7 @@ using Stream = beast::ssl_stream<beast::tcp_stream>;
 constexpr std::chrono::seconds kLastAnswers{10};
 constexpr std::chrono::milliseconds kAfterFailedAccept{100};
 constexpr std::chrono::seconds kGoodbye{1};
+constexpr std::chrono::hours kRenewEvery{24};
 constexpr int kMaxDropped = 64;
 
 // Operations that give their error as a value.
@@ -183,6 +184,7 @@ class BeastServer final : public Server {
   void serve() override {
     asio::co_spawn(io_, accept_all(), asio::detached);
     asio::co_spawn(io_, end_at_signal(), asio::detached);
+    if (options_.renew_certificate) asio::co_spawn(io_, renew_daily(), asio::detached);
     io_.run();
   }
 
@@ -208,6 +210,18 @@ class BeastServer final : public Server {
       co_await look.async_wait(kAwait);
     }
     io_.stop();
+  }
+
+  asio::awaitable<void> renew_daily() {
+    asio::steady_timer timer(io_);
+    while (!ends_) {
+      timer.expires_after(kRenewEvery);
+      co_await timer.async_wait(kAwait);
+      // What went wrong has been told; the one that there is goes on.
+      if (!options_.renew_certificate().ok()) continue;
+      error_code ignored;
+      tls_.use_certificate_chain_file(options_.certificate_file, ignored);
+    }
   }
 
   asio::awaitable<void> accept_all() {

@@ -22,7 +22,9 @@ struct ServerOptions {
   std::string address;                                     // "0.0.0.0", "::1"
   std::uint16_t port = 0;                                  // 0: any that is free
   std::string certificate_file, key_file, authority_file;  // in PEM
-  int threads = 4;                                         // that call the handler
+  // Makes certificate_file anew, for connections from then on; called once a day. Empty: it stays.
+  std::function<Status()> renew_certificate = {};
+  int threads = 4;  // that call the handler
   std::size_t max_connections = 10'000;
   std::size_t max_waiting = 1'000;  // requests; beyond, the answer is 503 at once
   int idle_s = 60;                  // that a connection may be silent between two requests

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int64_t kMaxPage = 1'000, kPage = 100;
 constexpr int kMaxHistory = 1'000;
-constexpr std::size_t kMaxReasonBytes = 500;
+constexpr std::size_t kMaxReasonBytes = 2'000;
 
 trust::Json json_of(const Stage& stage) {
   trust::Json::Members members{{"text", stage.text()},
@@ -110,8 +110,7 @@ Result<std::string> reason_of(const Call& call) {
   TRY_VALUE(const trust::Object body, trust::Object::of(json, "body"));
   TRY(body.only({"reason"}));
   TRY_VALUE(const std::string reason, body.text("reason", kMaxReasonBytes));
-  if (reason.empty() || reason.find('\0') != std::string::npos)
-    return fail(Code::kInvalid, "body.reason: text expected");
+  if (reason.empty()) return fail(Code::kInvalid, "body.reason: text expected");
   return one_line(reason);
 }
 

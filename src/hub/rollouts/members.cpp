@@ -275,12 +275,13 @@ Status choose(Database& database, Rollout& rollout, std::int64_t now_s) {
   TRY_VALUE(
       const Rows rows,
       ask(database,
-          fmt::format("SELECT o.device FROM rollout_device o JOIN device_model m ON "
-                      "m.device = o.device AND m.model = ? JOIN device d ON d.id = o.device "
-                      "WHERE o.rollout = ? AND o.chosen = 0 AND o.failure IS NULL {}"
-                      "AND m.is_well = 1 AND m.seen_s >= ? AND d.revoked_s IS NULL "
-                      "ORDER BY o.place LIMIT ?",
-                      old),
+          fmt::format(
+              "SELECT o.device FROM rollout_device o JOIN device_model m ON "
+              "m.device = o.device AND m.model = ? JOIN device d ON d.id = o.device "
+              "WHERE o.rollout = ? AND o.wanted = 0 AND o.chosen = 0 AND o.failure IS NULL {}"
+              "AND m.is_well = 1 AND m.seen_s >= ? AND d.revoked_s IS NULL "
+              "ORDER BY o.place LIMIT ?",
+              old),
           {rollout.order.model, rollout.id, now_s - kThereS, static_cast<std::int64_t>(missing)}));
   for (const Row& row : rows) {
     // It is compared, wherever it stands in the order.
@@ -302,11 +303,15 @@ Status assign(Database& database, const Rollout& rollout, bool may_grow) {
   if (state.phase == RolloutPhase::kPaused || !may_grow) return {};
   const Stage stage = rollout.stage();
   const double share = stage.permille / 1000.0;
-  const std::string is_in = "(chosen = 1 OR place < ?)";
-  const Wanted wanted = stage.is_shadow ? Wanted::kShadow : Wanted::kNew;
-  // Of the shadows of more devices than now act.
-  TRY(want(database, rollout, Wanted::kOld, "wanted = 1 AND NOT " + is_in, {share}));
-  return want(database, rollout, wanted, is_in, {share});
+  // Each by an index of its own. Shadows come before the first stage that acts.
+  if (stage.is_shadow) {
+    TRY(want(database, rollout, Wanted::kShadow, "wanted = 0 AND place < ?", {share}));
+    return want(database, rollout, Wanted::kShadow, "chosen = 1", {});
+  }
+  TRY(want(database, rollout, Wanted::kNew, "wanted IN (0, 1) AND place < ?", {share}));
+  TRY(want(database, rollout, Wanted::kNew, "chosen = 1", {}));
+  // Shadows of more devices than now act.
+  return want(database, rollout, Wanted::kOld, "wanted = 1", {});
 }
 
 Status discharge(Database& database, const Rollout& rollout) {

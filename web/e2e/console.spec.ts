@@ -211,6 +211,7 @@ test("by keys alone: sign in, skip to the content, open a device, revoke it", as
     throw new Error(`Tab does not come to '${text}'`);
   };
   await page.goto("/");
+  await expect(page.getByLabel("Token", { exact: true })).toBeFocused();
   await page.keyboard.type(hub.admin);
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { level: 1, name: "Fleet" })).toBeFocused();

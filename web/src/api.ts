@@ -15,6 +15,8 @@ export class Problem extends Error {
 }
 
 const maxAnswerMs = 20_000; // that an answer may take
+const maxAgain = 2;
+const againMs = 1_000;
 
 // The paths that this hub has, by its own description.
 let paths: Promise<Record<string, Record<string, unknown>>> | null = null;
@@ -67,7 +69,28 @@ async function problemOf(response: Response, method: string, path: string): Prom
   );
 }
 
-// Sends one request; of what was read before, the same object comes again while it is unchanged.
+// Sends it; what changes something again where no answer came: the hub does it once, by its key.
+async function send(method: string, path: string, init: RequestInit): Promise<Response> {
+  const headers = { ...(init.headers as Record<string, string>) };
+  if (method !== "GET") headers["Idempotency-Key"] = crypto.randomUUID();
+  for (let left = method === "GET" ? 0 : maxAgain; ; --left) {
+    try {
+      return await fetch(path, {
+        ...init,
+        method,
+        headers,
+        signal: AbortSignal.timeout(maxAnswerMs),
+        credentials: "omit",
+        redirect: "error",
+      });
+    } catch (error) {
+      if (left === 0) throw new Problem(0, "unavailable", (error as Error).message);
+      await new Promise((resolve) => setTimeout(resolve, againMs));
+    }
+  }
+}
+
+// Of what was read before, the same object comes again while it is unchanged.
 const kept = new Map<string, { tag: string; document: unknown }>();
 const maxKept = 50;
 
@@ -82,19 +105,10 @@ export async function ask<T>(
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const known = method === "GET" ? kept.get(path) : undefined;
   if (known) headers["If-None-Match"] = known.tag;
-  let response: Response;
-  try {
-    response = await fetch(path, {
-      method,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(maxAnswerMs),
-      credentials: "omit",
-      redirect: "error",
-    });
-  } catch (error) {
-    throw new Problem(0, "unavailable", (error as Error).message);
-  }
+  const response = await send(method, path, {
+    headers,
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
   if (response.status === 304 && known) return known.document as T;
   if (!response.ok) {
     const problem = await problemOf(response, method, path);

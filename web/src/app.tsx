@@ -156,9 +156,16 @@ export function App() {
             <span class="quiet"> {t(`role.${person.role}`)}</span>
           </p>
           <Choices />
-          <Button kind="quiet" class="small" onClick={() => signOut()}>
-            {t("app.signout")}
-          </Button>
+          <div class="row">
+            <Button class="small" onClick={() => signOut()}>
+              {t("app.signout")}
+            </Button>
+            <small>
+              <a class="plain" href="/licences.txt">
+                {t("app.licences")}
+              </a>
+            </small>
+          </div>
         </div>
       </nav>
       <main id="content" tabIndex={-1}>

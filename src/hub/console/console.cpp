@@ -26,6 +26,7 @@ constexpr Type kTypes[] = {
     {".html", "text/html; charset=utf-8"},
     {".js", "text/javascript; charset=utf-8"},
     {".css", "text/css; charset=utf-8"},
+    {".txt", "text/plain; charset=utf-8"},
     {".svg", "image/svg+xml"},
     {".woff2", "font/woff2"},
 };

@@ -10,6 +10,7 @@ namespace {
 constexpr ConsoleFile kFiles[] = {
     {"/index.html", "<!doctype html>"},
     {"/favicon.svg", "<svg/>"},
+    {"/licences.txt", "MIT"},
     {"/assets/index-1a2b.js", "run()"},
     {"/assets/index-3c4d.css", "a{}"},
     {"/assets/inter-5e6f.woff2", std::string_view("wOF2\0\xff", 6)},
@@ -40,6 +41,7 @@ TEST(Console, GivesEachFileByItsType) {
       {"/index.html", "text/html; charset=utf-8"},
       {"/?from=mail", "text/html; charset=utf-8"},
       {"/favicon.svg", "image/svg+xml"},
+      {"/licences.txt", "text/plain; charset=utf-8"},
       {"/assets/index-1a2b.js", "text/javascript; charset=utf-8"},
       {"/assets/index-3c4d.css", "text/css; charset=utf-8"},
       {"/assets/inter-5e6f.woff2", "font/woff2"},

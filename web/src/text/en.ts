@@ -7,6 +7,7 @@ export const en = {
   "app.theme": "Theme",
   "app.language": "Language",
   "app.signout": "Sign out",
+  "app.licences": "Licences",
   "app.nowhere": "There is no such page.",
   "app.home": "To the fleet",
 

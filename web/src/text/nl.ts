@@ -9,6 +9,7 @@ export const nl: Record<keyof typeof en, string> = {
   "app.theme": "Thema",
   "app.language": "Taal",
   "app.signout": "Afmelden",
+  "app.licences": "Licenties",
   "app.nowhere": "Deze pagina bestaat niet.",
   "app.home": "Naar de vloot",
 

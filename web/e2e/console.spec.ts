@@ -21,7 +21,7 @@ async function breaches(page: Page): Promise<string[]> {
 }
 
 const places = ["fleet", "devices", "devices/camera-1", "enrolment", "models", "models/none",
-  "releases", "releases/none/1.0.0", "approvals", "rollouts", "rollouts/none", "audit", "people",
+  "releases", "releases/none/1.0.0", "approvals", "rollouts", "rollouts/r1", "rollouts/none", "audit", "people",
   "nowhere"];
 
 test.beforeAll(async ({ hub }) => {
@@ -150,6 +150,79 @@ test("an admin makes and revokes the token of a person", async ({ page, hub }) =
   const state = page.getByRole("row", { name: "piet" }).getByText("revoked", { exact: true });
   await expect(state).toBeVisible();
   await expect(hub.ask("GET", "/v1/me", undefined, token)).rejects.toThrow("401");
+});
+
+test("tags are edited, and devices found by them", async ({ page, hub }) => {
+  await signIn(page, hub.admin, "/#/devices/camera-2");
+  await page.getByRole("button", { name: "Edit tags" }).click();
+  const dialog = page.getByRole("dialog", { name: "Edit tags" });
+  await dialog.getByLabel("Tags").fill("site=ams\nline");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog).toContainText("Line 2: name=value expected");
+  await dialog.getByLabel("Tags").fill("site=ams\nline=3");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog).toBeHidden();
+  await expect(page.getByRole("region", { name: "Tags" })).toContainText("site=ams");
+  expect((await hub.ask("GET", "/v1/devices/camera-2")).tags).toEqual({ site: "ams", line: "3" });
+
+  await page.goto("/#/devices");
+  await page.getByLabel("Search by tags").fill("site=ams,line=3");
+  await page.keyboard.press("Enter");
+  const rows = page.getByRole("table", { name: "Devices" }).getByRole("row");
+  await expect(rows).toHaveCount(2);
+  await expect(rows.last()).toContainText("camera-2");
+  expect(new URL(page.url()).hash).toBe("#/devices?query=site%3Dams%2Cline%3D3");
+  await page.getByLabel("Search by tags").fill("site=rtm");
+  await page.getByRole("button", { name: "Search" }).click();
+  await expect(page.getByText("No device has these tags.")).toBeVisible();
+  await page.getByLabel("Search by tags").fill("site");
+  await page.getByRole("button", { name: "Search" }).click();
+  await expect(page.getByRole("alert")).toContainText("site=ams");
+  await page.getByRole("link", { name: "Clear" }).click();
+  await expect(page.getByRole("link", { name: "camera-1" })).toBeVisible();
+});
+
+test("a rollout is begun, paused, resumed and aborted, each with its reason on record", async ({
+  page, hub,
+}) => {
+  const operator = await hub.token("olga", "operator");
+  await signIn(page, operator, "/#/rollouts");
+  await page.getByRole("button", { name: "New rollout" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Model").fill("people-counting");
+  await dialog.getByLabel("Version").fill("1.3.0");
+  await dialog.getByLabel("Devices with tags").fill("site=none");
+  await dialog.getByRole("button", { name: "Start the rollout" }).click();
+  const title = page.getByRole("heading", { level: 1, name: "people-counting 1.3.0" });
+  await expect(title).toBeVisible();
+  const id = new URL(page.url()).hash.split("/").pop()!;
+  const main = page.getByRole("main");
+  await expect(main.getByRole("list", { name: "Stages" }).getByRole("listitem").first())
+    .toHaveAttribute("aria-current", "step");
+  await expect(main).toContainText("no device that has the model is of the query");
+
+  await page.getByRole("button", { name: "Pause" }).click();
+  await dialog.getByRole("button", { name: "Pause" }).click();
+  await expect(dialog).toContainText("A reason is needed");
+  await dialog.getByLabel("Reason").fill("the line is being cleaned");
+  await dialog.getByRole("button", { name: "Pause" }).click();
+  await expect(main).toContainText("paused");
+  expect((await hub.ask("GET", `/v1/rollouts/${id}`)).reason).toContain("line is being cleaned");
+  await page.getByRole("button", { name: "Resume" }).click();
+  await dialog.getByRole("button", { name: "Resume" }).click();
+  await expect(page.getByRole("button", { name: "Pause" })).toBeVisible();
+  await page.getByRole("button", { name: "Abort" }).click();
+  await dialog.getByLabel("Reason").fill("not now");
+  await dialog.getByRole("button", { name: "Abort" }).click();
+  await expect(main).toContainText("stopped here");
+  await expect(page.getByRole("button", { name: "Pause" })).toHaveCount(0);
+  await expect(page.getByRole("table", { name: "History" })).toContainText("olga");
+  const ended = await hub.ask("GET", `/v1/rollouts/${id}`);
+  expect([ended.phase, ended.reason]).toEqual(["aborted", expect.stringContaining("not now")]);
+
+  await page.goto("/#/rollouts?phase=aborted");
+  await page.getByRole("link", { name: id }).click();
+  await expect(title).toBeVisible();
 });
 
 test("an entry of the audit log is proven, and a hub that lies is found out", async ({

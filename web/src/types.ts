@@ -174,6 +174,8 @@ export interface Rollout {
   version: string;
   other_version?: string | null;
   query?: string | null;
+  window?: string | null;
+  not_before?: Time | null;
   phase: string; // "running", "paused", "aborted", "done"
   reason?: string | null;
   stage: number;

@@ -74,6 +74,12 @@ export function RolloutPage(props: { id: string }) {
                   </a>
                 </li>
               )}
+              {one.window && <li>{t("rollout.window", { window: one.window })}</li>}
+              {one.not_before && (
+                <li>
+                  {t("rollout.not_before")} <Time value={one.not_before} />
+                </li>
+              )}
               <li>
                 {t("rollouts.created")} <Time value={one.created} />{" "}
                 {one.created_by && t("release.by", { name: one.created_by })}
@@ -229,7 +235,9 @@ function Measures(props: { measures: Measure[]; rules: typeof usual }) {
           head: (
             <>
               {t("rollout.worse")}
-              <small>{t("rollout.worse.hint", { at: rules.abort_at })}</small>
+              {rules.abort_at > 1 && (
+                <small>{t("rollout.worse.hint", { at: rules.abort_at })}</small>
+              )}
             </>
           ),
           cell: (one) => <Evidence value={one.worse} at={rules.abort_at} tone="bad" />,
@@ -238,7 +246,9 @@ function Measures(props: { measures: Measure[]; rules: typeof usual }) {
           head: (
             <>
               {t("rollout.acceptable")}
-              <small>{t("rollout.acceptable.hint", { at: rules.promote_at })}</small>
+              {rules.promote_at > 1 && (
+                <small>{t("rollout.acceptable.hint", { at: rules.promote_at })}</small>
+              )}
             </>
           ),
           cell: (one) => <Evidence value={one.acceptable} at={rules.promote_at} tone="good" />,
@@ -282,7 +292,9 @@ function LooksChart(props: { looks: Looks; rollout: Rollout }) {
         times={times}
         logarithmic
         series={names.map((name) => ({ label: name, values: of(name, (one) => one.acceptable) }))}
-        lines={[{ at: rules.promote_at, label: t("verdict.promote") }]}
+        lines={
+          rules.promote_at > 1 ? [{ at: rules.promote_at, label: t("verdict.promote") }] : []
+        }
       />
     </div>
   );

@@ -75,7 +75,8 @@ export function Ratio(props: { ratio: number; low: number; high: number; margin:
 
 // Evidence towards a threshold, on a scale of logarithms: 1 is none.
 export function Evidence(props: { value: number; at: number; tone: "good" | "bad" }) {
-  const share = Math.min(1, Math.max(0, Math.log(Math.max(1, props.value)) / Math.log(props.at)));
+  if (props.at <= 1) return <span class="numbers">{number(props.value)}</span>; // nothing to reach
+  const share = Math.min(1, Math.log(Math.max(1, props.value)) / Math.log(props.at));
   const over = props.value >= props.at;
   return (
     <span class="evidence">

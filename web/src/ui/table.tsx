@@ -19,7 +19,7 @@ export function Table<Row>(props: {
   keyOf: (row: Row, index: number) => string;
 }) {
   return (
-    <div class="table" tabIndex={0} role="region" aria-label={props.caption}>
+    <div class="table" tabIndex={0} role="group" aria-label={props.caption}>
       <table>
         <caption class="unseen">{props.caption}</caption>
         <thead>

@@ -21,8 +21,8 @@ async function breaches(page: Page): Promise<string[]> {
 }
 
 const places = ["fleet", "devices", "devices/camera-1", "enrolment", "models", "models/none",
-  "releases", "releases/none/1.0.0", "approvals", "rollouts", "rollouts/r1", "rollouts/none", "audit", "people",
-  "nowhere"];
+  "releases", "releases/none/1.0.0", "approvals", "rollouts", "rollouts/r1", "rollouts/none",
+  "audit", "people", "nowhere"];
 
 test.beforeAll(async ({ hub }) => {
   for (const name of ["camera-1", "camera-2", "camera-3"]) await hub.enrol(name);

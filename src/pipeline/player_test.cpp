@@ -429,6 +429,23 @@ TEST_F(PlayerTest, TimesSpanWhatWasPlayedFromTheStartOn) {
   EXPECT_NE(output("report.html").find("\"t_s\":[1.40,"), std::string::npos);
 }
 
+TEST_F(PlayerTest, AVideoIsRepeatedAndTimeGoesOn) {
+  ASSERT_TRUE(write_file_atomic(folder_ + "/v.avi", avi()).ok());
+  options_.settings = kFromVideo;
+  options_.settings.emplace_back("camera.repeat=3");
+  auto stats = run(std::string(kPipeline) + kVideoSink);
+  ASSERT_TRUE(stats.ok()) << stats.error().message;
+  EXPECT_TRUE(stats->problems.empty()) << stats->problems[0];
+  EXPECT_EQ(stats->frames, std::uint64_t(3 * kFrames));
+  EXPECT_NEAR(stats->stream_s, 0.1 * (3 * kFrames - 1), 1e-3);
+  // A part of it, over and over.
+  for (const char* const part : {"camera.start=14", "camera.frames=4"})
+    options_.settings.emplace_back(part);
+  stats = run(std::string(kPipeline) + kVideoSink);
+  ASSERT_TRUE(stats.ok()) << stats.error().message;
+  EXPECT_EQ(stats->frames, 12u);
+}
+
 TEST_F(PlayerTest, PicturesOfAnotherSizeAreNamed) {
   Image small;
   small.resize(64, 48);

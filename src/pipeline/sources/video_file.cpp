@@ -28,6 +28,13 @@ constexpr Option kOptions[] = {
      .min = 0,
      .max = 1e9,
      .doc = "Ends after so many; 0: to the end."},
+    {.name = "repeat",
+     .type = OptionType::kInteger,
+     .fallback = "1",
+     .unit = "times",
+     .min = 0,
+     .max = 1e9,
+     .doc = "Plays it so often, one after the other, numbers and times going on; 0: without end."},
 };
 
 class VideoFileSource final : public Node {
@@ -38,11 +45,8 @@ class VideoFileSource final : public Node {
     source->path_ = path_in(environment.input_folder, settings.string("path"));
     TRY_VALUE(source->plugin_, load_video_plugin(environment.plugin_folder));
     TRY_VALUE([[maybe_unused]] const MappedFile exists, MappedFile::open(source->path_));
-    source->reader_ = {source->plugin_->open(source->path_.c_str(), &source->info_,
-                                             source->error_.data(), source->error_.size()),
-                       source->plugin_->close};
-    if (!source->reader_)
-      return fail(Code::kCorrupt, "{}: {}", source->path_, source->error_.data());
+    TRY(source->open());
+    source->repeat_ = std::uint64_t(settings.integer("repeat"));
     source->start_ = std::uint64_t(settings.integer("start"));
     source->limit_ = std::uint64_t(settings.integer("frames"));
     source->start_place_ = settings.place("start");
@@ -52,7 +56,10 @@ class VideoFileSource final : public Node {
   }
 
   Status process(std::span<const Packet>, Emitter& out) override {
-    if (limit_ && next_ == start_ + limit_) return out.end(), Status();
+    if (limit_ && next_ == start_ + limit_) {
+      if (is_last_round()) return out.end(), Status();
+      TRY(begin_again());
+    }
     auto& image = out.acquire<Image>();
     image.resize(info_.width, info_.height);
     PolderVideoFrame frame{};
@@ -61,29 +68,59 @@ class VideoFileSource final : public Node {
                                     error_.data(), error_.size());
       if (got < 0)
         return fail(Code::kCorrupt, "{}: after {} frames: {}", path_, next_, error_.data());
-      if (got == 0) return at_end(out);
-    } while (next_++ < start_);
+      if (got == 0) {
+        TRY(check_end());
+        if (is_last_round()) return out.end(), Status();
+        TRY(begin_again());
+        continue;
+      }
+      ++next_;
+    } while (next_ <= start_);
     traffic_.encoded_bytes += std::uint64_t(frame.encoded_bytes);
     traffic_.decoded_bytes += image.pixels.size();
-    out.emit(next_ - 1, frame.t_us);
+    // Of the first frame of another round it is not known: as long as the one before took.
+    const std::int64_t t_us = before_us_ + frame.t_us;
+    if (t_us > last_us_) period_us_ = t_us - last_us_;
+    last_us_ = t_us;
+    out.emit(before_ + next_ - 1, t_us);
     return {};
   }
 
   std::optional<std::uint64_t> expected_packets() const override {
-    if (info_.frames <= 0) return limit_ ? std::optional(limit_) : std::nullopt;
+    if (repeat_ == 0) return {};
+    if (info_.frames <= 0) return limit_ ? std::optional(repeat_ * limit_) : std::nullopt;
     const auto total = std::uint64_t(info_.frames) - std::min(std::uint64_t(info_.frames), start_);
-    return limit_ ? std::min(total, limit_) : total;
+    return repeat_ * (limit_ ? std::min(total, limit_) : total);
   }
   Traffic traffic() const override { return traffic_; }
 
  private:
+  Status open() {
+    reader_ = {plugin_->open(path_.c_str(), &info_, error_.data(), error_.size()), plugin_->close};
+    if (reader_) return {};
+    return fail(Code::kCorrupt, "{}: {}", path_, error_.data());
+  }
+  bool is_last_round() const { return repeat_ != 0 && round_ + 1 == repeat_; }
+  Status begin_again() {
+    const std::int32_t width = info_.width, height = info_.height;
+    TRY(open());
+    if (info_.width != width || info_.height != height)
+      return fail(Code::kCorrupt, "{}: is another video than before: {} x {}, not {} x {}", path_,
+                  info_.width, info_.height, width, height);
+    before_ += next_;
+    before_us_ = last_us_ + period_us_;
+    next_ = 0;
+    ++round_;
+    return {};
+  }
+
   Error start_is_late(std::uint64_t frames) const {
     return fail(Code::kInvalid, "{}: start is {}, the video {} has {} frames", start_place_, start_,
                 path_, frames);
   }
 
   // Containers may count a frame or two that the decoder merges; more missing means a broken file.
-  Status at_end(Emitter& out) const {
+  Status check_end() const {
     const auto stated = std::uint64_t(info_.frames);
     if (stated > next_ + 2)
       return fail(Code::kCorrupt,
@@ -92,7 +129,6 @@ class VideoFileSource final : public Node {
                   path_, next_, stated);
     if (next_ == 0) return fail(Code::kCorrupt, "{}: the video has no frames", path_);
     if (next_ <= start_) return start_is_late(next_);
-    out.end();
     return {};
   }
 
@@ -101,6 +137,8 @@ class VideoFileSource final : public Node {
   PolderVideoInfo info_{};
   std::string path_, start_place_;
   std::uint64_t next_ = 0, start_ = 0, limit_ = 0;
+  std::uint64_t repeat_ = 1, round_ = 0, before_ = 0;  // frames of the rounds before
+  std::int64_t before_us_ = 0, last_us_ = 0, period_us_ = 0;
   Traffic traffic_;
   std::array<char, 512> error_{};
 };

@@ -71,6 +71,9 @@ endif()
 # The hub, and a device that enrols.
 add_test(NAME hub_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_test.py
          $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)
+add_test(NAME hub_postgres COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/hub/postgres_test.py
+         /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_postgres_test.py
+         $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)
 # What leaves it.
 foreach(name telemetry telemetry_drift telemetry_packets telemetry_pictures)
   add_test(NAME ${name}_program COMMAND /usr/bin/python3

@@ -2,6 +2,8 @@
 """Runs a program's tests against a PostgreSQL server of its own, which is gone afterwards.
 
     postgres_test.py PROGRAM [ARGUMENT...]     POLDER_POSTGRES names the server to it
+
+Tests that are Python import it to pull the server's plug: Server.of_environment().
 """
 import os
 import pathlib
@@ -31,26 +33,55 @@ def as_user(*command):
         sys.exit(f"{' '.join(command)}:\n{done.stdout}")
 
 
+class Server:
+    """In a folder of its own, reached by a socket there: no port that another may have."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    @classmethod
+    def of_environment(cls):
+        return cls(os.environ["POLDER_POSTGRES_FOLDER"])
+
+    def url(self, database="postgres"):
+        return f"postgresql:///{database}?host={self.folder}&user={USER}"
+
+    def control(self, *words):
+        as_user(tool("pg_ctl"), "-D", str(self.folder / "data"), *words)
+
+    def make(self):
+        if os.geteuid() == 0:
+            user = pwd.getpwnam(USER)
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        as_user(tool("initdb"), "-D", str(self.folder / "data"), "-A", "trust", "-U", USER, "-E",
+                "UTF8", "--no-locale", "--no-sync")
+
+    def start(self):
+        self.control("-l", str(self.folder / "log"), "-w", "-t", "60", "-o",
+                     f"-c listen_addresses='' -c unix_socket_directories={self.folder}", "start")
+
+    def stop_at_once(self):
+        """As when its machine loses its power: it writes nothing more."""
+        self.control("-m", "immediate", "-w", "stop")
+
+    def new_database(self, name):
+        as_user(tool("createdb"), "-h", str(self.folder), "-U", USER, name)
+        return self.url(name)
+
+
 def main():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="polder-postgres-"))
-    if os.geteuid() == 0:
-        user = pwd.getpwnam(USER)
-        os.chown(folder, user.pw_uid, user.pw_gid)
-    data, log = folder / "data", folder / "log"
+    server = Server(tempfile.mkdtemp(prefix="polder-postgres-"))
     try:
-        as_user(tool("initdb"), "-D", str(data), "-A", "trust", "-U", USER, "-E", "UTF8",
-                "--no-locale", "--no-sync")
-        # By a socket in its own folder alone: no port that another may have.
-        as_user(tool("pg_ctl"), "-D", str(data), "-l", str(log), "-w", "-t", "60", "-o",
-                f"-c listen_addresses='' -c unix_socket_directories={folder}", "start")
+        server.make()
+        server.start()
         try:
-            url = f"postgresql:///postgres?host={folder}&user={USER}"
-            environment = {**os.environ, "POLDER_POSTGRES": url}
+            environment = {**os.environ, "POLDER_POSTGRES": server.url(),
+                           "POLDER_POSTGRES_FOLDER": str(server.folder)}
             return subprocess.run(sys.argv[1:], env=environment).returncode
         finally:
-            as_user(tool("pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop")
+            server.stop_at_once()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(server.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

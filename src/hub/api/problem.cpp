@@ -62,8 +62,16 @@ Response problem(int status, const Error& error, std::string_view request_id) {
 
 Response problem(const Error& error, std::string_view request_id) {
   const int status = status_of(error.code);
-  if (status != 500) return problem(status, error, request_id);
-  return problem(status, {error.code, "the hub could not do it; its log has more"}, request_id);
+  const auto own = [&](std::string_view text) {
+    return problem(status, {error.code, std::string(text)}, request_id);
+  };
+  // Its own troubles: of databases and files nobody else needs to read.
+  switch (status) {
+    case 500: return own("the hub could not do it; its log has more");
+    case 503: return own("the hub cannot do it now: ask again; its log has more");
+    case 507: return own("the hub has no room for it; its log has more");
+    default: return problem(status, error, request_id);
+  }
 }
 
 }  // namespace polder::hub

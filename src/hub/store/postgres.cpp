@@ -151,20 +151,23 @@ class Postgres final : public Database {
   // Anew where the server was away. What was begun on the old connection is undone, so nothing may
   // follow as if it were not.
   Status connect(std::string_view sql) {
-    if (PQstatus(connection_.get()) == CONNECTION_OK) return {};
+    if (PQstatus(connection_.get()) == CONNECTION_OK && !is_lost_) return {};
     if (is_in_transaction())
       return fail(Code::kUnavailable, "{}: the connection was lost: {}", name_, sql);
     statements_.clear();
     PQreset(connection_.get());
+    is_lost_ = false;
     if (PQstatus(connection_.get()) == CONNECTION_OK) return {};
     return fail(Code::kUnavailable, "{}: {}", name_, one_line(PQerrorMessage(connection_.get())));
   }
 
-  Error error(const PGresult* outcome, std::string_view sql) const {
+  // What the server says has a state; what it has not is said by this side of a connection that is
+  // lost, though its status may not tell yet.
+  Error error(const PGresult* outcome, std::string_view sql) {
     const char* state = outcome ? PQresultErrorField(outcome, PG_DIAG_SQLSTATE) : nullptr;
     const char* text = outcome ? PQresultErrorField(outcome, PG_DIAG_MESSAGE_PRIMARY) : nullptr;
-    const bool is_away = PQstatus(connection_.get()) != CONNECTION_OK;
-    return fail(is_away ? Code::kUnavailable : code_of(state ? state : ""), "{}: {}: {}", name_,
+    is_lost_ = !state || PQstatus(connection_.get()) != CONNECTION_OK;
+    return fail(is_lost_ ? Code::kUnavailable : code_of(state), "{}: {}: {}", name_,
                 one_line(text ? text : PQerrorMessage(connection_.get())), sql);
   }
 
@@ -184,6 +187,7 @@ class Postgres final : public Database {
   }
 
   Connection connection_;
+  bool is_lost_ = false;
   std::string name_;  // without a password
   std::map<std::string, std::string, std::less<>> statements_;
   std::int64_t last_statement_ = 0;

@@ -9,24 +9,30 @@ constexpr std::size_t kMaxIdle = 8;
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> Readers::take() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      std::unique_ptr<Database> one = std::move(idle_.back());
-      idle_.pop_back();
-      return one;
-    }
-  }
-  return open_database(where_);
+std::unique_ptr<Database> Readers::take() {
+  const std::lock_guard lock(mutex_);
+  if (idle_.empty()) return nullptr;
+  std::unique_ptr<Database> one = std::move(idle_.back());
+  idle_.pop_back();
+  return one;
 }
 
 Result<Rows> Readers::query(std::string_view sql, const Values& values) {
-  TRY_VALUE(std::unique_ptr<Database> database, take());
-  Result<Rows> rows = database->query(sql, values);
-  const std::lock_guard lock(mutex_);
-  if (idle_.size() < kMaxIdle) idle_.push_back(std::move(database));
-  return rows;
+  while (true) {
+    std::unique_ptr<Database> database = take();
+    const bool is_old = database != nullptr;
+    if (!database) {
+      TRY_VALUE(database, open_database(where_));
+    }
+    Result<Rows> rows = database->query(sql, values);
+    if (!rows.ok() && rows.error().code == Code::kUnavailable) {
+      if (is_old) continue;  // without that connection
+      return rows;
+    }
+    const std::lock_guard lock(mutex_);
+    if (idle_.size() < kMaxIdle) idle_.push_back(std::move(database));
+    return rows;
+  }
 }
 
 }  // namespace polder::hub

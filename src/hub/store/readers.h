@@ -18,11 +18,12 @@ class Readers {
  public:
   // As open_database() takes it.
   explicit Readers(std::string where) : where_(std::move(where)) {}
-  // What is committed. Errors: those of Database, and of opening it.
+  // What is committed; asked again on a new connection where the one that was kept is lost. Errors:
+  // those of Database, and of opening it.
   Result<Rows> query(std::string_view sql, const Values& values = {});
 
  private:
-  Result<std::unique_ptr<Database>> take();
+  std::unique_ptr<Database> take();  // nullptr: none is idle
 
   const std::string where_;
   std::mutex mutex_;

@@ -48,6 +48,7 @@ describe("an axis", () => {
     expect(axisTimes([0, 1, 2, 3].map((i) => from + i * 3600))).toEqual([
       "22:00\n28 Nov", "23:00", "00:00\n29 Nov", "01:00",
     ]);
+    expect(axisTimes([from, from + 10])).toEqual(["22:00:00\n28 Nov", "22:00:10"]);
   });
 });
 

@@ -39,7 +39,12 @@ export function dateTime(text: string): string {
 // Of the ticks of an axis, seconds since 1970: the hour, and the day where it is another.
 export function axisTimes(ticks: number[]): string[] {
   const day = new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short" });
-  const hour = new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit" });
+  const isShort = ticks.length > 1 && ticks[1]! - ticks[0]! < 60;
+  const hour = new Intl.DateTimeFormat(locale(), {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: isShort ? "2-digit" : undefined,
+  });
   let last = "";
   return ticks.map((tick) => {
     const time = new Date(tick * 1000);

@@ -91,12 +91,12 @@ export function DeviceCharts(props: { id: string; units: string[] }) {
 function Charts(props: { windows: Window[] }) {
   const windows = [...props.windows].sort((a, b) => a.time.localeCompare(b.time));
   const times = windows.map((one) => Date.parse(one.time) / 1000);
-  const p50 = seriesOf(windows, (one) =>
-    (one.stages ?? []).map((stage) => ({ name: stage.name, value: stage.p50_ms })),
-  );
-  const p99 = seriesOf(windows, (one) =>
-    (one.stages ?? []).map((stage) => ({ name: stage.name, value: stage.p99_ms })),
-  );
+  const latencies = (["p50", "p99"] as const).map((name) => {
+    const all = seriesOf(windows, (one) =>
+      (one.stages ?? []).map((stage) => ({ name: stage.name, value: stage[`${name}_ms`] })),
+    );
+    return { name, series: [...all].map(([label, values]) => ({ label, values })) };
+  });
   const psi = seriesOf(windows, (one) =>
     (one.signals ?? []).map((signal) => ({ name: signal.name, value: signal.psi })),
   );
@@ -108,18 +108,18 @@ function Charts(props: { windows: Window[] }) {
   );
   return (
     <div class="charts">
-      {[...p50].map(([stage, values]) => (
-        <Chart
-          key={stage}
-          title={t("device.latency", { stage })}
-          times={times}
-          unit="ms"
-          series={[
-            { label: "p50", values },
-            { label: "p99", values: p99.get(stage) ?? [], dashed: true },
-          ]}
-        />
-      ))}
+      {latencies.map(
+        ({ name, series }) =>
+          series.length > 0 && (
+            <Chart
+              key={name}
+              title={t("device.latency", { name })}
+              times={times}
+              unit="ms"
+              series={series}
+            />
+          ),
+      )}
       {drift.length > 0 && (
         <Chart
           title={t("device.drift")}

@@ -148,7 +148,7 @@ export const en = {
   "device.charts.hours": "{n} hours",
   "device.charts.days": "{n} days",
   "device.charts.none": "No measurements in this time.",
-  "device.latency": "Latency of {stage}",
+  "device.latency": "Latency of each stage, {name}",
   "device.drift": "Drift of signals (PSI)",
   "device.rate": "Frames a minute",
   "device.revoke": "Revoke",

@@ -150,7 +150,7 @@ export const nl: Record<keyof typeof en, string> = {
   "device.charts.hours": "{n} uur",
   "device.charts.days": "{n} dagen",
   "device.charts.none": "Geen metingen in deze tijd.",
-  "device.latency": "Latentie van {stage}",
+  "device.latency": "Latentie van elke stap, {name}",
   "device.drift": "Drift van signalen (PSI)",
   "device.rate": "Beelden per minuut",
   "device.revoke": "Intrekken",

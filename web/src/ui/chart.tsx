@@ -11,7 +11,6 @@ import { Table } from "./table";
 export interface Series {
   label: string;
   values: (number | null)[];
-  dashed?: boolean;
 }
 
 const height = 180;
@@ -47,8 +46,8 @@ export function Chart(props: {
     const axis = { stroke: text, grid, ticks: grid, font: "11px 'Inter Variable', sans-serif" };
     // Without a cursor the newest values are shown.
     const show = (u: uPlot, value: number | null, one: number) => {
-      const data = u.data[one] ?? [];
-      const shown = value ?? (u.cursor.idx == null ? data[data.length - 1] : null);
+      const newest = [...(u.data[one] ?? [])].reverse().find((other) => other != null);
+      const shown = value ?? (u.cursor.idx == null ? newest : null);
       return shown == null ? "–" : `${number(shown)}${unit ? ` ${unit}` : ""}`;
     };
     const showTime = (_: uPlot, value: number | null) => {
@@ -80,8 +79,7 @@ export function Chart(props: {
             label: one.label,
             stroke: colourOf(palette[i % palette.length]!),
             width: 1.75,
-            dash: one.dashed ? [5, 4] : undefined,
-            points: { show: times.length < 3 },
+            dash: i < palette.length ? undefined : [5, 4], // more than there are colours
             value: show,
           })),
         ],

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""polderd and polder-hub as services of a real systemd, from what `cmake --install` puts in place: its user, its
-limits, reload, the PIN as a credential, its end when it hangs or is killed.
+"""polderd and polder-hub as services of a real systemd, from what `cmake --install` puts in place:
+their users, their limits, reload, the PIN as a credential, the end of one that hangs or is killed.
 
     systemd_test.py POLDER POLDERD BUILD_FOLDER [TEST...]
 """

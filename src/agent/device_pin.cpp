@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <utility>
 
 #include "base/fail.h"
@@ -23,7 +24,8 @@ Error with_advice(Error error) {
 }
 
 // The PIN that a key has refused: a mark of it, and the stamp of its file, which spares the work of
-// comparing it. Those who only look write nothing: they may be another user.
+// comparing it. Those who only look write nothing: they may be another user. A key may be used in
+// the thread of a TLS handshake: what all share is behind a mutex.
 class Refused {
  public:
   Refused(Storage& storage, const std::string& uri)
@@ -46,7 +48,12 @@ class Refused {
     static std::map<std::string, std::string> all;
     return all;
   }
+  static std::mutex& mutex() {
+    static std::mutex one;
+    return one;
+  }
   std::string record() const {
+    const std::lock_guard lock(mutex());
     const auto unkept = in_memory().find(name_);
     if (unkept != in_memory().end()) return unkept->second;
     const auto kept = read_stored(storage_, name_, kMaxRecordBytes);
@@ -54,6 +61,7 @@ class Refused {
   }
   // On a full disk this process remembers it, and the next start may try once more.
   void keep(const std::string& record) {
+    const std::lock_guard lock(mutex());
     if (replace_stored(storage_, name_, record).ok()) in_memory().erase(name_);
     else in_memory()[name_] = record;
   }
@@ -137,12 +145,19 @@ class PinnedSigner final : public trust::Signer {
   const trust::PublicKey& public_key() const override { return key_->public_key(); }
   Result<std::string> sign(std::string_view message) override {
     if (pin_->is_refused()) return pin_->refused("sign");
-    auto signature = key_->sign(message);
+    return judged(key_->sign(message));
+  }
+  Result<std::string> sign_digest(const trust::Sha256& digest) override {
+    if (pin_->is_refused()) return pin_->refused("sign");
+    return judged(key_->sign_digest(digest));
+  }
+
+ private:
+  Result<std::string> judged(Result<std::string> signature) {
     if (!signature.ok()) return pin_->judge(std::move(signature).error());
     return signature;
   }
 
- private:
   std::unique_ptr<OncePin> pin_;
   std::unique_ptr<trust::Signer> key_;
 };

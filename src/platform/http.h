@@ -28,10 +28,12 @@ struct HttpRequest {
   std::uint64_t offset = 0, size = 0;
   // Of this request, where it is earlier than the client's; 0: the client's.
   std::int64_t deadline_ms = 0;
+  // A refusal (4xx, 5xx) is a reply too, with its status and its body: for servers that say why.
+  bool takes_refusals = false;
 };
 
 struct HttpReply {
-  int status = 0;            // 200, or 206 for a part
+  int status = 0;            // 200, or 206 for a part; of a refusal that is taken, its own
   std::uint64_t offset = 0;  // of the body's first byte in the whole
   // Bytes of the whole file, if the server said so.
   std::optional<std::uint64_t> total_bytes;
@@ -82,8 +84,9 @@ struct HttpOptions {
   // Certificates to trust, in PEM: as text, or a file. Given, nothing else is trusted; both empty:
   // those of the system.
   std::string ca_pem, ca_file;
-  // Who we are: a chain in PEM, and its key from a file or from `client_key`. Empty: nobody.
-  std::string client_certificate_file, client_key_file;
+  // Who we are: a chain in PEM, in a file or as it is, and its key from a file or from
+  // `client_key`. Empty: nobody.
+  std::string client_certificate_file, client_certificate_pem, client_key_file;
   HttpKey client_key;
 
   std::int64_t connect_timeout_ms = 15'000;  // name, TCP and TLS

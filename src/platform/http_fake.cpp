@@ -58,7 +58,11 @@ Result<HttpReply> FakeHttp::answer(const HttpRequest& request, const std::string
     return fail(Code::kDenied, "the server leads elsewhere (302), to 'http://elsewhere.example/'");
   if (fault.kind == Kind::kStatus) {
     retry_after_s_ = fault.retry_after_s;
-    return http_status_error(int(fault.at));
+    if (!request.takes_refusals) return http_status_error(int(fault.at));
+    HttpReply refusal{.status = int(fault.at)};
+    TRY(sink.begin(refusal));
+    TRY(send(request, fault.body, {}, refusal, sink));
+    return refusal;
   }
   HttpReply reply;
   reply.status = 200;

@@ -29,6 +29,7 @@ struct HttpFault {
   Kind kind = Kind::kNone;
   std::uint64_t at = 0;
   std::int64_t retry_after_s = 0;
+  std::string body = {};  // of kStatus, for who takes refusals
 };
 
 // Answers as the real client does: the same codes, the same order of calls. Bodies come in pieces

@@ -72,6 +72,16 @@ TEST_F(FakeHttpTest, Faults) {
   EXPECT_EQ(body_.text[7'777], '`');
 }
 
+TEST_F(FakeHttpTest, ARefusalIsAReplyForWhoTakesIt) {
+  http_.faults = {{Kind::kStatus, 503, 60, "busy"}};
+  const auto reply =
+      http_.get({.url = "http://a/f", .cap_bytes = 10, .takes_refusals = true}, body_);
+  ASSERT_TRUE(reply.ok()) << reply.error().message;
+  EXPECT_EQ(reply->status, 503);
+  EXPECT_EQ(body_.text, "busy");
+  EXPECT_EQ(http_.retry_after_s(), 60);
+}
+
 TEST_F(FakeHttpTest, APostWhoseAnswerIsLostWasTaken) {
   int taken = 0;
   http_.on_post = [&](const std::string&, std::string_view) {

@@ -68,6 +68,24 @@ class EvpSigner final : public Signer {
                 where_);
   }
 
+  Result<std::string> sign_digest(const Sha256& digest) override {
+    if (public_.scheme() != Scheme::kEcdsaP256) return Signer::sign_digest(digest);
+    const OwnedKeyContext signing(
+        EVP_PKEY_CTX_new_from_pkey(context_.library, key_.get(), context_.properties));
+    std::size_t size = 0;
+    std::string signature;
+    const bool ready =
+        signing != nullptr && EVP_PKEY_sign_init(signing.get()) == 1 &&
+        EVP_PKEY_CTX_set_signature_md(signing.get(), EVP_sha256()) == 1 &&
+        EVP_PKEY_sign(signing.get(), nullptr, &size, digest.data(), digest.size()) == 1;
+    if (ready) signature.resize(size);
+    if (!ready ||
+        EVP_PKEY_sign(signing.get(), bytes_of(signature), &size, digest.data(), digest.size()) != 1)
+      return refused(where_, "sign", context_);
+    signature.resize(size);
+    return signature;
+  }
+
  private:
   EvpContext context_;  // outlives the key
   OwnedKey key_;

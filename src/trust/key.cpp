@@ -6,7 +6,6 @@
 
 #include "base/fail.h"
 #include "base/text.h"
-#include "trust/digest.h"
 #include "trust/json.h"
 #include "trust/openssl.h"
 
@@ -145,6 +144,11 @@ Status PublicKey::verify(std::string_view message, std::string_view signature) c
 
 bool PublicKey::operator==(const PublicKey& other) const {
   return EVP_PKEY_eq(KeyAccess::handle(*this), KeyAccess::handle(other)) == 1;
+}
+
+Result<std::string> Signer::sign_digest(const Sha256&) {
+  return fail(Code::kUnsupported, "a key of {} signs no digests: ecdsa-sha2-nistp256 expected",
+              scheme_name(public_key().scheme()));
 }
 
 }  // namespace polder::trust

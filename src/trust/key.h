@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "trust/digest.h"
 #include "trust/json.h"
 
 namespace polder::trust {
@@ -66,6 +67,9 @@ class Signer {
   virtual const PublicKey& public_key() const = 0;
   // Errors: kIo or kUnavailable when the token or TPM does not answer.
   virtual Result<std::string> sign(std::string_view message) = 0;
+  // What sign() of an ECDSA key gives for the message of this digest: for TLS (trust/tls_key.h).
+  // Errors: kUnsupported for another scheme; as sign().
+  virtual Result<std::string> sign_digest(const Sha256& digest);
 };
 
 }  // namespace polder::trust

@@ -167,11 +167,27 @@ class Pkcs11Signer final : public Signer {
   const PublicKey& public_key() const override { return public_; }
 
   Result<std::string> sign(std::string_view message) override {
+    TRY_VALUE(std::string signature, sign_any(sha256(message)));
+    // Which public key belongs to it is what the token says: here it is seen.
+    if (public_.verify(message, signature).ok()) return signature;
+    return fail(
+        Code::kIo,
+        "{}: the signature does not fit the public key beside it: give the two the same id, "
+        "which no other key has",
+        session_.where());
+  }
+
+  Result<std::string> sign_digest(const Sha256& digest) override {
+    if (public_.scheme() != Scheme::kEcdsaP256) return Signer::sign_digest(digest);
+    return sign_any(digest);
+  }
+
+ private:
+  Result<std::string> sign_any(Sha256 digest) {
     CK_RSA_PKCS_PSS_PARAMS padding{CKM_SHA256, CKG_MGF1_SHA256, std::tuple_size_v<Sha256>};
     const bool rsa = public_.scheme() == Scheme::kRsaPss;
     CK_MECHANISM mechanism = {CKM_ECDSA, nullptr, 0};
     if (rsa) mechanism = {CKM_RSA_PKCS_PSS, &padding, sizeof padding};
-    Sha256 digest = sha256(message);
     std::string signature(kMaxSignatureBytes, '\0');
     CK_ULONG size = signature.size();
     CK_FUNCTION_LIST& call = session_.call();
@@ -189,16 +205,9 @@ class Pkcs11Signer final : public Signer {
       }
       TRY_VALUE(signature, der_of(signature, session_.where()));
     }
-    // Which public key belongs to it is what the token says: here it is seen.
-    if (public_.verify(message, signature).ok()) return signature;
-    return fail(
-        Code::kIo,
-        "{}: the signature does not fit the public key beside it: give the two the same id, "
-        "which no other key has",
-        session_.where());
+    return signature;
   }
 
- private:
   Pkcs11Session session_;
   CK_OBJECT_HANDLE key_;
   PublicKey public_;

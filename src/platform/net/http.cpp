@@ -85,9 +85,7 @@ class Transfer final : public BodyReceiver {
   Result<bool> begin(const Head& head) override {
     reply_ = {};
     reply_.status = head.status;
-    const bool success = is_post_ ? head.status / 100 == 2
-                                  : head.status == 200 || (head.status == 206 && wants_part());
-    if (!success) return false;
+    if (!is_wanted(head.status)) return false;
     if (!head.content_encoding.empty() && head.content_encoding != "identity")
       return fail(Code::kUnsupported, "a body that is coded as '{}'; plain bytes were asked for",
                   one_line(clipped(head.content_encoding)));
@@ -120,6 +118,11 @@ class Transfer final : public BodyReceiver {
     return {};
   }
   bool wants_part() const { return request_.offset > 0 || request_.size > 0; }
+  bool is_wanted(int status) const {
+    if (status >= 400 && status < 600) return request_.takes_refusals;
+    if (is_post_) return status / 100 == 2;
+    return status == 200 || (status == 206 && wants_part());
+  }
   bool has_data() const { return reply_.received_bytes > 0; }
   const HttpReply& reply() const { return reply_; }
 
@@ -245,10 +248,7 @@ Result<HttpReply> Client::run(std::string_view method, const HttpRequest& reques
     }
     if (head.status == 429 || head.status == 503)
       retry_after_s_ = retry_after(head.retry_after, wall_);
-    const bool success = method == "POST"
-                             ? head.status / 100 == 2
-                             : head.status == 200 || (head.status == 206 && transfer.wants_part());
-    if (!success) return http_status_error(head.status).at(url.shown());
+    if (!transfer.is_wanted(head.status)) return http_status_error(head.status).at(url.shown());
     if (auto whole = transfer.finish(); !whole.ok())
       return std::move(whole).error().at(url.shown());
     return transfer.reply();

@@ -219,6 +219,18 @@ TEST_F(Http, Statuses) {
   EXPECT_EQ(body_.begins, 0);
 }
 
+// The server says why in its body.
+TEST_F(Http, RefusalsForWhoTakesThem) {
+  HttpRequest request{.url = server().url("/status/409"), .cap_bytes = kCap};
+  request.takes_refusals = true;
+  const auto reply = client().get(request, body_);
+  ASSERT_TRUE(reply.ok()) << reply.error().message;
+  EXPECT_EQ(reply->status, 409);
+  EXPECT_EQ(body_.text, "because");
+  request.url = server().url("/status/201");
+  EXPECT_EQ(client().get(request, body_).error().code, Code::kCorrupt);
+}
+
 TEST_F(Http, RetryAfter) {
   expect(Code::kUnavailable, "/retry/429/17", "429");
   EXPECT_EQ(client().retry_after_s(), 17);

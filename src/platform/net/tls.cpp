@@ -133,15 +133,35 @@ Status TlsContext::trust(const HttpOptions& options) {
   return {};
 }
 
-Status TlsContext::identify(const HttpOptions& options) {
+Status TlsContext::use_chain(const HttpOptions& options) {
+  SSL_CTX* context = context_.get();
   const std::string& chain = options.client_certificate_file;
-  if (chain.empty()) return {};
+  if (!chain.empty()) {
+    // For its error: OpenSSL's own does not tell a file that is not there from one that is broken.
+    TRY(read_file(chain, kMaxPemBytes));
+    if (SSL_CTX_use_certificate_chain_file(context, chain.c_str()) != 1)
+      return fail(Code::kCorrupt, "{}: a certificate in PEM is expected: {}", chain, tls_reason());
+    return {};
+  }
+  const std::string& pem = options.client_certificate_pem;
+  const Owned<BIO, BIO_free_all> bio(BIO_new_mem_buf(pem.data(), int(pem.size())));
+  const Owned<X509, X509_free> first(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  if (!first || SSL_CTX_use_certificate(context, first.get()) != 1)
+    return fail(Code::kCorrupt, "a client's certificate in PEM is expected: {}", tls_reason());
+  while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr))
+    if (SSL_CTX_add0_chain_cert(context, next) != 1) X509_free(next);
+  ERR_clear_error();  // the end of the text is an error of OpenSSL's
+  return {};
+}
+
+Status TlsContext::identify(const HttpOptions& options) {
+  if (options.client_certificate_file.empty() && options.client_certificate_pem.empty()) return {};
+  const std::string chain = options.client_certificate_file.empty()
+                                ? "the client's certificate"
+                                : options.client_certificate_file;
   SSL_CTX* context = context_.get();
   SSL_CTX_set_default_passwd_cb(context, no_passphrase);
-  // For its error: OpenSSL's own does not tell a file that is not there from one that is broken.
-  TRY(read_file(chain, kMaxPemBytes));
-  if (SSL_CTX_use_certificate_chain_file(context, chain.c_str()) != 1)
-    return fail(Code::kCorrupt, "{}: a certificate in PEM is expected: {}", chain, tls_reason());
+  TRY(use_chain(options));
   if (options.client_key) {
     if (SSL_CTX_use_PrivateKey(context, static_cast<EVP_PKEY*>(options.client_key.get())) != 1)
       return fail(Code::kInvalid, "{}: the key does not belong to this certificate: {}", chain,

@@ -42,6 +42,7 @@ class TlsContext {
   static int keep_session(SSL* ssl, SSL_SESSION* session);
   Status trust(const HttpOptions& options);
   Status identify(const HttpOptions& options);
+  Status use_chain(const HttpOptions& options);
 
   Owned<SSL_CTX, SSL_CTX_free> context_;
   const WallClock* wall_ = nullptr;

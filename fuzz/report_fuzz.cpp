@@ -1,4 +1,4 @@
-// Reports and enrolment: what is accepted is within the caps, can be said again and then comes back
+// Reports and check-ins: what is accepted is within the caps, can be said again and then comes back
 // as the same bytes.
 #include <cstdlib>
 

@@ -13,6 +13,7 @@ namespace wire = report_wire;
 
 constexpr std::int64_t kMaxTimeS = 253402300799;  // the end of year 9999
 constexpr double kMaxReading = 1e6;
+constexpr flatbuffers::uoffset_t kMaxTables = 16'384;  // a check-in holds those of many reports
 
 // --- caps: the same for what is sent and what is received ---
 
@@ -145,27 +146,18 @@ Status check(const Report& report) {
   return std::visit([](const auto& what) { return check(what); }, report.what);
 }
 
-Status check_pem(std::string_view what, std::string text) {
-  TRY(check_size(what, text.size(), kMaxCertificateBytes));
-  std::erase(text, '\n');
-  return check_printable(what, text, kMaxCertificateBytes);
-}
-
-Status check(const EnrolRequest& request) {
-  TRY(check_plain("a device", request.device));
-  TRY(check_plain("a program", request.program));
-  if (!request.request.starts_with("-----BEGIN CERTIFICATE REQUEST-----\n"))
-    return corrupt("no certificate request");
-  return check_pem("a certificate request", request.request);
-}
-
-Status check(const EnrolAnswer& answer) {
-  TRY(check_code(answer.error));
-  TRY(check_printable("an answer's text", answer.text, kMaxErrorBytes));
-  if (answer.error.has_value() != answer.certificates.empty() ||
-      (!answer.error && !answer.certificates.starts_with("-----BEGIN CERTIFICATE-----\n")))
-    return corrupt("an answer without certificates or an error");
-  return check_pem("a chain of certificates", answer.certificates);
+Status check(const Checkin& checkin) {
+  TRY(check_plain("a program", checkin.program));
+  if (!is_total(checkin.timestamp)) return corrupt("a version that cannot be");
+  TRY(check_size("reports", checkin.reports.size(), kMaxCheckinReports));
+  std::size_t sketches = 0;
+  for (const Report& report : checkin.reports) {
+    TRY(check(report));
+    if (const auto* metrics = std::get_if<ReportMetrics>(&report.what))
+      for (const ReportUnit& unit : metrics->units)
+        sketches += unit.stages.size() + unit.signals.size();
+  }
+  return check_size("sketches", sketches, kMaxCheckinSketches);
 }
 
 // --- to bytes ---
@@ -252,15 +244,11 @@ auto write(Builder& to, const Report& report) {
   return std::visit(finish, report.what);
 }
 
-auto write(Builder& to, const EnrolRequest& request) {
-  const auto device = to.CreateString(request.device), program = to.CreateString(request.program);
-  return wire::CreateEnrolRequest(to, device, program, to.CreateString(request.request));
-}
-
-auto write(Builder& to, const EnrolAnswer& answer) {
-  const auto text = to.CreateString(answer.text);
-  return wire::CreateEnrolAnswer(to, code_number(answer.error), text,
-                                 to.CreateString(answer.certificates), answer.retry_after_s);
+auto write(Builder& to, const Checkin& checkin) {
+  const auto program = to.CreateString(checkin.program);
+  const auto reports =
+      each(to, checkin.reports, [&](const Report& report) { return write(to, report); });
+  return wire::CreateCheckin(to, program, checkin.timestamp, reports);
 }
 
 template <class T>
@@ -269,15 +257,17 @@ wire::Content content_type(Offset<T>) {
 }
 
 // The texts of errors are cut and so never above their cap.
-ReportMessage cut(ReportMessage message) {
-  std::string* text = nullptr;
-  if (auto* report = std::get_if<Report>(&message)) {
-    if (auto* alarm = std::get_if<ReportAlarm>(&report->what)) text = &alarm->text;
-  } else if (auto* answer = std::get_if<EnrolAnswer>(&message)) {
-    text = &answer->text;
-  }
-  if (text) *text = printable(*text, kMaxErrorBytes);
-  return message;
+void cut(Report& report) {
+  if (auto* alarm = std::get_if<ReportAlarm>(&report.what))
+    alarm->text = printable(alarm->text, kMaxErrorBytes);
+}
+
+void cut(Checkin& checkin) {
+  for (Report& report : checkin.reports) cut(report);
+}
+
+std::size_t max_bytes(const ReportMessage& message) {
+  return std::holds_alternative<Report>(message) ? kMaxReportMessageBytes : kMaxCheckinBytes;
 }
 
 // --- from bytes ---
@@ -412,12 +402,24 @@ Result<ReportMessage> read(const wire::Message& message) {
     TRY_VALUE(Report found, read(*report));
     return ReportMessage(std::move(found));
   }
-  if (const auto* request = message.content_as_EnrolRequest())
-    return ReportMessage(EnrolRequest{request->device()->str(), request->program()->str(),
-                                      request->request()->str()});
-  if (const auto* answer = message.content_as_EnrolAnswer())
-    return ReportMessage(EnrolAnswer{code_of(answer->code()), answer->text()->str(),
-                                     answer->certificates()->str(), answer->retry_after_s()});
+  if (const auto* checkin = message.content_as_Checkin()) {
+    TRY(check_size("reports", checkin->reports()->size(), kMaxCheckinReports));
+    std::size_t sketches = 0;
+    for (const wire::Report* report : *checkin->reports()) {
+      const auto* metrics = report->body_as_Metrics();
+      if (!metrics) continue;
+      TRY(check_size("units", metrics->units()->size(), kMaxReportUnits));
+      for (const wire::Unit* unit : *metrics->units())
+        sketches += unit->stages()->size() + unit->signals()->size();
+    }
+    TRY(check_size("sketches", sketches, kMaxCheckinSketches));
+    Checkin found{.program = checkin->program()->str(), .timestamp = checkin->timestamp()};
+    for (const wire::Report* report : *checkin->reports()) {
+      TRY_VALUE(Report one, read(*report));
+      found.reports.push_back(std::move(one));
+    }
+    return ReportMessage(std::move(found));
+  }
   return corrupt("a message of a kind that is not known");
 }
 
@@ -441,7 +443,8 @@ std::string_view health_name(ReportHealth health) {
 }
 
 Result<std::string> encode(const ReportMessage& given) {
-  const ReportMessage message = cut(given);
+  ReportMessage message = given;
+  std::visit([](auto& content) { cut(content); }, message);
   TRY(std::visit([](const auto& content) { return check(content); }, message));
   Builder to(1024);
   const auto finish = [&](const auto& content) {
@@ -450,15 +453,17 @@ Result<std::string> encode(const ReportMessage& given) {
               wire::MessageIdentifier());
   };
   std::visit(finish, message);
-  TRY(check_size("it", to.GetSize(), kMaxReportMessageBytes));
+  TRY(check_size("it", to.GetSize(), max_bytes(message)));
   return std::string(reinterpret_cast<const char*>(to.GetBufferPointer()), to.GetSize());
 }
 
 Result<ReportMessage> decode_report_message(std::string_view bytes) {
-  TRY(check_size("it", bytes.size(), kMaxReportMessageBytes));
-  const VerifiedAs<wire::Message> verified(bytes, wire::VerifyMessageBuffer, wire::GetMessage);
+  TRY(check_size("it", bytes.size(), kMaxCheckinBytes));
+  const VerifiedAs<wire::Message> verified(bytes, wire::VerifyMessageBuffer, wire::GetMessage,
+                                           kMaxTables);
   if (!verified.message) return corrupt("not a message of this protocol");
   TRY_VALUE(ReportMessage message, read(*verified.message));
+  TRY(check_size("it", bytes.size(), max_bytes(message)));
   TRY(std::visit([](const auto& content) { return check(content); }, message));
   return message;
 }

@@ -35,10 +35,13 @@ namespace polder::proto {
 
 // Caps; those of worker.h hold for names, texts, stages, signals and classes of one unit.
 inline constexpr std::size_t kMaxReportMessageBytes = 64 << 10;
+inline constexpr char kCheckinType[] = "application/vnd.polder.checkin";  // its media type
+inline constexpr std::size_t kMaxCheckinBytes = 192 << 10;
+inline constexpr std::size_t kMaxCheckinReports = 64;
+inline constexpr std::size_t kMaxCheckinSketches = 1024;  // of all its reports together
 inline constexpr std::size_t kMaxReportUnits = 64;
 inline constexpr std::size_t kMaxReportSketches = 256;                     // of all units together
 inline constexpr std::size_t kMaxReportReadings = telemetry::kMaxSensors;  // of each kind
-inline constexpr std::size_t kMaxCertificateBytes = 32 << 10;  // in PEM, of a request or a chain
 
 // Kinds of Code (polder/error.h), and 0 for an end without a word, such as a signal.
 inline constexpr std::size_t kErrorKinds = 11;
@@ -165,22 +168,15 @@ struct Report {
   std::variant<ReportAlarm, ReportLifecycle, ReportMetrics> what;
 };
 
-// A device asks for a certificate: `request` is PKCS#10 in PEM (trust/csr.h).
-struct EnrolRequest {
-  std::string device, program, request;
-  bool operator==(const EnrolRequest&) const = default;
+// What a device sends to its hub: the reports that waited, and what it has. Who it is its
+// certificate says.
+struct Checkin {
+  std::string program;          // the version of polderd
+  std::uint64_t timestamp = 0;  // the version of the repository's that it trusts; 0: none
+  std::vector<Report> reports;
 };
 
-// The chain in PEM, the device's first; or why there is none, and when to ask again.
-struct EnrolAnswer {
-  std::optional<Code> error;
-  std::string text;
-  std::string certificates;
-  std::uint32_t retry_after_s = 0;
-  bool operator==(const EnrolAnswer&) const = default;
-};
-
-using ReportMessage = std::variant<Report, EnrolRequest, EnrolAnswer>;
+using ReportMessage = std::variant<Report, Checkin>;
 
 // Texts of errors are cut and made printable. The same bytes for the same message. Errors:
 // kExhausted above a cap, kCorrupt for what could not be.

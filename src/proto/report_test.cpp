@@ -86,14 +86,7 @@ Report metrics() {
                             .waiting_bytes = 28'672});
 }
 
-EnrolRequest request() {
-  return {"camera-17", "0.1.0",
-          "-----BEGIN CERTIFICATE REQUEST-----\nMIHh\n-----END CERTIFICATE REQUEST-----\n"};
-}
-
-EnrolAnswer answer() {
-  return {.certificates = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"};
-}
+Checkin checkin() { return {"0.1.0", 12, {alarm(), lifecycle(), metrics()}}; }
 
 std::string bytes_of(const ReportMessage& message) {
   auto bytes = encode(message);
@@ -123,10 +116,13 @@ TEST(Reports, ComeBackAsTheyWere) {
   EXPECT_EQ(std::get<ReportAlarm>(again.what), std::get<ReportAlarm>(alarm().what));
   EXPECT_EQ(std::get<ReportLifecycle>(back<Report>(lifecycle()).what),
             std::get<ReportLifecycle>(lifecycle().what));
-  EXPECT_EQ(back<EnrolRequest>(request()), request());
-  EXPECT_EQ(back<EnrolAnswer>(answer()), answer());
-  const EnrolAnswer refused{Code::kDenied, "not on the list", "", 3600};
-  EXPECT_EQ(back<EnrolAnswer>(refused), refused);
+  const Checkin came = back<Checkin>(checkin());
+  EXPECT_EQ(came.program, "0.1.0");
+  EXPECT_EQ(came.timestamp, 12u);
+  ASSERT_EQ(came.reports.size(), 3u);
+  EXPECT_EQ(std::get<ReportAlarm>(came.reports[0].what),
+            std::get<ReportAlarm>(back<Report>(alarm()).what));
+  EXPECT_TRUE(bytes_of(came.reports[2]) == bytes_of(metrics()));
 }
 
 TEST(Reports, MetricsComeBackAsTheyWere) {
@@ -179,8 +175,7 @@ TEST(Reports, TheFormatIsWhatItWas) {
   const std::pair<const char*, ReportMessage> golden[] = {{"alarm", alarm()},
                                                           {"lifecycle", lifecycle()},
                                                           {"metrics", metrics()},
-                                                          {"enrol_request", request()},
-                                                          {"enrol_answer", answer()}};
+                                                          {"checkin", checkin()}};
   for (const auto& [name, message] : golden) {
     const std::string path = kCorpus + name;
     if (std::getenv("POLDER_WRITE_GOLDEN"))
@@ -220,7 +215,7 @@ TEST(Reports, CapsHoldBothWays) {
   EXPECT_EQ(in_unit([](ReportUnit& u) { u.health = ReportHealth(9); }), Code::kCorrupt);
   EXPECT_EQ(in_unit([](ReportUnit& u) { u.signals[0].psi = -1; }), Code::kCorrupt);
   EXPECT_EQ(in_unit([](ReportUnit& u) { u.errors[2] = ~0ull; }), Code::kCorrupt);
-  EXPECT_EQ(decode_report_message(std::string(kMaxReportMessageBytes + 1, 0)).error().code,
+  EXPECT_EQ(decode_report_message(std::string(kMaxCheckinBytes + 1, 0)).error().code,
             Code::kExhausted);
 }
 
@@ -232,18 +227,29 @@ TEST(Reports, TextsAreCutAndPrintable) {
   EXPECT_TRUE(text.starts_with("a?b?[31m?xxx"));
 }
 
-TEST(Reports, EnrolmentIsARequestAndAnAnswer) {
-  EXPECT_EQ(encode(EnrolRequest{"d", "1", "hello"}).error().code, Code::kCorrupt);
-  EnrolRequest large = request();
-  large.request.append(kMaxCertificateBytes, 'x');
-  EXPECT_EQ(encode(large).error().code, Code::kExhausted);
-  EnrolRequest binary = request();
-  binary.request += '\x01';
-  EXPECT_EQ(encode(binary).error().code, Code::kCorrupt);
-  EXPECT_EQ(encode(EnrolAnswer{}).error().code, Code::kCorrupt);
-  EnrolAnswer both = answer();
-  both.error = Code::kDenied;
-  EXPECT_EQ(encode(both).error().code, Code::kCorrupt);
+TEST(Reports, ACheckinHasItsOwnCaps) {
+  Checkin many = checkin();
+  many.reports.assign(kMaxCheckinReports, alarm());
+  EXPECT_TRUE(encode(many).ok());
+  many.reports.push_back(alarm());
+  EXPECT_EQ(encode(many).error().code, Code::kExhausted);
+  many.reports.assign(kMaxCheckinReports, metrics());
+  ASSERT_GT(bytes_of(metrics()).size() * kMaxCheckinReports, kMaxReportMessageBytes);
+  EXPECT_EQ(back<Checkin>(many).reports.size(), kMaxCheckinReports);
+  Report full = metrics();
+  auto& stages = std::get<ReportMetrics>(full.what).units[0].stages;
+  stages.assign(kMaxStages, {"stage", 1, {}});
+  many.reports.assign(kMaxCheckinSketches / kMaxStages, full);
+  EXPECT_EQ(encode(many).error().code, Code::kExhausted);
+  Checkin odd = checkin();
+  odd.program = "";
+  EXPECT_EQ(encode(odd).error().code, Code::kCorrupt);
+  odd = checkin();
+  odd.timestamp = kMaxTotal + 1;
+  EXPECT_EQ(encode(odd).error().code, Code::kCorrupt);
+  odd = checkin();
+  odd.reports[1].device = "a b";
+  EXPECT_EQ(encode(odd).error().code, Code::kCorrupt);
 }
 
 // Metrics that do not fit into one message say so, for whoever writes them to divide them.
@@ -264,7 +270,7 @@ TEST(Reports, DamagedOnes) {
   std::mt19937_64 random(7);
   int taken = 0;
   for (const ReportMessage& message :
-       {ReportMessage(alarm()), ReportMessage(metrics()), ReportMessage(request())}) {
+       {ReportMessage(alarm()), ReportMessage(metrics()), ReportMessage(checkin())}) {
     const std::string bytes = bytes_of(message);
     for (std::size_t size = 0; size < bytes.size(); ++size)
       static_cast<void>(decode_report_message(bytes.substr(0, size)));
@@ -286,9 +292,9 @@ TEST(Reports, NoFieldCouldCarrySensorData) {
   // All the lists that there are; those of numbers are counts of values, none is of bytes, floats
   // or texts. Whoever adds one says here what it is.
   const std::set<std::string> known = {
-      "bytes:[ubyte:32]",    "buckets:[ushort]",         "counts:[ulong]",    "bins:[ulong]",
-      "errors:[ErrorCount]", "classes:[ClassCount]",     "stages:[Stage]",    "signals:[Signal]",
-      "units:[Unit]",        "temperatures_c:[Reading]", "powers_w:[Reading]"};
+      "bytes:[ubyte:32]",    "buckets:[ushort]",         "counts:[ulong]",     "bins:[ulong]",
+      "errors:[ErrorCount]", "classes:[ClassCount]",     "stages:[Stage]",     "signals:[Signal]",
+      "units:[Unit]",        "temperatures_c:[Reading]", "powers_w:[Reading]", "reports:[Report]"};
   std::set<std::string> found;
   const std::regex list(R"((\w+)\s*:\s*(\[[^\]]*\]))");
   for (std::sregex_iterator at(schema.begin(), schema.end(), list), end; at != end; ++at)

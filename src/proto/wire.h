@@ -52,11 +52,12 @@ std::vector<T> numbers(const Vector<T>& list) {
 template <class Message>
 struct VerifiedAs {
   template <class Verify, class Get>
-  VerifiedAs(std::string_view bytes, Verify verify, Get get) {
+  VerifiedAs(std::string_view bytes, Verify verify, Get get,
+             flatbuffers::uoffset_t max_tables = 4096) {
     words.resize((bytes.size() + 7) / 8 + 1);
     if (!bytes.empty()) std::memcpy(words.data(), bytes.data(), bytes.size());
     const auto* data = reinterpret_cast<const std::uint8_t*>(words.data());
-    flatbuffers::Verifier verifier(data, bytes.size(), /*max_depth=*/8, /*max_tables=*/4096);
+    flatbuffers::Verifier verifier(data, bytes.size(), /*max_depth=*/8, max_tables);
     if (bytes.size() >= 8 && verify(verifier)) message = get(data);
   }
   std::vector<std::uint64_t> words;

@@ -74,6 +74,10 @@ add_test(NAME hub_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e
 add_test(NAME hub_postgres COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/hub/postgres_test.py
          /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_postgres_test.py
          $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)
+# A device's link to it.
+add_test(NAME link_program COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/link_test.py
+         $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:polder-hub>)
+set_tests_properties(link_program PROPERTIES LABELS slow)
 # What leaves it.
 foreach(name telemetry telemetry_drift telemetry_packets telemetry_pictures)
   add_test(NAME ${name}_program COMMAND /usr/bin/python3

@@ -134,7 +134,7 @@ endif()
 
 # What a device runs: the agent, and its workers, which are the same program.
 add_executable(polderd src/apps/polderd.cpp src/apps/polderd_commands.cpp src/apps/polderd_home.cpp
-               src/apps/polderd_telemetry.cpp)
+               src/apps/polderd_link.cpp src/apps/polderd_telemetry.cpp)
 target_link_libraries(polderd PRIVATE polder_agent polder_net polder_sdk)
 target_compile_options(polderd PRIVATE -fno-exceptions)
 # The time of the last commit, or what a packager says: no clock before it is believed.
@@ -164,10 +164,12 @@ if(POLDER_TESTS)
 endif()
 if(POLDER_HOST AND POLDER_TESTS)
   # The same tests of the database, and of what is done with it, on a server of their own.
+  set(on_both *Databases.* Postgres.* Enrol* Routing.* Refus* Roll* AtOnce.* Telemetry.*)
+  string(JOIN : on_both ${on_both})
   add_test(NAME hub_databases
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/hub/postgres_test.py
                    $<TARGET_FILE:hub_test>
-                   --gtest_filter=*Databases.*:Postgres.*:Enrol*:Routing.*:Refus*:Roll*:AtOnce.*)
+                   --gtest_filter=${on_both})
   # How often the comparison of canaries errs; --runs makes it surer.
   add_executable(canary_sim tests/sim/canary_sim.cpp)
   target_link_libraries(canary_sim PRIVATE polder_hub)

@@ -43,7 +43,8 @@ constexpr Option kTop[] = {
     {.name = "repository",
      .fallback = "\"\"",
      .doc = "Where releases come from: an `https://` or `http://` URL, or a folder (a USB stick, a "
-            "share). Empty: nowhere; what is installed runs."},
+            "share). Empty: the repository of the hub; without `[hub]` nowhere, and what is "
+            "installed runs."},
     {.name = "root",
      .fallback = "\"\"",
      .doc = "The repository's `root.json` as it was handed over with the device. Read once, when "
@@ -60,6 +61,7 @@ constexpr Option kTop[] = {
          "may store."},
     {.name = "updates", .type = OptionType::kTable, .doc = "See below."},
     {.name = "network", .type = OptionType::kTable, .doc = "See below."},
+    {.name = "hub", .type = OptionType::kTable, .doc = "See below."},
     {.name = "worker", .type = OptionType::kTable, .doc = "See below."},
     {.name = "output", .type = OptionType::kTable, .doc = "See below."},
     {.name = "reports", .type = OptionType::kTable, .doc = "See below."},
@@ -112,6 +114,22 @@ constexpr Option kNetwork[] = {
      .min = 0,
      .max = 1e9,
      .doc = "A server that is slower for 20 seconds is given up; 0: never."},
+};
+
+constexpr Option kHub[] = {
+    {.name = "url",
+     .fallback = "\"\"",
+     .doc = "`https://HOST:8443`: the hub that looks after this device. It enrols there by itself, "
+            "tells it what it reports, and hears when to look at the repository. Empty: none."},
+    {.name = "token_file",
+     .fallback = "\"\"",
+     .doc = "A file with the one-time token that enrols this device; its owner alone may read it. "
+            "Once used it is removed where that may be, and ignored. Empty: none, where the device "
+            "is enrolled."},
+    {.name = "ca_file",
+     .fallback = "\"\"",
+     .doc = "The hub's `ca.pem`, brought here by a way that is trusted: what the hub's certificate "
+            "must come from. Empty: the system's certificates."},
 };
 
 constexpr Option kWorker[] = {
@@ -229,9 +247,9 @@ struct Section {
   std::string_view name;
   std::span<const Option> options;
 };
-constexpr Section kSections[] = {{"updates", kUpdates},  {"network", kNetwork}, {"worker", kWorker},
-                                 {"output", kOutput},    {"reports", kReports}, {"audit", kAudit},
-                                 {"identity", kIdentity}};
+constexpr Section kSections[] = {
+    {"updates", kUpdates}, {"network", kNetwork}, {"hub", kHub},     {"worker", kWorker},
+    {"output", kOutput},   {"reports", kReports}, {"audit", kAudit}, {"identity", kIdentity}};
 
 // An empty table of such a section where the file has none.
 Result<Settings> section(const Settings& top, std::string_view name, std::string_view file) {
@@ -371,6 +389,25 @@ Result<ReportConfig> read_reports(const Settings& reports) {
   return config;
 }
 
+Result<HubConfig> read_hub(const Settings& hub) {
+  HubConfig config{.url = hub.string("url"), .token_file = {}, .ca_file = {}};
+  TRY_VALUE(config.token_file, path_of(hub, "token_file"));
+  TRY_VALUE(config.ca_file, path_of(hub, "ca_file"));
+  while (config.url.ends_with('/')) config.url.pop_back();
+  if (config.url.empty()) {
+    const char* const lonely = !config.token_file.empty() ? "token_file" : "ca_file";
+    if (config.token_file.empty() && config.ca_file.empty()) return config;
+    return fail(Code::kInvalid, "{}: {}: 'url' says of which hub, and is missing",
+                hub.place(lonely), lonely);
+  }
+  const auto url = Url::parse(config.url);
+  const std::string place = hub.place("url") + ": url: 'https://HOST:PORT' expected: ";
+  if (!url.ok()) return fail(Code::kInvalid, "{}{}", place, url.error().message);
+  if (!url->is_tls || url->target != "/")
+    return fail(Code::kInvalid, "{}'{}' found", place, clipped(config.url));
+  return config;
+}
+
 Status read_sections(const Settings& top, std::string_view file, Config& config) {
   TRY_VALUE(const Settings updates, section(top, "updates", file));
   config.check_every_s = updates.integer("check_every_s");
@@ -381,6 +418,10 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
   TRY_VALUE(config.ca_file, path_of(network, "ca_file"));
   config.download_deadline_s = network.integer("deadline_s");
   config.min_rate_bytes_s = network.integer("min_rate");
+  TRY_VALUE(const Settings hub, section(top, "hub", file));
+  TRY_VALUE(config.hub, read_hub(hub));
+  if (config.repository.empty() && !config.hub.url.empty())
+    config.repository = config.hub.url + "/repository";
   TRY_VALUE(const Settings worker, section(top, "worker", file));
   config.worker = {.memory_bytes = worker.integer("memory_mb") << 20,
                    .threads = worker.integer("threads"),
@@ -397,6 +438,11 @@ Status read_sections(const Settings& top, std::string_view file, Config& config)
   TRY_VALUE(config.output.folder, path_of(output, "folder"));
   TRY_VALUE(const Settings reports, section(top, "reports", file));
   TRY_VALUE(config.reports, read_reports(reports));
+  // A report is forgotten here once it is taken: by one receiver.
+  if (!config.reports.otlp.empty() && !config.hub.url.empty())
+    return fail(Code::kInvalid,
+                "{}: otlp: the hub takes the reports: leave out 'otlp', or 'url' of [hub]",
+                reports.place("otlp"));
   TRY_VALUE(const Settings audit, section(top, "audit", file));
   config.audit_bytes = audit.integer("megabytes") << 20;
   TRY_VALUE(const Settings identity, section(top, "identity", file));
@@ -452,6 +498,8 @@ bool Config::is_folder() const {
   return !repository.empty() && !repository.starts_with("http://") &&
          !repository.starts_with("https://");
 }
+
+bool Config::is_of_hub() const { return !hub.url.empty() && repository.starts_with(hub.url + "/"); }
 
 std::string Config::output_folder() const {
   return output.folder.empty() ? folder + "/output" : output.folder;

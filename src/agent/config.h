@@ -60,6 +60,14 @@ struct ReportConfig {
   bool operator==(const ReportConfig&) const = default;
 };
 
+// Who looks after this device.
+struct HubConfig {
+  std::string url;         // "https://hub.example.org:8443"; empty: there is none
+  std::string token_file;  // with the token that enrols it; empty: it is enrolled, or never
+  std::string ca_file;     // empty: the system's
+  bool operator==(const HubConfig&) const = default;
+};
+
 struct Config {
   std::string device;  // its name: of a file, of a certificate
   std::string folder;  // all that the agent keeps
@@ -78,6 +86,7 @@ struct Config {
   std::string ca_file;  // empty: the system's
   std::int64_t download_deadline_s = 0, min_rate_bytes_s = 0;
 
+  HubConfig hub;
   ReportConfig reports;
   std::int64_t audit_bytes = 0;  // the audit log's cap
   std::string key;               // URI (trust/signer.h); empty: a file in the folder
@@ -91,6 +100,8 @@ struct Config {
   bool operator==(const Config&) const = default;
 
   bool is_folder() const;  // of the repository
+  // The repository is the hub's own, whose servers `[hub] ca_file` knows.
+  bool is_of_hub() const;
   std::span<const DeviceSetting> settings_of(std::string_view unit) const;
   // Of all that this device sets which a release of the unit may fail by: [pipeline.UNIT],
   // [worker], [output] and the key that opens its models. Zero for the runtime.

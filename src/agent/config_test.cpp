@@ -56,6 +56,39 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(config->key_uri(), "tpm:0x81000002?pass");
   EXPECT_EQ(config->pin_file, "/run/credentials/polderd.service/pin");
   EXPECT_FALSE(config->is_folder());
+  EXPECT_FALSE(config->is_of_hub());
+}
+
+TEST(Config, AHubBringsItsRepository) {
+  const auto read = [](const std::string& more) {
+    return parse_config("device = \"camera-17\"\nmodels = [\"people\"]\n" + more, "polderd.toml");
+  };
+  const auto config = read(
+      "[hub]\nurl = \"https://hub.example.org:8443/\"\ntoken_file = \"/etc/polderd/token\"\n"
+      "ca_file = \"/etc/polderd/ca.pem\"\n");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  EXPECT_EQ(config->hub.url, "https://hub.example.org:8443");
+  EXPECT_EQ(config->hub.token_file, "/etc/polderd/token");
+  EXPECT_EQ(config->repository, "https://hub.example.org:8443/repository");
+  EXPECT_TRUE(config->is_of_hub());
+  const auto stick =
+      read("repository = \"/media/stick\"\n[hub]\nurl = \"https://hub.example.org\"\n");
+  ASSERT_TRUE(stick.ok());
+  EXPECT_EQ(stick->repository, "/media/stick");
+  EXPECT_FALSE(stick->is_of_hub());
+  const std::pair<const char*, const char*> bad[] = {
+      {"url = \"http://hub.example.org\"", "'https://HOST:PORT' expected"},
+      {"url = \"https://hub.example.org/fleet\"", "'https://HOST:PORT' expected"},
+      {"url = \"hub\"", "'https://HOST:PORT' expected"},
+      {"token_file = \"/etc/polderd/token\"", "'url' says of which hub"},
+      {"url = \"https://h\"\ntoken_file = \"token\"", "a path from '/' on expected"},
+      {"url = \"https://h\"\n[reports]\notlp = \"http://c:4318\"", "the hub takes the reports"},
+      {"urls = \"https://h\"", "did you mean 'url'"}};
+  for (const auto& [text, words] : bad) {
+    const auto refused = read("[hub]\n" + std::string(text) + "\n");
+    ASSERT_FALSE(refused.ok()) << text;
+    EXPECT_NE(refused.error().message.find(words), std::string::npos) << refused.error().message;
+  }
 }
 
 TEST(Config, TheLeastThatIsNeeded) {

@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "trust/key_uri.h"
+#include "trust/tuf_metadata.h"
 
 namespace polder::agent {
 
@@ -238,6 +239,30 @@ void judge_audit(Findings& out, const Facts& facts) {
   add(out, Level::kWrong, trouble.what, is_denied ? ask_as_owner(facts) : trouble.advice);
 }
 
+void judge_hub(Findings& out, const Facts& facts) {
+  if (facts.config.hub.url.empty()) return;
+  const HubStanding& hub = facts.hub;
+  if (!hub.trouble.empty()) {
+    const bool is_out = hub.state == HubState::kNotEnrolled || hub.state == HubState::kRefused;
+    return add(out, is_out ? Level::kWrong : Level::kWarning, hub.trouble, hub.advice);
+  }
+  if (hub.state == HubState::kNotEnrolled)
+    return add(out, Level::kWarning, "hub: not enrolled",
+               facts.is_running ? "'polderd status' says why"
+                                : fmt::format("polderd enrols by itself when it runs, with [hub] "
+                                              "'token_file'; '{}' does it now",
+                                              as_owner(facts, "enrol")));
+  if (hub.certificate_until_s > 0 && hub.certificate_until_s <= facts.now_s)
+    return add(out, Level::kWrong,
+               fmt::format("hub: the certificate has expired at {}",
+                           trust::tuf::time_text(hub.certificate_until_s)),
+               "with another token in [hub] 'token_file' polderd enrols anew");
+  add(out, Level::kGood,
+      hub.certificate_until_s > 0 ? fmt::format("hub: enrolled, certificate until {}",
+                                                trust::tuf::time_text(hub.certificate_until_s))
+                                  : "hub: not asked yet");
+}
+
 bool is_signed_by_others(const Error& error) {
   return error.code == Code::kDenied && says(error, "signature");
 }
@@ -439,6 +464,7 @@ std::vector<Finding> diagnose(const Facts& facts) {
   judge_agent(out, facts);
   if (has_config) judge_identity(out, facts);
   judge_audit(out, facts);
+  if (has_config) judge_hub(out, facts);
   if (has_config) judge_repository(out, facts);
   judge_expiries(out, facts);
   judge_machine(out, facts);

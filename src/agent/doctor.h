@@ -53,6 +53,7 @@ struct Facts {
   std::map<std::string, std::int64_t> sealed_bytes;  // by unit: of sealed models that run
   std::vector<Expiry> expiries;                      // of the metadata that are trusted
   bool confines_files = true;                        // the kernel can (platform/confine_files.h)
+  HubStanding hub = {};
   Result<std::uint64_t> free_bytes{std::uint64_t(0)};
   std::int64_t now_s = 0;
 };

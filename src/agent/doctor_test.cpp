@@ -36,6 +36,27 @@ TEST(Doctor, AHealthyDeviceHasNothingWrong) {
     EXPECT_EQ(finding.level, Level::kGood) << finding.what;
 }
 
+TEST(Doctor, SaysWhetherTheHubTakesTheDevice) {
+  const auto found = [](const HubStanding& hub, bool is_running = true) {
+    Facts facts = good_facts();
+    facts.config.hub.url = "https://hub.example:8443";
+    facts.is_running = is_running;
+    facts.hub = hub;
+    for (Finding& finding : diagnose(facts))
+      if (finding.what.starts_with("hub:")) return std::move(finding);
+    return Finding();
+  };
+  EXPECT_EQ(found({}).level, Level::kGood);
+  EXPECT_EQ(found({HubState::kEnrolled, kNowS + 1, 0, "", ""}).level, Level::kGood);
+  EXPECT_EQ(found({HubState::kEnrolled, kNowS, 0, "", ""}).level, Level::kWrong);
+  EXPECT_EQ(found({HubState::kAway, kNowS + 1, 0, "hub: away", "wait"}).level, Level::kWarning);
+  EXPECT_EQ(found({HubState::kRefused, kNowS + 1, 0, "hub: no", "ask"}).level, Level::kWrong);
+  EXPECT_EQ(found({HubState::kNotEnrolled, 0, 0, "hub: no", "ask"}).level, Level::kWrong);
+  const Finding out = found({HubState::kNotEnrolled, 0, 0, "", ""}, false);
+  EXPECT_EQ(out.level, Level::kWarning);
+  EXPECT_NE(out.advice.find("polderd enrol"), std::string::npos);
+}
+
 TEST(Doctor, EveryFaultIsNamedWithAdvice) {
   const auto wrong = [](const Change& change, const char* text) {
     const auto findings = diagnose(changed(change));

@@ -173,7 +173,9 @@ class Driver {
   bool is_on_trial() const {
     return state_.phase >= Phase::kProbe && state_.phase <= Phase::kObserve;
   }
-  // Somebody asks for an update now: a check is due, and what failed waits no longer.
+  // There may be something new: a check is due.
+  void check_soon() { next_check_us_ = 0; }
+  // Somebody asks for an update now: moreover what failed waits no longer.
   void ask_now();
   // Moreover what failed here is forgotten. Errors: the state cannot be saved.
   Status try_again();

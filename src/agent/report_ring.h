@@ -86,6 +86,8 @@ class ReportRing {
   Status acknowledge(std::span<const ReportKey> keys);
 
   ReportDrops drops() const { return drops_; }
+  // Whether something waits that is more than numbers.
+  bool has_urgent() const { return !sizes_[0].empty() || !sizes_[1].empty(); }
   std::size_t count() const { return sizes_[0].size() + sizes_[1].size() + sizes_[2].size(); }
   std::uint64_t bytes() const { return bytes_; }
 

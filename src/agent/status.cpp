@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/enrolment.h"
 #include "agent/status_words.h"
 #include "base/fail.h"
 #include "base/text.h"
@@ -205,6 +206,39 @@ Result<ShadowResult> read_shadow(const Object& object) {
   return result;
 }
 
+Json hub_json(const HubStanding& hub) {
+  return Json::Members{{"state", hub_state_name(hub.state)},
+                       {"certificate_until_s", hub.certificate_until_s},
+                       {"checked_in_s", hub.checked_in_s},
+                       {"trouble", clip_text(hub.trouble)},
+                       {"advice", clip_text(hub.advice)}};
+}
+
+Result<HubStanding> read_hub(const Object& object) {
+  HubStanding hub;
+  TRY_VALUE(const std::string name, object.text("state", 32));
+  const auto state = hub_state_from_name(name);
+  if (!state) return fail(Code::kCorrupt, "{}: no state of a hub", object.place("state"));
+  hub.state = *state;
+  TRY_VALUE(hub.certificate_until_s, object.integer("certificate_until_s", 0, kMaxTimeS));
+  TRY_VALUE(hub.checked_in_s, object.integer("checked_in_s", 0, kMaxTimeS));
+  TRY_VALUE(hub.trouble, object.text("trouble", kMaxLiveTextBytes));
+  TRY_VALUE(hub.advice, object.text("advice", kMaxLiveTextBytes));
+  return hub;
+}
+
+std::string hub_text(const std::string& url, const HubStanding& hub) {
+  std::string text =
+      fmt::format("  hub: {}: {}", url,
+                  hub.state == HubState::kNone ? "not asked yet" : hub_state_name(hub.state));
+  if (hub.certificate_until_s > 0)
+    text += ", certificate until " + trust::tuf::time_text(hub.certificate_until_s);
+  if (hub.checked_in_s > 0) text += ", checked in " + trust::tuf::time_text(hub.checked_in_s);
+  text += "\n";
+  if (!hub.trouble.empty()) text += fmt::format("  {}\n    {}\n", hub.trouble, hub.advice);
+  return text;
+}
+
 std::string reports_text(const ReporterStanding& reports) {
   std::string text = fmt::format(
       "  reports: {} waiting, {} of {}; dropped: {} alarms, {} notices, {} metrics",
@@ -292,6 +326,7 @@ Json Live::to_json() const {
                        {"audit", Json::Members{{"trouble", clip_text(audit.what)},
                                                {"advice", clip_text(audit.advice)}}},
                        {"metrics_error", clip_text(metrics_error)},
+                       {"hub", hub_json(hub)},
                        {"config", config},
                        {"lockable_bytes", lockable_bytes ? Json(*lockable_bytes) : Json()}};
 }
@@ -338,6 +373,10 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
   TRY_VALUE(live.audit.what, audit.text("trouble", kMaxLiveTextBytes));
   TRY_VALUE(live.audit.advice, audit.text("advice", kMaxLiveTextBytes));
   TRY_VALUE(live.metrics_error, object.text("metrics_error", kMaxLiveTextBytes));
+  if (object.has("hub")) {  // an older polderd had none
+    TRY_VALUE(const Object hub, object.object("hub"));
+    TRY_VALUE(live.hub, read_hub(hub));
+  }
   TRY_VALUE(live.config, object.text("config", 64));
   if (const Json* limit = document.find("lockable_bytes"); limit && !limit->is_null()) {
     TRY_VALUE(live.lockable_bytes, object.integer("lockable_bytes", 0, kMaxCount));
@@ -345,8 +384,18 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
   return live;
 }
 
+HubStanding hub_standing(const Config& config, Storage& storage, const std::optional<Live>& live,
+                         bool is_live) {
+  if (config.hub.url.empty()) return {};
+  if (is_live && live) return live->hub;
+  const auto kept = stored_certificate(storage);
+  const bool is_there = kept.ok() && kept->device == config.device;
+  return {.state = is_there ? HubState::kEnrolled : HubState::kNotEnrolled,
+          .certificate_until_s = is_there ? kept->until_s : 0};
+}
+
 Json status_json(const Config& config, const Standing& standing) {
-  const auto& [state, live, is_running, now_s, expiries, config_error] = standing;
+  const auto& [state, live, is_running, now_s, expiries, config_error, hub] = standing;
   const bool is_known = config_error.empty();
   Json::Members units;
   for (const auto& [name, unit] : state.units) {
@@ -390,6 +439,7 @@ Json status_json(const Config& config, const Standing& standing) {
       {"bad", std::move(bad)},
       {"failed", std::move(failed)},
       {"expires", std::move(expires)},
+      {"hub", is_known && !config.hub.url.empty() ? hub_json(hub) : Json()},
       {"configuration_changed", standing.is_live() && live->has_read_another(config)},
       {"configuration_error", is_known ? Json() : Json(config_error)},
       {"live", live ? live->to_json() : Json()},
@@ -407,7 +457,7 @@ std::string ago(std::int64_t then_s, std::int64_t now_s) {
 }
 
 std::string live_line(const Standing& standing) {
-  const auto& [state, live, is_running, now_s, expiries, config_error] = standing;
+  const auto& [state, live, is_running, now_s, expiries, config_error, hub] = standing;
   if (!live) return is_running ? "  numbers: none yet\n" : "";
   const char* why = standing.is_live() ? ""
                     : is_running       ? "; polderd has written none since: they are not of now"
@@ -418,7 +468,7 @@ std::string live_line(const Standing& standing) {
 }  // namespace
 
 std::string status_text(const Config& config, const Standing& standing) {
-  const auto& [state, live, is_running, now_s, expiries, config_error] = standing;
+  const auto& [state, live, is_running, now_s, expiries, config_error, hub] = standing;
   const bool is_known = config_error.empty();
   std::string text = is_known ? "" : config_error + "\n";
   text += fmt::format("{}: {}", config.device, phase_name(state.phase));
@@ -446,6 +496,7 @@ std::string status_text(const Config& config, const Standing& standing) {
                         is_known && is_tried_again(config, item) ? kTriedAgain : "");
   for (const Attempts& item : state.attempts)
     text += fmt::format("  failed: {}\n", failed_text(item));
+  if (is_known && !config.hub.url.empty()) text += hub_text(config.hub.url, hub);
   for (const Expiry& item : soon(expiries, now_s))
     text += fmt::format("  expires: {}\n    {}\n", expiry_text(item, now_s), renewal(item));
   if (is_known && standing.is_live() && live->has_read_another(config))

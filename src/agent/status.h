@@ -19,6 +19,7 @@
 #include "agent/config.h"
 #include "agent/driver.h"
 #include "agent/expiry.h"
+#include "agent/hub_standing.h"
 #include "agent/kept_output.h"
 #include "agent/lifecycle.h"
 #include "agent/recorder.h"
@@ -48,7 +49,8 @@ struct Live {
   ReporterStanding reports;
   RecordTrouble audit;
   std::string metrics_error;  // why nobody can read /metrics; empty: they can, or need not
-  std::string config;         // Config::file, in hexadecimal, of what was read at the start
+  HubStanding hub;
+  std::string config;  // Config::file, in hexadecimal, of what was read at the start
   // What a worker may lock in memory, in bytes; none: as much as it likes.
   std::optional<std::int64_t> lockable_bytes;
 
@@ -70,10 +72,14 @@ struct Standing {
   // What is wrong with polderd.toml; empty: nothing. Else of the configuration only its device and
   // folder mean something, and nothing is compared with it.
   std::string config_error = {};
+  HubStanding hub = {};
 
   // What it says is so now.
   bool is_live() const { return is_running && live && now_s - live->said_s <= kLiveHoldsS; }
 };
+// As the running agent says; else by what is kept.
+HubStanding hub_standing(const Config& config, Storage& storage, const std::optional<Live>& live,
+                         bool is_live);
 trust::Json status_json(const Config& config, const Standing& standing);
 std::string status_text(const Config& config, const Standing& standing);
 

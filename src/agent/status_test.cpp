@@ -36,6 +36,35 @@ ShadowResult some_shadow() {
           .failure = "signal 11"};
 }
 
+Config config_with_hub() { return config_with("[hub]\nurl = \"https://hub.example:8443\"\n"); }
+
+TEST(Status, SaysHowItStandsWithItsHub) {
+  Live live{.said_s = kNowS - 3, .health = {{"people", "well"}}};
+  live.hub = {.state = HubState::kRefused,
+              .certificate_until_s = kNowS + 60,
+              .checked_in_s = kNowS - 60,
+              .trouble = "hub: it is revoked",
+              .advice = "ask for another token"};
+  const auto again = Live::parse(live.to_json().compact(), "status.json");
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_EQ(again->hub, live.hub);
+  Standing now = standing(some_state(), live);
+  now.hub = live.hub;
+  const std::string text = status_text(config_with_hub(), now);
+  EXPECT_NE(text.find("hub: https://hub.example:8443: refused, certificate until 2027-01-15"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("it is revoked\n    ask for another token"), std::string::npos) << text;
+  const trust::Json json = status_json(config_with_hub(), now);
+  EXPECT_EQ(*json.find("hub")->find("state")->string(), "refused");
+  EXPECT_TRUE(status_json(config_with(), now).find("hub")->is_null());
+  EXPECT_EQ(status_text(config_with(), now).find("hub:"), std::string::npos);
+  // What a polderd before hubs has written.
+  trust::Json old = live.to_json();
+  old.members()->erase("hub");
+  EXPECT_EQ(Live::parse(old.compact(), "status.json")->hub, HubStanding());
+}
+
 TEST(Status, JsonAndTextSayWhatRuns) {
   Live live{.said_s = kNowS - 3,
             .checked_s = 5,

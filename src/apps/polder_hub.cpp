@@ -86,7 +86,13 @@ constexpr Option kServeOptions[] = {
     {"--person-rate", "N",
      "requests that one person may make in a second, ten times as many at once "
      "after a rest (default: 20)",
-     false, command_line::whole<1, 100'000>}};
+     false, command_line::whole<1, 100'000>},
+    {"--poll-s", "N", "how often a device checks in, in seconds (default: 60)", false,
+     command_line::whole<1, 3600>},
+    {"--certificate-s", "N",
+     "how long the certificate of a device holds, in seconds (default: 7776000, 90 days); it is "
+     "renewed in the last third",
+     false, command_line::whole<kShortestCertificateS, kLongestCertificateS>}};
 constexpr Option kTokenOptions[] = {HUB_OPTIONS};
 
 std::string machine_name() {
@@ -112,7 +118,9 @@ std::vector<std::string> hosts_of(const Args& args, const Listen& listen) {
 HomeOptions home_options(const Args& args) {
   return {.folder = args.text("--folder", default_folder()),
           .database = args.text("--database"),
-          .hosts = {}};
+          .hosts = {},
+          .certificate_s = args.integer("--certificate-s", kDeviceCertificateS),
+          .poll_s = args.integer("--poll-s", kPollS)};
 }
 
 Status print(const std::string& text) {

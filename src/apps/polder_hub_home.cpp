@@ -99,12 +99,12 @@ Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
                 lock.error().message);
   if (!lock.ok()) return lock.error();
   auto home = std::unique_ptr<Home>(new Home(options, std::move(*lock)));
-  TRY(home->make_certificates());
+  TRY(home->make_certificates(options));
   TRY(home->open_store(options));
   return home;
 }
 
-Status Home::make_certificates() {
+Status Home::make_certificates(const HomeOptions& options) {
   const std::string ca_key = folder_ + "/ca-key.pem", ca_file = authority_file();
   const std::int64_t now_s = wall_.now_s();
   TRY_VALUE(const bool has_ca, is_there(ca_file));
@@ -125,7 +125,7 @@ Status Home::make_certificates() {
   if (facts->key_id != signer->public_key().id())
     return fail(Code::kInvalid, "{}: is the certificate of another key than {}", ca_file, ca_key);
   fingerprint_ = with_colons(facts->fingerprint);
-  authority_ = std::make_unique<Authority>(std::move(signer), std::move(ca));
+  authority_ = std::make_unique<Authority>(std::move(signer), std::move(ca), options.certificate_s);
   return renew_certificate();
 }
 
@@ -151,6 +151,7 @@ Status Home::open_store(const HomeOptions& options) {
   recorder_ = std::make_unique<Recorder>(audit_file, std::move(audit), std::move(signer), *writer_,
                                          *readers_, log);
   hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, wall_, log});
+  hub_->poll_s = options.poll_s;
   rollouts_ = std::make_unique<RolloutTimer>(*hub_);
   return {};
 }

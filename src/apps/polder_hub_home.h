@@ -18,8 +18,10 @@ namespace polder::hub {
 
 struct HomeOptions {
   std::string folder;
-  std::string database;            // empty: FOLDER/hub.db
-  std::vector<std::string> hosts;  // names and addresses of the server
+  std::string database;                              // empty: FOLDER/hub.db
+  std::vector<std::string> hosts;                    // names and addresses of the server
+  std::int64_t certificate_s = kDeviceCertificateS;  // of devices
+  std::int64_t poll_s = kPollS;
 };
 
 // Where a hub without --folder keeps everything.
@@ -51,7 +53,7 @@ class Home {
  private:
   Home(const HomeOptions& options, FileLock lock)
       : folder_(options.folder), lock_(std::move(lock)), hosts_(options.hosts) {}
-  Status make_certificates();
+  Status make_certificates(const HomeOptions& options);
   Status open_store(const HomeOptions& options);
 
   const std::string folder_;

@@ -41,6 +41,11 @@ constexpr Option kCheckOptions[] = {
     {"--retry", "", "forgets what failed here, so that it is tried again"},
     POLDERD_JSON_OPTION};
 constexpr Option kShowOptions[] = {POLDERD_OPTIONS, POLDERD_JSON_OPTION};
+constexpr Option kEnrolOptions[] = {
+    POLDERD_OPTIONS,
+    {"--token-file", "FILE", "the one-time token, in place of the configuration's"},
+    POLDERD_KEY_OPTIONS,
+    POLDERD_JSON_OPTION};
 constexpr Option kKeyOptions[] = {POLDERD_OPTIONS, POLDERD_KEY_OPTIONS, POLDERD_JSON_OPTION};
 
 struct Command {
@@ -68,6 +73,11 @@ constexpr Command kCommands[] = {
      "Says what is wrong and what to do. Exit status 1 when something is. It is for the user whom "
      "the folder\nbelongs to, as the other ones who ask cannot judge its keys.",
      "  sudo -u polderd polderd doctor", kShowOptions, doctor_command},
+    {"enrol",
+     "Enrols this device with the hub of polderd.toml once, and says whether the hub takes it. "
+     "'polderd run' does\nthat by itself; this is for who wants to see it done. While polderd does "
+     "not run, as the user whom the\nfolder belongs to.",
+     "  sudo -u polderd polderd enrol --token-file ./token", kEnrolOptions, enrol_command},
     {"identity create",
      "Makes the device's key where the configuration says: in a file, on a PKCS#11 token or in the "
      "TPM.\nIt never leaves it.",

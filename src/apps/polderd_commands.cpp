@@ -20,6 +20,7 @@
 #include "agent/status.h"
 #include "agent/worker_runner.h"
 #include "apps/polderd_home.h"
+#include "apps/polderd_link.h"
 #include "apps/polderd_telemetry.h"
 #include "base/fail.h"
 #include "base/text.h"
@@ -28,6 +29,7 @@
 #include "platform/program.h"
 #include "platform/service.h"
 #include "trust/csr.h"
+#include "trust/tuf_metadata.h"
 
 namespace polder::agent {
 
@@ -62,6 +64,14 @@ class Agent {
 
   Driver& driver() { return *driver_; }
   const Home& home() const { return home_; }
+  // From now on the page is shown, and the collector and the hub are sent to.
+  void go_online() {
+    telemetry_->go_online();
+    link_ = make_link(
+        home_, clock_, believed_, [this] { return random_.bits(); },
+        [this](const Occurrence& what) { happened(what); },
+        [this] { return open_device_signer(home_.config, *home_.storage); });
+  }
   Telemetry& telemetry() { return *telemetry_; }
   // The program in the active slot of the runtime.
   Result<ProgramFile> program_of_runtime() {
@@ -100,6 +110,7 @@ class Agent {
     live.reports = telemetry_->reporter().standing();
     live.audit = record_->trouble();
     live.metrics_error = telemetry_->page_trouble();
+    if (link_) live.hub = link_->standing();
     live.config = trust::hex(home_.config.file);
     live.lockable_bytes = lockable_memory_bytes();
     return live;
@@ -125,6 +136,8 @@ class Agent {
   void note_check() { checked_s_ = wall_.now_s(); }
   void meanwhile() {
     telemetry_->poll(driver_->state());
+    if (link_) link_->poll(&telemetry_->reporter());
+    if (link_ && link_->take_news()) driver_->check_soon();
     record_->poll();
     say_alive();
     reload_if_asked();
@@ -240,6 +253,7 @@ class Agent {
   std::unique_ptr<WorkerRunner> runner_;
   std::unique_ptr<Telemetry> telemetry_;
   std::unique_ptr<Driver> driver_;
+  std::unique_ptr<HubLink> link_;
   std::int64_t checked_s_ = 0;
   std::uint64_t roll_backs_ = 0;
   Live published_;
@@ -391,7 +405,7 @@ Result<int> run_command(const Args& args) {
   hold_hangup();
   TRY_VALUE(std::unique_ptr<Agent> agent, Agent::open(args, self));
   log(fmt::format("{} runs, start {}", agent->home().config.device, agent->driver().state().boot));
-  agent->telemetry().go_online();
+  agent->go_online();
   if (self.slot != Slot::kNone || !agent->driver().is_own_restart_due())
     tell_service_manager("READY=1");
   bool checked = false;
@@ -484,6 +498,53 @@ Result<int> identity_csr_command(const Args& args) {
   TRY_VALUE(const std::string pem, trust::certificate_request(*signer, home.config.device));
   if (args.has("--json")) print(Json(Json::Members{{"csr", pem}}).pretty() + "\n");
   else print(pem);
+  return 0;
+}
+
+// With a hub that does not answer: one request has its time, and more are polderd's.
+constexpr std::int64_t kEnrolUs = 90'000'000;
+
+Result<int> enrol_command(const Args& args) {
+  TRY_VALUE(Home home, Home::open(args));
+  if (args.has("--token-file")) {
+    home.config.hub.token_file = std::filesystem::absolute(args.text("--token-file")).string();
+  }
+  if (home.config.hub.url.empty())
+    return fail(Code::kInvalid, "polderd.toml names no hub: set 'url' of [hub]");
+  TRY_VALUE(const std::unique_ptr<StorageLock> lock, home.lock());
+  KeyPassphrase passphrase(args, home.config);
+  SystemClock clock;
+  const SystemWallClock wall;
+  Random random;
+  Recorder record(home.config, *home.storage, clock, wall, log);
+  const std::unique_ptr<HubLink> link = make_link(
+      home, clock, wall, [&] { return random.bits(); },
+      [&](const Occurrence& what) {
+        if (what.act != trust::Act::kNote) log(with_name(what.object, what.text));
+        record.add(what);
+      },
+      [&] { return passphrase.open_signer(home); });
+  const std::int64_t last_us = clock.now_us() + kEnrolUs;
+  HubStanding standing;
+  while (standing.checked_in_s == 0 && standing.trouble.empty() && clock.now_us() < last_us) {
+    link->poll(nullptr);
+    standing = link->standing();
+    clock.sleep_until_us(clock.now_us() + 20'000);
+  }
+  if (!standing.trouble.empty())
+    return fail(Code::kUnavailable, "{}: {}", standing.trouble, standing.advice);
+  if (standing.checked_in_s == 0) return fail(Code::kTimeout, "{}: no answer", home.config.hub.url);
+  const std::string until = trust::tuf::time_text(standing.certificate_until_s);
+  if (args.has("--json")) {
+    print(Json(Json::Members{{"hub", home.config.hub.url},
+                             {"device", home.config.device},
+                             {"certificate_until", until}})
+              .pretty() +
+          "\n");
+  } else {
+    print(fmt::format("{} is enrolled with {}, its certificate holds until {}\n",
+                      home.config.device, home.config.hub.url, until));
+  }
   return 0;
 }
 

@@ -12,6 +12,7 @@ Result<int> run_command(const command_line::Args& args);
 Result<int> check_command(const command_line::Args& args);
 Result<int> status_command(const command_line::Args& args);
 Result<int> doctor_command(const command_line::Args& args);
+Result<int> enrol_command(const command_line::Args& args);
 Result<int> identity_create_command(const command_line::Args& args);
 Result<int> identity_show_command(const command_line::Args& args);
 Result<int> identity_csr_command(const command_line::Args& args);

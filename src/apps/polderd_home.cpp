@@ -270,12 +270,14 @@ void forget_lost_ways_back(Storage& storage, AgentState& state) {
 Result<Standing> Home::standing() const {
   TRY_VALUE(AgentState saved, state());
   forget_lost_ways_back(*storage, saved);
-  return Standing{.state = std::move(saved),
-                  .live = live(),
-                  .is_running = is_running(),
-                  .now_s = SystemWallClock().now_s(),
-                  .expiries = trusted_expiries(*storage),
-                  .config_error = config_error};
+  Standing standing{.state = std::move(saved),
+                    .live = live(),
+                    .is_running = is_running(),
+                    .now_s = SystemWallClock().now_s(),
+                    .expiries = trusted_expiries(*storage),
+                    .config_error = config_error};
+  standing.hub = hub_standing(config, *storage, standing.live, standing.is_live());
+  return standing;
 }
 
 namespace {
@@ -382,6 +384,9 @@ Facts Home::facts() const {
   if (has_config) facts.identity = look_at_key(*this), facts.root = look_at_root(*this);
   facts.audit = trust::check_newest_segment(*storage, kAuditFolder);
   facts.expiries = trusted_expiries(*storage);
+  const bool is_live =
+      facts.is_running && facts.live && facts.now_s - facts.live->said_s <= kLiveHoldsS;
+  facts.hub = hub_standing(config, *storage, facts.live, is_live);
   if (!config.repository.empty() && facts.root.ok()) {
     auto answer = ask(*this, false);
     if (answer.ok()) {
@@ -440,7 +445,7 @@ Result<Sources> Sources::open(const Config& config, Clock& clock, const WallCloc
     sources.blobs_ = std::make_unique<FolderBlobs>(place);
   } else {
     HttpOptions options;
-    options.ca_file = config.ca_file;
+    options.ca_file = config.is_of_hub() ? config.hub.ca_file : config.ca_file;
     options.deadline_ms = config.download_deadline_s * 1000;
     options.min_rate_bytes_s = config.min_rate_bytes_s;
     options.meanwhile = meanwhile;

@@ -23,15 +23,18 @@ inline constexpr std::int64_t kDeviceCertificateS = 90 * kDayS;
 inline constexpr std::int64_t kServerCertificateS = 90 * kDayS;
 // Clocks may be behind: certificates begin that much before they are made.
 inline constexpr std::int64_t kClocksBehindS = 3'600;
+// Of devices' certificates, what may be chosen.
+inline constexpr std::int64_t kShortestCertificateS = 20, kLongestCertificateS = 825 * kDayS;
 
 // Thread-safe.
 class Authority {
  public:
-  // The key, and its own certificate.
-  Authority(std::unique_ptr<trust::Signer> key, std::string pem)
-      : key_(std::move(key)), pem_(std::move(pem)) {}
+  // The key, and its own certificate; for how long those of devices hold.
+  Authority(std::unique_ptr<trust::Signer> key, std::string pem,
+            std::int64_t device_s = kDeviceCertificateS)
+      : key_(std::move(key)), pem_(std::move(pem)), device_s_(device_s) {}
 
-  // A certificate of a device for kDeviceCertificateS. Errors: those of issue_certificate().
+  // A certificate of a device. Errors: those of issue_certificate().
   Result<std::string> issue(const trust::PublicKey& key, std::string_view device,
                             std::int64_t now_s);
   // One of the hub itself, for kServerCertificateS. Errors: those of issue_certificate().
@@ -46,6 +49,7 @@ class Authority {
   std::mutex mutex_;  // keys on tokens do one thing at a time
   const std::unique_ptr<trust::Signer> key_;
   const std::string pem_;
+  const std::int64_t device_s_;
 
   std::mutex verified_mutex_;
   std::map<trust::Sha256, trust::CertificateFacts> verified_;  // by the SHA-256 of their PEM

@@ -3,6 +3,7 @@
 
 #include <polder/error.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -17,6 +18,10 @@
 
 namespace polder::hub {
 
+inline constexpr std::int64_t kPollS = 60;
+// A device that did not come so often is not there.
+inline constexpr std::int64_t kSeenLatelyPolls = 3;
+
 // All of it is borrowed, and thread-safe.
 struct Hub {
   Writer& writer;
@@ -26,6 +31,7 @@ struct Hub {
   const WallClock& wall;
   std::function<void(std::string)> log;  // what goes wrong here
   Work also = {};                        // a part of each write, of one request (api/once.h)
+  std::int64_t poll_s = kPollS;          // how often a device is to check in
 };
 
 inline Result<Rows> ask(const Hub& hub, std::string_view sql, const Values& values = {}) {

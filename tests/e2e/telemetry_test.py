@@ -4,13 +4,10 @@ disk. Sound and the names of files carry tokens that must not be in any of it.
 
     telemetry_test.py POLDER POLDERD
 """
-import base64
 import json
-import os
 import pathlib
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import unittest
@@ -20,46 +17,11 @@ import urllib.request
 from prometheus_client.parser import text_string_to_metric_families
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from small_releases import Maker, wav  # noqa: E402
+from leaks import NAME_TOKEN, SOUND_TOKEN, CanaryMaker, forms, leaks  # noqa: E402
 from telemetry_device import MODEL, ReportingDevice  # noqa: E402
 
 POLDER = pathlib.Path(sys.argv[1]).resolve()
 POLDERD = pathlib.Path(sys.argv[2]).resolve()
-
-# Of samples, 16 bits each; of the name of a file.
-SOUND_TOKEN = os.urandom(16)
-NAME_TOKEN = "canary" + os.urandom(8).hex()
-
-
-def forms(token):
-    """How a token may look in bytes that somebody lets out: as it is, hex, base64 wherever it
-    begins, samples as floats."""
-    found = {token, token.hex().encode(), token.hex().upper().encode()}
-    for shift in range(3):
-        encoded = base64.b64encode(b"\0" * shift + token)
-        found.add(encoded[-(-shift * 8 // 6):len(encoded) - 4])
-    samples = struct.unpack(f"<{len(token) // 2}h", token)
-    for scale in (32768, 32767, 1):
-        found.add(struct.pack(f"<{len(samples)}f", *(s / scale for s in samples)))
-    for separator in (", ", ","):
-        found.add(separator.join(map(str, samples)).encode())
-    return found
-
-
-def leaks(data):
-    """The tokens that are in the data, in any form."""
-    named = [("sound", SOUND_TOKEN), ("name", NAME_TOKEN.encode())]
-    return [name for name, token in named if any(form in data for form in forms(token))]
-
-
-class CanaryMaker(Maker):
-    """Its sound is the token over and over."""
-
-    def blob(self, blobs, data):
-        if data[:4] == b"RIFF":
-            data = wav(struct.unpack("<8h", SOUND_TOKEN) * 2000)
-        return super().blob(blobs, data)
-
 
 class Telemetry(ReportingDevice):
     polder_path, polderd_path, maker_class = POLDER, POLDERD, CanaryMaker

@@ -7,11 +7,12 @@
 #include "hub/api/handlers.h"
 #include "hub/rollouts/members.h"
 #include "hub/tags.h"
+#include "hub/telemetry/show.h"
 
 namespace polder::hub {
 namespace {
 
-constexpr std::int64_t kMaxPage = 1'000, kPage = 100;
+constexpr std::int64_t kMaxPage = 1'000, kPage = 100, kAlarms = 10;
 
 // A device, and until when the last of its certificates holds.
 constexpr std::string_view kDevices =
@@ -35,17 +36,24 @@ Result<TagsByDevice> tags_between(const Hub& hub, const std::string& first, cons
   return all;
 }
 
-trust::Json json_of(const Row& row, const TagsByDevice& all_tags) {
+using NewsByDevice = std::map<std::string, DeviceNews>;
+
+trust::Json json_of(const Row& row, const TagsByDevice& all_tags, NewsByDevice& all_news) {
+  DeviceNews& news = all_news[row[0].text()];
   trust::Json::Members tags;
   if (const auto found = all_tags.find(row[0].text()); found != all_tags.end())
     for (const auto& [name, value] : found->second) tags.emplace(name, value);
-  return trust::Json::Members{{"id", row[0].text()},
-                              {"tags", std::move(tags)},
-                              {"key", row[1].text()},
-                              {"enrolled", time_or_null(row[2])},
-                              {"revoked", time_or_null(row[3])},
-                              {"duplicate", time_or_null(row[4])},
-                              {"certificate_until", time_or_null(row[5])}};
+  return trust::Json::Members{
+      {"id", row[0].text()},
+      {"tags", std::move(tags)},
+      {"key", row[1].text()},
+      {"enrolled", time_or_null(row[2])},
+      {"revoked", time_or_null(row[3])},
+      {"duplicate", time_or_null(row[4])},
+      {"certificate_until", time_or_null(row[5])},
+      {"seen", time_or_null(news.seen_s)},
+      {"program", news.program.is_null() ? trust::Json() : news.program.text()},
+      {"units", std::move(news.units)}};
 }
 
 Result<Response> show(const Call& call, const std::string& id) {
@@ -53,7 +61,11 @@ Result<Response> show(const Call& call, const std::string& id) {
   TRY_VALUE(const Rows rows, ask(call.hub, std::string(kDevices) + "WHERE d.id = ?", {id}));
   if (rows.empty()) return fail(Code::kNotFound, "there is no device of this name");
   TRY_VALUE(const TagsByDevice tags, tags_between(call.hub, id, id, {}));
-  return document(json_of(rows[0], tags), call.request);
+  TRY_VALUE(NewsByDevice news, news_between(call.hub, id, id));
+  TRY_VALUE(trust::Json::Array alarms, latest_alarms(call.hub, id, kAlarms));
+  trust::Json device = json_of(rows[0], tags, news);
+  device.members()->emplace("alarms", std::move(alarms));
+  return document(device, call.request);
 }
 
 }  // namespace
@@ -71,12 +83,14 @@ Result<Response> list_devices(const Call& call) {
       ask(call.hub, std::string(kDevices) + "WHERE d.id > ?" + condition + " ORDER BY d.id LIMIT ?",
           values));
   TagsByDevice tags;
+  NewsByDevice news;
   if (!rows.empty()) {
+    TRY_VALUE(news, news_between(call.hub, rows.front()[0].text(), rows.back()[0].text()));
     TRY_VALUE(tags, tags_between(call.hub, rows.front()[0].text(), rows.back()[0].text(), query));
   }
   trust::Json::Array list;
   for (const Row& row : rows)
-    if (static_cast<std::int64_t>(list.size()) < limit) list.push_back(json_of(row, tags));
+    if (static_cast<std::int64_t>(list.size()) < limit) list.push_back(json_of(row, tags, news));
   trust::Json::Members page;
   if (rows.size() > list.size()) {
     page.emplace("next", fmt::format("/v1/devices?limit={}&after={}{}", limit,
@@ -87,7 +101,10 @@ Result<Response> list_devices(const Call& call) {
   return document(std::move(page), call.request);
 }
 
-Result<Response> show_device(const Call& call) { return show(call, call.parts[0]); }
+Result<Response> show_device(const Call& call) {
+  watch(call.hub, call.parts[0]);
+  return show(call, call.parts[0]);
+}
 
 Result<Response> show_self(const Call& call) { return show(call, call.device.id); }
 

@@ -1,5 +1,5 @@
-// What the routes of the API do: system.cpp, people.cpp, enrol.cpp, devices.cpp, rollouts.cpp and
-// audit.cpp.
+// What the routes of the API do: system.cpp, people.cpp, enrol.cpp, devices.cpp, telemetry.cpp,
+// rollouts.cpp and audit.cpp.
 #pragma once
 
 #include "hub/api/router.h"
@@ -32,6 +32,12 @@ Result<Response> list_rollout_devices(const Call& call);
 Result<Response> pause_rollout(const Call& call);
 Result<Response> resume_rollout(const Call& call);
 Result<Response> abort_rollout(const Call& call);
+
+Result<Response> check_in(const Call& call);
+Result<Response> list_metrics(const Call& call);
+Result<Response> show_fleet(const Call& call);
+// Somebody looks at the device: it is to check in more often for a while.
+void watch(const Hub& hub, const std::string& device);
 
 Result<Response> list_audit(const Call& call);
 Result<Response> show_checkpoint(const Call& call);

@@ -8,6 +8,7 @@
 #include "hub/api/handlers.h"
 #include "hub/api/once.h"
 #include "hub/api/problem.h"
+#include "proto/report.h"
 #include "trust/digest.h"
 #include "trust/tuf_metadata.h"
 
@@ -37,6 +38,9 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/rollouts/{id}/pause", Access::kOperator, pause_rollout, true},
     {"POST", "/v1/rollouts/{id}/resume", Access::kOperator, resume_rollout},
     {"POST", "/v1/rollouts/{id}/abort", Access::kOperator, abort_rollout, true},
+    {"POST", "/v1/checkin", Access::kDevice, check_in, true, false, proto::kCheckinType},
+    {"GET", "/v1/devices/{id}/metrics", Access::kViewer, list_metrics},
+    {"GET", "/v1/fleet", Access::kViewer, show_fleet},
     {"GET", "/v1/audit", Access::kViewer, list_audit},
     {"GET", "/v1/audit/checkpoint", Access::kViewer, show_checkpoint},
     {"GET", "/v1/audit/{id}/proof", Access::kViewer, prove_audit},
@@ -59,10 +63,10 @@ std::optional<std::vector<std::string>> match(std::string_view pattern,
   return parts;
 }
 
-bool is_json(std::string_view type) {
-  constexpr std::string_view kJson = "application/json";
-  if (!type.starts_with(kJson)) return false;
-  type.remove_prefix(kJson.size());
+// Whatever its parameters are.
+bool is_type(std::string_view type, std::string_view expected) {
+  if (!type.starts_with(expected)) return false;
+  type.remove_prefix(expected.size());
   return type.empty() || type[0] == ';' || type[0] == ' ';
 }
 
@@ -151,8 +155,8 @@ Result<Response> Router::serve(const Route& route, Call& call) {
     call.actor = person->name;
     call.role = person->role;
   }
-  if (route.has_body && !is_json(request.content_type))
-    return problem(415, fail(Code::kUnsupported, "'Content-Type: application/json' expected"),
+  if (route.has_body && !is_type(request.content_type, route.body_type))
+    return problem(415, fail(Code::kUnsupported, "'Content-Type: {}' expected", route.body_type),
                    request.id);
   if (!route.has_body && !request.body.empty())
     return fail(Code::kInvalid, "a body of {} bytes; none expected", request.body.size());

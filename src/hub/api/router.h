@@ -50,6 +50,7 @@ struct Route {
   Handler handler = nullptr;
   bool has_body = false;
   bool shows_secret = false;  // in its answer, which is not kept then
+  std::string_view body_type = "application/json";
 };
 std::span<const Route> routes();
 

@@ -105,6 +105,39 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "CREATE TABLE rollout_look (rollout TEXT NOT NULL, time_s BIGINT NOT NULL, "
           "stage BIGINT NOT NULL, measures TEXT NOT NULL, PRIMARY KEY (rollout, time_s))",
       },
+      {
+          // The link of a device: when it last checked in, with what; `repository`: the version of
+          // the timestamp that it trusts; `watched_s`: when somebody last looked at it.
+          "CREATE TABLE device_link (device TEXT PRIMARY KEY REFERENCES device (id), "
+          "seen_s BIGINT NOT NULL, program TEXT NOT NULL, repository BIGINT NOT NULL, "
+          "watched_s BIGINT NOT NULL, swept_s BIGINT NOT NULL)",
+          "CREATE INDEX device_link_seen ON device_link (seen_s)",
+          "CREATE INDEX device_link_swept ON device_link (swept_s)",
+          "CREATE TABLE report_taken (device TEXT NOT NULL, boot BIGINT NOT NULL, "
+          "epoch BIGINT NOT NULL, sequence BIGINT NOT NULL, taken_s BIGINT NOT NULL, "
+          "PRIMARY KEY (device, boot, epoch, sequence))",
+          // The latest of each unit; `boot` and `sequence`: of the report that said so; frames and
+          // crashes: of this release, of all its reports.
+          "CREATE TABLE device_unit (device TEXT NOT NULL, unit TEXT NOT NULL, "
+          "model TEXT NOT NULL, version TEXT NOT NULL, manifest TEXT NOT NULL, "
+          "health TEXT NOT NULL, frames BIGINT NOT NULL, crashes BIGINT NOT NULL, "
+          "reported_s BIGINT NOT NULL, boot BIGINT NOT NULL, sequence BIGINT NOT NULL, "
+          "PRIMARY KEY (device, unit))",
+          "CREATE INDEX device_unit_version ON device_unit (model, version)",
+          "CREATE INDEX device_unit_health ON device_unit (health)",
+          "CREATE TABLE alarm (device TEXT NOT NULL, time_s BIGINT NOT NULL, "
+          "boot BIGINT NOT NULL, epoch BIGINT NOT NULL, sequence BIGINT NOT NULL, "
+          "what TEXT NOT NULL, unit TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, "
+          "text TEXT NOT NULL, PRIMARY KEY (device, time_s, boot, epoch, sequence))",
+          "CREATE INDEX alarm_time ON alarm (time_s, sequence)",
+          // `item`: which unit of the report; `details`: stages, signals and classes as JSON.
+          "CREATE TABLE metric_window (device TEXT NOT NULL, time_s BIGINT NOT NULL, "
+          "boot BIGINT NOT NULL, epoch BIGINT NOT NULL, sequence BIGINT NOT NULL, "
+          "item BIGINT NOT NULL, unit TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, "
+          "window_ms BIGINT NOT NULL, frames BIGINT NOT NULL, errors BIGINT NOT NULL, "
+          "crashes BIGINT NOT NULL, details TEXT NOT NULL, "
+          "PRIMARY KEY (device, time_s, boot, epoch, sequence, item))",
+      },
   };
   return steps;
 }

@@ -1,0 +1,120 @@
+// What devices say when they check in, and how they do.
+#include <algorithm>
+#include <utility>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "hub/api/handlers.h"
+#include "hub/telemetry/show.h"
+#include "hub/telemetry/store.h"
+#include "trust/tuf_metadata.h"
+
+namespace polder::hub {
+namespace {
+
+constexpr std::int64_t kFleetAlarms = 20, kVersions = 1'000;
+constexpr std::int64_t kMaxWindowPage = 5'000, kWindowPage = 1'000;
+// Whoever looks at a device sees it as it is now.
+constexpr std::int64_t kWatchedForS = 60, kWatchedPollS = 5;
+
+Result<std::int64_t> time_of(const Call& call, std::string_view name, std::int64_t fallback) {
+  const std::string text = call.target.text(name);
+  if (text.empty()) return fallback;
+  auto time_s = trust::tuf::parse_time(text, "");
+  if (time_s.ok()) return time_s;
+  return fail(Code::kInvalid,
+              "the query: {}: a time such as 2026-11-28T18:41:40Z expected, '{}' found", name,
+              clipped(text));
+}
+
+}  // namespace
+
+Result<Response> check_in(const Call& call) {
+  TRY(call.target.only({}));
+  auto message = proto::decode_report_message(call.request.body);
+  if (!message.ok()) return fail(Code::kInvalid, "body: {}", message.error().message);
+  const auto* checkin = std::get_if<proto::Checkin>(&*message);
+  if (!checkin) return fail(Code::kInvalid, "body: a check-in expected, a report found");
+  const std::string& device = call.device.id;
+  for (const proto::Report& report : checkin->reports)
+    if (report.device != device)
+      return fail(Code::kInvalid, "body: a report of {}, told by {}", report.device, device);
+  const std::int64_t now_s = call.hub.wall.now_s();
+  const CheckinFacts facts{device, checkin->program, static_cast<std::int64_t>(checkin->timestamp)};
+  Value watched_s;
+  Status done = write(call.hub, [&](Database& database) -> Status {
+    TRY(note_checkin(database, facts, now_s));
+    TRY(store_reports(database, device, checkin->reports, now_s));
+    TRY(sweep(database, now_s));
+    TRY_VALUE(const Rows rows,
+              ask(database, "SELECT watched_s FROM device_link WHERE device = ?", {device}));
+    watched_s = rows.empty() ? Value() : rows[0][0];
+    return {};
+  });
+  TRY(std::move(done));
+  const bool is_watched = watched_s.integer() > now_s - kWatchedForS;
+  const std::int64_t next_s =
+      is_watched ? std::min(kWatchedPollS, call.hub.poll_s) : call.hub.poll_s;
+  return document(trust::Json::Members{{"next_s", next_s}, {"timestamp", trust::Json()}},
+                  call.request);
+}
+
+void watch(const Hub& hub, const std::string& device) {
+  const std::int64_t now_s = hub.wall.now_s();
+  const auto rows =
+      ask(hub, "SELECT watched_s FROM device_link WHERE device = ? AND watched_s <= ?",
+          {device, now_s - kWatchedForS / 2});
+  if (!rows.ok() || rows->empty()) return;
+  hub.writer.write_later(
+      [device, now_s](Database& database) {
+        return tell(database, "UPDATE device_link SET watched_s = ? WHERE device = ?",
+                    {now_s, device});
+      },
+      [](const Status&) {});  // it is asked again as long as somebody looks
+}
+
+Result<Response> list_metrics(const Call& call) {
+  TRY(call.target.only({"unit", "from", "to", "limit"}));
+  const std::int64_t now_s = call.hub.wall.now_s();
+  WindowQuery query{.device = call.parts[0], .unit = call.target.text("unit")};
+  TRY_VALUE(query.to_s, time_of(call, "to", now_s));
+  TRY_VALUE(query.from_s, time_of(call, "from", query.to_s - kDayS));
+  TRY_VALUE(query.limit, call.target.integer("limit", 1, kMaxWindowPage, kWindowPage));
+  TRY_VALUE(const Rows rows, ask(call.hub, "SELECT 1 FROM device WHERE id = ?", {query.device}));
+  if (rows.empty()) return fail(Code::kNotFound, "there is no device of this name");
+  watch(call.hub, query.device);
+  TRY_VALUE(trust::Json::Array windows, metric_windows(call.hub, query));
+  return document(trust::Json::Members{{"windows", std::move(windows)}}, call.request);
+}
+
+Result<Response> show_fleet(const Call& call) {
+  TRY(call.target.only({}));
+  const Hub& hub = call.hub;
+  TRY_VALUE(const Rows devices, ask(hub, "SELECT COUNT(*) FROM device WHERE revoked_s IS NULL"));
+  TRY_VALUE(const Rows seen, ask(hub, "SELECT COUNT(*) FROM device_link WHERE seen_s > ?",
+                                 {hub.wall.now_s() - kSeenLatelyPolls * hub.poll_s}));
+  TRY_VALUE(const Rows versions,
+            ask(hub,
+                "SELECT model, version, COUNT(*) FROM device_unit WHERE model <> '' "
+                "GROUP BY model, version ORDER BY model, version LIMIT ?",
+                {kVersions}));
+  TRY_VALUE(const Rows healths,
+            ask(hub, "SELECT health, COUNT(*) FROM device_unit GROUP BY health"));
+  TRY_VALUE(trust::Json::Array alarms, latest_alarms(hub, "", kFleetAlarms));
+  trust::Json::Array by_version;
+  for (const Row& row : versions)
+    by_version.push_back(trust::Json::Members{
+        {"model", row[0].text()}, {"version", row[1].text()}, {"devices", row[2].integer()}});
+  trust::Json::Members by_health;
+  for (int i = 0; i < proto::kReportHealths; ++i)
+    by_health.emplace(proto::health_name(static_cast<proto::ReportHealth>(i)), 0);
+  for (const Row& row : healths) by_health[row[0].text()] = row[1].integer();
+  return document(trust::Json::Members{{"devices", devices[0][0].integer()},
+                                       {"seen_lately", seen[0][0].integer()},
+                                       {"by_version", std::move(by_version)},
+                                       {"by_health", std::move(by_health)},
+                                       {"alarms", std::move(alarms)}},
+                  call.request);
+}
+
+}  // namespace polder::hub

@@ -1,0 +1,35 @@
+// What is kept of devices, as the API shows it.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "hub/hub.h"
+#include "trust/json.h"
+
+namespace polder::hub {
+
+// When a device was seen, what it is, what its units do.
+struct DeviceNews {
+  Value seen_s, program;  // NULL: it has never checked in
+  trust::Json::Array units;
+};
+// Of the devices from one name to another. Errors: those of stored().
+Result<std::map<std::string, DeviceNews>> news_between(const Hub& hub, const std::string& first,
+                                                       const std::string& last);
+
+// The newest alarms, of one device or (empty) of all.
+Result<trust::Json::Array> latest_alarms(const Hub& hub, const std::string& device,
+                                         std::int64_t limit);
+
+struct WindowQuery {
+  std::string device, unit;  // empty unit: all
+  std::int64_t from_s = 0, to_s = 0, limit = 0;
+};
+// The newest of them, in the order of their times.
+Result<trust::Json::Array> metric_windows(const Hub& hub, const WindowQuery& query);
+
+}  // namespace polder::hub

@@ -1,0 +1,233 @@
+#include "hub/telemetry/store.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "base/fail.h"
+#include "hub/rollouts/observe.h"
+#include "hub/store/ask.h"
+#include "trust/digest.h"
+#include "trust/json.h"
+
+namespace polder::hub {
+namespace {
+
+constexpr std::int64_t kSweptEveryS = 3'600;
+
+// Names a report, in the order of its columns; numbers of 64 bits lie in the database as signed.
+struct Key {
+  std::int64_t boot, epoch, sequence;
+};
+Key key_of(const proto::Report& report) {
+  return {static_cast<std::int64_t>(report.boot), static_cast<std::int64_t>(report.epoch),
+          static_cast<std::int64_t>(report.sequence)};
+}
+
+std::string model_of(const std::optional<proto::ReportRelease>& release) {
+  return release ? release->model : "";
+}
+std::string version_of(const std::optional<proto::ReportRelease>& release) {
+  return release ? release->version : "";
+}
+
+// false: it was taken before.
+Result<bool> is_new(Database& database, std::string_view device, const Key& key,
+                    std::int64_t now_s) {
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "INSERT INTO report_taken (device, boot, epoch, sequence, taken_s) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING sequence",
+                {device, key.boot, key.epoch, key.sequence, now_s}));
+  return !rows.empty();
+}
+
+// --- The latest of a unit ------------------------------------------------------------------------
+
+struct UnitState {
+  std::string name, model, version, manifest, health;
+  std::int64_t frames = 0, crashes = 0;
+};
+
+// Reports of one kind come in the order they were written in, and a state of the device that was
+// lost counts its boots again.
+bool is_older(const Row& kept, const Key& key, std::int64_t time_s) {
+  const std::pair was(kept[0].integer(), kept[1].integer());
+  const std::pair is(key.boot, key.sequence);
+  return is < was && (key.boot == kept[0].integer() || time_s < kept[2].integer());
+}
+
+// Of the release that runs, frames and crashes add up; another one begins at 0.
+Status keep_unit(Database& database, std::string_view device, const Key& key, std::int64_t time_s,
+                 UnitState unit) {
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "SELECT boot, sequence, reported_s, manifest, frames, crashes FROM device_unit "
+                "WHERE device = ? AND unit = ?",
+                {device, unit.name}));
+  const bool is_same = !rows.empty() && rows[0][3].text() == unit.manifest;
+  if (!rows.empty() && is_older(rows[0], key, time_s)) {
+    if (!is_same || unit.frames + unit.crashes == 0) return {};
+    return tell(database,
+                "UPDATE device_unit SET frames = frames + ?, crashes = crashes + ? "
+                "WHERE device = ? AND unit = ?",
+                {unit.frames, unit.crashes, device, unit.name});
+  }
+  if (is_same) unit.frames += rows[0][4].integer(), unit.crashes += rows[0][5].integer();
+  return tell(database,
+              "INSERT INTO device_unit (device, unit, model, version, manifest, health, frames, "
+              "crashes, reported_s, boot, sequence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+              "ON CONFLICT (device, unit) DO UPDATE SET model = excluded.model, "
+              "version = excluded.version, manifest = excluded.manifest, "
+              "health = excluded.health, frames = excluded.frames, crashes = excluded.crashes, "
+              "reported_s = excluded.reported_s, boot = excluded.boot, "
+              "sequence = excluded.sequence",
+              {device, unit.name, unit.model, unit.version, unit.manifest, unit.health, unit.frames,
+               unit.crashes, time_s, key.boot, key.sequence});
+}
+
+UnitState state_of(const std::string& name, const std::optional<proto::ReportRelease>& release,
+                   proto::ReportHealth health) {
+  return {.name = name,
+          .model = model_of(release),
+          .version = version_of(release),
+          .manifest = release ? trust::hex(release->manifest) : "",
+          .health = std::string(proto::health_name(health))};
+}
+
+// --- Metrics -------------------------------------------------------------------------------------
+
+// What is shown of a window beside its counts.
+std::string details_of(const proto::ReportUnit& unit) {
+  trust::Json::Array stages, signals, classes;
+  for (const proto::ReportStage& stage : unit.stages) {
+    stages.push_back(trust::Json::Members{{"name", stage.name},
+                                          {"packets", static_cast<std::int64_t>(stage.packets)},
+                                          {"p50_ms", stage.latency_ms.quantile(0.5)},
+                                          {"p99_ms", stage.latency_ms.quantile(0.99)}});
+  }
+  for (const proto::ReportSignal& signal : unit.signals) {
+    const auto count = static_cast<double>(signal.values.count());
+    signals.push_back(trust::Json::Members{
+        {"name", signal.name},
+        {"psi", signal.psi ? trust::Json(*signal.psi) : trust::Json()},
+        {"mean", count > 0 ? trust::Json(signal.values.sum() / count) : trust::Json()}});
+  }
+  for (const proto::ReportClass& item : unit.classes) {
+    classes.push_back(trust::Json::Members{{"name", item.name},
+                                           {"count", static_cast<std::int64_t>(item.count)}});
+  }
+  return trust::Json(trust::Json::Members{{"stages", std::move(stages)},
+                                          {"signals", std::move(signals)},
+                                          {"classes", std::move(classes)}})
+      .compact();
+}
+
+Status keep_window(Database& database, std::string_view device, const Key& key, std::int64_t time_s,
+                   std::int64_t window_ms, int item, const proto::ReportUnit& unit) {
+  const auto errors = std::accumulate(unit.errors.begin(), unit.errors.end(), std::uint64_t{0});
+  return tell(database,
+              "INSERT INTO metric_window (device, time_s, boot, epoch, sequence, item, unit, "
+              "model, version, window_ms, frames, errors, crashes, details) "
+              "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+              {device, time_s, key.boot, key.epoch, key.sequence, item, unit.name,
+               model_of(unit.release), version_of(unit.release), window_ms,
+               static_cast<std::int64_t>(unit.frames), static_cast<std::int64_t>(errors),
+               static_cast<std::int64_t>(unit.crashes), details_of(unit)});
+}
+
+Status keep(Database& database, std::string_view device, const Key& key, std::int64_t time_s,
+            bool is_kept, const proto::ReportMetrics& metrics) {
+  int item = 0;
+  for (const proto::ReportUnit& unit : metrics.units) {
+    if (is_kept)
+      TRY(keep_window(database, device, key, time_s, static_cast<std::int64_t>(metrics.window_ms),
+                      item++, unit));
+    UnitState state = state_of(unit.name, unit.release, unit.health);
+    state.frames = static_cast<std::int64_t>(unit.frames);
+    state.crashes = static_cast<std::int64_t>(unit.crashes);
+    TRY(keep_unit(database, device, key, time_s, std::move(state)));
+  }
+  return {};
+}
+
+Status keep(Database& database, std::string_view device, const Key& key, std::int64_t time_s,
+            bool is_kept, const proto::ReportAlarm& alarm) {
+  if (!is_kept) return {};
+  return tell(database,
+              "INSERT INTO alarm (device, time_s, boot, epoch, sequence, what, unit, model, "
+              "version, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+              {device, time_s, key.boot, key.epoch, key.sequence, proto::alarm_name(alarm.what),
+               alarm.unit, model_of(alarm.release), version_of(alarm.release),
+               alarm.text.empty() ? alarm.signal : alarm.text});
+}
+
+// At each start each unit says what it runs: those that say nothing are there no more.
+Status keep(Database& database, std::string_view device, const Key& key, std::int64_t time_s, bool,
+            const proto::ReportLifecycle& notice) {
+  if (notice.what == proto::LifecycleKind::kUpdateBegun || notice.unit.empty()) return {};
+  const bool runs = notice.release.has_value();
+  TRY(keep_unit(database, device, key, time_s,
+                state_of(notice.unit, notice.release,
+                         runs ? proto::ReportHealth::kStarting : proto::ReportHealth::kIdle)));
+  if (notice.what != proto::LifecycleKind::kStarted) return {};
+  return tell(database, "DELETE FROM device_unit WHERE device = ? AND boot < ? AND reported_s <= ?",
+              {device, key.boot, time_s});
+}
+
+}  // namespace
+
+Status note_checkin(Database& database, const CheckinFacts& facts, std::int64_t now_s) {
+  return tell(database,
+              "INSERT INTO device_link (device, seen_s, program, repository, watched_s, swept_s) "
+              "VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (device) DO UPDATE SET "
+              "seen_s = excluded.seen_s, program = excluded.program, "
+              "repository = excluded.repository",
+              {facts.device, now_s, facts.program, facts.timestamp, now_s});
+}
+
+Status store_reports(Database& database, std::string_view device,
+                     std::span<const proto::Report> reports, std::int64_t now_s) {
+  for (const proto::Report& report : reports) {
+    const Key key = key_of(report);
+    TRY_VALUE(const bool is_first, is_new(database, device, key, now_s));
+    if (!is_first) continue;
+    // A clock that is ahead would hide what comes after.
+    const std::int64_t time_s = std::min(report.time_s, now_s);
+    const bool is_kept = time_s > now_s - kKeptS;
+    TRY(std::visit(
+        [&](const auto& what) { return keep(database, device, key, time_s, is_kept, what); },
+        report.what));
+    TRY(observe(database, device, report, now_s));
+  }
+  return {};
+}
+
+Status sweep(Database& database, std::int64_t now_s) {
+  TRY_VALUE(
+      const Rows due,
+      ask(database, "SELECT device FROM device_link WHERE swept_s <= ? ORDER BY swept_s LIMIT 1",
+          {now_s - kSweptEveryS}));
+  if (due.empty()) return {};
+  const std::string& device = due[0][0].text();
+  TRY(tell(database, "UPDATE device_link SET swept_s = ? WHERE device = ?", {now_s, device}));
+  TRY(tell(database, "DELETE FROM report_taken WHERE device = ? AND taken_s <= ?",
+           {device, now_s - kKeptS}));
+  const std::pair<std::string, std::int64_t> capped[] = {{"metric_window", kMaxWindows},
+                                                         {"alarm", kMaxAlarms}};
+  for (const auto& [table, most] : capped) {
+    // The newest that is too much.
+    TRY_VALUE(const Rows rows, ask(database,
+                                   "SELECT time_s FROM " + table +
+                                       " WHERE device = ? ORDER BY time_s DESC LIMIT 1 OFFSET ?",
+                                   {device, most}));
+    const std::int64_t last_s =
+        std::max(now_s - kKeptS, rows.empty() ? INT64_MIN : rows[0][0].integer());
+    TRY(tell(database, "DELETE FROM " + table + " WHERE device = ? AND time_s <= ?",
+             {device, last_s}));
+  }
+  return {};
+}
+
+}  // namespace polder::hub

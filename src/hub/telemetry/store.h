@@ -1,0 +1,40 @@
+// What devices say of themselves, kept: the latest state of each unit, alarms, windows of metrics.
+//
+//   const Status done = write(hub, [&](Database& database) -> Status {
+//     TRY(note_checkin(database, {device, program, timestamp}, now_s));
+//     return store_reports(database, device, reports, now_s);
+//   });
+//
+// Each report counts once, by (device, boot, epoch, sequence), for as long as that is kept. Windows
+// and alarms are kept for kKeptS of the device's own time, at most kMaxWindows and kMaxAlarms of
+// each device; each check-in sweeps one device that was not swept for an hour, so that nothing is
+// ever looked through as a whole.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "hub/store/database.h"
+#include "proto/report.h"
+
+namespace polder::hub {
+
+inline constexpr std::int64_t kKeptS = 30 * 86'400;
+inline constexpr std::int64_t kMaxWindows = 20'000, kMaxAlarms = 1'000;
+
+struct CheckinFacts {
+  std::string_view device, program;
+  std::int64_t timestamp = 0;  // the version that it trusts of the repository's; 0: none
+};
+
+// All of these as parts of a Work; the device is enrolled. Errors: those of tell().
+Status note_checkin(Database& database, const CheckinFacts& facts, std::int64_t now_s);
+Status store_reports(Database& database, std::string_view device,
+                     std::span<const proto::Report> reports, std::int64_t now_s);
+// Removes what is too old, or too much, of one device that is due.
+Status sweep(Database& database, std::int64_t now_s);
+
+}  // namespace polder::hub

@@ -3,30 +3,33 @@
 //   import { test, expect } from "./hub";
 //   test("...", async ({ page, hub }) => { await signIn(page, hub.admin); ... });
 //
-// POLDER_HUB names the program; all that it makes is in a folder of its own.
+// POLDER_PROGRAMS names the folder of the programs; all that they make is in a folder of its own.
 import { test as base, expect, chromium, type Browser, type Page } from "@playwright/test";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
-const program = process.env["POLDER_HUB"] ?? "../build/release/polder-hub";
+const programs = resolve(process.env["POLDER_PROGRAMS"] ?? "../build/release");
+const program = join(programs, "polder-hub");
+const polder = join(programs, "polder");
+const polderd = join(programs, "polderd");
 const browserPath = process.env["POLDER_CHROMIUM"] ?? "/usr/bin/chromium";
 
 export class Hub {
   url = "";
   admin = ""; // a token
   private process: ChildProcess | null = null;
-  private readonly folder = mkdtempSync(join(tmpdir(), "polder-console-"));
+  readonly folder = mkdtempSync(join(tmpdir(), "polder-console-"));
   private log = "";
 
   async start(): Promise<void> {
     const child = spawn(
       program,
       ["serve", "--folder", join(this.folder, "hub"), "--listen", "127.0.0.1:0", "--host",
-        "localhost"],
+        "localhost", "--poll-s", "1"],
       { stdio: ["ignore", "pipe", "pipe"] },
     );
     this.process = child;
@@ -42,6 +45,10 @@ export class Hub {
     });
     this.url = /https:\/\/\S+/.exec(said)![0];
     this.admin = /admin +(\S+)/.exec(said)![1]!;
+  }
+
+  ca(): string {
+    return join(this.folder, "hub", "ca.pem");
   }
 
   stop(): void {
@@ -68,7 +75,7 @@ export class Hub {
         this.url + path,
         {
           method,
-          ca: readFileSync(join(this.folder, "hub", "ca.pem")),
+          ca: readFileSync(this.ca()),
           headers: {
             Authorization: `Bearer ${token}`,
             ...(text ? { "Content-Type": "application/json" } : {}),
@@ -103,6 +110,45 @@ export class Hub {
     const answer = await this.ask("POST", "/v1/enrol", { token: made, csr: csr.toString() });
     writeFileSync(join(this.folder, `${device}.crt`), answer.certificate);
   }
+}
+
+// Devices that run a small release and report to the hub: fleet.py.
+export class Fleet {
+  private constructor(private readonly process: ChildProcess) {}
+
+  static async start(hub: Hub, names: string[]): Promise<Fleet> {
+    const tokens: Record<string, string> = {};
+    for (const name of names)
+      tokens[name] = (await hub.ask("POST", "/v1/enrolment-tokens", {})).token;
+    const child = spawn(
+      "/usr/bin/python3",
+      ["e2e/fleet.py", polder, polderd, join(hub.folder, "fleet"), hub.url, hub.ca()],
+      { stdio: ["pipe", "inherit", "inherit"] },
+    );
+    child.stdin!.write(`${JSON.stringify(tokens)}\n`);
+    return new Fleet(child);
+  }
+
+  // A release that none of them gets to run.
+  releaseBad(version: string): void {
+    this.process.stdin!.write(`${version}\n`);
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise((resolve) => this.process.once("exit", resolve));
+    this.process.stdin!.end();
+    await ended;
+  }
+}
+
+// Waits for what takes devices a second or two when the machine has time.
+export async function until<T>(what: string, find: () => Promise<T | undefined>): Promise<T> {
+  for (let i = 0; i < 300; ++i) {
+    const found = await find();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`${what}: not within a minute`);
 }
 
 export const test = base.extend<{ wrong: string[] }, { hub: Hub; trusting: Browser }>({

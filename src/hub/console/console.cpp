@@ -14,10 +14,12 @@ constexpr std::string_view kNotBuilt =
     "In Polder's sources, 'scripts/console' builds the console, and the next build of polder-hub "
     "carries it.\nThe API is here all the same: /openapi.json describes it.\n";
 
-// Scripts, styles, pictures and answers from this hub alone, nothing inline, in nobody's frame.
+// Scripts, styles, pictures and answers from this hub alone, nothing inline, in nobody's frame, and
+// no text that becomes a part of the page as HTML.
 constexpr std::string_view kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'";
 
 struct Type {
   std::string_view end, name;

@@ -1,7 +1,9 @@
 // Simulated devices against a hub, over real mutual TLS 1.3; bench/hub drives it.
 //
 //   hub_load prepare HUB_FOLDER DEVICES FOLDER   enrols them straight in the hub's database
-//   hub_load run MODE PORT CA FOLDER SECONDS RATE TARGET [BODY_FILE]
+//   hub_load run MODE PORT CA FOLDER SECONDS RATE REPORTS
+//
+// A request is a check-in with so many reports, each of one unit's window: a row of telemetry.
 //
 // MODE: "established": each device keeps a connection and asks at RATE / DEVICES a second, each at
 // its own time; latency counts from when a request was due, so that a hub that falls behind is not
@@ -40,6 +42,7 @@
 #include "hub/store/database.h"
 #include "platform/clock.h"
 #include "platform/file.h"
+#include "proto/report.h"
 #include "trust/certificate.h"
 #include "trust/passphrase.h"
 #include "trust/signer.h"
@@ -96,7 +99,8 @@ Status prepare(const std::string& hub, int devices, const std::string& folder) {
 // --- Load ----------------------------------------------------------------------------------------
 
 struct Options {
-  std::string mode, ca, folder, target, body;
+  std::string mode, ca, folder;
+  int reports = 1;  // of a check-in
   std::uint16_t port = 0;
   int seconds = 10;
   double rate = 1'000;  // of all devices together
@@ -139,7 +143,35 @@ struct Device {
   asio::ssl::context tls;
   Session session{nullptr, SSL_SESSION_free};
   tcp::socket* waits_for_ticket = nullptr;
+  std::uint64_t sequence = 1;
 };
+
+// As one that counts people sends it: six stages, of whose latencies there are a few values each.
+std::string checkin_of(std::size_t device, std::uint64_t sequence, int reports) {
+  static const std::uint64_t epoch = static_cast<std::uint64_t>(SystemClock().now_us());
+  proto::Checkin checkin{.program = "load", .timestamp = 0, .reports = {}};
+  for (int i = 0; i < reports; ++i) {
+    proto::ReportUnit unit{.name = "people", .health = proto::ReportHealth::kWell, .frames = 3'000};
+    unit.release = proto::ReportRelease{.model = "people", .version = "1.0.0"};
+    for (const char* const name : {"camera", "tile", "infer", "detect", "track", "events"}) {
+      proto::ReportStage stage{.name = name, .packets = 3'000};
+      for (int k = 0; k < 12; ++k) stage.latency_ms.add(5 + 2 * k, 250);
+      unit.stages.push_back(std::move(stage));
+    }
+    proto::ReportMetrics metrics{.window_ms = 300'000};
+    metrics.units.push_back(std::move(unit));
+    checkin.reports.push_back({.device = fmt::format("load-{}", device),
+                               .program = "load",
+                               .boot = 1,
+                               .sequence = sequence + static_cast<std::uint64_t>(i),
+                               .time_s = SystemWallClock().now_s(),
+                               .epoch = epoch,
+                               .what = std::move(metrics)});
+  }
+  auto bytes = proto::encode(checkin);
+  if (!bytes.ok()) std::fprintf(stderr, "hub_load: %s\n", bytes.error().message.c_str());
+  return bytes.ok() ? std::move(*bytes) : "";
+}
 
 class Load {
  public:
@@ -221,13 +253,13 @@ class Load {
   }
 
   // The status; 0 when the connection was cut.
-  asio::awaitable<int> ask(Stream& stream) {
-    std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\n",
-                                   options_.body.empty() ? "GET" : "POST", options_.target);
-    if (!options_.body.empty())
-      text += fmt::format("Content-Type: application/octet-stream\r\nContent-Length: {}\r\n",
-                          options_.body.size());
-    text += "\r\n" + options_.body;
+  asio::awaitable<int> ask(Stream& stream, std::size_t device) {
+    const std::string body = checkin_of(device, devices_[device]->sequence, options_.reports);
+    devices_[device]->sequence += static_cast<std::uint64_t>(options_.reports);
+    const std::string text = fmt::format(
+        "POST /v1/checkin HTTP/1.1\r\nHost: localhost\r\nContent-Type: {}\r\n"
+        "Content-Length: {}\r\n\r\n{}",
+        proto::kCheckinType, body.size(), body);
     const auto [unsent, sent] = co_await asio::async_write(stream, asio::buffer(text), kAwait);
     if (unsent) co_return 0;
     beast::flat_buffer buffer;
@@ -239,7 +271,7 @@ class Load {
   asio::awaitable<void> connect_all(std::size_t worker, bool stays) {
     for (std::size_t i = worker; i < devices_.size(); i += kHandshakesAtOnce) {
       auto stream = co_await connect(*devices_[i], false);
-      if (stream) co_await ask(*stream);  // the ticket comes with the answer
+      if (stream) co_await ask(*stream, i);  // the ticket comes with the answer
       if (stays) streams_[i] = std::move(stream);
       else end(stream);
     }
@@ -258,7 +290,7 @@ class Load {
       std::unique_ptr<Stream>& stream = streams_[number];
       if (anew) end(stream);
       if (!stream) stream = co_await connect(device, i % 20 != 0);
-      const int status = stream ? co_await ask(*stream) : 0;
+      const int status = stream ? co_await ask(*stream, number) : 0;
       if (status == 0) {
         ++figures_.cut;
         end(stream);
@@ -300,15 +332,13 @@ class Load {
 Status main_of(const std::vector<std::string>& words) {
   if (words.size() == 4 && words[0] == "prepare")
     return prepare(words[1], std::atoi(words[2].c_str()), words[3]);
-  if ((words.size() != 8 && words.size() != 9) || words[0] != "run")
+  if (words.size() != 8 || words[0] != "run")
     return fail(Code::kInvalid, "see the head of bench/hub_load.cpp");
-  Options options{.mode = words[1], .ca = words[3], .folder = words[4], .target = words[7]};
+  Options options{.mode = words[1], .ca = words[3], .folder = words[4]};
   options.port = static_cast<std::uint16_t>(std::atoi(words[2].c_str()));
   options.seconds = std::atoi(words[5].c_str());
   options.rate = std::atof(words[6].c_str());
-  if (words.size() == 9) {
-    TRY_VALUE(options.body, read_file(words[8], 1 << 20));
-  }
+  options.reports = std::atoi(words[7].c_str());
   Load load(std::move(options));
   TRY(load.run());
   load.print();

@@ -153,6 +153,7 @@ test("an admin makes and revokes the token of a person", async ({ page, hub }) =
 });
 
 test("what a device reports is shown, as charts and as numbers", async ({ page, hub }) => {
+  test.setTimeout(180_000);
   const fleet = await Fleet.start(hub, ["camera-live"]);
   await until("windows", async () => {
     const units = (await hub.ask("GET", "/v1/devices/camera-live").catch(() => null))?.units ?? [];
@@ -407,6 +408,7 @@ test("every page is there, or says which address this hub has not", async ({ pag
 test("breaks no rule of accessibility, in light, in dark, on a small screen", async ({
   page, hub,
 }) => {
+  test.setTimeout(180_000);
   await page.goto("/");
   await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
   expect(await breaches(page)).toEqual([]);

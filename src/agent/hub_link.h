@@ -41,7 +41,8 @@
 
 namespace polder::agent {
 
-inline constexpr std::uint64_t kMaxCheckinReportBytes = 96 << 10;  // of reports, as they are stored
+// Of reports, as they are stored, but for the first.
+inline constexpr std::uint64_t kMaxCheckinReportBytes = 48 << 10;
 inline constexpr std::int64_t kHubFirstWaitS = 5, kHubLongestWaitS = 300, kHubRefusedWaitS = 600;
 
 // Who the device is to its hub; nobody where `certificate` is empty.

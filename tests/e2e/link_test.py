@@ -17,6 +17,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import devices  # noqa: E402
 import hubs  # noqa: E402
+import tokens  # noqa: E402
 from leaks import NAME_TOKEN, CanaryMaker, forms, leaks  # noqa: E402
 
 HUB = pathlib.Path(sys.argv[3]).resolve()
@@ -39,6 +40,9 @@ class Link(devices.Device):
                     **hub}
         lines = "".join(f'{key} = "{value}"\n' for key, value in settings.items())
         self.configure(more=f"[hub]\n{lines}[reports]\nevery_s = 1\n{more}")
+        config = self.scratch / "polderd.toml"
+        config.write_text(config.read_text().replace("[updates]\n",
+                                                     "[updates]\ncheck_every_s = 2\n"))
 
     def put_token(self, token):
         self.token_file.touch(mode=0o600)
@@ -210,6 +214,33 @@ class Link(devices.Device):
         self.put_token(self.hub.enrolment_token(device="camera-17"))
         self.wait_for("enrolment", lambda: self.status()["state"] == "enrolled" and
                       not self.status()["trouble"])
+
+
+class Keys(Link):
+    """That never leave a token or a TPM: they sign the handshakes."""
+
+    def enrols_with(self, store, key):
+        self.environment = self.enterContext(store).environment
+        pin = self.scratch / "pin"
+        pin.touch(mode=0o600)
+        pin.write_text(tokens.PIN)
+        self.enrol_with(more=f'[identity]\nkey = "{key}"\npin_file = "{pin}"\n')
+        self.put_token(self.hub.enrolment_token())
+        self.agent("identity", "create")
+        self.assertIn("is enrolled", self.agent("enrol"))
+        self.assertIsNotNone(self.device_at_hub()["seen"])
+
+    def test_on_a_token(self):
+        self.enrols_with(tokens.Token(), "pkcs11:token=polder;object=camera-17")
+
+    def test_in_a_tpm(self):
+        self.enrols_with(tokens.Tpm(), "tpm:0x81000002")
+
+    # What the class above has is tried there.
+    test_a_device_enrols_and_tells_what_it_does_once = None
+    test_what_a_device_has_heard_stays_there = None
+    test_enrolling_by_hand_says_what_is_wrong = None
+    test_a_revoked_device_says_so_and_enrols_anew = None
 
 
 class ShortLives(Link):

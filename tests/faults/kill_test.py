@@ -13,11 +13,13 @@ N-th point; --point K replays one and keeps its folder.
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,7 @@ import time
 
 from world import (PATIENCE_S, Releaser, read_state, reports, reports_error, scratch_parent,
                    slot_error)
+from hubs import Hub  # noqa: E402
 
 FREE_BYTES = 1 << 20  # on a disk that is full
 SPLIT = ("write", "pwrite")
@@ -101,6 +104,18 @@ class Scenario:
         self.config = self.folder / "polderd.toml"
         self.configure()
         self.points = []
+
+    keeps_reports = True
+    environment = {}
+
+    def close(self):
+        pass
+
+    def identify(self):
+        self.test.identity(self)
+
+    def prepare(self, device):
+        """Of a device that begins as the template is."""
 
     def configure(self, models=("voice",), runtime=None):
         names = ", ".join(f'"{name}"' for name in models)
@@ -316,8 +331,131 @@ def back_on_order(s):
     s.goal = assign("1.0.0")
 
 
+class Enrolled(Goal):
+    """The hub has taken a check-in."""
+
+    def __init__(self):
+        super().__init__({})
+
+    def missing(self, device, since_ns):
+        path = device / "status.json"
+        try:
+            if path.stat().st_mtime_ns < since_ns:
+                return "no news"
+            hub = json.loads(path.read_text())["hub"]
+        except (OSError, ValueError, KeyError):
+            return "no news"
+        is_there = hub["state"] == "enrolled" and hub["checked_in_s"] and not hub["trouble"]
+        return None if is_there else f"hub: {hub}"
+
+
+class Enrolment(Scenario):
+    """Each device is another one, with a token of its own, and makes its key itself."""
+    keeps_reports = False  # the hub takes them
+    given = range(1, 2)  # certificates, to each device
+
+    def __init__(self, test, name, base):
+        super().__init__(test, name, base)
+        self.template.mkdir()
+        self.hub = Hub(test.hub, self.folder / "hub", "--poll-s", "1").start()
+
+    def close(self):
+        self.hub.kill()
+
+    def identify(self):
+        pass
+
+    def config_of(self, device):
+        return device.parent / f"{device.name}.toml"
+
+    def name_of(self, device):
+        return "-".join(device.relative_to(self.folder).parts)
+
+    def prepare(self, device):
+        token = device / "token"
+        token.touch(mode=0o600)
+        token.write_text(self.hub.enrolment_token())
+        self.config_of(device).write_text(
+            f'device = "{self.name_of(device)}"\nmodels = ["voice"]\nfolder = "{device}"\n'
+            f'repository = "{self.folder}/repo"\nroot = "{self.folder}/root.json"\n'
+            f'[hub]\nurl = "{self.hub.url()}"\ntoken_file = "{token}"\n'
+            f'ca_file = "{self.hub.ca()}"\n')
+
+    def command(self, device, *words):
+        return [self.installed, "run", "--config", self.config_of(device), *words]
+
+    def sound(self, device):
+        """There is no certificate, or one of the hub and of the key that is there."""
+        done = self.test.polderd_says("status", "--json", "--config", self.config_of(device))
+        if done.returncode != 0:
+            return f"polderd status: {done.stderr}"
+        certificate = device / "hub" / "certificate.pem"
+        if not certificate.exists():
+            return None
+        def openssl(*words):
+            return subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True,
+                                  timeout=PATIENCE_S)
+        done = openssl("verify", "-purpose", "sslclient", "-CAfile", self.hub.ca(), certificate)
+        if done.returncode != 0:
+            return f"its certificate: {done.stderr}"
+        own = openssl("pkey", "-in", device / "identity" / "key.pem", "-pubout").stdout
+        its = openssl("x509", "-in", certificate, "-noout", "-pubkey").stdout
+        return None if own and own == its else "its certificate is of another key"
+
+    def settled(self, device):
+        """However often it asked, it was given the same; and was never taken for a copy."""
+        name = self.name_of(device)
+        with contextlib.closing(sqlite3.connect(self.hub.folder / "hub.db")) as database:
+            given = database.execute("SELECT COUNT(*) FROM certificate WHERE device = ?",
+                                     [name]).fetchone()[0]
+        if given not in self.given:
+            return f"the hub has given {given} certificates to {name}"
+        known = self.hub.get(f"/v1/devices/{name}")
+        return self.sound(device) or (f"a duplicate: {known}" if known["duplicate"] else None)
+
+
+class Renewed(Enrolled):
+    """With another certificate than it began with."""
+
+    def missing(self, device, since_ns):
+        first = device.parent / f"{device.name}.first.pem"
+        if first.read_bytes() == (device / "hub" / "certificate.pem").read_bytes():
+            return "not renewed"
+        return super().missing(device, since_ns)
+
+
+class Renewal(Enrolment):
+    """Its clock is so far ahead that the certificate is to be renewed, at each start anew."""
+    given = range(2, 100)
+    AHEAD_S = 77 * 86400
+
+    def __init__(self, test, name, base):
+        super().__init__(test, name, base)
+        clock = self.folder / "clock"
+        clock.write_text(str(self.AHEAD_S))
+        self.environment = {"LD_PRELOAD": str(test.wrong_clock), "WRONG_CLOCK": str(clock)}
+
+    def prepare(self, device):
+        super().prepare(device)
+        done = self.test.polderd_says("enrol", "--config", self.config_of(device))
+        assert done.returncode == 0, done.stderr
+        shutil.copy(device / "hub" / "certificate.pem", device.parent / f"{device.name}.first.pem")
+
+
+def enrolment(s):
+    s.goal = Enrolled()
+
+
+def renewal(s):
+    s.goal = Renewed()
+
+
+enrolment.kind, renewal.kind = Enrolment, Renewal
+
+
 SCENARIOS = [first_install, update, chunk_reuse, resume, other_results, crash_loop, runtime, floor,
-             two_models, low_disk, garbage, lost_slot, new_root, back_on_order]
+             two_models, low_disk, garbage, lost_slot, new_root, back_on_order, enrolment,
+             renewal]
 
 
 # --- Runs ----------------------------------------------------------------------------------------
@@ -346,6 +484,9 @@ class Test:
     def __init__(self, options):
         self.polder, self.polderd = options.polder.resolve(), options.polderd.resolve()
         self.tracer = options.kill_points.resolve()
+        self.hub = self.polder.parent / "polder-hub"
+        self.wrong_clock = self.polder.parent / "libwrong_clock.so"
+        self.scenarios = []
         self.kept = options.point is not None
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="polder-kill-", dir=scratch_parent()))
         self.environment = {"PATH": os.environ["PATH"]}
@@ -375,7 +516,8 @@ class Test:
                     if process is None or process.poll() is not None:
                         process = subprocess.Popen(
                             s.command(device, *words), stdout=subprocess.PIPE, stderr=err,
-                            text=True, env=self.environment, start_new_session=True)
+                            text=True, env={**self.environment, **s.environment},
+                            start_new_session=True)
                     missing = goal.missing(device, since_ns)
                     if missing is None:
                         return None
@@ -400,7 +542,8 @@ class Test:
         command = [self.tracer, "--below", device, *free, *words, "--", *s.command(device)]
         with (device.parent / f"{device.name}.log").open("a") as err:
             tracer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True,
-                                      env=self.environment, start_new_session=True)
+                                      env={**self.environment, **s.environment},
+                                      start_new_session=True)
             while tracer.poll() is None and time.monotonic() < end:
                 if goal.missing(device, since_ns) is None:
                     tracer.terminate()
@@ -415,6 +558,7 @@ class Test:
         device = s.folder / "recorded"
         shutil.rmtree(device, ignore_errors=True)
         self.fresh(s, device)
+        s.prepare(device)
         outcome = self.run_traced(s, device, s.goal or Goal({"voice": "1.0.0"}),
                                   ["--record", path])
         assert outcome.startswith("stopped"), f"{s.name}: {outcome}"
@@ -432,8 +576,9 @@ class Test:
         subprocess.run(["cp", "-a", s.template, device], check=True)
 
     def make(self, base, function):
-        s = Scenario(self, function.__name__, base)
-        self.identity(s)
+        s = getattr(function, "kind", Scenario)(self, function.__name__, base)
+        self.scenarios.append(s)
+        s.identify()
         function(s)
         self.record(s)
         return s
@@ -443,6 +588,7 @@ class Test:
         folder = s.folder / "runs" / f"{point.number}{'-half' if point.half else ''}"
         device = folder / "device"
         self.fresh(s, device)
+        s.prepare(device)
         outcome = self.run_killed(s, device, s.goal, point.number, point.half)
         error = None
         if outcome == "killed":
@@ -453,11 +599,11 @@ class Test:
         elif outcome != "stopped":  # such as with this luck there were fewer points
             error = f"the tracer says: {outcome}"
         error = error or (None if s.is_damaged else s.sound(device))
-        if error is None and offline:
+        if error is None and offline and s.keeps_reports:
             error = self.starts_offline(s, device)
             self.offline_starts += 1
         error = error and f"after the kill: {error}"
-        waiting = reports(device)
+        waiting = reports(device) if s.keeps_reports else {}
         if error is None:
             error = self.run_until(s, device, s.goal) or s.settled(device) or \
                 reports_error(waiting, reports(device))
@@ -534,6 +680,8 @@ def main():
             print(f"kept: {test.scratch}")
         return 1 if test.failures or not test.kills else 0
     finally:
+        for s in test.scenarios:
+            s.close()
         if not test.kept:
             shutil.rmtree(test.scratch, ignore_errors=True)
 

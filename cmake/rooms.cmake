@@ -120,7 +120,7 @@ if(POLDER_HOST)
       $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # as in trust
   endforeach()
   polder_room(cli EXCEPTIONS DEPS release agent sdk trust pipeline measure compile import runtime
-              ops graph kernel platform base)
+              ops graph kernel net platform base)
   add_executable(polder src/apps/polder.cpp)
   target_link_libraries(polder PRIVATE polder_cli)
   foreach(language cpp c)

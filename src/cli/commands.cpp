@@ -4,19 +4,23 @@
 namespace polder::cli {
 
 std::span<const Command* const> commands() {
-  static constexpr const Command* kCommands[] = {&kInspect,     &kCompile,         &kRun,
-                                                 &kBench,       &kProfile,         &kPlay,
-                                                 &kOperators,   &kKeysCreate,      &kKeysShow,
-                                                 &kKeysPublic,  &kKeysPassphrase,  &kKeysSign,
-                                                 &kKeysVerify,  &kRepoInit,        &kRepoAdd,
-                                                 &kRepoRemove,  &kRepoDelegate,    &kRepoRotate,
-                                                 &kRepoRenew,   &kRepoFloor,       &kRepoAssign,
-                                                 &kRepoSign,    &kRepoPublish,     &kRepoDiscard,
-                                                 &kRepoShow,    &kRepoVerify,      &kReleaseCreate,
-                                                 &kReleaseShow, &kReleaseSign,     &kReleaseVerify,
-                                                 &kSeal,        &kUnseal,          &kAuditAdd,
-                                                 &kAuditShow,   &kAuditCheckpoint, &kAuditVerify,
-                                                 &kAuditProve,  &kAuditCheckProof};
+  static constexpr const Command* kCommands[] = {
+      &kInspect,       &kCompile,         &kRun,
+      &kBench,         &kProfile,         &kPlay,
+      &kOperators,     &kKeysCreate,      &kKeysShow,
+      &kKeysPublic,    &kKeysPassphrase,  &kKeysSign,
+      &kKeysVerify,    &kRepoInit,        &kRepoAdd,
+      &kRepoRemove,    &kRepoDelegate,    &kRepoRotate,
+      &kRepoRenew,     &kRepoFloor,       &kRepoAssign,
+      &kRepoSign,      &kRepoPublish,     &kRepoDiscard,
+      &kRepoShow,      &kRepoVerify,      &kReleaseCreate,
+      &kReleaseShow,   &kReleaseSign,     &kReleaseVerify,
+      &kSeal,          &kUnseal,          &kAuditAdd,
+      &kAuditShow,     &kAuditCheckpoint, &kAuditVerify,
+      &kAuditProve,    &kAuditCheckProof, &kRolloutCreate,
+      &kRolloutList,   &kRolloutShow,     &kRolloutPause,
+      &kRolloutResume, &kRolloutAbort,    &kFleetDevices,
+      &kFleetTag,      &kFleetShow};
   return kCommands;
 }
 
@@ -25,6 +29,8 @@ std::span<const Noun> nouns() {
       {"keys", "Makes and shows keys that sign: in files, on PKCS#11 tokens, in a TPM."},
       {"repo", "Keeps a signed repository of releases, in a folder (TUF)."},
       {"release", "Makes releases of models and checks them; signs models (OpenSSF)."},
+      {"rollout", "Brings releases to the devices of a hub, stage by stage."},
+      {"fleet", "Shows the devices of a hub and gives them tags."},
       {"audit", "Keeps and verifies logs of security-relevant acts."}};
   return kNouns;
 }

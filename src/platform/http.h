@@ -15,6 +15,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "platform/clock.h"
 
@@ -30,6 +32,10 @@ struct HttpRequest {
   std::int64_t deadline_ms = 0;
   // A refusal (4xx, 5xx) is a reply too, with its status and its body: for servers that say why.
   bool takes_refusals = false;
+  // post() sends a PUT.
+  bool puts = false;
+  // Sent beside the client's own, whatever the address: name and value.
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 struct HttpReply {

@@ -55,6 +55,16 @@ WRONG = {
     "--threshold": THRESHOLDS, "--root-threshold": THRESHOLDS, "--targets-threshold": THRESHOLDS,
     "--profile": ["", "foo"],
     "--retry": ["", "abc", "-1", "1.5", "99999999999999999999"],
+    "--hub": [], "--ca": [], "--token-file": [], "--other-version": [],
+    "--query": ["", "site"],
+    "--stages": ["", "many", "0", "1,", "shadow", "101%", "shadow x%"],
+    "--least-minutes": ["", "abc", "-1", "nan"],
+    "--measures": ["", "speed", "errors,"],
+    "--look-s": NUMBERS + ["3601"],
+    "--history-looks": ["", "abc", "-1", "1.5", "10001"],
+    "--window": ["", "night", "22:00"],
+    "--phase": ["", "over"],
+    "--reason": ["", " "],
     "--not-before": ["", "tomorrow", "2030-01-01", "2030-01-01T00:00:00"],
 }
 

@@ -180,6 +180,9 @@ Status note_model(Database& database, std::string_view device, std::string_view 
   if (committed.empty() && !is_new(running)) committed = running;
   const bool is_well = news.is_well.value_or(is_known ? rows[0][2].integer() != 0 : true);
   if (!is_known) {
+    TRY_VALUE(const Rows known,
+              ask(database, "SELECT COUNT(*) FROM device_model WHERE device = ?", {device}));
+    if (known[0][0].integer() >= kMaxModels) return {};
     TRY(tell(database,
              "INSERT INTO device_model (device, model, running, committed, is_well, seen_s) VALUES "
              "(?, ?, ?, ?, ?, ?)",

@@ -18,6 +18,8 @@ namespace polder::hub {
 // Counts of so many are compared, from each end of the order: the first that get the new release,
 // and the last. A gate so costs the same however large the fleet is.
 inline constexpr std::int64_t kSampled = 200;
+// Of a device: what it says of more is passed over.
+inline constexpr std::int64_t kMaxModels = 256;
 // A device that has said something within this time is there.
 inline constexpr std::int64_t kThereS = 900;
 

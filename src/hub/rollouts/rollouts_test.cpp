@@ -361,6 +361,15 @@ TEST_F(AtOnce, ADownloadThatFailsBlamesNobody) {
   EXPECT_EQ(reason(id), canary + ": the probe failed");
 }
 
+TEST_F(Rollouts, ADeviceHasSoManyModels) {
+  make_fleet(1);
+  for (int i = 0; i < 300; ++i)
+    report("cam-0", proto::ReportLifecycle{.what = proto::LifecycleKind::kStarted,
+                                           .unit = "model-" + std::to_string(i)});
+  const auto rows = readers_->query("SELECT COUNT(*) FROM device_model");
+  EXPECT_EQ((*rows)[0][0].integer(), 256);
+}
+
 TEST_F(Rollouts, WhatWasKeptWhileAwayIsNotCompared) {
   make_fleet(3);
   const std::string id = begin("1.1.0");

@@ -175,7 +175,7 @@ class Client final : public HttpClient {
     if (body.size() > kMaxPostBytes)
       return fail(Code::kExhausted, "a body of {} bytes; at most {} are sent", body.size(),
                   kMaxPostBytes);
-    return run("POST", request, content_type, body, sink);
+    return run(request.puts ? "PUT" : "POST", request, content_type, body, sink);
   }
   std::int64_t retry_after_s() const override { return retry_after_s_; }
   void close_idle() override { connection_.reset(); }
@@ -212,6 +212,7 @@ Exchange exchange_of(std::string_view method, const Url& url, const HttpRequest&
                  {"Accept", "*/*"},
                  {"Accept-Encoding", "identity"}};
   if (!content_type.empty()) out.headers.emplace_back("Content-Type", content_type);
+  out.headers.insert(out.headers.end(), request.headers.begin(), request.headers.end());
   if (request.size > 0) {
     out.headers.emplace_back(
         "Range", fmt::format("bytes={}-{}", request.offset, request.offset + request.size - 1));
@@ -234,7 +235,7 @@ Result<HttpReply> Client::run(std::string_view method, const HttpRequest& reques
                                        : options_.deadline_ms;
   Pace pace(clock_, deadline_ms, options_.min_rate_bytes_s, options_.rate_window_ms);
   pace.set_meanwhile(&options_.meanwhile);
-  Transfer transfer(request, method == "POST", sink, pace);
+  Transfer transfer(request, method != "GET", sink, pace);
   for (int redirects = 0;; ++redirects) {
     auto outcome =
         attempt(url, exchange_of(method, url, request, content_type, body), transfer, pace);

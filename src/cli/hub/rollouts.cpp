@@ -1,0 +1,405 @@
+// polder rollout create, list, show, pause, resume and abort: releases that a hub brings to
+// devices.
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/hub/client.h"
+#include "trust/tuf_metadata.h"
+#include "trust/tuf_updater.h"
+
+namespace polder::cli {
+
+namespace {
+
+using trust::Json;
+using trust::Object;
+
+constexpr std::size_t kMaxListed = 1'000;
+constexpr std::int64_t kWatchEveryS = 2;
+
+std::string rollout_path(const std::string& id) {
+  return "/v1/rollouts/" + trust::tuf::percent_encoded(id);
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return text;
+}
+
+std::vector<std::string> parts_of(std::string_view list) {
+  std::vector<std::string> parts;
+  while (true) {
+    const std::size_t comma = list.find(',');
+    parts.emplace_back(trimmed(list.substr(0, comma)));
+    if (comma == list.npos) return parts;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+struct StageSize {
+  bool is_shadow = false, is_share = false;
+  std::string digits;
+};
+// "shadow 1", "3", "10%".
+Result<StageSize> read_stage(std::string_view text) {
+  constexpr std::string_view kShadow = "shadow ";
+  StageSize size{.is_shadow = text.starts_with(kShadow), .is_share = text.ends_with('%')};
+  std::string_view digits = size.is_shadow ? trimmed(text.substr(kShadow.size())) : text;
+  if (size.is_share) digits.remove_suffix(1);
+  size.digits = digits;
+  const Status fits = size.is_share ? check_real("--stages", size.digits, 0, 100)
+                                    : check_whole("--stages", size.digits, 1, 1000);
+  if (fits.ok()) return size;
+  return fail(Code::kInvalid,
+              "--stages: '{}': a number of devices or a share expected, with 'shadow' before it or "
+              "not, such as 'shadow 1, 3, 10%, 100%'",
+              clipped(text));
+}
+
+Status check_stages(std::string_view, const std::string& value) {
+  for (const std::string& part : parts_of(value)) TRY(read_stage(part));
+  return {};
+}
+
+Status check_measures(std::string_view option, const std::string& value) {
+  constexpr std::string_view kKnown[] = {"errors", "slow frames", "empty frames"};
+  if (value == "none") return {};
+  for (const std::string& part : parts_of(value)) TRY(check_one_of(option, part, kKnown));
+  return {};
+}
+
+Status check_phase(std::string_view option, const std::string& value) {
+  constexpr std::string_view kKnown[] = {"running", "paused", "aborted", "done"};
+  return check_one_of(option, value, kKnown);
+}
+
+// The hub looks at the rest.
+Status check_window(std::string_view option, const std::string& value) {
+  if (value.size() == 11 && value[2] == ':' && value[5] == '-' && value[8] == ':') return {};
+  return fail(Code::kInvalid, "{}: FROM-TO in UTC expected, such as 22:00-05:00; '{}' given",
+              option, clipped(value));
+}
+
+Status check_time(std::string_view option, const std::string& value) {
+  const auto time = trust::tuf::parse_time(value, option);
+  return time.ok() ? Status() : Status(time.error());
+}
+
+Status check_reason(std::string_view option, const std::string& value) {
+  if (!trimmed(value).empty()) return {};
+  return fail(Code::kInvalid, "{}: is empty", option);
+}
+
+constexpr Option kJson = {"--json", "", "prints the hub's answer as JSON"};
+constexpr Option kCreateOptions[] = {
+    POLDER_HUB_OPTIONS,
+    {"--query", "TAG=VALUE,...", "devices with all of these tags (default: all with the model)",
+     false, check_query},
+    {"--stages", "LIST",
+     "such as 'shadow 1, 1, 3, 10%, 100%' (default: shadow 1, 1, 3, 10%, 50%, 100%)", false,
+     check_stages},
+    {"--least-minutes", "N", "of each stage (default: a day of numbers, four hours of shares)",
+     false, real<0, 527040>},
+    {"--measures", "LIST",
+     "what is compared, of: errors, slow frames, empty frames; none: nothing (default: all)", false,
+     check_measures},
+    {"--look-s", "N", "seconds after which the gate is judged (default: 60)", false,
+     whole<1, 3600>},
+    {"--history-looks", "N", "looks at the old release first (default: 10)", false,
+     whole<0, 10'000>},
+    {"--window", "FROM-TO", "when devices may be told to change, in UTC: 22:00-05:00", false,
+     check_window},
+    {"--not-before", "TIME", "such as 2027-01-11T00:00:00Z", false, check_time},
+    {"--other-version", "VERSION", "A/B: what half of the devices get"},
+    kJson};
+constexpr Option kListOptions[] = {
+    POLDER_HUB_OPTIONS,
+    {"--phase", "PHASE", "running, paused, aborted or done", false, check_phase},
+    kJson};
+constexpr Option kShowOptions[] = {
+    POLDER_HUB_OPTIONS,
+    {"--watch", "",
+     "goes on to tell what is new until it is over; then status 1 if it was aborted"},
+    kJson};
+constexpr Option kReasonOptions[] = {
+    POLDER_HUB_OPTIONS, {"--reason", "TEXT", "why, for the others", false, check_reason}, kJson};
+constexpr Option kResumeOptions[] = {POLDER_HUB_OPTIONS, kJson};
+
+Json json_of(const StageSize& size, const Args& args) {
+  Json::Members stage{{"shadow", size.is_shadow}};
+  if (size.is_share) stage.emplace("percent", std::stod(size.digits));
+  else stage.emplace("devices", std::int64_t(std::stoll(size.digits)));
+  if (args.has("--least-minutes")) stage.emplace("least_minutes", args.real("--least-minutes", 0));
+  return stage;
+}
+
+Result<Json> order_of(const Args& args) {
+  Json::Members order{{"model", args.positional()[0]}, {"version", args.positional()[1]}};
+  Json::Array stages;
+  for (const std::string& part :
+       parts_of(args.text("--stages", "shadow 1, 1, 3, 10%, 50%, 100%"))) {
+    TRY_VALUE(const StageSize size, read_stage(part));
+    stages.push_back(json_of(size, args));
+  }
+  order.emplace("stages", std::move(stages));
+  if (args.has("--query")) order.emplace("query", args.text("--query"));
+  if (args.has("--other-version")) order.emplace("other_version", args.text("--other-version"));
+  if (args.has("--not-before")) order.emplace("not_before", args.text("--not-before"));
+  if (args.has("--look-s")) order.emplace("look_s", args.integer("--look-s", 0));
+  if (args.has("--history-looks"))
+    order.emplace("history_looks", args.integer("--history-looks", 0));
+  if (args.has("--measures")) {
+    Json::Array measures;
+    if (args.text("--measures") != "none")
+      for (std::string& one : parts_of(args.text("--measures"))) measures.emplace_back(one);
+    order.emplace("measures", std::move(measures));
+  }
+  if (args.has("--window")) {
+    const std::string window = args.text("--window");
+    const std::size_t dash = window.find('-');
+    order.emplace("window",
+                  Json::Members{{"from", window.substr(0, dash)}, {"to", window.substr(dash + 1)}});
+  }
+  return Json(std::move(order));
+}
+
+// --- What it looks like --------------------------------------------------------------------------
+
+Result<std::string> line_of(const Object& rollout) {
+  TRY_VALUE(const Json::Array* const stages, rollout.array("stages", kMaxListed));
+  TRY_VALUE(const std::int64_t stage, rollout.integer("stage", 0, kMaxListed));
+  std::string text;
+  for (const char* name : {"id", "model", "version", "phase"}) {
+    TRY_VALUE(const std::string value, rollout.text(name));
+    text += (text.empty() ? "" : "  ") + one_line(value);
+  }
+  TRY_VALUE(const std::string query, rollout.text("query"));
+  TRY_VALUE(const std::string reason, rollout.text("reason"));
+  text += fmt::format("  stage {} of {}", stage + 1, stages->size());
+  if (!query.empty()) text += "  of " + one_line(query);
+  if (!reason.empty()) text += ": " + one_line(reason);
+  return text;
+}
+
+Result<std::string> devices_text(const Object& rollout) {
+  TRY_VALUE(const Object devices, rollout.object("devices"));
+  std::string text;
+  for (const char* name : {"matching", "wanted", "running", "failed"}) {
+    TRY_VALUE(const std::int64_t count, devices.integer(name, 0, INT64_MAX));
+    text += fmt::format("{}{} {}", text.empty() ? "devices  " : ", ", count, name);
+  }
+  return text;
+}
+
+Result<std::string> gate_text(const Object& rollout) {
+  TRY_VALUE(const Object gate, rollout.object("gate"));
+  TRY_VALUE(const std::string verdict, gate.text("verdict"));
+  TRY_VALUE(const std::vector<std::string> reasons, gate.texts("reasons", kMaxListed));
+  std::string text = "gate     " + one_line(verdict);
+  for (const std::string& reason : reasons) text += "; " + one_line(reason);
+  return text;
+}
+
+Result<std::string> measures_text(const Object& rollout) {
+  TRY_VALUE(const Object gate, rollout.object("gate"));
+  TRY_VALUE(const Json::Array* const measures, gate.array("measures", kMaxListed));
+  std::string text;
+  for (const Json& each : *measures) {
+    TRY_VALUE(const Object measure, Object::of(each, "answer.gate.measures"));
+    TRY_VALUE(const std::string name, measure.text("name"));
+    double numbers[5] = {};
+    int i = 0;
+    for (const char* of : {"ratio", "low", "high", "worse", "acceptable"}) {
+      TRY_VALUE(numbers[i++], measure.number(of));
+    }
+    TRY_VALUE(const std::int64_t canaries, measure.integer("canary_trials", 0, INT64_MAX));
+    TRY_VALUE(const std::int64_t controls, measure.integer("control_trials", 0, INT64_MAX));
+    text += fmt::format(
+        "  {:<20} {:.2f} times ({:.2f} to {:.2f}); evidence: worse {:.3g}, acceptable {:.3g}; {} "
+        "and {} observations\n",
+        one_line(name), numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], canaries,
+        controls);
+  }
+  return text;
+}
+
+// Its history from `shown` on, which is then all of it.
+Result<std::string> history_text(const Object& rollout, std::size_t& shown) {
+  TRY_VALUE(const Json::Array* const history, rollout.array("history", kMaxListed));
+  std::string text;
+  for (std::size_t i = shown; i < history->size(); ++i) {
+    TRY_VALUE(const Object one, Object::of((*history)[i], "answer.history"));
+    TRY_VALUE(const std::string time, one.text("time"));
+    TRY_VALUE(const std::string what, one.text("what", 64 << 10));
+    TRY_VALUE(const std::string actor, one.text("actor"));
+    text += fmt::format("  {}  {}  ({})\n", one_line(time), one_line(what), one_line(actor));
+  }
+  shown = history->size();
+  return text;
+}
+
+Result<int> print(const Args& args, const Json& answer) {
+  if (args.has("--json")) {
+    fmt::print("{}", answer.pretty());
+    return 0;
+  }
+  TRY_VALUE(const Object rollout, Object::of(answer, "answer"));
+  TRY_VALUE(const std::string line, line_of(rollout));
+  TRY_VALUE(const std::string devices, devices_text(rollout));
+  TRY_VALUE(const std::string gate, gate_text(rollout));
+  TRY_VALUE(const std::string measures, measures_text(rollout));
+  std::size_t shown = 0;
+  TRY_VALUE(const std::string history, history_text(rollout, shown));
+  fmt::print("{}\n{}\n{}\n{}{}", line, devices, gate, measures, history);
+  return 0;
+}
+
+// What is new, as it comes. Returns the exit status.
+Result<int> watch(HubClient& hub, const Args& args) {
+  SystemClock clock;
+  std::size_t shown = 0;
+  std::string told;
+  while (true) {
+    TRY_VALUE(const Json answer, hub.get(rollout_path(args.positional()[0])));
+    TRY_VALUE(const Object rollout, Object::of(answer, "answer"));
+    TRY_VALUE(const std::string phase, rollout.text("phase"));
+    const bool is_over = phase == "aborted" || phase == "done";
+    if (args.has("--json")) {
+      // A document on each line.
+      if (std::string line = answer.compact(); line != told) fmt::print("{}\n", told = line);
+    } else {
+      TRY_VALUE(const std::string history, history_text(rollout, shown));
+      TRY_VALUE(const std::string devices, devices_text(rollout));
+      TRY_VALUE(const std::string gate, gate_text(rollout));
+      fmt::print("{}", history);
+      if (std::string now = devices + "\n" + gate + "\n"; now != told) fmt::print("{}", told = now);
+    }
+    if (std::fflush(stdout) != 0) return fail(Code::kIo, "cannot write to standard output");
+    if (is_over) return phase == "done" ? 0 : 1;
+    clock.sleep_until_us(clock.now_us() + kWatchEveryS * 1'000'000);
+  }
+}
+
+// --- Commands ------------------------------------------------------------------------------------
+
+Result<int> create(const Args& args) {
+  TRY_VALUE(const Json order, order_of(args));
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY_VALUE(const Json answer, hub.post("/v1/rollouts", order));
+  return print(args, answer);
+}
+
+Result<int> list(const Args& args) {
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  std::string path = fmt::format("/v1/rollouts?limit={}", kMaxListed);
+  if (args.has("--phase")) path += "&phase=" + trust::tuf::percent_encoded(args.text("--phase"));
+  TRY_VALUE(const Json page, hub.get(path));
+  if (args.has("--json")) {
+    fmt::print("{}", page.pretty());
+    return 0;
+  }
+  TRY_VALUE(const Object object, Object::of(page, "answer"));
+  TRY_VALUE(const Json::Array* const rollouts, object.array("rollouts", kMaxListed));
+  if (rollouts->empty()) fmt::print("no rollouts\n");
+  for (const Json& each : *rollouts) {
+    TRY_VALUE(const Object rollout, Object::of(each, "answer.rollouts"));
+    TRY_VALUE(const std::string line, line_of(rollout));
+    fmt::print("{}\n", line);
+  }
+  return 0;
+}
+
+Result<int> show(const Args& args) {
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  if (args.has("--watch")) return watch(hub, args);
+  TRY_VALUE(const Json answer, hub.get(rollout_path(args.positional()[0])));
+  return print(args, answer);
+}
+
+Result<int> order(const Args& args, std::string_view what) {
+  const std::string path = fmt::format("{}/{}", rollout_path(args.positional()[0]), what);
+  Json body;
+  if (what != "resume") {
+    if (args.text("--reason").empty())
+      return fail(Code::kInvalid, "--reason TEXT says why, for the others");
+    body = Json::Members{{"reason", args.text("--reason")}};
+  }
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY_VALUE(const Json answer, body.is_null() ? hub.post(path) : hub.post(path, body));
+  return print(args, answer);
+}
+
+Result<int> pause(const Args& args) { return order(args, "pause"); }
+Result<int> resume(const Args& args) { return order(args, "resume"); }
+Result<int> abort(const Args& args) { return order(args, "abort"); }
+
+}  // namespace
+
+const Command kRolloutCreate = {
+    .name = "rollout create",
+    .summary = "Has a hub bring a release to devices, stage by stage, as long as it proves good.",
+    .arguments = "MODEL VERSION",
+    .example =
+        "  polder rollout create people 1.3.0 --query site=ams --hub "
+        "https://hub.example.org:8443\n  polder rollout create people 1.3.0 --stages 'shadow "
+        "1, 3, 25%, 100%' --least-minutes 30",
+    .options = kCreateOptions,
+    .min_positional = 2,
+    .max_positional = 2,
+    .run = create};
+
+const Command kRolloutList = {.name = "rollout list",
+                              .summary = "Lists the rollouts of a hub, the newest first.",
+                              .arguments = "",
+                              .example = "  polder rollout list --phase running",
+                              .options = kListOptions,
+                              .min_positional = 0,
+                              .max_positional = 0,
+                              .run = list};
+
+const Command kRolloutShow = {
+    .name = "rollout show",
+    .summary = "Shows a rollout: its stage, its devices, what its gate says, its history.",
+    .arguments = "ROLLOUT",
+    .example = "  polder rollout show r1 --watch",
+    .options = kShowOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = show};
+
+const Command kRolloutPause = {
+    .name = "rollout pause",
+    .summary =
+        "Tells no device anything new until it is resumed. It still ends when it gets worse.",
+    .arguments = "ROLLOUT",
+    .example = "  polder rollout pause r1 --reason 'a fair is on'",
+    .options = kReasonOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = pause};
+
+const Command kRolloutResume = {.name = "rollout resume",
+                                .summary = "Lets a rollout that was paused go on.",
+                                .arguments = "ROLLOUT",
+                                .example = "  polder rollout resume r1",
+                                .options = kResumeOptions,
+                                .min_positional = 1,
+                                .max_positional = 1,
+                                .run = resume};
+
+const Command kRolloutAbort = {
+    .name = "rollout abort",
+    .summary = "Ends a rollout. All its devices are to run what they had before.",
+    .arguments = "ROLLOUT",
+    .example = "  polder rollout abort r1 --reason 'wrong labels'",
+    .options = kReasonOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = abort};
+
+}  // namespace polder::cli

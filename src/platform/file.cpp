@@ -141,6 +141,26 @@ Status move_file(const std::string& from, const std::string& to) {
 
 }  // namespace
 
+Status write_files(const std::map<std::string, std::string>& files) {
+  if (files.empty()) return {};
+  for (const auto& [path, bytes] : files) {
+    TRY(make_folders(parent_of(path)));
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    const Descriptor file(::open(path.c_str(), flags, 0666));
+    if (file.get() < 0) return os_error(path, "write", errno);
+    for (std::string_view rest = bytes; !rest.empty();) {
+      const ssize_t written = ::write(file.get(), rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return os_error(path, "write", errno);
+      rest.remove_prefix(std::size_t(written));
+    }
+  }
+  const std::string folder = parent_of(files.begin()->first);
+  const Descriptor any(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (any.get() < 0 || ::syncfs(any.get()) != 0) return os_error(folder, "sync", errno);
+  return {};
+}
+
 Status remove_file(const std::string& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return os_error(path, "remove", errno);
   sync_parent(path);
@@ -163,6 +183,17 @@ Status move_files(const std::map<std::string, std::string>& files) {
   for (const std::string& folder : targets) sync_folder(folder);
   for (const std::string& folder : sources) sync_folder(folder);
   return status;
+}
+
+Status link_file(const std::string& from, const std::string& to) {
+  TRY(make_folders(parent_of(to)));
+  if (::link(from.c_str(), to.c_str()) == 0 || errno == EEXIST) return sync_parent(to), Status();
+  if (errno != EXDEV && errno != EPERM && errno != EOPNOTSUPP && errno != EMLINK)
+    return os_error(from, "link to " + to, errno);
+  DiskStore disk;
+  TRY_VALUE(const auto copy, disk.create(to));
+  TRY(stream_file(from, UINT64_MAX, [&](std::string_view piece) { return copy->write(piece); }));
+  return copy->commit();
 }
 
 Status make_folders(const std::string& path) {

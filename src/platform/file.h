@@ -33,6 +33,11 @@ Result<std::string> resolve_within(const std::string& folder, const std::string&
 // left behind. Errors: kExhausted (disk full), kDenied, kIo.
 Status write_file_atomic(const std::string& path, std::string_view bytes);
 
+// Writes many small files (path, bytes) of one file system, which is synced once for all of them:
+// when this returns without an error they are there for good. Until then, and on an error, any of
+// them may be there in part. Folders are made. Errors: as above.
+Status write_files(const std::map<std::string, std::string>& files);
+
 // The name is gone, for good once this returns; fine if it was not there. Errors: kDenied, kIo.
 Status remove_file(const std::string& path);
 
@@ -41,6 +46,11 @@ Status remove_file(const std::string& path);
 // another file system is copied and removed; under its new name it is complete at any time. On an
 // error some have moved. Errors: kNotFound, kDenied, kExhausted, kIo.
 Status move_files(const std::map<std::string, std::string>& files);
+
+// Gives a file a second name, which is there for good once this returns; fine if it is there. Its
+// folder is made. Where the file system cannot, the file is copied. Errors: kNotFound, kDenied,
+// kExhausted, kIo.
+Status link_file(const std::string& from, const std::string& to);
 
 // Paths of the entries of a folder, "folder/name", in the order of their names. Errors: kExhausted
 // above `max_count`.

@@ -111,6 +111,12 @@ Status empty_folder(const std::string& folder) {
   return {};
 }
 
+Status remove_folder(const std::string& folder) {
+  std::error_code error;
+  fs::remove_all(folder, error);
+  return error ? Status(os_error(folder, "remove", error.value())) : Status();
+}
+
 Result<EntryKind> entry_kind(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::symlink_status(path, error);

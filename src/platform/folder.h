@@ -39,6 +39,9 @@ Result<EntryKind> entry_kind(const std::string& path);
 // kDenied, kIo.
 Status empty_folder(const std::string& folder);
 
+// The same, and then the folder itself; fine if it is not there.
+Status remove_folder(const std::string& folder);
+
 // A folder that is being filled. It appears under its name at commit(), complete; without commit
 // the destructor removes every trace. Until then it is called PATH.new0, or with a higher number
 // where that is taken; a process that is killed meanwhile leaves it so, and nothing uses or removes

@@ -181,6 +181,28 @@ Result<std::unique_ptr<ReadableFile>> open_readable(const std::string& path) {
   return std::unique_ptr<ReadableFile>(std::make_unique<DiskReadable>(std::move(fd), path, size));
 }
 
+Result<std::unique_ptr<ReadableFile>> open_readable_below(const std::string& folder,
+                                                          const std::vector<std::string>& names) {
+  std::string path = folder;
+  Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) return os_error(folder, "open", errno);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string& name = names[i];
+    path += '/' + name;
+    const bool is_name = !name.empty() && name != "." && name != ".." &&
+                         name.find('/') == name.npos && name.find('\0') == name.npos;
+    if (!is_name) return fail(Code::kNotFound, "{}: there is no such file", path);
+    const int kind = i + 1 < names.size() ? O_DIRECTORY : O_NONBLOCK;
+    Descriptor next(::openat(fd.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | kind));
+    if (next.get() < 0 && (errno == ELOOP || errno == ENAMETOOLONG))
+      return fail(Code::kNotFound, "{}: there is no such file", path);
+    if (next.get() < 0) return os_error(path, "open", errno);
+    fd = std::move(next);
+  }
+  TRY_VALUE(const std::uint64_t size, size_of_file(fd.get(), path));
+  return std::unique_ptr<ReadableFile>(std::make_unique<DiskReadable>(std::move(fd), path, size));
+}
+
 Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) {
   const int flags = O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW;
   Descriptor fd(::open(path.c_str(), flags));

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "platform/storage.h"
 
@@ -36,6 +37,12 @@ class AppendFile : public ReadableFile {
 
 // A regular file as it is now. Errors: kNotFound, kInvalid for what is no regular file, kIo.
 Result<std::unique_ptr<ReadableFile>> open_readable(const std::string& path);
+
+// The same of a file below a folder, named by the folders and the name that lead to it. Each is
+// opened from the one before, and no link is followed: what is asked for by somebody else leads
+// nowhere else. Errors: kNotFound also for a link, and for a name that is none ("..", "a/b").
+Result<std::unique_ptr<ReadableFile>> open_readable_below(const std::string& folder,
+                                                          const std::vector<std::string>& names);
 
 // Opens a file for one writer, or makes an empty one of mode 0600. Errors: kUnavailable while
 // another process or object has it open so; kInvalid; kDenied; kIo.

@@ -90,5 +90,34 @@ TEST(RandomAccess, TheFakeFillsUp) {
   EXPECT_EQ(file.read(0, part).error().code, Code::kCorrupt);
 }
 
+TEST(RandomAccess, BelowAFolderNothingLeadsElsewhere) {
+  namespace fs = std::filesystem;
+  const TemporaryFile temporary = TemporaryFile::create(".folder").value();
+  const std::string folder = temporary.path() + ".d";
+  fs::create_directories(folder + "/in/a");
+  ASSERT_TRUE(write_file_atomic(folder + "/secret", "secret"));
+  ASSERT_TRUE(write_file_atomic(folder + "/in/a/file", "text"));
+  fs::create_symlink(folder, folder + "/in/out");
+  fs::create_symlink(folder + "/secret", folder + "/in/link");
+  const std::string in = folder + "/in";
+  EXPECT_EQ(read_all(*open_readable_below(in, {"a", "file"}).value()), "text");
+  const std::vector<std::vector<std::string>> wrong = {{"..", "secret"},
+                                                       {"a", "..", "..", "secret"},
+                                                       {"../secret"},
+                                                       {"out", "secret"},
+                                                       {"link"},
+                                                       {"a/file"},
+                                                       {""},
+                                                       {"."},
+                                                       {"none"},
+                                                       {"a", "file", "more"},
+                                                       {std::string("a\0b", 3)},
+                                                       {std::string(300, 'a')}};
+  for (const auto& names : wrong)
+    EXPECT_EQ(open_readable_below(in, names).error().code, Code::kNotFound) << names.back();
+  EXPECT_EQ(open_readable_below(in, {"a"}).error().code, Code::kInvalid);
+  fs::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace polder

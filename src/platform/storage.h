@@ -103,7 +103,7 @@ Status copy_stored(Storage& storage, const std::string& from, const std::string&
 // overwritten by the next call.
 Status replace_stored(Storage& storage, const std::string& name, std::string_view bytes);
 
-// The machine's file system.
+// The machine's file system. Its calls may come from several threads.
 class DiskStorage final : public Storage {
  public:
   // The folder is made if it is not there, for this user alone.

@@ -48,6 +48,11 @@ constexpr ActInfo kActs[] = {
     {Act::kDuplicateFound, "duplicate_found", "two devices have one identity"},
     {Act::kDeviceTagged, "device_tagged", "a device got other tags"},
     {Act::kRolloutChanged, "rollout_changed", "a rollout began, went on, or ended"},
+    {Act::kPublicationAsked, "publication_asked", "somebody asks for a publication"},
+    {Act::kAliasAsked, "alias_asked", "somebody asks for an alias of a release"},
+    {Act::kApproved, "approved", "a second person agreed to what was asked for"},
+    {Act::kRejected, "rejected", "a second person refused what was asked for"},
+    {Act::kAliasSet, "alias_set", "a release got an alias"},
     {Act::kNote, "note", "what a person put on record"},
 };
 

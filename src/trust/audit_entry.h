@@ -58,6 +58,11 @@ enum class Act {
   kDuplicateFound,
   kDeviceTagged,
   kRolloutChanged,
+  kPublicationAsked,
+  kAliasAsked,
+  kApproved,
+  kRejected,
+  kAliasSet,
   kNote,
 };
 

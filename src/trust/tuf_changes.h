@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "trust/json.h"
+
 namespace polder::trust::tuf {
 
 // One staged file beside the one before.
@@ -45,5 +47,8 @@ struct Changes {
   // are asked after one, keys under the ids of others, consistent snapshots that end or begin.
   std::vector<std::string> other;
 };
+
+// For programs.
+Json to_json(const Changes& changes);
 
 }  // namespace polder::trust::tuf

@@ -116,7 +116,7 @@ Result<Profile> profile(std::string_view name) {
 // --- Files ---
 
 std::string Repository::staged_path(std::string_view role) const {
-  return fmt::format("{}/staged/{}.json", folder_, role);
+  return fmt::format("{}/{}.json", staged_, role);
 }
 
 std::string Repository::published_path(std::string_view role, std::int64_t version) const {
@@ -163,8 +163,8 @@ Result<std::int64_t> Repository::listed_version(std::string_view role) const {
 
 Result<std::vector<std::string>> Repository::staged_roles() const {
   std::vector<std::string> roles;
-  if (!file_exists(folder_ + "/staged")) return roles;
-  TRY_VALUE(const auto paths, list_folder(folder_ + "/staged", kMaxRepositoryFiles));
+  if (!file_exists(staged_)) return roles;
+  TRY_VALUE(const auto paths, list_folder(staged_, kMaxRepositoryFiles));
   for (const std::string& path : paths) {
     std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
     if (!name.ends_with(".json")) continue;
@@ -185,15 +185,15 @@ Result<std::vector<std::string>> Repository::staged_roles() const {
 namespace {
 
 // What waits is moved, and in the end all of it removed: no link leads to another folder.
-Status check_staged_folders(const std::string& folder) {
-  for (const char* name : {"/staged", "/staged/targets", "/staged/blobs"}) {
-    const auto kind = entry_kind(folder + name);
+Status check_staged_folders(const std::string& staged) {
+  for (const char* name : {"", "/targets", "/blobs"}) {
+    const auto kind = entry_kind(staged + name);
     if (kind.ok() ? *kind == EntryKind::kFolder : kind.error().code == Code::kNotFound) continue;
     if (!kind.ok()) return kind.error();
     return fail(Code::kDenied,
                 "{}{}: a folder is expected, and a link or a file is there: remove "
                 "it; nothing was changed",
-                folder, name);
+                staged, name);
   }
   return {};
 }
@@ -238,7 +238,7 @@ Result<Repository> Repository::create(const std::string& folder, const TopLevelT
   TRY_VALUE(const FileLock alone, FileLock::take(folder, kRepositoryWaitMs));
   TRY(check_empty(folder));
   for (const char* name : kFolders) TRY(make_folders(folder + name));
-  Repository repository(folder, profile);
+  Repository repository(folder, "", profile);
   TRY(repository.stage("root", std::move(root), now_s));
   TRY(repository.stage("targets", Targets(), now_s));
   // Last: a folder with it is a repository.
@@ -247,10 +247,19 @@ Result<Repository> Repository::create(const std::string& folder, const TopLevelT
   return repository;
 }
 
-Result<Repository> Repository::open(const std::string& folder, std::int64_t wait_ms) {
-  TRY_VALUE(Repository repository, open_to_read(folder));
+Status Repository::begin(const std::string& folder, const Profile& profile) {
+  TRY(make_folders(folder));
+  if (file_exists(folder + kConfigFile)) return {};
+  TRY(check_empty(folder));
+  for (const char* name : kFolders) TRY(make_folders(folder + name));
+  return write_file_atomic(folder + kConfigFile, config_text(profile));
+}
+
+Result<Repository> Repository::open(const std::string& folder, std::int64_t wait_ms,
+                                    const std::string& staged) {
+  TRY_VALUE(Repository repository, open_to_read(folder, staged));
   TRY(repository.lock(wait_ms));
-  TRY(check_staged_folders(folder));
+  TRY(check_staged_folders(repository.staged_));
   return repository;
 }
 
@@ -268,7 +277,7 @@ Status Repository::lock(std::int64_t wait_ms) {
   return {};
 }
 
-Result<Repository> Repository::open_to_read(const std::string& folder) {
+Result<Repository> Repository::open_to_read(const std::string& folder, const std::string& staged) {
   const std::string path = folder + kConfigFile;
   auto text = read_file(path, kMaxConfigBytes);
   if (!text) {
@@ -280,11 +289,12 @@ Result<Repository> Repository::open_to_read(const std::string& folder) {
   }
   TRY_VALUE(const TomlValue table, parse_toml(*text, path));
   TRY_VALUE(const Settings settings, Settings::check(table, kConfig, path, "the repository"));
-  return Repository(folder, Profile{.name = settings.string("profile"),
-                                    .root_days = settings.integer("root_days"),
-                                    .targets_days = settings.integer("targets_days"),
-                                    .snapshot_days = settings.integer("snapshot_days"),
-                                    .timestamp_days = settings.integer("timestamp_days")});
+  return Repository(folder, staged,
+                    Profile{.name = settings.string("profile"),
+                            .root_days = settings.integer("root_days"),
+                            .targets_days = settings.integer("targets_days"),
+                            .snapshot_days = settings.integer("snapshot_days"),
+                            .timestamp_days = settings.integer("timestamp_days")});
 }
 
 // --- Looking ---

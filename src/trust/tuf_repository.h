@@ -51,6 +51,9 @@ struct Profile {
 // Errors: kInvalid for another name.
 Result<Profile> profile(std::string_view name);
 
+// Of a target "MODEL/VERSION/manifest.json": a release.
+bool is_manifest(std::string_view path);
+
 // Who signs for a role.
 struct Trust {
   std::vector<PublicKey> keys;
@@ -69,6 +72,15 @@ struct Staged {
   std::vector<std::string> signed_keys, open_keys;
   bool complete = false;
   Sha256 digest{};  // of the file as it is
+};
+
+// A file that comes with what is staged.
+struct StagedFile {
+  std::string name;    // "targets/people/1.0.0/DIGEST.manifest.json", "blobs/sha256/ab/DIGEST"
+  std::string place;   // where it waits, or is to
+  std::string digest;  // SHA-256
+  std::int64_t bytes = 0;
+  bool is_here = false;
 };
 
 // What one role has, for showing.
@@ -92,12 +104,17 @@ class Repository {
   // that the keys cannot reach, and for a key that would sign online and offline.
   static Result<Repository> create(const std::string& folder, const TopLevelTrust& trust,
                                    const Profile& profile, std::int64_t now_s);
-  // Errors: kNotFound, kCorrupt, naming the file; kUnavailable when another process still holds it
-  // after `wait_ms`.
+  // `staged`: a folder in place of staged/, on the same file system, for changes that wait apart
+  // from each other. Errors: kNotFound, kCorrupt, naming the file; kUnavailable when another
+  // process still holds it after `wait_ms`.
   static Result<Repository> open(const std::string& folder,
-                                 std::int64_t wait_ms = kRepositoryWaitMs);
+                                 std::int64_t wait_ms = kRepositoryWaitMs,
+                                 const std::string& staged = {});
   // For those who only look; what they see may change.
-  static Result<Repository> open_to_read(const std::string& folder);
+  static Result<Repository> open_to_read(const std::string& folder, const std::string& staged = {});
+  // A folder in which nothing is staged or published: the first root comes from elsewhere. One that
+  // is there already is left as it is. Errors: kDenied when something else is there.
+  static Status begin(const std::string& folder, const Profile& profile);
 
   // Who signs for a role with what is staged counted in.
   struct Signers {
@@ -117,6 +134,10 @@ class Repository {
                   std::string_view role = {});
   Status add_bytes(const std::string& path, std::string_view bytes, std::int64_t now_s,
                    std::string_view role = {});
+  // Texts of a delegated role all at once, which read and stage each of its files a single time.
+  // Errors: as above.
+  Status add_texts(const std::map<std::string, std::string>& texts, std::int64_t now_s,
+                   const std::string& role);
   // Copies the file to staged/blobs/, by its digest; where blobs/ has it and it is damaged, in its
   // place. Errors: kCorrupt when it has another digest.
   Status add_blob(const std::string& file, const Sha256& digest);
@@ -136,10 +157,21 @@ class Repository {
   Status rotate(std::span<const std::string> roles, std::span<const PublicKey> add,
                 std::span<const std::string> remove_ids, std::optional<int> threshold,
                 std::int64_t now_s, bool force = false);
+  // Who signs for a role, with what is staged counted in. Errors: kNotFound.
+  Result<RoleKeys> keys_of(std::string_view role) const;
   // The roles that a key signs for, with what is staged counted in.
   Result<std::vector<std::string>> roles_of_key(const std::string& key_id) const;
-  // Stages a role and its hash bins as they are, with a new expiry, for the role's keys to sign.
+  // Stages a role and its hash bins as they are, with a new expiry, for the role's keys to sign; a
+  // delegated one that has never been, empty.
   Status renew(const std::string& role, std::int64_t now_s);
+  // The same only where those who sign for it, with what is staged counted in, have not signed what
+  // is published of it.
+  Status renew_where_unsigned(const std::string& role, std::int64_t now_s);
+  // Stages a file that was staged and signed elsewhere. Errors: kDenied for what only publishing
+  // makes; kInvalid for a name that is none of a role.
+  Status stage_signed(const std::string& role, std::string_view bytes);
+  // What is staged of a role and its hash bins is staged no longer.
+  Status unstage(std::string_view role);
   // Forgets what is staged, also where its publication was cut off, and removes the files and blobs
   // that came with it and that no version names that was ever published.
   Status discard();
@@ -151,7 +183,8 @@ class Repository {
   // (each used where it may sign). Nothing staged: snapshot where it is due, and timestamp. Clients
   // see all of it or nothing: files come to their places first, timestamp.json is replaced last.
   // What was cut off is made good by the next time, or by discard(). Errors: kDenied below a
-  // threshold, naming role and keys; then nothing was published. kUnavailable for staged files that
+  // threshold, naming role and keys, and for what is staged on an older state than the published
+  // one; then nothing was published. kUnavailable for staged files that
   // somebody changes meanwhile.
   Status publish(std::span<Signer* const> signers, std::int64_t now_s);
 
@@ -159,12 +192,15 @@ class Repository {
   // What is staged against what is published.
   Result<Changes> changes() const;
   // Whether devices could take it when it is published now. Errors: kDenied for a role that has
-  // expired and is not staged anew, and for a clock that is before the last publication; kNotFound
-  // and kCorrupt for a target, or a blob of a release, that is not here in its size, naming it.
+  // expired and is not staged anew, for what is staged on an older state than the published one,
+  // and for a clock that is before the last publication; kNotFound and kCorrupt for a target, or a
+  // blob of a release, that is not here in its size, naming it.
   Status check_publishable(std::int64_t now_s) const;
   // What is wrong with the files that are staged, blobs of releases among them, each naming its
   // file; empty: nothing is.
   Result<std::vector<std::string>> staged_problems() const;
+  // What staged roles list, and their releases need, that is not served yet, each once.
+  Result<std::vector<StagedFile>> staged_files() const;
   // Of what is published.
   Result<std::vector<RoleState>> roles() const;
   // Published and staged targets, with the role in which clients find each.
@@ -179,8 +215,10 @@ class Repository {
                       const TargetVisitor& visit) const;
 
  private:
-  Repository(std::string folder, Profile profile)
-      : folder_(std::move(folder)), profile_(std::move(profile)) {}
+  Repository(std::string folder, std::string staged, Profile profile)
+      : folder_(std::move(folder)),
+        staged_(staged.empty() ? folder_ + "/staged" : std::move(staged)),
+        profile_(std::move(profile)) {}
 
   std::string staged_path(std::string_view role) const;
   std::string published_path(std::string_view role, std::int64_t version) const;
@@ -211,6 +249,8 @@ class Repository {
     TargetFile file;
   };
   Result<std::optional<FoundTarget>> find_target(const std::string& path) const;
+  Status check_texts(const std::map<std::string, std::string>& texts,
+                     const std::string& role) const;
   Result<std::string> holder_of(const std::string& path, std::string_view wanted) const;
   // The roles that list targets, in the order in which clients look into them.
   using TargetsVisitor = std::function<Status(const std::string& role, Targets& body)>;
@@ -245,6 +285,8 @@ class Repository {
   // The one before, or a new one where something changed, also who signs it.
   Result<Snapshot> next_snapshot(const Signers& signers, std::span<const Staged> staged,
                                  bool& changed, std::int64_t now_s) const;
+  // That clients can go from what is published to what is staged.
+  Status check_follows(const Staged& file) const;
   // As staged() has seen it.
   Result<std::string> read_staged(const Staged& file) const;
   // Takes a file in under the name of its digest.
@@ -258,7 +300,7 @@ class Repository {
     Snapshot body;
   };
 
-  std::string folder_;
+  std::string folder_, staged_;
   Profile profile_;
   mutable ParsedSnapshot snapshot_;
   // By the SHA-256 of their manifests, of which each is parsed once.

@@ -36,8 +36,6 @@ std::string parent_of(const std::string& path);
 std::string target_name(std::string_view path, std::string_view digest);
 // Its SHA-256 in hex; empty without one.
 std::string digest_of(const std::optional<TargetFile>& file);
-// "MODEL/VERSION/manifest.json": a release.
-bool is_manifest(std::string_view path);
 // A target's path leads to its file: into the folder. Errors: kInvalid.
 Status check_target_path(std::string_view path);
 // Of metadata that anybody may have put here: each target's file is in the folder, under its
@@ -107,7 +105,7 @@ Status Repository::stage(std::string_view role, Body body, std::int64_t now_s) {
     return fail(Code::kExhausted, "role '{}' would have {} bytes of metadata; {} at most", role,
                 bytes.size(), Body::kMaxBytes);
   }
-  TRY(make_folders(folder_ + "/staged"));
+  TRY(make_folders(staged_));
   return write_file_atomic(staged_path(role), bytes);
 }
 

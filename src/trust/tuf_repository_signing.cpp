@@ -160,6 +160,18 @@ Result<std::string> Repository::read_staged(const Staged& file) const {
               staged_path(file.role));
 }
 
+Status Repository::check_follows(const Staged& file) const {
+  TRY_VALUE(const std::int64_t before, published_version(file.role));
+  if (file.role == "root" ? file.version == before + 1 : file.version > before) return {};
+  // One that was cut off after it had come to its place.
+  const auto there = read_file(published_path(file.role, file.version), kMaxTargetsBytes);
+  if (file.version == before && there.ok() && sha256(*there) == file.digest) return {};
+  return fail(Code::kDenied,
+              "role '{}' version {}: version {} is published, so no device would take it: it was "
+              "staged on another state; discard it, and stage it anew on what is published",
+              file.role, file.version, before);
+}
+
 Result<Snapshot> Repository::next_snapshot(const Signers& signers, std::span<const Staged> staged,
                                            bool& changed, std::int64_t now_s) const {
   Snapshot snapshot;
@@ -201,6 +213,7 @@ Status Repository::publish(std::span<Signer* const> signers, std::int64_t now_s)
                 "and one of {}",
                 file.role, file.version, file.signatures, file.threshold, list_of(file.open_keys));
   }
+  for (const Staged& file : all_staged) TRY(check_follows(file));
   Delegators delegators;
   TRY_VALUE(const Signers snapshot_signers, signers_of("snapshot", delegators));
   TRY_VALUE(const Signers timestamp_signers, signers_of("timestamp", delegators));

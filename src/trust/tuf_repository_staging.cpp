@@ -32,9 +32,7 @@ bool is_manifest(std::string_view path) {
   return path.ends_with("/manifest.json") && std::ranges::count(path, '/') == 2;
 }
 
-std::string Repository::staged_place(const std::string& name) const {
-  return folder_ + "/staged/" + name;
-}
+std::string Repository::staged_place(const std::string& name) const { return staged_ + "/" + name; }
 
 std::string Repository::place_of(const std::string& name) const {
   std::string served = folder_ + "/" + name;
@@ -144,6 +142,31 @@ Result<std::vector<std::string>> Repository::staged_problems() const {
   return problems;
 }
 
+Result<std::vector<StagedFile>> Repository::staged_files() const {
+  std::map<std::string, StagedFile> files;
+  const auto add = [&](const std::string& name, std::int64_t bytes, std::string digest) {
+    if (file_exists(folder_ + "/" + name)) return;
+    const std::string place = staged_place(name);
+    files.try_emplace(name, StagedFile{name, place, std::move(digest), bytes, file_exists(place)});
+  };
+  TRY_VALUE(const auto roles, staged_roles());
+  for (const std::string& role : roles) {
+    if (role == "root") continue;
+    TRY_VALUE(const auto metadata, current<Targets>(role));
+    for (const auto& [path, target] : metadata.body.targets) {
+      const std::string digest = digest_of(target), name = target_name(path, digest);
+      const bool is_served = file_exists(folder_ + "/" + name);
+      add(name, target.length, digest);
+      if (is_served || !is_manifest(path) || !file_exists(staged_place(name))) continue;
+      TRY_VALUE(const Blobs* const blobs, blobs_of(path, target));
+      for (const auto& [blob, facts] : *blobs) add(blob_place(blob), facts.bytes, hex(blob));
+    }
+  }
+  std::vector<StagedFile> result;
+  for (auto& [name, file] : files) result.push_back(std::move(file));
+  return result;
+}
+
 // --- Before publishing ---
 
 namespace {
@@ -180,6 +203,8 @@ Status Repository::check_release_blobs(const std::string& path, const TargetFile
 }
 
 Status Repository::check_publishable(std::int64_t now_s) const {
+  TRY_VALUE(const auto all_staged, staged());
+  for (const Staged& file : all_staged) TRY(check_follows(file));
   TRY_VALUE(const auto timestamp, or_none(published<Timestamp>("timestamp")));
   const std::int64_t expires_s = now_s + profile_.timestamp_days * kDayS;
   if (timestamp && expires_s < timestamp->expires_s) {
@@ -275,6 +300,22 @@ Status Repository::visit_all_published(
     TRY(check_targets(metadata.body, path));
     for (const auto& [name, target] : metadata.body.targets) visit(name, target);
   }
+  return {};
+}
+
+Status Repository::stage_signed(const std::string& role, std::string_view bytes) {
+  TRY(check_role_name(role));
+  if (std::ranges::find(kMadeByPublishing, role) != std::end(kMadeByPublishing))
+    return fail(Code::kDenied, "role '{}': publishing makes it; nobody stages it", role);
+  TRY(make_folders(staged_));
+  return write_file_atomic(staged_path(role), bytes);
+}
+
+Status Repository::unstage(std::string_view role) {
+  TRY_VALUE(const auto roles, staged_roles());
+  for (const std::string& each : roles)
+    if (each == role || each.starts_with(std::string(role) + std::string(kBinMark)))
+      TRY(remove_file(staged_path(each)));
   return {};
 }
 

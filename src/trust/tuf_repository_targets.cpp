@@ -179,6 +179,72 @@ Status Repository::add_bytes(const std::string& path, std::string_view bytes, st
                 now_s, holder);
 }
 
+// Who is trusted with the texts. Errors: kNotFound, kInvalid, kDenied, naming the target.
+Status Repository::check_texts(const std::map<std::string, std::string>& texts,
+                               const std::string& role) const {
+  TRY_VALUE(const auto top, current<Targets>("targets"));
+  const DelegatedRole* trusted = nullptr;
+  if (top.body.delegations)
+    for (const DelegatedRole& delegated : top.body.delegations->roles)
+      if (delegated.name == role) trusted = &delegated;
+  if (trusted == nullptr)
+    return fail(Code::kNotFound, "no role '{}' is delegated; 'polder repo delegate' makes one",
+                clipped(role));
+  for (const auto& [path, bytes] : texts) {
+    TRY(check_target_path(path));
+    if (!trusted->covers(path))
+      return fail(Code::kInvalid, "target '{}': role '{}' is not trusted for it", path, role);
+    if (top.body.targets.contains(path))
+      return fail(Code::kDenied,
+                  "target '{}': role 'targets' lists it, where clients find it first: remove it "
+                  "there before '{}' is to",
+                  path, role);
+  }
+  return {};
+}
+
+Status Repository::add_texts(const std::map<std::string, std::string>& texts, std::int64_t now_s,
+                             const std::string& role) {
+  TRY(check_texts(texts, role));
+  TRY_VALUE(auto metadata, current<Targets>(role));
+  // Bins with prefixes, where there are any.
+  std::vector<DelegatedRole> bins;
+  const auto find_bins = [&] {
+    if (!metadata.body.delegations) return;
+    for (const DelegatedRole& bin : metadata.body.delegations->roles)
+      if (bin.path_hash_prefixes) bins.push_back(bin);
+  };
+  find_bins();
+  if (bins.empty() && metadata.body.targets.size() + texts.size() > kTargetsBeforeBins) {
+    TRY(split_into_bins(role, now_s));
+    TRY_VALUE(metadata, current<Targets>(role));
+    find_bins();
+  }
+  std::map<std::string, std::pair<Targets, bool>> holders;  // and whether they change
+  std::map<std::string, std::string> files;
+  for (const auto& [path, bytes] : texts) {
+    const auto bin =
+        std::ranges::find_if(bins, [&](const DelegatedRole& each) { return each.covers(path); });
+    const std::string& holder = bin == bins.end() ? role : bin->name;
+    auto found = holders.find(holder);
+    if (found == holders.end()) {
+      TRY_VALUE(auto held, current<Targets>(holder));
+      found = holders.emplace(holder, std::pair(std::move(held.body), false)).first;
+    }
+    auto& [body, is_changed] = found->second;
+    const std::string digest = hex(sha256(bytes));
+    TargetFile& target = body.targets[path];
+    if (digest_of(target) == digest) continue;
+    target = {.length = std::int64_t(bytes.size()), .hashes = {{"sha256", digest}}};
+    is_changed = true;
+    files.emplace(staged_place(target_name(path, digest)), bytes);
+  }
+  TRY(write_files(files));
+  for (auto& [holder, held] : holders)
+    if (held.second) TRY(stage(holder, std::move(held.first), now_s));
+  return {};
+}
+
 Status Repository::add_blob(const std::string& file, const Sha256& digest) {
   return keep_file(file, place_of(blob_place(digest)), digest);
 }

@@ -127,10 +127,8 @@ Status Repository::delegate(const std::string& role, const Trust& trust,
   for (const PublicKey& key : trust.keys)
     TRY(check_key_is_apart(key.id(), root.body, &top.body, force));
   TRY(stage("targets", std::move(top.body), now_s));
-  auto before = current<Targets>(role);
-  if (before) return same_signers ? Status() : renew(role, now_s);
-  if (before.error().code != Code::kNotFound) return std::move(before).error();
-  return stage(role, Targets(), now_s);
+  if (same_signers && current<Targets>(role).ok()) return {};
+  return renew(role, now_s);
 }
 
 Status Repository::rotate(std::span<const std::string> roles, std::span<const PublicKey> add,
@@ -176,6 +174,12 @@ Result<std::vector<std::string>> Repository::roles_of_key(const std::string& key
   return roles_with(key_id, root.body, &top.body);
 }
 
+Result<RoleKeys> Repository::keys_of(std::string_view role) const {
+  Delegators delegators;
+  TRY_VALUE(Signers signers, signers_of(role, delegators));
+  return std::move(signers.role);
+}
+
 void Repository::trust_bins(Targets& metadata, const Signers& signers) {
   if (!metadata.delegations) return;
   Delegations& delegations = *metadata.delegations;
@@ -190,6 +194,15 @@ void Repository::trust_bins(Targets& metadata, const Signers& signers) {
   });
 }
 
+Status Repository::renew_where_unsigned(const std::string& role, std::int64_t now_s) {
+  Delegators delegators;
+  TRY_VALUE(const Signers signers, signers_of(role, delegators));
+  const auto before = published<Targets>(role);
+  if (before.ok() && before->envelope.check(signers.keys, signers.role, role).ok()) return {};
+  if (!before.ok() && before.error().code != Code::kNotFound) return before.error();
+  return renew(role, now_s);
+}
+
 Status Repository::renew(const std::string& role, std::int64_t now_s) {
   if (role == "root") {
     TRY_VALUE(auto root, current<Root>(role));
@@ -201,7 +214,10 @@ Status Repository::renew(const std::string& role, std::int64_t now_s) {
   TRY(check_role_name(role));
   Delegators delegators;
   TRY_VALUE(const Signers signers, signers_of(role, delegators));
-  TRY_VALUE(auto metadata, current<Targets>(role));
+  auto before = current<Targets>(role);
+  if (!before.ok() && before.error().code == Code::kNotFound && !is_top_level(role))
+    return stage(role, Targets(), now_s);
+  TRY_VALUE(auto metadata, std::move(before));
   trust_bins(metadata.body, signers);
   TRY(stage(role, metadata.body, now_s));
   if (!metadata.body.delegations) return {};

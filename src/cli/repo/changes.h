@@ -5,12 +5,10 @@
 #include <cstdio>
 
 #include "cli/repo/key_names.h"
-#include "trust/json.h"
 #include "trust/tuf_changes.h"
 
 namespace polder::cli {
 
-trust::Json changes_json(const trust::tuf::Changes& changes);
 void print_changes(std::FILE* stream, const trust::tuf::Changes& changes, const KeyNames& names);
 
 }  // namespace polder::cli

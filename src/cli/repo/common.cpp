@@ -227,7 +227,7 @@ Result<int> show_staging(const trust::tuf::Repository& repository, const Args& a
     TRY_VALUE(const auto changes, repository.changes());
     fmt::print("{}", trust::Json(trust::Json::Members{{"repository", repository.folder()},
                                                       {"key_names", names.json()},
-                                                      {"changes", changes_json(changes)},
+                                                      {"changes", trust::tuf::to_json(changes)},
                                                       {"staged", staged_json(staged)}})
                          .pretty());
   } else {

@@ -1,46 +1,13 @@
-// Roles of a repository that expire soon, and what renews them: who hears of it in time needs no
-// night shift.
+// Tells people of roles of a repository that expire soon.
 #pragma once
 
-#include <cstdint>
 #include <cstdio>
-#include <map>
-#include <string>
 #include <vector>
 
-#include "trust/json.h"
-#include "trust/tuf_repository.h"
+#include "trust/tuf_expiry.h"
 
 namespace polder::cli {
 
-struct Expiring {
-  std::string role;  // the one whose hash bins it may be, too
-  std::int64_t expires_s = 0, left_s = 0;
-  std::string renewal;  // the command
-};
-
-// Of roles with their expiry: root, targets and what they delegate to within 30 days, snapshot and
-// timestamp when less than a third of their period is left, which the profile says; of shorter
-// periods all within their last third. `folder`: for the commands.
-std::vector<Expiring> expiring(const std::map<std::string, std::int64_t>& roles,
-                               const trust::tuf::Profile& profile, const std::string& folder,
-                               std::int64_t now_s);
-// Each role with the earliest expiry of it and its hash bins.
-template <class Roles>
-std::map<std::string, std::int64_t> expiry_of(const Roles& roles);
-
-trust::Json expiring_json(const std::vector<Expiring>& roles);
-void print_expiring(std::FILE* stream, const std::vector<Expiring>& roles);
-
-template <class Roles>
-std::map<std::string, std::int64_t> expiry_of(const Roles& roles) {
-  std::map<std::string, std::int64_t> result;
-  for (const auto& role : roles) {
-    const std::string family = role.role.substr(0, role.role.find(".bin-"));
-    const auto [there, is_new] = result.try_emplace(family, role.expires_s);
-    if (!is_new && role.expires_s < there->second) there->second = role.expires_s;
-  }
-  return result;
-}
+void print_expiring(std::FILE* stream, const std::vector<trust::tuf::Expiring>& roles);
 
 }  // namespace polder::cli

@@ -38,8 +38,8 @@ Result<int> show(const Args& args) {
   auto published = repository.roles();
   if (published) roles = *std::move(published);
   else if (published.error().code != Code::kNotFound) return std::move(published).error();
-  const auto warnings =
-      expiring(expiry_of(roles), repository.profile(), repository.folder(), now_s);
+  const auto warnings = trust::tuf::expiring(trust::tuf::expiry_of(roles), repository.profile(),
+                                             repository.folder(), now_s);
   if (args.has("--json")) {
     Json::Array role_list;
     for (const auto& role : roles) {
@@ -55,13 +55,13 @@ Result<int> show(const Args& args) {
     fmt::print("{}", Json(Json::Members{{"repository", repository.folder()},
                                         {"profile", repository.profile().name},
                                         {"roles", std::move(role_list)},
-                                        {"warnings", expiring_json(warnings)},
+                                        {"warnings", trust::tuf::expiring_json(warnings)},
                                         {"targets", std::move(target_list)},
                                         {"releases", contents.releases_json()},
                                         {"floors", contents.floors_json()},
                                         {"assignments", contents.assignments_json()},
                                         {"key_names", names.json()},
-                                        {"changes", changes_json(changes)},
+                                        {"changes", trust::tuf::to_json(changes)},
                                         {"staged", staged_json(staged)}})
                          .pretty());
     return 0;
@@ -103,7 +103,8 @@ Making making_of(const std::string& folder) {
   }
   making.profile = repository->profile();
   // What is wrong with what is published is found as a device finds it.
-  if (const auto roles = repository->roles(); roles.ok()) making.expiry = expiry_of(*roles);
+  if (const auto roles = repository->roles(); roles.ok())
+    making.expiry = trust::tuf::expiry_of(*roles);
   auto problems = repository->staged_problems();
   if (problems.ok()) making.staged_problems = *std::move(problems);
   else making.staged_problems.push_back(problems.error().message);
@@ -133,9 +134,10 @@ Result<int> verify(const Args& args) {
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const auto found, trust::tuf::verify_repository(folder, root_bytes, now_s));
   const Making making = making_of(folder);
-  const auto warnings = expiring(making.expiry.empty() ? expiry_of(found.roles) : making.expiry,
-                                 making.profile ? *making.profile : stated_profile(found.roles),
-                                 making.profile ? folder : "REPOSITORY", now_s);
+  const auto warnings = trust::tuf::expiring(
+      making.expiry.empty() ? trust::tuf::expiry_of(found.roles) : making.expiry,
+      making.profile ? *making.profile : stated_profile(found.roles),
+      making.profile ? folder : "REPOSITORY", now_s);
   const bool good = found.problems.empty() && making.staged_problems.empty();
   if (args.has("--json")) {
     Json::Array roles;
@@ -151,7 +153,7 @@ Result<int> verify(const Args& args) {
                                         {"targets", std::int64_t(found.targets)},
                                         {"blobs", std::int64_t(found.blobs)},
                                         {"bytes", std::int64_t(found.bytes)},
-                                        {"warnings", expiring_json(warnings)},
+                                        {"warnings", trust::tuf::expiring_json(warnings)},
                                         {"problems", list_json(found.problems)},
                                         {"staged_problems", list_json(making.staged_problems)}})
                          .pretty());

@@ -71,20 +71,21 @@ Result<int> publish(const Args& args) {
   }
   TRY_VALUE(const auto roles, repository.roles());
   TRY(record_published(repository, roles, signers.ids(), acts));
-  const auto warnings =
-      expiring(expiry_of(roles), repository.profile(), repository.folder(), now_s);
+  const auto warnings = trust::tuf::expiring(trust::tuf::expiry_of(roles), repository.profile(),
+                                             repository.folder(), now_s);
   if (args.has("--json")) {
     trust::Json::Members versions, expires;
     for (const trust::tuf::RoleState& role : roles) {
       versions[role.role] = role.version;
       expires[role.role] = trust::tuf::time_text(role.expires_s);
     }
-    fmt::print("{}", trust::Json(trust::Json::Members{{"repository", repository.folder()},
-                                                      {"changes", changes_json(changes)},
-                                                      {"versions", std::move(versions)},
-                                                      {"expires", std::move(expires)},
-                                                      {"warnings", expiring_json(warnings)}})
-                         .pretty());
+    fmt::print("{}",
+               trust::Json(trust::Json::Members{{"repository", repository.folder()},
+                                                {"changes", trust::tuf::to_json(changes)},
+                                                {"versions", std::move(versions)},
+                                                {"expires", std::move(expires)},
+                                                {"warnings", trust::tuf::expiring_json(warnings)}})
+                   .pretty());
     return 0;
   }
   for (const trust::tuf::RoleState& role : roles) {

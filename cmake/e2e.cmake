@@ -81,6 +81,9 @@ set_tests_properties(link_program PROPERTIES LABELS slow)
 add_test(NAME hub_rollouts
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_rollouts_test.py
                  $<TARGET_FILE:polder-hub> $<TARGET_FILE:polder>)
+add_test(NAME hub_repository
+         COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_repository_test.py
+                 $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)
 # What leaves it.
 foreach(name telemetry telemetry_drift telemetry_packets telemetry_pictures)
   add_test(NAME ${name}_program COMMAND /usr/bin/python3

@@ -52,8 +52,14 @@ struct World {
           {serial, "cam-1", certificate});
     });
     if (!kept.ok()) std::abort();
-    hub = std::make_unique<Hub>(Hub{*writer, *readers, *authority, *recorder, wall,
-                                    [](const std::string&) { std::abort(); }});
+    repository = must(
+        OnlineRepository::open(folder.string(), std::make_unique<trust::TestSigner>("online")));
+    uploads = must(Uploads::open((folder / "uploads").string()));
+    const auto trouble = [](const std::string&) { std::abort(); };
+    publisher = std::make_unique<Publisher>(
+        Publisher::Parts{*repository, *uploads, *writer, *readers, *recorder, wall, trouble});
+    hub = std::make_unique<Hub>(Hub{*writer, *readers, *authority, *recorder, *repository, *uploads,
+                                    *publisher, wall, trouble});
   }
   ~World() {
     recorder.reset();
@@ -68,6 +74,9 @@ struct World {
   std::unique_ptr<Readers> readers;
   std::unique_ptr<Authority> authority;
   std::unique_ptr<Recorder> recorder;
+  std::unique_ptr<OnlineRepository> repository;
+  std::unique_ptr<Uploads> uploads;
+  std::unique_ptr<Publisher> publisher;
   std::unique_ptr<Hub> hub;
   std::string admin, certificate;
 };
@@ -85,6 +94,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (space != line.npos) request.target = line.substr(space + 1);
   if (line.size() < size) request.body = text.substr(line.size() + 1);
   if (!request.body.empty()) request.content_type = "application/json";
+  if (request.target.starts_with("/v1/uploads/")) request.content_type = "application/octet-stream";
   request.authorization = world.admin;
   request.certificate = world.certificate;
   const Response response = router.answer(request);

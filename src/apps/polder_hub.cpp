@@ -151,10 +151,12 @@ Status serve_command(const Args& args) {
                                 if (!done.ok()) log("certificate: " + done.error().message);
                                 return done;
                               }},
-                         [&](const Request& request) {
-                           auto page = console.answer(request);
-                           return page ? std::move(*page) : router.answer(request);
-                         }));
+                         {.answer =
+                              [&](const Request& request) {
+                                auto page = console.answer(request);
+                                return page ? std::move(*page) : router.answer(request);
+                              },
+                          .may_send = [&](const Request& head) { return router.may_send(head); }}));
   const std::string& host = options.hosts[0];
   TRY(print(fmt::format("polder-hub serves https://{}:{}\nauthority {}\nSHA-256   {}\n",
                         host.find(':') == host.npos ? host : "[" + host + "]", server->port(),

@@ -150,10 +150,24 @@ Status Home::open_store(const HomeOptions& options) {
   writer_ = std::make_unique<Writer>(std::move(database));
   recorder_ = std::make_unique<Recorder>(audit_file, std::move(audit), std::move(signer), *writer_,
                                          *readers_, log);
-  hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, wall_, log});
+  TRY(open_repository());
+  hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, *repository_,
+                                   *uploads_, *publisher_, wall_, log});
   hub_->poll_s = options.poll_s;
+  publisher_->start();
   rollouts_ = std::make_unique<RolloutTimer>(*hub_);
   return {};
+}
+
+Status Home::open_repository() {
+  TRY_VALUE(std::unique_ptr<trust::Signer> key, open_or_make_key(folder_ + "/online-key.pem"));
+  // For 'polder repo init --timestamp-key'.
+  TRY(write_file_atomic(folder_ + "/hub-online.pub.pem", key->public_key().pem()));
+  TRY_VALUE(repository_, OnlineRepository::open(folder_, std::move(key)));
+  TRY_VALUE(uploads_, Uploads::open(folder_ + "/uploads"));
+  publisher_ = std::make_unique<Publisher>(
+      Publisher::Parts{*repository_, *uploads_, *writer_, *readers_, *recorder_, wall_, log});
+  return publisher_->begin();
 }
 
 Result<bool> Home::has_people() const {

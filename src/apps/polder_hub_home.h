@@ -55,6 +55,7 @@ class Home {
       : folder_(options.folder), lock_(std::move(lock)), hosts_(options.hosts) {}
   Status make_certificates(const HomeOptions& options);
   Status open_store(const HomeOptions& options);
+  Status open_repository();
 
   const std::string folder_;
   const FileLock lock_;
@@ -65,6 +66,9 @@ class Home {
   std::unique_ptr<Readers> readers_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Recorder> recorder_;  // ends before what it writes to
+  std::unique_ptr<OnlineRepository> repository_;
+  std::unique_ptr<Uploads> uploads_;
+  std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Hub> hub_;
   std::unique_ptr<RolloutTimer> rollouts_;
 };

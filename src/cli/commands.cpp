@@ -20,7 +20,9 @@ std::span<const Command* const> commands() {
       &kAuditProve,    &kAuditCheckProof, &kRolloutCreate,
       &kRolloutList,   &kRolloutShow,     &kRolloutPause,
       &kRolloutResume, &kRolloutAbort,    &kFleetDevices,
-      &kFleetTag,      &kFleetShow};
+      &kFleetTag,      &kFleetShow,       &kHubPush,
+      &kHubPull,       &kHubApprovals,    &kHubApprove,
+      &kHubReject};
   return kCommands;
 }
 
@@ -31,6 +33,7 @@ std::span<const Noun> nouns() {
       {"release", "Makes releases of models and checks them; signs models (OpenSSF)."},
       {"rollout", "Brings releases to the devices of a hub, stage by stage."},
       {"fleet", "Shows the devices of a hub and gives them tags."},
+      {"hub", "Publishes what is staged and signed through a hub, where two people decide."},
       {"audit", "Keeps and verifies logs of security-relevant acts."}};
   return kNouns;
 }

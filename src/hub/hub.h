@@ -11,6 +11,9 @@
 #include "base/fail.h"
 #include "hub/authority.h"
 #include "hub/record.h"
+#include "hub/repository/online_repository.h"
+#include "hub/repository/publisher.h"
+#include "hub/repository/uploads.h"
 #include "hub/store/ask.h"
 #include "hub/store/readers.h"
 #include "hub/store/writer.h"
@@ -28,6 +31,9 @@ struct Hub {
   Readers& readers;
   Authority& authority;
   Recorder& recorder;
+  OnlineRepository& repository;
+  Uploads& uploads;
+  Publisher& publisher;
   const WallClock& wall;
   std::function<void(std::string)> log;  // what goes wrong here
   Work also = {};                        // a part of each write, of one request (api/once.h)

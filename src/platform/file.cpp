@@ -74,6 +74,12 @@ Result<std::uint64_t> stream_file(const std::string& path, std::uint64_t cap_byt
   }
 }
 
+Result<std::int64_t> written_at(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return os_error(path, "stat", errno);
+  return std::int64_t(info.st_mtime);
+}
+
 Result<std::string> resolve_within(const std::string& folder, const std::string& relative) {
   namespace fs = std::filesystem;
   const auto outside = [&] {

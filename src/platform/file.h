@@ -25,6 +25,9 @@ Result<std::string> read_file(const std::string& path, std::size_t cap_bytes);
 Result<std::uint64_t> stream_file(const std::string& path, std::uint64_t cap_bytes,
                                   const std::function<Status(std::string_view piece)>& sink);
 
+// When its bytes were written last, in seconds since 1970. Errors: kNotFound, kIo.
+Result<std::int64_t> written_at(const std::string& path);
+
 // The path of `relative` inside `folder` with every symbolic link resolved. Errors: kDenied when it
 // is absolute or leads out of the folder (".." or a link); kNotFound.
 Result<std::string> resolve_within(const std::string& folder, const std::string& relative);

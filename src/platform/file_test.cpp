@@ -120,6 +120,24 @@ TEST_F(FileTest, MovesManyAndSyncsEachFolderOnce) {
   EXPECT_EQ(move_files(moves).error().code, Code::kNotFound);
 }
 
+TEST_F(FileTest, WritesManyAndGivesSecondNames) {
+  std::map<std::string, std::string> files;
+  for (int i = 0; i < 30; ++i)
+    files[folder_ + (i % 2 ? "/a/" : "/b/c/") + std::to_string(i)] = std::to_string(i);
+  ASSERT_TRUE(write_files(files));
+  for (const auto& [path, bytes] : files) EXPECT_EQ(read_file(path, 10).value(), bytes);
+  const std::string first = folder_ + "/b/c/0", second = folder_ + "/d/e";
+  ASSERT_TRUE(write_files({{first, "shorter"}, {folder_ + "/b/c/2", ""}}));
+  EXPECT_EQ(read_file(first, 10).value(), "shorter");
+  EXPECT_EQ(read_file(folder_ + "/b/c/2", 10).value(), "");
+  EXPECT_FALSE(write_files({{folder_ + "/b/c", "a folder"}}).ok());
+  ASSERT_TRUE(link_file(first, second));
+  ASSERT_TRUE(link_file(first, second)) << "it is there already";
+  ASSERT_TRUE(remove_file(first));
+  EXPECT_EQ(read_file(second, 10).value(), "shorter");
+  EXPECT_EQ(link_file(first, folder_ + "/f").error().code, Code::kNotFound);
+}
+
 TEST_F(FileTest, MovesToAnotherFileSystem) {
   struct stat here {
   }, there{};

@@ -244,5 +244,90 @@ TEST_F(StagedByOthers, WhetherOthersAreAskedIsShown) {
   EXPECT_TRUE(open().changes()->other.empty());
 }
 
+// --- What waits apart, and what another copy has published ---------------------------------------
+
+TEST_F(StagedByOthers, AnOlderStateIsNotPublished) {
+  const std::string apart = (scratch_ / "apart").string();
+  Repository one = open();
+  ASSERT_TRUE(one.add_bytes("one", "1", kNow));
+  ASSERT_TRUE(one.sign(targets_).ok());
+  {
+    Repository two = Repository::open_to_read(folder_, apart).value();
+    ASSERT_TRUE(two.add_bytes("two", "2", kNow));
+    ASSERT_TRUE(two.sign(targets_).ok());
+    EXPECT_TRUE(two.check_publishable(kNow));
+  }
+  // Each has its own; what one publishes, the other does not.
+  ASSERT_TRUE(publish(one));
+  EXPECT_TRUE(one.read_target("one", 10).ok());
+  EXPECT_EQ(one.read_target("two", 10).error().code, Code::kNotFound);
+  EXPECT_TRUE(fs::exists(apart + "/targets.json"));
+  one = Repository::open_to_read(folder_).value();  // the lock goes
+  Repository two = Repository::open(folder_, 0, apart).value();
+  for (const Status& late : {two.check_publishable(kNow), publish(two)}) {
+    ASSERT_FALSE(late.ok());
+    EXPECT_EQ(late.error().code, Code::kDenied);
+    EXPECT_NE(late.error().message.find("role 'targets' version 2: version 2 is published"),
+              std::string::npos)
+        << late.error().message;
+  }
+  // Staged anew it follows.
+  ASSERT_TRUE(two.discard());
+  ASSERT_TRUE(two.add_bytes("two", "2", kNow));
+  ASSERT_TRUE(two.sign(targets_).ok());
+  EXPECT_TRUE(publish(two));
+  EXPECT_TRUE(two.read_target("one", 10).ok());
+  EXPECT_TRUE(two.read_target("two", 10).ok());
+}
+
+TEST_F(StagedByOthers, ARootThatSkipsOneIsNotPublished) {
+  stage<Root>("root", [](Root& root) { root.version = 3; });
+  Repository repository = open();
+  ASSERT_TRUE(repository.sign(root_).ok());
+  EXPECT_EQ(publish(repository).error().code, Code::kDenied);
+}
+
+TEST_F(StagedByOthers, WhatAnotherCopyPublishedIsTakenIn) {
+  Repository releaser = open();
+  ASSERT_TRUE(releaser.add_bytes("new", "new", kNow));
+  ASSERT_TRUE(releaser.sign(targets_).ok());
+  const std::string copy = (scratch_ / "copy").string();
+  fs::copy(folder_, copy, fs::copy_options::recursive);
+  std::map<std::string, std::string> metadata;
+  {
+    Repository server = Repository::open(copy).value();
+    ASSERT_TRUE(publish(server));
+    for (const std::string name : {"2.targets.json", "2.snapshot.json", "timestamp.json"})
+      metadata[name] = read_file(copy + "/metadata/" + name, 1 << 20).value();
+  }
+  EXPECT_TRUE(releaser.adopt(metadata).value().empty());
+  EXPECT_TRUE(releaser.staged().value().empty());
+  EXPECT_EQ(releaser.read_target("new", 10).value(), "new");
+  EXPECT_EQ(releaser.read_published("timestamp").value(), metadata["timestamp.json"]);
+  // What is staged on another state is told, and stays.
+  stage<Targets>("targets", [](Targets& targets) { targets.version = 2; });
+  EXPECT_EQ(releaser.adopt(metadata).value(), std::vector<std::string>{"targets"});
+  EXPECT_EQ(releaser.staged().value().size(), 1u);
+  // Names lead nowhere else.
+  for (const std::string name : {"../x.json", "../1.root.json", "x", "0.root.json"})
+    EXPECT_EQ(releaser.adopt({{name, "{}"}}).error().code, Code::kInvalid) << name;
+}
+
+TEST_F(StagedByOthers, ManyTextsOfARoleAreStagedTogether) {
+  Repository repository = open();
+  std::map<std::string, std::string> texts;
+  for (int i = 0; i < 300; ++i) texts["people/" + std::to_string(i)] = std::to_string(i);
+  ASSERT_TRUE(repository.add_texts(texts, kNow, "people"));
+  ASSERT_TRUE(repository.sign(family_).ok());
+  ASSERT_TRUE(publish(repository));
+  EXPECT_EQ(repository.read_target("people/299", 10).value(), "299");
+  ASSERT_TRUE(repository.add_texts(texts, kNow, "people"));
+  EXPECT_TRUE(repository.staged().value().empty()) << "all of it is as it is";
+  EXPECT_EQ(repository.add_texts({{"other/1", "x"}}, kNow, "people").error().code, Code::kInvalid);
+  EXPECT_EQ(repository.add_texts({{"people/../x", "x"}}, kNow, "people").error().code,
+            Code::kInvalid);
+  EXPECT_EQ(repository.add_texts({{"x", "x"}}, kNow, "nobody").error().code, Code::kNotFound);
+}
+
 }  // namespace
 }  // namespace polder::trust::tuf

@@ -222,7 +222,8 @@ Status Repository::add_texts(const std::map<std::string, std::string>& texts, st
   }
   std::map<std::string, std::pair<Targets, bool>> holders;  // and whether they change
   std::map<std::string, std::string> files;
-  for (const auto& [path, bytes] : texts) {
+  for (const auto& text : texts) {
+    const std::string &path = text.first, &bytes = text.second;
     const auto bin =
         std::ranges::find_if(bins, [&](const DelegatedRole& each) { return each.covers(path); });
     const std::string& holder = bin == bins.end() ? role : bin->name;

@@ -168,7 +168,8 @@ TEST_F(Enrolment, SecretsOfTokensAreNotKept) {
   const std::string token = enrolment_token();
   const std::string secret = token.substr(token.size() - 64);
   stop();
-  for (const auto& file : std::filesystem::directory_iterator(folder_)) {
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder_)) {
+    if (file.is_directory()) continue;
     const auto bytes = read_file(file.path(), 64 << 20);
     ASSERT_TRUE(bytes.ok());
     EXPECT_EQ(bytes->find(secret), std::string::npos) << file.path();

@@ -1,5 +1,4 @@
-// What the routes of the API do: system.cpp, people.cpp, enrol.cpp, devices.cpp, telemetry.cpp,
-// rollouts.cpp and audit.cpp.
+// What the routes of the API do: system.cpp, people.cpp, enrol.cpp, devices.cpp and so on.
 #pragma once
 
 #include "hub/api/router.h"
@@ -10,6 +9,27 @@ Result<Response> get_health(const Call& call);
 Result<Response> get_openapi(const Call& call);
 
 Result<Response> show_me(const Call& call);
+// repository.cpp
+Result<Response> get_metadata(const Call& call);
+Result<Response> get_target(const Call& call);
+Result<Response> get_blob(const Call& call);
+Result<Response> show_repository(const Call& call);
+// publications.cpp
+Result<Response> list_missing_uploads(const Call& call);
+Result<Response> show_upload(const Call& call);
+Result<Response> add_upload(const Call& call);
+Result<Response> create_publication(const Call& call);
+Result<Response> list_approvals(const Call& call);
+Result<Response> show_approval(const Call& call);
+Result<Response> approve_one(const Call& call);
+Result<Response> reject_one(const Call& call);
+// models.cpp
+Result<Response> list_releases(const Call& call);
+Result<Response> show_release(const Call& call);
+Result<Response> list_models(const Call& call);
+Result<Response> show_model(const Call& call);
+Result<Response> set_model_alias(const Call& call);
+
 Result<Response> create_person_token(const Call& call);
 Result<Response> list_person_tokens(const Call& call);
 Result<Response> revoke_person_token(const Call& call);

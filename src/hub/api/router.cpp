@@ -19,6 +19,25 @@ constexpr Route kRoutes[] = {
     {"GET", "/healthz", Access::kAnyone, get_health},
     {"GET", "/openapi.json", Access::kAnyone, get_openapi},
     {"GET", "/v1/me", Access::kViewer, show_me},
+    {"GET", "/repository/metadata/{name}", Access::kAnyone, get_metadata},
+    {"GET", "/repository/targets/{path}", Access::kAnyone, get_target},
+    {"GET", "/repository/blobs/sha256/{prefix}/{digest}", Access::kAnyone, get_blob},
+    {"GET", "/v1/repository", Access::kViewer, show_repository},
+    {"POST", "/v1/uploads", Access::kReleaser, list_missing_uploads, true},
+    {"GET", "/v1/uploads/{sha256}", Access::kReleaser, show_upload},
+    {"POST", "/v1/uploads/{sha256}", Access::kReleaser, add_upload, true, false, kMaxLargeBodyBytes,
+     "application/octet-stream"},
+    {"POST", "/v1/publications", Access::kReleaser, create_publication, true, false,
+     kMaxLargeBodyBytes},
+    {"GET", "/v1/approvals", Access::kViewer, list_approvals},
+    {"GET", "/v1/approvals/{id}", Access::kViewer, show_approval},
+    {"POST", "/v1/approvals/{id}/approve", Access::kReleaser, approve_one},
+    {"POST", "/v1/approvals/{id}/reject", Access::kReleaser, reject_one},
+    {"GET", "/v1/releases", Access::kViewer, list_releases},
+    {"GET", "/v1/releases/{model}/{version}", Access::kViewer, show_release},
+    {"GET", "/v1/models", Access::kViewer, list_models},
+    {"GET", "/v1/models/{name}", Access::kViewer, show_model},
+    {"PUT", "/v1/models/{name}/aliases/{alias}", Access::kReleaser, set_model_alias, true},
     {"POST", "/v1/tokens", Access::kAdmin, create_person_token, true, true},
     {"GET", "/v1/tokens", Access::kAdmin, list_person_tokens},
     {"POST", "/v1/tokens/{id}/revoke", Access::kAdmin, revoke_person_token},
@@ -38,7 +57,8 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/rollouts/{id}/pause", Access::kOperator, pause_rollout, true},
     {"POST", "/v1/rollouts/{id}/resume", Access::kOperator, resume_rollout},
     {"POST", "/v1/rollouts/{id}/abort", Access::kOperator, abort_rollout, true},
-    {"POST", "/v1/checkin", Access::kDevice, check_in, true, false, proto::kCheckinType},
+    {"POST", "/v1/checkin", Access::kDevice, check_in, true, false, kMaxBodyBytes,
+     proto::kCheckinType},
     {"GET", "/v1/devices/{id}/metrics", Access::kViewer, list_metrics},
     {"GET", "/v1/fleet", Access::kViewer, show_fleet},
     {"GET", "/v1/audit", Access::kViewer, list_audit},
@@ -56,6 +76,10 @@ std::optional<std::vector<std::string>> match(std::string_view pattern,
     const std::string_view part = pattern.substr(0, pattern.find('/'));
     pattern.remove_prefix(part.size());
     if (i >= path.size()) return {};
+    if (part == "{path}") {
+      parts.insert(parts.end(), path.begin() + static_cast<std::ptrdiff_t>(i), path.end());
+      return parts;
+    }
     if (part.starts_with('{')) parts.push_back(path[i]);
     else if (part != path[i]) return {};
   }
@@ -125,7 +149,7 @@ std::optional<Response> Router::too_often(std::string_view kind, std::string_vie
   return response;
 }
 
-Result<Response> Router::serve(const Route& route, Call& call) {
+Result<std::optional<Response>> Router::refusal(const Route& route, Call& call, bool counts) {
   const Request& request = call.request;
   const auto of_address = [&] {
     return too_often("address", request.peer, kAddressLimit, request);
@@ -133,20 +157,21 @@ Result<Response> Router::serve(const Route& route, Call& call) {
   if (route.access == Access::kDevice) {
     auto device = device_of(hub_, request.certificate);
     if (!device.ok() && device.error().code == Code::kDenied)
-      return of_address().value_or(problem(401, device.error(), request.id));
+      return std::optional(of_address().value_or(problem(401, device.error(), request.id)));
     if (!device.ok()) return device.error();
     call.device = std::move(*device);
     call.actor = call.device.id;
-    if (auto wait = too_often("device", call.actor, kDeviceLimit, request)) return *wait;
+    if (auto wait = too_often("device", call.actor, kDeviceLimit, request)) return wait;
   } else if (route.access == Access::kAnyone) {
     if (route.has_body)
-      if (auto wait = of_address()) return *wait;
+      if (auto wait = of_address()) return wait;
   } else {
     const auto person = person_of(hub_, request.authorization);
     if (!person.ok() && person.error().code == Code::kDenied)
-      return of_address().value_or(problem(401, person.error(), request.id));
+      return std::optional(of_address().value_or(problem(401, person.error(), request.id)));
     if (!person.ok()) return person.error();
-    if (auto wait = too_often("person", person->name, person_limit_, request)) return *wait;
+    if (counts)
+      if (auto wait = too_often("person", person->name, person_limit_, request)) return wait;
     const auto needed =
         static_cast<Role>(static_cast<int>(route.access) - static_cast<int>(Access::kViewer));
     if (person->role < needed)
@@ -155,6 +180,13 @@ Result<Response> Router::serve(const Route& route, Call& call) {
     call.actor = person->name;
     call.role = person->role;
   }
+  return std::optional<Response>();
+}
+
+Result<Response> Router::serve(const Route& route, Call& call) {
+  const Request& request = call.request;
+  TRY_VALUE(std::optional<Response> refused, refusal(route, call, true));
+  if (refused) return std::move(*refused);
   if (route.has_body && !is_type(request.content_type, route.body_type))
     return problem(415, fail(Code::kUnsupported, "'Content-Type: {}' expected", route.body_type),
                    request.id);
@@ -177,6 +209,22 @@ Result<Response> Router::serve_once(const Route& route, const Call& call) {
   auto response = route.handler(marked);
   if (response.ok() && response->status < 300) once.keep(hub_, *response, route.shows_secret);
   return response;
+}
+
+BodyRule Router::may_send(const Request& head) {
+  const auto target = Target::parse(head.target);
+  if (!target.ok()) return {};
+  for (const Route& route : kRoutes) {
+    if (route.method != head.method) continue;
+    auto parts = match(route.path, target->path);
+    if (!parts) continue;
+    if (!route.has_body || route.max_body <= kMaxBodyBytes) return {};
+    Call call{hub_, head, *target, std::move(*parts), {}, Role::kViewer, {}};
+    auto refused = refusal(route, call, false);  // it comes again with its body
+    if (!refused.ok()) return {.refusal = problem(refused.error(), head.id)};
+    return {.max_bytes = route.max_body, .refusal = std::move(*refused)};
+  }
+  return {};
 }
 
 Response Router::answer(const Request& request) {

@@ -8,6 +8,7 @@
 
 #include <polder/error.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -32,10 +33,11 @@ struct Call {
   const Hub& hub;
   const Request& request;
   const Target& target;
-  std::vector<std::string> parts;  // for "{...}" of the path, in their order
-  std::string actor;               // who it is, for the audit log; empty for anyone
-  Role role = Role::kViewer;       // of a person
-  EnrolledDevice device;           // of Access::kDevice
+  // For "{...}" of the path, in their order; for "{path}" at its end all that is left.
+  std::vector<std::string> parts;
+  std::string actor;          // who it is, for the audit log; empty for anyone
+  Role role = Role::kViewer;  // of a person
+  EnrolledDevice device;      // of Access::kDevice
 
   // Errors: kInvalid.
   Result<trust::Json> json() const;
@@ -50,6 +52,7 @@ struct Route {
   Handler handler = nullptr;
   bool has_body = false;
   bool shows_secret = false;  // in its answer, which is not kept then
+  std::size_t max_body = kMaxBodyBytes;
   std::string_view body_type = "application/json";
 };
 std::span<const Route> routes();
@@ -66,8 +69,13 @@ class Router {
   Router(const Hub& hub, Clock& clock, const Limit& person_limit = kPersonLimit)
       : hub_(hub), person_limit_(person_limit), limits_(clock) {}
   Response answer(const Request& request);
+  // Of a request whose headers are there.
+  BodyRule may_send(const Request& head);
 
  private:
+  // Who it is; a response where it may not. `counts`: against how often a person may ask. Errors:
+  // kDenied; the database's.
+  Result<std::optional<Response>> refusal(const Route& route, Call& call, bool counts);
   Result<Response> serve(const Route& route, Call& call);
   Result<Response> serve_once(const Route& route, const Call& call);
   // 429 for who has asked too often.

@@ -17,6 +17,23 @@ class Routing : public HubTest {};
 const std::map<std::string, std::string> kNeeds = {
     {"GET /healthz", "anyone"},
     {"GET /openapi.json", "anyone"},
+    {"GET /repository/metadata/{name}", "anyone"},
+    {"GET /repository/targets/{path}", "anyone"},
+    {"GET /repository/blobs/sha256/{prefix}/{digest}", "anyone"},
+    {"GET /v1/repository", "viewer"},
+    {"POST /v1/uploads", "releaser"},
+    {"GET /v1/uploads/{sha256}", "releaser"},
+    {"POST /v1/uploads/{sha256}", "releaser"},
+    {"POST /v1/publications", "releaser"},
+    {"GET /v1/approvals", "viewer"},
+    {"GET /v1/approvals/{id}", "viewer"},
+    {"POST /v1/approvals/{id}/approve", "releaser"},
+    {"POST /v1/approvals/{id}/reject", "releaser"},
+    {"GET /v1/releases", "viewer"},
+    {"GET /v1/releases/{model}/{version}", "viewer"},
+    {"GET /v1/models", "viewer"},
+    {"GET /v1/models/{name}", "viewer"},
+    {"PUT /v1/models/{name}/aliases/{alias}", "releaser"},
     {"POST /v1/enrol", "anyone"},
     {"POST /v1/renew", "device"},
     {"GET /v1/self", "device"},
@@ -96,7 +113,8 @@ int expected_of(const std::string& needs, const Asker& asker) {
   if (needs == "anyone") return 0;
   if (needs == "device") return asker.is_device ? 0 : 401;
   if (asker.rank < 0) return 401;
-  const std::map<std::string, int> ranks = {{"viewer", 0}, {"operator", 1}, {"admin", 3}};
+  const std::map<std::string, int> ranks = {
+      {"viewer", 0}, {"operator", 1}, {"releaser", 2}, {"admin", 3}};
   return asker.rank >= ranks.at(needs) ? 0 : 403;
 }
 

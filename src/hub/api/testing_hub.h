@@ -26,7 +26,9 @@ class HubTest : public testing::Test {
  protected:
   void SetUp() override {
     static int count = 0;
-    folder_ = std::filesystem::temp_directory_path() /
+    // In memory, where there is such a folder: many files that are to outlast a power cut.
+    folder_ = (::access("/dev/shm", W_OK) == 0 ? std::filesystem::path("/dev/shm")
+                                               : std::filesystem::temp_directory_path()) /
               ("polder-hub-api-" + std::to_string(getpid()) + "-" + std::to_string(count++));
     std::filesystem::create_directory(folder_);
     const char* const server = std::getenv("POLDER_POSTGRES");
@@ -57,13 +59,27 @@ class HubTest : public testing::Test {
     recorder_ = std::make_unique<Recorder>(
         audit_file(), std::move(*log), std::make_unique<trust::TestSigner>("audit"), *writer_,
         *readers_, [this](const std::string& text) { troubles_.push_back(text); });
-    hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, wall_,
+    auto repository =
+        OnlineRepository::open(folder_, std::make_unique<trust::TestSigner>(online_key_));
+    ASSERT_TRUE(repository.ok()) << repository.error().message;
+    repository_ = *std::move(repository);
+    uploads_ = Uploads::open((folder_ / "uploads").string()).value();
+    publisher_ = std::make_unique<Publisher>(
+        Publisher::Parts{*repository_, *uploads_, *writer_, *readers_, *recorder_, wall_,
+                         [this](const std::string& text) { log_.push_back(text); }});
+    const Status begun = publisher_->begin();
+    ASSERT_TRUE(begun.ok()) << begun.error().message;
+    hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, *repository_,
+                                     *uploads_, *publisher_, wall_,
                                      [this](const std::string& text) { log_.push_back(text); }});
     router_ = std::make_unique<Router>(*hub_, clock_);
   }
   void stop() {
     router_.reset();
     hub_.reset();
+    publisher_.reset();
+    uploads_.reset();
+    repository_.reset();
     recorder_.reset();
     writer_.reset();
     readers_.reset();
@@ -145,6 +161,7 @@ class HubTest : public testing::Test {
 
   std::filesystem::path folder_;
   std::string where_;  // the database
+  std::string_view online_key_ = "online";
   ManualWallClock wall_{kNowS};
   ManualClock clock_;
   std::string peer_ = "192.0.2.1";
@@ -152,6 +169,9 @@ class HubTest : public testing::Test {
   std::unique_ptr<Readers> readers_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<OnlineRepository> repository_;
+  std::unique_ptr<Uploads> uploads_;
+  std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Hub> hub_;
   std::unique_ptr<Router> router_;
   std::string admin_;

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -15,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
@@ -23,8 +25,10 @@
 #include <exception>
 #include <list>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/fail.h"
 #include "hub/api/problem.h"
@@ -45,6 +49,7 @@ constexpr std::chrono::milliseconds kAfterFailedAccept{100};
 constexpr std::chrono::seconds kGoodbye{1};
 constexpr std::chrono::hours kRenewEvery{24};
 constexpr int kMaxDropped = 64;
+constexpr std::uint64_t kPieceBytes = 32 << 10;  // of a file, at once in memory
 
 // Operations that give their error as a value.
 constexpr auto kAwait = asio::experimental::as_tuple(asio::use_awaitable);
@@ -81,6 +86,7 @@ Request request_of(http::request<http::string_body> message, const std::string& 
   request.authorization = text_of(message, http::field::authorization);
   request.content_type = text_of(message, http::field::content_type);
   request.if_none_match = text_of(message, http::field::if_none_match);
+  request.range = text_of(message, http::field::range);
   if (const auto key = message.find("Idempotency-Key"); key != message.end())
     request.idempotency_key.assign(key->value().data(), key->value().size());
   request.body = std::move(message.body());
@@ -88,8 +94,9 @@ Request request_of(http::request<http::string_body> message, const std::string& 
   return request;
 }
 
-http::response<http::string_body> message_of(Response response, const std::string& id, bool is_head,
-                                             bool keep_alive) {
+// Takes the response's body.
+http::response<http::string_body> message_of(Response& response, const std::string& id,
+                                             bool is_head, bool keep_alive) {
   http::response<http::string_body> message;
   message.version(11);
   message.result(static_cast<unsigned>(response.status));
@@ -98,18 +105,23 @@ http::response<http::string_body> message_of(Response response, const std::strin
   message.set(http::field::cache_control, "no-store");
   message.set("X-Content-Type-Options", "nosniff");
   for (const auto& [name, value] : response.headers) message.set(name, value);
-  if (!response.body.empty()) message.set(http::field::content_type, response.content_type);
+  if (!response.body.empty() || response.file)
+    message.set(http::field::content_type, response.content_type);
   message.keep_alive(keep_alive);
   message.body() = std::move(response.body);
   message.prepare_payload();
+  if (response.file) message.content_length(response.file_bytes);
   if (is_head) message.body().clear();  // the length stays
   return message;
 }
 
+Response too_large(std::size_t max_bytes, const std::string& id) {
+  return problem(413, fail(Code::kExhausted, "a body has at most {} bytes here", max_bytes), id);
+}
+
 // What a message was that could not be read; nothing when nobody is there to be told.
 std::optional<Response> refusal_of(const error_code& error, const std::string& id) {
-  if (error == http::error::body_limit)
-    return problem(413, fail(Code::kExhausted, "a body has at most {} bytes", kMaxBodyBytes), id);
+  if (error == http::error::body_limit) return too_large(kMaxBodyBytes, id);
   if (error == http::error::header_limit || error == http::error::buffer_overflow)
     return problem(431, fail(Code::kExhausted, "headers have at most {} bytes", kMaxHeaderBytes),
                    id);
@@ -277,17 +289,22 @@ class BeastServer final : public Server {
       lowest.expires_after(std::chrono::seconds(options_.request_s));
       http::request_parser<http::string_body> parser;
       parser.header_limit(kMaxHeaderBytes);
-      parser.body_limit(kMaxBodyBytes);
-      const auto [error, bytes] = co_await http::async_read(stream, buffer, parser, kAwait);
+      parser.body_limit(kMaxLargeBodyBytes);
       const std::string id = new_id();
+      auto [error, bytes] = co_await http::async_read_header(stream, buffer, parser, kAwait);
       std::optional<Response> response;
       bool is_head = false;
+      if (!error) response = co_await refusal_of_body(parser, certificate, peer, id, lowest);
+      if (!error && !response) {
+        auto [cut, count] = co_await http::async_read(stream, buffer, parser, kAwait);
+        error = cut;
+      }
+      goes_on = !error && !response && parser.keep_alive();
+      const bool is_whole = !error && !response;
       if (error) {
         response = refusal_of(error, id);
         if (!response) co_return;
-        goes_on = false;
-      } else {
-        goes_on = parser.keep_alive();
+      } else if (!response) {
         Request request = request_of(parser.release(), certificate, peer);
         request.id = id;
         is_head = request.method == "HEAD";
@@ -299,17 +316,62 @@ class BeastServer final : public Server {
           response = problem(503, fail(Code::kUnavailable, "the hub is busy: ask again"), id);
         }
       }
-      const auto message = message_of(std::move(*response), id, is_head, goes_on && !ends_);
+      const auto message = message_of(*response, id, is_head, goes_on && !ends_);
       lowest.expires_after(std::chrono::seconds(options_.request_s));
       http::serializer<false, http::string_body> serializer(message);
       const auto [unsent, sent] = co_await http::async_write(stream, serializer, kAwait);
       if (unsent) co_return;
-      if (error) co_await drop_rest(stream);
+      if (response->file && !is_head && !co_await send_file(stream, *response)) co_return;
+      if (!is_whole) co_await drop_rest(stream);
       goes_on = goes_on && message.keep_alive();
     }
     lowest.expires_after(kGoodbye);
     co_await stream.async_shutdown(kAwait);
   }
+
+  // Piece by piece, read where a slow disk delays nobody else. Whoever takes less than a piece in
+  // `idle_s` is cut off. Whether all of it was sent.
+  asio::awaitable<bool> send_file(Stream& stream, const Response& response) {
+    std::vector<char> piece(std::min<std::uint64_t>(kPieceBytes, response.file_bytes));
+    for (std::uint64_t sent = 0; sent < response.file_bytes;) {
+      const std::span<char> part(piece.data(),
+                                 std::min<std::uint64_t>(piece.size(), response.file_bytes - sent));
+      const bool is_read = co_await asio::co_spawn(
+          workers_, read_piece(*response.file, response.file_from + sent, part),
+          asio::use_awaitable);
+      if (!is_read) co_return false;
+      beast::get_lowest_layer(stream).expires_after(std::chrono::seconds(options_.idle_s));
+      const auto [error, count] =
+          co_await asio::async_write(stream, asio::buffer(part.data(), part.size()), kAwait);
+      if (error) co_return false;
+      sent += part.size();
+    }
+    co_return true;
+  }
+  static asio::awaitable<bool> read_piece(const ReadableFile& file, std::uint64_t offset,
+                                          std::span<char> into) {
+    co_return file.read(offset, into).ok();
+  }
+
+  // Whether a body may come, and how large, is known once the headers are: what is above the usual
+  // cap is taken from those alone who may send it.
+  asio::awaitable<std::optional<Response>> refusal_of_body(
+      http::request_parser<http::string_body>& parser, const std::string& certificate,
+      const std::string& peer, const std::string& id, beast::tcp_stream& lowest) {
+    const std::uint64_t announced = parser.content_length().value_or(0);
+    if (announced <= kMaxBodyBytes) {
+      parser.body_limit(kMaxBodyBytes);
+      co_return std::nullopt;
+    }
+    Request head = request_of(parser.get(), certificate, peer);
+    head.id = id;
+    BodyRule rule = co_await asio::co_spawn(workers_, rule_of(head), asio::use_awaitable);
+    if (rule.refusal) co_return std::move(rule.refusal);
+    if (announced > rule.max_bytes) co_return too_large(rule.max_bytes, id);
+    lowest.expires_after(std::chrono::seconds(options_.large_body_s));
+    co_return std::nullopt;
+  }
+  asio::awaitable<BodyRule> rule_of(const Request& head) { co_return handler_.may_send(head); }
 
   // Of a request that was refused before its end: a connection that is closed while something comes
   // in is reset, and the answer may be lost with it.
@@ -323,7 +385,7 @@ class BeastServer final : public Server {
   }
 
   // In another thread: it waits for the database.
-  asio::awaitable<Response> handle(const Request& request) { co_return handler_(request); }
+  asio::awaitable<Response> handle(const Request& request) { co_return handler_.answer(request); }
 
   static std::string new_id() {
     auto made = random_name();

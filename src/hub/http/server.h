@@ -1,6 +1,7 @@
 // The hub's HTTP server: TLS 1.3 over TCP, HTTP/1.1, connections that stay open.
 //
-//   TRY_VALUE(const auto server, Server::open({.address = "0.0.0.0", .port = 8443, ...}, handler));
+//   TRY_VALUE(const auto server, Server::open({.address = "0.0.0.0", .port = 8443, ...},
+//                                             {.answer = ..., .may_send = ...}));
 //   server->serve();   // until SIGTERM or SIGINT
 //
 // What no handler sees is answered here, as a problem too: malformed HTTP (400), a body or headers
@@ -29,12 +30,17 @@ struct ServerOptions {
   std::size_t max_waiting = 1'000;  // requests; beyond, the answer is 503 at once
   int idle_s = 60;                  // that a connection may be silent between two requests
   int request_s = 20;               // for a handshake, and for reading or writing one message
+  int large_body_s = 120;           // for reading one whose body is above the usual cap
 };
 
 class Server {
  public:
-  // Called by several threads at once; does not throw.
-  using Handler = std::function<Response(const Request&)>;
+  // Called by several threads at once; do not throw.
+  struct Handler {
+    std::function<Response(const Request&)> answer;
+    // Asked with the headers alone, where a body is above kMaxBodyBytes.
+    std::function<BodyRule(const Request&)> may_send;
+  };
   // Errors: kInvalid for what is no address; kUnavailable when the port is taken; kDenied when it
   // may not be used; kCorrupt for a certificate or key that is none.
   static Result<std::unique_ptr<Server>> open(const ServerOptions& options, Handler handler);

@@ -138,6 +138,26 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "crashes BIGINT NOT NULL, details TEXT NOT NULL, "
           "PRIMARY KEY (device, time_s, boot, epoch, sequence, item))",
       },
+      {
+          // What waits for a second person, or did: `kind` "publication" or "alias", `state`
+          // "open", "approved" or "rejected"; `digest`: of what is asked for; `done_s`: when what
+          // was approved was there for all.
+          "CREATE TABLE approval (id TEXT PRIMARY KEY, kind TEXT NOT NULL, what TEXT NOT NULL, "
+          "digest TEXT NOT NULL, details TEXT NOT NULL, asked_by TEXT NOT NULL, "
+          "asked_s BIGINT NOT NULL, state TEXT NOT NULL, decided_by TEXT, decided_s BIGINT, "
+          "done_s BIGINT)",
+          "CREATE INDEX approval_state ON approval (state, asked_s)",
+          // `state`: "waiting", "published" or "withdrawn"; `manifest`: its SHA-256.
+          "CREATE TABLE model_release (model TEXT NOT NULL, version TEXT NOT NULL, "
+          "manifest TEXT NOT NULL, state TEXT NOT NULL, added_s BIGINT NOT NULL, "
+          "added_by TEXT NOT NULL, approved_by TEXT, publication TEXT NOT NULL, "
+          "is_runtime BIGINT NOT NULL, details TEXT NOT NULL, PRIMARY KEY (model, version))",
+          "CREATE TABLE model_alias (model TEXT NOT NULL, alias TEXT NOT NULL, "
+          "version TEXT NOT NULL, set_s BIGINT NOT NULL, set_by TEXT NOT NULL, "
+          "PRIMARY KEY (model, alias))",
+          // "assigned": up to which change what devices are to run is published.
+          "CREATE TABLE repository_state (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
+      },
   };
   return steps;
 }

@@ -1,0 +1,164 @@
+// polder hub push: what is staged and signed here is asked for there.
+#include <algorithm>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/hub/client.h"
+#include "cli/repo/changes.h"
+#include "cli/repo/common.h"
+#include "platform/file.h"
+#include "platform/random_access.h"
+#include "trust/file_digest.h"
+
+namespace polder::cli {
+
+namespace {
+
+using trust::Json;
+
+constexpr std::size_t kAskAtOnce = 500;       // digests
+constexpr std::size_t kPieceBytes = 1 << 20;  // as much as a hub takes at once
+constexpr std::uint64_t kMaxFileBytes = std::uint64_t(16) << 30;
+
+constexpr Option kOptions[] = {POLDER_HUB_OPTIONS,
+                               {"--json", "", "prints what was asked for as JSON"}};
+
+// What goes to the hub, by digest.
+struct LocalFile {
+  std::string name, place;  // for people; where it is
+};
+using LocalFiles = std::map<std::string, LocalFile>;
+
+// Roles first: their digests name what is asked for.
+Result<LocalFiles> files_of(const trust::tuf::Repository& repository, Json::Members& roles) {
+  LocalFiles files;
+  TRY_VALUE(const auto staged, repository.staged());
+  if (staged.empty())
+    return fail(
+        Code::kNotFound,
+        "{}: nothing is staged: 'polder repo add' stages a release, 'polder repo sign' signs "
+        "it",
+        repository.folder());
+  for (const trust::tuf::Staged& role : staged) {
+    const std::string digest = trust::hex(role.digest);
+    roles.emplace(role.role, digest);
+    files.emplace(digest,
+                  LocalFile{fmt::format("{} version {}", role.role, role.version),
+                            fmt::format("{}/staged/{}.json", repository.folder(), role.role)});
+  }
+  TRY_VALUE(const auto more, repository.staged_files());
+  for (const trust::tuf::StagedFile& file : more)
+    files.emplace(file.digest, LocalFile{file.name, file.place});
+  return files;
+}
+
+Result<std::vector<std::string>> missing_of(HubClient& hub, const LocalFiles& files) {
+  std::vector<std::string> all, missing;
+  for (const auto& [digest, file] : files) all.push_back(digest);
+  for (std::span<const std::string> rest = all; !rest.empty();) {
+    const auto some = rest.first(std::min(rest.size(), kAskAtOnce));
+    rest = rest.subspan(some.size());
+    TRY_VALUE(
+        const Json answer,
+        hub.post("/v1/uploads", Json::Members{{"sha256", Json::Array(some.begin(), some.end())}}));
+    TRY_VALUE(const trust::Object object, trust::Object::of(answer, "answer"));
+    TRY_VALUE(const auto digests, object.texts("missing", kAskAtOnce));
+    missing.insert(missing.end(), digests.begin(), digests.end());
+  }
+  return missing;
+}
+
+// From where the hub has it already.
+Result<std::uint64_t> start_of(HubClient& hub, const std::string& target) {
+  const auto answer = hub.get(target);
+  if (!answer.ok() && answer.error().code == Code::kNotFound) return std::uint64_t(0);
+  if (!answer.ok()) return answer.error();
+  TRY_VALUE(const trust::Object object, trust::Object::of(*answer, "answer"));
+  TRY_VALUE(const std::int64_t received,
+            object.integer("received", 0, std::int64_t(kMaxFileBytes)));
+  return std::uint64_t(received);
+}
+
+Result<std::uint64_t> send(HubClient& hub, const std::string& digest, const LocalFile& file) {
+  auto opened = open_readable(file.place);
+  if (!opened.ok() && opened.error().code == Code::kNotFound)
+    return fail(Code::kNotFound,
+                "{}: is neither here nor at the hub: copy it here, or add it again", file.place);
+  TRY_VALUE(const auto content, std::move(opened));
+  const std::string target = "/v1/uploads/" + digest;
+  TRY_VALUE(std::uint64_t sent, start_of(hub, target));
+  const std::uint64_t size = content->size();
+  sent = std::min(sent, size);
+  const std::uint64_t start = sent;
+  std::string piece;
+  do {
+    piece.resize(std::size_t(std::min<std::uint64_t>(kPieceBytes, size - sent)));
+    TRY(content->read(sent, piece));
+    auto answer = hub.post_bytes(fmt::format("{}?from={}&total={}", target, sent, size), piece);
+    if (!answer.ok()) return std::move(answer).error().at(file.name);
+    sent += piece.size();
+  } while (sent < size);
+  return size - start;
+}
+
+Result<int> push(const Args& args) {
+  TRY_VALUE(const auto repository, trust::tuf::Repository::open(folder_of(args)));
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  Json::Members roles;
+  TRY_VALUE(const LocalFiles files, files_of(repository, roles));
+  if (!args.has("--json")) {
+    TRY_VALUE(const auto changes, repository.changes());
+    TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
+    print_changes(stderr, changes, names);
+  }
+  TRY_VALUE(const auto missing, missing_of(hub, files));
+  std::uint64_t bytes = 0;
+  for (const std::string& digest : missing) {
+    const auto file = files.find(digest);
+    if (file == files.end())
+      return fail(Code::kCorrupt, "{}: asks for a file that it was not told of", hub.url());
+    TRY_VALUE(const std::uint64_t sent, send(hub, digest, file->second));
+    bytes += sent;
+    if (!args.has("--json"))
+      fmt::print(stderr, "polder: sent {} ({})\n", one_line(file->second.name), bytes_text(sent));
+  }
+  TRY_VALUE(const Json approval,
+            hub.post("/v1/publications", Json::Members{{"roles", std::move(roles)}}));
+  if (args.has("--json")) {
+    fmt::print("{}", Json(Json::Members{{"approval", approval},
+                                        {"files", std::int64_t(missing.size())},
+                                        {"bytes", std::int64_t(bytes)}})
+                         .pretty());
+    return 0;
+  }
+  TRY_VALUE(const trust::Object object, trust::Object::of(approval, "answer"));
+  TRY_VALUE(const std::string id, object.text("id"));
+  TRY_VALUE(const std::string what, object.text("what"));
+  fmt::print("{} files, {} sent; {}: waits for another person: 'polder hub approve {}'\n",
+             missing.size(), bytes_text(bytes), one_line(what), one_line(id));
+  return 0;
+}
+
+}  // namespace
+
+const Command kHubPush = {
+    .name = "hub push",
+    .summary =
+        "Sends what is staged and signed in a repository to a hub, and asks for its publication. "
+        "The hub holds it\nto all that devices hold it to; then it waits for another person. What "
+        "was cut off goes on where it ended.",
+    .arguments = "FOLDER",
+    .example =
+        "  POLDER_HUB_TOKEN=polder-person-... polder hub push repo --hub "
+        "https://hub.example.org:8443 --ca ca.pem",
+    .options = kOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = push};
+
+}  // namespace polder::cli

@@ -1,0 +1,308 @@
+#include "hub/repository/online_repository.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/fail.h"
+#include "platform/file.h"
+#include "platform/folder.h"
+#include "trust/signer.h"
+#include "trust/tuf_limits.h"
+
+namespace polder::hub {
+namespace {
+
+using trust::tuf::kDayS;
+using trust::tuf::Staged;
+
+constexpr std::size_t kMaxWaiting = 1'000;  // proposals
+
+// Roles that the hub's key may sign for; of assignments, their hash bins as well.
+bool is_online(std::string_view role) {
+  return trust::tuf::is_made_by_publishing(role) || role == trust::kAssignmentsRole;
+}
+bool is_of_assignments(std::string_view role) {
+  return role.substr(0, role.find(".bin-")) == trust::kAssignmentsRole;
+}
+
+bool contains(const std::vector<std::string>& list, std::string_view word) {
+  return std::ranges::find(list, word) != list.end();
+}
+
+// What was released stays as it is, and a floor never falls: devices remember both.
+Status check_history(const trust::tuf::Changes& changes) {
+  for (const trust::tuf::TargetChange& change : changes.targets)
+    if (trust::tuf::is_manifest(change.path) && !change.before.empty() && !change.after.empty())
+      return fail(Code::kDenied,
+                  "{}: is published and another: a release does not change; give it a new version",
+                  change.path);
+  for (const trust::tuf::FloorChange& floor : changes.floors) {
+    if (floor.before.empty()) continue;
+    const auto before = trust::Version::parse(floor.before, "floor");
+    const auto after = trust::Version::parse(floor.after, "floor");
+    if (before.ok() && after.ok() && *after >= *before) continue;
+    return fail(Code::kDenied, "the floor of {} is {}: it cannot be lowered or taken away",
+                floor.model, floor.before);
+  }
+  return {};
+}
+
+}  // namespace
+
+// --- Looking -------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<OnlineRepository>> OnlineRepository::open(
+    const std::string& folder, std::unique_ptr<trust::Signer> key) {
+  auto made = std::unique_ptr<OnlineRepository>(new OnlineRepository(folder, std::move(key)));
+  TRY_VALUE(made->profile_, trust::tuf::profile("hub"));
+  TRY(Repository::begin(made->folder(), made->profile_));
+  TRY(make_folders(folder + "/waiting"));
+  TRY(made->look());
+  return made;
+}
+
+// What is published now.
+Status OnlineRepository::look() {
+  TRY_VALUE(const Repository repository, Repository::open_to_read(folder()));
+  auto roles = repository.roles();
+  if (!roles.ok() && roles.error().code == Code::kNotFound) return {};
+  TRY_VALUE(auto found, std::move(roles));
+  TRY_VALUE(const auto own, repository.roles_of_key(key().id()));
+  std::int64_t version = 0, renewal_s = INT64_MAX;
+  bool has_assignments = false;
+  const trust::tuf::Profile& profile = repository.profile();
+  const auto due = [&](const trust::tuf::RoleState& role, std::int64_t days) {
+    renewal_s = std::min(renewal_s, role.expires_s - days * kDayS / 2 + 1);
+  };
+  for (const trust::tuf::RoleState& role : found) {
+    if (role.role == "timestamp") version = role.version, due(role, profile.timestamp_days);
+    if (role.role == "snapshot") due(role, profile.snapshot_days);
+    if (!is_of_assignments(role.role) || !contains(own, trust::kAssignmentsRole)) continue;
+    has_assignments = true;
+    due(role, profile.targets_days);
+  }
+  const std::lock_guard lock(looking_);
+  profile_ = profile;
+  roles_ = std::move(found);
+  version_ = version;
+  renewal_s_ = renewal_s;
+  may_assign_ = has_assignments;
+  return {};
+}
+
+Result<RepositoryState> OnlineRepository::state(std::int64_t now_s) const {
+  const std::lock_guard lock(looking_);
+  return RepositoryState{
+      roles_, trust::tuf::expiring(trust::tuf::expiry_of(roles_), profile_, "REPO", now_s)};
+}
+
+Status OnlineRepository::read_manifests(
+    const std::function<bool(const std::string& target)>& wanted,
+    const std::function<Status(const std::string& target, const std::string& bytes)>& visit) {
+  if (version_ == 0) return {};
+  TRY_VALUE(const Repository repository, Repository::open_to_read(folder()));
+  TRY_VALUE(const auto targets, repository.targets());
+  for (const auto& [path, role] : targets) {
+    if (!trust::tuf::is_manifest(path) || !wanted(path)) continue;
+    TRY_VALUE(const std::string bytes, repository.read_target(path, trust::kMaxManifestBytes));
+    TRY(visit(path, bytes));
+  }
+  return {};
+}
+
+// --- What people have signed ---------------------------------------------------------------------
+
+Status OnlineRepository::check_key(const Repository& repository) const {
+  const std::string id = key().id();
+  for (const std::string role : {"snapshot", "timestamp"}) {
+    TRY_VALUE(const auto keys, repository.keys_of(role));
+    if (keys.threshold == 1 && contains(keys.key_ids, id)) continue;
+    return fail(Code::kDenied,
+                "role '{}': the hub's key {} must sign it by itself: 'polder repo init "
+                "--timestamp-key', or 'polder repo rotate', with the key that 'GET /v1/repository' "
+                "shows",
+                role, id);
+  }
+  TRY_VALUE(const auto roles, repository.roles_of_key(id));
+  for (const std::string& role : roles)
+    if (!is_online(role))
+      return fail(Code::kDenied,
+                  "role '{}': the hub's key {} would sign for it, and so whoever breaks in here: "
+                  "give it a key of its own",
+                  role, id);
+  return {};
+}
+
+// Assignments are the hub's own: it makes them anew where what is staged changes who signs them.
+Status OnlineRepository::sign_own(Repository& repository, std::int64_t now_s) {
+  TRY_VALUE(const auto roles, repository.roles_of_key(key().id()));
+  if (!contains(roles, trust::kAssignmentsRole)) return {};
+  const std::string role(trust::kAssignmentsRole);
+  TRY(repository.unstage(role));
+  TRY(repository.renew_where_unsigned(role, now_s));
+  return sign_staged(repository);
+}
+
+Status OnlineRepository::sign_staged(Repository& repository) {
+  TRY_VALUE(const auto staged, repository.staged());
+  if (!std::ranges::any_of(staged, is_of_assignments, &Staged::role)) return {};
+  const std::lock_guard lock(signing_);
+  const auto done = repository.sign(*key_);
+  return done.ok() ? Status() : Status(done.error());
+}
+
+Result<Proposal> OnlineRepository::hold(Repository& repository, std::int64_t now_s) {
+  TRY(check_key(repository));
+  TRY(sign_own(repository, now_s));
+  Proposal proposal;
+  TRY_VALUE(proposal.roles, repository.staged());
+  for (const Staged& role : proposal.roles)
+    if (!role.complete)
+      return fail(
+          Code::kDenied,
+          "role '{}' version {}: {} of {} signatures are there; 'polder repo sign' with one "
+          "of {}",
+          role.role, role.version, role.signatures, role.threshold,
+          fmt::join(role.open_keys, ", "));
+  TRY_VALUE(proposal.changes, repository.changes());
+  TRY(check_history(proposal.changes));
+  TRY_VALUE(const auto problems, repository.staged_problems());
+  if (!problems.empty()) return fail(Code::kCorrupt, "{}", problems.front());
+  TRY(repository.check_publishable(now_s));
+  for (const trust::tuf::TargetChange& change : proposal.changes.targets) {
+    if (!trust::tuf::is_manifest(change.path) || change.after.empty()) continue;
+    ProposedRelease release{change.path, change.after, "", change.role};
+    TRY_VALUE(release.manifest, repository.read_target(change.path, trust::kMaxManifestBytes));
+    proposal.releases.push_back(std::move(release));
+  }
+  return proposal;
+}
+
+// Twice: once manifests are here they say which blobs they need.
+Status OnlineRepository::take_files(const Repository& repository, const Uploads& uploads) const {
+  for (int round = 0; round < 2; ++round) {
+    TRY_VALUE(const auto files, repository.staged_files());
+    for (const trust::tuf::StagedFile& file : files) {
+      if (file.is_here) continue;
+      Status linked = link_file(uploads.path(file.digest), file.place);
+      if (!linked.ok() && linked.error().code == Code::kNotFound)
+        return fail(Code::kNotFound, "{}: has not come: push it again", file.name);
+      TRY(std::move(linked));
+      if (trust::holds_private_key(file.place))
+        return fail(Code::kDenied, "{}: holds a private key, and a repository is public",
+                    file.name);
+    }
+  }
+  return {};
+}
+
+Result<Proposal> OnlineRepository::propose(const std::string& id,
+                                           const std::map<std::string, std::string>& roles,
+                                           const Uploads& uploads, std::int64_t now_s) {
+  const auto begin = [&]() -> Result<Proposal> {
+    TRY_VALUE(Repository repository, Repository::open_to_read(folder(), waiting_place(id)));
+    for (const auto& [role, bytes] : roles) TRY(repository.stage_signed(role, bytes));
+    TRY(take_files(repository, uploads));
+    return hold(repository, now_s);
+  };
+  auto proposal = begin();
+  if (!proposal.ok()) TRY(drop(id));
+  return proposal;
+}
+
+Result<Proposal> OnlineRepository::check(const std::string& id, std::int64_t now_s) {
+  TRY_VALUE(Repository repository, Repository::open_to_read(folder(), waiting_place(id)));
+  TRY_VALUE(const auto staged, repository.staged());
+  if (staged.empty())
+    return fail(Code::kNotFound, "nothing of it waits any more: reject it, and push again");
+  return hold(repository, now_s);
+}
+
+Status OnlineRepository::publish(const std::string& id, std::int64_t now_s) {
+  const std::lock_guard lock(mutex_);
+  TRY_VALUE(Repository repository,
+            Repository::open(folder(), trust::tuf::kRepositoryWaitMs, waiting_place(id)));
+  TRY_VALUE(const auto staged, repository.staged());
+  // Nothing is left of one that was ended between its publication and this.
+  if (!staged.empty()) {
+    TRY_VALUE(const Proposal proposal, hold(repository, now_s));
+    TRY(publish_own(repository, now_s));
+  }
+  return drop(id);
+}
+
+Status OnlineRepository::drop(const std::string& id) { return remove_folder(waiting_place(id)); }
+
+Result<std::vector<std::string>> OnlineRepository::waiting() const {
+  const std::string place = folder_ + "/waiting";
+  TRY_VALUE(auto paths, list_folder(place, kMaxWaiting));
+  for (std::string& path : paths) path.erase(0, place.size() + 1);
+  return paths;
+}
+
+// --- What the hub signs itself -------------------------------------------------------------------
+
+Status OnlineRepository::publish_own(Repository& repository, std::int64_t now_s) {
+  {
+    const std::lock_guard lock(signing_);
+    std::array<trust::Signer*, 1> signers = {key_.get()};
+    TRY(repository.publish(signers, now_s));
+  }
+  return look();
+}
+
+Status OnlineRepository::check_clock(std::int64_t now_s) const {
+  const std::lock_guard lock(looking_);
+  for (const trust::tuf::RoleState& role : roles_)
+    if (role.role == "timestamp" && now_s + profile_.timestamp_days * kDayS < role.expires_s)
+      return fail(Code::kDenied,
+                  "this machine's clock says {}, which is before the last publication: set it",
+                  trust::tuf::time_text(now_s));
+  return {};
+}
+
+// Whatever an earlier one left in staged/ when it was cut off is made anew.
+Result<trust::tuf::Repository> OnlineRepository::open_own() const {
+  TRY_VALUE(Repository repository, Repository::open(folder()));
+  TRY_VALUE(const auto left, repository.staged());
+  if (!left.empty()) TRY(repository.discard());
+  return repository;
+}
+
+Status OnlineRepository::assign(const std::vector<trust::Assignment>& assignments,
+                                std::int64_t now_s) {
+  const std::lock_guard lock(mutex_);
+  TRY(check_clock(now_s));
+  TRY_VALUE(Repository repository, open_own());
+  std::map<std::string, std::string> texts;
+  for (const trust::Assignment& assignment : assignments)
+    texts.emplace(trust::assignment_target(assignment.device), assignment.bytes());
+  TRY(repository.add_texts(texts, now_s, std::string(trust::kAssignmentsRole)));
+  TRY_VALUE(const auto staged, repository.staged());
+  if (staged.empty()) return {};
+  TRY(sign_staged(repository));
+  return publish_own(repository, now_s);
+}
+
+Status OnlineRepository::renew(std::int64_t now_s) {
+  const std::lock_guard lock(mutex_);
+  if (version_ == 0 || now_s < renewal_s_) return {};
+  TRY(check_clock(now_s));
+  TRY_VALUE(Repository repository, open_own());
+  if (has_old_assignments(now_s)) {
+    TRY(repository.renew(std::string(trust::kAssignmentsRole), now_s));
+    TRY(sign_staged(repository));
+  }
+  return publish_own(repository, now_s);
+}
+
+bool OnlineRepository::has_old_assignments(std::int64_t now_s) const {
+  const std::lock_guard lock(looking_);
+  return may_assign_ && std::ranges::any_of(roles_, [&](const trust::tuf::RoleState& role) {
+           return is_of_assignments(role.role) &&
+                  role.expires_s - now_s < profile_.targets_days * kDayS / 2;
+         });
+}
+
+}  // namespace polder::hub

@@ -1,0 +1,230 @@
+#include "hub/repository/publications.h"
+
+#include <utility>
+#include <vector>
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "hub/repository/publisher.h"
+#include "hub/repository/registry.h"
+#include "hub/tokens.h"
+#include "platform/file.h"
+#include "trust/tuf_limits.h"
+
+namespace polder::hub {
+namespace {
+
+using trust::Json;
+constexpr std::size_t kNamed = 8;  // of releases and roles, in a title
+constexpr std::size_t kIdDigits = 16;
+
+Result<std::string> new_id() {
+  TRY_VALUE(const std::string name, random_name());
+  return name.substr(0, kIdDigits);
+}
+
+// The id of one that waits for the same; empty: none.
+Result<std::string> waiting_for(const Hub& hub, const std::string& digest) {
+  TRY_VALUE(const Rows rows,
+            ask(hub, "SELECT id FROM approval WHERE state = 'open' AND digest = ?", {digest}));
+  return rows.empty() ? std::string() : rows[0][0].text();
+}
+
+Status check_room(Database& database) {
+  TRY_VALUE(const Rows rows,
+            ask(database, "SELECT COUNT(*) FROM approval WHERE state = 'open'", {}));
+  if (rows[0][0].integer() < kMaxOpenApprovals) return {};
+  return fail(Code::kExhausted, "{} approvals are open: approve or reject some first",
+              kMaxOpenApprovals);
+}
+
+struct Asked {
+  std::string id, kind, what, digest;
+  Json details;
+  std::string actor;
+  trust::Act act = trust::Act::kPublicationAsked;
+};
+
+Status put_approval(Database& database, const Asked& asked, std::int64_t now_s) {
+  TRY(check_room(database));
+  TRY(tell(database,
+           "INSERT INTO approval (id, kind, what, digest, details, asked_by, asked_s, state) "
+           "VALUES (?, ?, ?, ?, ?, ?, ?, 'open')",
+           {asked.id, asked.kind, asked.what, asked.digest, asked.details.compact(), asked.actor,
+            now_s}));
+  return put_on_record(database,
+                       {now_s, asked.actor, asked.act, asked.what, {{"approval", asked.id}}});
+}
+
+// "people 1.2.0; root version 2".
+std::string title_of(const Proposal& proposal) {
+  std::vector<std::string> parts;
+  for (const ProposedRelease& release : proposal.releases) {
+    std::string name = release.target.substr(0, release.target.rfind('/'));
+    name[name.find('/')] = ' ';
+    parts.push_back(std::move(name));
+  }
+  for (const trust::tuf::StagedVersion& role : proposal.changes.files)
+    if (role.role.find(".bin-") == role.role.npos)
+      parts.push_back(fmt::format("{} version {}", role.role, role.version));
+  const std::size_t all = parts.size();
+  if (all > kNamed) {
+    parts.resize(kNamed);
+    parts.push_back(fmt::format("and {} more", all - kNamed));
+  }
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+Json details_of(const Proposal& proposal) {
+  Json::Array added, withdrawn, signatures;
+  for (const trust::tuf::TargetChange& change : proposal.changes.targets)
+    if (trust::tuf::is_manifest(change.path))
+      (change.after.empty() ? withdrawn : added).emplace_back(change.path);
+  for (const trust::tuf::Staged& role : proposal.roles)
+    for (const std::string& key : role.signed_keys)
+      signatures.emplace_back(Json::Members{{"role", role.role}, {"key", key}});
+  return Json::Members{{"releases", std::move(added)},
+                       {"withdrawn", std::move(withdrawn)},
+                       {"signatures", std::move(signatures)},
+                       {"changes", trust::tuf::to_json(proposal.changes)}};
+}
+
+Result<std::map<std::string, std::string>> read_roles(
+    const Hub& hub, const std::map<std::string, std::string>& roles) {
+  std::map<std::string, std::string> bytes;
+  for (const auto& [role, digest] : roles) {
+    const auto come = hub.uploads.find(digest);
+    if (!come.ok() && come.error().code != Code::kNotFound) return come.error();
+    if (!come.ok() || !come->is_whole)
+      return fail(Code::kNotFound, "role '{}': its file {} has not come: push it again",
+                  clipped(role), digest);
+    auto read = read_file(hub.uploads.path(digest), trust::tuf::kMaxTargetsBytes);
+    if (!read.ok() && read.error().code == Code::kExhausted)
+      return fail(Code::kInvalid, "role '{}': a file of metadata has at most {} bytes",
+                  clipped(role), trust::tuf::kMaxTargetsBytes);
+    if (!read.ok()) return Error{Code::kIo, read.error().message};
+    bytes.emplace(role, *std::move(read));
+  }
+  return bytes;
+}
+
+// What is to be decided.
+struct Open {
+  std::string kind, what;
+  Json details;
+};
+constexpr std::string_view kApproval =
+    "SELECT kind, what, details, asked_by, state, decided_by FROM approval WHERE id = ?";
+
+Result<Open> open_approval(const Rows& rows, const std::string& actor) {
+  if (rows.empty()) return fail(Code::kNotFound, "there is no approval with this id");
+  const Row& row = rows[0];
+  if (row[4].text() != "open")
+    return fail(Code::kIncompatible, "it was {} by {}", row[4].text(), row[5].text());
+  if (row[3].text() == actor)
+    return fail(Code::kDenied, "{} asked for it: another person decides", actor);
+  TRY_VALUE(Json details, Json::parse(row[2].text(), "approval.details"));
+  return Open{row[0].text(), row[1].text(), std::move(details)};
+}
+
+Status decide(Database& database, const std::string& id, const std::string& actor, bool is_yes,
+              std::int64_t now_s) {
+  TRY_VALUE(const Rows rows, ask(database, kApproval, {id}));
+  TRY_VALUE(const Open open, open_approval(rows, actor));
+  const bool is_alias = open.kind == "alias";
+  TRY(tell(database,
+           "UPDATE approval SET state = ?, decided_by = ?, decided_s = ?, done_s = ? WHERE id = ?",
+           {is_yes ? "approved" : "rejected", actor, now_s,
+            is_alias && is_yes ? Value(now_s) : Value(), id}));
+  TRY(put_on_record(database, {now_s,
+                               actor,
+                               is_yes ? trust::Act::kApproved : trust::Act::kRejected,
+                               open.what,
+                               {{"approval", id}}}));
+  if (!is_yes) return forget_waiting(database, id);
+  if (!is_alias) return {};
+  TRY_VALUE(const trust::Object alias, trust::Object::of(open.details, "approval.details"));
+  TRY_VALUE(const std::string model, alias.text("model"));
+  TRY_VALUE(const std::string name, alias.text("alias"));
+  TRY_VALUE(const std::string version, alias.text("version"));
+  return set_alias(database, model, name, version, actor, now_s);
+}
+
+}  // namespace
+
+Result<std::string> ask_for_publication(const Hub& hub, std::string_view actor,
+                                        const std::map<std::string, std::string>& roles) {
+  std::string list;
+  for (const auto& [role, digest] : roles) list += role + " " + digest + "\n";
+  const std::string digest = trust::hex(trust::sha256(list));
+  TRY_VALUE(const std::string same, waiting_for(hub, digest));
+  if (!same.empty()) return same;
+  TRY_VALUE(const auto bytes, read_roles(hub, roles));
+  TRY_VALUE(const std::string id, new_id());
+  const std::int64_t now_s = hub.wall.now_s();
+  TRY_VALUE(const Proposal proposal, hub.repository.propose(id, bytes, hub.uploads, now_s));
+  const Asked asked{.id = id,
+                    .kind = "publication",
+                    .what = title_of(proposal),
+                    .digest = digest,
+                    .details = details_of(proposal),
+                    .actor = std::string(actor)};
+  Status done = write(hub, [&](Database& database) -> Status {
+    TRY(put_approval(database, asked, now_s));
+    return note_waiting(database, proposal, {id, asked.actor, now_s});
+  });
+  if (done.ok()) return id;
+  TRY(hub.repository.drop(id));
+  return std::move(done).error();
+}
+
+Result<std::string> ask_for_alias(const Hub& hub, std::string_view actor, const std::string& model,
+                                  const std::string& alias, const std::string& version) {
+  const std::string what = fmt::format("{} {} {}", model, alias, version);
+  TRY_VALUE(const std::string same, waiting_for(hub, "alias " + what));
+  if (!same.empty()) return same;
+  TRY_VALUE(const std::string id, new_id());
+  const Asked asked{
+      .id = id,
+      .kind = "alias",
+      .what = what,
+      .digest = "alias " + what,
+      .details = Json::Members{{"model", model}, {"alias", alias}, {"version", version}},
+      .actor = std::string(actor),
+      .act = trust::Act::kAliasAsked};
+  Status done = write(
+      hub, [&](Database& database) { return put_approval(database, asked, hub.wall.now_s()); });
+  TRY(std::move(done));
+  return id;
+}
+
+Status approve(const Hub& hub, const std::string& id, const std::string& actor) {
+  const auto alone = hub.publisher.decide();
+  const std::int64_t now_s = hub.wall.now_s();
+  // Who may not, hears so before large files are read.
+  TRY_VALUE(const Rows rows, ask(hub, kApproval, {id}));
+  TRY_VALUE(const Open open, open_approval(rows, actor));
+  if (open.kind == "publication") {
+    const auto proposal = hub.repository.check(id, now_s);
+    if (!proposal.ok()) return proposal.error();
+  }
+  Status done =
+      write(hub, [&](Database& database) { return decide(database, id, actor, true, now_s); });
+  TRY(std::move(done));
+  if (open.kind != "publication") return {};
+  // It is approved, whatever happens now: the publisher tries again.
+  if (Status published = hub.publisher.finish(id); !published.ok())
+    hub.log(fmt::format("publication {}: {}", id, published.error().message));
+  return {};
+}
+
+Status reject(const Hub& hub, const std::string& id, const std::string& actor) {
+  const auto alone = hub.publisher.decide();
+  Status done = write(hub, [&](Database& database) {
+    return decide(database, id, actor, false, hub.wall.now_s());
+  });
+  TRY(std::move(done));
+  return hub.repository.drop(id);
+}
+
+}  // namespace polder::hub

@@ -1,0 +1,30 @@
+// What one person asks for and another decides: publications, and aliases that matter.
+#pragma once
+
+#include <polder/error.h>
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "hub/hub.h"
+#include "trust/json.h"
+
+namespace polder::hub {
+
+inline constexpr std::int64_t kMaxOpenApprovals = 100;
+
+// `roles`: the SHA-256 of the file of each ("targets"), which has come. Asked for again while it
+// waits, it is the same one. Returns its id. Errors: those of OnlineRepository::propose();
+// kExhausted where too many wait.
+Result<std::string> ask_for_publication(const Hub& hub, std::string_view actor,
+                                        const std::map<std::string, std::string>& roles);
+Result<std::string> ask_for_alias(const Hub& hub, std::string_view actor, const std::string& model,
+                                  const std::string& alias, const std::string& version);
+
+// Errors: kNotFound; kDenied to who asked; kIncompatible when it was decided; of a publication
+// those of OnlineRepository::check(), and it goes on waiting.
+Status approve(const Hub& hub, const std::string& id, const std::string& actor);
+Status reject(const Hub& hub, const std::string& id, const std::string& actor);
+
+}  // namespace polder::hub

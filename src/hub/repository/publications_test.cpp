@@ -1,0 +1,287 @@
+#include "hub/repository/publications.h"
+
+#include "hub/repository/testing_releaser.h"
+
+namespace polder::hub {
+namespace {
+
+constexpr char kManifest[] = "people/1.0.0/manifest.json";
+
+class Publications : public ReleasingTest {
+ protected:
+  std::string state_of(const std::string& release) const {
+    return text(send("GET", "/v1/releases/" + release, "", admin_), "state");
+  }
+  bool nothing_waits() const {
+    return std::filesystem::is_empty(folder_ / "waiting") &&
+           json(send("GET", "/v1/approvals?state=open", "", admin_))
+               .find("approvals")
+               ->array()
+               ->empty();
+  }
+  // What the hub says of what is staged.
+  std::string refused(int status) const {
+    const Response response = push();
+    EXPECT_EQ(response.status, status) << response.body;
+    EXPECT_TRUE(nothing_waits());
+    return text(response, "detail");
+  }
+};
+
+TEST_F(Publications, WaitForASecondPersonAndAreThenFetched) {
+  add_release("people", "1.0.0");
+  const Response pushed = push();
+  ASSERT_EQ(pushed.status, 201) << pushed.body;
+  const std::string id = text(pushed, "id");
+  EXPECT_EQ(text(pushed, "what"), "people 1.0.0; root version 1; targets version 1");
+  EXPECT_EQ(text(pushed, "asked_by"), "releaser");
+  EXPECT_EQ(text(push(), "id"), id) << "the same again is the same";
+  EXPECT_EQ(state_of("people/1.0.0"), "waiting");
+  EXPECT_EQ(send("GET", "/repository/metadata/timestamp.json").status, 404);
+  EXPECT_EQ(send("GET", "/v1/models/people", "", admin_).status, 404);
+  // Who asked does not decide, with whatever role.
+  const Response own = send("POST", "/v1/approvals/" + id + "/approve", "", releaser_);
+  EXPECT_EQ(own.status, 403);
+  EXPECT_NE(own.body.find("another person decides"), std::string::npos) << own.body;
+  const Response approved = decide(id);
+  ASSERT_EQ(approved.status, 200) << approved.body;
+  EXPECT_EQ(text(approved, "state"), "approved");
+  EXPECT_EQ(text(approved, "decided_by"), "admin");
+  EXPECT_NE(text(approved, "done"), "");
+  EXPECT_EQ(decide(id, "reject").status, 409);
+  EXPECT_TRUE(nothing_waits());
+  // A device, from the first root on.
+  device_.files["root.json"] = fetch("/repository/metadata/1.root.json").value();
+  const auto got = device_gets(kManifest);
+  ASSERT_TRUE(got.ok()) << got.error().message;
+  EXPECT_EQ(*got, manifest("people", "1.0.0", "a model").bytes());
+  const std::string blob = trust::hex(trust::sha256("a model"));
+  EXPECT_EQ(fetch("/repository/blobs/sha256/" + blob.substr(0, 2) + "/" + blob).value(), "a model");
+  // The registry.
+  const Response release = send("GET", "/v1/releases/people/1.0.0", "", admin_);
+  EXPECT_EQ(text(release, "state"), "published");
+  EXPECT_EQ(text(release, "added_by"), "releaser");
+  EXPECT_EQ(text(release, "approved_by"), "admin");
+  EXPECT_EQ(text(release, "license"), "Apache-2.0");
+  EXPECT_EQ(*json(release).find("model_card")->find("summary")->string(), "Counts people.");
+  EXPECT_EQ(*json(release).find("signatures")->array()->at(0).find("key")->string(),
+            targets_.public_key().id());
+  const Response model = send("GET", "/v1/models/people", "", admin_);
+  EXPECT_EQ(json(model).find("versions")->array()->size(), 1u);
+  const trust::Json shown = json(send("GET", "/v1/repository", "", admin_));
+  EXPECT_EQ(*shown.find("version")->integer(), 1);
+  EXPECT_EQ(shown.find("roles")->array()->size(), 4u);
+  EXPECT_EQ(*shown.find("online_key")->string(), repository_->key().pem());
+}
+
+TEST_F(Publications, TheNextIsStagedOnTop) {
+  add_release("people", "1.0.0");
+  publish();
+  trust_first_root();
+  add_release("people", "1.1.0", "a better model");
+  publish();
+  EXPECT_TRUE(device_gets("people/1.1.0/manifest.json").ok());
+  EXPECT_TRUE(device_gets(kManifest).ok());
+  const Response list = send("GET", "/v1/releases?limit=1", "", admin_);
+  EXPECT_EQ(text(list, "next"), "/v1/releases?limit=1&after=people/1.0.0");
+  const trust::Json next = json(send("GET", text(list, "next"), "", admin_));
+  EXPECT_EQ(*next.find("releases")->array()->at(0).find("version")->string(), "1.1.0");
+  EXPECT_FALSE(next.find("next"));
+  // What is taken out is known, and offered no longer.
+  auto repository = repo();
+  ASSERT_TRUE(repository.remove_target(kManifest, wall_.now_s()).ok());
+  ASSERT_TRUE(repository.sign(targets_).ok());
+  publish();
+  EXPECT_EQ(state_of("people/1.0.0"), "withdrawn");
+  EXPECT_EQ(device_gets(kManifest).error().code, Code::kNotFound);
+}
+
+TEST_F(Publications, WhatIsRejectedLeavesNothing) {
+  add_release("people", "1.0.0");
+  const std::string id = text(push(), "id");
+  EXPECT_EQ(send("POST", "/v1/approvals/" + id + "/reject", "", releaser_).status, 403);
+  const Response rejected = decide(id, "reject");
+  EXPECT_EQ(text(rejected, "state"), "rejected") << rejected.body;
+  EXPECT_TRUE(nothing_waits());
+  EXPECT_EQ(send("GET", "/v1/releases/people/1.0.0", "", admin_).status, 404);
+  EXPECT_EQ(decide(id).status, 409);
+  EXPECT_EQ(decide("none").status, 404);
+  EXPECT_EQ(send("GET", "/repository/metadata/1.root.json").status, 404);
+  EXPECT_EQ(push().status, 201) << "it may be asked for again";
+}
+
+TEST_F(Publications, WhatHasWaitedTooLongIsRefusedWhenItIsApproved) {
+  add_release("people", "1.0.0");
+  const std::string first = text(push(), "id");
+  add_release("people", "1.1.0");
+  const std::string second = text(push(), "id");
+  ASSERT_NE(first, second);
+  EXPECT_EQ(decide(second).status, 200);
+  const Response late = decide(first);
+  EXPECT_EQ(late.status, 403) << late.body;
+  EXPECT_NE(late.body.find("version 1 is published"), std::string::npos) << late.body;
+  EXPECT_EQ(text(send("GET", "/v1/approvals/" + first, "", admin_), "state"), "open");
+  EXPECT_EQ(decide(first, "reject").status, 200);
+  // What the second brought as well stays published.
+  EXPECT_EQ(state_of("people/1.0.0"), "published");
+}
+
+TEST_F(Publications, RolesThatTheirKeysHaveNotSignedAreRefused) {
+  auto repository = repo();
+  ASSERT_TRUE(repository.add_bytes("notes.txt", "text", wall_.now_s()).ok());
+  EXPECT_NE(refused(403).find("role 'targets' version 1: 0 of 1 signatures"), std::string::npos);
+}
+
+TEST_F(Publications, FilesThatHaveNotComeAreNamed) {
+  add_release("people", "1.0.0");
+  const std::string blob = trust::hex(trust::sha256("a model"));
+  const std::string place = "blobs/sha256/" + blob.substr(0, 2) + "/" + blob;
+  std::filesystem::remove(repo_ + "/staged/" + place);
+  EXPECT_EQ(refused(404), place + ": has not come: push it again");
+  const Response unknown =
+      send("POST", "/v1/publications", R"({"roles":{"targets":")" + std::string(64, 'a') + "\"}}",
+           releaser_);
+  EXPECT_EQ(unknown.status, 404) << unknown.body;
+}
+
+TEST_F(Publications, APrivateKeyIsNeverServed) {
+  auto repository = repo();
+  ASSERT_TRUE(repository
+                  .add_bytes("notes.txt",
+                             "-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----\n",
+                             wall_.now_s())
+                  .ok());
+  ASSERT_TRUE(repository.sign(targets_).ok());
+  EXPECT_NE(refused(403).find("holds a private key"), std::string::npos);
+}
+
+TEST_F(Publications, TheHubsKeySignsNoReleases) {
+  make(trust::TestSigner("another hub").public_key());
+  EXPECT_NE(refused(403).find("role 'snapshot': the hub's key"), std::string::npos);
+  make(repository_->key());
+  {
+    auto repository = repo();
+    ASSERT_TRUE(repository
+                    .delegate("people", {{repository_->key()}, 1}, {"people/*/*"}, true,
+                              wall_.now_s(), true)
+                    .ok());
+    ASSERT_TRUE(repository.sign(targets_).ok());
+  }
+  EXPECT_NE(refused(403).find("role 'people': the hub's key"), std::string::npos);
+}
+
+TEST_F(Publications, AReleaseDoesNotChange) {
+  add_release("people", "1.0.0");
+  publish();
+  add_release("people", "1.0.0", "another model");
+  EXPECT_NE(refused(403).find("a release does not change"), std::string::npos);
+}
+
+TEST_F(Publications, WhatIsNoMetadataIsRefused) {
+  const auto ask = [&](const std::string& role, const std::string& bytes) {
+    EXPECT_EQ(upload(bytes).status, 200);
+    return send("POST", "/v1/publications",
+                R"({"roles":{")" + role + R"(":")" + trust::hex(trust::sha256(bytes)) + "\"}}",
+                releaser_);
+  };
+  for (const char* role : {"snapshot", "timestamp"}) EXPECT_EQ(ask(role, "{}").status, 403);
+  for (const char* role : {"../x", "", "a/b", "A", "."}) EXPECT_EQ(ask(role, "{}").status, 400);
+  EXPECT_EQ(ask("targets", "{}").status, 400);
+  EXPECT_EQ(ask("targets", "no JSON").status, 400);
+  EXPECT_EQ(send("POST", "/v1/publications", R"({"roles":{}})", releaser_).status, 400);
+  EXPECT_EQ(send("POST", "/v1/publications", R"({"roles":{"targets":"x"}})", releaser_).status,
+            400);
+  EXPECT_TRUE(nothing_waits());
+  EXPECT_TRUE(log_.empty()) << log_[0];
+}
+
+// --- A hub that ends anywhere --------------------------------------------------------------------
+
+TEST_F(Publications, WhatWasApprovedIsPublishedByTheNextStart) {
+  add_release("people", "1.0.0");
+  const std::string id = text(push(), "id");
+  ASSERT_TRUE(writer_
+                  ->write([&](Database& database) {
+                    return database.run(
+                        "UPDATE approval SET state = 'approved', decided_by = "
+                        "'admin', decided_s = 1 WHERE id = ?",
+                        {id});
+                  })
+                  .ok());
+  stop();
+  start();
+  EXPECT_EQ(state_of("people/1.0.0"), "published");
+  EXPECT_TRUE(nothing_waits());
+  EXPECT_EQ(send("GET", "/repository/metadata/timestamp.json").status, 200);
+}
+
+TEST_F(Publications, APublicationThatWasNotNotedIsNotedOnce) {
+  add_release("people", "1.0.0");
+  const std::string id = text(push(), "id");
+  EXPECT_TRUE(repository_->publish(id, wall_.now_s()).ok());
+  EXPECT_EQ(decide(id).status, 404) << "nothing of it waits any more";
+  ASSERT_TRUE(writer_
+                  ->write([&](Database& database) {
+                    return database.run(
+                        "UPDATE approval SET state = 'approved', decided_by = "
+                        "'admin', decided_s = 1 WHERE id = ?",
+                        {id});
+                  })
+                  .ok());
+  stop();
+  start();
+  EXPECT_EQ(state_of("people/1.0.0"), "published");
+  EXPECT_EQ(repository_->version(), 1);
+}
+
+TEST_F(Publications, WhatWaitsStaysAndWhatWasNeverNotedGoes) {
+  add_release("people", "1.0.0");
+  const std::string id = text(push(), "id");
+  std::filesystem::create_directories(folder_ / "waiting" / "0123456789abcdef" / "targets");
+  stop();
+  start();
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "waiting" / "0123456789abcdef"));
+  EXPECT_EQ(decide(id).status, 200);
+}
+
+TEST_F(Publications, ADatabaseThatWasLostKnowsReleasesAgain) {
+  add_release("people", "1.0.0");
+  publish();
+  ASSERT_TRUE(
+      writer_->write([&](Database& database) { return database.run("DELETE FROM model_release"); })
+          .ok());
+  stop();
+  start();
+  EXPECT_EQ(state_of("people/1.0.0"), "published");
+  EXPECT_EQ(text(send("GET", "/v1/releases/people/1.0.0", "", admin_), "added_by"), "polder-hub");
+}
+
+// --- Aliases -------------------------------------------------------------------------------------
+
+TEST_F(Publications, AChampionNeedsTwoOtherAliasesOne) {
+  add_release("people", "1.0.0");
+  publish();
+  const auto set = [&](const std::string& alias, const std::string& version) {
+    return send("PUT", "/v1/models/people/aliases/" + alias, R"({"version":")" + version + "\"}",
+                releaser_);
+  };
+  const auto aliases = [&] {
+    return json(send("GET", "/v1/models/people", "", admin_)).find("aliases")->compact();
+  };
+  EXPECT_EQ(set("newest", "2.0.0").status, 404);
+  EXPECT_EQ(set("champion", "2.0.0").status, 404);
+  EXPECT_EQ(set("a b", "1.0.0").status, 400);
+  EXPECT_EQ(set("newest", "1.0.0").status, 200);
+  const Response asked = set("champion", "1.0.0");
+  EXPECT_EQ(asked.status, 202) << asked.body;
+  EXPECT_EQ(aliases(), R"({"newest":"1.0.0"})");
+  const std::string id = text(asked, "approval");
+  EXPECT_EQ(text(set("champion", "1.0.0"), "approval"), id);
+  EXPECT_EQ(send("POST", "/v1/approvals/" + id + "/approve", "", releaser_).status, 403);
+  const Response approved = decide(id);
+  EXPECT_EQ(approved.status, 200) << approved.body;
+  EXPECT_EQ(aliases(), R"({"champion":"1.0.0","newest":"1.0.0"})");
+}
+
+}  // namespace
+}  // namespace polder::hub

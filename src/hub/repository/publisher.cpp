@@ -1,0 +1,229 @@
+#include "hub/repository/publisher.h"
+
+#include <chrono>
+#include <map>
+#include <utility>
+
+#include "base/fail.h"
+#include "hub/repository/registry.h"
+#include "trust/tuf_metadata.h"
+
+namespace polder::hub {
+namespace {
+
+constexpr std::chrono::seconds kLookEvery{10};
+// Each publication is a new snapshot for every device to fetch.
+constexpr std::int64_t kAssignEveryS = 10;
+constexpr int kAssignAtOnce = 2'000;  // rows; those of one change are never parted
+constexpr std::int64_t kTidyEveryS = 3'600;
+constexpr std::string_view kActor = "polder-hub";
+
+}  // namespace
+
+Publisher::~Publisher() {
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Publisher::start() {
+  thread_ = std::thread([this] { serve(); });
+}
+
+void Publisher::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    has_new_ = true;
+  }
+  wake_.notify_one();
+}
+
+void Publisher::serve() {
+  std::unique_lock lock(mutex_);
+  while (!ends_) {
+    has_new_ = false;
+    lock.unlock();
+    tend();
+    lock.lock();
+    wake_.wait_for(lock, kLookEvery, [this] { return ends_ || has_new_; });
+  }
+}
+
+void Publisher::tend() {
+  const std::lock_guard lock(tending_);
+  const auto told = [&](std::string_view what, const Status& done) {
+    if (!done.ok()) parts_.log(fmt::format("{}: {}", what, done.error().message));
+  };
+  told("a publication that is approved", finish_all());
+  told("renewing the repository", parts_.repository.renew(parts_.wall.now_s()));
+  told("assigning releases", assign());
+  tidy();
+}
+
+Status Publisher::write(Work work) {
+  Status done = parts_.writer.write(std::move(work));
+  if (done.ok()) parts_.recorder.wake();
+  return done;
+}
+
+// --- What people have agreed on ------------------------------------------------------------------
+
+Status Publisher::begin() {
+  TRY_VALUE(const auto waiting, parts_.repository.waiting());
+  for (const std::string& id : waiting) {
+    TRY_VALUE(
+        const Rows rows,
+        parts_.readers.query("SELECT 1 FROM approval WHERE id = ? AND state <> 'rejected' AND "
+                             "done_s IS NULL",
+                             {id}));
+    if (rows.empty()) TRY(parts_.repository.drop(id));
+  }
+  TRY(finish_all());
+  TRY_VALUE(const Rows rows, parts_.readers.query("SELECT model, version FROM model_release "
+                                                  "WHERE state = 'published'"));
+  std::set<std::string> known;
+  for (const Row& row : rows)
+    known.insert(fmt::format("{}/{}/manifest.json", row[0].text(), row[1].text()));
+  return parts_.repository.read_manifests(
+      [&](const std::string& target) { return !known.contains(target); },
+      [&](const std::string& target, const std::string& bytes) {
+        return write([&](Database& database) {
+          return note_published(database, target, bytes,
+                                {"", std::string(kActor), parts_.wall.now_s()});
+        });
+      });
+}
+
+Status Publisher::finish_all() {
+  TRY_VALUE(const Rows rows,
+            parts_.readers.query("SELECT id FROM approval WHERE kind = 'publication' AND "
+                                 "state = 'approved' AND done_s IS NULL ORDER BY decided_s"));
+  Status all;
+  for (const Row& row : rows)
+    if (Status done = finish(row[0].text()); !done.ok()) all = std::move(done);
+  return all;
+}
+
+Status Publisher::finish(const std::string& publication) {
+  const std::lock_guard lock(finishing_);
+  TRY_VALUE(const Rows rows,
+            parts_.readers.query("SELECT details, decided_by FROM approval WHERE id = ? AND "
+                                 "state = 'approved' AND done_s IS NULL",
+                                 {publication}));
+  if (rows.empty()) return {};
+  TRY_VALUE(const trust::Json json, trust::Json::parse(rows[0][0].text(), "approval.details"));
+  TRY_VALUE(const trust::Object details, trust::Object::of(json, "approval.details"));
+  TRY_VALUE(const auto added, details.texts("releases", trust::tuf::kMaxTargets));
+  TRY_VALUE(const auto removed, details.texts("withdrawn", trust::tuf::kMaxTargets));
+  const std::string by = rows[0][1].text();
+  const std::int64_t now_s = parts_.wall.now_s();
+  TRY(parts_.repository.publish(publication, now_s));
+  std::map<std::string, std::string> manifests;
+  const std::set<std::string> wanted(added.begin(), added.end());
+  TRY(parts_.repository.read_manifests(
+      [&](const std::string& target) { return wanted.contains(target); },
+      [&](const std::string& target, const std::string& bytes) {
+        return manifests.emplace(target, bytes), Status();
+      }));
+  return write([&](Database& database) -> Status {
+    for (const auto& [target, bytes] : manifests)
+      TRY(note_published(database, target, bytes, {publication, by, now_s}));
+    for (const std::string& target : removed) TRY(note_withdrawn(database, target));
+    TRY(tell(database, "UPDATE approval SET done_s = ? WHERE id = ?", {now_s, publication}));
+    return put_on_record(database, {now_s,
+                                    std::string(kActor),
+                                    trust::Act::kReleasePublished,
+                                    "repository",
+                                    {{"publication", publication},
+                                     {"timestamp_version", parts_.repository.version()}}});
+  });
+}
+
+// --- What rollouts want --------------------------------------------------------------------------
+
+Status Publisher::assign() {
+  const std::int64_t now_s = parts_.wall.now_s();
+  const bool is_early = now_s >= assigned_s_ && now_s < assigned_s_ + kAssignEveryS;
+  if (!parts_.repository.may_assign() || is_early) return {};
+  TRY_VALUE(const Rows noted,
+            parts_.readers.query("SELECT value FROM repository_state WHERE name = 'assigned'"));
+  const std::int64_t since = noted.empty() ? 0 : noted[0][0].integer();
+  TRY_VALUE(const Rows rows, parts_.readers.query("SELECT changed FROM wanted WHERE changed > ? "
+                                                  "ORDER BY changed LIMIT ?",
+                                                  {since, kAssignAtOnce}));
+  if (rows.empty()) return {};
+  const std::int64_t until = rows.back()[0].integer();
+  TRY_VALUE(const auto assignments, wanted(since, until));
+  const std::int64_t before = parts_.repository.version();
+  TRY(parts_.repository.assign(assignments, now_s));
+  assigned_s_ = now_s;
+  if (static_cast<int>(rows.size()) == kAssignAtOnce) wake();
+  return note_assigned(parts_.repository.version() == before ? 0 : assignments.size(), until);
+}
+
+Result<std::vector<trust::Assignment>> Publisher::wanted(std::int64_t since, std::int64_t until) {
+  TRY_VALUE(const Rows published,
+            parts_.readers.query("SELECT model, version, is_runtime FROM model_release "
+                                 "WHERE state = 'published'"));
+  std::map<std::pair<std::string, std::string>, bool> runtimes;
+  for (const Row& row : published) runtimes[{row[0].text(), row[1].text()}] = row[2].integer() != 0;
+  TRY_VALUE(const Rows rows,
+            parts_.readers.query("SELECT device, model, version, shadow, retry FROM wanted "
+                                 "WHERE device IN (SELECT device FROM wanted WHERE changed > ? AND "
+                                 "changed <= ?) ORDER BY device, model",
+                                 {since, until}));
+  std::vector<trust::Assignment> assignments;
+  for (const Row& row : rows) {
+    const std::string &device = row[0].text(), &model = row[1].text(), &version = row[2].text();
+    if (device == trust::kDefaultDevice) continue;  // that would be for all who have none
+    if (assignments.empty() || assignments.back().device != device) {
+      assignments.emplace_back();
+      assignments.back().device = device;
+    }
+    trust::Assignment& assignment = assignments.back();
+    assignment.retry = std::max(assignment.retry, row[4].integer());
+    if (version.empty()) continue;
+    // What devices could not find would keep them from all else that they are assigned.
+    const auto release = runtimes.find({model, version});
+    if (release == runtimes.end()) {
+      if (unknown_.insert(model + " " + version).second)
+        parts_.log(
+            fmt::format("{} {}: devices are to run it, and it is not published", model, version));
+      continue;
+    }
+    TRY_VALUE(auto parsed, trust::Version::parse(version, "wanted.version"));
+    assignment.releases.push_back({model, std::move(parsed), release->second});
+    assignment.shadow = assignment.shadow || row[3].integer() != 0;
+  }
+  return assignments;
+}
+
+// `devices`: 0 where all was as it is.
+Status Publisher::note_assigned(std::size_t devices, std::int64_t until) {
+  const std::int64_t now_s = parts_.wall.now_s();
+  return write([&](Database& database) -> Status {
+    TRY(tell(database,
+             "INSERT INTO repository_state (name, value) VALUES ('assigned', ?) "
+             "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+             {until}));
+    if (devices == 0) return {};
+    return put_on_record(database, {now_s,
+                                    std::string(kActor),
+                                    trust::Act::kReleaseAssigned,
+                                    fmt::format("{} devices", devices),
+                                    {{"timestamp_version", parts_.repository.version()}}});
+  });
+}
+
+void Publisher::tidy() {
+  const std::int64_t now_s = parts_.wall.now_s();
+  if (now_s >= tidied_s_ && now_s < tidied_s_ + kTidyEveryS) return;
+  tidied_s_ = now_s;
+  const Status done = parts_.uploads.forget_before(now_s - kUploadDays * trust::tuf::kDayS);
+  if (!done.ok()) parts_.log("uploads: " + done.error().message);
+}
+
+}  // namespace polder::hub

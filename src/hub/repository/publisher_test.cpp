@@ -1,0 +1,185 @@
+// What the hub publishes by itself.
+#include "hub/repository/publisher.h"
+
+#include "hub/repository/testing_releaser.h"
+#include "trust/tuf_metadata.h"
+
+namespace polder::hub {
+namespace {
+
+constexpr std::int64_t kHourS = 3'600;
+
+class Assigning : public ReleasingTest {
+ protected:
+  void SetUp() override {
+    ReleasingTest::SetUp();
+    {
+      auto repository = repo();
+      ASSERT_TRUE(repository
+                      .delegate("assignments", {{repository_->key()}, 1}, {"assignments/*"}, true,
+                                wall_.now_s())
+                      .ok());
+      ASSERT_TRUE(repository.sign(targets_).ok());
+    }
+    add_release("people", "1.0.0");
+    publish();
+    trust_first_root();
+  }
+  void write(std::string_view sql, const Values& values = {}) {
+    const Status done =
+        writer_->write([&](Database& database) { return database.run(sql, values); });
+    ASSERT_TRUE(done.ok()) << done.error().message;
+  }
+  void want(const std::string& device, const std::string& version, bool shadow = false,
+            int retry = 0) {
+    write(
+        "INSERT INTO wanted (device, model, version, shadow, retry, changed) VALUES (?, 'people', "
+        "?, ?, ?, ?) ON CONFLICT (device, model) DO UPDATE SET version = excluded.version, "
+        "shadow = excluded.shadow, retry = excluded.retry, changed = excluded.changed",
+        {device, version, shadow ? 1 : 0, retry, ++changed_});
+  }
+  // After the time that two publications are apart.
+  void tend() {
+    wall_.set_s(wall_.now_s() + 10);
+    publisher_->tend();
+  }
+  trust::Assignment assigned(const std::string& device) {
+    const auto bytes = device_gets("assignments/" + device + ".json");
+    EXPECT_TRUE(bytes.ok()) << bytes.error().message;
+    return trust::Assignment::parse(bytes.ok() ? *bytes : "", device).value();
+  }
+
+  int changed_ = 0;
+};
+
+TEST_F(Assigning, WhatRolloutsWantIsPublishedInGroups) {
+  const std::int64_t first = repository_->version();
+  for (const char* device : {"cam-1", "cam-2", "cam-3"}) want(device, "1.0.0");
+  tend();
+  EXPECT_TRUE(log_.empty()) << log_[0];
+  EXPECT_EQ(repository_->version(), first + 1) << "one publication for all";
+  const trust::Assignment assignment = assigned("cam-2");
+  ASSERT_EQ(assignment.releases.size(), 1u);
+  EXPECT_EQ(assignment.releases[0].model, "people");
+  EXPECT_EQ(assignment.releases[0].version.text(), "1.0.0");
+  EXPECT_FALSE(assignment.releases[0].is_runtime);
+  EXPECT_FALSE(assignment.shadow);
+  want("cam-2", "1.0.0", true, 3);
+  publisher_->tend();
+  EXPECT_EQ(repository_->version(), first + 1) << "too soon";
+  tend();
+  tend();
+  EXPECT_EQ(repository_->version(), first + 2) << "nothing was changed";
+  EXPECT_TRUE(assigned("cam-2").shadow);
+  EXPECT_EQ(assigned("cam-2").retry, 3);
+  EXPECT_FALSE(assigned("cam-1").shadow);
+  want("cam-2", "");
+  tend();
+  EXPECT_TRUE(assigned("cam-2").releases.empty());
+}
+
+TEST_F(Assigning, WhatIsNotPublishedIsNotAssigned) {
+  want("cam-1", "9.9.9");
+  want("default", "1.0.0");
+  tend();
+  tend();
+  EXPECT_TRUE(assigned("cam-1").releases.empty());
+  ASSERT_EQ(log_.size(), 1u) << "told once";
+  EXPECT_NE(log_[0].find("people 9.9.9"), std::string::npos) << log_[0];
+  EXPECT_EQ(device_gets("assignments/default.json").error().code, Code::kNotFound)
+      << "nobody's device is all of them";
+}
+
+TEST_F(Assigning, ThousandsOfDevicesHaveTheirOwn) {
+  Status done = writer_->write([&](Database& database) -> Status {
+    for (int i = 0; i < 1'500; ++i) {
+      Status one = database.run(
+          "INSERT INTO wanted (device, model, version, shadow, retry, "
+          "changed) VALUES (?, 'people', '1.0.0', 0, 0, 1)",
+          {"cam-" + std::to_string(i)});
+      if (!one.ok()) return one;
+    }
+    return {};
+  });
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  changed_ = 1;
+  tend();
+  EXPECT_TRUE(log_.empty()) << log_[0];
+  EXPECT_EQ(assigned("cam-1499").releases.size(), 1u);
+  // A change of one makes one bin anew.
+  want("cam-7", "");
+  tend();
+  EXPECT_TRUE(assigned("cam-7").releases.empty());
+  EXPECT_EQ(assigned("cam-8").releases.size(), 1u);
+  const RepositoryState state = repository_->state(wall_.now_s()).value();
+  int again = 0;
+  for (const auto& role : state.roles)
+    if (role.role.starts_with("assignments.bin-") && role.version > 1) ++again;
+  EXPECT_EQ(again, 1);
+}
+
+TEST_F(Assigning, TheNextStartGoesOnWhereItWas) {
+  want("cam-1", "1.0.0");
+  tend();
+  const std::int64_t version = repository_->version();
+  stop();
+  start();
+  tend();
+  EXPECT_EQ(repository_->version(), version);
+  want("cam-2", "1.0.0");
+  tend();
+  EXPECT_EQ(assigned("cam-2").releases.size(), 1u);
+}
+
+TEST_F(Assigning, PeoplePublishBesideIt) {
+  want("cam-1", "1.0.0");
+  tend();
+  add_release("people", "1.1.0");
+  publish();
+  EXPECT_EQ(assigned("cam-1").releases.size(), 1u);
+  want("cam-1", "1.1.0");
+  tend();
+  EXPECT_EQ(assigned("cam-1").releases[0].version.text(), "1.1.0");
+}
+
+TEST_F(Assigning, MetadataAreRenewedBeforeTheyExpire) {
+  const std::int64_t first = repository_->version();
+  wall_.set_s(kNowS + 11 * kHourS);
+  publisher_->tend();
+  EXPECT_EQ(repository_->version(), first);
+  wall_.set_s(kNowS + 12 * kHourS + 60);
+  publisher_->tend();
+  EXPECT_EQ(repository_->version(), first + 1);
+  publisher_->tend();
+  EXPECT_EQ(repository_->version(), first + 1);
+  // For half a year; targets, which people sign, hold longer than that is.
+  want("cam-1", "1.0.0");
+  for (int day = 1; day < 170; ++day) {
+    wall_.set_s(kNowS + day * 24 * kHourS);
+    publisher_->tend();
+  }
+  EXPECT_TRUE(log_.empty()) << log_[0];
+  EXPECT_EQ(assigned("cam-1").releases.size(), 1u);
+  const trust::Json shown = json(send("GET", "/v1/repository", "", admin_));
+  const auto& warnings = *shown.find("warnings")->array();
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_EQ(*warnings[0].find("role")->string(), "targets");
+}
+
+TEST_F(Assigning, AClockThatIsBehindPublishesNothing) {
+  wall_.set_s(kNowS + 13 * kHourS);
+  publisher_->tend();
+  const std::int64_t version = repository_->version();
+  wall_.set_s(kNowS - 13 * kHourS);
+  want("cam-1", "1.0.0");
+  publisher_->tend();
+  EXPECT_EQ(repository_->version(), version);
+  ASSERT_FALSE(log_.empty());
+  EXPECT_NE(log_[0].find("before the last publication"), std::string::npos) << log_[0];
+  wall_.set_s(kNowS + 14 * kHourS);
+  publisher_->tend();
+  EXPECT_EQ(assigned("cam-1").releases.size(), 1u);
+}
+
+}  // namespace
+}  // namespace polder::hub

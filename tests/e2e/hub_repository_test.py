@@ -1,0 +1,346 @@
+#!/usr/bin/python3
+"""Releases from the people who sign them to a device, through a hub: the real programs, real keys.
+
+    hub_repository_test.py POLDER_HUB POLDERD POLDER
+"""
+import hashlib
+import http.client
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+from onnx_bytes import onnx_input, onnx_model, onnx_node, onnx_output
+
+HUB, POLDERD, POLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
+RELEASE = """model = "plus"
+version = "{version}"
+licence = "Apache-2.0"
+[[artifact]]
+name = "plus"
+file = "plus.plan"
+[[golden]]
+name = "noise"
+artifact = "plus"
+seed = 1
+"""
+
+
+class HubRepository(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.keys = pathlib.Path(folder.name)
+        for name in ("root", "targets"):
+            cls.run_polder(["keys", "create", "--output", f"{name}.pem", "--no-passphrase"])
+            cls.run_polder(["keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem"])
+        (cls.keys / "plus.onnx").write_bytes(onnx_model(
+            onnx_node("Sigmoid", ["x"], ["y"]), onnx_input("x", [1, 4]), onnx_output("y")))
+        cls.run_polder(["compile", "plus.onnx", "--target", "generic", "--output", "plus.plan"])
+        for version in ("1.0.0", "1.1.0"):
+            (cls.keys / "release.toml").write_text(RELEASE.format(version=version))
+            cls.run_polder(["release", "create", "release.toml", "--make-goldens", "--output",
+                            f"plus-{version}"])
+
+    @classmethod
+    def run_polder(cls, words):
+        done = subprocess.run([POLDER, *words], cwd=cls.keys, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = pathlib.Path(scratch.name)
+        self.folder, self.repo = self.scratch / "hub", self.scratch / "repo"
+        self.process, self.port = None, 0
+        self.addCleanup(self.kill)
+        self.admin = self.serve()
+        self.people = {}
+        for name, role in (("anna", "releaser"), ("bob", "releaser"), ("eve", "viewer")):
+            made = self.ask("POST", "/v1/tokens", {"name": name, "role": role}, self.admin)
+            self.people[name] = made["token"]
+        online = self.scratch / "online.pub.pem"
+        online.write_text(self.ask("GET", "/v1/repository", None, self.admin)["online_key"])
+        self.assertEqual(online.read_text(), (self.folder / "hub-online.pub.pem").read_text())
+        self.polder("repo", "init", self.repo, "--root-key", "root.pub.pem", "--root-threshold",
+                    "1", "--targets-key", "targets.pub.pem", "--timestamp-key", online, "--profile",
+                    "hub", "--key", "root.pem", "--key", "targets.pem")
+
+    # --- The hub and who asks it -----------------------------------------------------------------
+
+    def serve(self):
+        """Starts it; the token of its administrator, the first time."""
+        with open(self.scratch / "hub.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [HUB, "serve", "--folder", self.folder, "--listen", f"127.0.0.1:{self.port}"],
+                stdout=subprocess.PIPE, stderr=log, text=True)
+        said = ""
+        while "SHA-256" not in said:
+            line = self.process.stdout.readline()
+            self.assertTrue(line, (self.scratch / "hub.log").read_text())
+            said += line
+        if self.port == 0:
+            said += self.process.stdout.readline()
+        self.port = int(re.search(r"https://\S+:(\d+)", said).group(1))
+        self.url = f"https://127.0.0.1:{self.port}"
+        token = re.search(r"admin +(polder-person-\S+)", said)
+        return token and token.group(1)
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+            self.process = None
+
+    def connect(self):
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=60,
+            context=ssl.create_default_context(cafile=self.folder / "ca.pem"))
+        self.addCleanup(connection.close)
+        return connection
+
+    def send(self, method, target, body=None, token=None, headers={}):
+        """(status, headers, bytes)."""
+        connection = self.connect()
+        headers = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+        connection.request(method, target, body, headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+
+    def ask(self, method, target, body=None, token=None, status=None):
+        found, _, text = self.send(method, target, body and json.dumps(body), token,
+                                   {"Content-Type": "application/json"} if body else {})
+        if status is None:
+            self.assertLess(found, 300, text)
+        else:
+            self.assertEqual(found, status, text)
+        return json.loads(text)
+
+    def polder(self, *words, person=None, status=0):
+        """What it prints; of what fails what it says."""
+        environment = {**os.environ, "POLDER_HUB": self.url,
+                       "POLDER_HUB_CA": str(self.folder / "ca.pem")}
+        if person:
+            environment["POLDER_HUB_TOKEN"] = self.people[person]
+        done = subprocess.run([POLDER, *map(str, words)], cwd=self.keys, capture_output=True,
+                              text=True, timeout=120, env=environment)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    def push(self):
+        return json.loads(self.polder("hub", "push", self.repo, "--json", person="anna"))
+
+    def release(self, version):
+        """Pushed by one, approved by another, pulled again."""
+        self.polder("repo", "add", self.repo, f"plus-{version}", "--key", "targets.pem")
+        pushed = self.push()
+        self.polder("hub", "approve", pushed["approval"]["id"], person="bob")
+        self.polder("hub", "pull", self.repo, person="anna")
+        return pushed
+
+    # --- A device --------------------------------------------------------------------------------
+
+    def configure(self, root):
+        (self.scratch / "polderd.toml").write_text(
+            f'device = "camera-17"\nfolder = "{self.scratch}/device"\nmodels = ["plus"]\n'
+            f'repository = "{self.url}/repository"\nroot = "{root}"\n'
+            f'[network]\nca_file = "{self.folder}/ca.pem"\n[updates]\nobserve_s = 1\n')
+
+    def agent(self, *words, status=0):
+        done = subprocess.run([POLDERD, *words, "--config", self.scratch / "polderd.toml"],
+                              capture_output=True, text=True, timeout=100)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return json.loads(done.stdout)
+
+    def installed(self):
+        self.agent("check", "--install", "--json")
+        unit = self.agent("status", "--json")["units"]["plus"]
+        return unit["running"] and unit["running"]["version"]
+
+    # --- Tests -----------------------------------------------------------------------------------
+
+    def test_a_release_goes_from_who_signs_it_to_a_device(self):
+        first = self.release("1.0.0")
+        self.assertGreater(first["files"], 4)
+        self.assertEqual(first["approval"]["asked_by"], "anna")
+        self.configure(self.repo / "metadata" / "1.root.json")
+        self.assertEqual(self.installed(), "1.0.0")
+        # What is here is what was published, and whole.
+        shown = json.loads(self.polder("repo", "show", self.repo, "--json"))
+        self.assertEqual((shown["staged"], shown["releases"]), ([], {"plus": ["1.0.0"]}))
+        self.polder("repo", "verify", self.repo)
+        second = self.release("1.1.0")
+        self.assertLess(second["files"], first["files"], "what the hub has is not sent again")
+        self.assertEqual(self.installed(), "1.1.0")
+        self.kill()
+        self.serve()
+        self.assertEqual(self.installed(), "1.1.0")
+        models = self.ask("GET", "/v1/models", None, self.people["eve"])["models"]
+        self.assertEqual(models, [{"name": "plus", "versions": ["1.0.0", "1.1.0"], "aliases": {}}])
+        shown = self.ask("GET", "/v1/releases/plus/1.1.0", None, self.people["eve"])
+        self.assertEqual((shown["added_by"], shown["approved_by"]), ("anna", "bob"))
+        # Who pulls into a new folder needs the root, and can go on from there.
+        other = self.scratch / "other"
+        said = self.polder("hub", "pull", other, person="anna", status=1)
+        self.assertIn("--root FILE", said)
+        self.polder("hub", "pull", other, "--root", self.repo / "metadata" / "1.root.json",
+                    person="eve")
+        self.assertEqual(json.loads(self.polder("repo", "show", other, "--json"))["releases"],
+                         {"plus": ["1.0.0", "1.1.0"]})
+        acts = (self.folder / "audit.log").read_text()
+        for act in ("publication_asked", "approved", "release_published"):
+            self.assertEqual(acts.count(f'"act":"{act}"'), 2, acts)
+
+    def test_it_takes_two_and_the_right_ones(self):
+        self.polder("repo", "add", self.repo, "plus-1.0.0", "--key", "targets.pem")
+        said = self.polder("hub", "push", self.repo, person="eve", status=1)
+        self.assertIn("this needs releaser", said)
+        approval = self.push()["approval"]["id"]
+        self.assertEqual(self.push()["approval"]["id"], approval)
+        self.assertIn("another person decides",
+                      self.polder("hub", "approve", approval, person="anna", status=1))
+        self.assertIn("this needs releaser",
+                      self.polder("hub", "approve", approval, person="eve", status=1))
+        self.assertIn("plus 1.0.0", self.polder("hub", "approvals", person="eve"))
+        self.assertEqual(self.send("GET", "/repository/metadata/timestamp.json")[0], 404)
+        self.polder("hub", "reject", approval, person="bob")
+        self.assertEqual(self.polder("hub", "approvals", person="eve"), "nothing waits\n")
+        self.assertIn("rejected by bob",
+                      self.polder("hub", "approve", approval, person="bob", status=1))
+
+    def test_what_devices_would_refuse_is_refused(self):
+        self.polder("repo", "add", self.repo, "plus-1.0.0")
+        blob = max(filter(pathlib.Path.is_file, (self.repo / "staged" / "blobs").rglob("*")),
+                   key=lambda path: path.stat().st_size)
+        good = blob.read_bytes()
+        blob.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        self.assertIn("which is another",
+                      self.polder("hub", "push", self.repo, person="anna", status=1))
+        blob.unlink()
+        self.assertIn("neither here nor at the hub",
+                      self.polder("hub", "push", self.repo, person="anna", status=1))
+        blob.write_bytes(good)
+        self.assertIn("role 'targets' version 1: 0 of 1 signatures",
+                      self.polder("hub", "push", self.repo, person="anna", status=1))
+        self.assertEqual(list((self.folder / "waiting").iterdir()), [])
+        self.polder("repo", "sign", self.repo, "--key", "targets.pem")
+        self.push()
+        self.assertEqual(len(list((self.folder / "waiting").iterdir())), 1)
+
+    def test_an_upload_that_was_cut_off_goes_on(self):
+        content = random.Random(1).randbytes(3_000_000)
+        digest = hashlib.sha256(content).hexdigest()
+        target = f"/v1/uploads/{digest}"
+        token, kind = self.people["anna"], {"Content-Type": "application/octet-stream"}
+        size = 1 << 20
+
+        def piece(at):
+            return self.send("POST", f"{target}?from={at}&total={len(content)}",
+                             content[at:at + size], token, kind)
+        self.assertEqual(piece(0)[0], 200)
+        # In the middle of a piece.
+        connection = self.connect()
+        connection.putrequest("POST", f"{target}?from={size}&total={len(content)}")
+        for name, value in {**kind, "Authorization": f"Bearer {token}",
+                            "Content-Length": str(size)}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        connection.send(content[size:size + 1000])
+        self.kill()
+        self.serve()
+        come = self.ask("GET", target, None, token)
+        self.assertEqual(come, {"received": size, "complete": False})
+        for at in range(size, len(content), size):
+            status, _, answer = piece(at)
+            self.assertEqual(status, 200, answer)
+        self.assertTrue(json.loads(answer)["complete"])
+        self.assertEqual(self.ask("POST", "/v1/uploads", {"sha256": [digest]}, token),
+                         {"missing": []})
+        # Who may not is told so before the body is read, and nobody sends more than a piece.
+        for person, status in ((self.people["eve"], 403), (None, 401), ("polder-person-x", 401)):
+            found = self.send("POST", f"{target}?total=9", content[:size], person, kind)[0]
+            self.assertEqual(found, status)
+        found = self.send("POST", f"{target}?total=9", content[:size + 1], token, kind)[0]
+        self.assertEqual(found, 413)
+
+    def test_files_are_streamed_in_parts(self):
+        self.release("1.0.0")
+        large = self.folder / "repository" / "blobs" / "sha256" / "aa" / ("a" * 64)
+        large.parent.mkdir(parents=True, exist_ok=True)
+        content = random.Random(2).randbytes(5_000_001)
+        large.write_bytes(content)
+        address = "/repository/blobs/sha256/aa/" + "a" * 64
+        status, headers, body = self.send("GET", address)
+        self.assertEqual((status, body), (200, content))
+        self.assertIn("immutable", headers["Cache-Control"])
+        part = {"Range": "bytes=1000000-3999999"}
+        status, headers, body = self.send("GET", address, headers=part)
+        self.assertEqual((status, body), (206, content[1_000_000:4_000_000]))
+        self.assertEqual(headers["Content-Range"], "bytes 1000000-3999999/5000001")
+        status, headers, body = self.send("HEAD", address)
+        self.assertEqual((status, headers["Content-Length"], body), (200, "5000001", b""))
+        status, headers, _ = self.send("GET", address, headers={"Range": "bytes=5000001-"})
+        self.assertEqual((status, headers["Content-Range"]), (416, "bytes */5000001"))
+        done = subprocess.run(["curl", "-sS", "--cacert", self.folder / "ca.pem", "-o",
+                               self.scratch / "got", "-C", "-", self.url + address],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, (self.scratch / "got").read_bytes()), (0, content))
+        # Two downloads on one connection, and an answer in between.
+        connection = self.connect()
+        for _ in range(2):
+            connection.request("GET", address)
+            self.assertEqual(connection.getresponse().read(), content)
+            connection.request("GET", "/healthz")
+            self.assertEqual(connection.getresponse().read(), b'{"status":"ok"}\n')
+
+    def test_a_publication_outlives_kills(self):
+        chance = random.Random(os.environ.get("POLDER_SEED", "3"))
+        self.polder("repo", "add", self.repo, "plus-1.0.0", "--key", "targets.pem")
+        approval = self.push()["approval"]["id"]
+        root = self.scratch / "root.json"
+        shutil.copy(self.repo / "staged" / "root.json", root)
+        done = False
+        for _ in range(30):
+            connection = self.connect()
+            connection.request("POST", f"/v1/approvals/{approval}/approve", None,
+                               {"Authorization": f"Bearer {self.people['bob']}"})
+            killer = threading.Timer(chance.uniform(0, 0.05), self.process.kill)
+            killer.start()
+            try:
+                connection.getresponse().read()
+            except OSError:
+                pass
+            except http.client.HTTPException:
+                pass
+            killer.join()
+            self.kill()
+            self.serve()
+            state = self.ask("GET", f"/v1/approvals/{approval}", None, self.admin)
+            if state["state"] == "approved":
+                done = True
+                break
+        if not done:
+            self.polder("hub", "approve", approval, person="bob")
+        deadline = time.monotonic() + 60
+        while self.send("GET", "/repository/metadata/timestamp.json")[0] != 200:
+            self.assertLess(time.monotonic(), deadline, (self.scratch / "hub.log").read_text())
+            time.sleep(0.1)
+        self.polder("repo", "verify", self.folder / "repository", "--root", root)
+        self.configure(root)
+        self.assertEqual(self.installed(), "1.0.0")
+        self.assertEqual(list((self.folder / "waiting").iterdir()), [])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:])

@@ -55,8 +55,12 @@ Result<Response> check_in(const Call& call) {
   const bool is_watched = watched_s.integer() > now_s - kWatchedForS;
   const std::int64_t next_s =
       is_watched ? std::min(kWatchedPollS, call.hub.poll_s) : call.hub.poll_s;
-  return document(trust::Json::Members{{"next_s", next_s}, {"timestamp", trust::Json()}},
-                  call.request);
+  // Of the repository, where anything is published: a device that trusts an older one asks it now.
+  const std::int64_t version = call.hub.repository.version();
+  return document(
+      trust::Json::Members{{"next_s", next_s},
+                           {"timestamp", version == 0 ? trust::Json() : trust::Json(version)}},
+      call.request);
 }
 
 void watch(const Hub& hub, const std::string& device) {

@@ -281,11 +281,13 @@ Status choose(Database& database, Rollout& rollout, std::int64_t now_s) {
           fmt::format(
               "SELECT o.device FROM rollout_device o JOIN device_model m ON "
               "m.device = o.device AND m.model = ? JOIN device d ON d.id = o.device "
+              "LEFT JOIN device_link l ON l.device = o.device "
               "WHERE o.rollout = ? AND o.wanted = 0 AND o.chosen = 0 AND o.failure IS NULL {}"
-              "AND m.is_well = 1 AND m.seen_s >= ? AND d.revoked_s IS NULL "
+              "AND m.is_well = 1 AND (m.seen_s >= ? OR l.seen_s >= ?) AND d.revoked_s IS NULL "
               "ORDER BY o.place LIMIT ?",
               old),
-          {rollout.order.model, rollout.id, now_s - kThereS, static_cast<std::int64_t>(missing)}));
+          {rollout.order.model, rollout.id, now_s - kThereS, now_s - kThereS,
+           static_cast<std::int64_t>(missing)}));
   for (const Row& row : rows) {
     // It is compared, wherever it stands in the order.
     TRY(tell(database,

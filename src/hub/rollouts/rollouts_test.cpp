@@ -331,6 +331,24 @@ TEST_F(AtOnce, WaitsForItsDayAndItsWindow) {
   EXPECT_EQ(wanted_to_run("1.1.0"), 0);
 }
 
+// One that runs nothing has nothing to report.
+TEST_F(AtOnce, WhoChecksInIsThereAlsoWithoutAReport) {
+  make_fleet(2, "");
+  wall_.set_s(kNowS + 3600);
+  const std::string id = begin("1.0.0");
+  EXPECT_EQ(wanted().size(), 0u);
+  const Status linked = writer_->write([&](Database& database) {
+    return database.run(
+        "INSERT INTO device_link (device, seen_s, program, repository, watched_s, swept_s) VALUES "
+        "('cam-1', ?, '1', 0, 0, 0)",
+        {wall_.now_s() - 60});
+  });
+  ASSERT_TRUE(linked.ok()) << linked.error().message;
+  wall_.set_s(wall_.now_s() + kTestLookS);
+  turn();
+  EXPECT_EQ(wanted(), (std::map<std::string, std::string>{{"cam-1", "1.0.0"}}));
+}
+
 TEST_F(AtOnce, WhoIsAwayOrRefusesIsNotChosen) {
   make_fleet(3);
   wall_.set_s(kNowS + 3600);

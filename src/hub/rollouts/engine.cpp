@@ -53,6 +53,20 @@ Result<bool> is_anywhere(Database& database, const Rollout& rollout) {
   return !rows.empty();
 }
 
+// Those of its releases that no device can fetch.
+Result<std::vector<std::string>> not_published(Database& database, const Rollout& rollout) {
+  std::vector<std::string> missing;
+  for (const std::string& version : {rollout.order.version, rollout.order.other_version}) {
+    if (version.empty()) continue;
+    TRY_VALUE(const Rows rows, ask(database,
+                                   "SELECT 1 FROM model_release WHERE model = ? AND version = ? "
+                                   "AND state = 'published'",
+                                   {rollout.order.model, version}));
+    if (rows.empty()) missing.push_back(fmt::format("{} {}", rollout.order.model, version));
+  }
+  return missing;
+}
+
 void hold(GateState& gate, std::string reason) {
   if (gate.verdict == Verdict::kAbort) return;
   gate.verdict = Verdict::kHold;
@@ -81,6 +95,10 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
          fmt::format("{} of {} devices are there", rollout.state.chosen.size(), stage.devices));
   if (rollout.members == 0) hold(gate, "no device that has the model is of the query");
   if (std::string waits = rollout.waits_for(now_s); !waits.empty()) hold(gate, std::move(waits));
+  if (gate.verdict != Verdict::kHold) return gate;
+  TRY_VALUE(const std::vector<std::string> missing, not_published(database, rollout));
+  for (const std::string& release : missing)
+    gate.reasons.push_back(release + " is not published here");
   return gate;
 }
 

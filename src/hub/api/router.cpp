@@ -57,7 +57,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/rollouts/{id}/pause", Access::kOperator, pause_rollout, true},
     {"POST", "/v1/rollouts/{id}/resume", Access::kOperator, resume_rollout},
     {"POST", "/v1/rollouts/{id}/abort", Access::kOperator, abort_rollout, true},
-    {"POST", "/v1/checkin", Access::kDevice, check_in, true, false, kMaxBodyBytes,
+    {"POST", "/v1/checkin", Access::kDevice, check_in, true, false, proto::kMaxCheckinBytes,
      proto::kCheckinType},
     {"GET", "/v1/devices/{id}/metrics", Access::kViewer, list_metrics},
     {"GET", "/v1/fleet", Access::kViewer, show_fleet},

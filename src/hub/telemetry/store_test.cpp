@@ -234,6 +234,16 @@ TEST_F(Telemetry, WhatIsWrongIsRefusedAsAWhole) {
   EXPECT_EQ(check_in({}).status, 401);
 }
 
+TEST_F(Telemetry, DevicesAloneMaySendALargeBody) {
+  Request head{.id = "r1", .method = "POST", .target = "/v1/checkin"};
+  head.content_type = proto::kCheckinType;
+  EXPECT_TRUE(router_->may_send(head).refusal);
+  head.certificate = certificate_;
+  const BodyRule rule = router_->may_send(head);
+  EXPECT_FALSE(rule.refusal);
+  EXPECT_EQ(rule.max_bytes, proto::kMaxCheckinBytes);
+}
+
 TEST_F(Telemetry, ClocksThatAreWrongHideNothing) {
   proto::Report ahead = metrics("1.2.0", 1), behind = metrics("1.2.0", 2);
   ahead.time_s += 1'000'000;

@@ -59,7 +59,7 @@ std::optional<Part> part_of(std::string_view range, std::uint64_t size) {
 }
 
 Result<std::shared_ptr<const ReadableFile>> open_served(const Call& call,
-                                                        std::vector<std::string> names) {
+                                                        const std::vector<std::string>& names) {
   auto file = open_readable_below(call.hub.repository.folder(), names);
   if (file.ok()) return std::shared_ptr<const ReadableFile>(*std::move(file));
   const Code code = file.error().code;
@@ -69,9 +69,10 @@ Result<std::shared_ptr<const ReadableFile>> open_served(const Call& call,
 }
 
 // The file, or the part that is asked for. `tag`: what stays the same while the file does.
-Result<Response> send(const Call& call, std::vector<std::string> names, std::string_view tag) {
+Result<Response> send(const Call& call, const std::vector<std::string>& names,
+                      std::string_view tag) {
   TRY(call.target.only({}));
-  TRY_VALUE(auto file, open_served(call, std::move(names)));
+  TRY_VALUE(auto file, open_served(call, names));
   const bool is_json = file->path().ends_with(".json");
   Response response{.content_type = is_json ? "application/json" : "application/octet-stream"};
   response.headers = {{"Cache-Control", std::string(kForEver)}, {"Accept-Ranges", "bytes"}};
@@ -137,7 +138,7 @@ Result<Response> get_target(const Call& call) {
   if (!is_digest(digest)) return fail(Code::kNotFound, "the repository has no such file");
   std::vector<std::string> names = {"targets"};
   names.insert(names.end(), call.parts.begin(), call.parts.end());
-  return send(call, std::move(names), digest);
+  return send(call, names, digest);
 }
 
 Result<Response> get_blob(const Call& call) {

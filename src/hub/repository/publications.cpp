@@ -155,7 +155,7 @@ Status decide(Database& database, const std::string& id, const std::string& acto
 Result<std::string> ask_for_publication(const Hub& hub, std::string_view actor,
                                         const std::map<std::string, std::string>& roles) {
   std::string list;
-  for (const auto& [role, digest] : roles) list += role + " " + digest + "\n";
+  for (const auto& [role, digest] : roles) list += fmt::format("{} {}\n", role, digest);
   const std::string digest = trust::hex(trust::sha256(list));
   TRY_VALUE(const std::string same, waiting_for(hub, digest));
   if (!same.empty()) return same;

@@ -189,7 +189,7 @@ Result<std::vector<trust::Assignment>> Publisher::wanted(std::int64_t since, std
     // What devices could not find would keep them from all else that they are assigned.
     const auto release = runtimes.find({model, version});
     if (release == runtimes.end()) {
-      if (unknown_.insert(model + " " + version).second)
+      if (unknown_.insert(fmt::format("{} {}", model, version)).second)
         parts_.log(
             fmt::format("{} {}: devices are to run it, and it is not published", model, version));
       continue;

@@ -29,7 +29,7 @@ bool stays_below(std::string_view path) {
 // Whether the role may be trusted for paths below the folder. Parts of a pattern match part by
 // part.
 bool may_cover(const DelegatedRole& role, std::string_view folder) {
-  if (role.path_hash_prefixes) return true;
+  if (role.path_hash_prefixes || folder.empty()) return true;
   DelegatedRole first_parts;
   first_parts.paths.emplace();
   for (const std::string& pattern : role.paths.value_or(std::vector<std::string>()))

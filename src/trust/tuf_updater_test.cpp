@@ -51,6 +51,9 @@ TEST(TufUpdater, ListsTheTargetsBelowAFolder) {
   EXPECT_EQ(updater.list("people/").value(), (Names{"people/1.0.0/a", "people/of-all.plan"}));
   EXPECT_EQ(updater.trusted().targets("vehicles"), nullptr);
   EXPECT_EQ(updater.list("vehicles/").value(), (Names{"vehicles/model.plan"}));
+  const Names all = updater.list("").value();
+  for (const char* const one : {"people/1.0.0/a", "vehicles/model.plan"})
+    EXPECT_EQ(std::ranges::count(all, one), 1) << one;
   // A role by hash prefixes may have anything; what is not its own is no target.
   targets.delegations->roles[1].paths.reset();
   const std::string digit = hex(sha256("people/not-theirs.plan")).substr(0, 1);

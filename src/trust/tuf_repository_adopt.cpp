@@ -13,9 +13,14 @@ Result<std::string> Repository::read_published(std::string_view role) const {
 }
 
 Result<std::vector<std::string>> Repository::adopt(
-    const std::map<std::string, std::string>& metadata) {
+    const std::map<std::string, std::string>& metadata, std::string_view theirs) {
   TRY_VALUE(const auto waiting, staged());
+  const bool have_theirs = std::ranges::any_of(metadata, [&](const auto& file) {
+    return !theirs.empty() && published_name(file.first).role == theirs;
+  });
+  const std::string their_bins = std::string(theirs) + std::string(kBinMark);
   const auto is_published = [&](const Staged& file) {
+    if (have_theirs && (file.role == theirs || file.role.starts_with(their_bins))) return true;
     const auto found = metadata.find(fmt::format("{}.{}.json", file.version, file.role));
     return found != metadata.end() && sha256(found->second) == file.digest;
   };

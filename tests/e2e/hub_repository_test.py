@@ -304,6 +304,18 @@ class HubRepository(unittest.TestCase):
             connection.request("GET", "/healthz")
             self.assertEqual(connection.getresponse().read(), b'{"status":"ok"}\n')
 
+    def test_a_role_of_the_hubs_own_is_pulled_with_the_rest(self):
+        """What was staged of it here gives way to what the hub has signed."""
+        self.polder("repo", "delegate", self.repo, "assignments", "--role-key",
+                    self.folder / "hub-online.pub.pem", "--path", "assignments/*", "--key",
+                    "targets.pem")
+        for version in ("1.0.0", "1.1.0"):
+            self.release(version)
+            shown = json.loads(self.polder("repo", "show", self.repo, "--json"))
+            self.assertEqual(shown["staged"], [])
+            self.assertTrue((self.repo / "metadata" / "1.assignments.json").exists())
+        self.assertFalse(any((self.repo / "staged" / "targets").glob("**/*.json")))
+
     def test_a_publication_outlives_kills(self):
         chance = random.Random(os.environ.get("POLDER_SEED", "3"))
         self.polder("repo", "add", self.repo, "plus-1.0.0", "--key", "targets.pem")

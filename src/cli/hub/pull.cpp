@@ -138,10 +138,7 @@ Result<int> pull(const Args& args) {
   TRY_VALUE(const std::string root, trusted_root(repository, args));
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(const Pulled pulled, pull_from(hub, repository, root));
-  // Whatever was staged of them here: the hub signs them.
-  for (const auto& [name, bytes] : pulled.metadata)
-    if (name.ends_with(".assignments.json")) TRY(repository.unstage(trust::kAssignmentsRole));
-  TRY_VALUE(const auto outdated, repository.adopt(pulled.metadata));
+  TRY_VALUE(const auto outdated, repository.adopt(pulled.metadata, trust::kAssignmentsRole));
   TRY_VALUE(const auto roles, repository.roles());
   std::int64_t version = 0;
   for (const trust::tuf::RoleState& role : roles)

@@ -209,8 +209,8 @@ class Repository {
   Result<std::string> read_published(std::string_view role) const;
   // Takes in what another copy has published: files of metadata/, by name, which the caller has
   // verified as a client does. What is staged and among them is staged no longer. Returns the roles
-  // that are staged on an older state. What is staged of `theirs`, a role that the other copy signs,
-  // gives way where that has published it. Errors: kIo and the like.
+  // that are staged on an older state. What is staged of `theirs`, a role that the other copy
+  // signs, gives way where that has published it. Errors: kIo and the like.
   Result<std::vector<std::string>> adopt(const std::map<std::string, std::string>& metadata,
                                          std::string_view theirs = {});
   // The bytes of a target, staged or published, as clients find it, or of `role` alone. Errors:

@@ -444,6 +444,7 @@ TEST_F(PlayerTest, AVideoIsRepeatedAndTimeGoesOn) {
   stats = run(std::string(kPipeline) + kVideoSink);
   ASSERT_TRUE(stats.ok()) << stats.error().message;
   EXPECT_EQ(stats->frames, 12u);
+  EXPECT_NEAR(stats->stream_s, 1.1, 1e-3);
 }
 
 TEST_F(PlayerTest, PicturesOfAnotherSizeAreNamed) {

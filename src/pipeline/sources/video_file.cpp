@@ -78,11 +78,17 @@ class VideoFileSource final : public Node {
     } while (next_ <= start_);
     traffic_.encoded_bytes += std::uint64_t(frame.encoded_bytes);
     traffic_.decoded_bytes += image.pixels.size();
-    // Of the first frame of another round it is not known: as long as the one before took.
+    // Another round goes on where the one before ended, by as much as its last frame took.
+    if (is_first_) {
+      before_ = last_ - (next_ - 1);
+      before_us_ = last_us_ + period_us_ - frame.t_us;
+      is_first_ = false;
+    }
     const std::int64_t t_us = before_us_ + frame.t_us;
     if (t_us > last_us_) period_us_ = t_us - last_us_;
     last_us_ = t_us;
-    out.emit(before_ + next_ - 1, t_us);
+    last_ = before_ + next_;
+    out.emit(last_ - 1, t_us);
     return {};
   }
 
@@ -107,10 +113,9 @@ class VideoFileSource final : public Node {
     if (info_.width != width || info_.height != height)
       return fail(Code::kCorrupt, "{}: is another video than before: {} x {}, not {} x {}", path_,
                   info_.width, info_.height, width, height);
-    before_ += next_;
-    before_us_ = last_us_ + period_us_;
     next_ = 0;
     ++round_;
+    is_first_ = true;
     return {};
   }
 
@@ -137,7 +142,9 @@ class VideoFileSource final : public Node {
   PolderVideoInfo info_{};
   std::string path_, start_place_;
   std::uint64_t next_ = 0, start_ = 0, limit_ = 0;
-  std::uint64_t repeat_ = 1, round_ = 0, before_ = 0;  // frames of the rounds before
+  std::uint64_t repeat_ = 1, round_ = 0;
+  bool is_first_ = false;                // of another round
+  std::uint64_t before_ = 0, last_ = 0;  // frames of the rounds before, and with this one
   std::int64_t before_us_ = 0, last_us_ = 0, period_us_ = 0;
   Traffic traffic_;
   std::array<char, 512> error_{};

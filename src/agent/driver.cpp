@@ -86,6 +86,7 @@ void Driver::record_phase(bool says_worker, const std::string& note) {
     case Phase::kCommit: tell(trust::Act::kUpdateCommitted, "committed"); break;
     case Phase::kDiscard:
       what.says_worker = says_worker;
+      what.blames_no_release = !state_.find_bad(release.manifest);
       tell(trust::Act::kUpdateFailed, state_.update->reason);
       break;
     case Phase::kRollBack:

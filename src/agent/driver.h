@@ -117,6 +117,8 @@ struct Occurrence {
   // The text is what a process has said that has seen data, or names what this device reads: not
   // for those outside of it.
   bool says_worker = false;
+  // An update that was ended by what is no fault of its release: it is tried again.
+  bool blames_no_release = false;
   // It goes on: the same was told before, and did not end. Not for a record that is kept for ever.
   bool repeats = false;
 };

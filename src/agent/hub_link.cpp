@@ -435,11 +435,9 @@ void HubLink::checked_in(Reporter* reporter) {
   stand(HubState::kEnrolled);
   const bool is_removed = acknowledge(reporter);
   batch_ = std::min(batch_ * 2, proto::kMaxCheckinReports);
-  if (config_.is_of_hub() && answer->timestamp && *answer->timestamp > std::int64_t(timestamp_) &&
-      *answer->timestamp != news_of_) {
-    news_of_ = *answer->timestamp;
+  // Again and again, until a check of the repository has gone well.
+  if (config_.is_of_hub() && answer->timestamp && *answer->timestamp > std::int64_t(timestamp_))
     has_news_ = true;
-  }
   const bool has_more =
       is_removed && !keys_.empty() && reporter->ring() && reporter->ring()->count() > 0;
   const std::int64_t next_us = answer->next_s * kSecondUs;

@@ -132,7 +132,6 @@ class HubLink {
   std::int64_t wait_s_ = kHubFirstWaitS;
   std::optional<trust::Sha256> sent_token_;  // the last that was sent
   bool is_token_refused_ = false;            // that one
-  std::int64_t news_of_ = 0;                 // the version that has been told
   HubState state_ = HubState::kNone;
   Trouble trouble_, renewal_trouble_;
   std::int64_t checked_in_s_ = 0;

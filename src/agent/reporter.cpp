@@ -110,12 +110,15 @@ UnitStanding standing_of(const UnitTotal& total) {
 // --- What happens --------------------------------------------------------------------------------
 
 void Reporter::note(const Occurrence& what) {
+  // A failed update without a word is told by the release's own doing.
+  const std::string own =
+      what.blames_no_release ? "could not be tried here; it is tried again" : "";
   if (const auto alarm = alarm_of(what.act)) {
     write(proto::ReportAlarm{.what = *alarm,
                              .unit = what.unit,
                              .release = release_of(what.release),
                              .code = {},
-                             .text = what.says_worker ? "" : what.text,
+                             .text = what.says_worker ? own : what.text,
                              .signal = ""});
   } else if (const auto notice = notice_of(what)) {
     write(proto::ReportLifecycle{*notice, what.unit, release_of(what.release)});

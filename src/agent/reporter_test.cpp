@@ -259,6 +259,24 @@ TEST_F(ReporterTest, TheLifeCycleIsTold) {
   EXPECT_EQ(notices[3].release->version, "1.4.0");
 }
 
+TEST_F(ReporterTest, AFailedUpdateWithoutAWordIsTheReleasesOwn) {
+  Reporter reporter = this->reporter();
+  for (const bool blames_none : {false, true})
+    reporter.note({.act = trust::Act::kUpdateFailed,
+                   .object = "people 1.3.0",
+                   .text = "CANARY",
+                   .unit = "people",
+                   .release = release("1.3.0"),
+                   .entered = Phase::kDiscard,
+                   .says_worker = true,
+                   .blames_no_release = blames_none});
+  reporter.start(state);
+  const auto alarms = bodies<ReportAlarm>(reporter);
+  ASSERT_EQ(alarms.size(), 2u);
+  EXPECT_EQ(alarms[0].text, "");
+  EXPECT_EQ(alarms[1].text, "could not be tried here; it is tried again");
+}
+
 // As many reports as it takes, whose sums are those of the whole.
 TEST_F(ReporterTest, MetricsThatAreTooLongAreDivided) {
   Reporter reporter = this->reporter();

@@ -28,6 +28,9 @@ Result<trust::Record> record_of(const Row& row) {
 }  // namespace
 
 Status put_on_record(Database& database, const trust::Record& record) {
+  // What the log does not take would hold up all that comes after it.
+  TRY_VALUE(const trust::Entry entry, trust::entry_of(record, 0));
+  TRY_VALUE([[maybe_unused]] const std::string line, entry.line());
   TRY_VALUE(const std::string id, random_name());
   return tell(database,
               "INSERT INTO audit_pending (place, id, time_s, actor, act, object, details) "

@@ -24,6 +24,7 @@
 #include <csignal>
 #include <exception>
 #include <list>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -111,7 +112,9 @@ http::response<http::string_body> message_of(Response& response, const std::stri
   message.body() = std::move(response.body);
   message.prepare_payload();
   if (response.file) message.content_length(response.file_bytes);
-  if (is_head) message.body().clear();  // the length stays
+  if (response.status == 204 || response.status == 304)
+    message.erase(http::field::content_length);  // RFC 9110, section 8.6
+  if (is_head) message.body().clear();           // the length stays
   return message;
 }
 
@@ -247,21 +250,26 @@ class BeastServer final : public Server {
       }
       // Beyond the cap they are closed at once: who comes again later finds room.
       if (open_.size() >= options_.max_connections) continue;
-      asio::co_spawn(io_, serve_one(std::move(socket)), asio::detached);
+      error_code gone;
+      const asio::ip::address peer = socket.remote_endpoint(gone).address();
+      if (gone || peers_[peer] >= options_.max_per_address) continue;
+      asio::co_spawn(io_, serve_one(std::move(socket), peer), asio::detached);
     }
   }
 
-  asio::awaitable<void> serve_one(tcp::socket socket) {
+  asio::awaitable<void> serve_one(tcp::socket socket, asio::ip::address peer) {
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     Stream stream(std::move(socket), tls_);
     const Place place = open_.insert(open_.end(), {&beast::get_lowest_layer(stream), true});
+    ++peers_[peer];
     try {
       co_await talk(stream, *place);
     } catch (const std::exception&) {
       // Out of memory for this one: it is closed, others go on.
     }
     open_.erase(place);
+    if (--peers_[peer] == 0) peers_.erase(peer);
   }
 
   asio::awaitable<void> talk(Stream& stream, Open& open) {
@@ -398,6 +406,7 @@ class BeastServer final : public Server {
   asio::ssl::context tls_;
   tcp::acceptor acceptor_;
   std::list<Open> open_;
+  std::map<asio::ip::address, std::size_t> peers_;  // connections of each
   bool ends_ = false;
   std::size_t waiting_ = 0;  // requests that the handler has not answered yet
   asio::thread_pool workers_;

@@ -27,10 +27,11 @@ struct ServerOptions {
   std::function<Status()> renew_certificate = {};
   int threads = 4;  // that call the handler
   std::size_t max_connections = 10'000;
-  std::size_t max_waiting = 1'000;  // requests; beyond, the answer is 503 at once
-  int idle_s = 60;                  // that a connection may be silent between two requests
-  int request_s = 20;               // for a handshake, and for reading or writing one message
-  int large_body_s = 120;           // for reading one whose body is above the usual cap
+  std::size_t max_per_address = 4'000;  // so that one address does not take them all
+  std::size_t max_waiting = 1'000;      // requests; beyond, the answer is 503 at once
+  int idle_s = 60;                      // that a connection may be silent between two requests
+  int request_s = 20;                   // for a handshake, and for reading or writing one message
+  int large_body_s = 120;               // for reading one whose body is above the usual cap
 };
 
 class Server {

@@ -152,6 +152,27 @@ Status OnlineRepository::sign_staged(Repository& repository) {
   return done.ok() ? Status() : Status(done.error());
 }
 
+namespace {
+
+// Whoever approves sees what changes from what is published: nothing may come in between, and a
+// role that is the hub's to sign is for nothing but what it signs.
+Status check_shown(const trust::tuf::Changes& changes) {
+  for (const trust::tuf::StagedVersion& role : changes.files)
+    if (role.version > role.version_before + 1)
+      return fail(Code::kDenied,
+                  "role '{}' version {}: version {} is published: 'polder hub pull', and stage it "
+                  "anew on that",
+                  role.role, role.version, role.version_before);
+  for (const trust::tuf::TrustChange& role : changes.trust)
+    if (role.role == trust::kAssignmentsRole && role.threshold > 0 &&
+        (role.paths.size() != 1 || role.paths[0] != trust::kAssignmentsPattern))
+      return fail(Code::kDenied, "role '{}': is for '{}' and nothing else", role.role,
+                  trust::kAssignmentsPattern);
+  return {};
+}
+
+}  // namespace
+
 Result<Proposal> OnlineRepository::hold(Repository& repository, std::int64_t now_s) {
   TRY(check_key(repository));
   TRY(sign_own(repository, now_s));
@@ -166,6 +187,7 @@ Result<Proposal> OnlineRepository::hold(Repository& repository, std::int64_t now
           role.role, role.version, role.signatures, role.threshold,
           fmt::join(role.open_keys, ", "));
   TRY_VALUE(proposal.changes, repository.changes());
+  TRY(check_shown(proposal.changes));
   TRY(check_history(proposal.changes));
   TRY_VALUE(const auto problems, repository.staged_problems());
   if (!problems.empty()) return fail(Code::kCorrupt, "{}", problems.front());

@@ -15,7 +15,8 @@ namespace polder::hub {
 namespace {
 
 using trust::Json;
-constexpr std::size_t kNamed = 8;  // of releases and roles, in a title
+constexpr std::size_t kNamed = 8;         // of releases and roles, in a title
+constexpr std::size_t kMaxTitle = 1'000;  // of bytes; the audit log takes no more
 constexpr std::size_t kIdDigits = 16;
 
 Result<std::string> new_id() {
@@ -72,7 +73,8 @@ std::string title_of(const Proposal& proposal) {
     parts.resize(kNamed);
     parts.push_back(fmt::format("and {} more", all - kNamed));
   }
-  return fmt::format("{}", fmt::join(parts, "; "));
+  if (parts.empty()) parts.emplace_back("hash bins");
+  return fmt::format("{}", fmt::join(parts, "; ")).substr(0, kMaxTitle);
 }
 
 Json details_of(const Proposal& proposal) {
@@ -198,8 +200,18 @@ Result<std::string> ask_for_alias(const Hub& hub, std::string_view actor, const 
   return id;
 }
 
+namespace {
+
+// Nobody waits, for as long as large files are read: devices are answered by the same threads.
+Error being_decided() {
+  return fail(Code::kUnavailable, "another approval is being decided: ask again");
+}
+
+}  // namespace
+
 Status approve(const Hub& hub, const std::string& id, const std::string& actor) {
   const auto alone = hub.publisher.decide();
+  if (!alone) return being_decided();
   const std::int64_t now_s = hub.wall.now_s();
   // Who may not, hears so before large files are read.
   TRY_VALUE(const Rows rows, ask(hub, kApproval, {id}));
@@ -220,6 +232,7 @@ Status approve(const Hub& hub, const std::string& id, const std::string& actor) 
 
 Status reject(const Hub& hub, const std::string& id, const std::string& actor) {
   const auto alone = hub.publisher.decide();
+  if (!alone) return being_decided();
   Status done = write(hub, [&](Database& database) {
     return decide(database, id, actor, false, hub.wall.now_s());
   });

@@ -81,7 +81,9 @@ Status Publisher::begin() {
                              {id}));
     if (rows.empty()) TRY(parts_.repository.drop(id));
   }
-  TRY(finish_all());
+  // What cannot be published now is tried again; the fleet is served meanwhile.
+  if (const Status done = finish_all(); !done.ok())
+    parts_.log("what was approved is not published yet: " + done.error().message);
   TRY_VALUE(const Rows rows, parts_.readers.query("SELECT model, version FROM model_release "
                                                   "WHERE state = 'published'"));
   std::set<std::string> known;
@@ -131,7 +133,9 @@ Status Publisher::finish(const std::string& publication) {
   return write([&](Database& database) -> Status {
     for (const auto& [target, bytes] : manifests)
       TRY(note_published(database, target, bytes, {publication, by, now_s}));
-    for (const std::string& target : removed) TRY(note_withdrawn(database, target));
+    // One that another role lists now is still there.
+    for (const std::string& target : removed)
+      if (!wanted.contains(target)) TRY(note_withdrawn(database, target));
     TRY(tell(database, "UPDATE approval SET done_s = ? WHERE id = ?", {now_s, publication}));
     return put_on_record(database, {now_s,
                                     std::string(kActor),

@@ -54,7 +54,7 @@ class Publisher {
   void wake();
 
   // Held by who decides: one publication is held to what is published, and out, before the next.
-  std::unique_lock<std::mutex> decide() { return std::unique_lock(deciding_); }
+  std::unique_lock<std::mutex> decide() { return std::unique_lock(deciding_, std::try_to_lock); }
   // Publishes what is approved. Again: nothing happens. Errors: those of OnlineRepository, of the
   // database.
   Status finish(const std::string& publication);

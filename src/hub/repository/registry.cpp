@@ -79,11 +79,10 @@ Status note_waiting(Database& database, const Proposal& proposal, const ReleaseN
       return fail(Code::kDenied,
                   "{} {}: is {} and another: a release does not change; give it a new version",
                   manifest.model, manifest.version.text(), rows[0][1].text());
-    if (!rows.empty() && rows[0][1].text() != "withdrawn") continue;
+    // One that was withdrawn is what it was, and is published again.
+    if (!rows.empty()) continue;
     Json::Members facts = facts_of(manifest);
     facts.emplace("signatures", signatures_of(proposal, release.role));
-    TRY(tell(database, "DELETE FROM model_release WHERE model = ? AND version = ?",
-             {manifest.model, manifest.version.text()}));
     TRY(tell(database,
              "INSERT INTO model_release (model, version, manifest, state, added_s, added_by, "
              "publication, is_runtime, details) VALUES (?, ?, ?, 'waiting', ?, ?, ?, ?, ?)",
@@ -98,6 +97,11 @@ Status note_published(Database& database, const std::string& target, const std::
   TRY_VALUE(const Manifest manifest, read(target, bytes));
   const std::string version = manifest.version.text();
   const std::string digest = trust::hex(trust::sha256(bytes));
+  // Who was told to run it before it was there.
+  TRY(tell(database,
+           "UPDATE wanted SET changed = (SELECT MAX(changed) + 1 FROM wanted) WHERE model = ? AND "
+           "version = ?",
+           {manifest.model, version}));
   TRY_VALUE(const Rows rows, ask(database,
                                  "UPDATE model_release SET state = 'published', approved_by = ? "
                                  "WHERE model = ? AND version = ? AND manifest = ? RETURNING model",

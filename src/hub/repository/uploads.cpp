@@ -39,6 +39,15 @@ Result<Uploaded> Uploads::find(const std::string& digest) {
   return fail(Code::kNotFound, "nothing of this file has come");
 }
 
+// What everything else here needs stays free.
+Status Uploads::check_room(std::uint64_t bytes) {
+  const auto left = storage_->free_bytes();
+  if (!left.ok()) return disk_error(left.error());
+  if (*left >= kLeastFreeBytes + bytes) return {};
+  return fail(Code::kExhausted,
+              "the hub's disk has no room for {} bytes: make some there, and push again", bytes);
+}
+
 Result<std::unique_ptr<StoredFile>> Uploads::open_part(const std::string& digest,
                                                        std::int64_t total) {
   const std::string name = digest + std::string(kPart);
@@ -54,11 +63,7 @@ Result<std::unique_ptr<StoredFile>> Uploads::open_part(const std::string& digest
                   kMaxUploads, kUploadDays);
     return disk_error(names.error());
   }
-  const auto left = storage_->free_bytes();
-  if (!left.ok()) return disk_error(left.error());
-  if (*left < kLeastFreeBytes + static_cast<std::uint64_t>(total))
-    return fail(Code::kExhausted,
-                "the hub's disk has no room for {} bytes: make some there, and push again", total);
+  TRY(check_room(static_cast<std::uint64_t>(total)));
   file = storage_->create(name);
   if (!file.ok()) return disk_error(std::move(file).error());
   return file;
@@ -88,6 +93,7 @@ Result<Uploaded> Uploads::add(const std::string& digest, const Piece& piece,
                   before, piece.from);
     const std::string_view fresh =
         bytes.substr(static_cast<std::size_t>(std::min(before - piece.from, size)));
+    TRY(check_room(fresh.size()));
     if (Status done = file->write(*received, fresh); !done.ok())
       return disk_error(std::move(done).error());
     const std::int64_t now = before + static_cast<std::int64_t>(fresh.size());

@@ -52,6 +52,7 @@ class Uploads {
  private:
   explicit Uploads(std::unique_ptr<DiskStorage> storage) : storage_(std::move(storage)) {}
   Result<Uploaded> finish(const std::string& digest, std::int64_t total);
+  Status check_room(std::uint64_t bytes);
   Result<std::unique_ptr<StoredFile>> open_part(const std::string& digest, std::int64_t total);
 
   const std::unique_ptr<DiskStorage> storage_;

@@ -90,6 +90,17 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
                                               : "a first release: hard failures and time alone "
                                                 "are looked at");
   }
+  // What was proven in the stage before says nothing of devices that have not told of it.
+  if (gate.verdict == Verdict::kPromote && rules.has_statistics && !stage.is_shadow &&
+      stage.permille < 1000) {
+    TRY_VALUE(const Rows told,
+              ask(database,
+                  "SELECT COUNT(*), COUNT(CASE WHEN running IN (?, ?) THEN 1 END) "
+                  "FROM rollout_device WHERE rollout = ? AND wanted = 2",
+                  {rollout.order.version, rollout.order.other_version, rollout.id}));
+    const std::int64_t all = told[0][0].integer(), there = told[0][1].integer();
+    if (2 * there < all) hold(gate, fmt::format("{} of {} devices run it by now", there, all));
+  }
   if (missing_devices(rollout.plan(), rollout.state) > 0)
     hold(gate,
          fmt::format("{} of {} devices are there", rollout.state.chosen.size(), stage.devices));
@@ -131,8 +142,12 @@ Status end(Database& database, Rollout& rollout, std::string_view actor, std::in
 Status fill_stage(Database& database, Rollout& rollout, std::int64_t now_s) {
   const bool may_grow = rollout.waits_for(now_s).empty();
   // A stage begins when it may.
-  if (!may_grow && rollout.state.stage == 0 && rollout.state.chosen.empty())
-    rollout.state.stage_since_s = now_s;
+  if (!may_grow && rollout.state.stage == 0) {
+    TRY_VALUE(const Rows told,
+              ask(database, "SELECT 1 FROM rollout_device WHERE rollout = ? AND wanted > 0 LIMIT 1",
+                  {rollout.id}));
+    if (told.empty()) rollout.state.stage_since_s = now_s;
+  }
   if (may_grow) TRY(choose(database, rollout, now_s));
   return assign(database, rollout, may_grow);
 }
@@ -143,9 +158,9 @@ Result<Rollout> create_rollout(Database& database, const RolloutOrder& order,
                                std::string_view actor, std::int64_t now_s) {
   TRY_VALUE(const Rows last, ask(database, "SELECT COALESCE(MAX(place), 0) FROM rollout", {}));
   const std::int64_t place = last[0][0].integer() + 1;
+  // A device has one for all of its models.
   TRY_VALUE(const Rows before,
-            ask(database, "SELECT COALESCE(MAX(retry) + 1, 0) FROM rollout WHERE model = ?",
-                {order.model}));
+            ask(database, "SELECT COALESCE(MAX(retry) + 1, 0) FROM rollout", {}));
   Rollout rollout{.id = fmt::format("r{}", place),
                   .order = order,
                   .state = begin_rollout(now_s),

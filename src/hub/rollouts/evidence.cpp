@@ -138,7 +138,14 @@ Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int
   }
   if (rollout.stage().is_shadow) evidence.measures = judged(rollout, all, true);
   // A device may have passed its shadow over, or be through with it: it runs the new release.
-  if (evidence.measures.empty()) evidence.measures = judged(rollout, all, false);
+  if (evidence.measures.empty()) {
+    evidence.measures = judged(rollout, all, false);
+  } else {
+    // Where it acts already, that may be the end of it, too.
+    for (MeasureState& measure : judged(rollout, all, false))
+      if (measure.judgement.worse >= rollout.stage().gate.abort_at)
+        evidence.measures.push_back(std::move(measure));
+  }
   if (evidence.looks == 0) return evidence;
   TRY(save(database, rollout, all));
   TRY(tell(database, "DELETE FROM rollout_counts WHERE rollout = ? AND look <> ?",

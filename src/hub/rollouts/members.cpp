@@ -147,7 +147,8 @@ Status enlist_one(Database& database, const std::string& device, std::string_vie
                      .running = has[0][1].text(),
                      .place = place_of(rollout.id, device)}));
     const Wanted wanted = wanted_of(rollout.plan(), rollout.state, device);
-    const bool may_change = rollout.waits_for(now_s).empty();
+    const bool may_change =
+        rollout.state.phase == RolloutPhase::kRunning && rollout.waits_for(now_s).empty();
     if (wanted != Wanted::kOld && may_change)
       return want(database, rollout, wanted, "device = ?", {device});
     break;

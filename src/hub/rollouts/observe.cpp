@@ -41,7 +41,7 @@ Result<std::optional<Part>> part_of(Database& database, std::string_view device,
                                     std::string_view model) {
   TRY_VALUE(const Rows rows,
             ask(database,
-                "SELECT r.id, r.look_s, r.version, r.other_version, d.number, d.failure, "
+                "SELECT r.id, r.look_s, r.version, r.other_version, d.number, d.failure_kind, "
                 "r.created_s, d.wanted FROM rollout_device d JOIN rollout r ON r.id = d.rollout "
                 "WHERE d.device = ? AND "
                 "d.active_model = ?",
@@ -69,7 +69,8 @@ std::optional<HardFailure> failure_of(const proto::ReportAlarm& alarm) {
       return alarm.code == Code::kExhausted ? HardFailure::kOutOfMemory : HardFailure::kCrashLoop;
     case proto::AlarmKind::kRolledBack: return HardFailure::kRolledBack;
     case proto::AlarmKind::kUpdateFailed:
-      // Words of a worker stay on the device (agent/reporter.h): it was the probe, or the shadow.
+      // Without a word it is the release's own doing, in the probe or beside the old one
+      // (agent/reporter.h).
       if (alarm.text.empty()) return HardFailure::kProbeFailed;
       return {};
     default: return {};

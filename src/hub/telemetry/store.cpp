@@ -15,6 +15,7 @@ namespace polder::hub {
 namespace {
 
 constexpr std::int64_t kSweptEveryS = 3'600;
+constexpr std::int64_t kMaxUnits = 64;  // of a device that are shown
 
 // Names a report, in the order of its columns; numbers of 64 bits lie in the database as signed.
 struct Key {
@@ -66,6 +67,11 @@ Status keep_unit(Database& database, std::string_view device, const Key& key, st
                 "SELECT boot, sequence, reported_s, manifest, frames, crashes FROM device_unit "
                 "WHERE device = ? AND unit = ?",
                 {device, unit.name}));
+  if (rows.empty()) {
+    TRY_VALUE(const Rows known,
+              ask(database, "SELECT COUNT(*) FROM device_unit WHERE device = ?", {device}));
+    if (known[0][0].integer() >= kMaxUnits) return {};
+  }
   const bool is_same = !rows.empty() && rows[0][3].text() == unit.manifest;
   if (!rows.empty() && is_older(rows[0], key, time_s)) {
     if (!is_same || unit.frames + unit.crashes == 0) return {};

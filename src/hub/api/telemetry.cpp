@@ -18,8 +18,8 @@ constexpr std::int64_t kMaxWindowPage = 5'000, kWindowPage = 1'000;
 constexpr std::int64_t kWatchedForS = 60, kWatchedPollS = 5;
 
 Result<std::int64_t> time_of(const Call& call, std::string_view name, std::int64_t fallback) {
+  if (!call.target.query.contains(name)) return fallback;
   const std::string text = call.target.text(name);
-  if (text.empty()) return fallback;
   auto time_s = trust::tuf::parse_time(text, "");
   if (time_s.ok()) return time_s;
   return fail(Code::kInvalid,

@@ -330,7 +330,8 @@ void HubLink::finish(Reporter* reporter) {
     return enrolled(asks_ == Asks::kEnrol);
   }
   const bool is_body = status == 400 || status == 413;
-  if (is_body && asks_ == Asks::kCheckin && !keys_.empty()) return not_understood(reporter);
+  if (is_body && asks_ == Asks::kCheckin && reporter && !keys_.empty())
+    return not_understood(reporter);
   refused();
 }
 

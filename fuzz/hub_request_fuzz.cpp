@@ -28,8 +28,10 @@ struct World {
     std::filesystem::create_directories(folder);
     auto database = must(open_database((folder / "hub.db").string()));
     if (!database->run("PRAGMA synchronous = OFF").ok() || !migrate(*database).ok()) std::abort();
-    admin =
-        "Bearer " + must(add_person_token(*database, {.name = "a", .role = Role::kAdmin}, 1)).text;
+    admin = "Bearer " +
+            must(add_person_token(*database,
+                                  {.name = "a", .role = Role::kAdmin, .created_by = "fuzz"}, 1))
+                .text;
     writer = std::make_unique<Writer>(std::move(database));
     readers = std::make_unique<Readers>((folder / "hub.db").string());
     recorder = std::make_unique<Recorder>(

@@ -20,9 +20,9 @@ Json::Members facts_of(const Manifest& manifest) {
   const Json document = manifest.to_json();
   std::int64_t bytes = 0;
   for (const auto& [digest, blob] : manifest.blobs) bytes += blob.bytes;
-  const auto part = [&](std::string_view name, Json fallback) {
-    const Json* found = document.find(name);
-    return found ? *found : std::move(fallback);
+  const auto part = [&](std::string_view name, const Json& fallback) {
+    const Json* const found = document.find(name);
+    return found ? *found : fallback;
   };
   return {{"created", trust::tuf::time_text(manifest.created_s)},
           {"license", manifest.licence},

@@ -93,7 +93,8 @@ constexpr Option kUpdates[] = {
      .doc = "How long it runs beside the old one, where an assignment asks for that."},
     {.name = "window",
      .fallback = "\"\"",
-     .doc = "`HH:MM-HH:MM`, UTC: updates begin only then. Empty: at any time."},
+     .doc = "`HH:MM-HH:MM`, UTC: updates begin only then, but for the way back. Empty: at any "
+            "time."},
 };
 
 constexpr Option kNetwork[] = {

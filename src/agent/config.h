@@ -81,7 +81,7 @@ struct Config {
 
   std::int64_t check_every_s = 0;
   std::int64_t observe_s = 0, shadow_s = 0;
-  std::optional<DayWindow> window;  // updates begin only then
+  std::optional<DayWindow> window;  // updates begin only then, but for the way back
 
   std::string ca_file;  // empty: the system's
   std::int64_t download_deadline_s = 0, min_rate_bytes_s = 0;

@@ -14,6 +14,7 @@ constexpr std::int64_t kPollUs = 200'000;  // while a worker is watched
 constexpr std::int64_t kSaveAgainUs = 10 * kSecondUs;
 constexpr std::int64_t kMendUs = 60 * kSecondUs;
 constexpr std::int64_t kTrialCheckUs = 60 * kSecondUs;
+constexpr std::int64_t kJustAskedUs = 60 * kSecondUs;
 constexpr std::int64_t kLongestTrialUs = 24 * 3600 * kSecondUs;
 // After so long on trial it was not the release that took the machine down at its start.
 constexpr std::int64_t kLivesUs = 60 * kSecondUs;
@@ -35,6 +36,29 @@ bool is_gone(const Status& slot) {
 bool is_to_blame(const UnitHealth& health) {
   return health.is_crash_loop && health.code != Code::kUnavailable && health.code != Code::kIo &&
          health.code != Code::kNotFound;
+}
+
+// Whether the repository takes back what is on its way here: it is below the floor, or what is
+// wanted of its unit is neither it nor above it. What is above waits for its turn: where releases
+// follow each other fast, none would ever be installed else.
+bool is_taken_back(const ReleaseId& release, const CheckOutcome& now) {
+  const auto floor = now.floors.find(release.model);
+  if (floor != now.floors.end() && release.version < floor->second) return true;
+  const auto is_above = [&](const ReleaseId& other) {
+    return other.model == release.model && release.version < other.version;
+  };
+  return std::ranges::none_of(now.offers,
+                              [&](const Offer& offer) {
+                                return offer.release == release || is_above(offer.release);
+                              }) &&
+         std::ranges::none_of(now.refusals, is_above, &Refusal::release);
+}
+
+// Whether an offer is of a version below the one that runs.
+bool leads_back(const AgentState& state, const Offer& offer) {
+  const auto unit = state.units.find(offer.unit);
+  const ReleaseId* running = unit == state.units.end() ? nullptr : unit->second.running();
+  return running && offer.release.version < running->version;
 }
 
 }  // namespace
@@ -90,7 +114,7 @@ void Driver::record_phase(bool says_worker, const std::string& note) {
       tell(trust::Act::kUpdateFailed, state_.update->reason);
       break;
     case Phase::kRollBack:
-      what.says_worker = true;
+      what.says_worker = says_worker;
       tell(trust::Act::kUpdateRolledBack, state_.update->reason);
       break;
     default: break;
@@ -109,7 +133,7 @@ bool Driver::save(const AgentState& state) {
 }
 
 // Decides and saves. false: it could not be saved, so nothing has happened.
-bool Driver::tell(Event event) {
+bool Driver::tell(Event event, Says says) {
   event.now_s = now_s();
   event.clock_s = parts_.wall.now_s();
   event.random = parts_.random();
@@ -128,7 +152,8 @@ bool Driver::tell(Event event) {
   if (state_.phase == before.phase) return true;
   observed_from_us_.reset(), trial_from_us_.reset();
   // Of these phases what failed is said by a process that the release runs in.
-  record_phase(before.phase == Phase::kProbe || before.phase == Phase::kShadow);
+  const bool has_worker = before.phase >= Phase::kProbe && before.phase <= Phase::kObserve;
+  record_phase(has_worker && says == Says::kWorker);
   return true;
 }
 
@@ -362,13 +387,36 @@ Status Driver::still_offered() const {
               state_.update->release.text(), policy_.offer_holds_s / 3600);
 }
 
+// What is on its way may have been taken back: it is given up then. A repository that cannot be
+// asked changes nothing: what it said holds for a while, see still_offered().
+bool Driver::is_still_wanted() {
+  const ReleaseId& release = state_.update->release;
+  const auto found = ask_repository();
+  // What was committed and lost is installed again whether anybody wants it or not.
+  if (!found.ok() || state_.updated().committed == release) return true;
+  if (!is_taken_back(release, *found)) return true;
+  tell({.kind = EventKind::kFailed,
+        .reason = release.text() + ": the repository does not want it here any more"},
+       Says::kUs);
+  return false;
+}
+
+// The last moment before it acts.
+bool Driver::may_activate() {
+  const bool was_asked = asked_us_ && parts_.clock.now_us() < *asked_us_ + kJustAskedUs;
+  return was_asked || is_still_wanted();
+}
+
 void Driver::act() {
   const bool is_to_come = state_.phase == Phase::kDownload || state_.phase == Phase::kVerify ||
-                          state_.phase == Phase::kStage || state_.phase == Phase::kProbe ||
-                          (state_.phase == Phase::kShadow && !observed_from_us_);
-  if (is_to_come) {
+                          state_.phase == Phase::kStage || state_.phase == Phase::kProbe;
+  const bool is_shadow = state_.phase == Phase::kShadow;
+  if (is_to_come || (is_shadow && !observed_from_us_)) {
     if (Status offered = still_offered(); !offered.ok()) return tell_status(offered);
   }
+  const bool may_be_taken_back = is_to_come || is_shadow || state_.phase == Phase::kObserve;
+  const bool is_due = parts_.clock.now_us() >= next_check_us_;
+  if (may_be_taken_back && is_due && !is_still_wanted()) return;
   switch (state_.phase) {
     case Phase::kIdle: break;
     case Phase::kCheck: check(); break;
@@ -407,18 +455,36 @@ Status Driver::look_after() {
 }
 
 Result<CheckOutcome> Driver::ask_repository() {
+  const std::int64_t quarter_us = config_.check_every_s * kSecondUs / 4;
+  asked_us_ = parts_.clock.now_us();
+  next_check_us_ = *asked_us_ + config_.check_every_s * kSecondUs -
+                   std::int64_t(parts_.random() % std::uint64_t(quarter_us + 1));
   Result<CheckOutcome> found = parts_.releases.check(state_, now_s());
   if (const auto version = parts_.releases.new_root())
     record(trust::Act::kRootTrusted, "root.json", fmt::format("version {}", *version));
+  if (found.ok()) {
+    check_error_.clear();
+    check_errors_.clear();
+    checked_well_s_ = now_s();
+    check_note_ = found->note;
+    return found;
+  }
+  check_error_ = found.error().message;
+  next_check_us_ =
+      std::max(next_check_us_, parts_.clock.now_us() + parts_.retry_after_s() * kSecondUs);
+  const Code code = found.error().code;
+  const bool is_refusal = code == Code::kDenied || code == Code::kCorrupt || code == Code::kTimeout;
+  if (check_errors_.size() > kMaxRecorded) check_errors_.clear();
+  if (check_errors_.insert(key_of(found.error())).second) {
+    record(is_refusal ? trust::Act::kMetadataRefused : trust::Act::kNote, "repository",
+           check_error_);
+  }
   return found;
 }
 
 // --- Actions -------------------------------------------------------------------------------------
 
 void Driver::check() {
-  const std::int64_t quarter_us = config_.check_every_s * kSecondUs / 4;
-  next_check_us_ = parts_.clock.now_us() + config_.check_every_s * kSecondUs -
-                   std::int64_t(parts_.random() % std::uint64_t(quarter_us + 1));
   has_checked_ = true;
   for (const std::string& name : config_.models) {
     const UnitHealth health = parts_.runner.health(name);
@@ -426,35 +492,22 @@ void Driver::check() {
       damaged_.try_emplace(name, health.reason);
   }
   Result<CheckOutcome> found = ask_repository();
-  for (std::set<std::string>* told : {&recorded_, &check_errors_}) {
-    if (told->size() > kMaxRecorded) told->clear();
-  }
   if (!found.ok()) {
-    check_error_ = found.error().message;
-    next_check_us_ =
-        std::max(next_check_us_, parts_.clock.now_us() + parts_.retry_after_s() * kSecondUs);
-    const Code code = found.error().code;
-    const bool is_refusal =
-        code == Code::kDenied || code == Code::kCorrupt || code == Code::kTimeout;
-    if (check_errors_.insert(key_of(found.error())).second)
-      record(is_refusal ? trust::Act::kMetadataRefused : trust::Act::kNote, "repository",
-             check_error_);
     tell({.kind = EventKind::kFailed, .reason = check_error_});
     return;
   }
-  check_error_.clear();
-  checked_well_s_ = now_s();
-  check_note_ = std::move(found->note);
-  check_errors_.clear();
+  if (recorded_.size() > kMaxRecorded) recorded_.clear();
   refusals_ = std::move(found->refusals);
   Event event{.kind = EventKind::kNothing,
               .time_seen_s = found->time_seen_s,
               .floors = std::move(found->floors)};
-  // By the clock as it is: the time that is believed may stand still for days.
-  const bool may_begin = !config_.window || config_.window->holds(parts_.wall.now_s());
+  // By the clock as it is: the time that is believed may stand still for days. What was taken back
+  // waits for no window.
+  if (config_.window && !config_.window->holds(parts_.wall.now_s()))
+    std::erase_if(found->offers, [this](const Offer& offer) { return !leads_back(state_, offer); });
   for (Offer& offer : found->offers) offer.settings = config_.settings_digest(offer.unit);
   const auto left_s = [this](const Attempts& item) { return wait_left_s(item); };
-  if (may_begin) event.offer = choose_offer(state_, found->offers, left_s, refusals_);
+  event.offer = choose_offer(state_, found->offers, left_s, refusals_);
   if (event.offer) event.kind = EventKind::kOffer;
   for (const Refusal& refusal : refusals_) {
     // Of those that are waited for the text changes with the time.
@@ -480,9 +533,10 @@ void Driver::probe() {
   // What the disk did to it is no fault of the release.
   if (const Status whole = verify(update.unit, update.slot, update.release); !whole.ok())
     return tell_status(whole);
-  tell_status(
-      parts_.runner.probe(update.unit, update.slot, update.release, [this] { return alive(); }),
-      true);
+  const Status probed =
+      parts_.runner.probe(update.unit, update.slot, update.release, [this] { return alive(); });
+  if (!probed.ok()) return tell_status(probed, true);
+  if (may_activate()) tell_status({});
 }
 
 void Driver::shadow() {
@@ -504,7 +558,7 @@ void Driver::shadow() {
   const std::int64_t now_us = parts_.clock.now_us();
   if (!observed_from_us_) observed_from_us_ = now_us;
   if (now_us < *observed_from_us_ + config_.shadow_s * kSecondUs) return;
-  tell_status({});  // what is activated now takes its place
+  if (may_activate()) tell_status({});  // what is activated now takes the old one's place
 }
 
 void Driver::activate() {
@@ -524,7 +578,6 @@ bool Driver::can_update() {
   next_trial_check_us_ = now_us + kTrialCheckUs;
   const auto found = ask_repository();
   has_read_repository_ = found.ok();
-  if (!found.ok()) check_error_ = found.error().message;
   return has_read_repository_;
 }
 

@@ -208,7 +208,9 @@ class Driver {
  private:
   bool save(const AgentState& state);
   Result<CheckOutcome> ask_repository();
-  bool tell(Event event);
+  // Whose words the reason of an event is, where the release has a process by then.
+  enum class Says : std::uint8_t { kWorker, kUs };
+  bool tell(Event event, Says says = Says::kWorker);
   void tell_status(const Status& status, bool may_blame = false);
   void record(const Occurrence& what);
   void record(trust::Act act, std::string object, std::string text);
@@ -233,6 +235,8 @@ class Driver {
   void finish();
   Status alive();
   Status still_offered() const;
+  bool is_still_wanted();
+  bool may_activate();
   void poll();
   Turn until(std::int64_t us) const;
 
@@ -244,6 +248,7 @@ class Driver {
   Backoff backoff_;
   std::optional<Error> unsaved_;  // why the last state could not be saved
   std::int64_t next_check_us_ = 0, retry_us_ = 0, next_look_us_ = 0;
+  std::optional<std::int64_t> asked_us_;  // when the repository was asked last
   std::optional<std::int64_t> observed_from_us_, trial_from_us_;
   std::int64_t observed_before_us_ = 0;  // in starts before this one, each with an orderly end
   std::uint64_t failed_start_ = 0;       // of the release on trial, when it was looked at last

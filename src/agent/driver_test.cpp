@@ -323,6 +323,102 @@ TEST_F(DriverTest, AShadowThatCannotBeIsPassedOver) {
   EXPECT_EQ(told->act, trust::Act::kShadowPassedOver);  // which the audit log has
 }
 
+// --- What is taken back on its way ---------------------------------------------------------------
+
+class TakenBackTest : public DriverTest {
+ protected:
+  // 2.0.0 is on its way, and what `releases` says changes in the middle of it.
+  void change(Phase in, const std::function<void()>& change) {
+    install("1.0.0");
+    config.shadow_s = 3600;
+    releases.offers = {{.unit = "people", .release = release("2.0.0"), .shadow = true}};
+    Driver agent = driver();
+    ASSERT_TRUE(agent.start().ok());
+    bool has_changed = false;
+    do {
+      const auto turn = agent.turn();
+      ASSERT_TRUE(turn.ok());
+      clock.sleep_until_us(turn->wake_us);
+      if (!has_changed && agent.state().phase == in) {
+        has_changed = true;
+        change();
+        occurred.clear();
+        agent.check_soon();
+      }
+    } while (!has_changed || agent.state().phase != Phase::kIdle);
+    state = agent.state();
+  }
+  std::string reason() const {
+    for (const Occurrence& what : occurred)
+      if (what.act == trust::Act::kUpdateFailed) return what.text;
+    return "";
+  }
+  AgentState state;
+};
+
+TEST_F(TakenBackTest, WhatIsNotActivatedYetIsGivenUp) {
+  for (const Phase phase : {Phase::kDownload, Phase::kStage, Phase::kProbe, Phase::kShadow}) {
+    SCOPED_TRACE(phase_name(phase));
+    disk = FakeStorage();
+    runner.runs.clear();
+    change(phase, [&] { releases.offers = {{"people", release("1.0.0")}}; });
+    EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+    EXPECT_EQ(std::ranges::count(runner.runs, release("2.0.0")), 0);
+    EXPECT_FALSE(runner.shadowing);
+    EXPECT_EQ(reason(), "people 2.0.0: the repository does not want it here any more");
+    EXPECT_TRUE(state.bad.empty());
+    const auto told = std::ranges::find(occurred, trust::Act::kUpdateFailed, &Occurrence::act);
+    ASSERT_NE(told, occurred.end());
+    EXPECT_FALSE(told->says_worker);  // whose silence would blame the release
+    EXPECT_TRUE(told->blames_no_release);
+  }
+}
+
+TEST_F(TakenBackTest, WhatIsOnTrialIsGivenUpToo) {
+  change(Phase::kObserve, [&] { releases.offers = {{"people", release("1.0.0")}}; });
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  EXPECT_EQ(state.units.at("people").committed, release("1.0.0"));
+  EXPECT_TRUE(state.bad.empty());
+  const auto told = std::ranges::find(occurred, trust::Act::kUpdateRolledBack, &Occurrence::act);
+  ASSERT_NE(told, occurred.end());
+  EXPECT_EQ(told->text, "people 2.0.0: the repository does not want it here any more");
+  EXPECT_FALSE(told->says_worker);
+}
+
+TEST_F(TakenBackTest, AFloorTakesBackToo) {
+  change(Phase::kShadow, [&] { releases.floors["people"] = release("2.0.1").version; });
+  EXPECT_EQ(state.units.at("people").committed, release("1.0.0"));
+}
+
+TEST_F(TakenBackTest, WhatComesAfterItWaitsForItsTurn) {
+  change(Phase::kShadow, [&] { releases.offers = {{"people", release("3.0.0")}}; });
+  EXPECT_EQ(reason(), "");
+  EXPECT_EQ(std::ranges::count(runner.runs, release("2.0.0")), 1);
+}
+
+TEST_F(TakenBackTest, ARepositoryThatIsAwayTakesNothingBack) {
+  change(Phase::kShadow, [&] { releases.check_error = {Code::kUnavailable, "no network"}; });
+  EXPECT_EQ(state.units.at("people").committed, release("2.0.0"));
+}
+
+// The last moment before it acts, however far away the next check is.
+TEST_F(TakenBackTest, ItIsAskedBeforeItActs) {
+  install("1.0.0");
+  config.shadow_s = 600;
+  config.check_every_s = 86'400;
+  releases.offers = {{.unit = "people", .release = release("2.0.0"), .shadow = true}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  while (agent.state().phase != Phase::kShadow) {
+    const auto turn = agent.turn();
+    ASSERT_TRUE(turn.ok());
+    clock.sleep_until_us(turn->wake_us);
+  }
+  releases.offers = {{"people", release("1.0.0")}};
+  settle(agent);
+  EXPECT_EQ(std::ranges::count(runner.runs, release("2.0.0")), 0);
+}
+
 // As somebody who tries many models on one device would have it.
 TEST_F(DriverTest, ModelsThatAreNoLongerConfiguredGo) {
   for (int i = 0; i < 2 * int(kMaxUnits); ++i) {

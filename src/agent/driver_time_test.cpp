@@ -173,6 +173,19 @@ TEST_F(DriverTest, AWaitIsNoLongerForAClockThatWasWrong) {
   }
 }
 
+// What fails in the field is taken back at once, whatever the hour.
+TEST_F(DriverTest, AWindowDoesNotHoldTheWayBack) {
+  install("1.0.0");
+  install("2.0.0");
+  const int minute = int(kNow % 86'400 / 60);
+  config.window = DayWindow{(minute + 60) % 1440, (minute + 120) % 1440};
+  releases.offers = {{"people", release("1.0.0")}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+}
+
 // What has been seen may be days ahead of the clock: time that is believed stands still then, but
 // neither waits nor windows do.
 TEST_F(DriverTest, NothingWaitsForTheTimeThatIsBelieved) {

@@ -254,7 +254,9 @@ bool HubLink::prepare_checkin(Reporter* reporter) {
   timestamp_ = config_.is_of_hub() ? trusted_timestamp(parts_.storage) : 0;
   for (;;) {
     proto::Checkin checkin{.program = POLDER_VERSION, .timestamp = timestamp_, .reports = {}};
-    if (reporter && reporter->ring() && !take(*reporter, checkin)) return false;
+    keys_.clear();
+    const bool has_reports = reporter && reporter->ring() && !suspect_;
+    if (has_reports && !take(*reporter, checkin)) return false;
     auto bytes = proto::encode(checkin);
     if (bytes.ok()) {
       asks_ = Asks::kCheckin;
@@ -281,7 +283,6 @@ bool HubLink::take(Reporter& reporter, proto::Checkin& checkin) {
     next_us_ = parts_.clock.now_us() + kHubFirstWaitS * kSecondUs;
     return false;
   }
-  keys_.clear();
   for (const StoredReport& item : *stored) {
     auto message = proto::decode_report_message(item.bytes);
     auto* report = message.ok() ? std::get_if<proto::Report>(&*message) : nullptr;
@@ -330,8 +331,8 @@ void HubLink::finish(Reporter* reporter) {
     return enrolled(asks_ == Asks::kEnrol);
   }
   const bool is_body = status == 400 || status == 413;
-  if (is_body && asks_ == Asks::kCheckin && reporter && !keys_.empty())
-    return not_understood(reporter);
+  if (is_body && asks_ == Asks::kCheckin && reporter && !keys_.empty()) return not_understood();
+  suspect_.reset();  // it is the hub that takes nothing
   refused();
 }
 
@@ -434,13 +435,15 @@ void HubLink::checked_in(Reporter* reporter) {
   wait_s_ = kHubFirstWaitS;
   checked_in_s_ = parts_.wall.now_s();
   stand(HubState::kEnrolled);
+  const bool was_suspect = suspect_.has_value();
+  if (was_suspect) give_up_suspect(reporter);
   const bool is_removed = acknowledge(reporter);
   batch_ = std::min(batch_ * 2, proto::kMaxCheckinReports);
   // Again and again, until a check of the repository has gone well.
   if (config_.is_of_hub() && answer->timestamp && *answer->timestamp > std::int64_t(timestamp_))
     has_news_ = true;
-  const bool has_more =
-      is_removed && !keys_.empty() && reporter->ring() && reporter->ring()->count() > 0;
+  const bool has_more = is_removed && (!keys_.empty() || was_suspect) && reporter->ring() &&
+                        reporter->ring()->count() > 0;
   const std::int64_t next_us = answer->next_s * kSecondUs;
   const std::int64_t early_us = std::int64_t(parts_.random() % std::uint64_t(next_us / 4 + 1));
   next_us_ = parts_.clock.now_us() + (has_more ? 0 : next_us - early_us);
@@ -449,15 +452,18 @@ void HubLink::checked_in(Reporter* reporter) {
 }
 
 // One of them, and nobody knows which.
-void HubLink::not_understood(Reporter* reporter) {
+void HubLink::not_understood() {
   next_us_ = parts_.clock.now_us();
-  if (keys_.size() > 1) {
-    batch_ = 1;
-    return;
-  }
-  reporter->trouble("hub: " + refusal_text(*result_, answer_));
-  if (reporter->ring() && reporter->ring()->acknowledge(keys_).ok()) return reporter->given_up(1);
-  wait(kHubLongestWaitS);
+  if (keys_.size() > 1) batch_ = 1;
+  else suspect_ = Suspect{keys_[0], "hub: " + refusal_text(*result_, answer_)};
+}
+
+// The hub takes a check-in without it.
+void HubLink::give_up_suspect(Reporter* reporter) {
+  const Suspect suspect = *std::exchange(suspect_, std::nullopt);
+  if (!reporter || !reporter->ring()) return;
+  reporter->trouble(suspect.refusal);
+  if (reporter->ring()->acknowledge({&suspect.report, 1}).ok()) reporter->given_up(1);
 }
 
 }  // namespace polder::agent

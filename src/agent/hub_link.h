@@ -13,8 +13,8 @@
 //   request more. The file is removed once the certificate is kept, where that may be.
 // - A certificate is kept before anything relies on it, and renewed in the last third of its life.
 // - A check-in carries the reports that wait, the most urgent first; alarms and notices do not wait
-//   for the next one. What the hub has taken leaves the ring; what it cannot read alone (400) is
-//   given up and counted.
+//   for the next one. What the hub has taken leaves the ring; what it cannot read (400) is found by
+//   sending fewer, at last one; that is given up and counted if a check-in without it is taken.
 // - What fails is tried again after a time that doubles, half of it by chance, or as the hub asks.
 #pragma once
 
@@ -80,6 +80,11 @@ class HubLink {
 
  private:
   enum class Asks : std::uint8_t { kEnrol, kRenew, kCheckin };
+  // A report that was refused alone.
+  struct Suspect {
+    ReportKey report;
+    std::string refusal;
+  };
   struct Trouble {
     std::string what, advice;
   };
@@ -114,7 +119,8 @@ class HubLink {
   void refused();
   void enrolled(bool is_first);
   void checked_in(Reporter* reporter);
-  void not_understood(Reporter* reporter);
+  void not_understood();
+  void give_up_suspect(Reporter* reporter);
   bool acknowledge(Reporter* reporter);
   void wait(std::int64_t longest_s);
   void stand(HubState state, std::string what = "", std::string advice = "");
@@ -141,6 +147,7 @@ class HubLink {
   std::string path_, type_, body_, answer_;
   std::uint64_t timestamp_ = 0;  // that was told
   std::vector<ReportKey> keys_;
+  std::optional<Suspect> suspect_;
   std::size_t batch_ = proto::kMaxCheckinReports;
   Result<int> result_{0};  // the status of its answer
   std::int64_t retry_after_s_ = 0;

@@ -441,7 +441,27 @@ TEST_F(HubLinkTest, AReportThatIsRefusedAloneIsGivenUp) {
   later(60);
   EXPECT_EQ(reporter->ring()->count(), 0u);
   EXPECT_EQ(reporter->now().lost, 1u);
-  EXPECT_EQ(hub.posted.size(), 3u);
+  // Both, one, none, the other.
+  ASSERT_EQ(hub.posted.size(), 4u);
+  EXPECT_TRUE(checkin(hub.posted[2]).reports.empty());
+  EXPECT_EQ(checkin(hub.posted[3]).reports.size(), 1u);
+}
+
+// A hub that cannot read anything (another version, a proxy before it) costs no report.
+TEST_F(HubLinkTest, AHubThatRefusesEverythingEmptiesNoRing) {
+  enrol();
+  refuse_release("one");
+  refuse_release("two");
+  hub.usual = [](const Posted&) { return problem(400, "whatever it is"); };
+  for (int i = 0; i < 20; ++i) later(600);
+  EXPECT_EQ(reporter->ring()->count(), 2u);
+  EXPECT_EQ(reporter->now().lost, 0u);
+  EXPECT_EQ(link->standing().state, HubState::kAway);
+  EXPECT_LE(hub.posted.size(), 60u);
+  hub.usual = [this](const Posted& posted) { return usual(posted); };
+  later(600);
+  EXPECT_EQ(reporter->ring()->count(), 0u);
+  EXPECT_EQ(reporter->now().lost, 0u);
 }
 
 TEST_F(HubLinkTest, ManyReportsGoInBodiesBelowTheCap) {

@@ -67,12 +67,14 @@ std::optional<HardFailure> failure_of(const proto::ReportAlarm& alarm) {
   switch (alarm.what) {
     case proto::AlarmKind::kCrashLoop:
       return alarm.code == Code::kExhausted ? HardFailure::kOutOfMemory : HardFailure::kCrashLoop;
-    case proto::AlarmKind::kRolledBack: return HardFailure::kRolledBack;
+    // Without a word it is the release's own doing, also in the probe or beside the old one
+    // (agent/reporter.h): with one it was taken back, or could not be tried.
+    case proto::AlarmKind::kRolledBack:
+      if (!alarm.text.empty()) return {};
+      return HardFailure::kRolledBack;
     case proto::AlarmKind::kUpdateFailed:
-      // Without a word it is the release's own doing, in the probe or beside the old one
-      // (agent/reporter.h).
-      if (alarm.text.empty()) return HardFailure::kProbeFailed;
-      return {};
+      if (!alarm.text.empty()) return {};
+      return HardFailure::kProbeFailed;
     default: return {};
   }
 }

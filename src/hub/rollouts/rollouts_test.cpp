@@ -390,6 +390,8 @@ TEST_F(AtOnce, ADownloadThatFailsBlamesNobody) {
   const std::string canary = wanted().begin()->first;
   alarm(canary, proto::AlarmKind::kUpdateFailed, "1.1.0", {}, "blob 1234: the connection was cut");
   EXPECT_EQ(phase(id), "running");
+  alarm(canary, proto::AlarmKind::kRolledBack, "1.1.0", {}, "not wanted here any more");
+  EXPECT_EQ(phase(id), "running");
   alarm(canary, proto::AlarmKind::kUpdateFailed, "1.1.0");  // a probe: its words stay there
   EXPECT_EQ(phase(id), "aborted");
   EXPECT_EQ(reason(id), canary + ": the probe failed");

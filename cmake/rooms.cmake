@@ -164,8 +164,8 @@ if(POLDER_TESTS)
 endif()
 if(POLDER_HOST AND POLDER_TESTS)
   # The same tests of the database, and of what is done with it, on a server of their own.
-  set(on_both *Databases.* Postgres.* Enrol* Routing.* Refus* Roll* AtOnce.* Telemetry.*
-      Publi* Assign*)
+  set(on_both *Databases.* Postgres.* Enrol* Routing.* Refus* Roll* Members.* AtOnce.*
+      Telemetry.* Publi* Assign*)
   string(JOIN : on_both ${on_both})
   add_test(NAME hub_databases
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/hub/postgres_test.py

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/report.h"
+
 namespace polder::agent {
 namespace {
 
@@ -97,7 +99,7 @@ TEST(Config, TheLeastThatIsNeeded) {
   EXPECT_EQ(config->folder, "/var/lib/polderd");
   EXPECT_EQ(config->key_uri(), "file:/var/lib/polderd/identity/key.pem");
   EXPECT_FALSE(config->window);
-  EXPECT_EQ(config->reports.every_s, 300);
+  EXPECT_EQ(config->reports.every_s, proto::kReportEveryS);
   EXPECT_FALSE(config->reports.metrics_port);
   EXPECT_EQ(config->reports.otlp, "");
 }

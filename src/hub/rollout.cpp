@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/fail.h"
@@ -31,6 +32,14 @@ Status check_order(std::size_t i, const Stage& stage, const Stage& before) {
       Code::kInvalid,
       "{}: it must be larger than the one before, and numbers of devices come before shares",
       stage_place(i, stage));
+}
+
+bool is_larger(const Stage& shadows, const Stage& acts, std::int64_t devices) {
+  if ((shadows.devices > 0) == (acts.devices > 0))
+    return shadows.devices > acts.devices || shadows.permille > acts.permille;
+  if (shadows.devices == 0) return true;  // a share grows with the fleet
+  const std::int64_t acting = devices * acts.permille / kAll;
+  return std::min<std::int64_t>(shadows.devices, devices) > std::max<std::int64_t>(acting, 1);
 }
 
 std::string joined(const std::vector<std::string>& reasons) {
@@ -92,6 +101,19 @@ Status check_plan(const RolloutPlan& plan) {
     return fail(Code::kInvalid, "{}: the last stage must be 100%",
                 stage_place(plan.stages.size() - 1, last));
   return {};
+}
+
+Status check_shadows(const RolloutPlan& plan, std::int64_t devices) {
+  const auto acts = std::ranges::find(plan.stages, false, &Stage::is_shadow);
+  if (acts == plan.stages.begin() || acts == plan.stages.end()) return {};
+  const Stage& shadows = *(acts - 1);  // the largest of them
+  if (!is_larger(shadows, *acts, devices)) return {};
+  return fail(Code::kInvalid,
+              "{}: a device acts by the new release once it has run beside the old one for its "
+              "'shadow_s', so that more devices would act by it than the {} of the stage after it: "
+              "make it no larger",
+              stage_place(static_cast<std::size_t>(acts - plan.stages.begin()) - 1, shadows),
+              acts->text());
 }
 
 std::string_view phase_text(RolloutPhase phase) {

@@ -44,6 +44,10 @@ std::vector<Stage> usual_stages();
 GateRules usual_rules(const Stage& stage);
 // Errors: kInvalid, with the stage and what to do.
 Status check_plan(const RolloutPlan& plan);
+// A device acts by the new release once it has run beside the old one for so long as the device was
+// set up to: a stage of shadows exposes as many as it has. Errors: kInvalid where those are more
+// than the first stage that acts has, of so many devices.
+Status check_shadows(const RolloutPlan& plan, std::int64_t devices);
 
 enum class RolloutPhase : std::uint8_t { kRunning, kPaused, kAborted, kDone };
 std::string_view phase_text(RolloutPhase phase);

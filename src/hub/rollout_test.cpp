@@ -154,5 +154,27 @@ TEST(Rollout, PlansAreChecked) {
   EXPECT_NE(refusal({{.permille = 1001, .gate = {}}}), "");
 }
 
+TEST(Rollout, AStageOfShadowsIsNoLargerThanTheOneThatActs) {
+  const Stage one{.is_shadow = true, .devices = 1}, ten{.is_shadow = true, .devices = 10},
+      tenth{.is_shadow = true, .permille = 100};
+  const Stage all{.permille = 1000};
+  const auto allows = [&](const std::vector<Stage>& stages, std::int64_t devices) {
+    return check_shadows({.id = "r", .stages = stages}, devices).ok();
+  };
+  EXPECT_TRUE(check_shadows(usual(), 1).ok());
+  EXPECT_TRUE(allows({all}, 100));
+  EXPECT_TRUE(allows({ten, {.devices = 10}, all}, 100));
+  EXPECT_FALSE(allows({ten, {.devices = 9}, all}, 100));
+  EXPECT_FALSE(allows({one, ten, {.devices = 9}, all}, 100));
+  EXPECT_TRUE(allows({tenth, {.permille = 100}, all}, 100));
+  EXPECT_FALSE(allows({tenth, {.permille = 99}, all}, 100));
+  // A share grows with the fleet, a number does not.
+  EXPECT_FALSE(allows({tenth, {.devices = 1000}, all}, 100));
+  EXPECT_TRUE(allows({ten, {.permille = 100}, all}, 100));
+  EXPECT_FALSE(allows({ten, {.permille = 100}, all}, 99));
+  EXPECT_TRUE(allows({one, {.permille = 1}, all}, 3));
+  EXPECT_TRUE(allows({ten, {.permille = 100}, all}, 0));  // who comes later is not known
+}
+
 }  // namespace
 }  // namespace polder::hub

@@ -40,6 +40,8 @@ inline constexpr std::size_t kMaxCheckinBytes = 192 << 10;
 inline constexpr std::size_t kMaxCheckinReports = 64;
 inline constexpr std::size_t kMaxCheckinSketches = 1024;  // of all its reports together
 inline constexpr std::size_t kMaxReportUnits = 64;
+// How often a device tells of its metrics that was not told otherwise.
+inline constexpr std::int64_t kReportEveryS = 300;
 inline constexpr std::size_t kMaxReportSketches = 256;                     // of all units together
 inline constexpr std::size_t kMaxReportReadings = telemetry::kMaxSensors;  // of each kind
 

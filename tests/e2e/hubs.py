@@ -81,3 +81,35 @@ class Hub:
         status, made = self.ask("POST", "/v1/enrolment-tokens", body)
         assert status == 201, made
         return made["token"]
+
+    def token_of(self, name, role):
+        status, made = self.ask("POST", "/v1/tokens", {"name": name, "role": role})
+        assert status == 201, made
+        return made["token"]
+
+    def let_assign(self, polder, folder):
+        """A repository in a folder, whose people let this hub assign releases to devices; it is
+        pushed by one and approved by another."""
+        folder = pathlib.Path(folder)
+        folder.mkdir()
+        online = self.folder / "hub-online.pub.pem"
+
+        def run(*words, token=None):
+            done = subprocess.run(
+                [polder, *map(str, words)], cwd=folder, capture_output=True, text=True,
+                env={"PATH": os.environ["PATH"], "POLDER_HUB": self.url(),
+                     "POLDER_HUB_CA": str(self.ca()), "POLDER_HUB_TOKEN": token or self.token})
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        for name in ("root", "targets"):
+            run("keys", "create", "--output", f"{name}.pem", "--no-passphrase")
+            run("keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem")
+        run("repo", "init", "repo", "--root-key", "root.pub.pem", "--root-threshold", 1,
+            "--targets-key", "targets.pub.pem", "--timestamp-key", online, "--profile", "hub")
+        run("repo", "delegate", "repo", "assignments", "--role-key", online, "--path",
+            "assignments/*")
+        run("repo", "sign", "repo", "--key", "root.pem", "--key", "targets.pem")
+        pushed = json.loads(run("hub", "push", "repo", "--json",
+                                token=self.token_of("releaser", "releaser")))
+        run("hub", "approve", pushed["approval"]["id"])

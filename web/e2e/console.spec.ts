@@ -222,6 +222,7 @@ test("tags are edited, and devices found by them", async ({ page, hub }) => {
 test("a rollout is begun, paused, resumed and aborted, each with its reason on record", async ({
   page, hub,
 }) => {
+  hub.letAssign();
   const operator = await hub.token("olga", "operator");
   await signIn(page, operator, "/#/rollouts");
   await page.getByRole("button", { name: "New rollout" }).click();

@@ -24,6 +24,7 @@ export class Hub {
   private process: ChildProcess | null = null;
   readonly folder = mkdtempSync(join(tmpdir(), "polder-console-"));
   private log = "";
+  private mayAssign = false;
 
   async start(): Promise<void> {
     const child = spawn(
@@ -98,6 +99,15 @@ export class Hub {
 
   async token(name: string, role: string): Promise<string> {
     return (await this.ask("POST", "/v1/tokens", { name, role })).token;
+  }
+
+  // A repository whose people let the hub assign releases to devices, without which it takes no
+  // rollout: tests/e2e/hubs.py. Once.
+  letAssign(): void {
+    if (this.mayAssign) return;
+    execFileSync("/usr/bin/python3", ["e2e/let_assign.py", polder, this.url, this.admin,
+      join(this.folder, "hub"), join(this.folder, "releaser")], { stdio: "pipe" });
+    this.mayAssign = true;
   }
 
   // Enrols a device with a key of its own, by OpenSSL.

@@ -27,6 +27,7 @@ test("@screenshots the pictures of the guide", async ({ page, hub }) => {
       });
       return true;
     });
+  hub.letAssign();
   const anna = await hub.token("anna", "operator");
   const order = { model: "voice", version: "1.2.0", query: "site=ams" };
   const rollout = await hub.ask("POST", "/v1/rollouts", order, anna);

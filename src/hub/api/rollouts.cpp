@@ -130,6 +130,11 @@ Result<Response> create_rollout(const Call& call) {
   TRY(call.target.only({}));
   TRY_VALUE(const trust::Json json, call.json());
   TRY_VALUE(const RolloutOrder order, read_order(json, "body"));
+  if (!call.hub.repository.may_assign())
+    return fail(Code::kIncompatible,
+                "no device would hear of it: this hub may not assign releases to devices. Let its "
+                "key, with 'polder repo delegate REPO assignments --role-key hub-online.pub.pem "
+                "--path assignments/*', sign that, and have it published ('polder hub push REPO')");
   const std::int64_t now_s = call.hub.wall.now_s();
   std::string id;
   Status done = write(call.hub, [&](Database& database) -> Status {

@@ -16,14 +16,7 @@ class Takeover : public ReleasingTest {
  protected:
   void SetUp() override {
     ReleasingTest::SetUp();
-    {
-      auto repository = repo();
-      ASSERT_TRUE(repository
-                      .delegate("assignments", {{repository_->key()}, 1}, {"assignments/*"}, true,
-                                wall_.now_s())
-                      .ok());
-      ASSERT_TRUE(repository.sign(targets_).ok());
-    }
+    let_assign();
     add_release("people", "1.0.0");
     publish();
     trust_first_root();

@@ -55,6 +55,14 @@ class ReleasingTest : public HubTest, public trust::tuf::Fetcher {
     ASSERT_TRUE(made->sign(root_).ok());
     ASSERT_TRUE(made->sign(targets_).ok());
   }
+  // The hub may assign releases to devices, once that is published.
+  void let_assign() {
+    auto repository = repo();
+    const Status done = repository.delegate("assignments", {{repository_->key()}, 1},
+                                            {"assignments/*"}, true, wall_.now_s());
+    ASSERT_TRUE(done.ok()) << done.error().message;
+    ASSERT_TRUE(repository.sign(targets_).ok());
+  }
   trust::tuf::Repository repo() const { return trust::tuf::Repository::open(repo_).value(); }
 
   static trust::Manifest manifest(const std::string& model, const std::string& version,

@@ -11,7 +11,7 @@
 namespace polder::hub {
 namespace {
 
-// Of a rollout, for charts: a day and a half of minutes.
+// Of a rollout, for charts: a week of the usual ones.
 constexpr int kMaxLooks = 2'000;
 constexpr int kMaxFailures = 1'000;  // that are told
 constexpr int kMaxDue = 100;         // at once
@@ -67,6 +67,22 @@ Result<std::vector<std::string>> not_published(Database& database, const Rollout
   return missing;
 }
 
+// Of those that a stage has chosen: who was told of the new release and is gone. They may run it,
+// so nobody takes their place.
+Result<std::string> gone(Database& database, const Rollout& rollout, std::int64_t now_s) {
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "SELECT COUNT(*), MIN(o.device) FROM rollout_device o JOIN device_model m ON "
+                "m.device = o.device AND m.model = o.active_model LEFT JOIN device_link l ON "
+                "l.device = o.device WHERE o.rollout = ? AND o.chosen = 1 AND m.seen_s < ? AND "
+                "COALESCE(l.seen_s, 0) < ?",
+                {rollout.id, now_s - kThereS, now_s - kThereS}));
+  const std::int64_t count = rows[0][0].integer();
+  if (count == 0) return std::string();
+  return fmt::format("{} of {} devices were told of it and are not there, such as {}", count,
+                     rollout.state.chosen.size(), rows[0][1].text());
+}
+
 void hold(GateState& gate, std::string reason) {
   if (gate.verdict == Verdict::kAbort) return;
   gate.verdict = Verdict::kHold;
@@ -107,6 +123,8 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
   if (rollout.members == 0) hold(gate, "no device that has the model is of the query");
   if (std::string waits = rollout.waits_for(now_s); !waits.empty()) hold(gate, std::move(waits));
   if (gate.verdict != Verdict::kHold) return gate;
+  TRY_VALUE(std::string away, gone(database, rollout, now_s));
+  if (!away.empty()) gate.reasons.push_back(std::move(away));
   TRY_VALUE(const std::vector<std::string> missing, not_published(database, rollout));
   for (const std::string& release : missing)
     gate.reasons.push_back(release + " is not published here");
@@ -129,7 +147,7 @@ Status keep_look(Database& database, const Rollout& rollout, std::span<const Mea
 
 Status end(Database& database, Rollout& rollout, std::string_view actor, std::int64_t now_s) {
   rollout.ended_s = now_s;
-  TRY(assign(database, rollout, true));
+  TRY(assign(database, rollout, true, now_s));
   TRY(discharge(database, rollout));
   const RolloutState& state = rollout.state;
   return note(database, rollout,
@@ -148,8 +166,11 @@ Status fill_stage(Database& database, Rollout& rollout, std::int64_t now_s) {
                   {rollout.id}));
     if (told.empty()) rollout.state.stage_since_s = now_s;
   }
-  if (may_grow) TRY(choose(database, rollout, now_s));
-  return assign(database, rollout, may_grow);
+  if (may_grow) {
+    TRY(replace(database, rollout, now_s));
+    TRY(choose(database, rollout, now_s));
+  }
+  return assign(database, rollout, may_grow, now_s);
 }
 
 }  // namespace
@@ -168,6 +189,7 @@ Result<Rollout> create_rollout(Database& database, const RolloutOrder& order,
                   .created_by = std::string(actor),
                   .ended_s = {},
                   .retry = before[0][0].integer(),
+                  .old_version = "",
                   .gate = ""};
   TRY(tell(
       database,
@@ -178,7 +200,8 @@ Result<Rollout> create_rollout(Database& database, const RolloutOrder& order,
       {rollout.id, place, order.model, order.version, order.other_version,
        trust::Json(json_of(order)).compact(), now_s, now_s, actor, now_s, order.look_s,
        rollout.retry}));
-  TRY(enlist(database, rollout));
+  TRY(enlist(database, rollout, now_s));
+  TRY(check_shadows({.id = rollout.id, .stages = order.stages}, rollout.members));
   TRY(save_rollout(database, rollout, now_s));
   TRY(note(database, rollout,
            fmt::format("created for {} devices; {}", rollout.members, stage_text(rollout)), actor,

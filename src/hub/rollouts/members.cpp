@@ -1,9 +1,11 @@
 #include "hub/rollouts/members.h"
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "base/fail.h"
+#include "hub/rollouts/wanted.h"
 #include "hub/store/ask.h"
 
 namespace polder::hub {
@@ -14,14 +16,54 @@ constexpr std::int64_t kSeenStepS = 60;
 // Rollouts that are over, of which one may be for a device that is new.
 constexpr int kMaxLast = 100;
 
+// One that runs its old release, or has none, may be told to take the new one.
+constexpr std::string_view kMayTake = "(running = old_version OR old_version = '')";
+
+// Of a device that checks in, its units tell which models it has.
+constexpr std::string_view kHasModel =
+    "(l.device IS NULL OR EXISTS (SELECT 1 FROM device_unit u WHERE u.device = o.device AND "
+    "u.unit = o.active_model))";
+
+int arm_of(const Rollout& rollout, std::string_view device) {
+  return rollout.is_a_b() && place_of(rollout.id + "/arm", device) >= 0.5 ? 2 : 1;
+}
+
+// What the rollout brings to that device.
+const std::string& new_version(const Rollout& rollout, std::string_view device) {
+  return arm_of(rollout, device) == 2 ? rollout.order.other_version : rollout.order.version;
+}
+
 struct Member {
-  std::string device, old_version;
+  std::string device;
+  std::string old_version;  // what it goes back to; empty: nothing is known
   std::string running;
   double place = 0;
 };
 
-int arm_of(const Rollout& rollout, std::string_view device) {
-  return rollout.is_a_b() && place_of(rollout.id + "/arm", device) >= 0.5 ? 2 : 1;
+// What is known of a device that has the model.
+struct Known {
+  std::string running, committed;
+  std::optional<std::string> wanted;  // that it is to run; nothing: it was never told
+};
+constexpr std::string_view kKnown =
+    "m.running, m.committed, w.version FROM device_model m "
+    "LEFT JOIN wanted w ON w.device = m.device AND w.model = m.model";
+Known known_of(const Row& row, std::size_t from) {
+  Known known{.running = row[from].text(), .committed = row[from + 1].text(), .wanted = {}};
+  if (!row[from + 2].is_null()) known.wanted = row[from + 2].text();
+  return known;
+}
+
+// It goes back to what it was to run before. One that was never told goes back to what it has
+// committed, unless that is what the rollout brings.
+Member member_of(const Rollout& rollout, const std::string& device, const Known& known) {
+  Member member{.device = device,
+                .old_version = known.wanted.value_or(known.committed),
+                .running = known.running,
+                .place = place_of(rollout.id, device)};
+  if (!known.wanted && member.old_version == new_version(rollout, device))
+    member.old_version.clear();
+  return member;
 }
 
 Status insert(Database& database, const Rollout& rollout, const Member& member, Value number) {
@@ -32,40 +74,14 @@ Status insert(Database& database, const Rollout& rollout, const Member& member, 
                std::move(number), member.old_version, member.running, rollout.order.model});
 }
 
-// The statements' condition names devices of the rollout; those that are wanted to run it already
-// are left alone.
-Status want(Database& database, const Rollout& rollout, Wanted wanted, std::string_view condition,
-            const Values& values) {
-  const int what = static_cast<int>(wanted);
-  TRY_VALUE(const Rows last, ask(database, "SELECT COALESCE(MAX(changed), 0) FROM wanted", {}));
-  Values all = {rollout.order.model,
-                wanted == Wanted::kOld ? 1 : 0,
-                rollout.order.other_version,
-                rollout.order.version,
-                wanted == Wanted::kShadow ? 1 : 0,
-                wanted == Wanted::kOld ? 0 : rollout.retry,
-                last[0][0].integer() + 1,
-                rollout.id,
-                what};
-  all.insert(all.end(), values.begin(), values.end());
-  TRY(tell(database,
-           fmt::format("INSERT INTO wanted (device, model, version, shadow, retry, changed) "
-                       "SELECT device, CAST(? AS TEXT), CASE WHEN CAST(? AS BIGINT) = 1 THEN "
-                       "old_version WHEN arm = 2 THEN CAST(? AS TEXT) ELSE CAST(? AS TEXT) END, "
-                       "CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT) "
-                       "FROM rollout_device WHERE rollout = ? AND wanted <> ? AND ({}) "
-                       "ON CONFLICT (device, model) DO UPDATE SET version = excluded.version, "
-                       "shadow = excluded.shadow, changed = excluded.changed, retry = CASE WHEN "
-                       "excluded.retry > wanted.retry THEN excluded.retry ELSE wanted.retry END",
-                       condition),
-           all));
-  Values again = {what, rollout.id, what};
-  again.insert(again.end(), values.begin(), values.end());
-  return tell(database,
-              fmt::format("UPDATE rollout_device SET wanted = ? WHERE rollout = ? AND wanted <> ? "
-                          "AND ({})",
-                          condition),
-              again);
+// One whose old release is that of others is told to run it. One that has the new one by itself is
+// as one that was told to take it: an abort takes it back.
+Status begin(Database& database, const Rollout& rollout, const Member& member, std::int64_t now_s) {
+  if (member.old_version.empty()) return {};
+  if (member.running == new_version(rollout, member.device))
+    return want(database, rollout, Wanted::kNew, "device = ?", {member.device}, now_s);
+  return want_first(database, member.device,
+                    {.model = rollout.order.model, .version = member.old_version});
 }
 
 // What a device with the model is to run that takes part in no rollout: what the last one that was
@@ -92,17 +108,6 @@ Result<LastRelease> last_release(Database& database, std::string_view device,
   return LastRelease{};
 }
 
-Status want_last(Database& database, std::string_view device, std::string_view model,
-                 const LastRelease& last) {
-  if (last.version.empty()) return {};
-  return tell(database,
-              "INSERT INTO wanted (device, model, version, shadow, retry, changed) SELECT "
-              "CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), 0, CAST(? AS BIGINT), "
-              "COALESCE(MAX(changed), 0) + 1 FROM wanted WHERE 1 = 1 "
-              "ON CONFLICT (device, model) DO NOTHING",
-              {device, model, last.version, last.retry});
-}
-
 Status insert_late(Database& database, Rollout& rollout, const Member& member) {
   Value number;
   if (rollout.members < 2 * kSampled) {
@@ -112,20 +117,39 @@ Status insert_late(Database& database, Rollout& rollout, const Member& member) {
             {rollout.id}));
     number = most[0][0];
   }
+  if (rollout.members == 0) rollout.old_version = member.old_version;
   TRY(insert(database, rollout, member, std::move(number)));
   ++rollout.members;
   rollout.has_old = rollout.has_old || !member.old_version.empty();
-  return tell(database, "UPDATE rollout SET members = ?, has_old = ? WHERE id = ?",
-              {rollout.members, rollout.has_old ? 1 : 0, rollout.id});
+  return tell(database, "UPDATE rollout SET members = ?, has_old = ?, old_version = ? WHERE id = ?",
+              {rollout.members, rollout.has_old ? 1 : 0, rollout.old_version, rollout.id});
+}
+
+Status join(Database& database, Rollout& rollout, const std::string& device, const Known& known,
+            const Tags& tags, std::int64_t now_s) {
+  Member member = member_of(rollout, device, known);
+  const bool is_own = !member.old_version.empty();
+  if (!is_own) {
+    TRY_VALUE(const LastRelease last, last_release(database, device, rollout.order.model, tags));
+    member.old_version = last.version.empty() ? rollout.old_version : last.version;
+  }
+  TRY(insert_late(database, rollout, member));
+  if (!is_own) TRY(begin(database, rollout, member, now_s));
+  const Wanted wanted = wanted_of(rollout.plan(), rollout.state, device);
+  const bool may_change =
+      rollout.state.phase == RolloutPhase::kRunning && rollout.waits_for(now_s).empty();
+  if (wanted == Wanted::kOld || !may_change) return {};
+  return want(database, rollout, wanted, fmt::format("device = ? AND {}", kMayTake), {device},
+              now_s);
 }
 
 // As one of the first rollout that is for it.
 Status enlist_one(Database& database, const std::string& device, std::string_view model,
                   std::int64_t now_s) {
-  TRY_VALUE(const Rows has, ask(database,
-                                "SELECT committed, running FROM device_model WHERE device = ? AND "
-                                "model = ?",
-                                {device, model}));
+  TRY_VALUE(const Rows rows,
+            ask(database, fmt::format("SELECT {} WHERE m.device = ? AND m.model = ?", kKnown),
+                {device, model}));
+  const Known known = known_of(rows[0], 0);
   TRY_VALUE(const Tags tags, tags_of(database, device));
   TRY_VALUE(const Rows active,
             ask(database,
@@ -133,27 +157,16 @@ Status enlist_one(Database& database, const std::string& device, std::string_vie
                             "place",
                             kRolloutColumns),
                 {model}));
-  LastRelease last;
-  if (has[0][0].text().empty()) {
-    TRY_VALUE(last, last_release(database, device, model, tags));
-  }
   for (const Row& row : active) {
     TRY_VALUE(Rollout rollout, rollout_of(row));
-    if (!holds(rollout.order.query, tags)) continue;
-    const std::string& committed = has[0][0].text();
-    TRY(insert_late(database, rollout,
-                    {.device = device,
-                     .old_version = committed.empty() ? last.version : committed,
-                     .running = has[0][1].text(),
-                     .place = place_of(rollout.id, device)}));
-    const Wanted wanted = wanted_of(rollout.plan(), rollout.state, device);
-    const bool may_change =
-        rollout.state.phase == RolloutPhase::kRunning && rollout.waits_for(now_s).empty();
-    if (wanted != Wanted::kOld && may_change)
-      return want(database, rollout, wanted, "device = ?", {device});
-    break;
+    if (holds(rollout.order.query, tags))
+      return join(database, rollout, device, known, tags, now_s);
   }
-  return want_last(database, device, model, last);
+  if (!known.committed.empty()) return {};
+  TRY_VALUE(const LastRelease last, last_release(database, device, model, tags));
+  if (last.version.empty()) return {};
+  return want_first(database, device,
+                    {.model = model, .version = last.version, .retry = last.retry});
 }
 
 }  // namespace
@@ -167,9 +180,11 @@ Status note_model(Database& database, std::string_view device, std::string_view 
                 {device, model}));
   // A rollout of which it runs the new release is not to take that for the old one.
   TRY_VALUE(const Rows member, ask(database,
-                                   "SELECT r.id, r.version, r.other_version, d.running, d.wanted, "
-                                   "d.old_version FROM rollout_device d JOIN rollout r ON r.id = "
-                                   "d.rollout WHERE d.device = ? AND d.active_model = ?",
+                                   "SELECT r.id, r.version, r.other_version, d.running, "
+                                   "d.old_version, w.version FROM rollout_device d JOIN rollout r "
+                                   "ON r.id = d.rollout LEFT JOIN wanted w ON w.device = d.device "
+                                   "AND w.model = d.active_model WHERE d.device = ? AND "
+                                   "d.active_model = ?",
                                    {device, model}));
   const auto is_new = [&](const std::string& version) {
     return !member.empty() && !version.empty() &&
@@ -200,9 +215,10 @@ Status note_model(Database& database, std::string_view device, std::string_view 
              {running, committed, is_well ? 1 : 0, now_s, device, model}));
   if (member.empty()) return {};
   const Row& row = member[0];
-  const bool may_be_old = row[4].integer() == 0 && !committed.empty() && !is_new(committed);
-  const std::string old = may_be_old ? committed : row[5].text();
-  if (row[3].text() == running && row[5].text() == old) return {};
+  // What it had all along and tells of late.
+  const bool is_old = row[4].text().empty() && row[5].is_null() && !is_new(committed);
+  const std::string& old = is_old ? committed : row[4].text();
+  if (row[3].text() == running && row[4].text() == old) return {};
   TRY(tell(
       database,
       "UPDATE rollout_device SET running = ?, old_version = ? WHERE rollout = ? AND device = ?",
@@ -211,7 +227,7 @@ Status note_model(Database& database, std::string_view device, std::string_view 
   return tell(database, "UPDATE rollout SET has_old = 1 WHERE id = ? AND has_old = 0", {row[0]});
 }
 
-Status enlist(Database& database, Rollout& rollout) {
+Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
   Values values = {rollout.order.model};
   const std::string condition = query_condition(rollout.order.query, "m.device", values);
   TRY_VALUE(const Rows others,
@@ -227,24 +243,31 @@ Status enlist(Database& database, Rollout& rollout) {
                 others[0][1].text(), others[0][0].text());
   TRY_VALUE(const Rows rows,
             ask(database,
-                "SELECT m.device, m.committed, m.running FROM device_model m JOIN device d ON "
-                "d.id = m.device AND d.revoked_s IS NULL WHERE m.model = ?" +
-                    condition,
+                fmt::format("SELECT m.device, {} JOIN device d ON d.id = m.device AND d.revoked_s "
+                            "IS NULL WHERE m.model = ?{}",
+                            kKnown, condition),
                 values));
   std::vector<Member> members;
+  std::map<std::string, std::int64_t> devices;  // by what they go back to
   for (const Row& row : rows) {
-    members.push_back({.device = row[0].text(),
-                       .old_version = row[1].text(),
-                       .running = row[2].text(),
-                       .place = place_of(rollout.id, row[0].text())});
-    rollout.has_old = rollout.has_old || !row[1].text().empty();
+    members.push_back(member_of(rollout, row[0].text(), known_of(row, 1)));
+    ++devices[members.back().old_version];
+  }
+  std::int64_t most = 0;
+  for (const auto& [version, count] : devices) {
+    if (count >= most) rollout.old_version = version;
+    most = std::max(most, count);
+    rollout.has_old = rollout.has_old || !version.empty();
   }
   std::ranges::sort(members, {}, &Member::place);
   rollout.members = static_cast<std::int64_t>(members.size());
   for (std::int64_t i = 0; i < rollout.members; ++i) {
+    Member& member = members[static_cast<std::size_t>(i)];
+    const bool is_own = !member.old_version.empty();
+    if (!is_own) member.old_version = rollout.old_version;
     const bool is_sampled = i < kSampled || i >= rollout.members - kSampled;
-    TRY(insert(database, rollout, members[static_cast<std::size_t>(i)],
-               is_sampled ? Value(i) : Value()));
+    TRY(insert(database, rollout, member, is_sampled ? Value(i) : Value()));
+    if (!is_own) TRY(begin(database, rollout, member, now_s));
   }
   return {};
 }
@@ -272,6 +295,35 @@ Status enlist_anew(Database& database, std::string_view device, std::int64_t now
   return {};
 }
 
+// One that has heard of the new release may run it, whether or not it is ever seen again: it stays
+// in the stage. One that has not, or has no such model, makes room for another.
+Status replace(Database& database, Rollout& rollout, std::int64_t now_s) {
+  if (rollout.state.phase != RolloutPhase::kRunning || rollout.stage().devices == 0) return {};
+  TRY_VALUE(
+      const Rows rows,
+      ask(database,
+          fmt::format("SELECT o.device FROM rollout_device o JOIN device d ON d.id = o.device "
+                      "JOIN device_model m ON m.device = o.device AND m.model = o.active_model "
+                      "LEFT JOIN device_link l ON l.device = o.device WHERE o.rollout = ? AND "
+                      "o.chosen = 1 AND o.running NOT IN (?, ?) AND (NOT {} OR (m.seen_s <= "
+                      "o.told_s AND COALESCE(l.seen_s, 0) <= o.told_s AND (d.revoked_s IS NOT NULL "
+                      "OR o.told_s < ?))) ORDER BY o.device",
+                      kHasModel),
+          {rollout.id, rollout.order.version,
+           rollout.is_a_b() ? rollout.order.other_version : rollout.order.version,
+           now_s - kThereS}));
+  for (const Row& row : rows) {
+    const std::string& device = row[0].text();
+    TRY(tell(database, "UPDATE rollout_device SET chosen = 0 WHERE rollout = ? AND device = ?",
+             {rollout.id, device}));
+    TRY(want(database, rollout, Wanted::kOld, "device = ?", {device}, now_s));
+    TRY(note(database, rollout, device + ": it is not there, another takes its place", kHubActor,
+             now_s));
+    rollout.state.chosen.erase(device);
+  }
+  return {};
+}
+
 Status choose(Database& database, Rollout& rollout, std::int64_t now_s) {
   const std::size_t missing = missing_devices(rollout.plan(), rollout.state);
   if (missing == 0) return {};
@@ -281,14 +333,14 @@ Status choose(Database& database, Rollout& rollout, std::int64_t now_s) {
       ask(database,
           fmt::format(
               "SELECT o.device FROM rollout_device o JOIN device_model m ON "
-              "m.device = o.device AND m.model = ? JOIN device d ON d.id = o.device "
+              "m.device = o.device AND m.model = o.active_model JOIN device d ON d.id = o.device "
               "LEFT JOIN device_link l ON l.device = o.device "
               "WHERE o.rollout = ? AND o.wanted = 0 AND o.chosen = 0 AND o.failure IS NULL {}"
+              "AND (o.running = o.old_version OR o.old_version = '') AND {} "
               "AND m.is_well = 1 AND (m.seen_s >= ? OR l.seen_s >= ?) AND d.revoked_s IS NULL "
               "ORDER BY o.place LIMIT ?",
-              old),
-          {rollout.order.model, rollout.id, now_s - kThereS, now_s - kThereS,
-           static_cast<std::int64_t>(missing)}));
+              old, kHasModel),
+          {rollout.id, now_s - kThereS, now_s - kThereS, static_cast<std::int64_t>(missing)}));
   for (const Row& row : rows) {
     // It is compared, wherever it stands in the order.
     TRY(tell(database,
@@ -301,23 +353,27 @@ Status choose(Database& database, Rollout& rollout, std::int64_t now_s) {
   return {};
 }
 
-Status assign(Database& database, const Rollout& rollout, bool may_grow) {
+Status assign(Database& database, const Rollout& rollout, bool may_grow, std::int64_t now_s) {
   const RolloutState& state = rollout.state;
-  if (state.phase == RolloutPhase::kAborted)
-    return want(database, rollout, Wanted::kOld, "1 = 1", {});
-  if (state.phase == RolloutPhase::kDone) return want(database, rollout, Wanted::kNew, "1 = 1", {});
+  const auto tell_to = [&](Wanted wanted, const std::string& condition, const Values& values = {}) {
+    return want(database, rollout, wanted, condition, values, now_s);
+  };
+  if (state.phase == RolloutPhase::kAborted) return tell_to(Wanted::kOld, "1 = 1");
+  if (state.phase == RolloutPhase::kDone) return tell_to(Wanted::kNew, "1 = 1");
   if (state.phase == RolloutPhase::kPaused || !may_grow) return {};
   const Stage stage = rollout.stage();
   const double share = stage.permille / 1000.0;
   // Each by an index of its own. Shadows come before the first stage that acts.
   if (stage.is_shadow) {
-    TRY(want(database, rollout, Wanted::kShadow, "wanted = 0 AND place < ?", {share}));
-    return want(database, rollout, Wanted::kShadow, "chosen = 1", {});
+    TRY(tell_to(Wanted::kShadow, fmt::format("wanted = 0 AND place < ? AND {}", kMayTake),
+                {share}));
+    return tell_to(Wanted::kShadow, "chosen = 1");
   }
-  TRY(want(database, rollout, Wanted::kNew, "wanted IN (0, 1) AND place < ?", {share}));
-  TRY(want(database, rollout, Wanted::kNew, "chosen = 1", {}));
+  TRY(tell_to(Wanted::kNew, fmt::format("wanted = 0 AND place < ? AND {}", kMayTake), {share}));
+  TRY(tell_to(Wanted::kNew, "wanted = 1 AND place < ?", {share}));
+  TRY(tell_to(Wanted::kNew, "chosen = 1"));
   // Shadows of more devices than now act.
-  return want(database, rollout, Wanted::kOld, "wanted = 1", {});
+  return tell_to(Wanted::kOld, "wanted = 1");
 }
 
 Status discharge(Database& database, const Rollout& rollout) {

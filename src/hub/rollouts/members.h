@@ -34,15 +34,17 @@ Status note_model(Database& database, std::string_view device, std::string_view 
                   const ModelNews& news, std::int64_t now_s);
 
 // All devices of its query. Errors: kIncompatible, naming the rollout that has one of them.
-Status enlist(Database& database, Rollout& rollout);
+Status enlist(Database& database, Rollout& rollout, std::int64_t now_s);
 // The device has other tags than before.
 Status enlist_anew(Database& database, std::string_view device, std::int64_t now_s);
 
+// Of a stage that names a number: takes out who is gone and has not heard of the new release.
+Status replace(Database& database, Rollout& rollout, std::int64_t now_s);
 // Adds those who are there to a stage that names a number.
 Status choose(Database& database, Rollout& rollout, std::int64_t now_s);
 // Tells devices what its state says of them; of those who are not told anything new, nothing is
 // written. `may_grow`: whether any may be told to take the new release.
-Status assign(Database& database, const Rollout& rollout, bool may_grow);
+Status assign(Database& database, const Rollout& rollout, bool may_grow, std::int64_t now_s);
 // It is over: its devices are free for others.
 Status discharge(Database& database, const Rollout& rollout);
 

@@ -27,7 +27,7 @@ std::string version_of(const std::optional<proto::ReportRelease>& release) {
 struct Part {
   std::string rollout;
   std::int64_t look_s = 0;
-  std::string version, other_version;
+  std::string version, other_version, old_version;
   std::optional<std::int64_t> number;  // where its counts are compared
   std::int64_t created_s = 0;
   bool has_failed = false, is_told = false;  // that it is to take the new release
@@ -42,9 +42,8 @@ Result<std::optional<Part>> part_of(Database& database, std::string_view device,
   TRY_VALUE(const Rows rows,
             ask(database,
                 "SELECT r.id, r.look_s, r.version, r.other_version, d.number, d.failure_kind, "
-                "r.created_s, d.wanted FROM rollout_device d JOIN rollout r ON r.id = d.rollout "
-                "WHERE d.device = ? AND "
-                "d.active_model = ?",
+                "r.created_s, d.wanted, d.old_version FROM rollout_device d JOIN rollout r ON r.id "
+                "= d.rollout WHERE d.device = ? AND d.active_model = ?",
                 {device, model}));
   if (rows.empty()) return std::optional<Part>();
   const Row& row = rows[0];
@@ -52,6 +51,7 @@ Result<std::optional<Part>> part_of(Database& database, std::string_view device,
             .look_s = row[1].integer(),
             .version = row[2].text(),
             .other_version = row[3].text(),
+            .old_version = row[8].text(),
             .number = {},
             .created_s = row[6].integer(),
             .has_failed = !row[5].is_null(),
@@ -140,6 +140,8 @@ Status observe_unit(Database& database, std::string_view device, const proto::Re
   if (!part || !part->number) return {};
   const std::int64_t look = now_s / part->look_s;
   const int arm = part->arm_of(unit.release->version);
+  // What is neither new nor its old one says nothing of either.
+  if (arm == 0 && unit.release->version != part->old_version) return {};
   TRY_VALUE(const std::vector<StageLimit> limits, limits_of(database, *part));
   TRY(add_counts(database, part->rollout, look, *part->number, arm, count_window(unit, limits)));
   if (arm != 0) return {};

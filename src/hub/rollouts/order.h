@@ -15,11 +15,13 @@
 
 #include "hub/rollout.h"
 #include "hub/tags.h"
+#include "proto/report.h"
 #include "trust/json.h"
 
 namespace polder::hub {
 
-inline constexpr std::int64_t kLookS = 60, kMaxLookS = 3600, kHistoryLooks = 10,
+// In a look each device has told once what it has counted.
+inline constexpr std::int64_t kLookS = proto::kReportEveryS, kMaxLookS = 3600, kHistoryLooks = 10,
                               kMaxHistoryLooks = 10'000;
 
 // Each day, in UTC; over midnight where `to` is before `from`.

@@ -353,7 +353,12 @@ TEST_F(AtOnce, WhoChecksInIsThereAlsoWithoutAReport) {
   wall_.set_s(kNowS + 3600);
   const std::string id = begin("1.0.0");
   EXPECT_EQ(wanted().size(), 0u);
-  const Status linked = writer_->write([&](Database& database) {
+  const Status linked = writer_->write([&](Database& database) -> Status {
+    Status unit = database.run(
+        "INSERT INTO device_unit (device, unit, model, version, manifest, health, frames, crashes, "
+        "reported_s, boot, sequence) VALUES ('cam-1', 'people', '', '', '', 'idle', 0, 0, 0, 0, "
+        "0)");
+    if (!unit.ok()) return unit;
     return database.run(
         "INSERT INTO device_link (device, seen_s, program, repository, watched_s, swept_s) VALUES "
         "('cam-1', ?, '1', 0, 0, 0)",

@@ -68,6 +68,7 @@ Result<Rollout> rollout_of(const Row& row) {
                   .ended_s = {},
                   .retry = row[9].integer(),
                   .has_old = row[10].integer() != 0,
+                  .old_version = row[14].text(),
                   .members = row[11].integer(),
                   .looks = row[12].integer(),
                   .gate = row[13].text()};
@@ -95,10 +96,10 @@ Status save_rollout(Database& database, const Rollout& rollout, std::int64_t now
   return tell(
       database,
       "UPDATE rollout SET phase = ?, stage = ?, stage_since_s = ?, reason = ?, ended_s = "
-      "?, has_old = ?, members = ?, looks = ?, gate = ?, due_s = ? WHERE id = ?",
+      "?, has_old = ?, old_version = ?, members = ?, looks = ?, gate = ?, due_s = ? WHERE id = ?",
       {phase_text(state.phase), static_cast<std::int64_t>(state.stage), state.stage_since_s,
        state.reason, rollout.ended_s ? Value(*rollout.ended_s) : Value(), rollout.has_old ? 1 : 0,
-       rollout.members, rollout.looks, rollout.gate, due, rollout.id});
+       rollout.old_version, rollout.members, rollout.looks, rollout.gate, due, rollout.id});
 }
 
 Status note(Database& database, const Rollout& rollout, std::string_view what,

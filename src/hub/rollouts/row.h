@@ -24,7 +24,8 @@ struct Rollout {
   std::optional<std::int64_t> ended_s;
   // Of its assignments: higher than that of any rollout of the model before.
   std::int64_t retry = 0;
-  bool has_old = false;  // whether any of its devices had a release before
+  bool has_old = false;     // whether any of its devices had a release before
+  std::string old_version;  // that most of them go back to; empty: most had none
   std::int64_t members = 0;
   std::int64_t looks = 0;  // in which something was counted
   std::string gate;        // the verdict that stood last, in JSON
@@ -61,7 +62,7 @@ inline constexpr std::string_view kHubActor = "polder-hub";
 inline constexpr std::string_view kRolloutColumns =
     "id, plan, phase, stage, stage_since_s, reason, created_s, created_by, ended_s, retry, "
     "has_old, "
-    "members, looks, gate";
+    "members, looks, gate, old_version";
 Result<Rollout> rollout_of(const Row& row);
 
 }  // namespace polder::hub

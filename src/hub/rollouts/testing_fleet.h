@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "hub/api/testing_hub.h"
+#include "hub/repository/testing_releaser.h"
 #include "hub/rollouts/engine.h"
 #include "hub/rollouts/observe.h"
 
@@ -24,8 +24,16 @@ struct Behaviour {
   double crash_share = 0;     // of frames
 };
 
-class FleetTest : public HubTest {
+class FleetTest : public ReleasingTest {
  protected:
+  // What the hub says to devices is published.
+  void SetUp() override {
+    ReleasingTest::SetUp();
+    let_assign();
+    const Response approved = decide(text(push(), "id"));
+    ASSERT_EQ(approved.status, 200) << approved.body;
+  }
+
   static constexpr std::uint64_t kFrames = 300;  // of a device in a look
   static constexpr int kShadowLooks = 6;
 

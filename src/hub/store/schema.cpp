@@ -158,6 +158,15 @@ const std::vector<SchemaStep>& steps_of_hub() {
           // "assigned": up to which change what devices are to run is published.
           "CREATE TABLE repository_state (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
       },
+      {
+          // What most of its devices go back to; "": most had nothing.
+          "ALTER TABLE rollout ADD COLUMN old_version TEXT NOT NULL DEFAULT ''",
+          "UPDATE rollout SET old_version = COALESCE((SELECT d.old_version FROM rollout_device d "
+          "WHERE d.rollout = rollout.id GROUP BY d.old_version "
+          "ORDER BY COUNT(*) DESC, d.old_version DESC LIMIT 1), '')",
+          // When it was told to take the new release.
+          "ALTER TABLE rollout_device ADD COLUMN told_s BIGINT",
+      },
   };
   return steps;
 }

@@ -1,0 +1,231 @@
+// Who takes part in a rollout, what each device goes back to, and who stands in for whom.
+#include <gtest/gtest.h>
+
+#include "hub/rollouts/members.h"
+#include "hub/rollouts/testing_fleet.h"
+
+namespace polder::hub {
+namespace {
+
+// Devices are told at once.
+class Members : public FleetTest {
+ protected:
+  Members() { history_looks_ = 0; }
+
+  void write(std::string_view sql, const Values& values = {}) {
+    const Status done =
+        writer_->write([&](Database& database) { return database.run(sql, values); });
+    ASSERT_TRUE(done.ok()) << done.error().message;
+  }
+  std::string old_version(const std::string& id, const std::string& name) {
+    const auto rows = readers_->query(
+        "SELECT old_version FROM rollout_device WHERE rollout = ? AND device = ?", {id, name});
+    return rows.ok() && !rows->empty() ? (*rows)[0][0].text() : "none";
+  }
+  void abort(const std::string& id) {
+    const Response done =
+        send("POST", "/v1/rollouts/" + id + "/abort", R"({"reason":"it is bad"})", admin_);
+    ASSERT_EQ(done.status, 200) << done.body;
+  }
+  // Of a rollout that has told one device.
+  std::string canary() {
+    const auto all = wanted();
+    const auto found = std::ranges::find(all, std::string("1.1.0"),
+                                         [](const auto& one) { return one.second.substr(0, 5); });
+    return found == all.end() ? "" : found->first;
+  }
+  // So that who does not report is gone.
+  void let_time_pass() { looks(static_cast<int>(kThereS / kTestLookS) + 2); }
+};
+
+constexpr const char* kAll = R"("stages":[{"percent":100,"least_minutes":10000}])";
+
+TEST_F(Members, WhoJoinsEmptyGetsTheOldReleaseFirst) {
+  make_fleet(6);
+  const std::string id = begin("1.1.0", "", kAll);
+  ASSERT_EQ(wanted_to_run("1.1.0"), 6);
+  add_device("cam-new", "");
+  EXPECT_EQ(wanted().at("cam-new"), "1.0.0");
+  EXPECT_EQ(old_version(id, "cam-new"), "1.0.0");
+  look();
+  EXPECT_EQ(device("cam-new").runs, "1.0.0");
+  // Now it is a device like the others.
+  looks(2);
+  EXPECT_EQ(device("cam-new").runs, "1.1.0");
+  abort(id);
+  look();
+  EXPECT_EQ(running("1.0.0"), 7);
+}
+
+TEST_F(Members, WhoIsEmptyFromTheBeginningGetsWhatMostHave) {
+  make_fleet(4);
+  for (const char* name : {"cam-a", "cam-b"}) add_device(name, "");
+  const std::string id = begin("1.1.0");
+  EXPECT_EQ(wanted_to_run("1.0.0"), 2);
+  EXPECT_EQ(wanted().at("cam-a"), "1.0.0");
+  EXPECT_NE(canary(), "cam-a");
+}
+
+TEST_F(Members, OfAFirstReleaseNobodyGetsWhatOneDeviceHas) {
+  make_fleet(5, "");
+  add_device("cam-old", "0.9.0");
+  const std::string id = begin("1.1.0");
+  EXPECT_EQ(wanted_to_run("0.9.0"), 0);
+  add_device("cam-new", "");
+  EXPECT_EQ(wanted_to_run("0.9.0"), 0);
+  EXPECT_EQ(old_version(id, "cam-old"), "0.9.0");
+}
+
+TEST_F(Members, WhoWasAwaySinceAnAbortGoesBackFirst) {
+  make_fleet(4);
+  const std::string first = begin("1.1.0");
+  look();
+  const std::string bad = canary();
+  ASSERT_EQ(device(bad).committed, "1.1.0");
+  device(bad).is_away = true;
+  abort(first);
+  const std::string second = begin("1.2.0", "", kAll);
+  EXPECT_EQ(old_version(second, bad), "1.0.0");
+  // It still runs what was taken back: that is no release to go on from, or to compare with.
+  EXPECT_EQ(wanted_to_run("1.2.0"), 3);
+  EXPECT_EQ(wanted().at(bad), "1.0.0");
+  report(bad, window(device(bad)));
+  EXPECT_TRUE(readers_->query("SELECT 1 FROM rollout_counts")->empty());
+  EXPECT_EQ(old_version(second, bad), "1.0.0");
+  device(bad).is_away = false;
+  looks(2);
+  EXPECT_EQ(device(bad).runs, "1.2.0");
+  abort(second);
+  look();
+  EXPECT_EQ(running("1.0.0"), 4);
+}
+
+TEST_F(Members, WhatHasTheNewReleaseByItselfIsTakenBackToo) {
+  make_fleet(4);
+  add_device("cam-new", "1.1.0");
+  const std::string id = begin("1.1.0");
+  EXPECT_EQ(wanted().at("cam-new"), "1.1.0");
+  EXPECT_EQ(count(id, "wanted"), 2);
+  abort(id);
+  look();
+  EXPECT_EQ(running("1.0.0"), 5);
+}
+
+TEST_F(Members, AfterAFirstReleaseThatFailedTheNextIsAFirstOneAgain) {
+  make_fleet(3, "");
+  const std::string first = begin("1.0.0", "", kAll);
+  look();
+  ASSERT_EQ(running("1.0.0"), 3);
+  abort(first);
+  const std::string second = begin("1.0.1", "", kAll);
+  EXPECT_EQ(old_version(second, "cam-0"), "");
+  EXPECT_EQ(wanted_to_run("1.0.1"), 3);
+  EXPECT_NE(gate(second).find("a first release"), std::string::npos) << gate(second);
+}
+
+// --- Who stands in for whom ----------------------------------------------------------------------
+
+TEST_F(Members, AnotherTakesThePlaceOfWhoNeverHeard) {
+  make_fleet(4);
+  const std::string id = begin("1.1.0");
+  const std::string gone = canary();
+  device(gone).is_away = true;
+  let_time_pass();
+  EXPECT_EQ(wanted().at(gone), "1.0.0");
+  EXPECT_EQ(wanted_to_run("1.1.0"), 1);
+  EXPECT_EQ(running("1.1.0"), 1);
+  const std::vector<std::string> said = history(id);
+  EXPECT_EQ(std::ranges::count(said, gone + ": it is not there, another takes its place"), 1);
+  // Back again, it runs what it had.
+  device(gone).is_away = false;
+  look();
+  EXPECT_EQ(device(gone).runs, "1.0.0");
+}
+
+TEST_F(Members, NobodyTakesThePlaceOfWhoHeardAndIsGone) {
+  make_fleet(4);
+  const std::string id = begin("1.1.0");
+  const std::string gone = canary();
+  device(gone).is_away = true;
+  wall_.set_s(wall_.now_s() + 60);
+  report(gone, window(device(gone)));  // by now it has heard
+  let_time_pass();
+  EXPECT_EQ(history(id).size(), 1u) << history(id).back();
+  EXPECT_EQ(wanted().at(gone), "1.1.0");
+  EXPECT_EQ(wanted_to_run("1.1.0"), 1);
+  EXPECT_NE(gate(id).find("1 of 1 devices were told of it and are not there, such as " + gone),
+            std::string::npos)
+      << gate(id);
+}
+
+TEST_F(Members, AnotherTakesThePlaceOfWhoIsRevoked) {
+  make_fleet(4);
+  begin("1.1.0");
+  const std::string gone = canary();
+  device(gone).is_away = true;
+  EXPECT_EQ(send("POST", "/v1/devices/" + gone + "/revoke", "", admin_).status, 204);
+  look();
+  EXPECT_EQ(wanted().at(gone), "1.0.0");
+  EXPECT_EQ(wanted_to_run("1.1.0"), 1);
+}
+
+TEST_F(Members, AnotherTakesThePlaceOfWhoHasTheModelNoMore) {
+  make_fleet(4);
+  begin("1.1.0");
+  const std::string without = canary();
+  device(without).is_away = true;
+  for (const Device& one : devices_) {
+    write(
+        "INSERT INTO device_link (device, seen_s, program, repository, watched_s, swept_s) VALUES "
+        "(?, ?, '1', 0, 0, 0)",
+        {one.name, wall_.now_s() + 1});
+    write(
+        "INSERT INTO device_unit (device, unit, model, version, manifest, health, frames, crashes, "
+        "reported_s, boot, sequence) VALUES (?, ?, '', '', '', 'well', 0, 0, 0, 0, 0)",
+        {one.name, one.name == without ? "voice" : "people"});
+  }
+  look();
+  EXPECT_EQ(wanted().at(without), "1.0.0");
+  EXPECT_EQ(wanted_to_run("1.1.0"), 1);
+  looks(3);
+  EXPECT_EQ(wanted_to_run("1.1.0"), 1);
+}
+
+// --- What is refused -----------------------------------------------------------------------------
+
+TEST_F(Members, ShadowsAreNoMoreThanTheFirstThatAct) {
+  make_fleet(20);
+  const auto refused = [&](const std::string& stages) {
+    const Response made = order("1.1.0", "", R"("stages":[)" + stages + R"(,{"percent":100}])");
+    return made.status == 400 ? text(made, "detail") : std::to_string(made.status);
+  };
+  const std::string said = refused(R"({"devices":2,"shadow":true},{"devices":1})");
+  EXPECT_NE(said.find("stage 1 (shadow on 2 devices)"), std::string::npos) << said;
+  EXPECT_NE(said.find("shadow_s"), std::string::npos) << said;
+  EXPECT_NE(said.find("than the 1 device of the stage after it"), std::string::npos) << said;
+  // 10% of 20 devices.
+  EXPECT_NE(refused(R"({"devices":3,"shadow":true},{"percent":10})").find("shadow_s"),
+            std::string::npos);
+  EXPECT_EQ(refused(R"({"devices":2,"shadow":true},{"percent":10})"), "201");
+}
+
+TEST_F(Members, ALookIsAsLongAsDevicesTakeToReport) {
+  const Response made =
+      send("POST", "/v1/rollouts", R"({"model":"people","version":"1.1.0"})", admin_);
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(*json(made).find("look_s")->integer(), proto::kReportEveryS);
+}
+
+class NoAssignments : public HubTest {};
+
+TEST_F(NoAssignments, ARolloutThatWouldReachNobodyIsRefused) {
+  const Response made =
+      send("POST", "/v1/rollouts", R"({"model":"people","version":"1.1.0"})", admin_);
+  EXPECT_EQ(made.status, 409) << made.body;
+  EXPECT_NE(text(made, "detail").find("polder repo delegate REPO assignments"), std::string::npos)
+      << made.body;
+  EXPECT_EQ(send("GET", "/v1/rollouts/r1", "", admin_).status, 404);
+}
+
+}  // namespace
+}  // namespace polder::hub

@@ -92,6 +92,12 @@ struct RoleState {
   std::size_t bytes = 0;
 };
 
+// A role that a key may sign for, and who says so.
+struct KeyUse {
+  std::string role, by;
+  bool operator==(const KeyUse&) const = default;
+};
+
 // How long is waited for another process that changes the repository.
 constexpr std::int64_t kRepositoryWaitMs = 10'000;
 
@@ -161,6 +167,9 @@ class Repository {
   Result<RoleKeys> keys_of(std::string_view role) const;
   // The roles that a key signs for, with what is staged counted in.
   Result<std::vector<std::string>> roles_of_key(const std::string& key_id) const;
+  // For which roles a key is trusted, and by whom: by root, or by a role that delegates, however
+  // deep in the tree, under whatever id. Of bins that have no names of their own, as "PREFIX-*".
+  Result<std::vector<KeyUse>> uses_of_key(const PublicKey& key) const;
   // Stages a role and its hash bins as they are, with a new expiry, for the role's keys to sign; a
   // delegated one that has never been, empty.
   Status renew(const std::string& role, std::int64_t now_s);

@@ -80,17 +80,6 @@ bool follows(const DelegatedRole& bin, const std::string& role, const Keys& keys
   });
 }
 
-// In the order in which clients ask them; bins in one, as a role of that prefix.
-std::vector<DelegatedRole> delegated_by(const std::optional<Delegations>& delegations) {
-  if (!delegations) return {};
-  if (!delegations->succinct) return delegations->roles;
-  DelegatedRole bins;
-  static_cast<RoleKeys&>(bins) = *delegations->succinct;
-  bins.name = delegations->succinct->name_prefix + "-*";
-  bins.path_hash_prefixes = std::vector<std::string>{""};
-  return {bins};
-}
-
 std::vector<std::string> paths_of(const DelegatedRole& role) {
   std::vector<std::string> paths = role.paths.value_or(std::vector<std::string>());
   for (const std::string& prefix : role.path_hash_prefixes.value_or(std::vector<std::string>()))
@@ -159,6 +148,16 @@ void compare_delegations(Changes& changes, const std::string& role,
 }
 
 }  // namespace
+
+std::vector<DelegatedRole> delegated_by(const std::optional<Delegations>& delegations) {
+  if (!delegations) return {};
+  if (!delegations->succinct) return delegations->roles;
+  DelegatedRole bins;
+  static_cast<RoleKeys&>(bins) = *delegations->succinct;
+  bins.name = delegations->succinct->name_prefix + "-*";
+  bins.path_hash_prefixes = std::vector<std::string>{""};
+  return {bins};
+}
 
 void Repository::compare_floors(const std::optional<TargetFile>& before,
                                 const std::optional<TargetFile>& after, Changes& changes) const {

@@ -30,6 +30,10 @@ struct PublishedName {
 };
 PublishedName published_name(std::string_view path);
 
+// In the order in which clients ask them; bins without names of their own in one, as a role of that
+// prefix.
+std::vector<DelegatedRole> delegated_by(const std::optional<Delegations>& delegations);
+
 bool file_exists(const std::string& path);
 std::string parent_of(const std::string& path);
 // "targets/people/1.0.0/DIGEST.manifest.json" (specification, section 6.2).

@@ -174,6 +174,32 @@ Result<std::vector<std::string>> Repository::roles_of_key(const std::string& key
   return roles_with(key_id, root.body, &top.body);
 }
 
+Result<std::vector<KeyUse>> Repository::uses_of_key(const PublicKey& key) const {
+  std::vector<KeyUse> uses;
+  const auto look = [&](const std::string& by, const Keys& keys, const std::string& role,
+                        const RoleKeys& trusted) {
+    const bool is_trusted = std::ranges::any_of(trusted.key_ids, [&](const std::string& id) {
+      const auto found = keys.find(id);
+      return found != keys.end() && found->second.key && *found->second.key == key;
+    });
+    if (is_trusted) uses.push_back({role, by});
+  };
+  TRY_VALUE(const auto root, current<Root>("root"));
+  for (const auto& [role, trusted] : root.body.roles) look("root", root.body.keys, role, trusted);
+  TRY_VALUE(const auto staged, staged_roles());
+  TRY_VALUE(const auto snapshot, or_none(published<Snapshot>("snapshot")));
+  std::set<std::string> names(staged.begin(), staged.end());
+  if (snapshot)
+    for (const auto& [file, meta] : snapshot->meta) names.insert(file.substr(0, file.size() - 5));
+  names.erase("root");
+  for (const std::string& name : names) {
+    TRY_VALUE(const auto metadata, current<Targets>(name));
+    for (const DelegatedRole& role : delegated_by(metadata.body.delegations))
+      look(name, metadata.body.delegations->keys, role.name, role);
+  }
+  return uses;
+}
+
 Result<RoleKeys> Repository::keys_of(std::string_view role) const {
   Delegators delegators;
   TRY_VALUE(Signers signers, signers_of(role, delegators));

@@ -18,12 +18,16 @@ using trust::tuf::Staged;
 
 constexpr std::size_t kMaxWaiting = 1'000;  // proposals
 
-// Roles that the hub's key may sign for; of assignments, their hash bins as well.
-bool is_online(std::string_view role) {
-  return trust::tuf::is_made_by_publishing(role) || role == trust::kAssignmentsRole;
-}
 bool is_of_assignments(std::string_view role) {
   return role.substr(0, role.find(".bin-")) == trust::kAssignmentsRole;
+}
+
+// What the hub's key may sign: what publishing makes, assignments, and their hash bins, which
+// nobody finds but by them.
+bool is_online(const trust::tuf::KeyUse& use) {
+  if (use.by == "root") return trust::tuf::is_made_by_publishing(use.role);
+  if (use.by == "targets") return use.role == trust::kAssignmentsRole;
+  return is_of_assignments(use.by);
 }
 
 bool contains(const std::vector<std::string>& list, std::string_view word) {
@@ -115,22 +119,23 @@ Status OnlineRepository::read_manifests(
 
 Status OnlineRepository::check_key(const Repository& repository) const {
   const std::string id = key().id();
+  TRY_VALUE(const auto uses, repository.uses_of_key(key()));
   for (const std::string role : {"snapshot", "timestamp"}) {
     TRY_VALUE(const auto keys, repository.keys_of(role));
-    if (keys.threshold == 1 && contains(keys.key_ids, id)) continue;
+    const bool is_trusted = std::ranges::count(uses, trust::tuf::KeyUse{role, "root"}) > 0;
+    if (is_trusted && keys.threshold == 1 && contains(keys.key_ids, id)) continue;
     return fail(Code::kDenied,
                 "role '{}': the hub's key {} must sign it by itself: 'polder repo init "
                 "--timestamp-key', or 'polder repo rotate', with the key that 'GET /v1/repository' "
                 "shows",
                 role, id);
   }
-  TRY_VALUE(const auto roles, repository.roles_of_key(id));
-  for (const std::string& role : roles)
-    if (!is_online(role))
+  for (const trust::tuf::KeyUse& use : uses)
+    if (!is_online(use))
       return fail(Code::kDenied,
-                  "role '{}': the hub's key {} would sign for it, and so whoever breaks in here: "
-                  "give it a key of its own",
-                  role, id);
+                  "role '{}': the hub's key {} would sign for it, as '{}' says, and so whoever "
+                  "breaks in here: give it a key of its own",
+                  use.role, id, use.by);
   return {};
 }
 

@@ -170,6 +170,69 @@ TEST_F(Publications, TheHubsKeySignsNoReleases) {
   EXPECT_NE(refused(403).find("role 'people': the hub's key"), std::string::npos);
 }
 
+// Wherever in the tree it is trusted, and under whatever name.
+TEST_F(Publications, TheHubsKeySignsNothingBelowARoleOfOthers) {
+  using trust::tuf::Delegations;
+  trust::TestSigner family("family");
+  const std::string id = repository_->key().id();
+  // A role with its delegations changed, signed by its own key.
+  const auto refused_with = [&](const std::string& role, trust::Signer& signer,
+                                const std::function<void(Delegations&)>& change) {
+    make(repository_->key());
+    {
+      auto repository = repo();
+      EXPECT_TRUE(
+          repository
+              .delegate("people", {{family.public_key()}, 1}, {"people/*/*"}, true, wall_.now_s())
+              .ok());
+      EXPECT_TRUE(repository.sign(targets_).ok());
+      EXPECT_TRUE(repository.sign(family).ok());
+    }
+    const std::string path = repo_ + "/staged/" + role + ".json";
+    auto body =
+        trust::tuf::parse_metadata<trust::tuf::Targets>(read_file(path, 1 << 20).value(), path)
+            .value()
+            .body;
+    Delegations& delegations = body.delegations ? *body.delegations : body.delegations.emplace();
+    delegations.keys[id] = trust::tuf::to_key(repository_->key());
+    change(delegations);
+    trust::Signer* const signers[] = {&signer};
+    const auto bytes = trust::tuf::sign_metadata(trust::tuf::to_json(body), signers);
+    EXPECT_TRUE(write_file_atomic(path, bytes.value()).ok());
+    return refused(403);
+  };
+  const auto of_hub = [&](const std::string& name) {
+    trust::tuf::DelegatedRole role;
+    role.key_ids = {id};
+    role.name = name;
+    role.paths = std::vector<std::string>{"people/*/*"};
+    return role;
+  };
+  // As a hash bin of a role that has none.
+  EXPECT_NE(refused_with("targets", targets_,
+                         [&](Delegations& to) { to.roles.push_back(of_hub("people.bin-00")); })
+                .find("role 'people.bin-00': the hub's key"),
+            std::string::npos);
+  // In a file that the hub writes, below a role that may list releases.
+  const std::string deep = refused_with(
+      "people", family, [&](Delegations& to) { to.roles.push_back(of_hub("assignments.bin-00")); });
+  EXPECT_NE(deep.find("role 'assignments.bin-00': the hub's key"), std::string::npos) << deep;
+  EXPECT_NE(deep.find("as 'people' says"), std::string::npos) << deep;
+  const std::string succinct = refused_with("people", family, [&](Delegations& to) {
+    to.succinct.emplace().key_ids = {id};
+    to.succinct->name_prefix = "assignments.bin";
+  });
+  EXPECT_NE(succinct.find("role 'assignments.bin-*': the hub's key"), std::string::npos)
+      << succinct;
+  // Under the id of another.
+  const std::string hidden = refused_with("targets", targets_, [&](Delegations& to) {
+    to.keys[std::string(64, 'a')] = trust::tuf::to_key(repository_->key());
+    to.keys.erase(id);
+    to.roles.at(0).key_ids.push_back(std::string(64, 'a'));
+  });
+  EXPECT_NE(hidden.find("role 'people': the hub's key"), std::string::npos) << hidden;
+}
+
 TEST_F(Publications, AReleaseDoesNotChange) {
   add_release("people", "1.0.0");
   publish();

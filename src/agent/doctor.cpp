@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "agent/blob_store.h"
 #include "agent/device_pin.h"
 #include "agent/status_words.h"
 #include "base/fail.h"
@@ -210,6 +211,10 @@ void judge_identity(Findings& out, const Facts& facts) {
   if (facts.identity.ok()) {
     const auto uri = trust::KeyUri::parse(facts.config.key_uri());
     const bool is_on_token = uri.ok() && uri->place == trust::KeyPlace::kPkcs11;
+    if (uri.ok() && uri->place == trust::KeyPlace::kTpm && facts.config.decryption_key.empty())
+      add(out, Level::kWarning,
+          "identity: the key that opens sealed models is a file, though the TPM has the other",
+          "'polder keys create --tpm HANDLE', and 'decryption_key' ([identity]) with that handle");
     return add(out, Level::kGood,
                is_on_token ? "identity: not tried: a token locks itself after wrong PINs; polderd "
                              "tries it"
@@ -270,6 +275,9 @@ bool is_signed_by_others(const Error& error) {
 void judge_repository(Findings& out, const Facts& facts) {
   if (facts.config.repository.empty())
     return add(out, Level::kWarning, "repository: none", "set 'repository' in polderd.toml");
+  if (!facts.state.ok())
+    return add(out, Level::kWarning, "repository: not asked, for the state cannot be read",
+               "ask again when that is mended");
   // Without a root it is not asked.
   if (!facts.root.ok())
     return add(out, Level::kWrong, "root: " + facts.root.error().message,
@@ -317,8 +325,11 @@ void judge_machine(Findings& out, const Facts& facts) {
             : "what is installed runs, nothing can be updated or kept; a worn-out card becomes "
               "read-only: see what the kernel says (dmesg)");
   } else if (*facts.free_bytes < kLowDiskBytes) {
-    add(out, Level::kWrong, "disk: " + bytes_text(*facts.free_bytes) + " free",
-        "free some: below that nothing can be installed");
+    const bool is_full = *facts.free_bytes < kRoomMarginBytes;
+    add(out, is_full ? Level::kWrong : Level::kWarning,
+        "disk: " + bytes_text(*facts.free_bytes) + " free",
+        fmt::format("{}: an update takes what it fetches and {} that stay free",
+                    is_full ? "free some" : "see that it is enough", bytes_text(kRoomMarginBytes)));
   }
 }
 

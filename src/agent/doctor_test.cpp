@@ -84,9 +84,12 @@ TEST(Doctor, EveryFaultIsNamedWithAdvice) {
   wrong([](Facts& f) { f.root = fail(Code::kNotFound, "no root.json"); }, "no root");
   wrong([](Facts& f) { f.config.repository.clear(); }, "repository: none");
   wrong([](Facts& f) { f.live->check_error = "expired"; }, "expired");
-  wrong([](Facts& f) { f.free_bytes = 1000; }, "disk");
+  wrong([](Facts& f) { f.free_bytes = 1000; }, " free");
+  wrong([](Facts& f) { f.free_bytes = 30u << 20; }, "disk: 31.5 MB free");
   wrong([](Facts& f) { f.free_bytes = fail(Code::kDenied, "read-only"); }, "disk: read-only");
   wrong([](Facts& f) { f.state = fail(Code::kCorrupt, "state.json: damaged"); }, "damaged");
+  wrong([](Facts& f) { f.state = fail(Code::kCorrupt, "state.json: damaged"); }, "not asked");
+  wrong([](Facts& f) { f.config.key = "tpm:0x81000001"; }, "opens sealed models is a file");
   wrong([](Facts& f) { f.now_s = 0; }, "not set");
   wrong([](Facts& f) { f.state->time_seen_s = f.now_s + 1; }, "before");
   wrong([](Facts& f) { f.state = AgentState(); }, "no release");

@@ -15,6 +15,8 @@ constexpr std::int64_t kSaveAgainUs = 10 * kSecondUs;
 constexpr std::int64_t kMendUs = 60 * kSecondUs;
 constexpr std::int64_t kTrialCheckUs = 60 * kSecondUs;
 constexpr std::int64_t kJustAskedUs = 60 * kSecondUs;
+// A download is held up no more often by being asked for, so that it comes on over any link.
+constexpr std::int64_t kAskInDownloadUs = 600 * kSecondUs;
 constexpr std::int64_t kLongestTrialUs = 24 * 3600 * kSecondUs;
 // After so long on trial it was not the release that took the machine down at its start.
 constexpr std::int64_t kLivesUs = 60 * kSecondUs;
@@ -36,29 +38,6 @@ bool is_gone(const Status& slot) {
 bool is_to_blame(const UnitHealth& health) {
   return health.is_crash_loop && health.code != Code::kUnavailable && health.code != Code::kIo &&
          health.code != Code::kNotFound;
-}
-
-// Whether the repository takes back what is on its way here: it is below the floor, or what is
-// wanted of its unit is neither it nor above it. What is above waits for its turn: where releases
-// follow each other fast, none would ever be installed else.
-bool is_taken_back(const ReleaseId& release, const CheckOutcome& now) {
-  const auto floor = now.floors.find(release.model);
-  if (floor != now.floors.end() && release.version < floor->second) return true;
-  const auto is_above = [&](const ReleaseId& other) {
-    return other.model == release.model && release.version < other.version;
-  };
-  return std::ranges::none_of(now.offers,
-                              [&](const Offer& offer) {
-                                return offer.release == release || is_above(offer.release);
-                              }) &&
-         std::ranges::none_of(now.refusals, is_above, &Refusal::release);
-}
-
-// Whether an offer is of a version below the one that runs.
-bool leads_back(const AgentState& state, const Offer& offer) {
-  const auto unit = state.units.find(offer.unit);
-  const ReleaseId* running = unit == state.units.end() ? nullptr : unit->second.running();
-  return running && offer.release.version < running->version;
 }
 
 }  // namespace
@@ -115,6 +94,7 @@ void Driver::record_phase(bool says_worker, const std::string& note) {
       break;
     case Phase::kRollBack:
       what.says_worker = says_worker;
+      what.blames_no_release = !state_.find_bad(release.manifest);
       tell(trust::Act::kUpdateRolledBack, state_.update->reason);
       break;
     default: break;
@@ -133,7 +113,7 @@ bool Driver::save(const AgentState& state) {
 }
 
 // Decides and saves. false: it could not be saved, so nothing has happened.
-bool Driver::tell(Event event, Says says) {
+bool Driver::tell(Event event) {
   event.now_s = now_s();
   event.clock_s = parts_.wall.now_s();
   event.random = parts_.random();
@@ -153,7 +133,7 @@ bool Driver::tell(Event event, Says says) {
   observed_from_us_.reset(), trial_from_us_.reset();
   // Of these phases what failed is said by a process that the release runs in.
   const bool has_worker = before.phase >= Phase::kProbe && before.phase <= Phase::kObserve;
-  record_phase(has_worker && says == Says::kWorker);
+  record_phase(has_worker && event.kind != EventKind::kHeard);
   return true;
 }
 
@@ -387,18 +367,22 @@ Status Driver::still_offered() const {
               state_.update->release.text(), policy_.offer_holds_s / 3600);
 }
 
-// What is on its way may have been taken back: it is given up then. A repository that cannot be
-// asked changes nothing: what it said holds for a while, see still_offered().
+// What is not committed yet may have been taken back: it is given up then. A repository that cannot
+// be asked changes nothing: what it said holds for a while, see still_offered().
 bool Driver::is_still_wanted() {
-  const ReleaseId& release = state_.update->release;
-  const auto found = ask_repository();
-  // What was committed and lost is installed again whether anybody wants it or not.
-  if (!found.ok() || state_.updated().committed == release) return true;
-  if (!is_taken_back(release, *found)) return true;
-  tell({.kind = EventKind::kFailed,
-        .reason = release.text() + ": the repository does not want it here any more"},
-       Says::kUs);
-  return false;
+  const Phase phase = state_.phase;
+  auto found = ask_repository();
+  if (!found.ok()) return true;
+  has_heard_ = true;
+  const bool is_told = tell(
+      {.kind = EventKind::kHeard,
+       .reason = state_.update->release.text() + ": the repository does not want it here any more",
+       .is_taken_back = is_taken_back(state_, found->offers, found->refusals),
+       .time_seen_s = found->time_seen_s,
+       .floors = std::move(found->floors)});
+  // What was heard is not known until it is saved.
+  if (!is_told) asked_us_.reset(), next_check_us_ = 0;
+  return is_told && state_.phase == phase;
 }
 
 // The last moment before it acts.
@@ -420,12 +404,7 @@ void Driver::act() {
   switch (state_.phase) {
     case Phase::kIdle: break;
     case Phase::kCheck: check(); break;
-    case Phase::kDownload:
-      tell_status(parts_.releases.download(state_, [this]() -> Status {
-        TRY(alive());
-        return still_offered();
-      }));
-      break;
+    case Phase::kDownload: download(); break;
     case Phase::kVerify:
       tell_status(parts_.releases.verify(state_, [this] { return alive(); }));
       break;
@@ -460,6 +439,7 @@ Result<CheckOutcome> Driver::ask_repository() {
   next_check_us_ = *asked_us_ + config_.check_every_s * kSecondUs -
                    std::int64_t(parts_.random() % std::uint64_t(quarter_us + 1));
   Result<CheckOutcome> found = parts_.releases.check(state_, now_s());
+  has_read_repository_ |= found.ok();
   if (const auto version = parts_.releases.new_root())
     record(trust::Act::kRootTrusted, "root.json", fmt::format("version {}", *version));
   if (found.ok()) {
@@ -501,10 +481,11 @@ void Driver::check() {
   Event event{.kind = EventKind::kNothing,
               .time_seen_s = found->time_seen_s,
               .floors = std::move(found->floors)};
-  // By the clock as it is: the time that is believed may stand still for days. What was taken back
-  // waits for no window.
-  if (config_.window && !config_.window->holds(parts_.wall.now_s()))
-    std::erase_if(found->offers, [this](const Offer& offer) { return !leads_back(state_, offer); });
+  // By the clock as it is: the time that is believed may stand still for days.
+  const bool is_closed = config_.window && !config_.window->holds(parts_.wall.now_s());
+  is_kept_waiting_ = is_closed && std::erase_if(found->offers, [this](const Offer& offer) {
+                                    return waits_for_window(state_, offer);
+                                  }) > 0;
   for (Offer& offer : found->offers) offer.settings = config_.settings_digest(offer.unit);
   const auto left_s = [this](const Attempts& item) { return wait_left_s(item); };
   event.offer = choose_offer(state_, found->offers, left_s, refusals_);
@@ -526,6 +507,19 @@ void Driver::check() {
     }
   }
   tell(std::move(event));
+}
+
+void Driver::download() {
+  bool is_held_up = false;
+  const Status status = parts_.releases.download(state_, [&]() -> Status {
+    TRY(alive());
+    TRY(still_offered());
+    const std::int64_t now_us = parts_.clock.now_us();
+    is_held_up = now_us >= next_check_us_ && asked_us_ && now_us >= *asked_us_ + kAskInDownloadUs;
+    return is_held_up ? fail(Code::kTimeout, "the repository is asked again") : Status();
+  });
+  // What has come is kept, and the next turn asks.
+  if (status.ok() || !is_held_up) tell_status(status);
 }
 
 void Driver::probe() {
@@ -576,8 +570,7 @@ bool Driver::can_update() {
   const std::int64_t now_us = parts_.clock.now_us();
   if (has_read_repository_ || now_us < next_trial_check_us_) return has_read_repository_;
   next_trial_check_us_ = now_us + kTrialCheckUs;
-  const auto found = ask_repository();
-  has_read_repository_ = found.ok();
+  static_cast<void>(ask_repository());
   return has_read_repository_;
 }
 
@@ -645,7 +638,8 @@ void Driver::finish() {
   if (back && !damaged_.contains(update.unit))
     record(trust::Act::kNote, update.release.text(), "rolled back to " + back->version.text());
   // Whatever else there is to install is not kept waiting.
-  if (state_.phase == Phase::kCommit) next_check_us_ = 0;
+  if (state_.phase == Phase::kCommit || has_heard_) next_check_us_ = 0;
+  has_heard_ = false;
   tell({.kind = status.ok() ? EventKind::kDone : EventKind::kFailed,
         .reason = status.ok() ? "" : status.error().message});
 }

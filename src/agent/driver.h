@@ -191,6 +191,8 @@ class Driver {
   const std::vector<Refusal>& refusals() const { return refusals_; }
   // Of the last check that went well.
   const std::string& check_note() const { return check_note_; }
+  // By the hours of config.window, as of the last check.
+  bool is_kept_waiting() const { return is_kept_waiting_; }
   // Of the last check; empty: it went well, or there was none.
   const std::string& check_error() const { return check_error_; }
   bool has_checked() const { return has_checked_; }
@@ -208,9 +210,7 @@ class Driver {
  private:
   bool save(const AgentState& state);
   Result<CheckOutcome> ask_repository();
-  // Whose words the reason of an event is, where the release has a process by then.
-  enum class Says : std::uint8_t { kWorker, kUs };
-  bool tell(Event event, Says says = Says::kWorker);
+  bool tell(Event event);
   void tell_status(const Status& status, bool may_blame = false);
   void record(const Occurrence& what);
   void record(trust::Act act, std::string object, std::string text);
@@ -226,6 +226,7 @@ class Driver {
   void see_crash_loops();
   void act();
   void check();
+  void download();
   void probe();
   void shadow();
   void activate();
@@ -255,7 +256,8 @@ class Driver {
   std::int64_t offered_us_ = 0;          // or the start, if that is later: is_stale() by this clock
   std::int64_t next_trial_check_us_ = 0, mend_us_ = 0;
   bool has_read_repository_ = false;  // this very process
-  bool has_checked_ = false;
+  bool has_heard_ = false;            // it was asked in the middle of this update
+  bool has_checked_ = false, is_kept_waiting_ = false;
   std::string check_error_, check_note_;
   std::int64_t checked_well_s_ = 0;
   std::vector<Refusal> refusals_;

@@ -184,6 +184,24 @@ TEST_F(DriverTest, AWindowDoesNotHoldTheWayBack) {
   ASSERT_TRUE(agent.start().ok());
   settle(agent);
   EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
+  EXPECT_FALSE(agent.is_kept_waiting());
+  releases.offers = {{"people", release("3.0.0")}};
+  settle(agent);
+  EXPECT_TRUE(agent.is_kept_waiting());
+}
+
+// Nor what brings back what the disk has lost: a device that runs nothing waits for no night.
+TEST_F(DriverTest, AWindowKeepsNothingDark) {
+  install("1.0.0");
+  const int minute = int(kNow % 86'400 / 60);
+  config.window = DayWindow{(minute + 60) % 1440, (minute + 120) % 1440};
+  runner.running.clear();
+  releases.damaged[{"people", Slot::kA}] = releases.damaged[{"people", Slot::kB}] = Code::kCorrupt;
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  EXPECT_FALSE(runner.running.contains("people"));
+  for (int i = 0; i < 3; ++i) settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
 }
 
 // What has been seen may be days ahead of the clock: time that is believed stands still then, but

@@ -77,6 +77,8 @@ Result<CheckinAnswer> checkin_answer(std::string_view body) {
   if (const trust::Json* version = document.find("timestamp"); version && !version->is_null()) {
     TRY_VALUE(read.timestamp, answer.integer("timestamp", 0, kMaxVersion));
   }
+  const trust::Json* renew = document.find("renew");
+  read.renew = renew && renew->boolean() && *renew->boolean();
   return read;
 }
 

@@ -198,8 +198,8 @@ bool HubLink::prepare(Reporter* reporter) {
     if (prepare_enrolment()) return true;
     // It may take the certificate again, as when it was set back and is set right.
     if (!certificate_) return false;
-  } else if (held_.hold(parts_.wall),
-             held_.now_s() >= renewal_s_ && parts_.clock.now_us() >= next_renewal_us_) {
+  } else if (held_.hold(parts_.wall), (has_to_renew_ || held_.now_s() >= renewal_s_) &&
+                                          parts_.clock.now_us() >= next_renewal_us_) {
     if (prepare_renewal()) return true;
   }
   return prepare_checkin(reporter);
@@ -398,7 +398,7 @@ void HubLink::enrolled(bool is_first) {
   }
   certificate_ = std::move(*given);
   renewal_s_ = renewal_s(*certificate_, parts_.random());
-  is_refused_ = false;
+  is_refused_ = has_to_renew_ = false;
   renewal_trouble_ = {};
   client_.reset();
   wait_s_ = kHubFirstWaitS;
@@ -439,6 +439,7 @@ void HubLink::checked_in(Reporter* reporter) {
   if (was_suspect) give_up_suspect(reporter);
   const bool is_removed = acknowledge(reporter);
   batch_ = std::min(batch_ * 2, proto::kMaxCheckinReports);
+  has_to_renew_ = answer->renew;
   // Again and again, until a check of the repository has gone well.
   if (config_.is_of_hub() && answer->timestamp && *answer->timestamp > std::int64_t(timestamp_))
     has_news_ = true;
@@ -463,7 +464,10 @@ void HubLink::give_up_suspect(Reporter* reporter) {
   const Suspect suspect = *std::exchange(suspect_, std::nullopt);
   if (!reporter || !reporter->ring()) return;
   reporter->trouble(suspect.refusal);
-  if (reporter->ring()->acknowledge({&suspect.report, 1}).ok()) reporter->given_up(1);
+  // The ring may have dropped it meanwhile, and counted it.
+  const std::uint64_t before = reporter->ring()->count();
+  if (reporter->ring()->acknowledge({&suspect.report, 1}).ok())
+    reporter->given_up(before - reporter->ring()->count());
 }
 
 }  // namespace polder::agent

@@ -11,7 +11,9 @@
 //   enrols with the token of [hub] token_file. A token that was refused is not sent again. The
 //   same token and key give the same certificate again, so a power cut at any moment costs one
 //   request more. The file is removed once the certificate is kept, where that may be.
-// - A certificate is kept before anything relies on it, and renewed in the last third of its life.
+// - A certificate is kept before anything relies on it, and renewed in the last third of its life
+// or
+//   when the hub says that it is time, as where the clock is wrong.
 // - A check-in carries the reports that wait, the most urgent first; alarms and notices do not wait
 //   for the next one. What the hub has taken leaves the ring; what it cannot read (400) is found by
 //   sending fewer, at last one; that is given up and counted if a check-in without it is taken.
@@ -132,6 +134,7 @@ class HubLink {
   HttpKey tls_key_;
   std::unique_ptr<HttpClient> client_;
   std::optional<DeviceCertificate> certificate_;
+  bool has_to_renew_ = false;  // says the hub: our clock may be wrong
   bool is_loaded_ = false, is_refused_ = false, has_news_ = false;
   std::int64_t renewal_s_ = 0;  // of the certificate
   std::int64_t next_us_ = 0, next_look_us_ = 0, next_renewal_us_ = 0, last_checkin_us_ = 0;

@@ -336,6 +336,21 @@ TEST_F(HubLinkTest, RenewsInTheLastThird) {
   EXPECT_EQ(link->standing().certificate_until_s, wall.now_s() + life_s);
 }
 
+// A device without a clock would never find that it is time.
+TEST_F(HubLinkTest, RenewsWhenTheHubSaysSo) {
+  enrol();
+  hub.usual = [this, is_late = true](const Posted& posted) mutable {
+    if (posted.path == "/v1/renew") is_late = false;
+    Answer answer = usual(posted);
+    if (posted.path == "/v1/checkin" && is_late) answer.body = R"({"next_s":60,"renew":true})";
+    return answer;
+  };
+  later(60);
+  later(60);
+  later(60);
+  EXPECT_EQ(paths(), (Paths{"/v1/checkin", "/v1/renew", "/v1/checkin", "/v1/checkin"}));
+}
+
 // Chance spreads renewals over half of the last third.
 TEST_F(HubLinkTest, RenewalsDoNotComeTogether) {
   const DeviceCertificate one{.from_s = 0, .until_s = 900};

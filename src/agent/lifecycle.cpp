@@ -13,7 +13,7 @@ namespace polder::agent {
 namespace {
 
 constexpr std::string_view kEventNames[kEventKinds] = {
-    "start", "due", "offer", "nothing", "done", "failed", "rejected", "lives", "end"};
+    "start", "due", "offer", "nothing", "done", "failed", "rejected", "lives", "end", "heard"};
 
 // --- Attempts and bad releases -------------------------------------------------------------------
 
@@ -116,8 +116,9 @@ void give_up_slot(AgentState& state) {
 }
 
 void apply(Effect effect, AgentState& state, const Event& event, const Policy& policy) {
-  const bool is_failure = effect == Effect::kGiveUp || effect == Effect::kBlame ||
-                          effect == Effect::kGoBack || effect == Effect::kGoBackBlaming;
+  const bool is_failure = effect == Effect::kGiveUp || effect == Effect::kTakeBack ||
+                          effect == Effect::kBlame || effect == Effect::kGoBack ||
+                          effect == Effect::kGoBackBlaming;
   if (is_failure) {
     state.update->reason = reason_of(state, event);
     if (effect == Effect::kGoBack || effect == Effect::kGoBackBlaming)
@@ -141,6 +142,7 @@ void apply(Effect effect, AgentState& state, const Event& event, const Policy& p
     case Effect::kNoteEnd: note_end(*state.update, event.observed_s); break;
     case Effect::kAccept: accept(state); break;
     case Effect::kFinish: state.update.reset(); break;
+    case Effect::kTakeBack: learn(state, event, policy), count_failure(state, event, policy); break;
     case Effect::kGiveUp:
     case Effect::kGoBack: count_failure(state, event, policy); break;
     case Effect::kBlame:
@@ -155,11 +157,20 @@ bool is_bad(const AgentState& state, const Offer& offer) {
   return bad && offer.retry <= bad->retry && offer.settings == bad->settings;
 }
 
+bool is_below_floor(const AgentState& state, const ReleaseId& release) {
+  const auto floor = state.floors.find(release.model);
+  return floor != state.floors.end() && release.version < floor->second;
+}
+
+AgentState learned(AgentState state, const Event& event, const Policy& policy) {
+  learn(state, event, policy);
+  return state;
+}
+
 // With the floors that came with the offer.
 bool may_begin(const AgentState& state, const Event& event, const Policy& policy) {
   if (!event.offer) return false;
-  AgentState learned = state;
-  learn(learned, event, policy);
+  const AgentState learned = agent::learned(state, event, policy);
   const Offer& offer = *event.offer;
   return may_install(learned, offer.unit, offer.release).ok() && !is_bad(learned, offer);
 }
@@ -174,6 +185,10 @@ bool holds(When when, const AgentState& state, const Event& event, const Policy&
              state.update->tries <
                  (state.updated().runtime ? policy.runtime_tries : policy.model_tries);
     case When::kHasLived: return state.update->lived;
+    case When::kTakenBack: return event.is_taken_back;
+    case When::kBelowFloors:
+      return event.is_taken_back ||
+             is_below_floor(learned(state, event, policy), state.update->release);
   }
   return false;
 }
@@ -218,11 +233,6 @@ bool is_stale(const Update& update, std::int64_t now_s, const Policy& policy) {
 }
 
 namespace {
-
-bool is_below_floor(const AgentState& state, const ReleaseId& release) {
-  const auto floor = state.floors.find(release.model);
-  return floor != state.floors.end() && release.version < floor->second;
-}
 
 // What may be had of what is not above.
 std::string back_text(const AgentState& state, const std::string& name) {
@@ -287,6 +297,39 @@ std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer
                                   const WaitLeft& wait_left_s, std::vector<Refusal>& refusals) {
   const std::vector<Offer> all = installable(state, offers, wait_left_s, refusals);
   return all.empty() ? std::nullopt : std::optional(all.front());
+}
+
+bool is_taken_back(const AgentState& state, std::span<const Offer> offers,
+                   std::span<const Refusal> refusals) {
+  const Update& update = *state.update;
+  const Unit& unit = state.units.at(update.unit);
+  if (unit.committed == update.release) return false;
+  const std::optional<ReleaseId> before =
+      update.before == Slot::kNone ? std::nullopt : unit.in(update.before);
+  bool is_wanted = false;
+  for (const Offer& offer : offers) {
+    if (offer.unit != update.unit) continue;
+    if (offer.release == before) return true;
+    is_wanted |= offer.release == update.release || update.release.version < offer.release.version;
+  }
+  // One without a version tells of none at all.
+  for (const Refusal& refusal : refusals) {
+    const trust::Version& version = refusal.release.version;
+    is_wanted |= refusal.unit == update.unit &&
+                 (version == trust::Version() || !(version < update.release.version));
+  }
+  return !is_wanted;
+}
+
+bool waits_for_window(const AgentState& state, const Offer& offer) {
+  const auto found = state.units.find(offer.unit);
+  if (found == state.units.end()) return true;
+  const Unit& unit = found->second;
+  const ReleaseId* running = unit.running();
+  const bool is_dark = unit.committed && !running;
+  const bool runs = running && *running == offer.release;
+  const bool leads_back = running && offer.release.version < running->version;
+  return !is_dark && !runs && !leads_back && lost(state, offer.unit) != offer.release;
 }
 
 std::optional<ReleaseId> lost(const AgentState& state, const std::string& name) {

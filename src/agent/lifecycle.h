@@ -46,8 +46,9 @@ enum class EventKind : std::uint8_t {
   kRejected,  // the release failed: a wrong result, a crash loop
   kLives,     // the release on trial has run for a while
   kEnd,       // the agent ends as it is told to: the machine goes down in good order
+  kHeard,     // in the middle of an update the repository was asked again
 };
-inline constexpr int kEventKinds = 9;
+inline constexpr int kEventKinds = 10;
 std::string_view event_name(EventKind kind);
 
 struct Event {
@@ -55,11 +56,12 @@ struct Event {
   std::int64_t now_s = 0;           // since 1970, as far as it is believed
   std::int64_t clock_s = 0;         // what the clock of the day says, for waits
   std::uint64_t random = 0;         // for jitter
-  std::string reason = {};          // kFailed, kRejected
+  std::string reason = {};          // kFailed, kRejected; kHeard: for an update that is taken back
   trust::Sha256 settings{};         // that the device has for the unit of the update
   std::optional<Offer> offer = {};  // kOffer
   std::int64_t observed_s = 0;      // kEnd: how long the release on trial was well
-  // What a check learned: kOffer, kNothing. Only what rises is taken.
+  bool is_taken_back = false;       // kHeard: see is_taken_back()
+  // What a check learned: kOffer, kNothing, kHeard. Only what rises is taken.
   std::int64_t time_seen_s = 0;
   std::map<std::string, trust::Version> floors = {};
 };
@@ -92,13 +94,22 @@ enum class Effect : std::uint8_t {
   kAccept,     // the release is the committed one, the one before is the way back
   kFinish,     // the update is over
   kGiveUp,     // it failed; the release may be tried again later
+  kTakeBack,   // kLearn, and kGiveUp
   kBlame,      // it failed; the release is bad
   kGoBack,     // the slot before is the active one again; the release may be tried again later
   kGoBackBlaming,
 };
 
 // When a row of the table holds.
-enum class When : std::uint8_t { kAlways, kMayInstall, kShadowWanted, kTriesLeft, kHasLived };
+enum class When : std::uint8_t {
+  kAlways,
+  kMayInstall,
+  kShadowWanted,
+  kTriesLeft,
+  kHasLived,
+  kTakenBack,    // nobody wants it here any more
+  kBelowFloors,  // or that, or it is below a floor that came with the event
+};
 
 struct Transition {
   Phase from;
@@ -126,14 +137,20 @@ inline constexpr Transition kTransitions[] = {
     {kCheck,    kNothing,  kAlways,       kIdle,     kLearn},
     {kCheck,    kFailed,   kAlways,       kIdle,     kNone},
 
+    {kDownload, kHeard,    kBelowFloors,  kDiscard,  kTakeBack},
+    {kDownload, kHeard,    kAlways,       kDownload, kLearn},
     {kDownload, kDone,     kAlways,       kVerify,   kNone},
     {kDownload, kFailed,   kAlways,       kDiscard,  kGiveUp},
     {kDownload, kRejected, kAlways,       kDiscard,  kBlame},
 
+    {kVerify,   kHeard,    kBelowFloors,  kDiscard,  kTakeBack},
+    {kVerify,   kHeard,    kAlways,       kVerify,   kLearn},
     {kVerify,   kDone,     kAlways,       kStage,    kEmptySlot},
     {kVerify,   kFailed,   kAlways,       kDiscard,  kGiveUp},
     {kVerify,   kRejected, kAlways,       kDiscard,  kBlame},
 
+    {kStage,    kHeard,    kBelowFloors,  kDiscard,  kTakeBack},
+    {kStage,    kHeard,    kAlways,       kStage,    kLearn},
     {kStage,    kDone,     kAlways,       kProbe,    kFillSlot},
     {kStage,    kFailed,   kAlways,       kDiscard,  kGiveUp},
     {kStage,    kRejected, kAlways,       kDiscard,  kBlame},
@@ -141,6 +158,8 @@ inline constexpr Transition kTransitions[] = {
     {kProbe,    kStart,    kTriesLeft,    kProbe,    kCountTry},
     {kProbe,    kStart,    kAlways,       kDiscard,  kBlame},
     {kProbe,    kEnd,      kAlways,       kProbe,    kNoteEnd},
+    {kProbe,    kHeard,    kBelowFloors,  kDiscard,  kTakeBack},
+    {kProbe,    kHeard,    kAlways,       kProbe,    kLearn},
     {kProbe,    kDone,     kShadowWanted, kShadow,   kNone},
     {kProbe,    kDone,     kAlways,       kActivate, kSwitch},
     {kProbe,    kFailed,   kAlways,       kDiscard,  kGiveUp},
@@ -149,6 +168,8 @@ inline constexpr Transition kTransitions[] = {
     {kShadow,   kStart,    kTriesLeft,    kShadow,   kCountTry},
     {kShadow,   kStart,    kAlways,       kDiscard,  kBlame},
     {kShadow,   kEnd,      kAlways,       kShadow,   kNoteEnd},
+    {kShadow,   kHeard,    kBelowFloors,  kDiscard,  kTakeBack},
+    {kShadow,   kHeard,    kAlways,       kShadow,   kLearn},
     {kShadow,   kDone,     kAlways,       kActivate, kSwitch},
     {kShadow,   kFailed,   kAlways,       kDiscard,  kGiveUp},
     {kShadow,   kRejected, kAlways,       kDiscard,  kBlame},
@@ -165,6 +186,9 @@ inline constexpr Transition kTransitions[] = {
     {kObserve,  kStart,    kAlways,       kRollBack, kGoBackBlaming},
     {kObserve,  kLives,    kAlways,       kObserve,  kNoteLife},
     {kObserve,  kEnd,      kAlways,       kObserve,  kNoteEnd},
+    // A floor is learned by the check after the trial: what is below it too is no way back from it.
+    {kObserve,  kHeard,    kTakenBack,    kRollBack, kGoBack},
+    {kObserve,  kHeard,    kAlways,       kObserve,  kNone},
     {kObserve,  kDone,     kAlways,       kCommit,   kAccept},
     {kObserve,  kFailed,   kAlways,       kRollBack, kGoBack},
     {kObserve,  kRejected, kAlways,       kRollBack, kGoBackBlaming},
@@ -244,6 +268,17 @@ std::vector<Offer> installable(const AgentState& state, std::span<const Offer> o
 // The first of them: one is installed at a time.
 std::optional<Offer> choose_offer(const AgentState& state, std::span<const Offer> offers,
                                   const WaitLeft& wait_left_s, std::vector<Refusal>& refusals);
+
+// Whether the repository has taken back what is being installed: of its unit it wants what ran
+// before, what is lower, or nothing. What is higher waits for its turn, for where releases follow
+// each other fast none would ever be installed else; what is refused for now may be had again; and
+// what was committed and lost is installed again whether anybody wants it or not.
+bool is_taken_back(const AgentState& state, std::span<const Offer> offers,
+                   std::span<const Refusal> refusals);
+
+// Whether an offer has to wait for the hours in which updates begin: not the way back, nor what
+// brings back what was lost.
+bool waits_for_window(const AgentState& state, const Offer& offer);
 
 // What `unit` has committed and does not run, other than for an update: its slot was damaged.
 std::optional<ReleaseId> lost(const AgentState& state, const std::string& unit);

@@ -87,19 +87,21 @@ TEST(Lifecycle, EveryPhaseHasItsActionInOrder) {
 // on each event; "" where the event is ignored.
 TEST(Lifecycle, EveryPhaseAnswersEveryEvent) {
   constexpr std::string_view kExpected[kPhases][kEventKinds] = {
-      // start, due, offer, nothing, done, failed, rejected, lives, end
-      {"", "check", "", "", "", "", "", "", ""},                                      // idle
-      {"idle", "", "download", "idle", "", "idle", "", "", ""},                       // check
-      {"", "", "", "", "verify", "discard", "discard", "", ""},                       // download
-      {"", "", "", "", "stage", "discard", "discard", "", ""},                        // verify
-      {"", "", "", "", "probe", "discard", "discard", "", ""},                        // stage
-      {"probe", "", "", "", "shadow", "discard", "discard", "", "probe"},             // probe
-      {"shadow", "", "", "", "activate", "discard", "discard", "", "shadow"},         // shadow
-      {"activate", "", "", "", "observe", "roll_back", "roll_back", "", "activate"},  // activate
-      {"observe", "", "", "", "commit", "roll_back", "roll_back", "observe", "observe"},  // observe
-      {"", "", "", "", "idle", "idle", "", "", ""},                                       // commit
-      {"", "", "", "", "idle", "idle", "", "", ""},                                       // discard
-      {"", "", "", "", "idle", "idle", "", "", ""},  // roll_back
+      // start, due, offer, nothing, done, failed, rejected, lives, end, heard
+      {"", "check", "", "", "", "", "", "", "", ""},                                     // idle
+      {"idle", "", "download", "idle", "", "idle", "", "", "", ""},                      // check
+      {"", "", "", "", "verify", "discard", "discard", "", "", "download"},              // download
+      {"", "", "", "", "stage", "discard", "discard", "", "", "verify"},                 // verify
+      {"", "", "", "", "probe", "discard", "discard", "", "", "stage"},                  // stage
+      {"probe", "", "", "", "shadow", "discard", "discard", "", "probe", "probe"},       // probe
+      {"shadow", "", "", "", "activate", "discard", "discard", "", "shadow", "shadow"},  // shadow
+      {"activate", "", "", "", "observe", "roll_back", "roll_back", "", "activate",
+       ""},  // activate
+      {"observe", "", "", "", "commit", "roll_back", "roll_back", "observe", "observe",
+       "observe"},                                       // observe
+      {"", "", "", "", "idle", "idle", "", "", "", ""},  // commit
+      {"", "", "", "", "idle", "idle", "", "", "", ""},  // discard
+      {"", "", "", "", "idle", "idle", "", "", "", ""},  // roll_back
   };
   for (int p = 0; p < kPhases; ++p) {
     for (int k = 0; k < kEventKinds; ++k) {

@@ -112,7 +112,7 @@ UnitStanding standing_of(const UnitTotal& total) {
 void Reporter::note(const Occurrence& what) {
   // A failed update without a word is told by the release's own doing.
   const std::string own =
-      what.blames_no_release ? "could not be tried here; it is tried again" : "";
+      what.blames_no_release ? "for what is no fault of the release; it is tried again" : "";
   if (const auto alarm = alarm_of(what.act)) {
     write(proto::ReportAlarm{.what = *alarm,
                              .unit = what.unit,

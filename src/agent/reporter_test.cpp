@@ -274,7 +274,7 @@ TEST_F(ReporterTest, AFailedUpdateWithoutAWordIsTheReleasesOwn) {
   const auto alarms = bodies<ReportAlarm>(reporter);
   ASSERT_EQ(alarms.size(), 2u);
   EXPECT_EQ(alarms[0].text, "");
-  EXPECT_EQ(alarms[1].text, "could not be tried here; it is tried again");
+  EXPECT_EQ(alarms[1].text, "for what is no fault of the release; it is tried again");
 }
 
 // As many reports as it takes, whose sums are those of the whole.

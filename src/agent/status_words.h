@@ -13,7 +13,8 @@ namespace polder::agent {
 inline constexpr char kTriedAgain[] = " (with other settings than now: it is tried again)";
 inline constexpr char kConfigChanged[] = "polderd.toml has changed since polderd read it";
 inline constexpr char kLostAdvice[] =
-    "it is installed again where the repository still has it; 'polderd check' says whether it has";
+    "it is installed again where the repository still has it, at the next check or by 'polderd "
+    "check --install'";
 inline constexpr char kReload[] = "systemctl reload polderd";
 
 // "unknown" where nobody said.

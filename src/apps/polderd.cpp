@@ -1,5 +1,6 @@
 // polderd: the agent of a device. Its commands, their options and help; what they do is in
 // apps/polderd_commands.cpp and the room `agent`.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <string>
@@ -108,7 +109,8 @@ std::string general_help() {
   for (const Command& command : kCommands)
     text += fmt::format("  {:<18}{}.\n", command.name, first_sentence(command.summary));
   return text +
-         "\n'polderd COMMAND --help' tells more, with an example. 'polderd --version' prints the "
+         "\nWithout a command it is 'run': polderd --repository /media/stick/repo.\n"
+         "'polderd COMMAND --help' tells more, with an example. 'polderd --version' prints the "
          "version.\n'polderd completion bash' prints completion for your shell: source <(polderd "
          "completion bash)\n";
 }
@@ -200,6 +202,8 @@ int main_of(int argc, char** argv) {
   }
   // What supervisors start; not for people.
   if (std::string_view(words[0]) == "worker") return run_worker();
+  const auto* const run_command = std::ranges::find(kCommands, "run", &Command::name);
+  if (std::string_view(words[0]).starts_with("--")) return run(*run_command, words);
   for (const std::size_t count : {2u, 1u}) {
     if (words.size() < count) continue;
     std::string name = words[0];

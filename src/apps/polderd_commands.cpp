@@ -298,19 +298,21 @@ Json release_json(const std::string& unit, const ReleaseId& release) {
                        {"manifest", trust::hex(release.manifest)}};
 }
 
-// When updates begin: empty where nothing keeps them from it now.
 std::string not_now(const Config& config) {
-  if (!config.window || config.window->holds(SystemWallClock().now_s())) return "";
   return fmt::format("not now: updates begin from {} UTC ([updates] window)",
                      config.window->text());
 }
 
 int print_answer(const Config& config, const Answer& answer, bool json) {
-  const std::string closed = not_now(config);
+  const auto waits = [&](const Offer& offer) {
+    return std::ranges::find(answer.waiting, offer) != answer.waiting.end();
+  };
   if (json) {
     Json::Array install, refused;
-    for (const Offer& offer : answer.install)
+    for (const Offer& offer : answer.install) {
       install.push_back(release_json(offer.unit, offer.release));
+      install.back().members()->emplace("now", !waits(offer));
+    }
     for (const Refusal& refusal : answer.refusals) {
       Json item = release_json(refusal.unit, refusal.release);
       item.members()->emplace("reason", refusal.reason);
@@ -322,13 +324,14 @@ int print_answer(const Config& config, const Answer& answer, bool json) {
                       {"refused", std::move(refused)},
                       {"note", answer.note},
                       {"window", config.window ? Json(config.window->text()) : Json()},
-                      {"now", closed.empty()}};
+                      {"now", answer.waiting.empty()}};
     print(document.pretty() + "\n");
   } else {
     for (const Offer& offer : answer.install)
-      print(fmt::format("would install {}\n", offer.release.text()));
+      print(fmt::format("would install {}{}\n", offer.release.text(),
+                        answer.waiting.empty() || waits(offer) ? "" : ", now"));
     if (answer.install.empty()) print("nothing to install\n");
-    else if (!closed.empty()) print(closed + "\n");
+    else if (!answer.waiting.empty()) print(not_now(config) + "\n");
     if (!answer.note.empty()) print(answer.note + "\n");
     for (const Refusal& refusal : answer.refusals) print(refusal.line() + "\n");
   }
@@ -367,7 +370,7 @@ Result<int> install_all(Agent& agent, bool retry, bool json) {
                      .expiries = trusted_expiries(*agent.home().storage)};
   if (json) print(status_json(agent.home().config, now).pretty() + "\n");
   else print(status_text(agent.home().config, now));
-  if (const std::string closed = not_now(agent.home().config); !closed.empty()) log(closed);
+  if (driver.is_kept_waiting()) log(not_now(agent.home().config));
   if (restart) log("polderd itself was updated: 'polderd run' starts the new one");
   return fine ? 0 : 1;
 }

@@ -195,7 +195,12 @@ Status Home::trust_root(Storage& into) const {
   // Its copies are mended, whatever has become of the file that it began with.
   if (trusted.ok()) return metadata.start(trusted->bytes);
   if (config.root.empty()) {
-    return trusted.error().code == Code::kNotFound ? Status() : Status(Error(trusted.error()));
+    if (trusted.error().code != Code::kNotFound) return Error(trusted.error());
+    return config.repository.empty() ? Status()
+                                     : fail(Code::kNotFound,
+                                            "no root is trusted yet: set 'root' in polderd.toml to "
+                                            "the first root.json of the repository, from a way "
+                                            "that you trust");
   }
   TRY_VALUE(const std::string root, read_file(config.root, trust::tuf::kMaxRootBytes));
   Status started = metadata.start(root);
@@ -204,8 +209,12 @@ Status Home::trust_root(Storage& into) const {
 }
 
 Result<AgentState> Home::state() const {
-  TRY_VALUE(AgentState loaded, load_state(*storage));
-  return with_units(std::move(loaded), config.models, config.runtime);
+  auto loaded = load_state(*storage);
+  if (!loaded.ok()) {
+    return fail(loaded.error().code, "{}/{}; 'polderd doctor' says what to do", config.folder,
+                loaded.error().message);
+  }
+  return with_units(std::move(*loaded), config.models, config.runtime);
 }
 
 std::optional<Live> Home::live() const {
@@ -283,10 +292,7 @@ Result<Standing> Home::standing() const {
 namespace {
 
 Status look_at_root(const Home& home) {
-  const auto there = StoredMetadata(*home.storage).root();
-  if (there.ok()) return {};
-  if (home.config.root.empty() && there.error().code == Code::kNotFound)
-    return fail(Code::kNotFound, "no root.json is trusted");
+  if (StoredMetadata(*home.storage).root().ok()) return {};
   StorageOverlay look(home.storage.get());
   return home.trust_root(look);
 }
@@ -387,7 +393,7 @@ Facts Home::facts() const {
   const bool is_live =
       facts.is_running && facts.live && facts.now_s - facts.live->said_s <= kLiveHoldsS;
   facts.hub = hub_standing(config, *storage, facts.live, is_live);
-  if (!config.repository.empty() && facts.root.ok()) {
+  if (!config.repository.empty() && facts.root.ok() && facts.state.ok()) {
     auto answer = ask(*this, false);
     if (answer.ok()) {
       look_at_offers(*answer, facts);
@@ -422,11 +428,17 @@ Result<Answer> ask(const Home& home, bool retry) {
   Backoff backoff{Policy{}};
   backoff.start(state, wall.now_s(), clock.now_us());
   Answer answer{.install = {},
+                .waiting = {},
                 .refusals = std::move(outcome.refusals),
                 .expiries = trusted_expiries(look),
                 .note = std::move(outcome.note)};
   const auto left_s = [&](const Attempts& item) { return backoff.left_s(item, clock.now_us()); };
   answer.install = installable(state, outcome.offers, left_s, answer.refusals);
+  const auto& window = home.config.window;
+  if (window && !window->holds(wall.now_s())) {
+    std::ranges::copy_if(answer.install, std::back_inserter(answer.waiting),
+                         [&](const Offer& offer) { return waits_for_window(state, offer); });
+  }
   return answer;
 }
 

@@ -67,6 +67,7 @@ struct Home {
 // What the repository says that this device should run.
 struct Answer {
   std::vector<Offer> install;  // in this order, one after another
+  std::vector<Offer> waiting;  // those of them that the window keeps waiting
   std::vector<Refusal> refusals;
   std::vector<Expiry> expiries;  // of the metadata that it has now
   std::string note;              // CheckOutcome::note

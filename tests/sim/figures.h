@@ -15,7 +15,7 @@ namespace polder::agent {
 
 struct Figures {
   std::int64_t steps = 0, saves = 0, checks = 0, unreachable = 0;
-  std::int64_t offers_refused = 0, begun = 0, committed = 0, went_back = 0;
+  std::int64_t offers_refused = 0, begun = 0, committed = 0, went_back = 0, taken_back = 0;
   std::int64_t bad_blamed = 0, good_blamed = 0, gone_back_on_order = 0;
   std::int64_t jumps = 0, expired = 0;
   std::int64_t below_floor = 0, floors_sunk = 0, slots_lost = 0;
@@ -53,9 +53,11 @@ inline void print(const Options& options, const World& world, Figures& figures) 
       "%lld offers refused; clocks jumped %lld times\n",
       n(figures.checks), n(figures.unreachable), n(figures.expired), n(figures.offers_refused),
       n(figures.jumps));
-  std::printf("%lld updates begun, %lld committed, %lld rolled back, %lld back on order\n",
-              n(figures.begun), n(figures.committed), n(figures.went_back),
-              n(figures.gone_back_on_order));
+  std::printf(
+      "%lld updates begun, %lld committed, %lld rolled back, %lld back on order, "
+      "%lld taken back on their way\n",
+      n(figures.begun), n(figures.committed), n(figures.went_back), n(figures.gone_back_on_order),
+      n(figures.taken_back));
   std::printf("%lld offers below the floor, %lld times lower floors, %lld slots lost\n",
               n(figures.below_floor), n(figures.floors_sunk), n(figures.slots_lost));
   std::printf("bad releases blamed %lld, good ones %lld (power cuts during the trial)\n",

@@ -126,9 +126,12 @@ class Device {
 
   // What an event that was saved has told.
   void know(const Event& event) {
+    // What is heard in a trial is looked at after it.
+    if (event.kind == EventKind::kHeard && was_on_trial_) return;
     for (const auto& [name, floor] : event.floors)
       known_[name].floor = std::max(known_[name].floor, floor);
-    if (event.kind == EventKind::kOffer || event.kind == EventKind::kNothing)
+    if (event.kind == EventKind::kOffer || event.kind == EventKind::kNothing ||
+        event.kind == EventKind::kHeard)
       proven_s_ = std::max(proven_s_, proving_s_);
   }
 
@@ -243,7 +246,9 @@ class Device {
     for (const std::string unit : {"polderd", "people"}) {
       const Release* newest = nullptr;
       for (const Release& release : world_.releases) {
-        if (release.offer.unit == unit && release.from_s <= shown_s()) newest = &release;
+        const bool is_there =
+            release.from_s <= shown_s() && (release.until_s == 0 || shown_s() < release.until_s);
+        if (release.offer.unit == unit && is_there) newest = &release;
       }
       if (newest) out.push_back(newest->offer);
     }
@@ -272,6 +277,28 @@ class Device {
     ++figures_.floors_sunk;
     return world_.floors_at(random_.chance(0.3) ? 0
                                                 : kStartS + random_.below(now_s_ - kStartS + 1));
+  }
+
+  // The repository is asked in the middle of an update; whether that goes on.
+  bool hear() {
+    const Phase phase = state_.phase;
+    const bool may_ask =
+        (phase >= Phase::kDownload && phase <= Phase::kShadow) || phase == Phase::kObserve;
+    if (!may_ask || !random_.chance(0.2)) return true;
+    if (!pass(random_.between(1, 5))) return false;
+    const std::int64_t expires_s = shown_s() + kMetadataLifeS;
+    if (!is_online() || expires_s <= believed_s()) return true;
+    Event event{.kind = EventKind::kHeard,
+                .reason = "taken back",
+                .is_taken_back = is_taken_back(state_, offers(), {}),
+                .time_seen_s = raised_time_seen_s(state_.time_seen_s, believed_s(), expires_s),
+                .floors = floors()};
+    proving_s_ = std::min(std::max(clock_s(), proven_s_), expires_s);
+    was_on_trial_ = phase == Phase::kObserve;
+    if (!tell(event)) return false;
+    if (state_.phase != phase) ++figures_.taken_back;
+    else if (event.is_taken_back) breach("what was taken back goes on");
+    return state_.phase == phase;
   }
 
   void check() {
@@ -342,6 +369,7 @@ class Device {
   }
 
   void act() {
+    if (!hear()) return;
     switch (state_.phase) {
       case Phase::kIdle: break;
       case Phase::kCheck: check(); break;
@@ -451,7 +479,8 @@ class Device {
     if (floor != state.floors.end() ? floor->second != known.floor
                                     : known.floor != trust::Version())
       breach("a floor is not the highest that was seen");
-    if (state.update && state.update->unit == name && state.update->release.version < known.floor)
+    if (state.update && state.update->unit == name && state.phase != Phase::kDiscard &&
+        state.update->release.version < known.floor)
       breach("a release below the floor is being installed");
     if (unit.running() && !known.probed.contains(unit.running()->manifest))
       breach("what runs has not come through its probe");
@@ -515,7 +544,7 @@ class Device {
   std::map<trust::Sha256, std::int64_t> failed_s_;  // by manifest: when, last
   Backoff backoff_{policy_};
   std::int64_t partition_from_s_ = 0, partition_to_s_ = 0;
-  bool is_freeze_ = false;
+  bool is_freeze_ = false, was_on_trial_ = false;
 };
 
 // --- The program ---------------------------------------------------------------------------------

@@ -58,7 +58,8 @@ inline bool is_bad(Nature nature) { return nature != Nature::kGood && nature != 
 struct Release {
   Offer offer;
   Nature nature = Nature::kGood;
-  std::int64_t from_s = 0;  // when it is published
+  std::int64_t from_s = 0;   // when it is published
+  std::int64_t until_s = 0;  // when it is taken back; 0: never
 };
 
 inline ReleaseId release_id(const std::string& unit, std::uint32_t minor,
@@ -119,7 +120,11 @@ inline World make_world(const Options& options) {
       const Nature nature =
           minor == 0 || random.chance(0.4) ? Nature::kGood : Nature(random.between(1, 5));
       const ReleaseId id = release_id(unit, minor++);
-      world.releases.push_back({{unit, id, random.chance(0.3), 0}, nature, at_s});
+      const std::int64_t life_s = random.chance(0.2) ? random.between(600, kDayS) : 0;
+      world.releases.push_back({{unit, id, random.chance(0.3), 0},
+                                nature,
+                                at_s,
+                                life_s > 0 && minor > 1 ? at_s + life_s : 0});
       // A floor comes a while after the release that it asks for.
       if (nature == Nature::kGood && minor > 1 && random.chance(0.6))
         floors.push_back({at_s + random.below(kDayS), id.version});
@@ -130,7 +135,7 @@ inline World make_world(const Options& options) {
       floors[i].from_s = std::max(floors[i].from_s, floors[i - 1].from_s);
     // All must come to this one.
     world.releases.push_back(
-        {{unit, release_id(unit, minor++), false, 0}, Nature::kGood, world.settle_s + 3600});
+        {{unit, release_id(unit, minor++), false, 0}, Nature::kGood, world.settle_s + 3600, 0});
   }
   return world;
 }

@@ -91,7 +91,7 @@ Result<EnrolledDevice> device_of(const Hub& hub, std::string_view certificate_pe
     });
     TRY(std::move(done));
   }
-  return EnrolledDevice{row[0].text(), facts->serial};
+  return EnrolledDevice{row[0].text(), facts->serial, facts->from_s, facts->until_s};
 }
 
 }  // namespace polder::hub

@@ -26,6 +26,7 @@ Result<Person> person_of(const Hub& hub, std::string_view authorization);
 
 struct EnrolledDevice {
   std::string id, serial;
+  std::int64_t from_s = 0, until_s = 0;  // of the certificate
 };
 // Of a certificate. Errors: kDenied; those of stored().
 Result<EnrolledDevice> device_of(const Hub& hub, std::string_view certificate_pem);

@@ -27,6 +27,11 @@ Result<std::int64_t> time_of(const Call& call, std::string_view name, std::int64
               clipped(text));
 }
 
+// A device renews in the last third of its certificate's life by itself, unless its clock is wrong.
+bool is_renewal_late(const EnrolledDevice& device, std::int64_t now_s) {
+  return now_s >= device.until_s - (device.until_s - device.from_s) / 8;
+}
+
 }  // namespace
 
 Result<Response> check_in(const Call& call) {
@@ -57,10 +62,10 @@ Result<Response> check_in(const Call& call) {
       is_watched ? std::min(kWatchedPollS, call.hub.poll_s) : call.hub.poll_s;
   // Of the repository, where anything is published: a device that trusts an older one asks it now.
   const std::int64_t version = call.hub.repository.version();
-  return document(
-      trust::Json::Members{{"next_s", next_s},
-                           {"timestamp", version == 0 ? trust::Json() : trust::Json(version)}},
-      call.request);
+  trust::Json::Members answer{{"next_s", next_s},
+                              {"timestamp", version == 0 ? trust::Json() : trust::Json(version)}};
+  if (is_renewal_late(call.device, now_s)) answer.emplace("renew", true);
+  return document(std::move(answer), call.request);
 }
 
 void watch(const Hub& hub, const std::string& device) {

@@ -81,6 +81,9 @@ set_tests_properties(link_program PROPERTIES LABELS slow)
 add_test(NAME hub_rollouts
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_rollouts_test.py
                  $<TARGET_FILE:polder-hub> $<TARGET_FILE:polder>)
+add_test(NAME hub_commands
+         COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_commands_test.py
+                 $<TARGET_FILE:polder-hub> $<TARGET_FILE:polder>)
 add_test(NAME hub_repository
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_repository_test.py
                  $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)

@@ -39,10 +39,11 @@ GateState held(std::span<const MeasureState> measures, std::int64_t stage_s,
     } else if (now.control_trials == 0) {
       state.reasons.push_back(fmt::format("{}: no device runs the old release", measure.name));
     } else if (now.acceptable < rules.promote_at) {
-      state.reasons.push_back(fmt::format(
-          "{}: {:.2f} times as often as before ({:.2f} to {:.2f}), evidence that it is "
-          "acceptable {:.1f} of {}",
-          measure.name, now.ratio, now.low, now.high, now.acceptable, rules.promote_at));
+      state.reasons.push_back(
+          fmt::format("{}: {:.2f} times as often as before ({:.2f} to {:.2f}), evidence that it is "
+                      "acceptable {:.1f} of {}",
+                      measure.name, now.ratio, now.low, now.high,
+                      std::max(now.acceptable, measure.rare), rules.promote_at));
     }
   }
   if (stage_s < rules.least_s)

@@ -109,15 +109,35 @@ class HubRollouts(unittest.TestCase):
         self.polder("rollout", "show", "r1", "--watch", status=1)
         self.assertIn("no rollout of this name", self.polder("rollout", "show", "r9", status=1))
 
+    def test_a_dry_run_begins_nothing(self):
+        self.devices("cam-1", "cam-2", "cam-3", "cam-4")
+        self.let_assign()
+        words = ("rollout", "create", "people", "1.1.0", "--stages",
+                 "shadow 1, 2 margin=2.5 least_minutes=7, 100%", "--least-minutes", "3",
+                 "--dry-run")
+        said = self.polder(*words)
+        self.assertRegex(said, r"^devices  4 matching, \d there, 0 running\n")
+        self.assertRegex(said, r"\n  shadow on 1 device +1 device\n  2 devices +2 devices\n"
+                               r"  100% +4 devices\npeople 1.1.0 is not published here\n$")
+        shown = json.loads(self.polder(*words, "--json"))
+        self.assertEqual([stage["least_minutes"] for stage in shown["stages"]], [3, 7, 3])
+        self.assertEqual(shown["stages"][1]["margin"], 2.5)
+        self.assertEqual(self.polder("rollout", "list"), "no rollouts\n")
+        self.polder(*words[:-1])
+        self.assertIn("is part of rollout r1", self.polder(*words, status=1))
+
     def test_what_is_wrong_is_told(self):
         self.let_assign()
         for words, told in (
                 (("create", "people", "1.1.0", "--stages", "3, 1, 100%"), "must be larger"),
                 (("create", "people", "1.1.0", "--stages", "shadow 2, 1, 100%"), "shadow_s"),
+                (("create", "people", "1.1.0", "--stages", "1 margin=9, 100%"), "1.1 to 4"),
                 (("create", "people", "one"), "body.version"),
                 (("create", "people", "1.1.0", "--window", "29:00-30:00"), "body.window.from"),
                 (("create", "people", "1.1.0", "--query", "a=b,a=c"), "twice")):
             self.assertIn(told, self.polder("rollout", *words, status=1))
+        self.assertIn("'marge' given", self.polder("rollout", "create", "people", "1.1.0",
+                                                   "--stages", "1 marge=2, 100%", status=2))
         viewer = self.hub.token_of("eve", "viewer")
         self.assertIn("needs operator", self.polder("rollout", "create", "people", "1.1.0",
                                                     status=1, token=viewer))

@@ -63,7 +63,10 @@ WRONG = {
     "--look-s": NUMBERS + ["3601"],
     "--history-looks": ["", "abc", "-1", "1.5", "10001"],
     "--window": ["", "night", "22:00"],
-    "--phase": ["", "over"],
+    "--phase": ["", "over"], "--model": [], "--unit": [],
+    "fleet metrics --from": ["", "today"], "fleet metrics --to": ["", "2026-11-28"],
+    "--valid-days": NUMBERS + ["3651"], "--valid-hours": NUMBERS + ["721"],
+    "--limit": NUMBERS + ["1001"],
     "--reason": ["", " "],
     "--not-before": ["", "tomorrow", "2030-01-01", "2030-01-01T00:00:00"],
 }

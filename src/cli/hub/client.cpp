@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "platform/file.h"
 #include "platform/url.h"
+#include "trust/tuf_metadata.h"
 
 namespace polder::cli {
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxTokenBytes = 4096;
 constexpr std::size_t kMaxAnswerBytes = 16 << 20;
+constexpr std::size_t kMaxPage = 1'000;
 constexpr int kTries = 5;                      // where the hub asks to wait
 constexpr std::int64_t kMaxWaitS = 30;         // at a time
 constexpr std::int64_t kDeadlineMs = 600'000;  // a hub hashes what it is to publish
@@ -72,6 +74,11 @@ Status check_query(std::string_view option, const std::string& value) {
               option, clipped(value));
 }
 
+Status check_time(std::string_view option, const std::string& value) {
+  const auto time = trust::tuf::parse_time(value, option);
+  return time.ok() ? Status() : Status(time.error());
+}
+
 Result<HubClient> HubClient::open(const Args& args) {
   std::string url = args.text("--hub");
   if (url.empty()) return fail(Code::kInvalid, "--hub URL, or POLDER_HUB, says which hub");
@@ -90,6 +97,22 @@ Result<HubClient> HubClient::open(const Args& args) {
 
 Result<trust::Json> HubClient::get(const std::string& path) {
   return ask(Method::kGet, path, "", "");
+}
+
+Result<trust::Json::Array> HubClient::get_all(std::string path, std::string_view member) {
+  const std::string list = path.substr(0, path.find('?'));
+  trust::Json::Array all;
+  while (!path.empty()) {
+    TRY_VALUE(const trust::Json page, get(path));
+    TRY_VALUE(const trust::Object object, trust::Object::of(page, "answer"));
+    TRY_VALUE(const trust::Json::Array* const found, object.array(member, kMaxPage));
+    all.insert(all.end(), found->begin(), found->end());
+    const trust::Json* const next = page.find("next");
+    // More of this list, and no other address.
+    const bool goes_on = next && next->string() && next->string()->starts_with(list + "?");
+    path = goes_on ? *next->string() : "";
+  }
+  return all;
 }
 
 Result<trust::Json> HubClient::post(const std::string& path, const trust::Json& body) {

@@ -28,6 +28,8 @@ namespace polder::cli {
 
 // Of an option that names devices by their tags; the hub looks at the rest.
 Status check_query(std::string_view option, const std::string& value);
+// Of one that is a time, such as 2027-01-11T00:00:00Z.
+Status check_time(std::string_view option, const std::string& value);
 
 // Not thread-safe.
 class HubClient {
@@ -42,6 +44,8 @@ class HubClient {
   // `path`: "/v1/models". Who is asked to wait, waits, a few times. Errors: what the hub says, with
   // its code; those of HttpClient.
   Result<trust::Json> get(const std::string& path);
+  // Of a list that comes page by page all that is in `member`.
+  Result<trust::Json::Array> get_all(std::string path, std::string_view member);
   Result<trust::Json> post(const std::string& path, const trust::Json& body);
   Result<trust::Json> put(const std::string& path, const trust::Json& body);
   // Without a body.

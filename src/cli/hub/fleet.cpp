@@ -1,10 +1,12 @@
-// polder fleet devices, tag and show: the devices of a hub.
+// polder fleet status, devices, show, metrics, tag, revoke and enrolment-token: the devices of a
+// hub.
 #include <string>
 
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/hub/client.h"
+#include "cli/hub/print.h"
 #include "trust/tuf_updater.h"
 
 namespace polder::cli {
@@ -23,14 +25,20 @@ constexpr Option kDevicesOptions[] = {
      check_query},
     kJson};
 constexpr Option kOptions[] = {POLDER_HUB_OPTIONS, kJson};
+constexpr Option kMetricsOptions[] = {
+    POLDER_HUB_OPTIONS,
+    {"--unit", "NAME", "of this unit alone"},
+    {"--from", "TIME", "such as 2026-11-28T00:00:00Z (default: a day before --to)", false,
+     check_time},
+    {"--to", "TIME", "(default: now)", false, check_time},
+    kJson};
+constexpr Option kTokenOptions[] = {
+    POLDER_HUB_OPTIONS,
+    {"--valid-hours", "N", "how long it holds (default: a day)", false, whole<1, 720>},
+    kJson};
 
 std::string device_path(const std::string& device) {
   return "/v1/devices/" + trust::tuf::percent_encoded(device);
-}
-
-// What a terminal may show of a value: text as it is, the rest as JSON.
-std::string shown(const Json& value) {
-  return one_line(value.string() ? *value.string() : value.compact());
 }
 
 Result<std::string> tags_text(const Object& device) {
@@ -41,37 +49,12 @@ Result<std::string> tags_text(const Object& device) {
   return text;
 }
 
-Result<int> print(const Args& args, const Json& answer) {
-  if (args.has("--json")) {
-    fmt::print("{}", answer.pretty());
-    return 0;
-  }
-  TRY_VALUE(const Object object, Object::of(answer, "answer"));
-  TRY_VALUE(const std::string tags, tags_text(object));
-  for (const auto& [name, value] : object.members())
-    fmt::print("{:<18} {}\n", one_line(name),
-               name == "tags"    ? tags
-               : value.is_null() ? "-"
-                                 : shown(value));
-  return 0;
-}
-
-// All pages: as one document, or a line for each device.
+// As one document, or a line for each device.
 Result<int> devices(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   std::string path = fmt::format("/v1/devices?limit={}", kMaxListed);
   if (args.has("--query")) path += "&query=" + trust::tuf::percent_encoded(args.text("--query"));
-  Json::Array all;
-  while (!path.empty()) {
-    TRY_VALUE(const Json page, hub.get(path));
-    TRY_VALUE(const Object object, Object::of(page, "answer"));
-    TRY_VALUE(const Json::Array* const list, object.array("devices", kMaxListed));
-    all.insert(all.end(), list->begin(), list->end());
-    const Json* const next = page.find("next");
-    // A path of this hub, and no other address.
-    path = next && next->string() && next->string()->starts_with("/v1/devices?") ? *next->string()
-                                                                                 : "";
-  }
+  TRY_VALUE(Json::Array all, hub.get_all(std::move(path), "devices"));
   if (args.has("--json")) {
     fmt::print("{}", Json(Json::Members{{"devices", std::move(all)}}).pretty());
     return 0;
@@ -99,13 +82,51 @@ Result<int> tag(const Args& args) {
   }
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(const Json answer, hub.put(device_path(args.positional()[0]) + "/tags", tags));
-  return print(args, answer);
+  return print_document(args, answer);
 }
 
 Result<int> show(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(const Json answer, hub.get(device_path(args.positional()[0])));
-  return print(args, answer);
+  return print_document(args, answer);
+}
+
+Result<int> status(const Args& args) {
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY_VALUE(const Json answer, hub.get("/v1/fleet"));
+  return print_document(args, answer);
+}
+
+Result<int> metrics(const Args& args) {
+  std::string path = device_path(args.positional()[0]) + "/metrics?limit=1000";
+  for (const std::string_view name : {"unit", "from", "to"}) {
+    const std::string option = fmt::format("--{}", name);
+    if (args.has(option))
+      path += fmt::format("&{}={}", name, trust::tuf::percent_encoded(args.text(option)));
+  }
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY_VALUE(Json::Array windows, hub.get_all(path, "windows"));
+  return print_list(args, std::move(windows),
+                    {.member = "windows",
+                     .columns = {"time", "unit", "version", "frames", "errors", "crashes"},
+                     .none = "nothing was counted in this time"});
+}
+
+Result<int> revoke(const Args& args) {
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY(hub.post(device_path(args.positional()[0]) + "/revoke"));
+  TRY_VALUE(const Json answer, hub.get(device_path(args.positional()[0])));
+  return print_document(args, answer);
+}
+
+// The token alone on stdout, for a file.
+Result<int> enrolment_token(const Args& args) {
+  Json::Members order;
+  if (!args.positional().empty()) order.emplace("device", args.positional()[0]);
+  if (args.has("--valid-hours")) order.emplace("valid_s", 3600 * args.integer("--valid-hours", 0));
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY_VALUE(const Json answer, hub.post("/v1/enrolment-tokens", order));
+  return print_token(args, answer);
 }
 
 }  // namespace
@@ -137,5 +158,45 @@ const Command kFleetShow = {.name = "fleet show",
                             .min_positional = 1,
                             .max_positional = 1,
                             .run = show};
+
+const Command kFleetStatus = {
+    .name = "fleet status",
+    .summary = "Shows how many devices a hub has, what they run and how they do, and alarms.",
+    .arguments = "",
+    .example = "  polder fleet status --hub https://hub.example.org:8443",
+    .options = kOptions,
+    .min_positional = 0,
+    .max_positional = 0,
+    .run = status};
+
+const Command kFleetMetrics = {
+    .name = "fleet metrics",
+    .summary = "Shows what a device has counted, window by window; --json has latency and drift.",
+    .arguments = "DEVICE",
+    .example = "  polder fleet metrics camera-17 --from 2026-11-28T00:00:00Z --json",
+    .options = kMetricsOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = metrics};
+
+const Command kFleetRevoke = {
+    .name = "fleet revoke",
+    .summary = "Revokes a device: no certificate of it holds from its next request on.",
+    .arguments = "DEVICE",
+    .example = "  polder fleet revoke camera-17",
+    .options = kOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = revoke};
+
+const Command kFleetEnrolmentToken = {
+    .name = "fleet enrolment-token",
+    .summary = "Makes a token by which one device enrols, once; with DEVICE that one alone.",
+    .arguments = "[DEVICE]",
+    .example = "  polder fleet enrolment-token camera-17 > token",
+    .options = kTokenOptions,
+    .min_positional = 0,
+    .max_positional = 1,
+    .run = enrolment_token};
 
 }  // namespace polder::cli

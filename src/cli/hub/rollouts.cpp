@@ -1,5 +1,5 @@
-// polder rollout create, list, show, pause, resume and abort: releases that a hub brings to
-// devices.
+// polder rollout create, list, show, devices, pause, resume and abort: releases that a hub brings
+// to devices.
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/hub/client.h"
+#include "cli/hub/print.h"
 #include "trust/tuf_metadata.h"
 #include "trust/tuf_updater.h"
 
@@ -41,24 +42,38 @@ std::vector<std::string> parts_of(std::string_view list) {
   }
 }
 
-struct StageSize {
-  bool is_shadow = false, is_share = false;
-  std::string digits;
-};
-// "shadow 1", "3", "10%".
-Result<StageSize> read_stage(std::string_view text) {
+constexpr std::string_view kStageRules[] = {"least_minutes", "least_observations", "margin",
+                                            "negligible", "failures"};
+
+// A stage as the hub takes it, of "shadow 1", "3", "10% margin=1.5 least_minutes=60".
+Result<Json::Members> read_stage(std::string_view text) {
   constexpr std::string_view kShadow = "shadow ";
-  StageSize size{.is_shadow = text.starts_with(kShadow), .is_share = text.ends_with('%')};
-  std::string_view digits = size.is_shadow ? trimmed(text.substr(kShadow.size())) : text;
-  if (size.is_share) digits.remove_suffix(1);
-  size.digits = digits;
-  const Status fits = size.is_share ? check_real("--stages", size.digits, 0, 100)
-                                    : check_whole("--stages", size.digits, 1, 1000);
-  if (fits.ok()) return size;
-  return fail(Code::kInvalid,
-              "--stages: '{}': a number of devices or a share expected, with 'shadow' before it or "
-              "not, such as 'shadow 1, 3, 10%, 100%'",
-              clipped(text));
+  Json::Members stage{{"shadow", text.starts_with(kShadow)}};
+  std::string_view rest = text.starts_with(kShadow) ? trimmed(text.substr(kShadow.size())) : text;
+  std::string size(rest.substr(0, rest.find(' ')));
+  rest.remove_prefix(size.size());
+  const bool is_share = size.ends_with('%');
+  if (is_share) size.pop_back();
+  const Status fits =
+      is_share ? check_real("--stages", size, 0, 100) : check_whole("--stages", size, 1, 1000);
+  if (!fits.ok())
+    return fail(Code::kInvalid,
+                "--stages: '{}': a number of devices or a share expected, with 'shadow' before it "
+                "or not, such as 'shadow 1, 3, 10%, 100%'",
+                clipped(text));
+  if (is_share) stage.emplace("percent", std::stod(size));
+  else stage.emplace("devices", std::int64_t(std::stoll(size)));
+  for (rest = trimmed(rest); !rest.empty(); rest = trimmed(rest)) {
+    const std::string_view rule = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(rule.size());
+    const std::size_t equals = std::min(rule.find('='), rule.size());
+    const std::string name(rule.substr(0, equals));
+    const std::string value(rule.substr(std::min(equals + 1, rule.size())));
+    TRY(check_one_of("--stages", name, kStageRules));
+    TRY(check_real("--stages: " + name, value, 0, 1e9));
+    stage.emplace(name, std::stod(value));
+  }
+  return stage;
 }
 
 Status check_stages(std::string_view, const std::string& value) {
@@ -85,11 +100,6 @@ Status check_window(std::string_view option, const std::string& value) {
               option, clipped(value));
 }
 
-Status check_time(std::string_view option, const std::string& value) {
-  const auto time = trust::tuf::parse_time(value, option);
-  return time.ok() ? Status() : Status(time.error());
-}
-
 Status check_reason(std::string_view option, const std::string& value) {
   if (!trimmed(value).empty()) return {};
   return fail(Code::kInvalid, "{}: is empty", option);
@@ -105,7 +115,9 @@ constexpr Option kCreateOptions[] = {
      "once the 'shadow_s' of its device is over, so there are no more of them than devices in the "
      "stage after it",
      false, check_stages},
-    {"--least-minutes", "N", "of each stage (default: a day of numbers, four hours of shares)",
+    {"--least-minutes", "N",
+     "of each stage that does not say it itself, as '3 least_minutes=60 margin=2' in --stages "
+     "(default: a day of numbers, four hours of shares)",
      false, real<0, 527040>},
     {"--measures", "LIST",
      "what is compared, of: errors, slow frames, empty frames; none: nothing (default: all)", false,
@@ -118,6 +130,7 @@ constexpr Option kCreateOptions[] = {
      check_window},
     {"--not-before", "TIME", "such as 2027-01-11T00:00:00Z", false, check_time},
     {"--other-version", "VERSION", "A/B: what half of the devices get"},
+    {"--dry-run", "", "begins nothing: tells how many devices each stage would hold"},
     kJson};
 constexpr Option kListOptions[] = {
     POLDER_HUB_OPTIONS,
@@ -130,23 +143,18 @@ constexpr Option kShowOptions[] = {
     kJson};
 constexpr Option kReasonOptions[] = {
     POLDER_HUB_OPTIONS, {"--reason", "TEXT", "why, for the others", false, check_reason}, kJson};
+constexpr Option kDevicesOptions[] = {POLDER_HUB_OPTIONS, kJson};
 constexpr Option kResumeOptions[] = {POLDER_HUB_OPTIONS, kJson};
-
-Json json_of(const StageSize& size, const Args& args) {
-  Json::Members stage{{"shadow", size.is_shadow}};
-  if (size.is_share) stage.emplace("percent", std::stod(size.digits));
-  else stage.emplace("devices", std::int64_t(std::stoll(size.digits)));
-  if (args.has("--least-minutes")) stage.emplace("least_minutes", args.real("--least-minutes", 0));
-  return stage;
-}
 
 Result<Json> order_of(const Args& args) {
   Json::Members order{{"model", args.positional()[0]}, {"version", args.positional()[1]}};
   Json::Array stages;
   for (const std::string& part :
        parts_of(args.text("--stages", "shadow 1, 1, 3, 10%, 50%, 100%"))) {
-    TRY_VALUE(const StageSize size, read_stage(part));
-    stages.push_back(json_of(size, args));
+    TRY_VALUE(Json::Members stage, read_stage(part));
+    if (args.has("--least-minutes"))
+      stage.emplace("least_minutes", args.real("--least-minutes", 0));
+    stages.emplace_back(std::move(stage));
   }
   order.emplace("stages", std::move(stages));
   if (args.has("--query")) order.emplace("query", args.text("--query"));
@@ -287,11 +295,42 @@ Result<int> watch(HubClient& hub, const Args& args) {
   }
 }
 
+// How many devices it would be for.
+Result<int> print_preview(const Args& args, const Json& answer) {
+  if (args.has("--json")) {
+    fmt::print("{}", answer.pretty());
+    return 0;
+  }
+  TRY_VALUE(const Object preview, Object::of(answer, "answer"));
+  TRY_VALUE(const Object devices, preview.object("devices"));
+  std::string text;
+  for (const char* name : {"matching", "there", "running"}) {
+    TRY_VALUE(const std::int64_t count, devices.integer(name, 0, INT64_MAX));
+    text += fmt::format("{}{} {}", text.empty() ? "devices  " : ", ", count, name);
+  }
+  text += '\n';
+  TRY_VALUE(const Json::Array* const stages, preview.array("stages", kMaxListed));
+  for (const Json& each : *stages) {
+    TRY_VALUE(const Object stage, Object::of(each, "answer.stages"));
+    TRY_VALUE(const std::string name, stage.text("text"));
+    TRY_VALUE(const std::int64_t holds, stage.integer("holds", 0, INT64_MAX));
+    text += fmt::format("  {:<22} {} device{}\n", one_line(name), holds, holds == 1 ? "" : "s");
+  }
+  TRY_VALUE(const std::vector<std::string> notes, preview.texts("notes", kMaxListed));
+  for (const std::string& note : notes) text += one_line(note) + '\n';
+  fmt::print("{}", text);
+  return 0;
+}
+
 // --- Commands ------------------------------------------------------------------------------------
 
 Result<int> create(const Args& args) {
   TRY_VALUE(const Json order, order_of(args));
   TRY_VALUE(HubClient hub, HubClient::open(args));
+  if (args.has("--dry-run")) {
+    TRY_VALUE(const Json preview, hub.post("/v1/rollout-previews", order));
+    return print_preview(args, preview);
+  }
   TRY_VALUE(const Json answer, hub.post("/v1/rollouts", order));
   return print(args, answer);
 }
@@ -336,6 +375,17 @@ Result<int> order(const Args& args, std::string_view what) {
   return print(args, answer);
 }
 
+Result<int> devices(const Args& args) {
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY_VALUE(Json::Array all,
+            hub.get_all(rollout_path(args.positional()[0]) + "/devices?limit=1000", "devices"));
+  return print_list(
+      args, std::move(all),
+      {.member = "devices",
+       .columns = {"device", "wanted", "running", "old_version", "new_version", "failure"},
+       .none = "no devices"});
+}
+
 Result<int> pause(const Args& args) { return order(args, "pause"); }
 Result<int> resume(const Args& args) { return order(args, "resume"); }
 Result<int> abort(const Args& args) { return order(args, "abort"); }
@@ -349,7 +399,7 @@ const Command kRolloutCreate = {
     .example =
         "  polder rollout create people 1.3.0 --query site=ams --hub "
         "https://hub.example.org:8443\n  polder rollout create people 1.3.0 --stages 'shadow "
-        "1, 3, 25%, 100%' --least-minutes 30",
+        "1, 3, 25% margin=1.5, 100%' --least-minutes 30 --dry-run",
     .options = kCreateOptions,
     .min_positional = 2,
     .max_positional = 2,
@@ -403,5 +453,15 @@ const Command kRolloutAbort = {
     .min_positional = 1,
     .max_positional = 1,
     .run = abort};
+
+const Command kRolloutDevices = {
+    .name = "rollout devices",
+    .summary = "Lists the devices of a rollout: what each is to run, and what it runs.",
+    .arguments = "ROLLOUT",
+    .example = "  polder rollout devices r1",
+    .options = kDevicesOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = devices};
 
 }  // namespace polder::cli

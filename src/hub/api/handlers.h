@@ -45,6 +45,7 @@ Result<Response> revoke_device(const Call& call);
 Result<Response> set_device_tags(const Call& call);
 
 Result<Response> create_rollout(const Call& call);
+Result<Response> preview_rollout(const Call& call);
 Result<Response> list_rollouts(const Call& call);
 Result<Response> show_rollout(const Call& call);
 Result<Response> list_rollout_looks(const Call& call);

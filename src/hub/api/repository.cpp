@@ -120,6 +120,10 @@ Result<Response> send_timestamp(const Call& call) {
   return response;
 }
 
+bool is_signed_online(std::string_view role) {
+  return trust::tuf::is_made_by_publishing(role) || role == trust::kAssignmentsRole;
+}
+
 }  // namespace
 
 Result<Response> get_metadata(const Call& call) {
@@ -159,16 +163,16 @@ Result<Response> show_repository(const Call& call) {
                                             {"expires", trust::tuf::time_text(role.expires_s)},
                                             {"threshold", role.threshold},
                                             {"keys", role.keys},
+                                            {"online", is_signed_online(role.role)},
                                             {"targets", static_cast<std::int64_t>(role.targets)}});
   for (const trust::tuf::Expiring& role : state.warnings) {
-    const bool is_the_hubs =
-        trust::tuf::is_made_by_publishing(role.role) || role.role == trust::kAssignmentsRole;
     warnings.emplace_back(trust::Json::Members{
         {"role", role.role},
         {"expires", trust::tuf::time_text(role.expires_s)},
         {"expired", role.left_s <= 0},
-        {"renewal", is_the_hubs ? "the hub renews it; its log says what keeps it from that"
-                                : role.renewal + ", then 'polder hub push REPO'"}});
+        {"renewal", is_signed_online(role.role)
+                        ? "the hub renews it; its log says what keeps it from that"
+                        : role.renewal + ", then 'polder hub push REPO'"}});
   }
   return document(trust::Json::Members{{"online_key", repository.key().pem()},
                                        {"version", repository.version()},

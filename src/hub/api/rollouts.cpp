@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "hub/api/handlers.h"
+#include "hub/rollouts/preview.h"
 #include "trust/tuf_metadata.h"
 
 namespace polder::hub {
@@ -17,7 +18,7 @@ constexpr std::int64_t kMaxPage = 1'000, kPage = 100;
 constexpr int kMaxHistory = 1'000;
 constexpr std::size_t kMaxReasonBytes = 2'000;
 
-trust::Json json_of(const Stage& stage) {
+trust::Json::Members json_of(const Stage& stage) {
   trust::Json::Members members{{"text", stage.text()},
                                {"shadow", stage.is_shadow},
                                {"devices", trust::Json()},
@@ -35,7 +36,7 @@ trust::Json json_of(const Stage& stage) {
 trust::Json::Members summary_of(const Rollout& rollout) {
   const RolloutOrder& order = rollout.order;
   trust::Json::Array stages;
-  for (const Stage& stage : rollout.plan().stages) stages.push_back(json_of(stage));
+  for (const Stage& stage : rollout.plan().stages) stages.emplace_back(json_of(stage));
   trust::Json::Members members{
       {"id", rollout.id},
       {"model", order.model},
@@ -124,17 +125,21 @@ Result<Response> give_order(const Call& call, Order order, const std::string& re
   return show(call, call.parts[0]);
 }
 
+Result<RolloutOrder> order_of(const Call& call) {
+  TRY(call.target.only({}));
+  TRY_VALUE(const trust::Json json, call.json());
+  TRY_VALUE(RolloutOrder order, read_order(json, "body"));
+  if (call.hub.repository.may_assign()) return order;
+  return fail(Code::kIncompatible,
+              "no device would hear of it: this hub may not assign releases to devices. Let its "
+              "key, with 'polder repo delegate REPO assignments --role-key hub-online.pub.pem "
+              "--path assignments/*', sign that, and have it published ('polder hub push REPO')");
+}
+
 }  // namespace
 
 Result<Response> create_rollout(const Call& call) {
-  TRY(call.target.only({}));
-  TRY_VALUE(const trust::Json json, call.json());
-  TRY_VALUE(const RolloutOrder order, read_order(json, "body"));
-  if (!call.hub.repository.may_assign())
-    return fail(Code::kIncompatible,
-                "no device would hear of it: this hub may not assign releases to devices. Let its "
-                "key, with 'polder repo delegate REPO assignments --role-key hub-online.pub.pem "
-                "--path assignments/*', sign that, and have it published ('polder hub push REPO')");
+  TRY_VALUE(const RolloutOrder order, order_of(call));
   const std::int64_t now_s = call.hub.wall.now_s();
   std::string id;
   Status done = write(call.hub, [&](Database& database) -> Status {
@@ -144,6 +149,24 @@ Result<Response> create_rollout(const Call& call) {
   });
   TRY(std::move(done));
   return show(call, id, 201);
+}
+
+Result<Response> preview_rollout(const Call& call) {
+  TRY_VALUE(const RolloutOrder order, order_of(call));
+  TRY_VALUE(const RolloutPreview preview, preview_rollout(call.hub, order, call.hub.wall.now_s()));
+  trust::Json::Array stages, notes(preview.notes.begin(), preview.notes.end());
+  for (std::size_t i = 0; i < preview.stages.size(); ++i) {
+    trust::Json::Members stage = json_of(preview.stages[i]);
+    stage.emplace("holds", preview.holds[i]);
+    stages.emplace_back(std::move(stage));
+  }
+  return document(
+      trust::Json::Members{{"devices", trust::Json::Members{{"matching", preview.matching},
+                                                            {"there", preview.there},
+                                                            {"running", preview.running}}},
+                           {"stages", std::move(stages)},
+                           {"notes", std::move(notes)}},
+      call.request);
 }
 
 Result<Response> list_rollouts(const Call& call) {

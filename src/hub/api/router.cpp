@@ -50,6 +50,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/devices/{id}/revoke", Access::kOperator, revoke_device},
     {"PUT", "/v1/devices/{id}/tags", Access::kOperator, set_device_tags, true},
     {"POST", "/v1/rollouts", Access::kOperator, create_rollout, true},
+    {"POST", "/v1/rollout-previews", Access::kOperator, preview_rollout, true},
     {"GET", "/v1/rollouts", Access::kViewer, list_rollouts},
     {"GET", "/v1/rollouts/{id}", Access::kViewer, show_rollout},
     {"GET", "/v1/rollouts/{id}/looks", Access::kViewer, list_rollout_looks},

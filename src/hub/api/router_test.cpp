@@ -42,6 +42,7 @@ const std::map<std::string, std::string> kNeeds = {
     {"POST /v1/devices/{id}/revoke", "operator"},
     {"PUT /v1/devices/{id}/tags", "operator"},
     {"POST /v1/rollouts", "operator"},
+    {"POST /v1/rollout-previews", "operator"},
     {"GET /v1/rollouts", "viewer"},
     {"GET /v1/rollouts/{id}", "viewer"},
     {"GET /v1/rollouts/{id}/looks", "viewer"},

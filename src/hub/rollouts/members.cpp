@@ -227,6 +227,13 @@ Status note_model(Database& database, std::string_view device, std::string_view 
   return tell(database, "UPDATE rollout SET has_old = 1 WHERE id = ? AND has_old = 0", {row[0]});
 }
 
+Error part_of_another(std::string_view device, std::string_view rollout) {
+  return fail(Code::kIncompatible,
+              "device {} is part of rollout {}, which is not over: abort that, let it end, or "
+              "name other devices",
+              device, rollout);
+}
+
 Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
   Values values = {rollout.order.model};
   const std::string condition = query_condition(rollout.order.query, "m.device", values);
@@ -236,11 +243,7 @@ Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
                 "o.device = m.device AND o.active_model = m.model WHERE m.model = ?" +
                     condition + " LIMIT 1",
                 values));
-  if (!others.empty())
-    return fail(Code::kIncompatible,
-                "device {} is part of rollout {}, which is not over: abort that, let it end, or "
-                "name other devices",
-                others[0][1].text(), others[0][0].text());
+  if (!others.empty()) return part_of_another(others[0][1].text(), others[0][0].text());
   TRY_VALUE(const Rows rows,
             ask(database,
                 fmt::format("SELECT m.device, {} JOIN device d ON d.id = m.device AND d.revoked_s "

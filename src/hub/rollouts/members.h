@@ -33,6 +33,8 @@ struct ModelNews {
 Status note_model(Database& database, std::string_view device, std::string_view model,
                   const ModelNews& news, std::int64_t now_s);
 
+// Why a device cannot be of this rollout.
+Error part_of_another(std::string_view device, std::string_view rollout);
 // All devices of its query. Errors: kIncompatible, naming the rollout that has one of them.
 Status enlist(Database& database, Rollout& rollout, std::int64_t now_s);
 // The device has other tags than before.

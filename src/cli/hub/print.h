@@ -1,0 +1,32 @@
+// What the commands on a hub print of its answers: as JSON, or lines for people.
+#pragma once
+
+#include <polder/error.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/args.h"
+#include "trust/json.h"
+
+namespace polder::cli {
+
+// What a terminal may show of a value: text as it is, lists and members in one line.
+std::string shown(const trust::Json& value);
+
+// Its members, one a line. Returns the exit status.
+Result<int> print_document(const Args& args, const trust::Json& answer);
+
+struct List {
+  std::string_view member;  // of the document in JSON
+  std::vector<std::string_view> columns;
+  std::string_view none;  // said of an empty one
+};
+// A line for each.
+Result<int> print_list(const Args& args, trust::Json::Array all, const List& list);
+
+// The token alone, so that it can go to a file; the rest is in the JSON.
+Result<int> print_token(const Args& args, const trust::Json& answer);
+
+}  // namespace polder::cli

@@ -1,0 +1,30 @@
+// What a rollout would be, before anybody asks for it: held to the same, and nothing is written.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hub/hub.h"
+#include "hub/rollouts/row.h"
+
+namespace polder::hub {
+
+struct RolloutPreview {
+  std::int64_t matching = 0;  // devices that have the model and the tags
+  std::int64_t there = 0;     // of them, those that a stage of a number could take now
+  std::int64_t running = 0;   // of them, those that run the release already
+  std::vector<Stage> stages;  // as Rollout::plan() has them
+  // Of each how many devices it holds, with those before it; a share is of those that match now, on
+  // average, as devices take part by a hash.
+  std::vector<std::int64_t> holds;
+  std::vector<std::string> notes;  // what it would wait for
+};
+
+// Errors: those of create_rollout(), for the same.
+Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order,
+                                       std::int64_t now_s);
+
+}  // namespace polder::hub

@@ -1,0 +1,76 @@
+// What a rollout would be, asked before it is begun.
+#include <gtest/gtest.h>
+
+#include "hub/rollouts/testing_fleet.h"
+
+namespace polder::hub {
+namespace {
+
+class Preview : public FleetTest {
+ protected:
+  Response preview(const std::string& version, const std::string& more = "") {
+    return send("POST", "/v1/rollout-previews",
+                R"({"model":"people","version":")" + version + '"' + more + "}", admin_);
+  }
+  std::vector<std::int64_t> holds(const Response& response) {
+    std::vector<std::int64_t> all;
+    const trust::Json preview = json(response);
+    for (const trust::Json& stage : *preview.find("stages")->array())
+      all.push_back(*stage.find("holds")->integer());
+    return all;
+  }
+  std::int64_t devices(const Response& response, std::string_view what) {
+    return *json(response).find("devices")->find(what)->integer();
+  }
+};
+
+TEST_F(Preview, SaysHowManyDevicesEachStageHoldsAndBeginsNothing) {
+  make_fleet(40);
+  const Response usual = preview("1.1.0");
+  ASSERT_EQ(usual.status, 200) << usual.body;
+  EXPECT_EQ(holds(usual), (std::vector<std::int64_t>{1, 1, 3, 4, 20, 40}));
+  EXPECT_EQ(devices(usual, "matching"), 40);
+  EXPECT_EQ(devices(usual, "there"), 40);
+  EXPECT_EQ(devices(usual, "running"), 0);
+  EXPECT_NE(usual.body.find("people 1.1.0 is not published here"), std::string::npos);
+  EXPECT_EQ(devices(preview("1.0.0"), "running"), 40);
+  // A share of few is no less than the number before it, and shadows are no part of who acts.
+  const Response own = preview("1.1.0", R"(,"stages":[{"devices":9,"shadow":true},)"
+                                        R"({"devices":9},{"percent":1},{"percent":100}])");
+  EXPECT_EQ(holds(own), (std::vector<std::int64_t>{9, 9, 9, 40})) << own.body;
+  wall_.set_s(wall_.now_s() + 901);
+  EXPECT_EQ(devices(preview("1.1.0"), "there"), 0);
+  EXPECT_EQ(json(send("GET", "/v1/rollouts", "", admin_)).find("rollouts")->array()->size(), 0u);
+  EXPECT_TRUE(readers_->query("SELECT 1 FROM rollout_device")->empty());
+}
+
+TEST_F(Preview, IsOfTheDevicesOfItsQuery) {
+  make_fleet(4);
+  EXPECT_EQ(send("PUT", "/v1/devices/cam-1/tags", R"({"site":"ams"})", admin_).status, 200);
+  EXPECT_EQ(devices(preview("1.1.0", R"(,"query":"site=ams")"), "matching"), 1);
+  EXPECT_EQ(send("POST", "/v1/devices/cam-1/revoke", "", admin_).status, 204);
+  const Response none = preview("1.1.0", R"(,"query":"site=ams")");
+  EXPECT_EQ(devices(none, "matching"), 0);
+  EXPECT_NE(none.body.find("no device that has the model is of the query"), std::string::npos);
+}
+
+TEST_F(Preview, RefusesWhatTheRolloutWouldBeRefusedFor) {
+  make_fleet(4);
+  for (const std::string more : {R"(,"window":{"from":"25:00","to":"05:00"})", R"(,"query":"site")",
+                                 R"(,"stages":[{"devices":3},{"devices":1},{"percent":100}])",
+                                 R"(,"stages":[{"devices":3,"shadow":true},{"devices":1},)"
+                                 R"({"percent":100}])"}) {
+    const Response refused = preview("1.1.0", more);
+    EXPECT_EQ(refused.status, 400) << refused.body;
+    const Response begun =
+        send("POST", "/v1/rollouts", R"({"model":"people","version":"1.1.0")" + more + "}", admin_);
+    EXPECT_EQ(text(refused, "detail"), text(begun, "detail"));
+  }
+  const std::string id = begin("1.1.0");
+  const Response taken = preview("1.2.0");
+  EXPECT_EQ(taken.status, 409);
+  EXPECT_NE(taken.body.find("is part of rollout " + id), std::string::npos) << taken.body;
+}
+
+}  // namespace
+}  // namespace polder::hub

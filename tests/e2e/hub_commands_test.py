@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+"""What people do at a hub, by the command line alone: tokens, enrolment, models, what it publishes
+and what it did.
+
+    hub_commands_test.py POLDER_HUB POLDER
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import hubs
+from onnx_bytes import onnx_input, onnx_model, onnx_node, onnx_output
+
+HUB, POLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+RELEASE = """model = "plus"
+version = "1.0.0"
+licence = "Apache-2.0"
+[[artifact]]
+name = "plus"
+file = "plus.plan"
+[[golden]]
+name = "noise"
+artifact = "plus"
+seed = 1
+"""
+
+
+class HubCommands(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = pathlib.Path(scratch.name)
+        self.hub = hubs.Hub(HUB, self.scratch / "hub", "--person-rate", 1000)
+        self.addCleanup(self.hub.kill)
+        self.hub.start()
+
+    def polder(self, *words, status=0, token=None):
+        done = subprocess.run(
+            [POLDER, *map(str, words)], capture_output=True, text=True, timeout=120,
+            cwd=self.scratch,
+            env={**os.environ, "POLDER_HUB": self.hub.url(), "POLDER_HUB_CA": str(self.hub.ca()),
+                 "POLDER_HUB_TOKEN": token or self.hub.token})
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    def json(self, *words, token=None):
+        return json.loads(self.polder(*words, "--json", token=token))
+
+    def enrol(self, name, token):
+        csr = subprocess.run(
+            ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-keyout", self.scratch / f"{name}.pem", "-subj", f"/CN={name}"],
+            check=True, capture_output=True, text=True).stdout
+        return self.hub.ask("POST", "/v1/enrol", {"token": token, "csr": csr})[0]
+
+    def test_tokens_of_people(self):
+        anna = self.polder("hub", "add-token", "anna", "operator", "--valid-days", 30).strip()
+        self.assertTrue(anna.startswith("polder-person-"), anna)
+        self.assertIn("needs admin", self.polder("hub", "tokens", token=anna, status=1))
+        self.assertRegex(self.polder("hub", "tokens"), r"\w+  anna  operator  \S+  \S+Z  -\n")
+        one = next(one for one in self.json("hub", "tokens")["tokens"] if one["name"] == "anna")
+        self.polder("hub", "revoke-token", one["id"])
+        self.assertIn("the hub says", self.polder("fleet", "status", token=anna, status=1))
+        self.assertIn("the hub says", self.polder("hub", "add-token", "bob", "king", status=1))
+
+    def test_a_device_enrols_and_is_revoked(self):
+        token = self.polder("fleet", "enrolment-token", "cam-1", "--valid-hours", 2).strip()
+        self.assertEqual(self.enrol("cam-2", token), 403)
+        self.assertEqual(self.enrol("cam-1", token), 201)
+        self.assertRegex(self.polder("fleet", "status"), r"devices +1\n")
+        self.assertEqual(self.polder("fleet", "metrics", "cam-1"),
+                         "nothing was counted in this time\n")
+        self.assertIn("--from", self.polder("fleet", "metrics", "--help"))
+        self.assertRegex(self.polder("fleet", "revoke", "cam-1"), r"revoked +\d{4}-")
+        self.assertIn("(revoked)", self.polder("fleet", "devices"))
+        self.assertIn("no device of this name", self.polder("fleet", "revoke", "cam-9", status=1))
+        self.assertRegex(self.polder("hub", "log", "--object", "cam-1"),
+                         r"\d+  \S+  admin  device_revoked  cam-1  ")
+        last = self.json("hub", "log", "--limit", 1)["entries"][0]["sequence"]
+        (self.scratch / "proof.json").write_text(self.polder("hub", "proof", last))
+        (self.scratch / "log.pub.pem").write_text(self.json("hub", "checkpoint")["key"])
+        self.assertIn("polder-hub", self.polder("hub", "checkpoint"))
+        self.polder("audit", "check-proof", "proof.json", "--key", "log.pub.pem")
+
+    def test_models_aliases_and_the_repository(self):
+        self.assertEqual(self.polder("hub", "models"), "no model is published\n")
+        self.assertEqual(self.polder("hub", "releases"), "no releases\n")
+        self.assertRegex(self.polder("hub", "repository"), r"version +0\n")
+        self.hub.let_assign(POLDER, self.scratch / "releaser")
+        roles = {one["role"]: one["online"] for one in self.json("hub", "repository")["roles"]}
+        self.assertEqual(roles, {"root": False, "targets": False, "snapshot": True,
+                                 "timestamp": True, "assignments": True})
+        self.assertIn("role=assignments", self.polder("hub", "repository"))
+        self.publish()
+        self.assertEqual(self.polder("hub", "models"), "plus  1.0.0  -\n")
+        self.assertRegex(self.polder("hub", "releases", "--model", "plus"),
+                         r"plus  1\.0\.0  published  \S+  anna  admin\n")
+        self.assertEqual(self.json("hub", "releases", "plus", "1.0.0")["license"], "Apache-2.0")
+        self.assertIn("MODEL VERSION", self.polder("hub", "releases", "plus", status=1))
+        self.polder("hub", "alias", "plus", "newest", "1.0.0")
+        self.assertEqual(self.polder("hub", "models"), "plus  1.0.0  newest=1.0.0\n")
+        self.assertIn("approval", self.polder("hub", "alias", "plus", "champion", "1.0.0"))
+        self.assertRegex(self.polder("hub", "approvals"), r"alias .* admin  plus")
+        self.assertIn("no rollout of this name",
+                      self.polder("rollout", "devices", "r1", status=1))
+
+    def publish(self):
+        folder = self.scratch / "releaser"
+        (self.scratch / "plus.onnx").write_bytes(onnx_model(
+            onnx_node("Sigmoid", ["x"], ["y"]), onnx_input("x", [1, 4]), onnx_output("y")))
+        (self.scratch / "release.toml").write_text(RELEASE)
+        self.polder("compile", "plus.onnx", "--target", "generic", "--output", "plus.plan")
+        self.polder("release", "create", "release.toml", "--make-goldens", "--output", "plus")
+        self.polder("hub", "pull", folder / "repo")
+        self.polder("repo", "add", folder / "repo", "plus", "--key", folder / "targets.pem")
+        anna = self.polder("hub", "add-token", "anna", "releaser").strip()
+        pushed = self.json("hub", "push", folder / "repo", token=anna)
+        self.polder("hub", "approve", pushed["approval"]["id"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

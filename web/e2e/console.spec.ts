@@ -1,28 +1,9 @@
 // What people do in the console, in a real browser against a real hub.
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { Page } from "@playwright/test";
-import { expect, Fleet, signIn, test, until } from "./hub";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-// What the rules of WCAG 2.1 A and AA, as far as a program can tell, are broken by.
-async function breaches(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const run = (globalThis as any).axe.run;
-    const found = await run(document, {
-      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
-    });
-    return found.violations.map(
-      (one: any) => `${one.id}: ${one.nodes.map((node: any) => node.html).join(" | ")}`,
-    );
-  });
-}
+import { breaches, expect, signIn, test } from "./hub";
 
 const places = ["fleet", "devices", "devices/camera-1", "enrolment", "models", "models/none",
   "releases", "releases/none/1.0.0", "approvals", "rollouts", "rollouts/r1", "rollouts/none",
-  "audit", "people", "nowhere"];
+  "rollouts/new", "repository", "audit", "people", "nowhere"];
 
 test.beforeAll(async ({ hub }) => {
   for (const name of ["camera-1", "camera-2", "camera-3"]) await hub.enrol(name);
@@ -152,43 +133,6 @@ test("an admin makes and revokes the token of a person", async ({ page, hub }) =
   await expect(hub.ask("GET", "/v1/me", undefined, token)).rejects.toThrow("401");
 });
 
-test("what a device reports is shown, as charts and as numbers", async ({ page, hub }) => {
-  test.setTimeout(180_000);
-  const fleet = await Fleet.start(hub, ["camera-live"]);
-  await until("windows", async () => {
-    const units = (await hub.ask("GET", "/v1/devices/camera-live").catch(() => null))?.units ?? [];
-    if (!units.some((unit: any) => unit.health === "well")) return undefined;
-    const { windows } = await hub.ask("GET", "/v1/devices/camera-live/metrics");
-    return windows.filter((one: any) => one.stages.length > 0).length >= 3;
-  });
-  await signIn(page, hub.admin, "/#/fleet");
-  await expect(page.getByRole("table", { name: "Versions in use" })).toContainText("voice 1.0.0");
-  await page.goto("/#/devices/camera-live");
-  const units = page.getByRole("table", { name: "Units" });
-  await expect(units).toContainText("voice 1.0.0");
-  await expect(units).toContainText("well");
-  const chart = page.getByRole("figure", { name: "Latency of each stage, p99" });
-  await expect(chart.locator("canvas")).toBeVisible();
-  // Something is drawn: the canvas is not of one colour.
-  const colours = await chart.locator("canvas").evaluate((canvas: HTMLCanvasElement) => {
-    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
-    const found = new Set<string>();
-    for (let i = 0; i < data.length; i += 4) found.add(data.subarray(i, i + 4).join());
-    return found.size;
-  });
-  expect(colours).toBeGreaterThan(10);
-  await chart.getByText("As a table").click();
-  const table = chart.getByRole("table", { name: "Latency of each stage, p99" });
-  await expect(table.getByRole("columnheader", { name: "infer (ms)" })).toBeVisible();
-  expect(await table.getByRole("row").count()).toBeGreaterThan(3);
-  expect(await breaches(page)).toEqual([]);
-
-  fleet.releaseBad("1.1.0");
-  const alarms = page.getByRole("table", { name: "Alarms" });
-  await expect(alarms).toContainText("rolled back", { timeout: 45_000 });
-  await fleet.stop();
-});
-
 test("tags are edited, and devices found by them", async ({ page, hub }) => {
   await signIn(page, hub.admin, "/#/devices/camera-2");
   await page.getByRole("button", { name: "Edit tags" }).click();
@@ -217,50 +161,6 @@ test("tags are edited, and devices found by them", async ({ page, hub }) => {
   await expect(page.getByRole("alert")).toContainText("site=ams");
   await page.getByRole("link", { name: "Clear" }).click();
   await expect(page.getByRole("link", { name: "camera-1" })).toBeVisible();
-});
-
-test("a rollout is begun, paused, resumed and aborted, each with its reason on record", async ({
-  page, hub,
-}) => {
-  hub.letAssign();
-  const operator = await hub.token("olga", "operator");
-  await signIn(page, operator, "/#/rollouts");
-  await page.getByRole("button", { name: "New rollout" }).click();
-  const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Model").fill("people-counting");
-  await dialog.getByLabel("Version").fill("1.3.0");
-  await dialog.getByLabel("Devices with tags").fill("site=none");
-  await dialog.getByRole("button", { name: "Start the rollout" }).click();
-  const title = page.getByRole("heading", { level: 1, name: "people-counting 1.3.0" });
-  await expect(title).toBeVisible();
-  const id = new URL(page.url()).hash.split("/").pop()!;
-  const main = page.getByRole("main");
-  await expect(main.getByRole("list", { name: "Stages" }).getByRole("listitem").first())
-    .toHaveAttribute("aria-current", "step");
-  await expect(main).toContainText("no device that has the model is of the query");
-
-  await page.getByRole("button", { name: "Pause" }).click();
-  await dialog.getByRole("button", { name: "Pause" }).click();
-  await expect(dialog).toContainText("A reason is needed");
-  await dialog.getByLabel("Reason").fill("the line is being cleaned");
-  await dialog.getByRole("button", { name: "Pause" }).click();
-  await expect(main).toContainText("paused");
-  expect((await hub.ask("GET", `/v1/rollouts/${id}`)).reason).toContain("line is being cleaned");
-  await page.getByRole("button", { name: "Resume" }).click();
-  await dialog.getByRole("button", { name: "Resume" }).click();
-  await expect(page.getByRole("button", { name: "Pause" })).toBeVisible();
-  await page.getByRole("button", { name: "Abort" }).click();
-  await dialog.getByLabel("Reason").fill("not now");
-  await dialog.getByRole("button", { name: "Abort" }).click();
-  await expect(main).toContainText("stopped here");
-  await expect(page.getByRole("button", { name: "Pause" })).toHaveCount(0);
-  await expect(page.getByRole("table", { name: "History" })).toContainText("olga");
-  const ended = await hub.ask("GET", `/v1/rollouts/${id}`);
-  expect([ended.phase, ended.reason]).toEqual(["aborted", expect.stringContaining("not now")]);
-
-  await page.goto("/#/rollouts?phase=aborted");
-  await page.getByRole("link", { name: id }).click();
-  await expect(title).toBeVisible();
 });
 
 test("an entry of the audit log is proven, and a hub that lies is found out", async ({
@@ -397,6 +297,7 @@ test("every page is there, or says which address this hub has not", async ({ pag
   const needs: Record<string, string> = {
     fleet: "/v1/fleet", models: "/v1/models", releases: "/v1/releases",
     approvals: "/v1/approvals", rollouts: "/v1/rollouts", audit: "/v1/audit",
+    repository: "/v1/repository",
   };
   for (const [place, path] of Object.entries(needs)) {
     await page.goto(`/#/${place}`);
@@ -428,7 +329,8 @@ test("breaks no rule of accessibility, in light, in dark, on a small screen", as
   await page.keyboard.press("Escape");
 
   await page.setViewportSize({ width: 360, height: 720 });
-  for (const place of ["fleet", "devices", "devices/camera-1", "people"]) {
+  for (const place of ["fleet", "devices", "devices/camera-1", "rollouts/new", "repository",
+    "people"]) {
     await page.goto(`/#/${place}`);
     await expect(page.getByText("Loading")).toHaveCount(0);
     expect(await breaches(page), `${place}, small`).toEqual([]);

@@ -9,7 +9,9 @@ import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
+import { createInterface } from "node:readline";
 import { join, resolve } from "node:path";
 
 const programs = resolve(process.env["POLDER_PROGRAMS"] ?? "../build/release");
@@ -24,7 +26,6 @@ export class Hub {
   private process: ChildProcess | null = null;
   readonly folder = mkdtempSync(join(tmpdir(), "polder-console-"));
   private log = "";
-  private mayAssign = false;
 
   async start(): Promise<void> {
     const child = spawn(
@@ -101,15 +102,6 @@ export class Hub {
     return (await this.ask("POST", "/v1/tokens", { name, role })).token;
   }
 
-  // A repository whose people let the hub assign releases to devices, without which it takes no
-  // rollout: tests/e2e/hubs.py. Once.
-  letAssign(): void {
-    if (this.mayAssign) return;
-    execFileSync("/usr/bin/python3", ["e2e/let_assign.py", polder, this.url, this.admin,
-      join(this.folder, "hub"), join(this.folder, "releaser")], { stdio: "pipe" });
-    this.mayAssign = true;
-  }
-
   // Enrols a device with a key of its own, by OpenSSL.
   async enrol(device: string, token?: string): Promise<void> {
     const made = token ?? (await this.ask("POST", "/v1/enrolment-tokens", {})).token;
@@ -122,46 +114,109 @@ export class Hub {
   }
 }
 
-// Devices that run a small release and report to the hub: fleet.py.
+// Who makes releases, and devices that run them and report to the hub: fleet.py. Anna pushes, Ben
+// approves, Olga rolls out.
 export class Fleet {
-  private constructor(private readonly process: ChildProcess) {}
+  readonly people: Record<"anna" | "ben" | "olga", string> = { anna: "", ben: "", olga: "" };
+  private process: ChildProcess | null = null;
+  private answers: AsyncIterator<string> | null = null;
+  private constructor(private readonly hub: Hub) {}
 
-  static async start(hub: Hub, names: string[]): Promise<Fleet> {
-    const tokens: Record<string, string> = {};
-    for (const name of names)
-      tokens[name] = (await hub.ask("POST", "/v1/enrolment-tokens", {})).token;
-    const child = spawn(
+  static async start(hub: Hub): Promise<Fleet> {
+    const fleet = new Fleet(hub);
+    for (const [name, role] of [["anna", "releaser"], ["ben", "releaser"], ["olga", "operator"]])
+      fleet.people[name as "anna"] = await hub.token(name!, role!);
+    fleet.process = spawn(
       "/usr/bin/python3",
-      ["e2e/fleet.py", polder, polderd, join(hub.folder, "fleet"), hub.url, hub.ca()],
-      { stdio: ["pipe", "inherit", "inherit"] },
+      ["e2e/fleet.py", polder, polderd, join(hub.folder, "fleet"), hub.url,
+        join(hub.folder, "hub")],
+      {
+        stdio: ["pipe", "pipe", "inherit"],
+        env: { ...process.env, POLDER_HUB_TOKEN: fleet.people.anna },
+      },
     );
-    child.stdin!.write(`${JSON.stringify(tokens)}\n`);
-    return new Fleet(child);
+    const lines = createInterface({ input: fleet.process.stdout! });
+    fleet.answers = lines[Symbol.asyncIterator]();
+    return fleet;
   }
 
-  // A release that none of them gets to run.
-  releaseBad(version: string): void {
-    this.process.stdin!.write(`${version}\n`);
+  private async tell(command: object): Promise<any> {
+    this.process!.stdin!.write(`${JSON.stringify(command)}\n`);
+    const answer = await this.answers!.next();
+    if (answer.done) throw new Error(`fleet.py ended at ${JSON.stringify(command)}`);
+    return JSON.parse(answer.value);
+  }
+
+  // Until somebody approves it. The id of the approval.
+  async push(version: string, how: { broken?: boolean } = {}): Promise<string> {
+    return (await this.tell({ do: "push", version, ...how })).approval;
+  }
+
+  async pull(): Promise<void> {
+    await this.tell({ do: "pull" });
+  }
+
+  async release(version: string, how: { broken?: boolean } = {}): Promise<void> {
+    const approval = await this.push(version, how);
+    await this.hub.ask("POST", `/v1/approvals/${approval}/approve`, undefined, this.people.ben);
+    await this.pull();
+  }
+
+  // Enrolled, running the version, all well.
+  async devices(names: string[], version: string): Promise<void> {
+    const tokens: Record<string, string> = {};
+    for (const name of names)
+      tokens[name] = (await this.hub.ask("POST", "/v1/enrolment-tokens", {})).token;
+    await this.tell({ do: "start", tokens });
+    await until("devices", async () => {
+      const { devices } = await this.hub.ask("GET", "/v1/devices");
+      return names.every((name) => devices.some((one: any) => one.id === name && one.seen));
+    });
+    const order = { stages: [{ percent: 100, least_minutes: 0 }], look_s: 1 };
+    const { id } = await this.rollOut(version, order);
+    await this.run(names, version);
+    await until(`${id} is done`, async () => {
+      return (await this.hub.ask("GET", `/v1/rollouts/${id}`)).phase === "done";
+    });
+  }
+
+  async rollOut(version: string, order: object): Promise<any> {
+    return this.hub.ask("POST", "/v1/rollouts", { model: "voice", version, ...order },
+      this.people.olga);
+  }
+
+  async run(names: string[], version: string): Promise<void> {
+    await until(`${names} run ${version}`, async () => {
+      const { devices } = await this.hub.ask("GET", "/v1/devices?limit=1000");
+      return names.every((name) =>
+        devices.some((one: any) => one.id === name && one.units.some((unit: any) =>
+          unit.version === version && unit.health === "well" && unit.frames > 0)));
+    });
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.process.once("exit", resolve));
-    this.process.stdin!.end();
+    const ended = new Promise((resolve) => this.process!.once("exit", resolve));
+    this.process!.stdin!.end();
     await ended;
   }
 }
 
 // Waits for what takes devices a second or two when the machine has time.
 export async function until<T>(what: string, find: () => Promise<T | undefined>): Promise<T> {
-  for (let i = 0; i < 300; ++i) {
+  for (let i = 0; i < 600; ++i) {
     const found = await find();
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  throw new Error(`${what}: not within a minute`);
+  throw new Error(`${what}: not within two minutes`);
 }
 
-export const test = base.extend<{ wrong: string[] }, { hub: Hub; trusting: Browser }>({
+export const cells = ["cell-1", "cell-2", "cell-3"];
+
+export const test = base.extend<
+  { wrong: string[] },
+  { hub: Hub; trusting: Browser; releaser: Fleet; fleet: Fleet }
+>({
   // What the page does wrong in the browser's eyes: errors, and what its policy forbids. Whatever
   // is there at the end fails the test.
   wrong: async ({}, use) => use([]),
@@ -176,6 +231,24 @@ export const test = base.extend<{ wrong: string[] }, { hub: Hub; trusting: Brows
       }
     },
     { scope: "worker" },
+  ],
+  // Of the hub's repository, which has voice 1.0.0.
+  releaser: [
+    async ({ hub }, use) => {
+      const fleet = await Fleet.start(hub);
+      await fleet.release("1.0.0");
+      await use(fleet);
+      await fleet.stop();
+    },
+    { scope: "worker", timeout: 240_000 },
+  ],
+  // With the devices of `cells`, which run it.
+  fleet: [
+    async ({ releaser }, use) => {
+      await releaser.devices(cells, "1.0.0");
+      await use(releaser);
+    },
+    { scope: "worker", timeout: 240_000 },
   ],
   trusting: [
     async ({ hub }, use) => {
@@ -215,6 +288,22 @@ export const test = base.extend<{ wrong: string[] }, { hub: Hub; trusting: Brows
     await context.close();
   },
 });
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+// What the rules of WCAG 2.1 A and AA, as far as a program can tell, are broken by.
+export async function breaches(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const run = (globalThis as any).axe.run;
+    const found = await run(document, {
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+    });
+    return found.violations.map(
+      (one: any) => `${one.id}: ${one.nodes.map((node: any) => node.html).join(" | ")}`,
+    );
+  });
+}
 
 export async function signIn(page: Page, token: string, where = "/"): Promise<void> {
   await page.goto(where);

@@ -69,11 +69,15 @@ async function problemOf(response: Response, method: string, path: string): Prom
   );
 }
 
+// As often as it is asked: nothing is written.
+const changesNothing = new Set(["/v1/rollout-previews"]);
+
 // Sends it; what changes something again where no answer came: the hub does it once, by its key.
 async function send(method: string, path: string, init: RequestInit): Promise<Response> {
   const headers = { ...(init.headers as Record<string, string>) };
-  if (method !== "GET") headers["Idempotency-Key"] = crypto.randomUUID();
-  for (let left = method === "GET" ? 0 : maxAgain; ; --left) {
+  const changes = method !== "GET" && !changesNothing.has(path);
+  if (changes) headers["Idempotency-Key"] = crypto.randomUUID();
+  for (let left = changes ? maxAgain : 0; ; --left) {
     try {
       return await fetch(path, {
         ...init,

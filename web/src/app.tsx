@@ -12,8 +12,10 @@ import { Devices } from "./pages/devices";
 import { Enrolment } from "./pages/enrolment";
 import { FleetPage } from "./pages/fleet";
 import { ModelPage, Models } from "./pages/models";
+import { NewRollout } from "./pages/new_rollout";
 import { People } from "./pages/people";
 import { ReleasePage, Releases } from "./pages/releases";
+import { RepositoryPage } from "./pages/repository";
 import { RolloutPage } from "./pages/rollout";
 import { Rollouts } from "./pages/rollouts";
 import { SignIn } from "./pages/sign_in";
@@ -23,7 +25,7 @@ import { Button, Page } from "./ui/parts";
 const groups = [
   { title: null, pages: ["fleet"] },
   { title: "nav.group.devices", pages: ["devices", "enrolment", "rollouts"] },
-  { title: "nav.group.software", pages: ["models", "releases", "approvals"] },
+  { title: "nav.group.software", pages: ["models", "releases", "approvals", "repository"] },
   { title: "nav.group.hub", pages: ["audit", "people"] },
 ] as const;
 
@@ -47,7 +49,10 @@ function current(path: string[], query: URLSearchParams) {
       );
     case "approvals":
       return <Approvals query={query} />;
+    case "repository":
+      return <RepositoryPage />;
     case "rollouts":
+      if (second === "new") return <NewRollout key={key} query={query} />;
       return second ? <RolloutPage key={key} id={second} /> : <Rollouts query={query} />;
     case "audit":
       return <Audit query={query} />;

@@ -18,6 +18,14 @@ export function number(n: number): string {
   }).format(n);
 }
 
+// On an axis of powers of ten: 1M.
+export function compact(n: number): string {
+  return new Intl.NumberFormat(locale(), {
+    notation: "compact",
+    maximumSignificantDigits: 3,
+  }).format(n);
+}
+
 export function percent(part: number, whole: number): string {
   if (whole <= 0) return "–";
   return new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: 1 }).format(

@@ -128,6 +128,23 @@ export interface ReleasesPage {
   next?: string;
 }
 
+export interface RepositoryRole {
+  role: string;
+  version: number;
+  expires: Time;
+  threshold: number;
+  keys: number;
+  online: boolean; // the hub signs it
+  targets: number;
+}
+
+export interface Repository {
+  online_key: string; // in PEM
+  version: number;
+  roles: RepositoryRole[];
+  warnings: { role: string; expires: Time; expired: boolean; renewal: string }[];
+}
+
 export interface Approval {
   id: string;
   kind: string; // "publication", "alias"
@@ -186,6 +203,12 @@ export interface Rollout {
   devices?: { matching?: number; wanted?: number; running?: number; failed?: number };
   gate?: { verdict: string; reasons?: string[]; measures?: Measure[] } | null;
   history?: { time: Time; stage: number; what: string; actor?: string | null }[];
+}
+
+export interface RolloutPreview {
+  devices: { matching: number; there: number; running: number };
+  stages: (Stage & { holds: number })[];
+  notes: string[];
 }
 
 export interface RolloutsPage {

@@ -110,7 +110,7 @@ function Entries(props: { entries: AuditEntry[]; onCheck: (entry: AuditEntry) =>
         { head: t("audit.object"), cell: (one) => one.object },
         {
           head: t("audit.details"),
-          cell: (one) => <Brief value={one.details} />,
+          cell: (one) => <Brief value={{ ...one.details, id: null }} />,
         },
         {
           head: t("common.actions"),

@@ -3,11 +3,12 @@ import { useData } from "../data";
 import { count, percent } from "../format";
 import { t, word } from "../i18n";
 import { link } from "../route";
-import type { ApprovalsPage, Fleet, Rollout, RolloutsPage } from "../types";
+import type { ApprovalsPage, Fleet, Repository, Rollout, RolloutsPage } from "../types";
 import { Bar, Shares } from "../ui/bars";
-import { Card, Empty, Page, Show } from "../ui/parts";
+import { Card, Empty, Notice, Page, Show } from "../ui/parts";
 import { Table } from "../ui/table";
 import { Alarms, healthTone, Phase, ReleaseLink } from "./common";
+import { stageText } from "./rollouts";
 
 const everyMs = 10_000;
 
@@ -15,8 +16,16 @@ export function FleetPage() {
   const fleet = useData<Fleet>("/v1/fleet", everyMs);
   const rollouts = useData<RolloutsPage>("/v1/rollouts?phase=running", everyMs);
   const approvals = useData<ApprovalsPage>("/v1/approvals?state=open", everyMs);
+  const repository = useData<Repository>("/v1/repository", 60_000);
+  const expiring = repository.data?.warnings ?? [];
   return (
     <Page title={t("fleet.title")}>
+      {expiring.length > 0 && (
+        <Notice tone={expiring.some((one) => one.expired) ? "bad" : "warn"}>
+          {t("fleet.expiring", { roles: expiring.map((one) => one.role).join(", ") })}{" "}
+          <a href={link(["repository"])}>{t("repository.title")}</a>
+        </Notice>
+      )}
       <Show data={fleet.data} problem={fleet.problem}>
         {(data) => (
           <>
@@ -134,7 +143,7 @@ function Running(props: { rollouts: Rollout[] }) {
           <a href={link(["rollouts", one.id])}>
             {one.model} {one.version}
           </a>
-          <span class="quiet">{one.stages?.[one.stage]?.text}</span>
+          <span class="quiet">{stageText(one)}</span>
           <Phase value={one.phase} />
         </li>
       ))}

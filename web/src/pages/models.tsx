@@ -6,9 +6,10 @@ import { t } from "../i18n";
 import { link } from "../route";
 import type { Model, ModelsPage, ReleasesPage, Release } from "../types";
 import { Confirm } from "../ui/dialog";
-import { Badge, Button, Card, Empty, Field, hasContent, Notice, Page, Show, Time, Tree }
+import { Badge, Button, Card, Empty, Field, Notice, Page, Show, Time }
   from "../ui/parts";
 import { Pager, Table } from "../ui/table";
+import { Lineage } from "./about";
 import { ReleaseState } from "./common";
 
 export function versionsOf(model: Model): string[] {
@@ -148,20 +149,31 @@ function Versions(props: { model: Model; releases: Release[] }) {
   );
 }
 
+const maxLineages = 20; // of the newest versions
+
 function Lineages(props: { releases: Release[] }) {
-  const with_ = props.releases.filter((one) => hasContent(one.lineage));
-  if (with_.length === 0) return <Empty>{t("model.lineage.none")}</Empty>;
+  if (props.releases.length === 0) return <Empty>{t("releases.none")}</Empty>;
   return (
     <ol class="lineage">
-      {with_.map((one) => (
+      {[...props.releases].reverse().slice(0, maxLineages).map((one) => (
         <li key={one.version}>
           <h3>
             <a href={link(["releases", one.model, one.version])}>{one.version}</a>
           </h3>
-          <Tree value={one.lineage} />
+          <LineageOf model={one.model} version={one.version} />
         </li>
       ))}
     </ol>
+  );
+}
+
+// A list of releases does not have it: each says it itself.
+function LineageOf(props: { model: string; version: string }) {
+  const release = useData<Release>(`/v1/releases/${part(props.model)}/${part(props.version)}`);
+  return (
+    <Show data={release.data} problem={release.problem}>
+      {(one) => <Lineage lineage={one.lineage} />}
+    </Show>
   );
 }
 

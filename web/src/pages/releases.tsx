@@ -2,11 +2,12 @@
 import { address, part } from "../api";
 import { useData } from "../data";
 import { bytes } from "../format";
-import { t } from "../i18n";
+import { t, word } from "../i18n";
 import { link } from "../route";
 import type { Release, ReleasesPage } from "../types";
 import { Brief, Card, Empty, Facts, Hash, hasContent, Page, Show, Time, Tree } from "../ui/parts";
 import { Pager, Table } from "../ui/table";
+import { Lineage, ModelCard } from "./about";
 import { ReleaseLink, ReleaseState } from "./common";
 
 const pageSize = 50;
@@ -76,7 +77,7 @@ export function ReleasePage(props: { model: string; version: string }) {
           <>
             <ReleaseState value={release.data.state} />
             {release.data.state === "published" && (
-              <a class="button main" href={link(["rollouts"], { model, version })}>
+              <a class="button main" href={link(["rollouts", "new"], { model, version })}>
                 {t("release.rollout")}
               </a>
             )}
@@ -107,18 +108,10 @@ export function ReleasePage(props: { model: string; version: string }) {
             </Card>
             <div class="columns">
               <Card title={t("release.card")}>
-                {hasContent(one.model_card) ? (
-                  <Tree value={one.model_card} />
-                ) : (
-                  <Empty>{t("release.card.none")}</Empty>
-                )}
+                <ModelCard card={one.model_card} />
               </Card>
               <Card title={t("model.lineage")}>
-                {hasContent(one.lineage) ? (
-                  <Tree value={one.lineage} />
-                ) : (
-                  <Empty>{t("model.lineage.none")}</Empty>
-                )}
+                <Lineage lineage={one.lineage} />
               </Card>
             </div>
           </>
@@ -155,7 +148,7 @@ function Artifacts(props: { artifacts: Record<string, unknown>[] }) {
       rows={props.artifacts}
       keyOf={(_, i) => String(i)}
       columns={names.map((name) => ({
-        head: name.replace(/_/g, " "),
+        head: word("artifact", name).replace(/_/g, " "),
         cell: (one: Record<string, unknown>) => {
           const value = one[name];
           if (name === "bytes" && typeof value === "number") return bytes(value);

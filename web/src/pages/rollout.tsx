@@ -12,7 +12,7 @@ import { Confirm } from "../ui/dialog";
 import { Badge, Button, Card, Empty, Field, Notice, Page, Show, Time, type Tone }
   from "../ui/parts";
 import { cursorOf, Table } from "../ui/table";
-import { DeviceLink, Phase, ReleaseLink } from "./common";
+import { DeviceLink, Phase, ReleaseLink, stageName } from "./common";
 
 const everyMs = 3_000;
 // A gate's, where its stage says nothing else (src/hub/gate.h).
@@ -143,12 +143,6 @@ function stateOf(rollout: Rollout, i: number): "done" | "now" | "ahead" | "stopp
   return rollout.phase === "aborted" ? "stopped" : "now";
 }
 
-function nameOf(stage: Stage): string {
-  if (stage.text) return stage.text;
-  const size = stage.percent ? `${stage.percent}%` : String(stage.devices ?? "");
-  return stage.shadow ? `${t("rollout.stage.shadow")} ${size}` : size;
-}
-
 function Stages(props: { rollout: Rollout }) {
   const { rollout } = props;
   if (!rollout.stages?.length) return null;
@@ -158,7 +152,7 @@ function Stages(props: { rollout: Rollout }) {
         const state = stateOf(rollout, i);
         return (
           <li key={i} class={state} aria-current={state === "now" ? "step" : undefined}>
-            <b>{nameOf(stage)}</b>
+            <b>{stageName(stage)}</b>
             <span>{t(`rollout.stage.${state}`)}</span>
           </li>
         );
@@ -214,11 +208,11 @@ function Measures(props: { measures: Measure[]; rules: typeof usual }) {
           head: t("rollout.measure"),
           cell: (one) => (
             <>
-              <b>{one.name}</b>
+              <b>{word("measure", one.name)}</b>
               {one.than && (
                 <>
                   <br />
-                  <small class="quiet">{t("rollout.than", { than: one.than })}</small>
+                  <small class="quiet">{t("rollout.than", { than: word("than", one.than) })}</small>
                 </>
               )}
             </>
@@ -260,7 +254,6 @@ function Measures(props: { measures: Measure[]; rules: typeof usual }) {
               canary: count(one.canary_trials ?? 0),
               control: count(one.control_trials ?? 0),
             }),
-          shrink: true,
         },
       ]}
     />
@@ -284,14 +277,20 @@ function LooksChart(props: { looks: Looks; rollout: Rollout }) {
         title={t("rollout.worse")}
         times={times}
         logarithmic
-        series={names.map((name) => ({ label: name, values: of(name, (one) => one.worse) }))}
+        series={names.map((name) => ({
+          label: word("measure", name),
+          values: of(name, (one) => one.worse),
+        }))}
         lines={[{ at: rules.abort_at, label: t("verdict.abort"), bad: true }]}
       />
       <Chart
         title={t("rollout.acceptable")}
         times={times}
         logarithmic
-        series={names.map((name) => ({ label: name, values: of(name, (one) => one.acceptable) }))}
+        series={names.map((name) => ({
+          label: word("measure", name),
+          values: of(name, (one) => one.acceptable),
+        }))}
         lines={
           rules.promote_at > 1 ? [{ at: rules.promote_at, label: t("verdict.promote") }] : []
         }

@@ -55,6 +55,8 @@ export function Ratio(props: { ratio: number; low: number; high: number; margin:
   const from = place(props.low);
   const to = place(props.high);
   const one = place(1);
+  // Of what hardly ever happens nothing is known.
+  if (from < 1 && to > 99) return <span class="quiet">{t("rollout.ratio.unknown")}</span>;
   const tone = props.low > 1 ? "bad" : props.high < props.margin ? "good" : "unsure";
   return (
     <div class="ratio">
@@ -73,18 +75,21 @@ export function Ratio(props: { ratio: number; low: number; high: number; margin:
   );
 }
 
+const much = 1_000_000; // of evidence; beyond, the number says nothing more
+
 // Evidence towards a threshold, on a scale of logarithms: 1 is none.
 export function Evidence(props: { value: number; at: number; tone: "good" | "bad" }) {
   if (props.at <= 1) return <span class="numbers">{number(props.value)}</span>; // nothing to reach
   const share = Math.min(1, Math.log(Math.max(1, props.value)) / Math.log(props.at));
   const over = props.value >= props.at;
+  const text = props.value > much ? `> ${number(much)}` : number(props.value);
   return (
     <span class="evidence">
       <span class={`bar ${props.tone}`} aria-hidden="true">
         <span style={{ width: `${share * 100}%` }} />
       </span>
       <span class={over ? `numbers ${props.tone}` : "numbers"}>
-        {number(props.value)} / {number(props.at)}
+        {text} / {number(props.at)}
       </span>
     </span>
   );

@@ -2,7 +2,7 @@
 import { useEffect, useId, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { axisTimes, dateTime, number } from "../format";
+import { axisTimes, compact, dateTime, number } from "../format";
 import { t } from "../i18n";
 import { colours } from "../settings";
 import { useStore } from "../store";
@@ -19,6 +19,20 @@ const maxTableRows = 200;
 
 function colourOf(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// Whole ones, 1 among them, with room for each threshold.
+function decades(min: number, max: number, lines: { at: number }[] = []): [number, number] {
+  const most = Math.max(max, 10, ...lines.map((one) => one.at));
+  return [10 ** Math.floor(Math.log10(Math.min(min, 1))), 10 ** Math.ceil(Math.log10(most))];
+}
+
+function tens(min: number, max: number): number[] {
+  const from = Math.round(Math.log10(min));
+  const to = Math.round(Math.log10(max));
+  const step = Math.max(1, Math.ceil((to - from) / 6));
+  const length = Math.floor((to - from) / step) + 1;
+  return Array.from({ length }, (_, i) => 10 ** (from + i * step));
 }
 
 function timeText(seconds: number): string {
@@ -44,6 +58,7 @@ export function Chart(props: {
     const text = colourOf("--muted");
     const grid = { stroke: colourOf("--line"), width: 1 };
     const axis = { stroke: text, grid, ticks: grid, font: "11px 'Inter Variable', sans-serif" };
+    const write = logarithmic ? compact : number;
     // Without a cursor the newest values are shown.
     const show = (u: uPlot, value: number | null, one: number) => {
       const newest = [...(u.data[one] ?? [])].reverse().find((other) => other != null);
@@ -62,7 +77,7 @@ export function Chart(props: {
         legend: { live: true },
         scales: {
           y: logarithmic
-            ? { distr: 3, log: 10 }
+            ? { distr: 3, log: 10, range: (_, min, max) => decades(min, max, lines) }
             : { range: (_u, _min, max) => [0, Math.max(max * 1.1, 1e-9)] },
         },
         axes: [
@@ -70,7 +85,8 @@ export function Chart(props: {
           {
             ...axis,
             size: 56,
-            values: (_u, ticks) => ticks.map((v) => (v === null ? "" : number(v))),
+            ...(logarithmic ? { splits: (_u, _axis, min, max) => tens(min, max) } : {}),
+            values: (_u, ticks) => ticks.map((v) => (v === null ? "" : write(v))),
           },
         ],
         series: [

@@ -6,6 +6,9 @@ const shapes: Record<string, string> = {
   models: "M10 3l7 4-7 4-7-4zM3 11l7 4 7-4",
   releases: "M4 6l6-3 6 3v8l-6 3-6-3zM4 6l6 3 6-3M10 9v8",
   approvals: "M4 10l4 4 8-9",
+  repository:
+    "M4 5c0-1 3-2 6-2s6 1 6 2v10c0 1-3 2-6 2s-6-1-6-2z" +
+    "M4 5c0 1 3 2 6 2s6-1 6-2M4 10c0 1 3 2 6 2s6-1 6-2",
   rollouts: "M3 16h3v-4h4V8h4V4h3",
   audit: "M5 3h7l3 3v11H5zM8 9h4M8 12h4",
   people: "M10 9a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM4 17c0-3 3-5 6-5s6 2 6 5",

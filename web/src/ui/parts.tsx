@@ -248,9 +248,7 @@ export function Tree(props: { value: unknown }) {
     return (
       <ul class="tree">
         {value.map((one, i) => (
-          <li key={i}>
-            <Tree value={one} />
-          </li>
+          <li key={i}>{isBrief(one) ? <Brief value={one} /> : <Tree value={one} />}</li>
         ))}
       </ul>
     );
@@ -261,8 +259,15 @@ export function Tree(props: { value: unknown }) {
   );
 }
 
+// A few words and numbers, which stand well in one line.
+function isBrief(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const parts = Object.values(value);
+  return parts.length <= 4 && parts.every((one) => typeof one !== "object" && !isHash(one));
+}
+
 function isHash(value: unknown): value is string {
-  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+  return typeof value === "string" && /^[0-9a-f]{24,}$/.test(value);
 }
 
 // The same in one line, for a table.

@@ -1,0 +1,216 @@
+// Rollouts in the console: asked for, watched, stopped; with devices that run releases and report.
+import { breaches, cells, expect, signIn, test, until } from "./hub";
+
+test("what a device reports is shown, as charts and as numbers", async ({ page, hub, fleet }) => {
+  test.setTimeout(240_000);
+  await until("windows", async () => {
+    const { windows } = await hub.ask("GET", "/v1/devices/cell-1/metrics");
+    return windows.filter((one: any) => one.stages.length > 0).length >= 3;
+  });
+  await signIn(page, fleet.people.olga, "/#/fleet");
+  await expect(page.getByRole("table", { name: "Versions in use" })).toContainText("voice 1.0.0");
+  await page.goto("/#/devices/cell-1");
+  const units = page.getByRole("table", { name: "Units" });
+  await expect(units).toContainText("voice 1.0.0");
+  await expect(units).toContainText("well");
+  const chart = page.getByRole("figure", { name: "Latency of each stage, p99" });
+  await expect(chart.locator("canvas")).toBeVisible();
+  // Something is drawn: the canvas is not of one colour.
+  const colours = await chart.locator("canvas").evaluate((canvas: HTMLCanvasElement) => {
+    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+    const found = new Set<string>();
+    for (let i = 0; i < data.length; i += 4) found.add(data.subarray(i, i + 4).join());
+    return found.size;
+  });
+  expect(colours).toBeGreaterThan(10);
+  await chart.getByText("As a table").click();
+  const table = chart.getByRole("table", { name: "Latency of each stage, p99" });
+  await expect(table.getByRole("columnheader", { name: "infer (ms)" })).toBeVisible();
+  expect(await table.getByRole("row").count()).toBeGreaterThan(3);
+  expect(await breaches(page)).toEqual([]);
+});
+
+test("the form says what the hub says of it, where it belongs, before anything is begun", async ({
+  page, hub, fleet,
+}) => {
+  test.setTimeout(240_000);
+  await hub.ask("PUT", "/v1/devices/cell-1/tags", { site: "ams" });
+  await signIn(page, fleet.people.olga, "/#/rollouts");
+  await page.getByRole("button", { name: "New rollout" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "New rollout" })).toBeFocused();
+  const preview = page.getByRole("region", { name: "What it would be" });
+  await expect(preview).toContainText("Name a release");
+  await page.getByLabel("Model").fill("voice");
+  await page.getByLabel("Version", { exact: true }).fill("9.0.0");
+  await expect(preview).toContainText("match: 3. There and well: 3. Running it already: 0.");
+  await expect(preview).toContainText("voice 9.0.0 is not published here");
+  const rows = preview.getByRole("table").getByRole("row");
+  await expect(rows).toHaveCount(7);
+  await expect(rows.nth(1)).toContainText("shadow on 1 device");
+  await expect(rows.nth(6)).toContainText("100%");
+  expect(await breaches(page), "usual").toEqual([]);
+
+  const query = page.getByLabel("Devices with tags");
+  await query.fill("site=ams");
+  await expect(preview).toContainText("match: 1.");
+  await query.fill("site");
+  await expect(query).toHaveAttribute("aria-invalid", "true");
+  await expect(query).toHaveAccessibleDescription(/TAG=VALUE/);
+  await query.fill("site=ams");
+  const other = page.getByLabel("Other release, for A/B");
+  await other.fill("9.0.0");
+  await expect(other).toHaveAccessibleDescription(/it is the version/);
+  await other.fill("9.1.0");
+  await expect(preview).toContainText("voice 9.1.0 is not published here");
+
+  await page.getByLabel("Own stages").check();
+  const shadows = page.getByLabel("Size of stage 1");
+  await shadows.fill("2");
+  await expect(shadows).toHaveAccessibleDescription(/make it no larger/);
+  await shadows.fill("1");
+  const size = page.getByLabel("Size of stage 3");
+  await size.fill("1");
+  await expect(size).toHaveAccessibleDescription(/must be larger/);
+  await size.fill("5");
+  await expect(size).not.toHaveAttribute("aria-invalid", "true");
+  await page.getByRole("button", { name: "Remove stage 5" }).click();
+  await page.getByRole("button", { name: "Remove stage 4" }).click();
+  await page.getByRole("button", { name: "Add a stage" }).click();
+  await page.getByLabel("Size of stage 4").fill("50");
+  const third = page.getByRole("listitem", { name: "Stage 3" });
+  await third.getByLabel("Stage 3 lasts at least").fill("90");
+  await third.getByText("Rules of its gate").click();
+  await third.getByLabel("Acceptable ratio").fill("2.5");
+  await page.getByLabel("empty frames").uncheck();
+  await page.getByLabel("Seconds of a look").fill("20");
+  await page.getByLabel("From (optional)").fill("24:00");
+  await expect(page.getByLabel("From (optional)")).toHaveAccessibleDescription(/22:00/);
+  await page.getByLabel("From (optional)").fill("22:00");
+  await page.getByLabel("To (optional)").fill("22:00");
+  await expect(page.getByLabel("From (optional)")).toHaveAccessibleDescription(/it is empty/);
+  await page.getByLabel("To (optional)").fill("05:00");
+  await page.getByLabel("Not before").fill("2099-01-11 00:00");
+  await expect(preview).toContainText("not before 2099-01-11T00:00:00Z");
+  await expect(page.getByRole("region", { name: "The same by command" })).toContainText(
+    "polder rollout create voice 9.0.0 --other-version 9.1.0 --query site=ams --stages " +
+      "'shadow 1, 1, 5 least_minutes=90 margin=2.5, 50%, 100%' " +
+      "--measures 'errors, slow frames' --look-s 20 " +
+      "--window 22:00-05:00 --not-before 2099-01-11T00:00:00Z",
+  );
+  expect(await breaches(page), "filled in").toEqual([]);
+  expect((await hub.ask("GET", "/v1/rollouts?phase=running")).rollouts).toEqual([]);
+
+  await page.getByRole("button", { name: "Start the rollout" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "voice 9.0.0" })).toBeVisible();
+  const main = page.getByRole("main");
+  await expect(main).toContainText("A/B voice 9.1.0");
+  await expect(main).toContainText("changes between 22:00 to 05:00 UTC");
+  const id = new URL(page.url()).hash.split("/").pop()!;
+  const begun = await hub.ask("GET", `/v1/rollouts/${id}`);
+  expect(begun).toMatchObject({
+    query: "site=ams", other_version: "9.1.0", look_s: 20, measures: ["errors", "slow frames"],
+    not_before: "2099-01-11T00:00:00Z", created_by: "olga",
+  });
+  expect(begun.stages[2]).toMatchObject({ least_minutes: 90, margin: 2.5 });
+
+  // A device is part of one: what is in the way is named.
+  await page.goto("/#/rollouts/new?model=voice&version=9.2.0");
+  await expect(preview.getByRole("alert")).toContainText(`cell-1 is part of rollout ${id}`);
+  await hub.ask("POST", `/v1/rollouts/${id}/abort`, { reason: "seen" });
+});
+
+test("a rollout is paused, resumed and aborted, each with its reason on record", async ({
+  page, hub, fleet,
+}) => {
+  test.setTimeout(240_000);
+  const { id } = await fleet.rollOut("9.0.0", { query: "site=none" });
+  await signIn(page, fleet.people.olga, `/#/rollouts/${id}`);
+  const title = page.getByRole("heading", { level: 1, name: "voice 9.0.0" });
+  await expect(title).toBeVisible();
+  const main = page.getByRole("main");
+  const dialog = page.getByRole("dialog");
+  await expect(main.getByRole("list", { name: "Stages" }).getByRole("listitem").first())
+    .toHaveAttribute("aria-current", "step");
+  await expect(main).toContainText("no device that has the model is of the query");
+
+  await page.getByRole("button", { name: "Pause" }).click();
+  await dialog.getByRole("button", { name: "Pause" }).click();
+  await expect(dialog).toContainText("A reason is needed");
+  await dialog.getByLabel("Reason").fill("the line is being cleaned");
+  await dialog.getByRole("button", { name: "Pause" }).click();
+  await expect(main).toContainText("paused");
+  expect((await hub.ask("GET", `/v1/rollouts/${id}`)).reason).toContain("line is being cleaned");
+  await page.getByRole("button", { name: "Resume" }).click();
+  await dialog.getByRole("button", { name: "Resume" }).click();
+  await expect(page.getByRole("button", { name: "Pause" })).toBeVisible();
+  await page.getByRole("button", { name: "Abort" }).click();
+  await dialog.getByLabel("Reason").fill("not now");
+  await dialog.getByRole("button", { name: "Abort" }).click();
+  await expect(main).toContainText("stopped here");
+  await expect(page.getByRole("button", { name: "Pause" })).toHaveCount(0);
+  await expect(page.getByRole("table", { name: "History" })).toContainText("olga");
+  const ended = await hub.ask("GET", `/v1/rollouts/${id}`);
+  expect([ended.phase, ended.reason]).toEqual(["aborted", expect.stringContaining("not now")]);
+
+  await page.goto("/#/rollouts?phase=aborted");
+  await page.getByRole("link", { name: id }).click();
+  await expect(title).toBeVisible();
+});
+
+test("a rollout is watched: the gate's evidence, live, to its end", async ({ page, fleet }) => {
+  test.setTimeout(420_000);
+  await fleet.release("1.1.0");
+  const { id } = await fleet.rollOut("1.1.0", {
+    stages: [{ devices: 1, least_minutes: 0, negligible: 0.05, margin: 4 },
+      { percent: 100, least_minutes: 0 }],
+    measures: ["errors"], look_s: 3, history_looks: 4,
+  });
+  await signIn(page, fleet.people.olga, `/#/rollouts/${id}`);
+  const main = page.getByRole("main");
+  await expect(main).toContainText("watches the old release first");
+  const stages = main.getByRole("list", { name: "Stages" }).getByRole("listitem");
+  await expect(stages.first()).toHaveAttribute("aria-current", "step");
+
+  const evidence = page.getByRole("table", { name: "Evidence" });
+  const errors = evidence.getByRole("row", { name: /errors/ });
+  await expect(errors).toBeVisible({ timeout: 120_000 });
+  // Nobody fails: how often is not known, that it is acceptable becomes more and more certain.
+  await expect(errors).toContainText("not known yet");
+  await expect(errors).toContainText(/[1-9][\d,]* new, [1-9][\d,]* old/, { timeout: 60_000 });
+  await expect(errors).toContainText(/([2-9]|1\d)(\.\d+)? \/ 20/, { timeout: 60_000 });
+  const chart = page.getByRole("figure", { name: "Worse" });
+  await expect(chart.locator("canvas")).toBeVisible({ timeout: 60_000 });
+  expect(await breaches(page), "a rollout").toEqual([]);
+
+  // Nobody touches the page from here on.
+  await expect(stages.last()).toHaveAttribute("aria-current", "step", { timeout: 180_000 });
+  await expect(stages.first()).toContainText("passed");
+  await expect(main.getByText("done", { exact: true }).first()).toBeVisible({ timeout: 120_000 });
+  const devices = page.getByRole("table", { name: "Devices of this rollout" });
+  for (const cell of cells)
+    await expect(devices.getByRole("row", { name: cell })).toContainText("the new release 1.1.0");
+  await fleet.run(cells, "1.1.0");
+  await expect(page.getByRole("table", { name: "History" })).toContainText("stage 2 of 2");
+});
+
+test("a release that crashes is taken back, and the page says why", async ({
+  page, hub, fleet,
+}) => {
+  test.setTimeout(420_000);
+  await fleet.release("1.2.0", { broken: true });
+  const { id } = await fleet.rollOut("1.2.0", {
+    stages: [{ devices: 1, least_minutes: 0 }, { percent: 100, least_minutes: 0 }],
+    measures: ["errors"], look_s: 3, history_looks: 1,
+  });
+  await signIn(page, fleet.people.olga, `/#/rollouts/${id}`);
+  const main = page.getByRole("main");
+  await expect(main).toContainText("stopped here", { timeout: 240_000 });
+  await expect(main.getByRole("alert").first()).toContainText(/crash|rolled back/);
+  const ended = await hub.ask("GET", `/v1/rollouts/${id}`);
+  expect([ended.phase, ended.devices.failed]).toEqual(["aborted", 1]);
+  const { devices } = await hub.ask("GET", `/v1/rollouts/${id}/devices`);
+  const failed = devices.find((one: any) => one.failure);
+  await fleet.run([failed.device], failed.old_version);
+  await page.goto(`/#/devices/${failed.device}`);
+  await expect(page.getByRole("table", { name: "Alarms" })).toContainText("rolled back");
+});

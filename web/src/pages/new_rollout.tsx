@@ -1,0 +1,348 @@
+// A new rollout: all that the hub takes, and, while it is filled in, what would come of it.
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ask, part, type Problem } from "../api";
+import { useAct, useData } from "../data";
+import { count } from "../format";
+import { t } from "../i18n";
+import { go, link } from "../route";
+import type { DevicesPage, Model, ModelsPage, Rollout, RolloutPreview } from "../types";
+import { Bar } from "../ui/bars";
+import { Button, Card, Code, Empty, Field, Page, ProblemNotice } from "../ui/parts";
+import { stageName } from "./common";
+import { versionsOf } from "./models";
+import { commandOf, emptyOrder, fieldOf, measures, orderOf, type OrderForm } from "./order";
+import { Stages } from "./stage_rows";
+
+const quietMs = 400; // after the last key
+
+interface Seen {
+  preview?: RolloutPreview;
+  problem?: Problem;
+}
+
+// What the hub says of the order as it stands: nothing until a release is named.
+function usePreview(form: OrderForm): Seen {
+  const [seen, setSeen] = useState<Seen>({});
+  const order = orderOf(form);
+  const text = JSON.stringify(order);
+  useEffect(() => {
+    if (order.model === "" || order.version === "") {
+      setSeen({});
+      return;
+    }
+    let live = true;
+    const timer = setTimeout(async () => {
+      try {
+        const preview = await ask<RolloutPreview>("POST", "/v1/rollout-previews", order);
+        if (live) setSeen({ preview });
+      } catch (problem) {
+        if (live) setSeen({ problem: problem as Problem });
+      }
+    }, quietMs);
+    return () => {
+      live = false;
+      clearTimeout(timer);
+    };
+  }, [text]);
+  return seen;
+}
+
+export function NewRollout(props: { query: URLSearchParams }) {
+  const [form, setForm] = useState(() =>
+    emptyOrder(props.query.get("model") ?? "", props.query.get("version") ?? ""),
+  );
+  const change = (some: Partial<OrderForm>) => setForm((last) => ({ ...last, ...some }));
+  const { preview, problem: foreseen } = usePreview(form);
+  const { busy, problem: refused, act } = useAct();
+  const page = useRef<HTMLFormElement>(null);
+  const problem = foreseen ?? refused;
+  const wrong = problem ? fieldOf(problem.message) : { field: "", text: "" };
+  const start = async () => {
+    const done = await act(async () => {
+      const made = await ask<Rollout>("POST", "/v1/rollouts", orderOf(form));
+      go(link(["rollouts", made.id]));
+    });
+    if (!done) page.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+  };
+  const errorOf = (field: string) => (wrong.field === field ? wrong.text : undefined);
+  const fields = { form, change, errorOf };
+  return (
+    <Page
+      title={t("rollouts.new")}
+      kicker={<a href={link(["rollouts"])}>{t("rollouts.title")}</a>}
+    >
+      <form
+        ref={page}
+        class="with-aside"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void start();
+        }}
+      >
+        <div>
+          <ReleaseFields {...fields} />
+          <DeviceFields {...fields} />
+          <Stages
+            own={form.own}
+            stages={form.stages}
+            previewed={preview?.stages}
+            errorOf={errorOf}
+            onChange={change}
+          />
+          <GateFields {...fields} />
+          <TimeFields {...fields} />
+        </div>
+        <aside class="stays" aria-label={t("order.preview")}>
+          <Card title={t("order.preview")}>
+            <div aria-live="polite">
+              {preview ? (
+                <Preview preview={preview} />
+              ) : problem ? (
+                <ProblemNotice problem={problem} />
+              ) : (
+                <Empty>{t("order.preview.none")}</Empty>
+              )}
+            </div>
+            {preview && refused && <ProblemNotice problem={refused} />}
+            <Button type="submit" kind="main" needs="operator" disabled={busy}>
+              {t("rollouts.start")}
+            </Button>
+          </Card>
+          {preview && (
+            <Card title={t("order.command")}>
+              <Code text={commandOf(orderOf(form))} label={t("order.command")} />
+            </Card>
+          )}
+        </aside>
+      </form>
+    </Page>
+  );
+}
+
+interface Fields {
+  form: OrderForm;
+  change: (some: Partial<OrderForm>) => void;
+  errorOf: (field: string) => string | undefined;
+}
+
+type Texts = {
+  [Name in keyof OrderForm]: OrderForm[Name] extends string ? Name : never;
+}[keyof OrderForm];
+
+// A field of one text of the order, with what the hub says of it.
+function Text(
+  props: Fields & {
+    name: Texts;
+    label: string;
+    hint?: string;
+    type?: string;
+    required?: boolean;
+    choices?: string[];
+    [other: string]: unknown;
+  },
+) {
+  const { form, change, errorOf, name, label, hint, choices, ...rest } = props;
+  const list = `choices-of-${name}`;
+  return (
+    <Field label={label} hint={hint} error={errorOf(name)}>
+      {(ids) => (
+        <>
+          <input
+            {...ids}
+            {...rest}
+            list={choices?.length ? list : undefined}
+            value={form[name]}
+            onInput={(event) => change({ [name]: event.currentTarget.value })}
+            spellcheck={false}
+            autocomplete="off"
+          />
+          {choices && choices.length > 0 && (
+            <datalist id={list}>
+              {choices.map((one) => (
+                <option key={one} value={one} />
+              ))}
+            </datalist>
+          )}
+        </>
+      )}
+    </Field>
+  );
+}
+
+function ReleaseFields(props: Fields) {
+  const models = useData<ModelsPage>("/v1/models");
+  const name = props.form.model.trim();
+  const known = models.data?.models.some((one) => one.name === name);
+  const model = useData<Model>(known ? `/v1/models/${part(name)}` : null);
+  const versions = model.data ? versionsOf(model.data) : [];
+  return (
+    <Card title={t("device.release")}>
+      <div class="fields">
+        <Text
+          {...props}
+          name="model"
+          label={t("rollouts.model")}
+          required
+          choices={models.data?.models.map((one) => one.name)}
+        />
+        <Text {...props} name="version" label={t("rollouts.version")} required choices={versions} />
+        <Text
+          {...props}
+          name="other_version"
+          label={t("order.other")}
+          hint={t("order.other.hint")}
+          choices={versions.filter((one) => one !== props.form.version.trim())}
+        />
+      </div>
+    </Card>
+  );
+}
+
+function DeviceFields(props: Fields) {
+  const devices = useData<DevicesPage>("/v1/devices?limit=200");
+  const tags = devices.data?.devices.flatMap((one) =>
+    Object.entries(one.tags ?? {}).map(([name, value]) => `${name}=${value}`),
+  );
+  return (
+    <Card title={t("devices.title")}>
+      <div class="fields">
+        <Text
+          {...props}
+          name="query"
+          label={t("rollouts.query")}
+          hint={t("devices.search.hint")}
+          choices={[...new Set(tags)].sort()}
+        />
+      </div>
+    </Card>
+  );
+}
+
+function GateFields(props: Fields) {
+  const { form, change, errorOf } = props;
+  const toggle = (measure: string) =>
+    change({
+      measures: form.measures.includes(measure)
+        ? form.measures.filter((one) => one !== measure)
+        : [...form.measures, measure],
+    });
+  return (
+    <Card title={t("rollout.gate")}>
+      <Group
+        legend={t("order.measures")}
+        hint={t("order.measures.hint")}
+        error={errorOf("measures")}
+      >
+        {measures.map((measure) => (
+          <label key={measure} class="check">
+            <input
+              type="checkbox"
+              checked={form.measures.includes(measure)}
+              onChange={() => toggle(measure)}
+            />
+            {t(`measure.${measure}`)}
+          </label>
+        ))}
+      </Group>
+      <div class="fields">
+        <Text
+          {...props}
+          name="look_s"
+          label={t("order.look")}
+          hint={t("order.look.hint")}
+          type="number"
+          min={1}
+          max={3600}
+        />
+        <Text
+          {...props}
+          name="history_looks"
+          label={t("order.history")}
+          hint={t("order.history.hint")}
+          type="number"
+          min={0}
+          max={10_000}
+        />
+      </div>
+    </Card>
+  );
+}
+
+function Group(props: {
+  legend: string;
+  hint?: string;
+  error?: string;
+  children: ComponentChildren;
+}) {
+  return (
+    <fieldset class="group-of">
+      <legend>{props.legend}</legend>
+      <div class="row">{props.children}</div>
+      {(props.error ?? props.hint) && (
+        <p class={props.error ? "field-error" : "hint"}>{props.error ?? props.hint}</p>
+      )}
+    </fieldset>
+  );
+}
+
+function TimeFields(props: Fields) {
+  return (
+    <Card title={t("order.times")}>
+      <p class="hint">{t("order.times.hint")}</p>
+      <div class="fields">
+        <Text {...props} name="from" label={t("order.from")} placeholder="22:00" />
+        <Text {...props} name="to" label={t("order.to")} placeholder="05:00" />
+        <Text
+          {...props}
+          name="not_before"
+          label={t("order.not_before")}
+          placeholder="2027-01-11 00:00"
+        />
+      </div>
+    </Card>
+  );
+}
+
+function Preview(props: { preview: RolloutPreview }) {
+  const { devices, stages, notes } = props.preview;
+  return (
+    <>
+      <p>
+        {t("order.preview.devices", {
+          n: count(devices.matching),
+          there: count(devices.there),
+          running: count(devices.running),
+        })}
+      </p>
+      <table class="holds">
+        <caption class="unseen">{t("order.preview.stages")}</caption>
+        <thead class="unseen">
+          <tr>
+            <th scope="col">{t("rollouts.stage")}</th>
+            <th scope="col">{t("devices.title")}</th>
+            <th scope="col">{t("fleet.share")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {stages.map((stage, i) => (
+            <tr key={i}>
+              <th scope="row">{stageName(stage)}</th>
+              <td class="end">{count(stage.holds)}</td>
+              <td>
+                <Bar value={stage.holds} of={devices.matching} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {notes.length > 0 && (
+        <ul class="notice warn">
+          {notes.map((note) => (
+            <li key={note}>{note}</li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { commandOf, emptyOrder, fieldOf, orderOf, stageForm } from "./order";
+
+describe("an order", () => {
+  it("leaves to the hub what nobody has filled in", () => {
+    expect(orderOf(emptyOrder(" people ", "1.3.0"))).toEqual({ model: "people", version: "1.3.0" });
+  });
+
+  it("says all that was filled in", () => {
+    const form = {
+      ...emptyOrder("people", "1.3.0"),
+      other_version: "1.4.0",
+      query: "site=ams",
+      own: true,
+      stages: [
+        stageForm("2", "devices", true),
+        { ...stageForm("3", "devices"), least_minutes: "90", margin: "2.5" },
+        stageForm("100", "percent"),
+      ],
+      measures: ["empty frames", "errors"],
+      look_s: "60",
+      history_looks: "0",
+      from: "22:00",
+      to: "05:00",
+      not_before: "2027-01-11 00:00",
+    };
+    const order = orderOf(form);
+    expect(order).toEqual({
+      model: "people",
+      version: "1.3.0",
+      other_version: "1.4.0",
+      query: "site=ams",
+      stages: [
+        { shadow: true, devices: 2 },
+        { devices: 3, least_minutes: 90, margin: 2.5 },
+        { percent: 100 },
+      ],
+      measures: ["errors", "empty frames"],
+      look_s: 60,
+      history_looks: 0,
+      window: { from: "22:00", to: "05:00" },
+      not_before: "2027-01-11T00:00:00Z",
+    });
+    expect(commandOf(order)).toBe(
+      "polder rollout create people 1.3.0 --other-version 1.4.0 --query site=ams --stages " +
+        "'shadow 2, 3 least_minutes=90 margin=2.5, 100%' --measures 'errors, empty frames' " +
+        "--look-s 60 --history-looks 0 --window 22:00-05:00 --not-before 2027-01-11T00:00:00Z",
+    );
+    expect(commandOf(orderOf({ ...form, measures: [] }))).toContain("--measures none");
+  });
+
+  it("is a command that a shell reads as it is meant", () => {
+    expect(commandOf({ model: "it's", version: "$(x)" })).toBe(
+      "polder rollout create 'it'\\''s' '$(x)'",
+    );
+  });
+});
+
+describe("a refusal of the hub", () => {
+  const cases: [string, string, string][] = [
+    ["body.window.from: a time of the day", "from", "a time of the day"],
+    ["body.window: it is empty", "from", "it is empty"],
+    ["body.stages[2]: either devices or percent", "stages.2", "either devices or percent"],
+    ["body.stages[0].margin: 1.1 to 4 expected", "stages.0", "1.1 to 4 expected"],
+    ["stage 2 (1 device): must be larger", "stages.1", "stage 2 (1 device): must be larger"],
+    ["17 stages: 1 to 16 expected", "stages", "17 stages: 1 to 16 expected"],
+    ["query: tag 'a' is there twice", "query", "tag 'a' is there twice"],
+    ["body.look_s: 1 to 3600 expected", "look_s", "1 to 3600 expected"],
+    ["device cam-1 is part of rollout r1", "", "device cam-1 is part of rollout r1"],
+  ];
+  it.each(cases)("%s", (detail, field, text) => {
+    expect(fieldOf(detail)).toEqual({ field, text });
+  });
+});

@@ -74,7 +74,8 @@ export function Lineage(props: { lineage: Release["lineage"] }) {
       <ul>
         {datasets.map((one, i) => (
           <li key={i} class="one-line">
-            <span>{one.name}</span> <span class="quiet">{one.licence}</span> <Hash value={one.sha256} />
+            <span>{one.name}</span> <span class="quiet">{one.licence}</span>{" "}
+            <Hash value={one.sha256} />
           </li>
         ))}
       </ul>,

@@ -9,6 +9,7 @@
 #include "platform/file_stamp.h"
 #include "platform/private_file.h"
 #include "trust/digest.h"
+#include "trust/key_uri.h"
 #include "trust/passphrase_mark.h"
 #include "trust/signer.h"
 
@@ -216,6 +217,17 @@ Result<std::unique_ptr<trust::Decrypter>> open_device_decrypter(const Config& co
   if (!key.ok()) return with_advice(pin->judge(std::move(key).error()));
   return std::unique_ptr<trust::Decrypter>(
       std::make_unique<PinnedDecrypter>(std::move(pin), std::move(*key)));
+}
+
+Result<Identity> create_device_identity(const Config& config, Storage& storage) {
+  // A token asks for its PIN before it makes anything: whether it takes it is seen by looking.
+  const auto place = trust::KeyUri::parse(config.key_uri());
+  if (place.ok() && place->place == trust::KeyPlace::kPkcs11) {
+    const auto there = open_device_signer(config, storage);
+    if (!there.ok() && there.error().code != Code::kNotFound) return there.error();
+  }
+  PinFile pin(config.pin_file);
+  return create_identity(config, pin);
 }
 
 Status check_pin(const Config& config, Storage& storage, const std::string& uri) {

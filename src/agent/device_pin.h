@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "agent/config.h"
+#include "agent/identity.h"
 #include "platform/storage.h"
 #include "trust/key.h"
 #include "trust/passphrase.h"
@@ -46,6 +47,10 @@ class PinFile : public trust::PassphraseSource {
 Result<std::unique_ptr<trust::Signer>> open_device_signer(const Config& config, Storage& storage);
 Result<std::unique_ptr<trust::Decrypter>> open_device_decrypter(const Config& config,
                                                                 Storage& storage);
+
+// create_identity() with the PIN of the file. Errors: kUnavailable when the token has refused it,
+// now or before; those of create_identity().
+Result<Identity> create_device_identity(const Config& config, Storage& storage);
 
 // Of a key on a token, which tells nothing before the PIN: whether the file is one that would be
 // tried. Errors: kUnavailable when it was refused; those of PinFile.

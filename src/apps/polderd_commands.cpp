@@ -475,7 +475,7 @@ Result<int> identity_create_command(const Args& args) {
   TRY_VALUE(Home home, Home::open(args));
   TRY_VALUE(const std::unique_ptr<StorageLock> lock, home.lock());
   KeyPassphrase passphrase(args, home.config);
-  TRY_VALUE(const Identity identity, create_identity(home.config, passphrase.source()));
+  TRY_VALUE(const Identity identity, passphrase.create_identity(home));
   SystemClock clock;
   const SystemWallClock wall;
   Recorder record(home.config, *home.storage, clock, wall, log);

@@ -475,13 +475,7 @@ KeyPassphrase::KeyPassphrase(const command_line::Args& args, const Config& confi
       given_(input_, {.descriptor = args.has("--passphrase-fd")
                                         ? std::optional(int(args.integer("--passphrase-fd", 0)))
                                         : std::nullopt,
-                      .none = config.pin_file.empty()}),
-      file_(config.pin_file) {}
-
-trust::PassphraseSource& KeyPassphrase::source() {
-  if (is_given_) return given_;
-  return file_;
-}
+                      .none = config.pin_file.empty()}) {}
 
 Result<std::unique_ptr<trust::Signer>> KeyPassphrase::open_signer(const Home& home) {
   return is_given_ ? open_identity(home.config, given_)
@@ -493,6 +487,11 @@ Result<Identity> KeyPassphrase::identity(const Home& home) {
   TRY_VALUE(const auto signer, open_signer(home));
   const auto decrypter = open_device_decrypter(home.config, *home.storage);
   return identity_of(home.config, *signer, decrypter.ok() ? decrypter->get() : nullptr);
+}
+
+Result<Identity> KeyPassphrase::create_identity(const Home& home) {
+  return is_given_ ? agent::create_identity(home.config, given_)
+                   : create_device_identity(home.config, *home.storage);
 }
 
 std::uint64_t Random::bits() {

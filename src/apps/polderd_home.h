@@ -97,16 +97,15 @@ class Sources {
 class KeyPassphrase {
  public:
   KeyPassphrase(const command_line::Args& args, const Config& config);
-  trust::PassphraseSource& source();
   // Of one that the configuration names a wrong one is tried once (agent/device_pin.h).
   Result<std::unique_ptr<trust::Signer>> open_signer(const Home& home);
   Result<Identity> identity(const Home& home);
+  Result<Identity> create_identity(const Home& home);
 
  private:
   SystemSecretInput input_;
   bool is_given_;
   trust::GivenPassphrase given_;
-  PinFile file_;
 };
 
 // For jitter: the system's.

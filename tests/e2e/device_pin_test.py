@@ -120,6 +120,18 @@ class TokenPins(Pins):
         self.assertGreater(self.signatures(), signed)
         self.assertIn("kept and signed", self.doctor(0))
 
+    def test_no_key_is_made_with_a_pin_that_was_refused(self):
+        self.pin("0000")
+        self.assertIn("wrong PIN", self.agent("identity", "create", "--json", status=1))
+        self.assertTrue(self.was_tried())
+        self.login()
+        self.pin("0000")
+        self.assertIn("was refused", self.agent("identity", "create", "--json", status=1))
+        self.assertFalse(self.was_tried())
+        self.pin(tokens.PIN)
+        self.agent("identity", "create")
+        self.assertIn("camera-17", self.agent("identity", "show"))
+
     def test_a_wrong_pin_is_tried_once(self):
         self.agent("identity", "create")
         self.release("1.0.0")

@@ -86,8 +86,8 @@ void print_sealed(const Args& args, const std::string& path, const trust::Sealed
                                                       {"recipients", std::int64_t(keys.count())}})
                          .pretty());
   } else {
-    fmt::print("{}: sealed for {} recipient{}\n", one_line(path), keys.count(),
-               keys.count() == 1 ? "" : "s");
+    fmt::print("{}: sealed for {} recipient{}\n  file id {}\n", one_line(path), keys.count(),
+               keys.count() == 1 ? "" : "s", trust::hex(keys.file_id()));
   }
 }
 

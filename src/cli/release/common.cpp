@@ -36,6 +36,8 @@ void print_artifact(const trust::Manifest& manifest, const trust::Artifact& arti
   fmt::print("  {:<24} {:<8} {:<10} {:>10}{}{}\n", artifact.name, artifact_kind_name(artifact.kind),
              artifact.target, bytes_text(std::uint64_t(blob.bytes)),
              artifact.sealed ? ", sealed" : "", blob.chunks ? ", in chunks" : "");
+  if (artifact.sealed)
+    fmt::print("  {:<24} file id {}\n", "", trust::hex(artifact.sealed->file_id));
 }
 
 }  // namespace

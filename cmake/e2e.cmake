@@ -28,8 +28,10 @@ add_test(NAME keys COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/keys
          $<TARGET_FILE:polder> $<TARGET_FILE:trust_test>)
 
 # A repository of releases, from its first key to a copy that is not whole.
-add_test(NAME repo COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/repo_test.py
-         $<TARGET_FILE:polder>)
+foreach(name repo repo_mistakes)
+  add_test(NAME ${name} COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/${name}_test.py
+           $<TARGET_FILE:polder>)
+endforeach()
 
 # An audit log and what is done to it; files sealed for devices; releases.
 foreach(name audit seal)

@@ -31,6 +31,7 @@ struct TargetChange {
   std::string path;
   std::string before, after;  // SHA-256; empty: not listed
   std::string problem;        // with its file in the repository; empty: it is what is listed
+  bool is_refused = false;    // the problem: the file is here and whole, and devices refuse it
 };
 
 // The lowest version of a model that devices install.

@@ -239,6 +239,7 @@ Result<Repository> Repository::create(const std::string& folder, const TopLevelT
   TRY(check_empty(folder));
   for (const char* name : kFolders) TRY(make_folders(folder + name));
   Repository repository(folder, "", profile);
+  repository.before_.try_emplace(folder + kConfigFile);
   TRY(repository.stage("root", std::move(root), now_s));
   TRY(repository.stage("targets", Targets(), now_s));
   // Last: a folder with it is a repository.

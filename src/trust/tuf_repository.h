@@ -32,6 +32,7 @@
 
 #include "platform/file_lock.h"
 #include "trust/digest.h"
+#include "trust/floors.h"
 #include "trust/manifest.h"
 #include "trust/tuf_changes.h"
 #include "trust/tuf_metadata.h"
@@ -135,7 +136,8 @@ class Repository {
   // clients find such a target already, or the delegated role whose patterns cover the path, or the
   // top level's. A target of the same path is replaced; the same content changes nothing. Errors:
   // kInvalid for a path with empty parts, "." or "..", or that the role is not trusted for; kDenied
-  // when clients would go on finding it in another role, and for a file with a private key.
+  // when clients would go on finding it in another role, for a file with a private key, and for
+  // floors below the published ones; those of check_device_target() for what devices read.
   Status add_file(const std::string& path, const std::string& file, std::int64_t now_s,
                   std::string_view role = {});
   Status add_bytes(const std::string& path, std::string_view bytes, std::int64_t now_s,
@@ -181,6 +183,9 @@ class Repository {
   Status stage_signed(const std::string& role, std::string_view bytes);
   // What is staged of a role and its hash bins is staged no longer.
   Status unstage(std::string_view role);
+  // What was staged, added and signed since it was opened or created is so no longer, and nothing
+  // else of it has changed: where a command fails. Errors: kIo; then 'discard' is left.
+  Status undo();
   // Forgets what is staged, also where its publication was cut off, and removes the files and blobs
   // that came with it and that no version names that was ever published.
   Status discard();
@@ -202,9 +207,18 @@ class Repository {
   Result<Changes> changes() const;
   // Whether devices could take it when it is published now. Errors: kDenied for a role that has
   // expired and is not staged anew, for what is staged on an older state than the published one,
-  // and for a clock that is before the last publication; kNotFound and kCorrupt for a target, or a
-  // blob of a release, that is not here in its size, naming it.
+  // for a clock that is before the last publication, and as of check_floors(); kNotFound and
+  // kCorrupt for a target, or a blob of a release, that is not here in its size, naming it; those
+  // of check_device_target() for what is staged and for floors.
   Status check_publishable(std::int64_t now_s) const;
+  // The floors that devices are held to, staged or published; none where there is no file. Errors:
+  // kNotFound where its file is not here; those of Floors::parse().
+  Result<Floors> floors() const;
+  // What is published of them, or where no device can read that, what was before.
+  Result<Floors> published_floors() const;
+  // That none of them is lower, or dropped, in what is staged. Errors: kDenied, naming the model;
+  // those of floors().
+  Status check_floors() const;
   // What is wrong with the files that are staged, blobs of releases among them, each naming its
   // file; empty: nothing is.
   Result<std::vector<std::string>> staged_problems() const;
@@ -287,7 +301,12 @@ class Repository {
   using Blobs = std::map<Sha256, Blob>;
   Result<const Blobs*> blobs_of(const std::string& path, const TargetFile& target) const;
   // What is wrong with a target's file; empty: nothing.
-  std::string problem_of(const std::string& path, const TargetFile& target) const;
+  std::string problem_of(const std::string& path, const TargetFile& target,
+                         bool* is_refused = nullptr) const;
+  // Whether devices take the target's file, which is here, under its name.
+  Status check_taken(const std::string& path, const TargetFile& target) const;
+  // That no published floor would be lower, or none.
+  Status check_rise(const Floors& floors) const;
   void compare_floors(const std::optional<TargetFile>& before,
                       const std::optional<TargetFile>& after, Changes& changes) const;
   Status check_file(const std::string& name, std::int64_t bytes, const std::string& digest) const;
@@ -307,7 +326,9 @@ class Repository {
   // As staged() has seen it.
   Result<std::string> read_staged(const Staged& file) const;
   // Takes a file in under the name of its digest.
-  static Status keep_file(const std::string& file, const std::string& place, const Sha256& digest);
+  Status keep_file(const std::string& file, const std::string& place, const Sha256& digest);
+  // Of a staged file that is about to change, for undo().
+  Status remember(const std::string& path);
   Status lock(std::int64_t wait_ms);
 
   // The snapshot that was read last, which has the version of each of hundreds of bins: what has
@@ -322,6 +343,8 @@ class Repository {
   mutable ParsedSnapshot snapshot_;
   // By the SHA-256 of their manifests, of which each is parsed once.
   mutable std::map<std::string, Blobs> blobs_;
+  // For undo(), by path: what was there before; of files that came with it, nothing.
+  std::map<std::string, std::optional<std::string>> before_;
   std::optional<FileLock> lock_;
 };
 

@@ -180,6 +180,72 @@ void Repository::compare_floors(const std::optional<TargetFile>& before,
   }
 }
 
+namespace {
+
+std::string floors_digest(const std::optional<Targets>& targets) {
+  if (!targets) return {};
+  const auto listed = targets->targets.find(kFloorsTarget);
+  return listed == targets->targets.end() ? "" : digest_of(listed->second);
+}
+
+}  // namespace
+
+Result<Floors> Repository::floors() const {
+  TRY_VALUE(const auto top, current<Targets>("targets"));
+  const auto listed = top.body.targets.find(kFloorsTarget);
+  if (listed == top.body.targets.end()) return Floors();
+  TRY_VALUE(const std::string bytes,
+            read_target_file(listed->first, listed->second, kMaxFloorsBytes));
+  return Floors::parse(bytes, kFloorsTarget);
+}
+
+Result<Floors> Repository::published_floors() const {
+  TRY_VALUE(auto top, or_none(published<Targets>("targets")));
+  for (std::int64_t version = top ? top->version : 0; version > 0; --version) {
+    if (version < top->version) {
+      const std::string path = published_path("targets", version);
+      const auto bytes = read_file(path, kMaxTargetsBytes);
+      if (!bytes.ok() && bytes.error().code == Code::kNotFound) continue;
+      if (!bytes.ok()) return bytes.error();
+      TRY_VALUE(auto older, parse_metadata<Targets>(*bytes, path));
+      top = std::move(older.body);
+    }
+    const auto listed = top->targets.find(kFloorsTarget);
+    if (listed == top->targets.end()) return Floors();
+    if (listed->second.length > std::int64_t(kMaxFloorsBytes)) continue;
+    TRY_VALUE(const std::string bytes,
+              read_target_file(listed->first, listed->second, kMaxFloorsBytes));
+    auto floors = Floors::parse(bytes, kFloorsTarget);
+    // What no device can read has ended nothing: those before it still hold.
+    if (floors.ok() || floors.error().code == Code::kIncompatible) return floors;
+  }
+  return Floors();
+}
+
+Status Repository::check_rise(const Floors& floors) const {
+  TRY_VALUE(const Floors before, published_floors());
+  for (const auto& [model, version] : before.floors) {
+    const auto now = floors.floors.find(model);
+    if (now != floors.floors.end() && now->second >= version) continue;
+    return fail(Code::kDenied,
+                "{}: the floor of {} is {} and would be {}: floors only rise, for devices keep the "
+                "highest that they have seen",
+                kFloorsTarget, model, version.text(),
+                now == floors.floors.end() ? "none" : now->second.text());
+  }
+  return {};
+}
+
+Status Repository::check_floors() const {
+  if (!is_staged("targets")) return {};
+  // On a stick the files are not, and where nothing of them changes need not be.
+  TRY_VALUE(const auto before, or_none(published<Targets>("targets")));
+  TRY_VALUE(const auto now, current<Targets>("targets"));
+  if (floors_digest(before) == floors_digest(now.body)) return {};
+  TRY_VALUE(const Floors staged, floors());
+  return check_rise(staged);
+}
+
 Result<Changes> Repository::changes() const {
   Changes result;
   Delegators delegators;
@@ -213,8 +279,9 @@ Result<Changes> Repository::changes() const {
     if (before && after && before->length == after->length && before->hashes == after->hashes &&
         before->custom == after->custom)
       continue;
-    result.targets.push_back({key.first, key.second, digest_of(before), digest_of(after),
-                              after ? problem_of(key.second, *after) : ""});
+    TargetChange change{key.first, key.second, digest_of(before), digest_of(after), {}, false};
+    if (after) change.problem = problem_of(key.second, *after, &change.is_refused);
+    result.targets.push_back(std::move(change));
     if (key.second == kFloorsTarget) compare_floors(before, after, result);
   }
   return result;

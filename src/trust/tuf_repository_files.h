@@ -109,6 +109,7 @@ Status Repository::stage(std::string_view role, Body body, std::int64_t now_s) {
     return fail(Code::kExhausted, "role '{}' would have {} bytes of metadata; {} at most", role,
                 bytes.size(), Body::kMaxBytes);
   }
+  TRY(remember(staged_path(role)));
   TRY(make_folders(staged_));
   return write_file_atomic(staged_path(role), bytes);
 }

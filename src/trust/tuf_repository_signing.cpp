@@ -119,6 +119,7 @@ Result<std::vector<std::string>> Repository::sign(Signer& signer) {
     TRY_VALUE(const std::string bytes, read_file(path, kMaxTargetsBytes));
     TRY_VALUE(Envelope envelope, parse_envelope(bytes, kMaxTargetsBytes, path));
     TRY(envelope.add_signature(signer, key_id));
+    TRY(remember(path));
     TRY(write_file_atomic(path, envelope.bytes()));
     done.push_back(role);
   }
@@ -204,6 +205,7 @@ Result<Snapshot> Repository::next_snapshot(const Signers& signers, std::span<con
 }
 
 Status Repository::publish(std::span<Signer* const> signers, std::int64_t now_s) {
+  before_.clear();
   // All that can be refused is refused before the first file is written.
   TRY_VALUE(const auto all_staged, staged());
   for (const Staged& file : all_staged) {

@@ -7,7 +7,9 @@
 
 #include "base/text.h"
 #include "platform/random_access.h"
+#include "trust/device_targets.h"
 #include "trust/file_digest.h"
+#include "trust/floors.h"
 #include "trust/manifest.h"
 #include "trust/release_folder.h"
 #include "trust/tuf_repository_files.h"
@@ -28,9 +30,7 @@ std::string digest_of(const std::optional<TargetFile>& file) {
   return digest == file->hashes.end() ? "" : digest->second;
 }
 
-bool is_manifest(std::string_view path) {
-  return path.ends_with("/manifest.json") && std::ranges::count(path, '/') == 2;
-}
+bool is_manifest(std::string_view path) { return device_target(path) == DeviceTarget::kManifest; }
 
 std::string Repository::staged_place(const std::string& name) const { return staged_ + "/" + name; }
 
@@ -49,6 +49,8 @@ Status Repository::keep_file(const std::string& file, const std::string& place,
   if (file_exists(place)) {
     const auto there = digest_file(place, kMaxTargetBytes);
     if (there && there->sha256 == digest) return {};
+  } else {
+    before_.try_emplace(place);
   }
   DiskStore disk;
   TRY(make_folders(parent_of(place)));
@@ -115,9 +117,25 @@ Status check_is_file(const std::string& place) {
 
 }  // namespace
 
-std::string Repository::problem_of(const std::string& path, const TargetFile& target) const {
+std::string Repository::problem_of(const std::string& path, const TargetFile& target,
+                                   bool* is_refused) const {
   const std::string digest = digest_of(target);
-  return problem_of_file(target_place(path, digest), target.length, digest);
+  std::string problem = problem_of_file(target_place(path, digest), target.length, digest);
+  if (!problem.empty()) return problem;
+  const Status taken = check_taken(path, target);
+  if (taken.ok()) return {};
+  if (is_refused != nullptr) *is_refused = true;
+  return taken.error().message;
+}
+
+Status Repository::check_taken(const std::string& path, const TargetFile& target) const {
+  const std::size_t cap = device_target_cap_bytes(device_target(path));
+  if (cap == 0) return {};
+  if (target.length > std::int64_t(cap))
+    return fail(Code::kExhausted, "{}: {} bytes; devices take {} at most", clipped(path),
+                target.length, cap);
+  TRY_VALUE(const std::string bytes, read_target_file(path, target, cap));
+  return check_device_target(path, bytes);
 }
 
 Result<std::vector<std::string>> Repository::staged_problems() const {
@@ -126,17 +144,15 @@ Result<std::vector<std::string>> Repository::staged_problems() const {
     if (!problem.empty()) problems.push_back(std::move(problem));
   };
   TRY_VALUE(const Changes staged, changes());
+  const Status rise = check_floors();
+  if (!rise.ok() && rise.error().code == Code::kDenied) note(rise.error().message);
   for (const TargetChange& change : staged.targets) {
     note(change.problem);
     if (change.after.empty() || !change.problem.empty() || !is_manifest(change.path)) continue;
     TRY_VALUE(const std::string bytes,
               read_file(target_place(change.path, change.after), kMaxManifestBytes));
-    const auto manifest = Manifest::parse(bytes, change.path);
-    if (!manifest.ok()) {
-      note(manifest.error().message);
-      continue;
-    }
-    for (const auto& [digest, blob] : manifest->blobs)
+    TRY_VALUE(const Manifest manifest, Manifest::parse(bytes, change.path));
+    for (const auto& [digest, blob] : manifest.blobs)
       note(problem_of_file(place_of(blob_place(digest)), blob.bytes, hex(digest)));
   }
   return problems;
@@ -216,15 +232,20 @@ Status Repository::check_publishable(std::int64_t now_s) const {
   }
   TRY_VALUE(const auto root, current<Root>("root"));
   TRY(check_expiry(folder_, "root", root.body.expires_s, now_s));
-  return visit_targets([&](const std::string& role, const Targets& body) -> Status {
+  const auto check_role = [&](const std::string& role, const Targets& body) -> Status {
     TRY(check_expiry(folder_, role, body.expires_s, now_s));
     for (const auto& [path, target] : body.targets) {
       const std::string digest = digest_of(target);
       TRY(check_file(target_name(path, digest), target.length, digest));
+      // What is served was held to its name when it came there; of all devices read floors.
+      if (path == kFloorsTarget || !file_exists(folder_ + "/" + target_name(path, digest)))
+        TRY(check_taken(path, target));
       if (is_manifest(path)) TRY(check_release_blobs(path, target));
     }
     return {};
-  });
+  };
+  TRY(visit_targets(check_role));
+  return check_floors();
 }
 
 // --- To their places, or away ---
@@ -319,7 +340,28 @@ Status Repository::unstage(std::string_view role) {
   return {};
 }
 
+Status Repository::remember(const std::string& path) {
+  if (before_.contains(path)) return {};
+  if (!file_exists(path)) {
+    before_.try_emplace(path);
+    return {};
+  }
+  TRY_VALUE(std::string bytes, read_file(path, kMaxTargetsBytes));
+  before_.emplace(path, std::move(bytes));
+  return {};
+}
+
+Status Repository::undo() {
+  const auto before = std::exchange(before_, {});
+  for (const auto& [path, bytes] : before) {
+    if (bytes) TRY(write_file_atomic(path, *bytes));
+    else TRY(remove_file(path));
+  }
+  return {};
+}
+
 Status Repository::discard() {
+  before_.clear();
   for (const char* role : kMadeByPublishing) TRY(remove_file(staged_path(role)));
   // Of metadata that cannot be read no files are known: those that wait go all the same.
   if (Status forgot = forget_files(); !forgot.ok() && forgot.error().code != Code::kCorrupt)

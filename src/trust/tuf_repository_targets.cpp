@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "trust/device_targets.h"
 #include "trust/digest.h"
 #include "trust/file_digest.h"
 #include "trust/floors.h"
@@ -121,6 +122,11 @@ Result<std::optional<Repository::FoundTarget>> Repository::find_target(
 
 // The role that is to list the target.
 Result<std::string> Repository::holder_of(const std::string& path, std::string_view wanted) const {
+  if (path == kFloorsTarget) {
+    if (wanted.empty() || wanted == "targets") return std::string("targets");
+    return fail(Code::kInvalid, "target '{}': devices read it of role 'targets' alone, not of '{}'",
+                path, wanted);
+  }
   TRY_VALUE(const auto found, find_target(path));
   if (found && wanted.empty()) return found->role;
   TRY_VALUE(std::string holder, role_for(path, wanted));
@@ -157,6 +163,10 @@ Status Repository::add_file(const std::string& path, const std::string& file, st
   if (holds_private_key(file)) {
     return fail(Code::kDenied, "{}: holds a private key, and a repository is public", file);
   }
+  if (const std::size_t cap = device_target_cap_bytes(device_target(path)); cap > 0) {
+    TRY_VALUE(const std::string bytes, read_file(file, cap));
+    return add_bytes(path, bytes, now_s, role);
+  }
   TRY_VALUE(const FileDigest digest, digest_file(file, kMaxTargetBytes));
   const std::string sha256 = hex(digest.sha256);
   const std::string place = target_place(path, sha256);
@@ -170,8 +180,14 @@ Status Repository::add_bytes(const std::string& path, std::string_view bytes, st
                              std::string_view role) {
   TRY(check_target_path(path));
   TRY_VALUE(const std::string holder, holder_of(path, role));
+  TRY(check_device_target(path, bytes));
+  if (path == kFloorsTarget) {
+    TRY_VALUE(const Floors floors, Floors::parse(bytes, path));
+    TRY(check_rise(floors));
+  }
   const std::string digest = hex(sha256(bytes));
   const std::string place = target_place(path, digest);
+  if (!file_exists(place)) before_.try_emplace(place);
   TRY(make_folders(parent_of(place)));
   TRY(write_file_atomic(place, bytes));
   return record(path,
@@ -240,6 +256,8 @@ Status Repository::add_texts(const std::map<std::string, std::string>& texts, st
     is_changed = true;
     files.emplace(staged_place(target_name(path, digest)), bytes);
   }
+  for (const auto& [place, bytes] : files)
+    if (!file_exists(place)) before_.try_emplace(place);
   TRY(write_files(files));
   for (auto& [holder, held] : holders)
     if (held.second) TRY(stage(holder, std::move(held.first), now_s));

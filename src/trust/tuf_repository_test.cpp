@@ -75,9 +75,11 @@ class RepositoryTest : public testing::Test {
     for (int i = 0; i < int(kTargetsBeforeBins); ++i) {
       full.targets[name(i)] = {.length = 1, .hashes = {{"sha256", hex(sha256("x"))}}};
     }
-    full.targets["floors.json"] = full.targets[name(0)];
     ASSERT_TRUE(write_file_atomic(folder_ + "/staged/" + role + ".json",
                                   sign_metadata(to_json(full), {}).value()));
+    if (role == "targets") {
+      ASSERT_TRUE(repository.add_bytes("floors.json", Floors().bytes(), kNow));
+    }
     ASSERT_TRUE(repository.add_bytes(name(1000), "hello", kNow));
   }
   static std::string name(int i) { return "people/" + std::to_string(i) + "/manifest.json"; }
@@ -174,22 +176,21 @@ TEST_F(RepositoryTest, PublishesWhatEnoughKeysHaveSigned) {
 
 TEST_F(RepositoryTest, AddsTargetsUnderTheirDigests) {
   Repository repository = published();
-  ASSERT_TRUE(repository.add_bytes("people/1.0.0/manifest.json", "hello", kNow));
+  ASSERT_TRUE(repository.add_bytes("people/1.0.0/notes.txt", "hello", kNow));
   EXPECT_EQ(publish(repository).error().code, Code::kDenied);  // not signed
   // Nobody is served it yet.
-  const std::string name = "/people/1.0.0/" + hex(sha256("hello")) + ".manifest.json";
+  const std::string name = "/people/1.0.0/" + hex(sha256("hello")) + ".notes.txt";
   EXPECT_TRUE(fs::is_empty(folder_ + "/targets"));
   EXPECT_TRUE(fs::exists(folder_ + "/staged/targets" + name));
-  EXPECT_EQ(repository.read_target("people/1.0.0/manifest.json", 100).value(), "hello");
+  EXPECT_EQ(repository.read_target("people/1.0.0/notes.txt", 100).value(), "hello");
   ASSERT_TRUE(repository.sign(targets_));
   ASSERT_TRUE(publish(repository));
   EXPECT_TRUE(fs::is_empty(folder_ + "/staged/targets"));
-  EXPECT_EQ(read<Targets>("2.targets.json").body.targets.at("people/1.0.0/manifest.json").length,
-            5);
+  EXPECT_EQ(read<Targets>("2.targets.json").body.targets.at("people/1.0.0/notes.txt").length, 5);
   EXPECT_TRUE(fs::exists(folder_ + "/targets" + name));
-  EXPECT_EQ(repository.read_target("people/1.0.0/manifest.json", 100).value(), "hello");
+  EXPECT_EQ(repository.read_target("people/1.0.0/notes.txt", 100).value(), "hello");
   // The same again stages nothing; a publication then makes a new timestamp alone.
-  ASSERT_TRUE(repository.add_bytes("people/1.0.0/manifest.json", "hello", kNow));
+  ASSERT_TRUE(repository.add_bytes("people/1.0.0/notes.txt", "hello", kNow));
   EXPECT_TRUE(repository.staged()->empty());
   ASSERT_TRUE(publish(repository));
   EXPECT_EQ(read<Timestamp>("timestamp.json").body.version, 3);
@@ -293,8 +294,8 @@ TEST_F(RepositoryTest, RolesSignForTheirPathsAlone) {
   Repository repository = published();
   const Trust trust{{family_.public_key()}, 1};
   ASSERT_TRUE(repository.delegate("people", trust, {"people/*/*"}, true, kNow));
-  ASSERT_TRUE(repository.add_bytes("people/1.0.0/manifest.json", "hello", kNow));
-  EXPECT_EQ(repository.targets()->at("people/1.0.0/manifest.json"), "people");
+  ASSERT_TRUE(repository.add_bytes("people/1.0.0/notes.txt", "hello", kNow));
+  EXPECT_EQ(repository.targets()->at("people/1.0.0/notes.txt"), "people");
   EXPECT_EQ(repository.add_bytes("cars/1/m", "x", kNow, "people").error().code, Code::kInvalid);
   EXPECT_EQ(repository.add_bytes("cars/1/m", "x", kNow, "cars").error().code, Code::kNotFound);
   ASSERT_TRUE(repository.add_bytes("cars/1/m", "x", kNow));
@@ -461,7 +462,8 @@ TEST_F(RepositoryTest, WhatWasPublishedOnceOutlastsDiscard) {
   Repository repository = published();
   const std::string blob = "{}", file = scratch_ / "blob";
   ASSERT_TRUE(write_file_atomic(file, blob));
-  const std::string path = "people/1.0.0/manifest.json", bytes = test_manifest().bytes();
+  const std::string path = "people-counter/1.4.0-rc.1/manifest.json";
+  const std::string bytes = test_manifest().bytes();
   const std::string places[] = {folder_ + "/" + target_name(path, hex(sha256(bytes))),
                                 folder_ + "/" + blob_place(sha256(blob))};
   const auto add = [&] {
@@ -495,7 +497,7 @@ TEST_F(RepositoryTest, AThousandTargetsAndMoreLieInBins) {
   ASSERT_EQ(repository.staged()->size(), 1u);
   // Devices look for floors in the top level alone.
   ASSERT_TRUE(repository.remove_target("floors.json", kNow));
-  ASSERT_TRUE(repository.add_bytes("floors.json", "{}", kNow, "targets"));
+  ASSERT_TRUE(repository.add_bytes("floors.json", Floors().bytes(), kNow));
   EXPECT_EQ(repository.targets()->at("floors.json"), "targets");
   // A family that is delegated later comes before the bins.
   ASSERT_TRUE(repository.delegate("cars", {{family_.public_key()}, 1}, {"cars/*/*"}, true, kNow));

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "platform/file.h"
 #include "platform/folder.h"
+#include "trust/device_targets.h"
 #include "trust/file_digest.h"
 #include "trust/manifest.h"
 #include "trust/release_folder.h"
@@ -26,11 +27,8 @@ constexpr std::size_t kMaxProblems = 100;  // told of
 constexpr std::size_t kMaxDelegations = kMaxMetaFiles;
 constexpr std::uint64_t kMaxStoredBlobBytes = std::uint64_t(1) << 40;
 constexpr std::string_view kBlobsFolder = "blobs/";
-
-// "MODEL/VERSION/manifest.json": a release.
-bool is_release(std::string_view path) {
-  return path.ends_with("/manifest.json") && std::ranges::count(path, '/') == 2;
-}
+// The client stops at what has expired, and here all else is to be told of as well: add() does.
+constexpr std::int64_t kBeforeAnyExpiry = 0;
 
 // Keeps what the client stores in memory: nothing of it is needed afterwards.
 class ForgetfulStore final : public MetadataStore {
@@ -57,12 +55,13 @@ class Walk {
       : folder_(folder),
         fetcher_(folder + "/metadata", folder + "/targets"),
         store_(root_bytes),
-        updater_(fetcher_, store_, now_s),
+        updater_(fetcher_, store_, kBeforeAnyExpiry),
         now_s_(now_s) {}
 
   Result<Verification> run() {
     if (auto status = updater_.refresh(); !status) {
       problem(std::move(status).error().message);
+      TRY(check_blobs());
       return std::move(result_);
     }
     const TrustedSet& trusted = updater_.trusted();
@@ -71,6 +70,7 @@ class Walk {
     add("snapshot", *trusted.snapshot());
     check_role("targets", *trusted.targets());
     check_delegations();
+    check_keys();
     TRY(check_blobs());
     return std::move(result_);
   }
@@ -88,6 +88,9 @@ class Walk {
   void add(std::string_view role, const Common& body, std::size_t targets = 0) {
     result_.roles.push_back(
         {std::string(role), body.version, body.expires_s, targets, life_days(body.other)});
+    if (body.expires_s > now_s_) return;
+    problem(fmt::format("{}.json: version {} expired at {}, and it is {} by this clock",
+                        clipped(role), body.version, time_text(body.expires_s), time_text(now_s_)));
   }
 
   // The role's own targets. Those of the roles that it delegates to come later.
@@ -95,15 +98,23 @@ class Walk {
     add(role, body, body.targets.size());
     for (const auto& [path, file] : body.targets) {
       ++result_.targets;
-      const bool release = is_release(path);
-      std::string manifest;
-      const Status status = updater_.download({path, role, file}, [&](std::string_view bytes) {
+      const DeviceTarget kind = device_target(path);
+      const std::size_t cap = device_target_cap_bytes(kind);
+      if (file.length > std::int64_t(cap) && cap > 0) {
+        problem(
+            fmt::format("{}: {} bytes; devices take {} at most", clipped(path), file.length, cap));
+        continue;
+      }
+      std::string content;
+      Status status = updater_.download({path, role, file}, [&](std::string_view bytes) {
         result_.bytes += bytes.size();
-        if (release && manifest.size() <= kMaxManifestBytes) manifest += bytes;
+        if (cap > 0) content += bytes;
         return Status();
       });
+      if (status.ok()) status = check_device_target(path, content);
       if (!status) problem(status.error().message);
-      else if (release) need_blobs(path, manifest);
+      else if (kind == DeviceTarget::kManifest) need_files(path, content);
+      else if (kind == DeviceTarget::kSealedKeys) keys_.insert(path);
     }
     if (body.delegations) delegators_.push_back({role, *body.delegations});
   }
@@ -159,9 +170,6 @@ class Walk {
       return problem(fmt::format("{}: version {} expected, {} found", file, meta->version,
                                  metadata->body.version));
     }
-    if (metadata->body.expires_s <= now_s_) {
-      return problem(fmt::format("{}: expired on {}", file, time_text(metadata->body.expires_s)));
-    }
     if (seen_.insert(role).second) {
       for (const auto& [path, target] : metadata->body.targets) ignored_[role].insert(path);
       check_role(role, metadata->body);
@@ -169,12 +177,24 @@ class Walk {
     std::erase_if(ignored_[role], [&](const std::string& path) { return covers(path); });
   }
 
-  // Notes what a release is made of, for check_blobs().
-  void need_blobs(const std::string& path, std::string_view bytes) {
+  // Notes what a release is made of, for check_blobs() and check_keys().
+  void need_files(const std::string& path, std::string_view bytes) {
     const auto manifest = Manifest::parse(bytes, path);
     if (!manifest) return problem(manifest.error().message);
     const std::string release = manifest->model + " " + manifest->version.text();
     for (const auto& [digest, blob] : manifest->blobs) needed_.try_emplace(digest, release);
+    for (const Artifact& artifact : manifest->artifacts)
+      if (artifact.sealed)
+        needed_keys_.insert(sealed_keys_target(*manifest, artifact.sealed->file_id));
+  }
+
+  void check_keys() {
+    for (const std::string& path : needed_keys_)
+      if (!keys_.contains(path))
+        problem(
+            fmt::format("{}: no role lists it, so no device opens what is sealed in this "
+                        "release: 'polder repo add' its folder again",
+                        path));
   }
 
   // Those that are there, and then those that should be.
@@ -218,7 +238,8 @@ class Walk {
   std::deque<Delegator> delegators_;
   std::set<std::string> seen_;
   std::map<std::string, std::set<std::string>> ignored_;  // of a role, what nobody trusts it with
-  std::map<Sha256, std::string> needed_;  // blobs, each with a release that names it
+  std::map<Sha256, std::string> needed_;      // blobs, each with a release that names it
+  std::set<std::string> keys_, needed_keys_;  // targets: those that are there, and should be
   std::int64_t now_s_;
   Verification result_;
 };

@@ -28,9 +28,9 @@ struct Verification {
 };
 
 // `root_bytes`: the root that devices trust; of metadata/ it need not be the first. Metadata that
-// cannot be trusted end the walk; files that are missing or damaged, blobs that a
-// release names among them, are all told of. Errors: kIo,
-// kDenied when the folder cannot be read at all.
+// nobody signed as they are end the walk; what has expired, and targets and blobs that are missing,
+// damaged or none that devices take under their names, are all told of. Errors: kIo, kDenied when
+// the folder cannot be read at all.
 Result<Verification> verify_repository(const std::string& folder, std::string_view root_bytes,
                                        std::int64_t now_s);
 

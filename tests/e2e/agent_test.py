@@ -339,8 +339,9 @@ class Agent(Device):
         def add_keys():
             self.polder("repo", "add", self.repo, f"{sealed}.keys", "--target", target, "--key",
                         "targets.pem")
-        add_keys()
         self.release("1.0.0", sealed=content)
+        add_keys()
+        self.publish()
         self.assertIn("is sealed for other devices", self.agent("check", status=1))
         report = self.install(status=1)
         self.assertIsNone(report["units"][MODEL]["running"])

@@ -79,6 +79,9 @@ class Device(unittest.TestCase):
         self.polder("repo", "add", self.repo, path, "--target",
                     f"{options.get('model', MODEL)}/{version}/manifest.json", "--key",
                     "targets.pem")
+        keys = self.scratch / f"{version}.sealed.keys"
+        if keys.exists():
+            self.polder("repo", "add", self.repo, keys, "--key", "targets.pem")
         self.publish()
 
     def identify(self):
@@ -87,14 +90,11 @@ class Device(unittest.TestCase):
         (self.scratch / "device.pub.pem").write_text(made["decryption"]["public"])
 
     def seal(self, name, version):
-        """The plan `name` sealed for this device, as the release `version`; with its keys."""
+        """The plan `name` sealed for this device, for release(), which adds its keys too."""
         sealed = self.scratch / f"{version}.sealed"
         self.polder("seal", self.scratch / f"{name}.plan", "--to", self.scratch / "device.pub.pem",
                     "--output", sealed)
-        content = sealed.read_bytes()
-        self.polder("repo", "add", self.repo, f"{sealed}.keys", "--target",
-                    f"{MODEL}/{version}/{content[32:64].hex()}.keys", "--key", "targets.pem")
-        return content
+        return sealed.read_bytes()
 
     def agent(self, *words, status=0):
         done = subprocess.run([POLDERD, *map(str, words), "--config",

@@ -471,6 +471,31 @@ class Release(unittest.TestCase):
         self.init_repository()
         self.polder("repo", "add", "repo", "release", "--key", "targets.pem")
         self.publish()
+        # Which keys they are says where they belong.
+        self.polder("keys", "create", "--type", "p256", "--output", "later.pem", "--no-passphrase")
+        self.polder("keys", "public", "later.pem", "--output", "later.pub.pem")
+        self.polder("seal", "model.sealed", "--add-recipient", "later.pub.pem", "--key",
+                    "device.pem")
+        for target in ("typo.keys", "levels/1.2.0/typo.keys", f"levels/9.9.9/{keys}"):
+            self.assertIn(f"as target 'levels/1.2.0/{keys}': leave out --target", self.polder(
+                "repo", "add", "repo", "model.sealed.keys", "--target", target, status=1))
+        self.polder("repo", "add", "repo", "model.sealed.keys", "--key", "targets.pem")
+        self.publish()
+        self.assertEqual((self.scratch / "model.sealed.keys").read_bytes(),
+                         self.target(f"levels/1.2.0/{keys}"))
+        self.polder("seal", "model.plan", "--to", "device.pub.pem", "--output", "other.sealed")
+        self.assertIn("no release of it is here", self.polder(
+            "repo", "add", "repo", "other.sealed.keys", status=1))
+        self.assertIn("'polder repo add repo release'", self.polder(
+            "repo", "add", "repo", "release/manifest.json", status=1))
+        # Without them no device opens what is in it.
+        self.polder("repo", "remove", "repo", f"levels/1.2.0/{keys}", "--key", "targets.pem")
+        self.publish()
+        self.assertIn(f"levels/1.2.0/{keys}: no role lists it", self.polder(
+            "repo", "verify", "repo", status=1))
+        self.polder("repo", "add", "repo", "release", "--key", "targets.pem")
+        self.publish()
+        self.polder("repo", "verify", "repo")
         self.assertIn(f"levels/1.2.0/{keys}",
                       "".join(path.read_text() for path in
                               (self.scratch / "repo" / "metadata").glob("*.targets.json")))

@@ -22,8 +22,9 @@ from tuf.ngclient import Updater
 POLDER, INTEROP = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
 DOWNLOAD = pathlib.Path(__file__).resolve().parent / "download.mjs"
 BINNED = 1003  # targets of the top level: more than it holds without hash bins
-TARGETS = {"people/1.0.0/manifest.json": "people", "many/7/manifest.json": "seven",
-           f"many/{BINNED - 1}/manifest.json": "the last", "floors.json": "{}"}
+TARGETS = {"people/1.0.0/notes.txt": "people", "many/7/manifest.json": "seven",
+           f"many/{BINNED - 1}/manifest.json": "the last",
+           "floors.json": '{"format": 1, "floors": {}}'}
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -138,7 +139,7 @@ class Clients(unittest.TestCase):
             for name, client in self.clients():
                 with (self.subTest(name, path=path.name),
                       self.assertRaises((RepositoryError, DownloadError, ValueError))):
-                    client(["people/1.0.0/manifest.json"])
+                    client(["people/1.0.0/notes.txt"])
             path.write_bytes(kept)
             for stored in ("python", "js"):
                 shutil.rmtree(self.folder / stored, ignore_errors=True)

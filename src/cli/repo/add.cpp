@@ -1,12 +1,21 @@
 // polder repo add and remove: releases and other targets of a repository.
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
+#include "cli/repo/staging.h"
+#include "platform/file.h"
 #include "platform/folder.h"
+#include "platform/random_access.h"
 #include "trust/assignment.h"
 #include "trust/release_folder.h"
+#include "trust/sealed_file.h"
 
 namespace polder::cli {
 
@@ -21,8 +30,9 @@ constexpr Option kAddOptions[] = {
 
 // The release's blobs, and its manifest as a target. A release never changes; whether it was there
 // already.
-Result<bool> add_release(trust::tuf::Repository& repository, const std::string& folder,
-                         std::int64_t now_s, const std::string& role) {
+Result<bool> add_release(const Staging& staging, const std::string& folder,
+                         const std::string& role) {
+  trust::tuf::Repository& repository = staging.repository;
   TRY_VALUE(const auto release, trust::open_release(folder));
   TRY_VALUE(const auto problems, trust::check_release(release));
   if (!problems.empty()) {
@@ -30,7 +40,7 @@ Result<bool> add_release(trust::tuf::Repository& repository, const std::string& 
                 problems.size() == 1 ? "" : fmt::format("; and {} more", problems.size() - 1));
   }
   const trust::Manifest& manifest = release.manifest;
-  TRY_VALUE(const trust::Floors floors, floors_of(repository));
+  TRY_VALUE(const trust::Floors floors, repository.floors());
   if (!floors.allows(manifest.model, manifest.version)) {
     return fail(Code::kDenied, "{} {} is below its floor {}: no device would take it",
                 manifest.model, manifest.version.text(), floors.floors.at(manifest.model).text());
@@ -48,39 +58,96 @@ Result<bool> add_release(trust::tuf::Repository& repository, const std::string& 
     if (!artifact.sealed) continue;
     TRY(repository.add_file(trust::sealed_keys_target(manifest, artifact.sealed->file_id),
                             folder + "/" + trust::sealed_keys_place(artifact.sealed->file_id),
-                            now_s, role));
+                            staging.now_s, role));
   }
-  TRY(repository.add_bytes(release.target(), release.manifest_bytes, now_s, role));
+  TRY(repository.add_bytes(release.target(), release.manifest_bytes, staging.now_s, role));
   if (!there) return false;
   fmt::print(stderr, "polder: {} {} is there already\n", manifest.model, manifest.version.text());
   return true;
 }
 
-Result<int> add(const Args& args) {
-  TRY_VALUE(ActLog acts, ActLog::open(args));
-  const std::string& file = args.positional()[1];
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
-  TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY_VALUE(const EntryKind kind, entry_kind(file));
-  if (kind == EntryKind::kFolder) {
-    if (args.has("--target")) {
-      return fail(Code::kInvalid, "--target: a release has its own, MODEL/VERSION/manifest.json");
-    }
-    TRY_VALUE(const bool there, add_release(repository, file, now_s, args.text("--role")));
-    // As when a job is run again: there is nothing to sign.
-    TRY_VALUE(const auto staged, repository.staged());
-    if (there && staged.empty()) return show_staging(repository, args);
-  } else {
-    const std::string name = file.substr(file.rfind('/') + 1);
-    TRY(repository.add_file(args.text("--target", name), file, now_s, args.text("--role")));
+// Of the releases that are here and have the sealed file of these keys.
+Result<std::vector<std::string>> targets_of_keys(const trust::tuf::Repository& repository,
+                                                 const trust::SealedKeys& keys) {
+  std::vector<std::string> found;
+  TRY_VALUE(const auto targets, repository.targets());
+  for (const auto& [path, role] : targets) {
+    if (!trust::tuf::is_manifest(path)) continue;
+    TRY_VALUE(const std::string bytes, repository.read_target(path, trust::kMaxManifestBytes));
+    TRY_VALUE(const trust::Manifest manifest, trust::Manifest::parse(bytes, path));
+    for (const trust::Artifact& artifact : manifest.artifacts)
+      if (artifact.sealed && artifact.sealed->file_id == keys.file_id())
+        found.push_back(trust::sealed_keys_target(manifest, keys.file_id()));
   }
-  return finish_staging(repository, args, acts);
+  std::ranges::sort(found);
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
 }
 
-constexpr Option kRemoveOptions[] = {{"--force", "", "also a release that devices are to run"},
-                                     POLDER_REPO_SIGN_OPTION,
-                                     POLDER_PASSPHRASE_OPTION,
-                                     {"--json", "", "prints what is staged as JSON"}};
+// Where clients look for the file: by what it is, where devices read such files, or as it is asked
+// for. Errors: kInvalid for what they would never find there, saying where it belongs.
+Result<std::vector<std::string>> targets_of(const trust::tuf::Repository& repository,
+                                            const std::string& file, const Args& args) {
+  const std::string target = args.text("--target", file.substr(file.rfind('/') + 1));
+  TRY_VALUE(const auto opened, open_readable(file));
+  if (opened->size() > trust::kMaxManifestBytes) return std::vector<std::string>{target};
+  TRY_VALUE(const std::string bytes, read_file(file, trust::kMaxManifestBytes));
+  if (const auto keys = trust::SealedKeys::parse(bytes, file); keys.ok()) {
+    TRY_VALUE(auto found, targets_of_keys(repository, *keys));
+    if (found.empty())
+      return fail(Code::kInvalid,
+                  "{}: the keys of the sealed file {}, and no release of it is here: 'polder repo "
+                  "add' a release's folder first",
+                  file, trust::hex(keys->file_id()));
+    if (!args.has("--target") || std::ranges::find(found, target) != found.end())
+      return args.has("--target") ? std::vector<std::string>{target} : std::move(found);
+    return fail(Code::kInvalid,
+                "{}: the keys of the sealed file {}, which devices look for as target '{}': leave "
+                "out --target",
+                file, trust::hex(keys->file_id()), found.front());
+  }
+  const auto manifest = trust::Manifest::parse(bytes, file);
+  const std::string own =
+      manifest.ok() ? fmt::format("{}/{}/manifest.json", manifest->model, manifest->version.text())
+                    : target;
+  if (target != own || target == "manifest.json")
+    return fail(Code::kInvalid,
+                "{}: the manifest of a release, which is added with its files: 'polder repo add {} "
+                "{}'",
+                file, repository.folder(),
+                file.find('/') == file.npos ? "." : file.substr(0, file.rfind('/')));
+  return std::vector<std::string>{target};
+}
+
+Status add_to(Staging& staging, const Args& args) {
+  trust::tuf::Repository& repository = staging.repository;
+  const std::string& file = args.positional()[1];
+  TRY_VALUE(const EntryKind kind, entry_kind(file));
+  if (kind != EntryKind::kFolder) {
+    TRY_VALUE(const auto targets, targets_of(repository, file, args));
+    for (const std::string& target : targets)
+      TRY(repository.add_file(target, file, staging.now_s, args.text("--role")));
+    return {};
+  }
+  if (args.has("--target")) {
+    return fail(Code::kInvalid, "--target: a release has its own, MODEL/VERSION/manifest.json");
+  }
+  TRY_VALUE(const bool there, add_release(staging, file, args.text("--role")));
+  // As when a job is run again: there is nothing to sign.
+  TRY_VALUE(const auto staged, repository.staged());
+  staging.has_nothing_to_sign = there && staged.empty();
+  return {};
+}
+
+Result<int> add(const Args& args) {
+  return stage(args, [&](Staging& staging) { return add_to(staging, args); });
+}
+
+constexpr Option kRemoveOptions[] = {
+    {"--force", "", "also a release that devices are to run, or floors"},
+    POLDER_REPO_SIGN_OPTION,
+    POLDER_PASSPHRASE_OPTION,
+    {"--json", "", "prints what is staged as JSON"}};
 
 // Devices that are to run what is not there take no update at all.
 Status check_unassigned(const trust::tuf::Repository& repository, const std::string& target) {
@@ -102,14 +169,28 @@ Status check_unassigned(const trust::tuf::Repository& repository, const std::str
       });
 }
 
+// Whoever has read them holds to them, and whoever comes later would not.
+Status check_no_floors(const trust::tuf::Repository& repository, const std::string& target) {
+  if (target != trust::kFloorsTarget) return {};
+  TRY_VALUE(const trust::Floors floors, repository.published_floors());
+  if (floors.floors.empty()) return {};
+  return fail(Code::kDenied,
+              "target '{}': has the published floors of {} models, and floors only rise: 'polder "
+              "repo floor' raises one; to take all of them away, from devices that come later, say "
+              "--force",
+              target, floors.floors.size());
+}
+
 Result<int> remove(const Args& args) {
-  TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
-  TRY_VALUE(const std::int64_t now_s, signing_time());
-  const std::string& target = args.positional()[1];
-  if (!args.has("--force")) TRY(check_unassigned(repository, target));
-  TRY(repository.remove_target(target, now_s));
-  return finish_staging(repository, args, acts);
+  return stage(args, [&](Staging& staging) -> Status {
+    const std::string& target = args.positional()[1];
+    staging.may_lower_floors = args.has("--force");
+    if (!args.has("--force")) {
+      TRY(check_unassigned(staging.repository, target));
+      TRY(check_no_floors(staging.repository, target));
+    }
+    return staging.repository.remove_target(target, staging.now_s);
+  });
 }
 
 }  // namespace
@@ -119,8 +200,9 @@ const Command kRepoAdd = {
     .summary =
         "Adds a release folder, or a file as a target, to a repository. It is copied, and the role "
         "that signs it\nis staged. Of a release its manifest is the target, "
-        "MODEL/VERSION/manifest.json, and every blob is checked.\nA file's target of the same "
-        "name is replaced. From 1,000 targets on a role's targets lie in 256 hash bins.",
+        "MODEL/VERSION/manifest.json, and every blob is checked.\nThe keys of a sealed file "
+        "(FILE.keys) go to the releases that have it. A target of the same name is replaced.\n"
+        "From 1,000 targets on a role's targets lie in 256 hash bins.",
     .arguments = "FOLDER FILE",
     .example =
         "  polder repo add repo people-1.2.0 --key targets.pem\n"

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
+#include "cli/repo/staging.h"
 #include "platform/file.h"
 #include "trust/assignment.h"
 #include "trust/manifest.h"
@@ -58,21 +59,38 @@ Status check_reach(const trust::tuf::Repository& repository, const std::string& 
               highest ? fmt::format(", its highest is {}", highest->text()) : "");
 }
 
-Result<int> floor(const Args& args) {
-  TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
+// Those that are to be raised; where no device could read them, as they were before.
+Result<trust::Floors> floors_to_raise(const trust::tuf::Repository& repository) {
+  auto floors = repository.floors();
+  if (floors.ok()) return floors;
+  TRY_VALUE(auto before, repository.published_floors());
+  fmt::print(stderr, "polder: {}: it is made anew, from the floors before it\n",
+             one_line(floors.error().message));
+  return before;
+}
+
+Status raise_floor(Staging& staging, const Args& args) {
+  trust::tuf::Repository& repository = staging.repository;
+  const std::string& model = args.positional()[1];
   TRY_VALUE(const Version version, version_of(args.positional()[2]));
-  TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY_VALUE(trust::Floors floors, floors_of(repository));
-  TRY(floors.raise(args.positional()[1], version));
-  if (!args.has("--without-release")) {
-    TRY(check_reach(repository, args.positional()[1], version));
+  TRY_VALUE(trust::Floors floors, floors_to_raise(repository));
+  TRY(floors.raise(model, version));
+  if (const auto now = repository.floors(); now.ok() && *now == floors) {
+    fmt::print(stderr, "polder: the floor of {} is {} already\n", model, version.text());
+    TRY_VALUE(const auto staged, repository.staged());
+    staging.has_nothing_to_sign = staged.empty();
+    return {};
   }
-  TRY(repository.add_bytes(std::string(trust::kFloorsTarget), floors.bytes(), now_s, "targets"));
-  TRY(acts.add(trust::Act::kFloorRaised, args.positional()[1] + " " + version.text(), {},
-               {{"repository", repository.folder()},
-                {"sha256", trust::hex(trust::sha256(floors.bytes()))}}));
-  return finish_staging(repository, args, acts);
+  if (!args.has("--without-release")) TRY(check_reach(repository, model, version));
+  TRY(repository.add_bytes(std::string(trust::kFloorsTarget), floors.bytes(), staging.now_s));
+  staging.note(
+      trust::Act::kFloorRaised, model + " " + version.text(),
+      {{"repository", repository.folder()}, {"sha256", trust::hex(trust::sha256(floors.bytes()))}});
+  return {};
+}
+
+Result<int> floor(const Args& args) {
+  return stage(args, [&](Staging& staging) { return raise_floor(staging, args); });
 }
 
 Status check_time(std::string_view option, const std::string& value) {
@@ -236,11 +254,9 @@ Status stage_assignments(trust::tuf::Repository& repository,
   return {};
 }
 
-Result<int> assign(const Args& args) {
-  TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
-  TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY_VALUE(const trust::Floors floors, floors_of(repository));
+Status assign_to(Staging& staging, const Args& args) {
+  trust::tuf::Repository& repository = staging.repository;
+  TRY_VALUE(const trust::Floors floors, repository.floors());
   TRY_VALUE(const std::vector<std::string> devices, devices_of(args.positional()[1]));
   trust::Assignment assignment;
   for (const std::string& text : args.positional().subspan(2)) {
@@ -254,17 +270,21 @@ Result<int> assign(const Args& args) {
               trust::tuf::parse_time(args.text("--not-before"), "--not-before"));
   }
   TRY(assignment.validate());
-  TRY(stage_assignments(repository, devices, assignment, now_s));
+  TRY(stage_assignments(repository, devices, assignment, staging.now_s));
   if (!args.has("--json")) fmt::print(stderr, "polder: {}\n", meaning_of(devices, assignment));
   const auto chosen = args.positional().subspan(2);
   for (const std::string& device : devices) {
     assignment.device = device;
-    TRY(acts.add(trust::Act::kReleaseAssigned, device, {},
+    staging.note(trust::Act::kReleaseAssigned, device,
                  {{"repository", repository.folder()},
                   {"releases", trust::Json::Array(chosen.begin(), chosen.end())},
-                  {"sha256", trust::hex(trust::sha256(assignment.bytes()))}}));
+                  {"sha256", trust::hex(trust::sha256(assignment.bytes()))}});
   }
-  return finish_staging(repository, args, acts);
+  return {};
+}
+
+Result<int> assign(const Args& args) {
+  return stage(args, [&](Staging& staging) { return assign_to(staging, args); });
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/passphrase.h"
-#include "cli/repo/changes.h"
 #include "platform/clock.h"
 #include "platform/file.h"
 
@@ -94,14 +93,6 @@ Result<std::int64_t> signing_time() {
   return seconds;
 }
 
-Result<trust::Floors> floors_of(const trust::tuf::Repository& repository) {
-  const std::string path(trust::kFloorsTarget);
-  auto bytes = repository.read_target(path, trust::kMaxFloorsBytes, "targets");
-  if (!bytes.ok() && bytes.error().code == Code::kNotFound) return trust::Floors();
-  if (!bytes) return std::move(bytes).error();
-  return trust::Floors::parse(*bytes, path);
-}
-
 trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged) {
   trust::Json::Array list;
   for (const trust::tuf::Staged& file : staged) {
@@ -141,83 +132,6 @@ void print_staged(const std::vector<trust::tuf::Staged>& staged, const KeyNames&
   fmt::print("{}\n", all ? "complete: 'polder repo publish' makes it public"
                          : "not complete: 'polder repo sign' adds signatures, then 'polder repo "
                            "publish'");
-}
-
-namespace {
-
-// What a key signed: each role with its version and the digest of its file then. Of hash bins,
-// which come by the hundred, how many.
-Status record_signature(const trust::tuf::Repository& repository, const std::string& key_id,
-                        const std::vector<std::string>& roles, ActLog& acts) {
-  constexpr std::size_t kNamed = 32;
-  TRY_VALUE(const auto staged, repository.staged());
-  trust::Json::Members named;
-  for (const trust::tuf::Staged& file : staged) {
-    if (std::ranges::find(roles, file.role) == roles.end() || named.size() == kNamed) continue;
-    named[file.role] =
-        trust::Json::Members{{"version", file.version}, {"sha256", trust::hex(file.digest)}};
-  }
-  trust::Json::Members details{{"roles", std::move(named)}};
-  if (roles.size() > kNamed) details["files"] = std::int64_t(roles.size());
-  return acts.add(trust::Act::kRoleSigned, repository.folder(), {&key_id, 1}, std::move(details));
-}
-
-// The files of the public keys that a command was given.
-Status set_given(KeyNames& names, const Args& args) {
-  for (const std::string_view option : {"--root-key", "--targets-key", "--snapshot-key",
-                                        "--timestamp-key", "--role-key", "--add"}) {
-    TRY_VALUE(const auto keys, public_keys(args, option));
-    const std::vector<std::string> files = args.all(option);
-    for (std::size_t i = 0; i < keys.size(); ++i) names.set(keys[i].id(), files[i]);
-  }
-  return {};
-}
-
-// Tells what is to be signed. Errors: kDenied for a target whose file is not here or another.
-Status look_before_signing(const trust::tuf::Changes& changes, const KeyNames& names,
-                           const Args& args) {
-  std::size_t unseen = 0;
-  for (const auto& change : changes.targets) {
-    if (change.problem.empty()) continue;
-    ++unseen;
-    if (args.has("--without-files")) continue;
-    return fail(Code::kDenied,
-                "{}; nothing was signed: are the files of targets elsewhere, say 'polder repo sign "
-                "--without-files'",
-                change.problem);
-  }
-  if (!args.has("--json")) print_changes(stderr, changes, names);
-  if (unseen > 0) fmt::print(stderr, "polder: {} targets are signed unseen\n", unseen);
-  return {};
-}
-
-}  // namespace
-
-Error beside_given_keys(Error error, const Args& args) {
-  KeyNames names;
-  if (!set_given(names, args).ok()) return error;
-  return names.beside(std::move(error));
-}
-
-Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args, ActLog& acts) {
-  TRY_VALUE(KeyNames names, KeyNames::of(repository.folder()));
-  TRY(set_given(names, args));
-  TRY(names.save());
-  if (args.has("--key")) {
-    TRY_VALUE(const auto changes, repository.changes());
-    TRY(look_before_signing(changes, names, args));
-  }
-  TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
-  for (std::size_t i = 0; i < signers.uris().size(); ++i) {
-    trust::Signer& signer = *signers.pointers()[i];
-    const std::string key_id = signer.public_key().id();
-    names.set(key_id, signers.uris()[i]);
-    auto roles = repository.sign(signer);
-    if (!roles.ok()) return names.beside(std::move(roles).error());
-    TRY(record_signature(repository, key_id, *roles, acts));
-  }
-  TRY(names.save());
-  return show_staging(repository, args);
 }
 
 Result<int> show_staging(const trust::tuf::Repository& repository, const Args& args) {

@@ -11,7 +11,6 @@
 #include "cli/act_log.h"
 #include "cli/args.h"
 #include "cli/repo/key_names.h"
-#include "trust/floors.h"
 #include "trust/json.h"
 #include "trust/signer.h"
 #include "trust/tuf_repository.h"
@@ -54,19 +53,7 @@ class GivenSigners {
 // byte. Errors: kInvalid.
 Result<std::int64_t> signing_time();
 
-// What the top level's targets role says, staged or published; none where there is no file. Errors:
-// those of Floors::parse().
-Result<trust::Floors> floors_of(const trust::tuf::Repository& repository);
-
-// The error with the file beside each key id that an option of the command gave.
-Error beside_given_keys(Error error, const Args& args);
-
-// After a change: where keys are given, tells what they are about to sign, signs with them and puts
-// that on record; then prints what is staged, who signed it and whose signatures it lacks. Returns
-// the exit status. Errors: kDenied for a target whose file is not here or another, unless
-// --without-files is given; then nothing was signed.
-Result<int> finish_staging(trust::tuf::Repository& repository, const Args& args, ActLog& acts);
-// Prints that alone.
+// Prints what is staged, who signed it and whose signatures it lacks. Returns the exit status.
 Result<int> show_staging(const trust::tuf::Repository& repository, const Args& args);
 // What is staged, as JSON and for people.
 trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged);

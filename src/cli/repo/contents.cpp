@@ -49,7 +49,7 @@ Result<Contents> Contents::of(const trust::tuf::Repository& repository,
   }
   for (auto& [model, versions] : contents.releases) std::ranges::sort(versions);
   if (targets.contains(std::string(trust::kFloorsTarget))) {
-    auto floors = floors_of(repository);
+    auto floors = repository.floors();
     if (floors.ok()) contents.floors = *std::move(floors);
     else contents.unread.push_back(floors.error().message);
   }

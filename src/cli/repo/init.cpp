@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
+#include "cli/repo/staging.h"
 
 namespace polder::cli {
 
@@ -47,11 +48,13 @@ Result<int> run(const Args& args) {
   auto created = trust::tuf::Repository::create(folder_of(args), trust, profile, now_s);
   if (!created.ok()) return beside_given_keys(std::move(created).error(), args);
   trust::tuf::Repository repository = *std::move(created);
-  TRY(acts.add(trust::Act::kRepositoryCreated, repository.folder(), {},
-               {{"profile", profile.name},
-                {"root_keys", ids_json(trust.root.keys)},
-                {"targets_keys", ids_json(trust.targets.keys)}}));
-  return finish_staging(repository, args, acts);
+  return stage(args, repository, acts, [&](Staging& staging) -> Status {
+    staging.note(trust::Act::kRepositoryCreated, repository.folder(),
+                 {{"profile", profile.name},
+                  {"root_keys", ids_json(trust.root.keys)},
+                  {"targets_keys", ids_json(trust.targets.keys)}});
+    return {};
+  });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "cli/repo/changes.h"
 #include "cli/repo/common.h"
 #include "cli/repo/expiry.h"
+#include "cli/repo/staging.h"
 #include "platform/file.h"
 #include "trust/tuf_limits.h"
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr Option kSignOptions[] = {
     {"--key", "KEY", "the private key: FILE, pkcs11:... or tpm:HANDLE", true},
+    {"--force", "", "also floors that are lower than the published ones, or gone"},
     {"--without-files", "", "the files of targets are elsewhere: signs without a look at them"},
     POLDER_AUDIT_LOG_OPTION,
     POLDER_PASSPHRASE_OPTION,
@@ -24,9 +26,12 @@ constexpr Option kSignOptions[] = {
 
 Result<int> sign(const Args& args) {
   if (!args.has("--key")) return fail(Code::kInvalid, "--key names the key that is to sign");
-  TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
-  return finish_staging(repository, args, acts);
+  return stage(args, [&](Staging& staging) -> Status {
+    staging.may_lower_floors = args.has("--force");
+    TRY_VALUE(const auto staged, staging.repository.staged());
+    if (!staged.empty()) return {};
+    return fail(Code::kNotFound, "{}: nothing is staged to be signed", staging.repository.folder());
+  });
 }
 
 constexpr Option kPublishOptions[] = {

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
+#include "cli/repo/staging.h"
 
 namespace polder::cli {
 
@@ -40,21 +41,18 @@ Status tell_of_covered(const trust::tuf::Repository& repository, const std::stri
 }
 
 Result<int> delegate(const Args& args) {
-  TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
-  TRY_VALUE(const trust::tuf::Trust trust, trust_of(args, "--role-key", "--threshold", 1));
-  TRY_VALUE(const std::int64_t now_s, signing_time());
-  if (Status done = repository.delegate(args.positional()[1], trust, args.all("--path"),
-                                        !args.has("--go-on"), now_s, args.has("--force"));
-      !done.ok()) {
-    return beside_given_keys(std::move(done).error(), args);
-  }
-  TRY(tell_of_covered(repository, args.positional()[1], args.all("--path")));
-  TRY(acts.add(trust::Act::kRoleDelegated, args.positional()[1], {},
-               {{"repository", repository.folder()},
-                {"keys", ids_json(trust.keys)},
-                {"threshold", trust.threshold}}));
-  return finish_staging(repository, args, acts);
+  return stage(args, [&](Staging& staging) -> Status {
+    const std::string& role = args.positional()[1];
+    TRY_VALUE(const trust::tuf::Trust trust, trust_of(args, "--role-key", "--threshold", 1));
+    TRY(staging.repository.delegate(role, trust, args.all("--path"), !args.has("--go-on"),
+                                    staging.now_s, args.has("--force")));
+    TRY(tell_of_covered(staging.repository, role, args.all("--path")));
+    staging.note(trust::Act::kRoleDelegated, role,
+                 {{"repository", staging.repository.folder()},
+                  {"keys", ids_json(trust.keys)},
+                  {"threshold", trust.threshold}});
+    return {};
+  });
 }
 
 constexpr int kMaxRotated = 64;  // roles at once
@@ -81,9 +79,7 @@ Status warn_of_other_roles(const trust::tuf::Repository& repository,
   return {};
 }
 
-Result<int> rotate(const Args& args) {
-  TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
+Status rotate_in(Staging& staging, const Args& args) {
   TRY_VALUE(const auto add, public_keys(args, "--add"));
   std::optional<int> threshold;
   if (args.has("--threshold")) threshold = int(args.integer("--threshold", 1));
@@ -91,22 +87,21 @@ Result<int> rotate(const Args& args) {
   if (add.empty() && remove.empty() && !threshold) {
     return fail(Code::kInvalid, "nothing to change: give --add, --remove or --threshold");
   }
-  TRY_VALUE(const std::int64_t now_s, signing_time());
-  if (Status done = repository.rotate(args.positional().subspan(1), add, remove, threshold, now_s,
-                                      args.has("--force"));
-      !done.ok()) {
-    return beside_given_keys(std::move(done).error(), args);
-  }
+  TRY(staging.repository.rotate(args.positional().subspan(1), add, remove, threshold, staging.now_s,
+                                args.has("--force")));
   for (const std::string& role : args.positional().subspan(1)) {
-    trust::Json::Members details{{"repository", repository.folder()},
+    trust::Json::Members details{{"repository", staging.repository.folder()},
                                  {"added", ids_json(add)},
                                  {"removed", trust::Json::Array(remove.begin(), remove.end())}};
     if (threshold) details["threshold"] = *threshold;
-    TRY(acts.add(role == "root" ? trust::Act::kRootRotated : trust::Act::kRoleRotated, role, {},
-                 std::move(details)));
+    staging.note(role == "root" ? trust::Act::kRootRotated : trust::Act::kRoleRotated, role,
+                 std::move(details));
   }
-  TRY(warn_of_other_roles(repository, remove));
-  return finish_staging(repository, args, acts);
+  return warn_of_other_roles(staging.repository, remove);
+}
+
+Result<int> rotate(const Args& args) {
+  return stage(args, [&](Staging& staging) { return rotate_in(staging, args); });
 }
 
 constexpr Option kRenewOptions[] = {POLDER_REPO_SIGN_OPTION,
@@ -114,11 +109,9 @@ constexpr Option kRenewOptions[] = {POLDER_REPO_SIGN_OPTION,
                                     {"--json", "", "prints what is staged as JSON"}};
 
 Result<int> renew(const Args& args) {
-  TRY_VALUE(ActLog acts, ActLog::open(args));
-  TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
-  TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY(repository.renew(args.positional()[1], now_s));
-  return finish_staging(repository, args, acts);
+  return stage(args, [&](Staging& staging) {
+    return staging.repository.renew(args.positional()[1], staging.now_s);
+  });
 }
 
 }  // namespace

@@ -81,7 +81,8 @@ Result<std::string> make_admin_token(const HomeOptions& options) {
   const std::int64_t now_s = SystemWallClock().now_s();
   std::string text;
   Status done = database->transaction([&]() -> Status {
-    const NewPerson admin{.name = "admin", .role = Role::kAdmin, .created_by = "polder-hub"};
+    const NewPerson admin{
+        .name = "admin", .role = Role::kAdmin, .created_by = std::string(kHubActor)};
     TRY_VALUE(PersonToken made, add_person_token(*database, admin, now_s));
     text = std::move(made.text);
     return {};
@@ -145,7 +146,7 @@ Status Home::open_store(const HomeOptions& options) {
     if (c != ':') name += c;
   const std::string audit_file = folder_ + "/audit.log";
   TRY_VALUE(trust::AuditLog audit,
-            trust::AuditLog::open(audit_file, {name, "polder-hub", wall_.now_s()}));
+            trust::AuditLog::open(audit_file, {name, std::string(kHubActor), wall_.now_s()}));
   readers_ = std::make_unique<Readers>(database_of(options));
   writer_ = std::make_unique<Writer>(std::move(database));
   recorder_ = std::make_unique<Recorder>(audit_file, std::move(audit), std::move(signer), *writer_,

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "hub/store/readers.h"
@@ -20,6 +21,9 @@
 #include "trust/json.h"
 
 namespace polder::hub {
+
+// Who acts where nobody has asked; nobody else has this name (check_actor(), hub/api/identity.h).
+inline constexpr std::string_view kHubActor = "polder-hub";
 
 // As a part of a Work. Errors: those of tell(); kExhausted without randomness.
 Status put_on_record(Database& database, const trust::Record& record);

@@ -50,7 +50,7 @@ Error duplicate(std::string_view device, std::string_view why) {
 Result<trust::CertificateRequest> read_csr(const trust::Object& body) {
   TRY_VALUE(const std::string pem, body.text("csr", 16 << 10));
   TRY_VALUE(trust::CertificateRequest csr, trust::read_certificate_request(pem));
-  TRY(check_name("body.csr: the device", csr.common_name));
+  TRY(check_actor("body.csr: the device", csr.common_name));
   return csr;
 }
 
@@ -172,6 +172,20 @@ namespace {
 constexpr std::string_view kReplacement =
     "SELECT pem, seen_s FROM certificate WHERE replaces = ? AND revoked_s IS NULL";
 
+// The certificate that is shown, where half of its life is not over and none has replaced it: there
+// is nothing to renew, and who asks without end changes nothing. Empty: it is time.
+Result<std::string> one_that_holds(const Call& call) {
+  TRY_VALUE(const Rows rows,
+            ask(call.hub,
+                "SELECT c.pem, c.issued_s, c.until_s FROM certificate c LEFT JOIN certificate r ON "
+                "r.replaces = c.serial WHERE c.serial = ? AND r.serial IS NULL",
+                {call.device.serial}));
+  if (rows.empty()) return std::string();
+  const std::int64_t issued_s = rows[0][1].integer(), until_s = rows[0][2].integer();
+  const bool holds = call.hub.wall.now_s() < issued_s + (until_s - issued_s) / 2;
+  return holds ? rows[0][0].text() : std::string();
+}
+
 }  // namespace
 
 Result<Response> renew(const Call& call) {
@@ -184,8 +198,9 @@ Result<Response> renew(const Call& call) {
   if (csr.common_name != device)
     return fail(Code::kDenied, "body.csr: is of {}, the certificate of {}", csr.common_name,
                 device);
+  TRY_VALUE(std::string pem, one_that_holds(call));
+  if (!pem.empty() && csr.key.id() == call.device.key_id) return answer(call, device, pem);
   TRY_VALUE(const Issued issued, issue(call.hub, csr.key, device));
-  std::string pem;
   bool is_duplicate = false;
   Status done = write(call.hub, [&](Database& database) -> Status {
     pem.clear();

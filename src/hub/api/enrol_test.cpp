@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -144,9 +145,42 @@ TEST_F(Enrolment, RenewingGoesOnWithTheSameKey) {
   EXPECT_EQ(self(second), 200);
 }
 
+// However often it asks.
+TEST_F(Enrolment, WhatIsRenewedTooEarlyIsTheSame) {
+  TestSigner key(Scheme::kEcdsaP256), other(Scheme::kEcdsaP256);
+  std::string certificate = enrolled(key, "cam-1");
+  for (const int days : {0, 1, 44, 46, 47, 60, 89, 92}) {
+    wall_.set_s(kNowS + days * kDayS);
+    const Response response = renew(key, "cam-1", certificate);
+    ASSERT_EQ(response.status, 201) << response.body;
+    const std::string now = text(response, "certificate");
+    EXPECT_EQ(now != certificate, days == 46 || days == 92) << days;
+    certificate = now;
+    EXPECT_EQ(self(certificate), 200);
+    EXPECT_EQ(renew(other, "cam-1", certificate).status, 403);
+  }
+  EXPECT_EQ((*readers_->query("SELECT COUNT(*) FROM certificate"))[0][0].integer(), 3);
+  const std::vector<std::string> all = acts();
+  EXPECT_EQ(std::count(all.begin(), all.end(), std::string("device_renewed cam-1")), 2);
+}
+
+TEST_F(Enrolment, TheHubsOwnNameIsNobodys) {
+  TestSigner key(Scheme::kEcdsaP256);
+  for (const char* name : {"polder-hub", "Polder-Hub"}) {
+    const std::string body = std::string(R"({"name":")") + name + R"(","role":"viewer"})";
+    EXPECT_NE(detail(send("POST", "/v1/tokens", body, admin_), 400).find("calls the hub itself"),
+              std::string::npos);
+    EXPECT_EQ(enrol(key, name, enrolment_token()).status, 400);
+  }
+  EXPECT_EQ(send("POST", "/v1/enrolment-tokens", R"({"device":"polder-hub"})", admin_).status, 400);
+  EXPECT_EQ(send("POST", "/v1/tokens", R"({"name":"polder-hub-2","role":"viewer"})", admin_).status,
+            201);
+}
+
 TEST_F(Enrolment, TwoDevicesWithOneIdentityAreFound) {
   TestSigner key(Scheme::kEcdsaP256);
   const std::string first = enrolled(key, "cam-1");
+  wall_.set_s(kNowS + 60 * kDayS);
   const std::string second = text(renew(key, "cam-1", first), "certificate");
   EXPECT_EQ(self(second), 200);  // it has arrived
   const std::string why = detail(renew(key, "cam-1", first), 409);

@@ -44,6 +44,16 @@ Status check_name(std::string_view what, std::string_view name) {
               what, clipped(name));
 }
 
+Status check_actor(std::string_view what, std::string_view name) {
+  TRY(check_name(what, name));
+  const auto is_same = [](char a, char b) {
+    return a == b || (a >= 'A' && a <= 'Z' && a + 32 == b);
+  };
+  if (!std::ranges::equal(name, kHubActor, is_same)) return {};
+  return fail(Code::kInvalid, "{} '{}': so the audit log calls the hub itself; choose another name",
+              what, name);
+}
+
 Result<Person> person_of(const Hub& hub, std::string_view authorization) {
   constexpr std::string_view kScheme = "Bearer ";
   if (authorization.empty())
@@ -91,7 +101,7 @@ Result<EnrolledDevice> device_of(const Hub& hub, std::string_view certificate_pe
     });
     TRY(std::move(done));
   }
-  return EnrolledDevice{row[0].text(), facts->serial, facts->from_s, facts->until_s};
+  return EnrolledDevice{row[0].text(), facts->serial, facts->key_id, facts->from_s, facts->until_s};
 }
 
 }  // namespace polder::hub

@@ -25,7 +25,7 @@ struct Person {
 Result<Person> person_of(const Hub& hub, std::string_view authorization);
 
 struct EnrolledDevice {
-  std::string id, serial;
+  std::string id, serial, key_id;
   std::int64_t from_s = 0, until_s = 0;  // of the certificate
 };
 // Of a certificate. Errors: kDenied; those of stored().
@@ -34,5 +34,7 @@ Result<EnrolledDevice> device_of(const Hub& hub, std::string_view certificate_pe
 // A name that is fit for addresses, logs and files: 1 to 64 letters, digits, '.', '_' and '-', the
 // first a letter or digit. Errors: kInvalid.
 Status check_name(std::string_view what, std::string_view name);
+// A name for a person or a device, by which the audit log has what they do: none of the hub's own.
+Status check_actor(std::string_view what, std::string_view name);
 
 }  // namespace polder::hub

@@ -38,7 +38,7 @@ Result<Response> create_person_token(const Call& call) {
   TRY(body.only({"name", "role", "valid_s"}));
   NewPerson person{.name = "", .created_by = call.actor};
   TRY_VALUE(person.name, body.text("name"));
-  TRY(check_name("body.name", person.name));
+  TRY(check_actor("body.name", person.name));
   TRY_VALUE(const std::string role, body.text("role"));
   TRY_VALUE(person.role, role_from_name(role));
   if (body.has("valid_s")) {
@@ -100,7 +100,7 @@ Result<Response> create_enrolment_token(const Call& call) {
   std::string device;
   if (body.has("device")) {
     TRY_VALUE(device, body.text("device"));
-    TRY(check_name("body.device", device));
+    TRY(check_actor("body.device", device));
   }
   std::int64_t valid_s = kDayS;
   if (body.has("valid_s")) {

@@ -16,7 +16,6 @@ constexpr std::chrono::seconds kLookEvery{10};
 constexpr std::int64_t kAssignEveryS = 10;
 constexpr int kAssignAtOnce = 2'000;  // rows; those of one change are never parted
 constexpr std::int64_t kTidyEveryS = 3'600;
-constexpr std::string_view kActor = "polder-hub";
 
 }  // namespace
 
@@ -94,7 +93,7 @@ Status Publisher::begin() {
       [&](const std::string& target, const std::string& bytes) {
         return write([&](Database& database) {
           return note_published(database, target, bytes,
-                                {"", std::string(kActor), parts_.wall.now_s()});
+                                {"", std::string(kHubActor), parts_.wall.now_s()});
         });
       });
 }
@@ -138,7 +137,7 @@ Status Publisher::finish(const std::string& publication) {
       if (!wanted.contains(target)) TRY(note_withdrawn(database, target));
     TRY(tell(database, "UPDATE approval SET done_s = ? WHERE id = ?", {now_s, publication}));
     return put_on_record(database, {now_s,
-                                    std::string(kActor),
+                                    std::string(kHubActor),
                                     trust::Act::kReleasePublished,
                                     "repository",
                                     {{"publication", publication},
@@ -215,7 +214,7 @@ Status Publisher::note_assigned(std::size_t devices, std::int64_t until) {
              {until}));
     if (devices == 0) return {};
     return put_on_record(database, {now_s,
-                                    std::string(kActor),
+                                    std::string(kHubActor),
                                     trust::Act::kReleaseAssigned,
                                     fmt::format("{} devices", devices),
                                     {{"timestamp_version", parts_.repository.version()}}});

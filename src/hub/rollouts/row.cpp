@@ -4,7 +4,6 @@
 #include <array>
 
 #include "base/fail.h"
-#include "hub/record.h"
 #include "hub/store/ask.h"
 
 namespace polder::hub {

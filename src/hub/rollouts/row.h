@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hub/record.h"
 #include "hub/rollout.h"
 #include "hub/rollouts/order.h"
 #include "hub/store/database.h"
@@ -54,9 +55,6 @@ Status save_rollout(Database& database, const Rollout& rollout, std::int64_t now
 // A row of its history, and of the audit log: "stage 2 (1 device)", by whom.
 Status note(Database& database, const Rollout& rollout, std::string_view what,
             std::string_view actor, std::int64_t now_s);
-
-// Who acts where nobody has asked.
-inline constexpr std::string_view kHubActor = "polder-hub";
 
 // Of a query "SELECT kRolloutColumns FROM rollout".
 inline constexpr std::string_view kRolloutColumns =

@@ -50,7 +50,7 @@ Result<Response> check_in(const Call& call) {
   Status done = write(call.hub, [&](Database& database) -> Status {
     TRY(note_checkin(database, facts, now_s));
     TRY(store_reports(database, device, checkin->reports, now_s));
-    TRY(sweep(database, now_s));
+    TRY(sweep(database, device, now_s));
     TRY_VALUE(const Rows rows,
               ask(database, "SELECT watched_s FROM device_link WHERE device = ?", {device}));
     watched_s = rows.empty() ? Value() : rows[0][0];

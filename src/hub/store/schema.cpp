@@ -167,6 +167,10 @@ const std::vector<SchemaStep>& steps_of_hub() {
           // When it was told to take the new release.
           "ALTER TABLE rollout_device ADD COLUMN told_s BIGINT",
       },
+      {
+          // Reports and windows that were kept since it was swept.
+          "ALTER TABLE device_link ADD COLUMN kept BIGINT NOT NULL DEFAULT 0",
+      },
   };
   return steps;
 }

@@ -195,6 +195,7 @@ Status note_checkin(Database& database, const CheckinFacts& facts, std::int64_t 
 
 Status store_reports(Database& database, std::string_view device,
                      std::span<const proto::Report> reports, std::int64_t now_s) {
+  std::int64_t rows = 0;
   for (const proto::Report& report : reports) {
     const Key key = key_of(report);
     TRY_VALUE(const bool is_first, is_new(database, device, key, now_s));
@@ -206,34 +207,56 @@ Status store_reports(Database& database, std::string_view device,
         [&](const auto& what) { return keep(database, device, key, time_s, is_kept, what); },
         report.what));
     TRY(observe(database, device, report, now_s));
+    const auto* metrics = std::get_if<proto::ReportMetrics>(&report.what);
+    rows += 1 + (metrics ? static_cast<std::int64_t>(metrics->units.size()) : 0);
+  }
+  if (rows == 0) return {};
+  return tell(database, "UPDATE device_link SET kept = kept + ? WHERE device = ?", {rows, device});
+}
+
+namespace {
+
+// The time of the device's newest row that is too much.
+Result<std::int64_t> last_above(Database& database, std::string_view table, std::string_view time,
+                                std::string_view device, std::int64_t most) {
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                fmt::format("SELECT {1} FROM {0} WHERE device = ? ORDER BY {1} DESC LIMIT 1 "
+                            "OFFSET ?",
+                            table, time),
+                {device, most}));
+  return rows.empty() ? INT64_MIN : rows[0][0].integer();
+}
+
+Status sweep_one(Database& database, std::string_view device, std::int64_t now_s) {
+  TRY(tell(database, "UPDATE device_link SET swept_s = ?, kept = 0 WHERE device = ?",
+           {now_s, device}));
+  // Those of one second stay together: a device that was away hands over thousands in one.
+  TRY_VALUE(const std::int64_t taken,
+            last_above(database, "report_taken", "taken_s", device, kMaxTaken - 1));
+  TRY(tell(database, "DELETE FROM report_taken WHERE device = ? AND (taken_s <= ? OR taken_s < ?)",
+           {device, now_s - kKeptS, taken}));
+  const std::pair<std::string_view, std::int64_t> capped[] = {{"metric_window", kMaxWindows},
+                                                              {"alarm", kMaxAlarms}};
+  for (const auto& [table, most] : capped) {
+    TRY_VALUE(const std::int64_t last, last_above(database, table, "time_s", device, most));
+    TRY(tell(database, fmt::format("DELETE FROM {} WHERE device = ? AND time_s <= ?", table),
+             {device, std::max(now_s - kKeptS, last)}));
   }
   return {};
 }
 
-Status sweep(Database& database, std::int64_t now_s) {
+}  // namespace
+
+Status sweep(Database& database, std::string_view device, std::int64_t now_s) {
+  TRY_VALUE(const Rows own,
+            ask(database, "SELECT kept FROM device_link WHERE device = ?", {device}));
+  if (!own.empty() && own[0][0].integer() >= kSweptAfter) return sweep_one(database, device, now_s);
   TRY_VALUE(
       const Rows due,
       ask(database, "SELECT device FROM device_link WHERE swept_s <= ? ORDER BY swept_s LIMIT 1",
           {now_s - kSweptEveryS}));
-  if (due.empty()) return {};
-  const std::string& device = due[0][0].text();
-  TRY(tell(database, "UPDATE device_link SET swept_s = ? WHERE device = ?", {now_s, device}));
-  TRY(tell(database, "DELETE FROM report_taken WHERE device = ? AND taken_s <= ?",
-           {device, now_s - kKeptS}));
-  const std::pair<std::string, std::int64_t> capped[] = {{"metric_window", kMaxWindows},
-                                                         {"alarm", kMaxAlarms}};
-  for (const auto& [table, most] : capped) {
-    // The newest that is too much.
-    TRY_VALUE(const Rows rows, ask(database,
-                                   "SELECT time_s FROM " + table +
-                                       " WHERE device = ? ORDER BY time_s DESC LIMIT 1 OFFSET ?",
-                                   {device, most}));
-    const std::int64_t last_s =
-        std::max(now_s - kKeptS, rows.empty() ? INT64_MIN : rows[0][0].integer());
-    TRY(tell(database, "DELETE FROM " + table + " WHERE device = ? AND time_s <= ?",
-             {device, last_s}));
-  }
-  return {};
+  return due.empty() ? Status() : sweep_one(database, due[0][0].text(), now_s);
 }
 
 }  // namespace polder::hub

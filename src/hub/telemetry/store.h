@@ -5,10 +5,11 @@
 //     return store_reports(database, device, reports, now_s);
 //   });
 //
-// Each report counts once, by (device, boot, epoch, sequence), for as long as that is kept. Windows
-// and alarms are kept for kKeptS of the device's own time, at most kMaxWindows and kMaxAlarms of
-// each device; each check-in sweeps one device that was not swept for an hour, so that nothing is
-// ever looked through as a whole.
+// Each report counts once, by (device, boot, epoch, sequence), while that is among the last
+// kMaxTaken of the device, as many as may wait there. Windows and alarms are kept for kKeptS of the
+// device's own time, at most kMaxWindows and kMaxAlarms of each device. Each check-in sweeps one
+// device that was not swept for an hour, and its own after kSweptAfter rows: so nothing is ever
+// looked through as a whole, and no device has more than that beyond its caps.
 #pragma once
 
 #include <polder/error.h>
@@ -24,6 +25,8 @@ namespace polder::hub {
 
 inline constexpr std::int64_t kKeptS = 30 * 86'400;
 inline constexpr std::int64_t kMaxWindows = 20'000, kMaxAlarms = 1'000;
+inline constexpr std::int64_t kMaxTaken = 4'096;  // kMaxReports of agent/report_ring.h
+inline constexpr std::int64_t kSweptAfter = 1'000;
 
 struct CheckinFacts {
   std::string_view device, program;
@@ -34,7 +37,7 @@ struct CheckinFacts {
 Status note_checkin(Database& database, const CheckinFacts& facts, std::int64_t now_s);
 Status store_reports(Database& database, std::string_view device,
                      std::span<const proto::Report> reports, std::int64_t now_s);
-// Removes what is too old, or too much, of one device that is due.
-Status sweep(Database& database, std::int64_t now_s);
+// Removes what is too old, or too much, of one device that is due: of this one, where it is.
+Status sweep(Database& database, std::string_view device, std::int64_t now_s);
 
 }  // namespace polder::hub

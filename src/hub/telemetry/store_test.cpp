@@ -290,6 +290,47 @@ TEST_F(Telemetry, WhatIsTooMuchGoes) {
   EXPECT_EQ(count("alarm"), kMaxAlarms);
 }
 
+// Whatever a device sends within the hour.
+TEST_F(Telemetry, NoDeviceHasMuchMoreThanItsCaps) {
+  take({});
+  Status done = write(*hub_, [&](Database& database) -> Status {
+    for (std::int64_t i = 1; i <= kMaxWindows + 5; ++i) {
+      Status added = database.run(
+          "INSERT INTO metric_window (device, time_s, boot, epoch, sequence, item, unit, model, "
+          "version, window_ms, frames, errors, crashes, details) VALUES ('cam-1', ?, 1, 1, ?, 0, "
+          "'people', '', '', 1, 0, 0, 0, '{}')",
+          {kNowS - i, i});
+      if (!added.ok()) return added;
+    }
+    for (std::int64_t i = 1; i <= kMaxTaken + 5; ++i) {
+      Status added = database.run(
+          "INSERT INTO report_taken (device, boot, epoch, sequence, taken_s) VALUES ('cam-1', 1, "
+          "1, ?, ?)",
+          {i, kNowS - i});
+      if (!added.ok()) return added;
+    }
+    return {};
+  });
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  const proto::Report first = metrics("1.2.0", 1);
+  take({first});
+  EXPECT_GT(count("metric_window"), kMaxWindows);
+  std::int64_t sent = 1;
+  while (2 * sent < kSweptAfter) {
+    std::vector<proto::Report> reports;
+    for (std::size_t i = 0; i < proto::kMaxCheckinReports; ++i, ++sent)
+      reports.push_back(metrics("1.2.0", 1));
+    take(std::move(reports));
+    clock_.advance_us(1'000'000);
+  }
+  EXPECT_EQ(count("metric_window"), kMaxWindows);
+  EXPECT_EQ(count("report_taken"), kMaxTaken);
+  // What may still wait on the device is known.
+  const std::string before = unit_text();
+  take({first});
+  EXPECT_EQ(unit_text(), before);
+}
+
 TEST_F(Telemetry, ManyDevicesAreListedWithWhatTheyRun) {
   for (const char* name : {"cam-2", "cam-3"}) {
     trust::TestSigner key(trust::Scheme::kEcdsaP256);

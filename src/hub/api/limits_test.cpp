@@ -53,6 +53,12 @@ TEST_F(Limited, WhoAsksTooOftenIsToldWhenToComeAgain) {
   EXPECT_EQ(ask().status, 200);
 }
 
+TEST_F(Limited, WhoAsksForHeadersAloneIsCountedToo) {
+  int taken = 0;
+  while (send("HEAD", "/v1/devices", "", admin_).status == 200 && taken < 10'000) ++taken;
+  EXPECT_EQ(taken, static_cast<int>(kPersonLimit.at_once));
+}
+
 TEST_F(Limited, WhoTriesSecretsFromOneAddressIsSlowedDown) {
   const auto guess = [&] { return send("GET", "/v1/devices", "", "Bearer x").status; };
   int refused = 0;

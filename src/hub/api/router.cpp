@@ -194,7 +194,7 @@ Result<Response> Router::serve(const Route& route, Call& call) {
   if (!route.has_body && !request.body.empty())
     return fail(Code::kInvalid, "a body of {} bytes; none expected", request.body.size());
   const bool is_person = route.access >= Access::kViewer;
-  if (!is_person || request.method == "GET" || request.idempotency_key.empty())
+  if (!is_person || route.method == "GET" || request.idempotency_key.empty())
     return route.handler(call);
   return serve_once(route, call);
 }

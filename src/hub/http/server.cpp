@@ -1,6 +1,7 @@
 // The adapter of Boost.Asio and Beast: coroutines in one thread, handlers in others.
 #include "hub/http/server.h"
 
+#include <netinet/tcp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
@@ -204,9 +205,10 @@ class BeastServer final : public Server {
   }
 
  private:
-  // A connection; an idle one may be cut off.
+  // A connection; an idle one may be cut off. Who was idle first stands first of those that are.
   struct Open {
     beast::tcp_stream* stream;
+    asio::ip::address peer;
     bool is_idle;
   };
   using Place = std::list<Open>::iterator;
@@ -248,23 +250,44 @@ class BeastServer final : public Server {
         co_await timer.async_wait(kAwait);
         continue;
       }
-      // Beyond the cap they are closed at once: who comes again later finds room.
-      if (open_.size() >= options_.max_connections) continue;
+      // Beyond a cap who has been idle for longest makes room; where nobody is, the new one is
+      // closed at once, and finds room when it comes again later.
       error_code gone;
       const asio::ip::address peer = socket.remote_endpoint(gone).address();
-      if (gone || peers_[peer] >= options_.max_per_address) continue;
+      if (gone) continue;
+      const auto count = peers_.find(peer);
+      if (count != peers_.end() && count->second >= options_.max_per_address) {
+        if (!give_up([&](const Open& one) { return one.peer == peer; })) continue;
+      } else if (open_.size() >= options_.max_connections) {
+        if (!give_up([](const Open&) { return true; })) continue;
+      }
       asio::co_spawn(io_, serve_one(std::move(socket), peer), asio::detached);
     }
+  }
+
+  // An idle connection of those, if there is one.
+  template <class Those>
+  bool give_up(const Those& those) {
+    const auto found =
+        std::ranges::find_if(open_, [&](const Open& one) { return one.is_idle && those(one); });
+    if (found == open_.end()) return false;
+    found->is_idle = false;
+    found->stream->cancel();
+    return true;
   }
 
   asio::awaitable<void> serve_one(tcp::socket socket, asio::ip::address peer) {
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
+    // Of what nobody has taken yet the system keeps no more than a piece, so that the pace of a
+    // reader is seen.
+    constexpr int kUnsent = kPieceBytes;
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsent, sizeof kUnsent);
     Stream stream(std::move(socket), tls_);
-    const Place place = open_.insert(open_.end(), {&beast::get_lowest_layer(stream), true});
+    const Place place = open_.insert(open_.end(), {&beast::get_lowest_layer(stream), peer, true});
     ++peers_[peer];
     try {
-      co_await talk(stream, *place);
+      co_await talk(stream, place);
     } catch (const std::exception&) {
       // Out of memory for this one: it is closed, others go on.
     }
@@ -272,7 +295,8 @@ class BeastServer final : public Server {
     if (--peers_[peer] == 0) peers_.erase(peer);
   }
 
-  asio::awaitable<void> talk(Stream& stream, Open& open) {
+  asio::awaitable<void> talk(Stream& stream, Place place) {
+    Open& open = *place;
     beast::tcp_stream& lowest = beast::get_lowest_layer(stream);
     lowest.expires_after(std::chrono::seconds(options_.request_s));
     const auto [failed] = co_await stream.async_handshake(asio::ssl::stream_base::server, kAwait);
@@ -287,6 +311,7 @@ class BeastServer final : public Server {
       // The first byte of a request may take its time, the rest may not.
       if (buffer.size() == 0) {
         open.is_idle = true;
+        open_.splice(open_.end(), open_, place);
         lowest.expires_after(std::chrono::seconds(options_.idle_s));
         const auto [silent, count] =
             co_await stream.async_read_some(buffer.prepare(kMaxHeaderBytes), kAwait);
@@ -337,8 +362,9 @@ class BeastServer final : public Server {
     co_await stream.async_shutdown(kAwait);
   }
 
-  // Piece by piece, read where a slow disk delays nobody else. Whoever takes less than a piece in
-  // `idle_s` is cut off. Whether all of it was sent.
+  // Piece by piece, read where a slow disk delays nobody else. Whoever takes less of a piece than
+  // `least_bytes_s` is cut off, and may go on from there by a range: a device that hangs on a bad
+  // line loses little, and nobody holds a place for days. Whether all of it was sent.
   asio::awaitable<bool> send_file(Stream& stream, const Response& response) {
     std::vector<char> piece(std::min<std::uint64_t>(kPieceBytes, response.file_bytes));
     for (std::uint64_t sent = 0; sent < response.file_bytes;) {
@@ -348,7 +374,9 @@ class BeastServer final : public Server {
           workers_, read_piece(*response.file, response.file_from + sent, part),
           asio::use_awaitable);
       if (!is_read) co_return false;
-      beast::get_lowest_layer(stream).expires_after(std::chrono::seconds(options_.idle_s));
+      const auto patience_s = static_cast<std::int64_t>(part.size()) / options_.least_bytes_s;
+      beast::get_lowest_layer(stream).expires_after(
+          std::chrono::seconds(std::max<std::int64_t>(patience_s, options_.request_s)));
       const auto [error, count] =
           co_await asio::async_write(stream, asio::buffer(part.data(), part.size()), kAwait);
       if (error) co_return false;

@@ -31,6 +31,7 @@ struct ServerOptions {
   std::size_t max_waiting = 1'000;      // requests; beyond, the answer is 503 at once
   int idle_s = 60;                      // that a connection may be silent between two requests
   int request_s = 20;                   // for a handshake, and for reading or writing one message
+  int least_bytes_s = 1'024;            // of a file that is being fetched
   int large_body_s = 120;               // for reading one whose body is above the usual cap
 };
 

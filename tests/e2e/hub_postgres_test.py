@@ -21,7 +21,8 @@ class HubOnPostgres(hub_test.Hub):
     def setUp(self):
         super().setUp()
         self.server = postgres_test.Server.of_environment()
-        self.environment = {"POLDER_DATABASE": self.server.new_database(self.id().split(".")[-1])}
+        self.hub.environment = {
+            "POLDER_DATABASE": self.server.new_database(self.id().split(".")[-1])}
 
     def csr(self, name):
         return subprocess.run(
@@ -30,8 +31,8 @@ class HubOnPostgres(hub_test.Hub):
              self.scratch / f"{name}.pem"], capture_output=True, text=True, check=True).stdout
 
     def test_a_database_that_goes_away_comes_back(self):
-        self.serve()
-        requests = [(f"cam-{i}", {"token": self.enrolment_token(), "csr": self.csr(f"cam-{i}")})
+        self.hub.start()
+        requests = [(f"cam-{i}", {"token": self.hub.enrolment_token(), "csr": self.csr(f"cam-{i}")})
                     for i in range(48)]
 
         def enrol(request):
@@ -56,15 +57,15 @@ class HubOnPostgres(hub_test.Hub):
             kept |= {answer.result() for answer in answers} - {None}
         self.assertLess(len(kept), len(requests))
         # Nothing is answered that is not known; the process lives.
-        self.assertEqual(self.ask("GET", "/v1/devices", token=self.token)[0], 503)
+        self.assertEqual(self.ask("GET", "/v1/devices", token=self.hub.token)[0], 503)
         self.assertEqual(self.ask("GET", "/healthz")[0], 503)
-        self.assertIsNone(self.process.poll())
+        self.assertIsNone(self.hub.process.poll())
         self.server.start()
         deadline = time.monotonic() + 60
         while self.ask("GET", "/healthz")[0] != 200:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.1)
-        there = self.ask("GET", "/v1/devices?limit=1000", token=self.token)[1]["devices"]
+        there = self.ask("GET", "/v1/devices?limit=1000", token=self.hub.token)[1]["devices"]
         self.assertEqual(kept - {device["id"] for device in there}, set())
         for name, body in requests:
             status = 429

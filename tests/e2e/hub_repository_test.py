@@ -9,9 +9,8 @@ import json
 import os
 import pathlib
 import random
-import re
 import shutil
-import ssl
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import threading
 import time
 import unittest
 
+import hubs
 from onnx_bytes import onnx_input, onnx_model, onnx_node, onnx_output
 
 HUB, POLDERD, POLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
@@ -61,76 +61,30 @@ class HubRepository(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.scratch = pathlib.Path(scratch.name)
-        self.folder, self.repo = self.scratch / "hub", self.scratch / "repo"
-        self.process, self.port = None, 0
-        self.addCleanup(self.kill)
-        self.admin = self.serve()
-        self.people = {}
-        for name, role in (("anna", "releaser"), ("bob", "releaser"), ("eve", "viewer")):
-            made = self.ask("POST", "/v1/tokens", {"name": name, "role": role}, self.admin)
-            self.people[name] = made["token"]
+        self.repo = self.scratch / "repo"
+        self.hub = hubs.Hub(HUB, self.scratch / "hub")
+        self.addCleanup(self.hub.kill)
+        self.hub.start()
+        self.people = {name: self.hub.token_of(name, role) for name, role in (
+            ("anna", "releaser"), ("bob", "releaser"), ("eve", "viewer"))}
         online = self.scratch / "online.pub.pem"
-        online.write_text(self.ask("GET", "/v1/repository", None, self.admin)["online_key"])
-        self.assertEqual(online.read_text(), (self.folder / "hub-online.pub.pem").read_text())
+        online.write_text(self.hub.get("/v1/repository")["online_key"])
+        self.assertEqual(online.read_text(), (self.hub.folder / "hub-online.pub.pem").read_text())
         self.polder("repo", "init", self.repo, "--root-key", "root.pub.pem", "--root-threshold",
                     "1", "--targets-key", "targets.pub.pem", "--timestamp-key", online, "--profile",
                     "hub", "--key", "root.pem", "--key", "targets.pem")
 
-    # --- The hub and who asks it -----------------------------------------------------------------
+    # --- Who asks the hub ------------------------------------------------------------------------
 
-    def serve(self):
-        """Starts it; the token of its administrator, the first time."""
-        with open(self.scratch / "hub.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [HUB, "serve", "--folder", self.folder, "--listen", f"127.0.0.1:{self.port}"],
-                stdout=subprocess.PIPE, stderr=log, text=True)
-        said = ""
-        while "SHA-256" not in said:
-            line = self.process.stdout.readline()
-            self.assertTrue(line, (self.scratch / "hub.log").read_text())
-            said += line
-        if self.port == 0:
-            said += self.process.stdout.readline()
-        self.port = int(re.search(r"https://\S+:(\d+)", said).group(1))
-        self.url = f"https://127.0.0.1:{self.port}"
-        token = re.search(r"admin +(polder-person-\S+)", said)
-        return token and token.group(1)
-
-    def kill(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process.stdout.close()
-            self.process = None
-
-    def connect(self):
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=60,
-            context=ssl.create_default_context(cafile=self.folder / "ca.pem"))
-        self.addCleanup(connection.close)
-        return connection
-
-    def send(self, method, target, body=None, token=None, headers={}):
-        """(status, headers, bytes)."""
-        connection = self.connect()
-        headers = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
-        connection.request(method, target, body, headers)
-        response = connection.getresponse()
-        return response.status, response.headers, response.read()
-
-    def ask(self, method, target, body=None, token=None, status=None):
-        found, _, text = self.send(method, target, body and json.dumps(body), token,
-                                   {"Content-Type": "application/json"} if body else {})
-        if status is None:
-            self.assertLess(found, 300, text)
-        else:
-            self.assertEqual(found, status, text)
-        return json.loads(text)
+    def ask(self, method, target, body=None, token=None):
+        status, document = self.hub.ask(method, target, body, token=token)
+        self.assertLess(status, 300, document)
+        return document
 
     def polder(self, *words, person=None, status=0):
         """What it prints; of what fails what it says."""
-        environment = {**os.environ, "POLDER_HUB": self.url,
-                       "POLDER_HUB_CA": str(self.folder / "ca.pem")}
+        environment = {**os.environ, "POLDER_HUB": self.hub.url(),
+                       "POLDER_HUB_CA": str(self.hub.ca())}
         if person:
             environment["POLDER_HUB_TOKEN"] = self.people[person]
         done = subprocess.run([POLDER, *map(str, words)], cwd=self.keys, capture_output=True,
@@ -154,8 +108,8 @@ class HubRepository(unittest.TestCase):
     def configure(self, root):
         (self.scratch / "polderd.toml").write_text(
             f'device = "camera-17"\nfolder = "{self.scratch}/device"\nmodels = ["plus"]\n'
-            f'repository = "{self.url}/repository"\nroot = "{root}"\n'
-            f'[network]\nca_file = "{self.folder}/ca.pem"\n[updates]\nobserve_s = 1\n')
+            f'repository = "{self.hub.url()}/repository"\nroot = "{root}"\n'
+            f'[network]\nca_file = "{self.hub.ca()}"\n[updates]\nobserve_s = 1\n')
 
     def agent(self, *words, status=0):
         done = subprocess.run([POLDERD, *words, "--config", self.scratch / "polderd.toml"],
@@ -183,8 +137,8 @@ class HubRepository(unittest.TestCase):
         second = self.release("1.1.0")
         self.assertLess(second["files"], first["files"], "what the hub has is not sent again")
         self.assertEqual(self.installed(), "1.1.0")
-        self.kill()
-        self.serve()
+        self.hub.kill()
+        self.hub.start()
         self.assertEqual(self.installed(), "1.1.0")
         models = self.ask("GET", "/v1/models", None, self.people["eve"])["models"]
         self.assertEqual(models, [{"name": "plus", "versions": ["1.0.0", "1.1.0"], "aliases": {}}])
@@ -198,7 +152,7 @@ class HubRepository(unittest.TestCase):
                     person="eve")
         self.assertEqual(json.loads(self.polder("repo", "show", other, "--json"))["releases"],
                          {"plus": ["1.0.0", "1.1.0"]})
-        acts = (self.folder / "audit.log").read_text()
+        acts = (self.hub.folder / "audit.log").read_text()
         for act in ("publication_asked", "approved", "release_published"):
             self.assertEqual(acts.count(f'"act":"{act}"'), 2, acts)
 
@@ -213,7 +167,7 @@ class HubRepository(unittest.TestCase):
         self.assertIn("this needs releaser",
                       self.polder("hub", "approve", approval, person="eve", status=1))
         self.assertIn("plus 1.0.0", self.polder("hub", "approvals", person="eve"))
-        self.assertEqual(self.send("GET", "/repository/metadata/timestamp.json")[0], 404)
+        self.assertEqual(self.hub.send("GET", "/repository/metadata/timestamp.json")[0], 404)
         self.polder("hub", "reject", approval, person="bob")
         self.assertEqual(self.polder("hub", "approvals", person="eve"), "nothing waits\n")
         self.assertIn("rejected by bob",
@@ -233,10 +187,10 @@ class HubRepository(unittest.TestCase):
         blob.write_bytes(good)
         self.assertIn("role 'targets' version 1: 0 of 1 signatures",
                       self.polder("hub", "push", self.repo, person="anna", status=1))
-        self.assertEqual(list((self.folder / "waiting").iterdir()), [])
+        self.assertEqual(list((self.hub.folder / "waiting").iterdir()), [])
         self.polder("repo", "sign", self.repo, "--key", "targets.pem")
         self.push()
-        self.assertEqual(len(list((self.folder / "waiting").iterdir())), 1)
+        self.assertEqual(len(list((self.hub.folder / "waiting").iterdir())), 1)
 
     def test_an_upload_that_was_cut_off_goes_on(self):
         content = random.Random(1).randbytes(3_000_000)
@@ -246,19 +200,19 @@ class HubRepository(unittest.TestCase):
         size = 1 << 20
 
         def piece(at):
-            return self.send("POST", f"{target}?from={at}&total={len(content)}",
-                             content[at:at + size], token, kind)
+            return self.hub.send("POST", f"{target}?from={at}&total={len(content)}",
+                                 content[at:at + size], kind, token)
         self.assertEqual(piece(0)[0], 200)
         # In the middle of a piece.
-        connection = self.connect()
+        connection = self.hub.connect()
         connection.putrequest("POST", f"{target}?from={size}&total={len(content)}")
         for name, value in {**kind, "Authorization": f"Bearer {token}",
                             "Content-Length": str(size)}.items():
             connection.putheader(name, value)
         connection.endheaders()
         connection.send(content[size:size + 1000])
-        self.kill()
-        self.serve()
+        self.hub.kill()
+        self.hub.start()
         come = self.ask("GET", target, None, token)
         self.assertEqual(come, {"received": size, "complete": False})
         for at in range(size, len(content), size):
@@ -269,45 +223,67 @@ class HubRepository(unittest.TestCase):
                          {"missing": []})
         # Who may not is told so before the body is read, and nobody sends more than a piece.
         for person, status in ((self.people["eve"], 403), (None, 401), ("polder-person-x", 401)):
-            found = self.send("POST", f"{target}?total=9", content[:size], person, kind)[0]
+            found = self.hub.send("POST", f"{target}?total=9", content[:size], kind, person)[0]
             self.assertEqual(found, status)
-        found = self.send("POST", f"{target}?total=9", content[:size + 1], token, kind)[0]
+        found = self.hub.send("POST", f"{target}?total=9", content[:size + 1], kind, token)[0]
         self.assertEqual(found, 413)
 
     def test_files_are_streamed_in_parts(self):
         self.release("1.0.0")
-        large = self.folder / "repository" / "blobs" / "sha256" / "aa" / ("a" * 64)
+        large = self.hub.folder / "repository" / "blobs" / "sha256" / "aa" / ("a" * 64)
         large.parent.mkdir(parents=True, exist_ok=True)
         content = random.Random(2).randbytes(5_000_001)
         large.write_bytes(content)
         address = "/repository/blobs/sha256/aa/" + "a" * 64
-        status, headers, body = self.send("GET", address)
+        status, headers, body = self.hub.send("GET", address)
         self.assertEqual((status, body), (200, content))
         self.assertIn("immutable", headers["Cache-Control"])
         part = {"Range": "bytes=1000000-3999999"}
-        status, headers, body = self.send("GET", address, headers=part)
+        status, headers, body = self.hub.send("GET", address, headers=part)
         self.assertEqual((status, body), (206, content[1_000_000:4_000_000]))
         self.assertEqual(headers["Content-Range"], "bytes 1000000-3999999/5000001")
-        status, headers, body = self.send("HEAD", address)
+        status, headers, body = self.hub.send("HEAD", address)
         self.assertEqual((status, headers["Content-Length"], body), (200, "5000001", b""))
-        status, headers, _ = self.send("GET", address, headers={"Range": "bytes=5000001-"})
+        status, headers, _ = self.hub.send("GET", address, headers={"Range": "bytes=5000001-"})
         self.assertEqual((status, headers["Content-Range"]), (416, "bytes */5000001"))
-        done = subprocess.run(["curl", "-sS", "--cacert", self.folder / "ca.pem", "-o",
-                               self.scratch / "got", "-C", "-", self.url + address],
+        done = subprocess.run(["curl", "-sS", "--cacert", self.hub.folder / "ca.pem", "-o",
+                               self.scratch / "got", "-C", "-", self.hub.url() + address],
                               capture_output=True, text=True, timeout=60)
         self.assertEqual((done.returncode, (self.scratch / "got").read_bytes()), (0, content))
         # Two downloads on one connection, and an answer in between.
-        connection = self.connect()
+        connection = self.hub.connect()
         for _ in range(2):
             connection.request("GET", address)
             self.assertEqual(connection.getresponse().read(), content)
             connection.request("GET", "/healthz")
             self.assertEqual(connection.getresponse().read(), b'{"status":"ok"}\n')
 
+    def test_who_hardly_reads_is_cut_off(self):
+        """Three quarters of the least pace, of which a reader would hold its place for hours."""
+        large = self.hub.folder / "repository" / "blobs" / "sha256" / "aa" / ("a" * 64)
+        large.parent.mkdir(parents=True, exist_ok=True)
+        large.write_bytes(random.Random(2).randbytes(5_000_001))
+        plain = socket.socket()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        plain.connect(("127.0.0.1", self.hub.port))
+        with self.hub.context().wrap_socket(plain, server_hostname="127.0.0.1") as reader:
+            reader.sendall(f"GET /repository/blobs/sha256/aa/{'a' * 64} HTTP/1.1\r\n"
+                           "Host: hub\r\n\r\n".encode())
+            deadline = time.monotonic() + 300
+            read = 0
+            try:
+                while block := reader.recv(768):
+                    read += len(block)
+                    self.assertLess(time.monotonic(), deadline, f"{read} bytes so far")
+                    time.sleep(1)
+            except OSError:
+                pass
+        self.assertLess(read, 5_000_001)
+
     def test_a_role_of_the_hubs_own_is_pulled_with_the_rest(self):
         """What was staged of it here gives way to what the hub has signed."""
         self.polder("repo", "delegate", self.repo, "assignments", "--role-key",
-                    self.folder / "hub-online.pub.pem", "--path", "assignments/*", "--key",
+                    self.hub.folder / "hub-online.pub.pem", "--path", "assignments/*", "--key",
                     "targets.pem")
         for version in ("1.0.0", "1.1.0"):
             self.release(version)
@@ -324,10 +300,10 @@ class HubRepository(unittest.TestCase):
         shutil.copy(self.repo / "staged" / "root.json", root)
         done = False
         for _ in range(30):
-            connection = self.connect()
+            connection = self.hub.connect()
             connection.request("POST", f"/v1/approvals/{approval}/approve", None,
                                {"Authorization": f"Bearer {self.people['bob']}"})
-            killer = threading.Timer(chance.uniform(0, 0.05), self.process.kill)
+            killer = threading.Timer(chance.uniform(0, 0.05), self.hub.process.kill)
             killer.start()
             try:
                 connection.getresponse().read()
@@ -336,22 +312,22 @@ class HubRepository(unittest.TestCase):
             except http.client.HTTPException:
                 pass
             killer.join()
-            self.kill()
-            self.serve()
-            state = self.ask("GET", f"/v1/approvals/{approval}", None, self.admin)
+            self.hub.kill()
+            self.hub.start()
+            state = self.ask("GET", f"/v1/approvals/{approval}")
             if state["state"] == "approved":
                 done = True
                 break
         if not done:
             self.polder("hub", "approve", approval, person="bob")
         deadline = time.monotonic() + 60
-        while self.send("GET", "/repository/metadata/timestamp.json")[0] != 200:
-            self.assertLess(time.monotonic(), deadline, (self.scratch / "hub.log").read_text())
+        while self.hub.send("GET", "/repository/metadata/timestamp.json")[0] != 200:
+            self.assertLess(time.monotonic(), deadline, self.hub.log.read_text())
             time.sleep(0.1)
-        self.polder("repo", "verify", self.folder / "repository", "--root", root)
+        self.polder("repo", "verify", self.hub.folder / "repository", "--root", root)
         self.configure(root)
         self.assertEqual(self.installed(), "1.0.0")
-        self.assertEqual(list((self.folder / "waiting").iterdir()), [])
+        self.assertEqual(list((self.hub.folder / "waiting").iterdir()), [])
 
 
 if __name__ == "__main__":

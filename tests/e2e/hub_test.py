@@ -9,8 +9,7 @@ import json
 import os
 import pathlib
 import random
-import re
-import signal
+import resource
 import socket
 import sqlite3
 import ssl
@@ -19,6 +18,8 @@ import sys
 import tempfile
 import time
 import unittest
+
+import hubs
 
 HUB = pathlib.Path(sys.argv[1]).resolve()
 POLDERD = pathlib.Path(sys.argv[2]).resolve()
@@ -30,44 +31,12 @@ class Hub(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.scratch = pathlib.Path(scratch.name)
-        self.folder = self.scratch / "hub"
-        self.process, self.token = None, None
-        self.environment = {}
-        self.addCleanup(self.kill)
-
-    # --- The hub ---------------------------------------------------------------------------------
-
-    def serve(self, *options, listen="127.0.0.1:0"):
-        """Starts it; what it printed."""
-        with open(self.scratch / "hub.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [HUB, "serve", "--folder", self.folder, "--listen", listen, *options],
-                stdout=subprocess.PIPE, stderr=log, text=True,
-                env={**os.environ, **self.environment})
-        said = ""
-        while "SHA-256" not in said:
-            line = self.process.stdout.readline()
-            self.assertTrue(line, f"it ended: {(self.scratch / 'hub.log').read_text()}")
-            said += line
-        if not self.token:
-            said += self.process.stdout.readline()
-            self.token = re.search(r"admin +(polder-person-\S+)", said).group(1)
-        self.port = int(re.search(r"https://\S+:(\d+)", said).group(1))
-        return said
-
-    def kill(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process.stdout.close()
-            self.process = None
+        self.hub = hubs.Hub(HUB, self.scratch / "hub")
+        self.addCleanup(self.hub.kill)
 
     def end(self):
         """As a service manager does."""
-        self.process.send_signal(signal.SIGTERM)
-        self.assertEqual(self.process.wait(timeout=20), 0)
-        self.process.stdout.close()
-        self.process = None
+        self.assertEqual(self.hub.end(), 0)
 
     def refused(self, *words, status=1, environment=None):
         """What it says on stderr when it does not start."""
@@ -78,39 +47,19 @@ class Hub(unittest.TestCase):
 
     # --- Its clients -----------------------------------------------------------------------------
 
-    def context(self, device=None):
-        context = ssl.create_default_context(cafile=self.folder / "ca.pem")
-        if device:
-            context.load_cert_chain(*device)
-        return context
-
-    def connect(self, device=None, context=None):
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30,
-                                                 context=context or self.context(device))
-        self.addCleanup(connection.close)
-        return connection
-
     def ask(self, method, target, body=None, token=None, device=None, connection=None, headers={}):
         """(status, document, headers)."""
-        connection = connection or self.connect(device)
-        headers = dict(headers)
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            body = json.dumps(body)
-        connection.request(method, target, body, headers)
-        response = connection.getresponse()
-        text = response.read()
-        if response.status >= 400:
-            self.assertEqual(response.headers["Content-Type"], "application/problem+json")
-            self.assertEqual(json.loads(text)["request_id"], response.headers["X-Request-Id"])
-        return response.status, json.loads(text) if text else None, response.headers
+        status, answered, text = self.hub.send(method, target, body, headers, token, device,
+                                               connection)
+        if status >= 400:
+            self.assertEqual(answered["Content-Type"], "application/problem+json")
+            self.assertEqual(json.loads(text)["request_id"], answered["X-Request-Id"])
+        return status, json.loads(text) if text else None, answered
 
     def raw(self, data, more=b""):
         """What is answered to these bytes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as plain:
-            with self.context().wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+        with socket.create_connection(("127.0.0.1", self.hub.port), timeout=30) as plain:
+            with self.hub.context().wrap_socket(plain, server_hostname="127.0.0.1") as secure:
                 secure.sendall(data)
                 try:
                     secure.sendall(more)
@@ -131,11 +80,6 @@ class Hub(unittest.TestCase):
         status = int(head.split()[1])
         self.assertEqual(json.loads(body)["status"], status)
         return status
-
-    def enrolment_token(self, **body):
-        status, made, _ = self.ask("POST", "/v1/enrolment-tokens", body, self.token)
-        self.assertEqual(status, 201, made)
-        return made["token"]
 
     # --- Devices ---------------------------------------------------------------------------------
 
@@ -161,33 +105,33 @@ class Hub(unittest.TestCase):
     # --- Tests -----------------------------------------------------------------------------------
 
     def test_it_starts_with_nothing_and_ends_in_order(self):
-        said = self.serve()
-        ca = self.folder / "ca.pem"
+        said = self.hub.start().said
+        ca = self.hub.folder / "ca.pem"
         printed = subprocess.run(["openssl", "x509", "-in", ca, "-noout", "-fingerprint",
                                   "-sha256"], capture_output=True, text=True, check=True).stdout
         self.assertIn(printed.split("=")[1].strip(), said)
-        for file in self.folder.iterdir():
+        for file in self.hub.folder.iterdir():
             self.assertEqual(file.stat().st_mode & 0o077, 0, file)
-        done = subprocess.run(["curl", "-sS", "--cacert", ca, f"https://127.0.0.1:{self.port}"
+        done = subprocess.run(["curl", "-sS", "--cacert", ca, f"https://127.0.0.1:{self.hub.port}"
                                "/healthz"], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.stdout, '{"status":"ok"}\n', done.stderr)
         self.assertEqual(self.ask("GET", "/openapi.json")[1]["openapi"], "3.1.0")
         before = ca.read_bytes()
         self.end()
         # Again: the same authority, and nobody gets another token.
-        self.assertNotIn("polder-person", self.serve())
+        self.assertNotIn("polder-person", self.hub.start().said)
         self.assertEqual(ca.read_bytes(), before)
-        self.assertEqual(self.ask("GET", "/v1/tokens", token=self.token)[0], 200)
+        self.assertEqual(self.ask("GET", "/v1/tokens", token=self.hub.token)[0], 200)
         # Another token is made beside it.
-        done = subprocess.run([HUB, "admin-token", "--folder", self.folder], capture_output=True,
-                              text=True, timeout=60)
+        done = subprocess.run([HUB, "admin-token", "--folder", self.hub.folder],
+                              capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.ask("GET", "/v1/tokens", token=done.stdout.strip())[0], 200)
         self.end()
-        audit = self.folder / "audit.log"
+        audit = self.hub.folder / "audit.log"
         public = self.scratch / "audit.pub.pem"
         public.write_text(subprocess.run(
-            ["openssl", "pkey", "-in", self.folder / "audit-key.pem", "-pubout"],
+            ["openssl", "pkey", "-in", self.hub.folder / "audit-key.pem", "-pubout"],
             capture_output=True, text=True, check=True).stdout)
         report = json.loads(subprocess.run(
             [POLDER, "audit", "verify", audit, "--key", public, "--json"], capture_output=True,
@@ -195,23 +139,27 @@ class Hub(unittest.TestCase):
         self.assertEqual((report["entries"], report["covered"]), (3, 3), report)
 
     def test_a_device_enrols_renews_and_is_revoked(self):
-        self.serve()
+        self.hub.start()
         key, csr = self.device("camera-17")
-        token = self.enrolment_token()
+        token = self.hub.enrolment_token()
         status, answer, _ = self.ask("POST", "/v1/enrol", {"token": token, "csr": csr})
         self.assertEqual(status, 201, answer)
         first = self.keep("first", answer)
         done = subprocess.run(["openssl", "verify", "-x509_strict", "-purpose", "sslclient",
-                               "-CAfile", self.folder / "ca.pem", first],
+                               "-CAfile", self.hub.folder / "ca.pem", first],
                               capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         status, known, _ = self.ask("GET", "/v1/self", device=(first, key))
         self.assertEqual((status, known["id"]), (200, "camera-17"))
         # By curl, as the guide has it.
-        done = subprocess.run(["curl", "-sS", "--cacert", self.folder / "ca.pem", "--cert", first,
-                               "--key", key, f"https://127.0.0.1:{self.port}/v1/self"],
+        done = subprocess.run(["curl", "-sS", "--cacert", self.hub.ca(), "--cert", first, "--key",
+                               key, self.hub.url() + "/v1/self"],
                               capture_output=True, text=True, timeout=60)
         self.assertEqual(json.loads(done.stdout)["id"], "camera-17", done.stderr)
+        # As if half of its time were over.
+        with sqlite3.connect(self.hub.folder / "hub.db", timeout=30) as database:
+            database.execute("UPDATE certificate SET issued_s = issued_s - 100 * 86400")
+        database.close()
         status, answer, _ = self.ask("POST", "/v1/renew", {"csr": csr}, device=(first, key))
         self.assertEqual(status, 201, answer)
         second = self.keep("second", answer)
@@ -219,27 +167,37 @@ class Hub(unittest.TestCase):
         # The first is a copy's by now.
         status, why, _ = self.ask("POST", "/v1/renew", {"csr": csr}, device=(first, key))
         self.assertEqual((status, why["code"]), (409, "incompatible"))
-        status, shown, headers = self.ask("GET", "/v1/devices", token=self.token)
+        status, shown, headers = self.ask("GET", "/v1/devices", token=self.hub.token)
         self.assertIsNotNone(shown["devices"][0]["duplicate"])
-        self.assertEqual(self.ask("GET", "/v1/devices", token=self.token,
+        self.assertEqual(self.ask("GET", "/v1/devices", token=self.hub.token,
                                   headers={"If-None-Match": headers["ETag"]})[0], 304)
         # A connection that is open when it is revoked serves it no longer either.
-        open_one = self.connect((second, key))
+        open_one = self.hub.connect((second, key))
         self.assertEqual(self.ask("GET", "/v1/self", connection=open_one)[0], 200)
-        self.assertEqual(self.ask("POST", "/v1/devices/camera-17/revoke", token=self.token)[0], 204)
+        self.assertEqual(self.ask("POST", "/v1/devices/camera-17/revoke",
+                                  token=self.hub.token)[0], 204)
         self.assertEqual(self.ask("GET", "/v1/self", connection=open_one)[0], 401)
         self.assertEqual(self.ask("GET", "/v1/self", device=(second, key))[0], 401)
         self.assertEqual(self.ask("POST", "/v1/enrol", {"token": token, "csr": csr})[0], 403)
 
-    def test_sessions_are_resumed_with_their_certificate(self):
-        self.serve()
+    def test_who_renews_without_end_gets_the_same(self):
+        self.hub.start()
         key, csr = self.device("camera-17")
-        answer = self.ask("POST", "/v1/enrol", {"token": self.enrolment_token(), "csr": csr})[1]
-        context = self.context((self.keep("first", answer), key))
+        answer = self.ask("POST", "/v1/enrol", {"token": self.hub.enrolment_token(), "csr": csr})[1]
+        first = self.keep("first", answer)
+        for _ in range(3):
+            status, again, _ = self.ask("POST", "/v1/renew", {"csr": csr}, device=(first, key))
+            self.assertEqual((status, again["certificate"]), (201, answer["certificate"]))
+
+    def test_sessions_are_resumed_with_their_certificate(self):
+        self.hub.start()
+        key, csr = self.device("camera-17")
+        answer = self.ask("POST", "/v1/enrol", {"token": self.hub.enrolment_token(), "csr": csr})[1]
+        context = self.hub.context((self.keep("first", answer), key))
         request = b"GET /v1/self HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n"
 
         def talk(session):
-            with socket.create_connection(("127.0.0.1", self.port), timeout=30) as plain:
+            with socket.create_connection(("127.0.0.1", self.hub.port), timeout=30) as plain:
                 with context.wrap_socket(plain, server_hostname="127.0.0.1",
                                          session=session) as secure:
                     secure.sendall(request)
@@ -254,11 +212,11 @@ class Hub(unittest.TestCase):
         self.assertTrue(talk(session)[1])
 
     def test_what_is_no_good_client_is_told_so(self):
-        self.serve()
-        old = self.context()
+        self.hub.start()
+        old = self.hub.context()
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
         with self.assertRaises(ssl.SSLError):
-            self.ask("GET", "/healthz", connection=self.connect(context=old))
+            self.ask("GET", "/healthz", connection=self.hub.connect(context=old))
         # A certificate of nobody: the handshake says nothing of it, the answer does.
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=camera-17",
@@ -278,9 +236,9 @@ class Hub(unittest.TestCase):
         self.assertEqual(self.problem_of(self.raw(
             head + b"Transfer-Encoding: chunked\r\n\r\n", chunk * 5)), 413)
         # Whoever goes in the middle is not missed.
-        with socket.create_connection(("127.0.0.1", self.port)) as plain:
+        with socket.create_connection(("127.0.0.1", self.hub.port)) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        one = self.connect()
+        one = self.hub.connect()
         for _ in range(3):
             self.assertEqual(self.ask("GET", "/healthz", connection=one)[0], 200)
         self.assertEqual(self.ask("HEAD", "/healthz", connection=one)[:2], (200, None))
@@ -289,29 +247,44 @@ class Hub(unittest.TestCase):
         self.assertEqual(self.ask("DELETE", "/healthz", connection=one)[0], 405)
         self.assertIn("GET", self.ask("DELETE", "/healthz")[2]["Allow"])
 
+    def test_who_holds_connections_and_says_nothing_keeps_nobody_out(self):
+        most = 4000  # of one address
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 2 * most:
+            self.skipTest(f"{hard} open files at most")
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.hub.start()
+        silent = []
+        self.addCleanup(lambda: [one.close() for one in silent])
+        for _ in range(most + 10):
+            silent.append(socket.create_connection(("127.0.0.1", self.hub.port), timeout=60))
+        self.assertEqual(self.ask("GET", "/healthz")[0], 200)
+        self.assertEqual(silent[0].recv(1), b"", "who was silent for longest has made room")
+
     def test_what_keeps_it_from_starting_is_said(self):
-        self.serve()
-        port = str(self.port)
+        self.hub.start()
+        port = str(self.hub.port)
         self.assertIn("one hub serves a folder",
-                      self.refused("serve", "--folder", self.folder, "--listen", "127.0.0.1:0"))
+                      self.refused("serve", "--folder", self.hub.folder, "--listen", "127.0.0.1:0"))
         other = self.scratch / "other"
         self.assertIn("another program listens there",
                       self.refused("serve", "--folder", other, "--listen", f"127.0.0.1:{port}"))
         self.end()
-        key = self.folder / "ca-key.pem"
+        key = self.hub.folder / "ca-key.pem"
         key.chmod(0o644)
-        self.assertIn("chmod", self.refused("serve", "--folder", self.folder))
+        self.assertIn("chmod", self.refused("serve", "--folder", self.hub.folder))
         key.chmod(0o600)
         saved = key.rename(self.scratch / "saved.pem")
-        self.assertIn("put it back", self.refused("serve", "--folder", self.folder))
+        self.assertIn("put it back", self.refused("serve", "--folder", self.hub.folder))
         key.write_bytes((other / "ca-key.pem").read_bytes())
         key.chmod(0o600)
-        self.assertIn("another key", self.refused("serve", "--folder", self.folder))
+        self.assertIn("another key", self.refused("serve", "--folder", self.hub.folder))
         saved.replace(key)
-        with sqlite3.connect(self.folder / "hub.db") as database:
+        with sqlite3.connect(self.hub.folder / "hub.db") as database:
             database.execute("UPDATE hub_schema SET version = 1000")
         database.close()
-        self.assertIn("tables of version 1000", self.refused("serve", "--folder", self.folder))
+        self.assertIn("tables of version 1000", self.refused("serve", "--folder", self.hub.folder))
         file = self.scratch / "file"
         file.write_text("")
         self.assertIn(str(file), self.refused("serve", "--folder", file / "hub"))
@@ -330,7 +303,7 @@ class Hub(unittest.TestCase):
         self.assertIn("example:\n  polder-hub serve\n", help_text)
 
     def test_what_was_acknowledged_outlives_a_kill(self):
-        self.serve()
+        self.hub.start()
         chance = random.Random(7)
         kept = set()
         for turn in range(4):
@@ -341,7 +314,7 @@ class Hub(unittest.TestCase):
                     ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt",
                      "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}", "-keyout",
                      self.scratch / "k.pem"], capture_output=True, text=True, check=True)
-                requests.append((name, {"token": self.enrolment_token(), "csr": made.stdout}))
+                requests.append((name, {"token": self.hub.enrolment_token(), "csr": made.stdout}))
 
             def enrol(request):
                 try:
@@ -355,13 +328,13 @@ class Hub(unittest.TestCase):
                 wanted = chance.randrange(1, 16)
                 while sum(answer.done() for answer in answers) < wanted:
                     time.sleep(0.001)
-                self.process.kill()
+                self.hub.process.kill()
                 got = {answer.result() for answer in answers} - {None}
-            self.kill()
+            self.hub.kill()
             self.assertGreaterEqual(len(got), 1)
             kept |= got
-            self.serve()
-            there = self.ask("GET", "/v1/devices?limit=1000", token=self.token)[1]["devices"]
+            self.hub.start()
+            there = self.ask("GET", "/v1/devices?limit=1000", token=self.hub.token)[1]["devices"]
             self.assertEqual(kept - {device["id"] for device in there}, set())
             # Those without an answer ask again, and have their certificate.
             for name, body in requests:
@@ -372,7 +345,7 @@ class Hub(unittest.TestCase):
 
     def enrolled_by_the_log(self):
         """Once for each entry."""
-        entries = map(json.loads, (self.folder / "audit.log").read_text().splitlines())
+        entries = map(json.loads, (self.hub.folder / "audit.log").read_text().splitlines())
         return sorted(one["object"] for one in entries if one["act"] == "device_enrolled")
 
 

@@ -16,33 +16,42 @@ class Hub:
         self.program, self.folder, self.options = program, pathlib.Path(folder), options
         self.log = self.folder.with_suffix(".log")
         self.process, self.token, self.port = None, None, 0
+        self.environment = {}  # beside PATH
+        self.connections = []
+        self.said = ""  # when it started last
 
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [self.program, "serve", "--folder", self.folder, "--listen",
                  f"127.0.0.1:{self.port}", *map(str, self.options)], stdout=subprocess.PIPE,
-                stderr=log, text=True, env={"PATH": os.environ["PATH"]})
-        said = ""
-        while "SHA-256" not in said:
+                stderr=log, text=True, env={"PATH": os.environ["PATH"], **self.environment})
+        self.said = ""
+        while "SHA-256" not in self.said:
             line = self.process.stdout.readline()
             assert line, f"the hub ended: {self.log.read_text()}"
-            said += line
+            self.said += line
         if self.token is None:
-            said += self.process.stdout.readline()
-            self.token = re.search(r"admin +(polder-person-\S+)", said).group(1)
-        self.port = int(re.search(r"https://\S+:(\d+)", said).group(1))
+            self.said += self.process.stdout.readline()
+            self.token = re.search(r"admin +(polder-person-\S+)", self.said).group(1)
+        self.port = int(re.search(r"https://\S+:(\d+)", self.said).group(1))
         return self
 
     def kill(self):
         self.end(signal.SIGKILL)
 
     def end(self, how=signal.SIGTERM):
-        if self.process:
-            self.process.send_signal(how)
-            self.process.wait(timeout=60)
-            self.process.stdout.close()
-            self.process = None
+        """Its exit status; None where it does not run."""
+        for connection in self.connections:
+            connection.close()
+        self.connections.clear()
+        if not self.process:
+            return None
+        self.process.send_signal(how)
+        status = self.process.wait(timeout=60)
+        self.process.stdout.close()
+        self.process = None
+        return status
 
     def url(self):
         return f"https://127.0.0.1:{self.port}"
@@ -50,27 +59,38 @@ class Hub:
     def ca(self):
         return self.folder / "ca.pem"
 
-    def ask(self, method, target, body=None, device=None):
-        """(status, document); `device`: files of a certificate and its key, in place of a person's
-        token."""
+    def context(self, device=None):
+        """`device`: files of a certificate and its key."""
         context = ssl.create_default_context(cafile=self.ca())
-        headers = {}
         if device:
             context.load_cert_chain(*device)
-        else:
-            headers["Authorization"] = f"Bearer {self.token}"
-        if body is not None:
+        return context
+
+    def connect(self, device=None, context=None):
+        """Closed with the hub at the latest."""
+        self.connections.append(http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=60, context=context or self.context(device)))
+        return self.connections[-1]
+
+    def send(self, method, target, body=None, headers={}, token=None, device=None,
+             connection=None):
+        """(status, headers, bytes); a body that is no bytes goes as JSON."""
+        headers = dict(headers)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None and not isinstance(body, bytes):
             headers["Content-Type"] = "application/json"
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60,
-                                                 context=context)
-        try:
-            connection.request(method, target, json.dumps(body) if body is not None else None,
-                               headers)
-            response = connection.getresponse()
-            text = response.read()
-            return response.status, json.loads(text) if text else None
-        finally:
-            connection.close()
+            body = json.dumps(body)
+        connection = connection or self.connect(device)
+        connection.request(method, target, body, headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+
+    def ask(self, method, target, body=None, device=None, token=None):
+        """(status, document); as the administrator, where no other token and no device is given."""
+        token = None if device else token or self.token
+        status, _, text = self.send(method, target, body, token=token, device=device)
+        return status, json.loads(text) if text else None
 
     def get(self, target):
         status, document = self.ask("GET", target)

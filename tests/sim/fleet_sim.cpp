@@ -284,7 +284,7 @@ class Device {
     const Phase phase = state_.phase;
     const bool may_ask =
         (phase >= Phase::kDownload && phase <= Phase::kShadow) || phase == Phase::kObserve;
-    if (!may_ask || !random_.chance(0.2)) return true;
+    if (!may_ask || !random_.chance(0.5)) return true;
     if (!pass(random_.between(1, 5))) return false;
     const std::int64_t expires_s = shown_s() + kMetadataLifeS;
     if (!is_online() || expires_s <= believed_s()) return true;

@@ -53,8 +53,8 @@ MISTAKES = [Mistake(*words) for words in [
      "if (is_below_floor(state, release)) {",
      "if (false) {"),
     ("an offer is held to the floors of the check before", SOURCE,
-     "  learn(learned, event, policy);\n",
-     ""),
+     "const AgentState learned = agent::learned(state, event, policy);",
+     "const AgentState learned = state;"),
     ("floors sink", SOURCE,
      "if (!is_new && at->second < floor) at->second = floor;",
      "if (!is_new) at->second = floor;"),
@@ -126,5 +126,5 @@ def said(done):
 
 if __name__ == "__main__":
     sys.exit(main(__doc__, MISTAKES, Program(
-        "fleet_sim", ("--seed", "2"), {HEADER: [SOURCE], CLOCK: ["tests/sim/fleet_sim.cpp"]},
+        "fleet_sim", ("--seed", "3"), {HEADER: [SOURCE], CLOCK: ["tests/sim/fleet_sim.cpp"]},
         said)))

@@ -125,10 +125,11 @@ inline World make_world(const Options& options) {
                                 nature,
                                 at_s,
                                 life_s > 0 && minor > 1 ? at_s + life_s : 0});
-      // A floor comes a while after the release that it asks for.
+      // A floor comes a while after the release that it asks for, or with it.
       if (nature == Nature::kGood && minor > 1 && random.chance(0.6))
-        floors.push_back({at_s + random.below(kDayS), id.version});
-      at_s += random.between(kDayS / 4, kDayS * 2);
+        floors.push_back({at_s + (random.chance(0.5) ? 0 : random.below(kDayS)), id.version});
+      // Now and then the next one comes while devices are still at this one.
+      at_s += random.chance(0.3) ? random.between(600, 7200) : random.between(kDayS / 4, kDayS * 2);
     }
     std::ranges::sort(floors, {}, &Floor::version);
     for (std::size_t i = 1; i < floors.size(); ++i)

@@ -45,19 +45,13 @@ Result<Response> check_in(const Call& call) {
     if (report.device != device)
       return fail(Code::kInvalid, "body: a report of {}, told by {}", report.device, device);
   const std::int64_t now_s = call.hub.wall.now_s();
-  const CheckinFacts facts{device, checkin->program, static_cast<std::int64_t>(checkin->timestamp)};
-  Value watched_s;
+  std::int64_t watched_s = 0;
   Status done = write(call.hub, [&](Database& database) -> Status {
-    TRY(note_checkin(database, facts, now_s));
-    TRY(store_reports(database, device, checkin->reports, now_s));
-    TRY(sweep(database, device, now_s));
-    TRY_VALUE(const Rows rows,
-              ask(database, "SELECT watched_s FROM device_link WHERE device = ?", {device}));
-    watched_s = rows.empty() ? Value() : rows[0][0];
+    TRY_VALUE(watched_s, take_checkin(database, device, *checkin, now_s));
     return {};
   });
   TRY(std::move(done));
-  const bool is_watched = watched_s.integer() > now_s - kWatchedForS;
+  const bool is_watched = watched_s > now_s - kWatchedForS;
   const std::int64_t next_s =
       is_watched ? std::min(kWatchedPollS, call.hub.poll_s) : call.hub.poll_s;
   // Of the repository, where anything is published: a device that trusts an older one asks it now.

@@ -184,15 +184,6 @@ Status keep(Database& database, std::string_view device, const Key& key, std::in
 
 }  // namespace
 
-Status note_checkin(Database& database, const CheckinFacts& facts, std::int64_t now_s) {
-  return tell(database,
-              "INSERT INTO device_link (device, seen_s, program, repository, watched_s, swept_s) "
-              "VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (device) DO UPDATE SET "
-              "seen_s = excluded.seen_s, program = excluded.program, "
-              "repository = excluded.repository",
-              {facts.device, now_s, facts.program, facts.timestamp, now_s});
-}
-
 Status store_reports(Database& database, std::string_view device,
                      std::span<const proto::Report> reports, std::int64_t now_s) {
   std::int64_t rows = 0;
@@ -257,6 +248,21 @@ Status sweep(Database& database, std::string_view device, std::int64_t now_s) {
       ask(database, "SELECT device FROM device_link WHERE swept_s <= ? ORDER BY swept_s LIMIT 1",
           {now_s - kSweptEveryS}));
   return due.empty() ? Status() : sweep_one(database, due[0][0].text(), now_s);
+}
+
+Result<std::int64_t> take_checkin(Database& database, std::string_view device,
+                                  const proto::Checkin& checkin, std::int64_t now_s) {
+  TRY_VALUE(
+      const Rows link,
+      ask(database,
+          "INSERT INTO device_link (device, seen_s, program, repository, watched_s, swept_s) "
+          "VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (device) DO UPDATE SET "
+          "seen_s = excluded.seen_s, program = excluded.program, "
+          "repository = excluded.repository RETURNING watched_s",
+          {device, now_s, checkin.program, static_cast<std::int64_t>(checkin.timestamp), now_s}));
+  TRY(store_reports(database, device, checkin.reports, now_s));
+  TRY(sweep(database, device, now_s));
+  return link[0][0].integer();
 }
 
 }  // namespace polder::hub

@@ -1,8 +1,8 @@
 // What devices say of themselves, kept: the latest state of each unit, alarms, windows of metrics.
 //
 //   const Status done = write(hub, [&](Database& database) -> Status {
-//     TRY(note_checkin(database, {device, program, timestamp}, now_s));
-//     return store_reports(database, device, reports, now_s);
+//     TRY_VALUE(watched_s, take_checkin(database, device, checkin, now_s));
+//     return {};
 //   });
 //
 // Each report counts once, by (device, boot, epoch, sequence), while that is among the last
@@ -28,13 +28,11 @@ inline constexpr std::int64_t kMaxWindows = 20'000, kMaxAlarms = 1'000;
 inline constexpr std::int64_t kMaxTaken = 4'096;  // kMaxReports of agent/report_ring.h
 inline constexpr std::int64_t kSweptAfter = 1'000;
 
-struct CheckinFacts {
-  std::string_view device, program;
-  std::int64_t timestamp = 0;  // the version that it trusts of the repository's; 0: none
-};
-
 // All of these as parts of a Work; the device is enrolled. Errors: those of tell().
-Status note_checkin(Database& database, const CheckinFacts& facts, std::int64_t now_s);
+
+// All that a check-in means; its reports are the device's. When somebody last watched it.
+Result<std::int64_t> take_checkin(Database& database, std::string_view device,
+                                  const proto::Checkin& checkin, std::int64_t now_s);
 Status store_reports(Database& database, std::string_view device,
                      std::span<const proto::Report> reports, std::int64_t now_s);
 // Removes what is too old, or too much, of one device that is due: of this one, where it is.

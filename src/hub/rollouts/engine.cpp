@@ -16,7 +16,8 @@ constexpr int kMaxLooks = 2'000;
 constexpr int kMaxFailures = 1'000;  // that are told
 constexpr int kMaxDue = 100;         // at once
 
-constexpr std::string_view kDue = "FROM rollout WHERE (due_s <= ? OR due_s > ?)";
+constexpr std::string_view kDue =
+    "FROM rollout WHERE due_s IS NOT NULL AND (due_s <= ? OR due_s > ?)";
 
 std::string stage_text(const Rollout& rollout) {
   return fmt::format("stage {} of {} ({})", rollout.state.stage + 1, rollout.order.stages.size(),
@@ -106,13 +107,14 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
                                               : "a first release: hard failures and time alone "
                                                 "are looked at");
   }
-  // What was proven in the stage before says nothing of devices that have not told of it.
+  // What was proven in the stage before says nothing of devices that have not told of it: those
+  // that are compared stand for all.
   if (gate.verdict == Verdict::kPromote && rules.has_statistics && !stage.is_shadow &&
       stage.permille < 1000) {
     TRY_VALUE(const Rows told,
               ask(database,
                   "SELECT COUNT(*), COUNT(CASE WHEN running IN (?, ?) THEN 1 END) "
-                  "FROM rollout_device WHERE rollout = ? AND wanted = 2",
+                  "FROM rollout_device WHERE rollout = ? AND number IS NOT NULL AND wanted = 2",
                   {rollout.order.version, rollout.order.other_version, rollout.id}));
     const std::int64_t all = told[0][0].integer(), there = told[0][1].integer();
     if (2 * there < all) hold(gate, fmt::format("{} of {} devices run it by now", there, all));

@@ -111,10 +111,11 @@ Result<LastRelease> last_release(Database& database, std::string_view device,
 Status insert_late(Database& database, Rollout& rollout, const Member& member) {
   Value number;
   if (rollout.members < 2 * kSampled) {
-    TRY_VALUE(
-        const Rows most,
-        ask(database, "SELECT COALESCE(MAX(number), -1) + 1 FROM rollout_device WHERE rollout = ?",
-            {rollout.id}));
+    TRY_VALUE(const Rows most,
+              ask(database,
+                  "SELECT COALESCE(MAX(number), -1) + 1 FROM rollout_device WHERE rollout = ? AND "
+                  "number IS NOT NULL",
+                  {rollout.id}));
     number = most[0][0];
   }
   if (rollout.members == 0) rollout.old_version = member.old_version;
@@ -346,11 +347,12 @@ Status choose(Database& database, Rollout& rollout, std::int64_t now_s) {
           {rollout.id, now_s - kThereS, now_s - kThereS, static_cast<std::int64_t>(missing)}));
   for (const Row& row : rows) {
     // It is compared, wherever it stands in the order.
-    TRY(tell(database,
-             "UPDATE rollout_device SET chosen = 1, number = COALESCE(number, (SELECT "
-             "COALESCE(MAX(number), -1) + 1 FROM rollout_device WHERE rollout = ?)) WHERE rollout "
-             "= ? AND device = ?",
-             {rollout.id, rollout.id, row[0]}));
+    TRY(tell(
+        database,
+        "UPDATE rollout_device SET chosen = 1, number = COALESCE(number, (SELECT "
+        "COALESCE(MAX(number), -1) + 1 FROM rollout_device WHERE rollout = ? AND number IS NOT "
+        "NULL)) WHERE rollout = ? AND device = ?",
+        {rollout.id, rollout.id, row[0]}));
     rollout.state.chosen.insert(row[0].text());
   }
   return {};
@@ -361,8 +363,8 @@ Status assign(Database& database, const Rollout& rollout, bool may_grow, std::in
   const auto tell_to = [&](Wanted wanted, const std::string& condition, const Values& values = {}) {
     return want(database, rollout, wanted, condition, values, now_s);
   };
-  if (state.phase == RolloutPhase::kAborted) return tell_to(Wanted::kOld, "1 = 1");
-  if (state.phase == RolloutPhase::kDone) return tell_to(Wanted::kNew, "1 = 1");
+  if (state.phase == RolloutPhase::kAborted) return tell_to(Wanted::kOld, "wanted IN (1, 2)");
+  if (state.phase == RolloutPhase::kDone) return tell_to(Wanted::kNew, "wanted IN (0, 1)");
   if (state.phase == RolloutPhase::kPaused || !may_grow) return {};
   const Stage stage = rollout.stage();
   const double share = stage.permille / 1000.0;

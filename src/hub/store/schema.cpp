@@ -171,6 +171,18 @@ const std::vector<SchemaStep>& steps_of_hub() {
           // Reports and windows that were kept since it was swept.
           "ALTER TABLE device_link ADD COLUMN kept BIGINT NOT NULL DEFAULT 0",
       },
+      {
+          // Those of a rollout that are few, in the orders in which they are asked for: without
+          // that SQLite goes through all of its devices.
+          "CREATE INDEX rollout_device_number ON rollout_device (rollout, number) "
+          "WHERE number IS NOT NULL",
+          "DROP INDEX rollout_device_chosen",
+          "CREATE INDEX rollout_device_chosen ON rollout_device (rollout, device) "
+          "WHERE chosen = 1",
+          "DROP INDEX rollout_device_failure",
+          "CREATE INDEX rollout_device_failure ON rollout_device (rollout, device) "
+          "WHERE failure IS NOT NULL",
+      },
   };
   return steps;
 }

@@ -1,0 +1,121 @@
+// How SQLite does what a check-in, a look and the end of a rollout ask of it: by an index that
+// leads to what is meant, however large the fleet. Each statement is explained as it comes; those
+// that a rollout may ask once, of all of its devices, are named.
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "hub/rollouts/testing_fleet.h"
+#include "hub/telemetry/store.h"
+
+namespace polder::hub {
+namespace {
+
+using Plans = std::map<std::string, std::string>;  // by statement
+
+// A database that asks of each statement, once, how it is done.
+class Explained final : public Database {
+ public:
+  Explained(Database& database, Plans& plans) : database_(database), plans_(plans) {}
+
+ private:
+  Result<Rows> execute(std::string_view sql, const Values& values) override {
+    const std::string text(sql);
+    if (!plans_.contains(text)) {
+      const auto rows = database_.query("EXPLAIN QUERY PLAN " + text, values);
+      std::string& plan = plans_[text];
+      if (!rows.ok()) plan = "SCAN " + rows.error().message;
+      else
+        for (const Row& row : *rows) plan += row[3].text() + "\n";
+    }
+    return database_.query(sql, values);
+  }
+  std::string_view begin_text() const override { return "BEGIN IMMEDIATE"; }
+
+  Database& database_;
+  Plans& plans_;
+};
+
+// Through all of a table, or all devices of a rollout or a model.
+bool is_broad(const std::string& line) {
+  if (line.starts_with("SCAN ")) return line != "SCAN CONSTANT ROW";
+  for (const char* broad :
+       {"sqlite_autoindex_rollout_device_1 (rollout=?)", "rollout_device_place (rollout=?)",
+        "rollout_device_running (rollout=?)", "device_model_model (model=?)"})
+    if (line.ends_with(broad)) return true;
+  return false;
+}
+// Once for a rollout, at its end, its devices are free for others.
+constexpr std::string_view kDischarge =
+    "UPDATE rollout_device SET active_model = NULL WHERE rollout = ?";
+
+std::string broad(const Plans& plans) {
+  std::string all;
+  for (const auto& [sql, plan] : plans) {
+    if (sql == kDischarge) continue;
+    std::istringstream lines(plan);
+    for (std::string line; std::getline(lines, line);)
+      if (is_broad(line)) all += line + "\n    " + sql + "\n";
+  }
+  return all;
+}
+
+class RolloutPlans : public FleetTest {
+ protected:
+  void SetUp() override {
+    if (std::getenv("POLDER_POSTGRES")) GTEST_SKIP() << "SQLite alone explains itself so";
+    FleetTest::SetUp();
+  }
+  Database& seen(Database& database) override {
+    explained_ = std::make_unique<Explained>(database, plans_);
+    return *explained_;
+  }
+
+  // As a device that has a report for its hub.
+  void check_in(const std::string& name) {
+    proto::Report report{.device = name,
+                         .program = "1",
+                         .boot = 1,
+                         .sequence = ++sequence_,
+                         .time_s = wall_.now_s(),
+                         .what = window(device(name))};
+    proto::Checkin checkin{.program = "1", .timestamp = 1, .reports = {}};
+    checkin.reports.push_back(std::move(report));
+    const Status done = write(*hub_, [&](Database& database) -> Status {
+      const auto taken = take_checkin(seen(database), name, checkin, wall_.now_s());
+      return taken.ok() ? Status() : Status(taken.error());
+    });
+    ASSERT_TRUE(done.ok()) << done.error().message;
+  }
+  void follow(const std::string& id) {
+    for (int i = 0; i < 80 && phase(id) == "running"; ++i) {
+      look();
+      check_in("cam-1");
+    }
+  }
+
+  Plans plans_;
+  std::unique_ptr<Explained> explained_;
+  std::uint64_t sequence_ = 0;
+};
+
+TEST_F(RolloutPlans, NothingOfOneThatIsDoneGoesThroughTheFleet) {
+  make_fleet(20);
+  const std::string id = begin("1.1.0");
+  follow(id);
+  ASSERT_EQ(phase(id), "done") << gate(id);
+  EXPECT_EQ(broad(plans_), "");
+}
+
+TEST_F(RolloutPlans, NothingOfOneThatIsAbortedGoesThroughTheFleet) {
+  make_fleet(20);
+  behaviour_["1.1.0"].crashes = true;
+  const std::string id = begin("1.1.0");
+  follow(id);
+  ASSERT_EQ(phase(id), "aborted") << gate(id);
+  EXPECT_EQ(broad(plans_), "");
+}
+
+}  // namespace
+}  // namespace polder::hub

@@ -96,6 +96,26 @@ std::vector<MeasureState> judged(const Rollout& rollout, AllKept& all, bool of_s
   return measures;
 }
 
+// Of the stage: of shadows where there are any. A device may have passed its shadow over, or be
+// through with it before it saw enough, and runs the new release: what it does there is judged
+// then. What is the end of the rollout is that in any case.
+std::vector<MeasureState> judged(const Rollout& rollout, AllKept& all) {
+  std::vector<MeasureState> acting = judged(rollout, all, false);
+  if (!rollout.stage().is_shadow) return acting;
+  const GateRules rules = rollout.stage().gate;
+  std::vector<MeasureState> shadows = judged(rollout, all, true);
+  const bool has_enough = std::ranges::all_of(shadows, [&](const MeasureState& state) {
+    return state.judgement.canary_trials >= rules.least_trials;
+  });
+  const bool acts = std::ranges::any_of(
+      acting, [](const MeasureState& state) { return state.judgement.canary_trials > 0; });
+  const bool by_shadows = !shadows.empty() && (has_enough || !acts);
+  std::vector<MeasureState>& measures = by_shadows ? shadows : acting;
+  for (MeasureState& other : by_shadows ? acting : shadows)
+    if (other.judgement.worse >= rules.abort_at) measures.push_back(std::move(other));
+  return std::move(measures);
+}
+
 }  // namespace
 
 Status add_counts(Database& database, std::string_view rollout, std::int64_t look,
@@ -136,16 +156,7 @@ Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int
     last = key.first;
     take(rollout, key.second, looked, all);
   }
-  if (rollout.stage().is_shadow) evidence.measures = judged(rollout, all, true);
-  // A device may have passed its shadow over, or be through with it: it runs the new release.
-  if (evidence.measures.empty()) {
-    evidence.measures = judged(rollout, all, false);
-  } else {
-    // Where it acts already, that may be the end of it, too.
-    for (MeasureState& measure : judged(rollout, all, false))
-      if (measure.judgement.worse >= rollout.stage().gate.abort_at)
-        evidence.measures.push_back(std::move(measure));
-  }
+  evidence.measures = judged(rollout, all);
   if (evidence.looks == 0) return evidence;
   TRY(save(database, rollout, all));
   TRY(tell(database, "DELETE FROM rollout_counts WHERE rollout = ? AND look <> ?",

@@ -273,6 +273,19 @@ TEST_F(AtOnce, ATagBringsADeviceIn) {
   EXPECT_EQ(wanted().at(canary), "1.1.0");
 }
 
+// A device shadows for as long as its own settings say, then it acts.
+TEST_F(Rollouts, AShadowThatSawTooLittleHoldsNobodyUp) {
+  make_fleet(6);
+  const std::string id = begin("1.1.0", "",
+                               R"("stages":[{"devices":1,"shadow":true,"least_minutes":1,)"
+                               R"("least_observations":3000},{"percent":100,"least_minutes":1}])");
+  looks(history_looks_ + kShadowLooks + 2);
+  EXPECT_EQ(running("1.1.0"), 1);
+  EXPECT_NE(gate(id).find("of at least 3000"), std::string::npos) << gate(id);
+  looks(20);
+  EXPECT_EQ(phase(id), "done") << gate(id);
+}
+
 TEST_F(Rollouts, TwoReleasesSplitTheFleet) {
   make_fleet(12);
   const std::string id = begin("1.1.0", R"(,"other_version":"1.2.0")",

@@ -124,7 +124,7 @@ constexpr Option kCreateOptions[] = {
      check_measures},
     {"--look-s", "N", "seconds after which the gate is judged (default: 300, as devices report)",
      false, whole<1, 3600>},
-    {"--history-looks", "N", "looks at the old release first (default: 10)", false,
+    {"--history-looks", "N", "looks at the old release first (default: 96)", false,
      whole<0, 10'000>},
     {"--window", "FROM-TO", "when devices may be told to change, in UTC: 22:00-05:00", false,
      check_window},

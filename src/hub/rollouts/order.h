@@ -21,7 +21,7 @@
 namespace polder::hub {
 
 // In a look each device has told once what it has counted.
-inline constexpr std::int64_t kLookS = proto::kReportEveryS, kMaxLookS = 3600, kHistoryLooks = 10,
+inline constexpr std::int64_t kLookS = proto::kReportEveryS, kMaxLookS = 3600, kHistoryLooks = 96,
                               kMaxHistoryLooks = 10'000;
 
 // Each day, in UTC; over midnight where `to` is before `from`.

@@ -175,10 +175,15 @@ if(POLDER_HOST AND POLDER_TESTS)
   add_executable(canary_sim tests/sim/canary_sim.cpp)
   target_link_libraries(canary_sim PRIVATE polder_hub)
   add_test(NAME canary_sim COMMAND canary_sim --runs 20)
-  # A fleet that gets releases good and bad; --devices and --runs make it larger.
+  # Fleets that get releases good and bad from the hub's own code; scripts/faults fleet: at length.
   add_executable(rollout_sim tests/sim/rollout_sim.cpp)
-  target_link_libraries(rollout_sim PRIVATE polder_hub)
-  add_test(NAME rollout_sim COMMAND rollout_sim --devices 1000)
+  target_link_libraries(rollout_sim PRIVATE polder_hub polder_agent)
+  add_test(NAME rollout_sim COMMAND rollout_sim --scenario bad --history 10)
+  set(small --devices 33 --look-s 1800 --report-s 1800)
+  add_test(NAME rollout_sim_good COMMAND rollout_sim --scenario good ${small})
+  add_test(NAME rollout_sim_regression COMMAND rollout_sim --scenario regression --runs 3 ${small})
+  set_tests_properties(rollout_sim rollout_sim_good rollout_sim_regression
+                       PROPERTIES LABELS faults)
 endif()
 
 if(POLDER_TESTS)

@@ -321,7 +321,7 @@ export const en = {
   "order.look": "Seconds of a look (optional)",
   "order.look.hint": "What comes within one is judged together: no less than devices take between two reports. Usually 300.",
   "order.history": "Looks at the old release first (optional)",
-  "order.history.hint": "Before a device acts by the new one. Usually 10.",
+  "order.history.hint": "Before a device acts by the new one. Usually 96.",
   "order.times": "When",
   "order.times.hint": "In UTC. Devices may be told to change in this window of each day; without one, always. They go back at any time.",
   "order.from": "From (optional)",

@@ -323,7 +323,7 @@ export const nl: Record<keyof typeof en, string> = {
   "order.look": "Seconden van een blik (optioneel)",
   "order.look.hint": "Wat daarbinnen komt wordt samen beoordeeld: niet minder dan apparaten tussen twee berichten nemen. Gewoonlijk 300.",
   "order.history": "Eerst zo vaak naar de oude release kijken (optioneel)",
-  "order.history.hint": "Voor een apparaat naar de nieuwe handelt. Gewoonlijk 10.",
+  "order.history.hint": "Voor een apparaat naar de nieuwe handelt. Gewoonlijk 96.",
   "order.times": "Wanneer",
   "order.times.hint": "In UTC. Apparaten mogen elke dag binnen dit venster veranderen; zonder venster altijd. Terug gaan ze op elk moment.",
   "order.from": "Van (optioneel)",

@@ -29,11 +29,11 @@ struct FleetSettings {
 struct Outcome {
   hub::RolloutPhase phase = hub::RolloutPhase::kRunning;
   std::uint32_t stage = 0;  // in which it ended, from 1
-  std::string reason;  // of its end, or what the gate says of one that goes on
-  int exposed = 0;       // devices on which the new release ever acted
-  double right = 0;      // share of devices that run what they are to, at last
-  double hours = 0;      // of the rollout
-  double exposed_h = 0;  // from the first device that acts by the new release to the end
+  std::string reason;       // of its end, or what the gate says of one that goes on
+  int exposed = 0;          // devices on which the new release ever acted
+  double right = 0;         // share of devices that run what they are to, at last
+  double hours = 0;         // of the rollout
+  double exposed_h = 0;     // from the first device that acts by the new release to the end
   // Since the end: until 99.9% and until all run what they are to; negative: not within settle_s.
   double most_right_h = -1, all_right_h = -1;
   int looks = 0;  // since three devices ran the new release

@@ -178,7 +178,7 @@ if(POLDER_HOST AND POLDER_TESTS)
   # Fleets that get releases good and bad from the hub's own code; scripts/faults fleet: at length.
   add_executable(rollout_sim tests/sim/rollout_sim.cpp)
   target_link_libraries(rollout_sim PRIVATE polder_hub polder_agent)
-  add_test(NAME rollout_sim COMMAND rollout_sim --scenario bad --history 10)
+  add_test(NAME rollout_sim COMMAND rollout_sim --scenario bad --devices 200 --history 10)
   set(small --devices 33 --look-s 1800 --report-s 1800)
   add_test(NAME rollout_sim_good COMMAND rollout_sim --scenario good ${small})
   add_test(NAME rollout_sim_regression COMMAND rollout_sim --scenario regression --runs 3 ${small})

@@ -60,8 +60,11 @@ Result<trust::Secret> read_token(const std::string& path) {
 }
 
 // A server that is not to be trusted is not one that is away.
-std::string advice_for(const Error& error, const HubConfig& hub) {
+std::string advice_for(const Error& error, const HubConfig& hub, bool is_named_by_root) {
   if (error.code != Code::kDenied) return kByItself;
+  if (is_named_by_root)
+    return "root of the repository says by whose certificates this device knows its hub, and this "
+           "is none of them: 'polder repo trust-hub' where the hub has got another authority";
   return fmt::format(
       "compare {} with the fingerprint that 'polder-hub serve' prints, and [hub] 'url' with the "
       "names of the hub's certificate ('polder-hub serve --host')",
@@ -134,18 +137,24 @@ void HubLink::load() {
 }
 
 bool HubLink::open_client() {
-  if (client_) return true;
+  const auto refuse = [this](const Error& error, const char* advice) {
+    client_.reset();
+    stand(HubState::kAway, "hub: " + error.message, advice);
+    wait(kHubLongestWaitS);
+    return false;
+  };
+  auto authorities = hub_authorities(parts_.storage);
+  if (!authorities.ok())
+    return refuse(authorities.error(), "whoever signs root mends that: 'polder repo trust-hub'");
+  if (client_ && authorities_ == *authorities) return true;
+  authorities_ = *std::move(authorities);
   held_.hold(parts_.wall);
-  HubIdentity who;
-  if (certificate_) who = {certificate_->pem, tls_key_};
+  HubIdentity who{.server = {.authorities = authorities_}, .certificate = {}, .key = {}};
+  if (certificate_) who.certificate = certificate_->pem, who.key = tls_key_;
   auto client = parts_.open_client(who, held_);
-  if (client.ok()) {
-    client_ = std::move(*client);
-    return true;
-  }
-  stand(HubState::kAway, "hub: " + client.error().message, "mend [hub] 'ca_file' in polderd.toml");
-  wait(kHubLongestWaitS);
-  return false;
+  if (!client.ok()) return refuse(client.error(), "mend [hub] 'ca_file' in polderd.toml");
+  client_ = std::move(*client);
+  return true;
 }
 
 // A token that was pulled out, or another certificate, wants all to be opened anew.
@@ -194,6 +203,7 @@ bool HubLink::is_urgent(Reporter* reporter) const {
 // The next request. false: there is none now.
 bool HubLink::prepare(Reporter* reporter) {
   keys_.clear();
+  if (std::exchange(renews_refused_, false) && certificate_ && prepare_renewal()) return true;
   if (wants_enrolment()) {
     if (prepare_enrolment()) return true;
     // It may take the certificate again, as when it was set back and is set right.
@@ -340,7 +350,7 @@ void HubLink::failed() {
   const Error& error = result_.error();
   stand(error.code == Code::kDenied && state_ == HubState::kNotEnrolled ? HubState::kNotEnrolled
                                                                         : HubState::kAway,
-        "hub: " + error.message, advice_for(error, config_.hub));
+        "hub: " + error.message, advice_for(error, config_.hub, !authorities_.empty()));
   close();
   wait(kHubLongestWaitS);
 }
@@ -365,9 +375,14 @@ void HubLink::refused() {
     return;
   }
   if (status == 401) {
-    is_refused_ = true;
+    const bool was_refused = std::exchange(is_refused_, true);
     stand(HubState::kRefused, "hub: it does not take this device's certificate: " + why, kNewToken);
-    return wait(kHubRefusedWaitS);
+    // By turns: a hub that has got another authority knows the key still, one that was set back and
+    // is set right the certificate.
+    renews_refused_ = asks_ == Asks::kCheckin;
+    if (was_refused || !renews_refused_) return wait(kHubRefusedWaitS);
+    next_us_ = parts_.clock.now_us();
+    return;
   }
   if (asks_ == Asks::kRenew) {
     const std::string what = "hub: the certificate is not renewed: " + why;
@@ -375,6 +390,7 @@ void HubLink::refused() {
       parts_.happened({.act = status == 409 ? trust::Act::kDuplicateFound : trust::Act::kNote,
                        .object = config_.device,
                        .text = what});
+    if (is_refused_) return wait(kHubRefusedWaitS);
     next_us_ = parts_.clock.now_us();  // check-ins go on with the one that there is
     return;
   }

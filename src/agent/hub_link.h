@@ -11,9 +11,10 @@
 //   enrols with the token of [hub] token_file. A token that was refused is not sent again. The
 //   same token and key give the same certificate again, so a power cut at any moment costs one
 //   request more. The file is removed once the certificate is kept, where that may be.
+// - A certificate that the hub does not take is shown once more, to renew it: a hub that has got
+//   another authority knows the device's key still (docs/adr/0025).
 // - A certificate is kept before anything relies on it, and renewed in the last third of its life
-// or
-//   when the hub says that it is time, as where the clock is wrong.
+//   or when the hub says that it is time, as where the clock is wrong.
 // - A check-in carries the reports that wait, the most urgent first; alarms and notices do not wait
 //   for the next one. What the hub has taken leaves the ring; what it cannot read (400) is found by
 //   sending fewer, at last one; that is given up and counted if a check-in without it is taken.
@@ -32,6 +33,7 @@
 #include "agent/config.h"
 #include "agent/driver.h"
 #include "agent/enrolment.h"
+#include "agent/hub_repository.h"
 #include "agent/hub_standing.h"
 #include "agent/reporter.h"
 #include "platform/clock.h"
@@ -47,8 +49,9 @@ namespace polder::agent {
 inline constexpr std::uint64_t kMaxCheckinReportBytes = 48 << 10;
 inline constexpr std::int64_t kHubFirstWaitS = 5, kHubLongestWaitS = 300, kHubRefusedWaitS = 600;
 
-// Who the device is to its hub; nobody where `certificate` is empty.
+// Whom the device takes for its hub, and who it is to it; nobody where `certificate` is empty.
 struct HubIdentity {
+  HubServer server;
   std::string certificate;  // in PEM
   HttpKey key;
 };
@@ -79,6 +82,11 @@ class HubLink {
   // Whether the hub has published something since this was asked last that is not here yet.
   bool take_news() { return std::exchange(has_news_, false); }
   HubStanding standing() const;
+  // Another root may name another hub: it is asked at once.
+  void root_changed() {
+    next_us_ = parts_.clock.now_us();
+    wait_s_ = kHubFirstWaitS;
+  }
 
  private:
   enum class Asks : std::uint8_t { kEnrol, kRenew, kCheckin };
@@ -133,9 +141,10 @@ class HubLink {
   std::shared_ptr<trust::Signer> key_;
   HttpKey tls_key_;
   std::unique_ptr<HttpClient> client_;
+  std::string authorities_;  // that it knows the hub by
   std::optional<DeviceCertificate> certificate_;
   bool has_to_renew_ = false;  // says the hub: our clock may be wrong
-  bool is_loaded_ = false, is_refused_ = false, has_news_ = false;
+  bool is_loaded_ = false, is_refused_ = false, renews_refused_ = false, has_news_ = false;
   std::int64_t renewal_s_ = 0;  // of the certificate
   std::int64_t next_us_ = 0, next_look_us_ = 0, next_renewal_us_ = 0, last_checkin_us_ = 0;
   std::int64_t wait_s_ = kHubFirstWaitS;

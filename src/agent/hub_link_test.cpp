@@ -10,11 +10,14 @@
 #include <fstream>
 #include <thread>
 
+#include "agent/repository_client.h"
 #include "base/fail.h"
 #include "platform/storage_fake.h"
 #include "trust/certificate.h"
+#include "trust/hub_authorities.h"
 #include "trust/json.h"
 #include "trust/testing.h"
+#include "trust/tuf_testing.h"
 
 namespace polder::agent {
 namespace {
@@ -104,6 +107,7 @@ class HubLinkTest : public testing::Test {
   std::unique_ptr<Reporter> reporter;
   std::unique_ptr<HubLink> link;
   std::vector<Occurrence> happened;
+  std::vector<HubServer> servers;  // for whom a client was opened
   std::int64_t life_s = 90 * kDayS, next_s = 60, timestamp = 0;
 
   void SetUp() override {
@@ -153,6 +157,7 @@ class HubLinkTest : public testing::Test {
     link = std::make_unique<HubLink>(
         config, HubLinkParts{disk, clock, wall,
                              [this](const HubIdentity& who, const WallClock&) {
+                               servers.push_back(who.server);
                                return Result<std::unique_ptr<HttpClient>>(
                                    std::make_unique<HubClient>(hub, who.certificate));
                              },
@@ -378,7 +383,7 @@ TEST_F(HubLinkTest, ADuplicateIsToldAndGoesOn) {
 TEST_F(HubLinkTest, ADeviceThatIsRevokedSaysSoAndTakesANewToken) {
   enrol();
   hub.usual = [this](const Posted& posted) {
-    const bool is_old = posted.path == "/v1/checkin";
+    const bool is_old = posted.path != "/v1/enrol";
     return is_old ? problem(401, "certificate 17: it is revoked") : usual(posted);
   };
   refuse_release("below the floor");
@@ -395,6 +400,51 @@ TEST_F(HubLinkTest, ADeviceThatIsRevokedSaysSoAndTakesANewToken) {
   later(10);
   EXPECT_EQ(link->standing().state, HubState::kEnrolled);
   EXPECT_EQ(reporter->ring()->count(), 0u);
+}
+
+// Its key is known there still, though what the authority before gave is not.
+TEST_F(HubLinkTest, AHubWithAnotherAuthorityRenewsByTheKey) {
+  enrol();
+  const std::string before = stored_certificate(disk)->pem;
+  hub.usual = [this, before](const Posted& posted) {
+    const bool is_old = posted.path == "/v1/checkin" && posted.certificate == before;
+    return is_old ? problem(401, "certificate 17: is of another authority") : usual(posted);
+  };
+  later(60);
+  EXPECT_EQ(paths(), (Paths{"/v1/checkin", "/v1/renew", "/v1/checkin"}));
+  EXPECT_EQ(hub.posted[1].certificate, before);
+  EXPECT_NE(stored_certificate(disk)->pem, before);
+  EXPECT_EQ(link->standing().state, HubState::kEnrolled);
+  EXPECT_EQ(link->standing().trouble, "");
+  EXPECT_EQ(happened.back().act, trust::Act::kDeviceRenewed);
+}
+
+TEST_F(HubLinkTest, WhatIsRefusedForGoodIsAskedSeldom) {
+  enrol();
+  hub.usual = [this](const Posted& posted) {
+    if (posted.path == "/v1/renew") return problem(409, "two devices have one identity");
+    return problem(401, "certificate 17: is of another authority");
+  };
+  for (int i = 0; i < 60; ++i) later(60);
+  EXPECT_LT(hub.posted.size(), 20u);
+  EXPECT_EQ(link->standing().state, HubState::kRefused);
+}
+
+// Whom it takes for its hub is what root says, from the next request on.
+TEST_F(HubLinkTest, KnowsTheHubByWhatRootNames) {
+  enrol();
+  EXPECT_EQ(servers.back().authorities, "");
+  trust::tuf::TestRepository repository(1);
+  ASSERT_TRUE(trust::tuf::set_hub_authorities(repository.root, {authority_pem}).ok());
+  repository.publish_root();
+  ASSERT_TRUE(StoredMetadata(disk).start(repository.files.files.at("2.root.json")).ok());
+  later(60);
+  EXPECT_EQ(servers.back().authorities, authority_pem + '\n');
+  EXPECT_FALSE(servers.back().is_any);
+  EXPECT_EQ(link->standing().state, HubState::kEnrolled);
+  hub.answers = {{-1}};
+  later(60);
+  EXPECT_NE(link->standing().advice.find("polder repo trust-hub"), std::string::npos);
 }
 
 TEST_F(HubLinkTest, AHubThatIsAwayIsAskedLessAndLess) {

@@ -191,7 +191,7 @@ class Agent {
     if (const Status trusted = home_.trust_root(*home_.storage); !trusted.ok())
       log(trusted.error().message);
     const auto look_after = [this] { return driver_ ? driver_->look_after() : Status(); };
-    TRY_VALUE(sources_, Sources::open(home_.config, clock_, believed_, look_after));
+    TRY_VALUE(sources_, Sources::open(home_.config, *home_.storage, clock_, believed_, look_after));
     TRY_VALUE(const BlobStore blobs, BlobStore::open(*home_.storage));
     blobs_ = std::make_unique<BlobStore>(blobs);
     device_ = this_device();
@@ -232,6 +232,7 @@ class Agent {
   void happened(const Occurrence& what) {
     log(with_name(what.object, what.text));
     if (what.act == trust::Act::kUpdateRolledBack) ++roll_backs_;
+    if (what.act == trust::Act::kRootTrusted && link_) link_->root_changed();
     record_->add(what);
     telemetry_->reporter().note(what);
   }

@@ -14,6 +14,7 @@
 #include "agent/backoff.h"
 #include "agent/blob_store.h"
 #include "agent/clock_floor.h"
+#include "agent/hub_repository.h"
 #include "agent/repository_releases.h"
 #include "agent/slots.h"
 #include "base/fail.h"
@@ -255,7 +256,7 @@ Status Home::check_start(const command_line::Args& args) const {
   }
   SystemClock clock;
   const SystemWallClock wall;
-  TRY(Sources::open(next.config, clock, wall));
+  TRY(Sources::open(next.config, *next.storage, clock, wall));
   return {};
 }
 
@@ -416,7 +417,7 @@ Result<Answer> ask(const Home& home, bool retry) {
   const SystemWallClock wall;
   const std::int64_t seen_s = std::max(state.time_seen_s, self_from_environment().built_s);
   const BelievedClock believed(wall, [seen_s] { return seen_s; });
-  TRY_VALUE(Sources sources, Sources::open(home.config, clock, believed));
+  TRY_VALUE(Sources sources, Sources::open(home.config, look, clock, believed));
   TRY_VALUE(BlobStore blobs, BlobStore::open(look));
   const trust::Device device = this_device();
   RepositoryReleases releases(home.config, device, sources.metadata(), sources.blobs(), blobs);
@@ -444,8 +445,8 @@ Result<Answer> ask(const Home& home, bool retry) {
 
 // --- Sources -------------------------------------------------------------------------------------
 
-Result<Sources> Sources::open(const Config& config, Clock& clock, const WallClock& wall,
-                              const std::function<Status()>& meanwhile) {
+Result<Sources> Sources::open(const Config& config, Storage& storage, Clock& clock,
+                              const WallClock& wall, const std::function<Status()>& meanwhile) {
   Sources sources;
   const std::string place = without_slash(config.repository);
   if (place.empty()) {
@@ -457,11 +458,21 @@ Result<Sources> Sources::open(const Config& config, Clock& clock, const WallCloc
     sources.blobs_ = std::make_unique<FolderBlobs>(place);
   } else {
     HttpOptions options;
-    options.ca_file = config.is_of_hub() ? config.hub.ca_file : config.ca_file;
+    options.ca_file = config.ca_file;
     options.deadline_ms = config.download_deadline_s * 1000;
     options.min_rate_bytes_s = config.min_rate_bytes_s;
     options.meanwhile = meanwhile;
-    TRY_VALUE(sources.client_, open_http_client(options, clock, wall));
+    const auto open_hub = [options, &config, &clock, &wall](const HubServer& server) {
+      HttpOptions hub = options;
+      trust_server(hub, config.hub.ca_file, server);
+      return open_http_client(hub, clock, wall);
+    };
+    if (config.is_of_hub()) {
+      TRY(open_hub({}));  // what 'ca_file' lacks is told now
+      sources.client_ = std::make_unique<HubRepository>(place, storage, open_hub);
+    } else {
+      TRY_VALUE(sources.client_, open_http_client(options, clock, wall));
+    }
     sources.metadata_ = std::make_unique<trust::tuf::HttpFetcher>(
         *sources.client_, place + "/metadata", place + "/targets");
     sources.blobs_ = std::make_unique<HttpBlobs>(*sources.client_, place);

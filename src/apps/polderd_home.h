@@ -79,9 +79,9 @@ Result<Answer> ask(const Home& home, bool retry);
 // The repository, as its address says.
 class Sources {
  public:
-  // `meanwhile`: see HttpOptions.
-  static Result<Sources> open(const Config& config, Clock& clock, const WallClock& wall,
-                              const std::function<Status()>& meanwhile = {});
+  // `storage`: with the root that is trusted; `meanwhile`: see HttpOptions. Borrows all of them.
+  static Result<Sources> open(const Config& config, Storage& storage, Clock& clock,
+                              const WallClock& wall, const std::function<Status()>& meanwhile = {});
   trust::tuf::Fetcher& metadata() { return *metadata_; }
   BlobFetcher& blobs() { return *blobs_; }
   std::int64_t retry_after_s() const { return client_ ? client_->retry_after_s() : 0; }

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "agent/hub_repository.h"
 #include "agent/identity.h"
 #include "platform/folder.h"
 #include "trust/key_uri.h"
@@ -54,7 +55,7 @@ std::unique_ptr<HubLink> make_link(const Home& home, Clock& clock, const WallClo
                      .happened = happened};
   parts.open_client = [&config, &clock](const HubIdentity& who, const WallClock& held) {
     HttpOptions options;
-    options.ca_file = config.hub.ca_file;
+    trust_server(options, config.hub.ca_file, who.server);
     options.client_certificate_pem = who.certificate;
     options.client_key = who.key;
     options.connect_timeout_ms = 10'000;

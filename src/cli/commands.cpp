@@ -23,6 +23,7 @@ std::span<const Command* const> commands() {
                                                  &kRepoDelegate,
                                                  &kRepoRotate,
                                                  &kRepoRenew,
+                                                 &kRepoTrustHub,
                                                  &kRepoFloor,
                                                  &kRepoAssign,
                                                  &kRepoSign,

@@ -24,6 +24,7 @@ extern const Command kRepoRemove;
 extern const Command kRepoDelegate;
 extern const Command kRepoRotate;
 extern const Command kRepoRenew;
+extern const Command kRepoTrustHub;
 extern const Command kRepoFloor;
 extern const Command kRepoAssign;
 extern const Command kRepoSign;

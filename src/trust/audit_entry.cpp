@@ -53,6 +53,8 @@ constexpr ActInfo kActs[] = {
     {Act::kApproved, "approved", "a second person agreed to what was asked for"},
     {Act::kRejected, "rejected", "a second person refused what was asked for"},
     {Act::kAliasSet, "alias_set", "a release got an alias"},
+    {Act::kHubRekeyed, "hub_rekeyed", "a hub put its keys and all tokens aside for others"},
+    {Act::kHubRestored, "hub_restored", "a hub goes on from a backup; what came after it is lost"},
     {Act::kNote, "note", "what a person put on record"},
 };
 

@@ -63,6 +63,8 @@ enum class Act {
   kApproved,
   kRejected,
   kAliasSet,
+  kHubRekeyed,
+  kHubRestored,
   kNote,
 };
 

@@ -165,6 +165,10 @@ class Repository {
   Status rotate(std::span<const std::string> roles, std::span<const PublicKey> add,
                 std::span<const std::string> remove_ids, std::optional<int> threshold,
                 std::int64_t now_s, bool force = false);
+  // Says in root by whose certificates (PEM) devices know their hub (hub_authorities.h), in place
+  // of those that were named; none: root says nothing. Errors: kInvalid for what is none of an
+  // authority.
+  Status trust_hub(const std::vector<std::string>& authorities, std::int64_t now_s);
   // Who signs for a role, with what is staged counted in. Errors: kNotFound.
   Result<RoleKeys> keys_of(std::string_view role) const;
   // The roles that a key signs for, with what is staged counted in.
@@ -201,6 +205,15 @@ class Repository {
   // one; then nothing was published. kUnavailable for staged files that
   // somebody changes meanwhile.
   Status publish(std::span<Signer* const> signers, std::int64_t now_s);
+  // What is staged and published from now on has versions above this one: for a repository that
+  // goes on from a backup, while clients have seen later versions of it.
+  void begin_above(std::int64_t version) { above_ = version; }
+
+  // Removes versions of metadata that clients need no more, but of root, which they go through from
+  // their own on: what the newest snapshot lists stays, what was listed by one that was replaced
+  // after `before_s` too, as a client may be in the middle of it. Of `role` also the targets that
+  // no version lists any more. At most `max_files`; how many went. Errors: kIo and the like.
+  Result<std::size_t> prune(std::int64_t before_s, std::string_view role, std::size_t max_files);
 
   Result<std::vector<Staged>> staged() const;
   // What is staged against what is published.
@@ -222,8 +235,10 @@ class Repository {
   // What is wrong with the files that are staged, blobs of releases among them, each naming its
   // file; empty: nothing is.
   Result<std::vector<std::string>> staged_problems() const;
-  // What staged roles list, and their releases need, that is not served yet, each once.
-  Result<std::vector<StagedFile>> staged_files() const;
+  // What staged roles list, and their releases need, that is not served yet, each once; or all of
+  // it.
+  enum class Files { kNotServed, kAll };
+  Result<std::vector<StagedFile>> staged_files(Files which = Files::kNotServed) const;
   // Of what is published.
   Result<std::vector<RoleState>> roles() const;
   // Published and staged targets, with the role in which clients find each.
@@ -340,6 +355,7 @@ class Repository {
 
   std::string folder_, staged_;
   Profile profile_;
+  std::int64_t above_ = 0;
   mutable ParsedSnapshot snapshot_;
   // By the SHA-256 of their manifests, of which each is parsed once.
   mutable std::map<std::string, Blobs> blobs_;

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "base/text.h"
+#include "trust/certificate.h"
 #include "trust/floors.h"
+#include "trust/hub_authorities.h"
 #include "trust/tuf_repository_files.h"
 
 namespace polder::trust::tuf {
@@ -51,11 +53,38 @@ const RoleKeys kNobody = [] {
   return nobody;
 }();
 
+// "SHA-256 5F:0E:..., of 'polder-hub'", of each certificate that root names.
+std::vector<std::string> shown_authorities(const Root& root) {
+  const auto pems = hub_authorities(root);
+  if (!pems.ok()) return {one_line(pems.error().message)};
+  std::vector<std::string> shown;
+  for (const std::string& pem : *pems) {
+    const auto facts = read_certificate(pem);
+    if (facts.ok())
+      shown.push_back(fmt::format("SHA-256 {} ('{}', until {})",
+                                  shown_fingerprint(facts->fingerprint),
+                                  one_line(facts->common_name), time_text(facts->until_s)));
+  }
+  return shown;
+}
+
+void compare_authorities(std::vector<std::string>& other, const Root& before, const Root& root) {
+  const auto were = shown_authorities(before), are = shown_authorities(root);
+  if (were == are) return;
+  const auto list = [](const std::vector<std::string>& shown) {
+    return shown.empty() ? "[hub] 'ca_file' of each device"
+                         : fmt::format("{}", fmt::join(shown, ", "));
+  };
+  other.push_back(
+      fmt::format("root: devices know their hub by {}; before, by {}", list(are), list(were)));
+}
+
 void compare_roots(Changes& changes, const std::optional<Root>& before, const Root& root) {
   for (const auto& [role, keys] : root.roles) {
     const bool was = before && before->roles.contains(role);
     add_trust(changes.trust, role, was ? before->roles.find(role)->second : kNobody, keys);
   }
+  compare_authorities(changes.other, before ? *before : Root(), root);
   // A repository begins with them.
   const bool were_consistent = !before || before->consistent_snapshot.value_or(false);
   const bool are_consistent = root.consistent_snapshot.value_or(false);

@@ -101,7 +101,7 @@ template <class Body>
 Status Repository::stage(std::string_view role, Body body, std::int64_t now_s) {
   const std::int64_t days = Body::kType == Root::kType ? profile_.root_days : profile_.targets_days;
   TRY_VALUE(const std::int64_t before, published_version(role));
-  body.version = before + 1;
+  body.version = Body::kType == Root::kType ? before + 1 : std::max(before, above_) + 1;
   body.spec_version = kSpecVersion;
   body.expires_s = now_s + days * kDayS;
   TRY_VALUE(const std::string bytes, sign_metadata(to_json(body), {}));

@@ -184,7 +184,8 @@ Result<Snapshot> Repository::next_snapshot(const Signers& signers, std::span<con
   } else if (before.error().code != Code::kNotFound) {
     return std::move(before).error();
   }
-  changed = !still_signed || snapshot.expires_s - now_s < profile_.snapshot_days * kDayS / 2;
+  changed = !still_signed || snapshot.version <= above_ ||
+            snapshot.expires_s - now_s < profile_.snapshot_days * kDayS / 2;
   for (const Staged& file : staged) {
     if (file.role == "root") continue;
     TRY_VALUE(const std::string bytes, read_staged(file));
@@ -196,7 +197,7 @@ Result<Snapshot> Repository::next_snapshot(const Signers& signers, std::span<con
     changed = true;
   }
   if (changed) {
-    snapshot.version = before ? snapshot.version + 1 : 1;
+    snapshot.version = std::max(before ? snapshot.version : 0, above_) + 1;
     snapshot.spec_version = kSpecVersion;
     snapshot.expires_s = now_s + profile_.snapshot_days * kDayS;
     snapshot.other.insert_or_assign(kLifeMember, profile_.snapshot_days);
@@ -235,7 +236,7 @@ Status Repository::publish(std::span<Signer* const> signers, std::int64_t now_s)
   }
   TRY_VALUE(const std::int64_t timestamp_version, published_version("timestamp"));
   Timestamp timestamp;
-  timestamp.version = timestamp_version + 1;
+  timestamp.version = std::max(timestamp_version, above_) + 1;
   timestamp.expires_s = now_s + profile_.timestamp_days * kDayS;
   timestamp.other.emplace(kLifeMember, profile_.timestamp_days);
   timestamp.snapshot.version = snapshot.version;

@@ -158,11 +158,11 @@ Result<std::vector<std::string>> Repository::staged_problems() const {
   return problems;
 }
 
-Result<std::vector<StagedFile>> Repository::staged_files() const {
+Result<std::vector<StagedFile>> Repository::staged_files(Files which) const {
   std::map<std::string, StagedFile> files;
   const auto add = [&](const std::string& name, std::int64_t bytes, std::string digest) {
-    if (file_exists(folder_ + "/" + name)) return;
-    const std::string place = staged_place(name);
+    if (which == Files::kNotServed && file_exists(folder_ + "/" + name)) return;
+    const std::string place = place_of(name);
     files.try_emplace(name, StagedFile{name, place, std::move(digest), bytes, file_exists(place)});
   };
   TRY_VALUE(const auto roles, staged_roles());
@@ -173,7 +173,8 @@ Result<std::vector<StagedFile>> Repository::staged_files() const {
       const std::string digest = digest_of(target), name = target_name(path, digest);
       const bool is_served = file_exists(folder_ + "/" + name);
       add(name, target.length, digest);
-      if (is_served || !is_manifest(path) || !file_exists(staged_place(name))) continue;
+      if (is_served && which == Files::kNotServed) continue;
+      if (!is_manifest(path) || !file_exists(place_of(name))) continue;
       TRY_VALUE(const Blobs* const blobs, blobs_of(path, target));
       for (const auto& [blob, facts] : *blobs) add(blob_place(blob), facts.bytes, hex(blob));
     }

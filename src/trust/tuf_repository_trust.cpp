@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "trust/assignment.h"
+#include "trust/hub_authorities.h"
 #include "trust/tuf_repository_files.h"
 
 namespace polder::trust::tuf {
@@ -166,6 +167,12 @@ Status Repository::rotate(std::span<const std::string> roles, std::span<const Pu
     if (!is_top_level(role) || role == "targets") TRY(renew(role, now_s));
   }
   return {};
+}
+
+Status Repository::trust_hub(const std::vector<std::string>& authorities, std::int64_t now_s) {
+  TRY_VALUE(auto root, current<Root>("root"));
+  TRY(set_hub_authorities(root.body, authorities));
+  return stage("root", std::move(root.body), now_s);
 }
 
 Result<std::vector<std::string>> Repository::roles_of_key(const std::string& key_id) const {

@@ -12,7 +12,9 @@
 #include "cli/repo/changes.h"
 #include "cli/repo/common.h"
 #include "platform/file.h"
+#include "platform/folder.h"
 #include "platform/random_access.h"
+#include "trust/assignment.h"
 #include "trust/file_digest.h"
 
 namespace polder::cli {
@@ -26,6 +28,9 @@ constexpr std::size_t kPieceBytes = 1 << 20;  // as much as a hub takes at once
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t(16) << 30;
 
 constexpr Option kOptions[] = {POLDER_HUB_OPTIONS,
+                               {"--again", "",
+                                "what was published and the hub has no longer, as it goes on from "
+                                "a backup, in place of what is staged"},
                                {"--json", "", "prints what was asked for as JSON"}};
 
 // What goes to the hub, by digest.
@@ -34,8 +39,56 @@ struct LocalFile {
 };
 using LocalFiles = std::map<std::string, LocalFile>;
 
+using trust::tuf::Repository;
+
+// Where what is pushed waits: what was published and is to be again, apart from what is staged.
+std::string staged_folder(const std::string& folder, const Args& args) {
+  return folder + (args.has("--again") ? "/again" : "/staged");
+}
+
+// Of its repository, by role.
+Result<std::map<std::string, std::int64_t>> versions_of(HubClient& hub) {
+  TRY_VALUE(const Json answer, hub.get("/v1/repository"));
+  TRY_VALUE(const trust::Object object, trust::Object::of(answer, "answer"));
+  TRY_VALUE(const Json* const list, object.get("roles"));
+  std::map<std::string, std::int64_t> versions;
+  if (!list->array()) return fail(Code::kCorrupt, "{}: answer.roles: a list expected", hub.url());
+  for (const Json& item : *list->array()) {
+    TRY_VALUE(const trust::Object role, trust::Object::of(item, "answer.roles"));
+    TRY_VALUE(const std::string name, role.text("role"));
+    TRY_VALUE(versions[name], role.integer("version", 0, trust::tuf::kMaxInteger));
+  }
+  return versions;
+}
+
+// Roles that people sign and of which the hub has an earlier version than was published.
+Status stage_again(Repository& repository, HubClient& hub) {
+  TRY_VALUE(auto versions, versions_of(hub));
+  TRY_VALUE(const auto roles, repository.roles());
+  for (const trust::tuf::RoleState& role : roles) {
+    const bool is_own = role.role == "snapshot" || role.role == "timestamp" ||
+                        role.role.substr(0, role.role.find(".bin-")) == trust::kAssignmentsRole;
+    if (is_own || role.version <= versions[role.role]) continue;
+    // Roots come one after another.
+    const std::int64_t version = role.role == "root" ? versions[role.role] + 1 : role.version;
+    TRY_VALUE(
+        const std::string bytes,
+        read_file(fmt::format("{}/metadata/{}.{}.json", repository.folder(), version, role.role),
+                  trust::tuf::kMaxTargetsBytes));
+    TRY(repository.stage_signed(role.role, bytes));
+    if (version != role.version)
+      fmt::print(stderr, "polder: root version {} first: push again once that is approved\n",
+                 version);
+  }
+  TRY_VALUE(const auto staged, repository.staged());
+  if (!staged.empty()) return {};
+  return fail(Code::kNotFound, "{}: has all that was published in {}", hub.url(),
+              repository.folder());
+}
+
 // Roles first: their digests name what is asked for.
-Result<LocalFiles> files_of(const trust::tuf::Repository& repository, Json::Members& roles) {
+Result<LocalFiles> files_of(const Repository& repository, const std::string& staged_at,
+                            Repository::Files which, Json::Members& roles) {
   LocalFiles files;
   TRY_VALUE(const auto staged, repository.staged());
   if (staged.empty())
@@ -47,11 +100,10 @@ Result<LocalFiles> files_of(const trust::tuf::Repository& repository, Json::Memb
   for (const trust::tuf::Staged& role : staged) {
     const std::string digest = trust::hex(role.digest);
     roles.emplace(role.role, digest);
-    files.emplace(digest,
-                  LocalFile{fmt::format("{} version {}", role.role, role.version),
-                            fmt::format("{}/staged/{}.json", repository.folder(), role.role)});
+    files.emplace(digest, LocalFile{fmt::format("{} version {}", role.role, role.version),
+                                    fmt::format("{}/{}.json", staged_at, role.role)});
   }
-  TRY_VALUE(const auto more, repository.staged_files());
+  TRY_VALUE(const auto more, repository.staged_files(which));
   for (const trust::tuf::StagedFile& file : more)
     files.emplace(file.digest, LocalFile{file.name, file.place});
   return files;
@@ -107,11 +159,18 @@ Result<std::uint64_t> send(HubClient& hub, const std::string& digest, const Loca
 }
 
 Result<int> push(const Args& args) {
-  TRY_VALUE(const auto repository, trust::tuf::Repository::open(folder_of(args)));
+  const bool is_again = args.has("--again");
+  const std::string staged_at = staged_folder(folder_of(args), args);
+  if (is_again) TRY(remove_folder(staged_at));
+  TRY_VALUE(auto repository,
+            Repository::open(folder_of(args), trust::tuf::kRepositoryWaitMs, staged_at));
   TRY_VALUE(HubClient hub, HubClient::open(args));
+  if (is_again) TRY(stage_again(repository, hub));
   Json::Members roles;
-  TRY_VALUE(const LocalFiles files, files_of(repository, roles));
-  if (!args.has("--json")) {
+  TRY_VALUE(const LocalFiles files,
+            files_of(repository, staged_at,
+                     is_again ? Repository::Files::kAll : Repository::Files::kNotServed, roles));
+  if (!args.has("--json") && !is_again) {
     TRY_VALUE(const auto changes, repository.changes());
     TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));
     print_changes(stderr, changes, names);
@@ -129,6 +188,7 @@ Result<int> push(const Args& args) {
   }
   TRY_VALUE(const Json approval,
             hub.post("/v1/publications", Json::Members{{"roles", std::move(roles)}}));
+  if (is_again) TRY(remove_folder(staged_at));
   if (args.has("--json")) {
     fmt::print("{}", Json(Json::Members{{"approval", approval},
                                         {"files", std::int64_t(missing.size())},

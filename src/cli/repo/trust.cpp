@@ -1,4 +1,5 @@
-// polder repo delegate, rotate and renew: who signs for what, and for how long.
+// polder repo delegate, rotate, renew and trust-hub: who signs for what, for how long, and by whose
+// certificates devices know their hub.
 #include <cstdio>
 
 #include "base/fail.h"
@@ -7,6 +8,8 @@
 #include "cli/passphrase.h"
 #include "cli/repo/common.h"
 #include "cli/repo/staging.h"
+#include "platform/file.h"
+#include "trust/certificate.h"
 
 namespace polder::cli {
 
@@ -114,6 +117,39 @@ Result<int> renew(const Args& args) {
   });
 }
 
+constexpr Option kTrustHubOptions[] = {
+    {"--ca", "CA.pem", "the certificate of an authority of the hub: its ca.pem", true},
+    {"--none", "", "root names none: each device goes by its own [hub] 'ca_file' again"},
+    POLDER_REPO_SIGN_OPTION,
+    POLDER_PASSPHRASE_OPTION,
+    {"--json", "", "prints what is staged as JSON"}};
+
+Status trust_hub_in(Staging& staging, const Args& args) {
+  if (args.has("--ca") == args.has("--none"))
+    return fail(Code::kInvalid, "give --ca FILE, once for each authority, or --none");
+  std::vector<std::string> authorities;
+  trust::Json::Array fingerprints;
+  for (const std::string& file : args.all("--ca")) {
+    TRY_VALUE(std::string pem, read_file(file, trust::kMaxCertificateBytes));
+    auto facts = trust::read_certificate(pem);
+    if (!facts.ok()) return std::move(facts).error().at(file);
+    if (!facts->is_authority)
+      return fail(Code::kInvalid, "{}: the certificate of '{}' is none of an authority", file,
+                  one_line(facts->common_name));
+    fingerprints.emplace_back(facts->fingerprint);
+    authorities.push_back(std::move(pem));
+  }
+  TRY(staging.repository.trust_hub(authorities, staging.now_s));
+  staging.note(trust::Act::kRootRotated, "root",
+               {{"repository", staging.repository.folder()},
+                {"authorities", std::move(fingerprints)}});
+  return {};
+}
+
+Result<int> trust_hub(const Args& args) {
+  return stage(args, [&](Staging& staging) { return trust_hub_in(staging, args); });
+}
+
 }  // namespace
 
 const Command kRepoDelegate = {
@@ -155,5 +191,18 @@ const Command kRepoRenew = {
     .min_positional = 2,
     .max_positional = 2,
     .run = renew};
+
+const Command kRepoTrustHub = {
+    .name = "repo trust-hub",
+    .summary =
+        "Says in root by whose certificates devices know their hub, in place of [hub] 'ca_file' of "
+        "each.\nSo a hub gets another authority, and devices follow. Those that are not named "
+        "again are trusted no more.",
+    .arguments = "FOLDER",
+    .example = "  polder repo trust-hub repo --ca ca.pem --key r1.pem --key r2.pem",
+    .options = kTrustHubOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = trust_hub};
 
 }  // namespace polder::cli

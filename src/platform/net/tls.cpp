@@ -104,12 +104,14 @@ Result<std::unique_ptr<TlsContext>> TlsContext::create(const HttpOptions& option
   // An idle connection holds no buffers.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_ENABLE_PARTIAL_WRITE);
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_verify(context, options.takes_any_server ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+                     nullptr);
   SSL_CTX_set_verify_depth(context, kMaxDepth);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context, &TlsContext::keep_session);
   SSL_CTX_set_app_data(context, tls.get());
-  TRY(tls->trust(options));
+  tls->takes_any_server_ = options.takes_any_server;
+  if (!tls->takes_any_server_) TRY(tls->trust(options));
   TRY(tls->identify(options));
   return tls;
 }
@@ -191,7 +193,8 @@ Result<OwnedSsl> TlsContext::open(const Url& url, int fd) {
   SSL_set_bio(ssl.get(), bio, bio);
   X509_VERIFY_PARAM* verify = SSL_get0_param(ssl.get());
   X509_VERIFY_PARAM_set_time(verify, time_t(wall_->now_s()));
-  if (wall_->is_behind()) SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, take_certificates_of_later);
+  if (wall_->is_behind() && !takes_any_server_)
+    SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, take_certificates_of_later);
   unsigned char address[sizeof(in6_addr)];
   const bool is_address = ::inet_pton(AF_INET, url.host.c_str(), address) == 1 ||
                           ::inet_pton(AF_INET6, url.host.c_str(), address) == 1;

@@ -46,6 +46,7 @@ class TlsContext {
 
   Owned<SSL_CTX, SSL_CTX_free> context_;
   const WallClock* wall_ = nullptr;
+  bool takes_any_server_ = false;
   std::string session_origin_;  // whose session it is
   Owned<SSL_SESSION, SSL_SESSION_free> session_;
 };

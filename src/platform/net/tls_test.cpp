@@ -123,6 +123,18 @@ TEST_F(Tls, UnknownAuthority) {
   expect_denied(server, "certificate is not accepted");
 }
 
+// For what proves itself: whoever answers will do, and only where that is asked for.
+TEST_F(Tls, WhoeverAnswersIsTakenWhereThatIsWanted) {
+  const Adversary server(with("elsewhere"));
+  expect_denied(server, "not accepted");
+  options_.takes_any_server = true;
+  options_.ca_file = "";
+  client_.reset();
+  auto reply = get(server);
+  ASSERT_TRUE(reply.ok()) << reply.error().message;
+  EXPECT_EQ(body_.text.size(), 1000u);
+}
+
 TEST_F(Tls, AnotherHost) {
   const Adversary server(with("elsewhere"));
   expect_denied(server, "IP address mismatch");

@@ -89,6 +89,10 @@ add_test(NAME hub_commands
 add_test(NAME hub_repository
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_repository_test.py
                  $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)
+# When things go wrong with it.
+add_test(NAME hub_drill COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_drill_test.py
+         $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)
+set_tests_properties(hub_drill PROPERTIES LABELS slow)
 # What leaves it.
 foreach(name telemetry telemetry_drift telemetry_packets telemetry_pictures)
   add_test(NAME ${name}_program COMMAND /usr/bin/python3

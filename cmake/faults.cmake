@@ -24,5 +24,10 @@ foreach(name network clock)
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/faults/${name}_test.py
                    $<TARGET_FILE:polder> $<TARGET_FILE:polderd> $<TARGET_FILE:wrong_clock>)
 endforeach()
-set_tests_properties(kill hang_up publish_faults network_faults clock_faults
+# A hub that goes on from a backup, or whose clock is wrong.
+add_test(NAME hub_restore
+         COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_restore_test.py
+                 $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>
+                 $<TARGET_FILE:wrong_clock>)
+set_tests_properties(kill hang_up publish_faults network_faults clock_faults hub_restore
                      PROPERTIES TIMEOUT 900 LABELS faults)

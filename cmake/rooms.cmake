@@ -95,7 +95,8 @@ if(POLDER_HOST)
   set(clang "-D__cpp_impl_coroutine=201902L;-fno-sanitize=function")
   set_source_files_properties(src/hub/http/server.cpp PROPERTIES
     COMPILE_OPTIONS "-fexceptions;$<$<CXX_COMPILER_ID:Clang>:${clang}>")
-  add_executable(polder-hub src/apps/polder_hub.cpp src/apps/polder_hub_home.cpp)
+  add_executable(polder-hub src/apps/polder_hub.cpp src/apps/polder_hub_home.cpp
+                 src/apps/polder_hub_upkeep.cpp)
   target_link_libraries(polder-hub PRIVATE polder_hub_http)
   target_compile_options(polder-hub PRIVATE -fno-exceptions)
   polder_embed_console(polder-hub)

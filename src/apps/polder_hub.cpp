@@ -1,5 +1,5 @@
 // polder-hub: the server of a fleet. Its commands, their options and help; what it does is in the
-// room `hub`.
+// room `hub`. Those that look after its folder: polder_hub_upkeep.cpp.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/polder_hub_commands.h"
 #include "apps/polder_hub_home.h"
 #include "base/fail.h"
 #include "base/text.h"
@@ -25,8 +26,6 @@
 namespace polder::hub {
 namespace {
 
-using command_line::Args;
-using command_line::Option;
 using command_line::options_help;
 
 struct Listen {
@@ -57,25 +56,6 @@ Status check_listen(std::string_view, const std::string& value) {
   return listen.ok() ? Status() : Status(listen.error());
 }
 
-// A file would be made where a name was mistyped.
-Status check_database(std::string_view, const std::string& value) {
-  if (value.starts_with("postgres://") || value.starts_with("postgresql://")) return {};
-  return fail(Code::kInvalid,
-              "--database: postgres://USER:PASSWORD@HOST:PORT/NAME expected; without it the "
-              "database is the file hub.db in the folder");
-}
-
-#define HUB_OPTIONS                                                                           \
-  {"--folder", "DIR",                                                                         \
-   "where keys, database and audit log are kept (default: /var/lib/polder-hub for root, "     \
-   "else ~/.local/share/polder-hub)"},                                                        \
-  {                                                                                           \
-    "--database", "URL",                                                                      \
-        "postgres://USER:PASSWORD@HOST:PORT/NAME in place of the file hub.db in the folder; " \
-        "better in POLDER_DATABASE, as all users of this machine can read options",           \
-        false, check_database                                                                 \
-  }
-
 constexpr Option kServeOptions[] = {
     HUB_OPTIONS,
     {"--listen", "ADDRESS:PORT", "where it listens (default: 0.0.0.0:8443)", false, check_listen},
@@ -92,7 +72,10 @@ constexpr Option kServeOptions[] = {
     {"--certificate-s", "N",
      "how long the certificate of a device holds, in seconds (default: 7776000, 90 days); it is "
      "renewed in the last third",
-     false, command_line::whole<kShortestCertificateS, kLongestCertificateS>}};
+     false, command_line::whole<kShortestCertificateS, kLongestCertificateS>},
+    {"--clock-is-right", "",
+     "this machine's clock is right, and was ahead when something was published last: publishes "
+     "anew by it"}};
 constexpr Option kTokenOptions[] = {HUB_OPTIONS};
 
 std::string machine_name() {
@@ -113,19 +96,6 @@ std::vector<std::string> hosts_of(const Args& args, const Listen& listen) {
   for (const char* own : {"localhost", "127.0.0.1", "::1"})
     if (std::ranges::find(hosts, own) == hosts.end()) hosts.emplace_back(own);
   return hosts;
-}
-
-HomeOptions home_options(const Args& args) {
-  return {.folder = args.text("--folder", default_folder()),
-          .database = args.text("--database"),
-          .hosts = {},
-          .certificate_s = args.integer("--certificate-s", kDeviceCertificateS),
-          .poll_s = args.integer("--poll-s", kPollS)};
-}
-
-Status print(const std::string& text) {
-  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return {};
-  return fail(Code::kIo, "cannot write to standard output");
 }
 
 Status serve_command(const Args& args) {
@@ -185,13 +155,7 @@ Status token_command(const Args& args) {
   return print(token + "\n");
 }
 
-struct Command {
-  std::string_view name, summary, example;
-  std::span<const Option> options;
-  Status (*run)(const Args& args);
-};
-
-constexpr Command kCommands[] = {
+constexpr Command kOwnCommands[] = {
     {"serve",
      "Serves the fleet. At its first start it makes its keys and certificates and prints a token "
      "for its\nadministrator. SIGTERM ends it.",
@@ -204,6 +168,13 @@ constexpr Command kCommands[] = {
      "  polder-hub admin-token --folder /srv/hub", kTokenOptions, token_command},
 };
 
+// In the order of the help.
+std::vector<Command> commands() {
+  std::vector<Command> all(std::begin(kOwnCommands), std::end(kOwnCommands));
+  all.insert(all.end(), upkeep_commands().begin(), upkeep_commands().end());
+  return all;
+}
+
 int say(const std::string& text, std::FILE* file, int status) {
   return std::fputs(text.c_str(), file) >= 0 && std::fflush(file) == 0 ? status : 1;
 }
@@ -212,7 +183,7 @@ std::string general_help() {
   std::string text =
       "usage: polder-hub COMMAND [OPTIONS]\n\nThe server of a fleet of devices that run "
       "polderd.\n\n";
-  for (const Command& command : kCommands)
+  for (const Command& command : commands())
     text += fmt::format("  {:<13}{}\n", command.name,
                         command.summary.substr(0, command.summary.find('.') + 1));
   return text +
@@ -222,16 +193,19 @@ std::string general_help() {
 
 std::string help_of(const Command& command) {
   return fmt::format(
-      "usage: polder-hub {} [OPTIONS]\n\n{}\n\noptions:\n{}\nAn option that is not given is taken "
+      "usage: polder-hub {} {}[OPTIONS]\n\n{}\n\noptions:\n{}\nAn option that is not given is "
+      "taken "
       "from the environment: --folder DIR from POLDER_FOLDER=DIR.\n\nexample:\n{}\n",
-      command.name, command.summary, options_help(command.options), command.example);
+      command.name, command.arguments, command.summary, options_help(command.options),
+      command.example);
 }
 
 bool is_help(std::string_view word) { return word == "--help" || word == "-h"; }
 
 int run(const Command& command, std::span<char* const> words) {
   if (std::ranges::any_of(words, is_help)) return say(help_of(command), stdout, 0);
-  const Result<Args> args = Args::parse(words, command.options, 0, 0);
+  const Result<Args> args =
+      Args::parse(words, command.options, command.positional, command.positional);
   if (!args.ok())
     return say(fmt::format("polder-hub {}: {}\n'polder-hub {} --help' shows the options\n",
                            command.name, one_line(args.error().message), command.name),
@@ -250,7 +224,7 @@ int main_of(int argc, char** argv) {
   if (is_help(word)) return say(general_help(), stdout, 0);
   if (word == "--version") return say(fmt::format("polder-hub {}\n", POLDER_VERSION), stdout, 0);
   std::vector<std::string_view> names;
-  for (const Command& command : kCommands) {
+  for (const Command& command : commands()) {
     if (command.name == word) return run(command, {argv + 2, static_cast<std::size_t>(argc - 2)});
     names.push_back(command.name);
   }

@@ -11,9 +11,11 @@
 #include "base/text.h"
 #include "hub/api/people.h"
 #include "hub/store/schema.h"
+#include "hub/upkeep/backup.h"
 #include "platform/file.h"
 #include "platform/folder.h"
 #include "trust/audit_log.h"
+#include "trust/hub_authorities.h"
 #include "trust/passphrase.h"
 #include "trust/signer.h"
 
@@ -37,23 +39,20 @@ Result<std::unique_ptr<trust::Signer>> open_or_make_key(const std::string& path)
   return trust::open_signer("file:" + path, none);
 }
 
-std::string with_colons(std::string_view hex) {
-  std::string text;
-  for (std::size_t i = 0; i < hex.size(); i += 2) {
-    if (i > 0) text += ':';
-    for (const char c : hex.substr(i, 2)) text += c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c;
-  }
-  return text;
-}
-
-std::string database_of(const HomeOptions& options) {
-  return options.database.empty() ? options.folder + "/hub.db" : options.database;
-}
-
 Result<std::unique_ptr<Database>> open_today(const HomeOptions& options) {
   TRY_VALUE(std::unique_ptr<Database> database, open_database(database_of(options)));
   TRY(migrate(*database));
   return database;
+}
+
+// One that goes on from a backup is called NAME/2, and so on (upkeep/backup.h).
+Result<trust::AuditLog> open_log(const std::string& path, trust::AuditLog::Start start) {
+  auto log = trust::AuditLog::open(path, start);
+  if (log.ok() || log.error().code != Code::kInvalid) return log;
+  const std::string name = std::exchange(start.origin, "") + "/";
+  auto later = trust::AuditLog::open(path, start);
+  if (later.ok() && later->origin().starts_with(name)) return later;
+  return log;
 }
 
 }  // namespace
@@ -66,6 +65,19 @@ std::string default_folder() {
   const char* const home = std::getenv("HOME");
   if (::geteuid() == 0 || !home || !*home) return "/var/lib/polder-hub";
   return std::string(home) + "/.local/share/polder-hub";
+}
+
+std::string database_of(const HomeOptions& options) {
+  return options.database.empty() ? options.folder + "/hub.db" : options.database;
+}
+
+Result<FileLock> lock_folder(const std::string& folder) {
+  auto lock = FileLock::take(folder, 0);
+  if (!lock.ok() && lock.error().code == Code::kUnavailable)
+    return fail(Code::kUnavailable,
+                "{}; one hub serves a folder: end it, or choose another --folder",
+                lock.error().message);
+  return lock;
 }
 
 Result<std::string> make_admin_token(const HomeOptions& options) {
@@ -93,13 +105,13 @@ Result<std::string> make_admin_token(const HomeOptions& options) {
 
 Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
   TRY(make_folders(options.folder));
-  auto lock = FileLock::take(options.folder, 0);
-  if (!lock.ok() && lock.error().code == Code::kUnavailable)
-    return fail(Code::kUnavailable,
-                "{}; one hub serves a folder: end it, or choose another --folder",
-                lock.error().message);
-  if (!lock.ok()) return lock.error();
-  auto home = std::unique_ptr<Home>(new Home(options, std::move(*lock)));
+  TRY_VALUE(FileLock lock, lock_folder(options.folder));
+  TRY_VALUE(const bool is_half, is_there(options.folder + "/" + kRestoringName));
+  if (is_half)
+    return fail(Code::kDenied,
+                "{}: 'polder-hub restore' was cut off here: run it again, as it was run",
+                options.folder);
+  auto home = std::unique_ptr<Home>(new Home(options, std::move(lock)));
   TRY(home->make_certificates(options));
   TRY(home->open_store(options));
   return home;
@@ -123,9 +135,24 @@ Status Home::make_certificates(const HomeOptions& options) {
   TRY_VALUE(std::string ca, read_file(ca_file, trust::kMaxCertificateBytes));
   auto facts = trust::read_certificate(ca);
   if (!facts.ok()) return std::move(facts).error().at(ca_file);
+  if (now_s < facts->from_s)
+    return fail(
+        Code::kDenied,
+        "this machine's clock says {}, and {} was made after that, for times from {} on: set "
+        "the clock",
+        trust::tuf::time_text(now_s), ca_file, trust::tuf::time_text(facts->from_s));
+  if (now_s + kServerCertificateS / 3 >= facts->until_s)
+    log(fmt::format("{} ends at {}: 'polder-hub rekey' and a new root make another authority",
+                    ca_file, trust::tuf::time_text(facts->until_s)));
+  if (now_s >= facts->until_s)
+    return fail(
+        Code::kDenied,
+        "this machine's clock says {}, and {} ended at {}: set the clock; where it is right, "
+        "'polder-hub rekey'",
+        trust::tuf::time_text(now_s), ca_file, trust::tuf::time_text(facts->until_s));
   if (facts->key_id != signer->public_key().id())
     return fail(Code::kInvalid, "{}: is the certificate of another key than {}", ca_file, ca_key);
-  fingerprint_ = with_colons(facts->fingerprint);
+  fingerprint_ = trust::tuf::shown_fingerprint(facts->fingerprint);
   authority_ = std::make_unique<Authority>(std::move(signer), std::move(ca), options.certificate_s);
   return renew_certificate();
 }
@@ -138,7 +165,9 @@ Status Home::renew_certificate() {
 }
 
 Status Home::open_store(const HomeOptions& options) {
-  TRY_VALUE(std::unique_ptr<Database> database, open_today(options));
+  TRY_VALUE(std::unique_ptr<Database> database, open_database(database_of(options)));
+  TRY(database->hold());
+  TRY(migrate(*database));
   TRY_VALUE(std::unique_ptr<trust::Signer> signer, open_or_make_key(folder_ + "/audit-key.pem"));
   // Named after the authority: a log of another hub is not taken for this one's.
   std::string name = "polder-hub-";
@@ -146,12 +175,12 @@ Status Home::open_store(const HomeOptions& options) {
     if (c != ':') name += c;
   const std::string audit_file = folder_ + "/audit.log";
   TRY_VALUE(trust::AuditLog audit,
-            trust::AuditLog::open(audit_file, {name, std::string(kHubActor), wall_.now_s()}));
+            open_log(audit_file, {name, std::string(kHubActor), wall_.now_s()}));
   readers_ = std::make_unique<Readers>(database_of(options));
   writer_ = std::make_unique<Writer>(std::move(database));
   recorder_ = std::make_unique<Recorder>(audit_file, std::move(audit), std::move(signer), *writer_,
                                          *readers_, log);
-  TRY(open_repository());
+  TRY(open_repository(options));
   hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, *repository_,
                                    *uploads_, *publisher_, wall_, log});
   hub_->poll_s = options.poll_s;
@@ -160,11 +189,12 @@ Status Home::open_store(const HomeOptions& options) {
   return {};
 }
 
-Status Home::open_repository() {
+Status Home::open_repository(const HomeOptions& options) {
   TRY_VALUE(std::unique_ptr<trust::Signer> key, open_or_make_key(folder_ + "/online-key.pem"));
   // For 'polder repo init --timestamp-key'.
   TRY(write_file_atomic(folder_ + "/hub-online.pub.pem", key->public_key().pem()));
   TRY_VALUE(repository_, OnlineRepository::open(folder_, std::move(key)));
+  if (options.is_clock_right) repository_->trust_clock();
   TRY_VALUE(uploads_, Uploads::open(folder_ + "/uploads"));
   publisher_ = std::make_unique<Publisher>(
       Publisher::Parts{*repository_, *uploads_, *writer_, *readers_, *recorder_, wall_, log});

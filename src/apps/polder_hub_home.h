@@ -22,10 +22,15 @@ struct HomeOptions {
   std::vector<std::string> hosts;                    // names and addresses of the server
   std::int64_t certificate_s = kDeviceCertificateS;  // of devices
   std::int64_t poll_s = kPollS;
+  bool is_clock_right = false;  // whatever the last publication says
 };
 
 // Where a hub without --folder keeps everything.
 std::string default_folder();
+// As open_database() takes it.
+std::string database_of(const HomeOptions& options);
+// The folder, held by who serves it or changes it. Errors: kUnavailable while another does.
+Result<FileLock> lock_folder(const std::string& folder);
 
 // A token of an admin, shown once; also while a hub serves the folder. Errors: kNotFound where no
 // hub has been; those of the database.
@@ -55,7 +60,7 @@ class Home {
       : folder_(options.folder), lock_(std::move(lock)), hosts_(options.hosts) {}
   Status make_certificates(const HomeOptions& options);
   Status open_store(const HomeOptions& options);
-  Status open_repository();
+  Status open_repository(const HomeOptions& options);
 
   const std::string folder_;
   const FileLock lock_;

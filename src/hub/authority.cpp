@@ -11,6 +11,12 @@ constexpr std::size_t kMaxVerified = 50'000;  // about a kilobyte each
 
 }  // namespace
 
+Authority::Authority(std::unique_ptr<trust::Signer> key, std::string pem, std::int64_t device_s)
+    : key_(std::move(key)), pem_(std::move(pem)), device_s_(device_s) {
+  if (const auto facts = trust::read_certificate(pem_); facts.ok())
+    fingerprint_ = facts->fingerprint;
+}
+
 Result<std::string> Authority::issue(const trust::PublicKey& key, std::string_view device,
                                      std::int64_t now_s) {
   const std::lock_guard lock(mutex_);

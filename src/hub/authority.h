@@ -31,8 +31,7 @@ class Authority {
  public:
   // The key, and its own certificate; for how long those of devices hold.
   Authority(std::unique_ptr<trust::Signer> key, std::string pem,
-            std::int64_t device_s = kDeviceCertificateS)
-      : key_(std::move(key)), pem_(std::move(pem)), device_s_(device_s) {}
+            std::int64_t device_s = kDeviceCertificateS);
 
   // A certificate of a device. Errors: those of issue_certificate().
   Result<std::string> issue(const trust::PublicKey& key, std::string_view device,
@@ -44,11 +43,13 @@ class Authority {
   // devices show the same one in each request. Errors: kDenied, kCorrupt.
   Result<trust::CertificateFacts> check(std::string_view certificate_pem, std::int64_t now_s);
   const std::string& pem() const { return pem_; }
+  const std::string& fingerprint() const { return fingerprint_; }  // as CertificateFacts has it
 
  private:
   std::mutex mutex_;  // keys on tokens do one thing at a time
   const std::unique_ptr<trust::Signer> key_;
   const std::string pem_;
+  std::string fingerprint_;  // empty for what is no certificate
   const std::int64_t device_s_;
 
   std::mutex verified_mutex_;

@@ -122,6 +122,22 @@ Status copy_entries(Writer& writer, const std::string& log,
 
 }  // namespace
 
+Status copy_log(Database& database, const std::string& path, const std::string& origin) {
+  TRY_VALUE(const Rows rows, ask(database,
+                                 "SELECT COALESCE(MAX(sequence), -1) + 1 FROM audit_entry "
+                                 "WHERE log = ?",
+                                 {origin}));
+  TRY_VALUE(const auto file, open_readable(path));
+  trust::LogReader reader(*file);
+  for (std::int64_t i = 0;; ++i) {
+    TRY_VALUE(const auto line, reader.next());
+    if (!line) return {};
+    if (i < rows[0][0].integer()) continue;
+    TRY_VALUE(const trust::Entry entry, trust::Entry::parse(*line, path));
+    TRY(copy_entry(database, origin, entry));
+  }
+}
+
 // After a start, and where a write has failed, the log may have entries that the database has not.
 Status Recorder::copy_what_is_new() {
   if (is_copied_) return {};

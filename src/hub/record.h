@@ -28,6 +28,10 @@ inline constexpr std::string_view kHubActor = "polder-hub";
 // As a part of a Work. Errors: those of tell(); kExhausted without randomness.
 Status put_on_record(Database& database, const trust::Record& record);
 
+// Gives the database what its copy of a log lacks, and takes what that has out of what waits, as a
+// part of a Work. Errors: those of the database; kCorrupt.
+Status copy_log(Database& database, const std::string& path, const std::string& origin);
+
 // Moves acts into the log in a thread of its own. Thread-safe.
 class Recorder {
  public:

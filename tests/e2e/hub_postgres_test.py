@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""A hub whose database is PostgreSQL: what a kill of either leaves.
+"""A hub whose database is PostgreSQL: what a kill of either leaves, how it moves there and back,
+and that two do not serve one.
 
     postgres_test.py /usr/bin/python3 hub_postgres_test.py POLDER_HUB POLDERD POLDER
 """
 import concurrent.futures
 import http.client
+import os
 import pathlib
 import subprocess
 import sys
@@ -77,8 +79,91 @@ class HubOnPostgres(hub_test.Hub):
         self.assertEqual(self.enrolled_by_the_log(), sorted(name for name, _ in requests))
 
 
+    def program(self, *words, status=0, **environment):
+        done = subprocess.run([hub_test.HUB, *map(str, words)], capture_output=True, text=True,
+                              timeout=120, env={**os.environ, **environment})
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    def enrol(self, name):
+        status, answer, _ = self.ask("POST", "/v1/enrol", {"token": self.hub.enrolment_token(),
+                                                           "csr": self.csr(name)})
+        self.assertEqual(status, 201, answer)
+        return self.keep(name, answer), self.scratch / f"{name}.pem"
+
+    def test_two_hubs_do_not_serve_one_database(self):
+        self.hub.start()
+        place = self.hub.environment["POLDER_DATABASE"]
+        other = ("serve", "--folder", self.scratch / "other", "--listen", "127.0.0.1:0")
+        said = self.program(*other, status=1, POLDER_DATABASE=place)
+        self.assertIn("another polder-hub serves this database, from its own machine", said)
+        self.assertIn("give this one a database of its own", said)
+        # Nor is it copied, or given other keys, while it is served; its administrator may help
+        # themself.
+        for words in (("copy", "--from", place, "--to", self.scratch / "copy.db"),
+                      ("rekey", "--folder", self.scratch / "other", "--database", place)):
+            self.assertIn("another polder-hub serves", self.program(*words, status=1))
+        self.assertIn("polder-person-", self.program("admin-token", "--folder", self.hub.folder,
+                                                     POLDER_DATABASE=place))
+        # The server goes and comes: it is this hub's still.
+        device = self.enrol("cam-1")
+        self.server.stop_at_once()
+        self.server.start()
+        deadline = time.monotonic() + 60
+        while self.ask("GET", "/v1/self", device=device)[0] != 200:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        self.enrol("cam-2")
+        self.assertIn("another polder-hub serves", self.program(*other, status=1,
+                                                                POLDER_DATABASE=place))
+        # One that is killed holds it no longer.
+        self.hub.kill()
+        self.hub.start()
+        self.assertEqual(self.ask("GET", "/v1/self", device=device)[0], 200)
+
+    def test_it_moves_from_sqlite_and_back(self):
+        place = self.hub.environment.pop("POLDER_DATABASE")
+        self.hub.start()
+        device = self.enrol("cam-1")
+        file = self.hub.folder / "hub.db"
+        self.assertIn("one hub serves a folder",
+                      self.program("copy", "--from", file, "--to", place, status=1))
+        self.end()
+        said = self.program("copy", "--from", file, "--to", place)
+        self.assertRegex(said, r"device +1 ")
+        self.assertIn("read again there and the same", said)
+        self.assertIn("has rows of a hub",
+                      self.program("copy", "--from", file, "--to", place, status=1))
+        self.hub.environment["POLDER_DATABASE"] = place
+        moved = file.rename(self.hub.folder / "hub.db.moved")
+        self.hub.start()
+        self.assertEqual(self.ask("GET", "/v1/self", device=device)[0], 200)
+        second = self.enrol("cam-2")
+        # Of PostgreSQL a backup is a file too.
+        self.program("backup", self.scratch / "backup", "--folder", self.hub.folder,
+                     POLDER_DATABASE=place)
+        self.end()
+        self.program("copy", "--to", file, POLDER_FROM=place)
+        moved.unlink()
+        del self.hub.environment["POLDER_DATABASE"]
+        self.hub.start()
+        for each in (device, second):
+            self.assertEqual(self.ask("GET", "/v1/self", device=each)[0], 200)
+        self.end()
+        self.assertEqual(self.enrolled_by_the_log(), ["cam-1", "cam-2"])
+        # And goes back into one.
+        empty = self.server.new_database("empty")
+        other = self.scratch / "other"
+        self.program("restore", self.scratch / "backup", "--folder", other, "--database", empty)
+        self.assertFalse((other / "hub.db").exists())
+        self.hub.folder, self.hub.environment["POLDER_DATABASE"] = other, empty
+        self.hub.start()
+        self.assertEqual(self.ask("GET", "/v1/self", device=second)[0], 200)
+
+
 if __name__ == "__main__":
-    tests = ["test_a_database_that_goes_away_comes_back",
+    tests = ["test_two_hubs_do_not_serve_one_database", "test_it_moves_from_sqlite_and_back",
+             "test_a_database_that_goes_away_comes_back",
              "test_what_was_acknowledged_outlives_a_kill"]
     result = unittest.TextTestRunner().run(unittest.TestSuite(map(HubOnPostgres, tests)))
     sys.exit(not result.wasSuccessful())

@@ -140,9 +140,9 @@ Status trust_hub_in(Staging& staging, const Args& args) {
     authorities.push_back(std::move(pem));
   }
   TRY(staging.repository.trust_hub(authorities, staging.now_s));
-  staging.note(trust::Act::kRootRotated, "root",
-               {{"repository", staging.repository.folder()},
-                {"authorities", std::move(fingerprints)}});
+  staging.note(
+      trust::Act::kRootRotated, "root",
+      {{"repository", staging.repository.folder()}, {"authorities", std::move(fingerprints)}});
   return {};
 }
 

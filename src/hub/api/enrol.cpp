@@ -168,7 +168,8 @@ Result<Response> enrol(const Call& call) {
 
 namespace {
 
-// Of a certificate that is shown: the one that replaced it, if one did.
+// Of a certificate that is shown (of one of an earlier authority: of the device's key with this
+// one): the one that replaced it, if one did.
 constexpr std::string_view kReplacement =
     "SELECT pem, seen_s FROM certificate WHERE replaces = ? AND revoked_s IS NULL";
 
@@ -198,16 +199,23 @@ Result<Response> renew(const Call& call) {
   if (csr.common_name != device)
     return fail(Code::kDenied, "body.csr: is of {}, the certificate of {}", csr.common_name,
                 device);
-  TRY_VALUE(std::string pem, one_that_holds(call));
+  std::string pem;
+  // One of another authority holds no longer.
+  if (!call.device.by_key) {
+    TRY_VALUE(pem, one_that_holds(call));
+  }
   if (!pem.empty() && csr.key.id() == call.device.key_id) return answer(call, device, pem);
   TRY_VALUE(const Issued issued, issue(call.hub, csr.key, device));
+  const std::string shown =
+      call.device.by_key ? fmt::format("{} {}", call.hub.authority.fingerprint(), issued.key_id)
+                         : call.device.serial;
   bool is_duplicate = false;
   Status done = write(call.hub, [&](Database& database) -> Status {
     pem.clear();
     TRY_VALUE(const Rows keys, ask(database, "SELECT key_id FROM device WHERE id = ?", {device}));
     if (keys.empty() || keys[0][0].text() != issued.key_id)
       return fail(Code::kDenied, "body.csr: is of another key: a new key is enrolled");
-    TRY_VALUE(const Rows later, ask(database, kReplacement, {call.device.serial}));
+    TRY_VALUE(const Rows later, ask(database, kReplacement, {shown}));
     is_duplicate = !later.empty() && !later[0][1].is_null();
     if (is_duplicate) {
       TRY(tell(database, "UPDATE device SET duplicate_s = ? WHERE id = ?", {issued.now_s, device}));
@@ -222,7 +230,7 @@ Result<Response> renew(const Call& call) {
       return {};
     }
     pem = issued.pem;
-    TRY(keep(database, device, issued, call.device.serial));
+    TRY(keep(database, device, issued, shown));
     return put_on_record(
         database,
         {issued.now_s, device, trust::Act::kDeviceRenewed, device, {{"serial", issued.serial}}});

@@ -189,6 +189,63 @@ TEST_F(Enrolment, TwoDevicesWithOneIdentityAreFound) {
   EXPECT_EQ(acts().back(), "duplicate_found cam-1");
 }
 
+// --- Another authority, as after a break-in ---
+
+class AnotherAuthority : public Enrolment {
+ protected:
+  void change_authority() {
+    stop();
+    auto key = std::make_unique<TestSigner>(Scheme::kEcdsaP256);
+    const auto pem = make_authority(*key, kNowS);
+    ASSERT_TRUE(pem.ok());
+    authority_ = std::make_unique<Authority>(std::move(key), *pem);
+    start();
+  }
+};
+
+TEST_F(AnotherAuthority, GivesDevicesThatAreKnownByTheirKeyACertificate) {
+  TestSigner key(Scheme::kEcdsaP256);
+  const std::string old = enrolled(key, "cam-1");
+  change_authority();
+  EXPECT_EQ(self(old), 401);
+  const Response given = renew(key, "cam-1", old);
+  ASSERT_EQ(given.status, 201) << given.body;
+  const std::string pem = text(given, "certificate");
+  EXPECT_TRUE(
+      trust::check_certificate(pem, authority_->pem(), trust::CertificateUse::kClient, kNowS).ok());
+  // The answer was lost.
+  EXPECT_EQ(text(renew(key, "cam-1", old), "certificate"), pem);
+  EXPECT_EQ(self(pem), 200);
+  EXPECT_EQ(self(old), 401);
+  // It has the new one: who comes with the old one once more is a copy.
+  EXPECT_EQ(renew(key, "cam-1", old).status, 409);
+  // Another of its key is not its own name's.
+  EXPECT_EQ(renew(key, "cam-2", old).status, 403);
+  // From there on it renews as any.
+  EXPECT_EQ(renew(key, "cam-1", pem).status, 201);
+  const std::vector<std::string> done = acts();
+  EXPECT_EQ(std::vector(done.end() - 2, done.end()),
+            (std::vector<std::string>{"device_renewed cam-1", "duplicate_found cam-1"}));
+}
+
+TEST_F(AnotherAuthority, IsForNobodyElse) {
+  TestSigner key(Scheme::kEcdsaP256), gone(Scheme::kEcdsaP256), thief(Scheme::kEcdsaP256);
+  const std::string old = enrolled(key, "cam-1"), revoked = enrolled(gone, "cam-2");
+  EXPECT_EQ(send("POST", "/v1/devices/cam-2/revoke", "", admin_).status, 204);
+  // Whoever stole the authority's key can make what looks like any device's, but for its key.
+  const auto forged = authority_->issue(thief.public_key(), "cam-1", kNowS).value();
+  change_authority();
+  EXPECT_NE(detail(renew(gone, "cam-2", revoked), 401).find("revoked"), std::string::npos);
+  EXPECT_EQ(renew(thief, "cam-1", forged).status, 401);
+  EXPECT_EQ(renew(key, "cam-1", "").status, 401);
+  // That of its own is held to what it is, whatever its key.
+  const auto unknown = authority_->issue(key.public_key(), "cam-1", kNowS).value();
+  EXPECT_EQ(renew(key, "cam-1", unknown).status, 401);
+  // One that was away for longer than its certificate held needs a token, as ever.
+  wall_.set_s(kNowS + kDeviceCertificateS);
+  EXPECT_NE(detail(renew(key, "cam-1", old), 401).find("expired"), std::string::npos);
+}
+
 TEST_F(Enrolment, IsThereAfterARestart) {
   TestSigner key(Scheme::kEcdsaP256);
   const std::string certificate = enrolled(key, "cam-1");

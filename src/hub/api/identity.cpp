@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "hub/tokens.h"
+#include "hub/upkeep/gap.h"
 #include "trust/certificate.h"
 
 namespace polder::hub {
@@ -85,11 +86,7 @@ Result<EnrolledDevice> device_of(const Hub& hub, std::string_view certificate_pe
                                  "FROM certificate c JOIN device d ON d.id = c.device "
                                  "WHERE c.serial = ?",
                                  {facts->serial}));
-  if (rows.empty())
-    return fail(Code::kDenied,
-                "certificate {}: this hub does not know it (was it restored from a backup?): enrol "
-                "the device anew",
-                facts->serial);
+  if (rows.empty()) return take_back(hub, *facts, std::string(certificate_pem));
   const Row& row = rows[0];
   if (!row[1].is_null() || !row[2].is_null())
     return fail(Code::kDenied, "certificate {}: it is revoked", facts->serial);
@@ -102,6 +99,28 @@ Result<EnrolledDevice> device_of(const Hub& hub, std::string_view certificate_pe
     TRY(std::move(done));
   }
   return EnrolledDevice{row[0].text(), facts->serial, facts->key_id, facts->from_s, facts->until_s};
+}
+
+// Nothing is believed of the certificate but the key: whoever has made it may have been a thief.
+Result<EnrolledDevice> known_key(const Hub& hub, std::string_view certificate_pem, Error refused) {
+  const auto facts = trust::read_certificate(certificate_pem);
+  if (!facts.ok() || hub.authority.check(certificate_pem, facts->from_s).ok()) return refused;
+  TRY_VALUE(const Rows rows,
+            ask(hub,
+                "SELECT d.id, d.revoked_s, (SELECT MAX(c.until_s) FROM certificate c WHERE "
+                "c.device = d.id AND c.revoked_s IS NULL) FROM device d WHERE d.key_id = ?",
+                {facts->key_id}));
+  if (rows.empty()) return refused;
+  const Row& row = rows[0];
+  if (!row[1].is_null()) return fail(Code::kDenied, "device {}: it is revoked", row[0].text());
+  if (row[2].integer() <= hub.wall.now_s())
+    return fail(Code::kDenied, "device {}: its certificate has expired", row[0].text());
+  return EnrolledDevice{.id = row[0].text(),
+                        .serial = facts->serial,
+                        .key_id = facts->key_id,
+                        .from_s = facts->from_s,
+                        .until_s = facts->until_s,
+                        .by_key = true};
 }
 
 }  // namespace polder::hub

@@ -27,9 +27,16 @@ Result<Person> person_of(const Hub& hub, std::string_view authorization);
 struct EnrolledDevice {
   std::string id, serial, key_id;
   std::int64_t from_s = 0, until_s = 0;  // of the certificate
+  bool by_key = false;                   // known by its key alone: see known_key()
 };
 // Of a certificate. Errors: kDenied; those of stored().
 Result<EnrolledDevice> device_of(const Hub& hub, std::string_view certificate_pem);
+
+// Of a certificate that device_of() has refused: where it is another authority's, by the key that
+// it is for, which the handshake has shown to be there, a device that was enrolled with an
+// authority before. Errors: `refused` for any other; kDenied where it is revoked or its last
+// certificate has ended; those of stored().
+Result<EnrolledDevice> known_key(const Hub& hub, std::string_view certificate_pem, Error refused);
 
 // A name that is fit for addresses, logs and files: 1 to 64 letters, digits, '.', '_' and '-', the
 // first a letter or digit. Errors: kInvalid.

@@ -43,7 +43,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/tokens/{id}/revoke", Access::kAdmin, revoke_person_token},
     {"POST", "/v1/enrolment-tokens", Access::kAdmin, create_enrolment_token, true, true},
     {"POST", "/v1/enrol", Access::kAnyone, enrol, true},
-    {"POST", "/v1/renew", Access::kDevice, renew, true},
+    {"POST", "/v1/renew", Access::kKnownKey, renew, true},
     {"GET", "/v1/self", Access::kDevice, show_self},
     {"GET", "/v1/devices", Access::kViewer, list_devices},
     {"GET", "/v1/devices/{id}", Access::kViewer, show_device},
@@ -155,8 +155,10 @@ Result<std::optional<Response>> Router::refusal(const Route& route, Call& call, 
   const auto of_address = [&] {
     return too_often("address", request.peer, kAddressLimit, request);
   };
-  if (route.access == Access::kDevice) {
+  if (route.access == Access::kDevice || route.access == Access::kKnownKey) {
     auto device = device_of(hub_, request.certificate);
+    if (route.access == Access::kKnownKey && !device.ok() && device.error().code == Code::kDenied)
+      device = known_key(hub_, request.certificate, std::move(device).error());
     if (!device.ok() && device.error().code == Code::kDenied)
       return std::optional(of_address().value_or(problem(401, device.error(), request.id)));
     if (!device.ok()) return device.error();

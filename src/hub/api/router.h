@@ -26,7 +26,16 @@
 namespace polder::hub {
 
 // A role stands for those above it too.
-enum class Access : std::uint8_t { kAnyone, kDevice, kViewer, kOperator, kReleaser, kAdmin };
+// A device by its certificate; to renew one, also by its key, where the authority is another now.
+enum class Access : std::uint8_t {
+  kAnyone,
+  kDevice,
+  kKnownKey,
+  kViewer,
+  kOperator,
+  kReleaser,
+  kAdmin
+};
 
 // What a handler is given.
 struct Call {
@@ -37,7 +46,7 @@ struct Call {
   std::vector<std::string> parts;
   std::string actor;          // who it is, for the audit log; empty for anyone
   Role role = Role::kViewer;  // of a person
-  EnrolledDevice device;      // of Access::kDevice
+  EnrolledDevice device;      // of Access::kDevice and kKnownKey
 
   // Errors: kInvalid.
   Result<trust::Json> json() const;

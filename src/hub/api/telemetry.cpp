@@ -56,6 +56,7 @@ Result<Response> check_in(const Call& call) {
       is_watched ? std::min(kWatchedPollS, call.hub.poll_s) : call.hub.poll_s;
   // Of the repository, where anything is published: a device that trusts an older one asks it now.
   const std::int64_t version = call.hub.repository.version();
+  if (static_cast<std::int64_t>(checkin->timestamp) > version) call.hub.publisher.wake();
   trust::Json::Members answer{{"next_s", next_s},
                               {"timestamp", version == 0 ? trust::Json() : trust::Json(version)}};
   if (is_renewal_late(call.device, now_s)) answer.emplace("renew", true);

@@ -161,9 +161,9 @@ namespace {
 
 // Whoever approves sees what changes from what is published: nothing may come in between, and a
 // role that is the hub's to sign is for nothing but what it signs.
-Status check_shown(const trust::tuf::Changes& changes) {
+Status check_shown(const trust::tuf::Changes& changes, bool allows_gaps) {
   for (const trust::tuf::StagedVersion& role : changes.files)
-    if (role.version > role.version_before + 1)
+    if (!allows_gaps && role.version > role.version_before + 1)
       return fail(Code::kDenied,
                   "role '{}' version {}: version {} is published: 'polder hub pull', and stage it "
                   "anew on that",
@@ -192,7 +192,7 @@ Result<Proposal> OnlineRepository::hold(Repository& repository, std::int64_t now
           role.role, role.version, role.signatures, role.threshold,
           fmt::join(role.open_keys, ", "));
   TRY_VALUE(proposal.changes, repository.changes());
-  TRY(check_shown(proposal.changes));
+  TRY(check_shown(proposal.changes, allows_gaps_));
   TRY(check_history(proposal.changes));
   TRY_VALUE(const auto problems, repository.staged_problems());
   if (!problems.empty()) return fail(Code::kCorrupt, "{}", problems.front());
@@ -279,14 +279,31 @@ Status OnlineRepository::publish_own(Repository& repository, std::int64_t now_s)
   return look();
 }
 
-Status OnlineRepository::check_clock(std::int64_t now_s) const {
+bool OnlineRepository::is_clock_behind(std::int64_t now_s) const {
   const std::lock_guard lock(looking_);
-  for (const trust::tuf::RoleState& role : roles_)
-    if (role.role == "timestamp" && now_s + profile_.timestamp_days * kDayS < role.expires_s)
-      return fail(Code::kDenied,
-                  "this machine's clock says {}, which is before the last publication: set it",
-                  trust::tuf::time_text(now_s));
-  return {};
+  return std::ranges::any_of(roles_, [&](const trust::tuf::RoleState& role) {
+    return role.role == "timestamp" && now_s + profile_.timestamp_days * kDayS < role.expires_s;
+  });
+}
+
+// By a clock that is years ahead all has ended: what was published by it would bind the right one.
+Status OnlineRepository::check_clock(std::int64_t now_s) const {
+  {
+    const std::lock_guard lock(looking_);
+    for (const trust::tuf::RoleState& role : roles_)
+      if ((role.role == "root" || role.role == "targets") && role.expires_s <= now_s)
+        return fail(
+            Code::kDenied,
+            "by this machine's clock, which says {}, role '{}' has ended at {}, and no device "
+            "would take what is published: set the clock, or let people renew that role",
+            trust::tuf::time_text(now_s), role.role, trust::tuf::time_text(role.expires_s));
+  }
+  if (trusts_clock_ || !is_clock_behind(now_s)) return {};
+  return fail(
+      Code::kDenied,
+      "this machine's clock says {}, which is before the last publication: set it; where it "
+      "is right, and was ahead then, 'polder-hub serve --clock-is-right' once",
+      trust::tuf::time_text(now_s));
 }
 
 // Whatever an earlier one left in staged/ when it was cut off is made anew.
@@ -314,10 +331,34 @@ Status OnlineRepository::assign(const std::vector<trust::Assignment>& assignment
 
 Status OnlineRepository::renew(std::int64_t now_s) {
   const std::lock_guard lock(mutex_);
-  if (version_ == 0 || now_s < renewal_s_) return {};
+  const bool is_ahead = trusts_clock_ && is_clock_behind(now_s);
+  if (version_ == 0 || (now_s < renewal_s_ && !is_ahead)) return {};
   TRY(check_clock(now_s));
   TRY_VALUE(Repository repository, open_own());
   if (has_old_assignments(now_s)) {
+    TRY(repository.renew(std::string(trust::kAssignmentsRole), now_s));
+    TRY(sign_staged(repository));
+  }
+  TRY(publish_own(repository, now_s));
+  trusts_clock_ = false;
+  return {};
+}
+
+Result<std::size_t> OnlineRepository::prune(std::int64_t now_s) {
+  constexpr std::int64_t kNeededS = 3'600;
+  constexpr std::size_t kAtOnce = 2'000;
+  const std::lock_guard lock(mutex_);
+  TRY_VALUE(Repository repository, Repository::open(folder()));
+  return repository.prune(now_s - kNeededS, trust::kAssignmentsRole, kAtOnce);
+}
+
+Status OnlineRepository::raise(std::int64_t version, std::int64_t now_s) {
+  const std::lock_guard lock(mutex_);
+  if (version_ == 0 || version_ > version) return {};
+  TRY(check_clock(now_s));
+  TRY_VALUE(Repository repository, open_own());
+  repository.begin_above(version);
+  if (may_assign_) {
     TRY(repository.renew(std::string(trust::kAssignmentsRole), now_s));
     TRY(sign_staged(repository));
   }

@@ -89,6 +89,18 @@ class OnlineRepository {
   // Publishes timestamp, snapshot and assignments anew where half of their time has gone. Errors:
   // kDenied for a clock that is behind.
   Status renew(std::int64_t now_s);
+  // Publishes what the hub signs itself anew, with versions above that one: devices have seen it.
+  // Errors: as of renew().
+  Status raise(std::int64_t version, std::int64_t now_s);
+  // Of a hub that goes on from a backup: people may push again what they published after it, though
+  // versions of roles in between are lost. Whoever approves is shown all of it.
+  void allow_gaps() { allows_gaps_ = true; }
+  // Removes what no device needs any more of what was published more than an hour ago. How many
+  // files. Errors: those of Repository.
+  Result<std::size_t> prune(std::int64_t now_s);
+  // The clock is right, though the last publication was made by one that was ahead: it is published
+  // anew by this one.
+  void trust_clock() { trusts_clock_ = true; }
   // When that is next; 0: nothing is published.
   std::int64_t renewal_s() const { return renewal_s_; }
   // The manifests of all that is published, by target, of which `wanted` says so.
@@ -107,6 +119,7 @@ class OnlineRepository {
   Status sign_own(Repository& repository, std::int64_t now_s);
   Status sign_staged(Repository& repository);
   Status check_key(const Repository& repository) const;
+  bool is_clock_behind(std::int64_t now_s) const;
   Status check_clock(std::int64_t now_s) const;
   Result<Repository> open_own() const;
   Status publish_own(Repository& repository, std::int64_t now_s);
@@ -120,7 +133,7 @@ class OnlineRepository {
   std::vector<trust::tuf::RoleState> roles_;
   trust::tuf::Profile profile_;
   std::atomic<std::int64_t> version_ = 0, renewal_s_ = 0;
-  std::atomic<bool> may_assign_ = false;
+  std::atomic<bool> may_assign_ = false, allows_gaps_ = false, trusts_clock_ = false;
 };
 
 }  // namespace polder::hub

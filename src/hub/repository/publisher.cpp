@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "hub/repository/registry.h"
+#include "hub/upkeep/gap.h"
 #include "trust/tuf_metadata.h"
 
 namespace polder::hub {
@@ -59,6 +60,7 @@ void Publisher::tend() {
   told("a publication that is approved", finish_all());
   told("renewing the repository", parts_.repository.renew(parts_.wall.now_s()));
   told("assigning releases", assign());
+  told("a repository of which devices have a later state", raise());
   tidy();
 }
 
@@ -71,6 +73,8 @@ Status Publisher::write(Work work) {
 // --- What people have agreed on ------------------------------------------------------------------
 
 Status Publisher::begin() {
+  TRY_VALUE(const auto restoration, last_restoration(parts_.readers));
+  if (restoration) parts_.repository.allow_gaps();
   TRY_VALUE(const auto waiting, parts_.repository.waiting());
   for (const std::string& id : waiting) {
     TRY_VALUE(
@@ -173,11 +177,14 @@ Result<std::vector<trust::Assignment>> Publisher::wanted(std::int64_t since, std
                                  "WHERE state = 'published'"));
   std::map<std::pair<std::string, std::string>, bool> runtimes;
   for (const Row& row : published) runtimes[{row[0].text(), row[1].text()}] = row[2].integer() != 0;
-  TRY_VALUE(const Rows rows,
-            parts_.readers.query("SELECT device, model, version, shadow, retry FROM wanted "
-                                 "WHERE device IN (SELECT device FROM wanted WHERE changed > ? AND "
-                                 "changed <= ?) ORDER BY device, model",
-                                 {since, until}));
+  TRY_VALUE(const auto restoration, last_restoration(parts_.readers));
+  TRY_VALUE(
+      const Rows rows,
+      parts_.readers.query("SELECT device, model, version, shadow, retry, (SELECT "
+                           "MAX(m.seen_s) FROM device_model m WHERE m.device = w.device) FROM "
+                           "wanted w WHERE device IN (SELECT device FROM wanted WHERE "
+                           "changed > ? AND changed <= ?) ORDER BY device, model",
+                           {since, until}));
   std::vector<trust::Assignment> assignments;
   for (const Row& row : rows) {
     const std::string &device = row[0].text(), &model = row[1].text(), &version = row[2].text();
@@ -188,7 +195,9 @@ Result<std::vector<trust::Assignment>> Publisher::wanted(std::int64_t since, std
     }
     trust::Assignment& assignment = assignments.back();
     assignment.retry = std::max(assignment.retry, row[4].integer());
-    if (version.empty()) continue;
+    // What it runs by now the backup does not know, and nobody may take that from it.
+    const bool is_silent = restoration && row[5].integer() < restoration->restored_s;
+    if (version.empty() || is_silent) continue;
     // What devices could not find would keep them from all else that they are assigned.
     const auto release = runtimes.find({model, version});
     if (release == runtimes.end()) {
@@ -202,6 +211,47 @@ Result<std::vector<trust::Assignment>> Publisher::wanted(std::int64_t since, std
     assignment.shadow = assignment.shadow || row[3].integer() != 0;
   }
   return assignments;
+}
+
+// Devices go back to no version that they have seen: a hub that goes on from a backup begins above
+// it, once what they are to run is as safe (assign()). Of versions that it never had without that,
+// and of absurd ones, it is told: one device may say what it likes.
+Status Publisher::raise() {
+  const std::int64_t own = parts_.repository.version();
+  if (own == 0) return {};
+  TRY_VALUE(const auto restoration, last_restoration(parts_.readers));
+  TRY_VALUE(const Rows rows,
+            parts_.readers.query(
+                "SELECT COALESCE(MAX(repository), 0), COALESCE(MAX(CASE WHEN repository <= ? THEN "
+                "repository ELSE 0 END), 0) FROM device_link",
+                {restoration ? restoration->highest_version() : 0}));
+  const std::int64_t any = rows[0][0].integer(), seen = rows[0][1].integer();
+  if (any > std::max(own, seen) && any != std::exchange(told_version_, any))
+    parts_.log(fmt::format(
+        "a device has version {} of the repository, which is {} here and was never that: where "
+        "this "
+        "folder is an old copy, 'polder-hub backup' and 'polder-hub restore' make it good",
+        any, own));
+  if (seen <= own) return {};
+  TRY_VALUE(const Rows waiting,
+            parts_.readers.query("SELECT 1 FROM wanted WHERE changed > COALESCE((SELECT value "
+                                 "FROM repository_state WHERE name = 'assigned'), 0) LIMIT 1"));
+  if (!waiting.empty() && parts_.repository.may_assign()) return {};
+  const std::int64_t now_s = parts_.wall.now_s();
+  TRY(parts_.repository.raise(seen, now_s));
+  const std::string text = fmt::format(
+      "devices have version {} of the repository, of which the backup had {}: goes on "
+      "at {}; 'polder hub push --again' brings what people have published since",
+      seen, own, parts_.repository.version());
+  parts_.log(text);
+  return write([&](Database& database) {
+    return put_on_record(database,
+                         {now_s,
+                          std::string(kHubActor),
+                          trust::Act::kNote,
+                          "repository",
+                          {{"reason", text}, {"timestamp_version", parts_.repository.version()}}});
+  });
 }
 
 // `devices`: 0 where all was as it is.
@@ -227,6 +277,8 @@ void Publisher::tidy() {
   tidied_s_ = now_s;
   const Status done = parts_.uploads.forget_before(now_s - kUploadDays * trust::tuf::kDayS);
   if (!done.ok()) parts_.log("uploads: " + done.error().message);
+  const auto pruned = parts_.repository.prune(now_s);
+  if (!pruned.ok()) parts_.log("old metadata: " + pruned.error().message);
 }
 
 }  // namespace polder::hub

@@ -66,6 +66,7 @@ class Publisher {
   Status write(Work work);
   Status finish_all();
   Status assign();
+  Status raise();
   // Of devices whose rows were changed up to `until`.
   Result<std::vector<trust::Assignment>> wanted(std::int64_t since, std::int64_t until);
   Status note_assigned(std::size_t devices, std::int64_t until);
@@ -76,6 +77,7 @@ class Publisher {
   std::mutex tending_;
   std::int64_t assigned_s_ = 0, tidied_s_ = 0;  // when that was done last
   std::set<std::string> unknown_;               // releases that are wanted and not there, as logged
+  std::int64_t told_version_ = 0;               // that a device has and this repository never had
   std::mutex mutex_;                            // of what follows
   std::condition_variable wake_;
   bool has_new_ = true, ends_ = false;

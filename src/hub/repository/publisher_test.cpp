@@ -9,41 +9,7 @@ namespace {
 
 constexpr std::int64_t kHourS = 3'600;
 
-class Assigning : public ReleasingTest {
- protected:
-  void SetUp() override {
-    ReleasingTest::SetUp();
-    let_assign();
-    add_release("people", "1.0.0");
-    publish();
-    trust_first_root();
-  }
-  void write(std::string_view sql, const Values& values = {}) {
-    const Status done =
-        writer_->write([&](Database& database) { return database.run(sql, values); });
-    ASSERT_TRUE(done.ok()) << done.error().message;
-  }
-  void want(const std::string& device, const std::string& version, bool shadow = false,
-            int retry = 0) {
-    write(
-        "INSERT INTO wanted (device, model, version, shadow, retry, changed) VALUES (?, 'people', "
-        "?, ?, ?, ?) ON CONFLICT (device, model) DO UPDATE SET version = excluded.version, "
-        "shadow = excluded.shadow, retry = excluded.retry, changed = excluded.changed",
-        {device, version, shadow ? 1 : 0, retry, ++changed_});
-  }
-  // After the time that two publications are apart.
-  void tend() {
-    wall_.set_s(wall_.now_s() + 10);
-    publisher_->tend();
-  }
-  trust::Assignment assigned(const std::string& device) {
-    const auto bytes = device_gets("assignments/" + device + ".json");
-    EXPECT_TRUE(bytes.ok()) << bytes.error().message;
-    return trust::Assignment::parse(bytes.ok() ? *bytes : "", device).value();
-  }
-
-  int changed_ = 0;
-};
+class Assigning : public AssigningTest {};
 
 TEST_F(Assigning, WhatRolloutsWantIsPublishedInGroups) {
   const std::int64_t first = repository_->version();

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "hub/rollouts/wanted.h"
 #include "hub/store/ask.h"
+#include "hub/upkeep/gap.h"
 
 namespace polder::hub {
 namespace {
@@ -209,7 +210,9 @@ Status note_model(Database& database, std::string_view device, std::string_view 
   const bool is_same = rows[0][0].text() == running && rows[0][1].text() == committed &&
                        (rows[0][2].integer() != 0) == is_well;
   const std::int64_t seen_s = rows[0][3].integer();
-  if (!is_same || now_s >= seen_s + kSeenStepS || now_s < seen_s)
+  TRY_VALUE(const bool is_back,
+            keep_what_runs(database, device, model, is_well ? running : "", seen_s));
+  if (!is_same || is_back || now_s >= seen_s + kSeenStepS || now_s < seen_s)
     TRY(tell(database,
              "UPDATE device_model SET running = ?, committed = ?, is_well = ?, seen_s = ? WHERE "
              "device = ? AND model = ?",

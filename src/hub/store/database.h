@@ -73,6 +73,11 @@ class Database {
   // what is done: what is tried again must bear that.
   Status transaction(const std::function<Status()>& work);
 
+  // Of all that ask for it one connection has the database, also once it was made anew: for the hub
+  // that serves it. (A file is its folder's, which has a lock of its own.) Errors: kUnavailable
+  // while another has it, saying from where.
+  virtual Status hold() { return {}; }
+
  protected:
   bool is_in_transaction() const { return depth_ > 0; }
 

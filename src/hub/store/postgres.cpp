@@ -2,7 +2,9 @@
 #include <libpq-fe.h>
 
 #include <charconv>
+#include <chrono>
 #include <map>
+#include <thread>
 
 #include "base/fail.h"
 #include "hub/store/connections.h"
@@ -14,6 +16,10 @@ namespace {
 constexpr Oid kBool = 16, kBytea = 17, kInt8 = 20, kInt2 = 21, kInt4 = 23, kFloat4 = 700,
               kFloat8 = 701, kNumeric = 1700;
 constexpr std::size_t kMaxStatements = 500;  // kept prepared
+// Of the lock of whoever serves a database: "pold".
+constexpr int kHoldNumber = 0x706f6c64;
+constexpr int kHoldTries = 20;
+constexpr std::chrono::milliseconds kHoldAgain{250};
 
 struct Closer {
   void operator()(PGconn* connection) const { PQfinish(connection); }
@@ -145,6 +151,12 @@ class Postgres final : public Database {
     return rows;
   }
 
+  Status hold() override {
+    if (is_lost_ || PQstatus(connection_.get()) != CONNECTION_OK) TRY(connect("hold"));
+    is_held_ = true;
+    return take_hold();
+  }
+
   // As SQLite does it: as if one wrote after the other.
   std::string_view begin_text() const override { return "BEGIN ISOLATION LEVEL SERIALIZABLE"; }
 
@@ -157,8 +169,48 @@ class Postgres final : public Database {
     statements_.clear();
     PQreset(connection_.get());
     is_lost_ = false;
-    if (PQstatus(connection_.get()) == CONNECTION_OK) return {};
+    if (PQstatus(connection_.get()) == CONNECTION_OK) return is_held_ ? take_hold() : Status();
     return fail(Code::kUnavailable, "{}: {}", name_, one_line(PQerrorMessage(connection_.get())));
+  }
+
+  // The server ends it with the connection: with the old one at once, should it not know yet that
+  // this is gone.
+  Status take_hold() {
+    const std::string of_old = fmt::format(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND "
+        "objid = {} AND granted AND pid = {} AND pid <> pg_backend_pid()",
+        kHoldNumber, holder_pid_);
+    const std::string take = fmt::format("SELECT pg_try_advisory_lock({})", kHoldNumber);
+    for (int i = 0; i < kHoldTries; ++i) {
+      if (i > 0) std::this_thread::sleep_for(kHoldAgain);
+      if (holder_pid_ != 0) Outcome ended(PQexec(connection_.get(), of_old.c_str()));
+      const Outcome taken(PQexec(connection_.get(), take.c_str()));
+      if (PQresultStatus(taken.get()) != PGRES_TUPLES_OK) return error(taken.get(), take);
+      if (std::string_view(PQgetvalue(taken.get(), 0, 0)) != "t") continue;
+      holder_pid_ = PQbackendPID(connection_.get());
+      return {};
+    }
+    // Until it has it nothing may be asked here, nor written.
+    is_lost_ = true;
+    return fail(Code::kUnavailable,
+                "{}: another polder-hub serves this database, from {}: one hub serves a database: "
+                "end that one, or give this one a database of its own",
+                name_, holder());
+  }
+
+  // "192.0.2.7 (process 4711 of the server)".
+  std::string holder() {
+    const std::string ask = fmt::format(
+        "SELECT COALESCE(host(a.client_addr), 'its own machine'), a.pid FROM pg_locks l JOIN "
+        "pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.objid = {} AND "
+        "l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = "
+        "current_database())",
+        kHoldNumber);
+    const Outcome found(PQexec(connection_.get(), ask.c_str()));
+    if (PQresultStatus(found.get()) != PGRES_TUPLES_OK || PQntuples(found.get()) == 0)
+      return "somewhere";
+    return fmt::format("{} (process {} of the server)", PQgetvalue(found.get(), 0, 0),
+                       PQgetvalue(found.get(), 0, 1));
   }
 
   // What the server says has a state; what it has not is said by this side of a connection that is
@@ -187,8 +239,9 @@ class Postgres final : public Database {
   }
 
   Connection connection_;
-  bool is_lost_ = false;
-  std::string name_;  // without a password
+  bool is_lost_ = false, is_held_ = false;
+  int holder_pid_ = 0;  // the server's process of the connection that had it last
+  std::string name_;    // without a password
   std::map<std::string, std::string, std::less<>> statements_;
   std::int64_t last_statement_ = 0;
 };

@@ -1,5 +1,7 @@
 #include "hub/store/schema.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 
 namespace polder::hub {
@@ -183,11 +185,99 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "CREATE INDEX rollout_device_failure ON rollout_device (rollout, device) "
           "WHERE failure IS NOT NULL",
       },
+      {
+          // Each time that the hub went on from a backup: what came between `taken_s` and
+          // `restored_s` it does not know; `version`: of the repository's timestamp, then.
+          "CREATE TABLE restoration (restored_s BIGINT PRIMARY KEY, taken_s BIGINT NOT NULL, "
+          "version BIGINT NOT NULL)",
+      },
   };
   return steps;
 }
 
 }  // namespace
+
+namespace {
+
+// What stands between commas that are in no parentheses.
+std::vector<std::string_view> parts_of(std::string_view text) {
+  std::vector<std::string_view> parts;
+  int depth = 0;
+  std::size_t from = 0;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && text[i] == '(') ++depth;
+    if (i < text.size() && text[i] == ')') --depth;
+    if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
+    std::string_view part = text.substr(from, i - from);
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    parts.push_back(part);
+    from = i + 1;
+  }
+  return parts;
+}
+
+std::string first_word(std::string_view text) {
+  return std::string(text.substr(0, text.find(' ')));
+}
+
+constexpr std::string_view kPrimaryKey = "PRIMARY KEY";
+
+// Of "CREATE TABLE NAME (...)".
+Table table_of(std::string_view statement) {
+  Table table;
+  const std::size_t open = statement.find('(');
+  table.name = first_word(statement);
+  for (const std::string_view part :
+       parts_of(statement.substr(open + 1, statement.rfind(')') - open - 1))) {
+    if (part.starts_with(kPrimaryKey)) {
+      const std::size_t begin = part.find('(') + 1;
+      for (const std::string_view column : parts_of(part.substr(begin, part.rfind(')') - begin)))
+        table.key.emplace_back(column);
+    } else if (!part.starts_with("UNIQUE")) {
+      table.columns.push_back(first_word(part));
+      if (part.find(kPrimaryKey) != part.npos) table.key.push_back(table.columns.back());
+    }
+  }
+  return table;
+}
+
+std::vector<Table> read_tables() {
+  constexpr std::string_view kCreate = "CREATE TABLE ", kAlter = "ALTER TABLE ",
+                             kAdd = "ADD COLUMN ";
+  std::vector<Table> tables;
+  for (const SchemaStep& step : steps_of_hub()) {
+    for (std::string_view statement : step) {
+      if (statement.starts_with(kCreate)) {
+        tables.push_back(table_of(statement.substr(kCreate.size())));
+      } else if (statement.starts_with(kAlter) && statement.find(kAdd) != statement.npos) {
+        const std::string name = first_word(statement.substr(kAlter.size()));
+        const auto found = std::ranges::find(tables, name, &Table::name);
+        if (found != tables.end())
+          found->columns.push_back(
+              first_word(statement.substr(statement.find(kAdd) + kAdd.size())));
+      }
+    }
+  }
+  return tables;
+}
+
+}  // namespace
+
+const std::vector<Table>& tables_of_hub() {
+  static const std::vector<Table> tables = read_tables();
+  return tables;
+}
+
+Status check_today(Database& database) {
+  TRY_VALUE(const Rows rows, database.query("SELECT version FROM hub_schema"));
+  const std::int64_t version = rows.empty() ? 0 : rows[0][0].integer();
+  const auto newest = static_cast<std::int64_t>(steps_of_hub().size());
+  if (version == newest) return {};
+  return fail(Code::kIncompatible,
+              "the database has tables of version {}, this polder-hub those of version {}: use the "
+              "polder-hub that serves it, or let this one serve it once",
+              version, newest);
+}
 
 Status migrate(Database& database) { return migrate(database, steps_of_hub()); }
 

@@ -3,6 +3,7 @@
 
 #include <polder/error.h>
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,5 +20,16 @@ using SchemaStep = std::vector<std::string_view>;
 Status migrate(Database& database);
 // The same with other steps, for tests.
 Status migrate(Database& database, const std::vector<SchemaStep>& steps);
+
+// That its tables are of today, without changing them. Errors: kIncompatible; those of the
+// database.
+Status check_today(Database& database);
+
+// A table as those steps make it. Tables that others refer to come before them.
+struct Table {
+  std::string name;
+  std::vector<std::string> columns, key;  // of the primary key
+};
+const std::vector<Table>& tables_of_hub();
 
 }  // namespace polder::hub

@@ -1,0 +1,150 @@
+// polder-hub backup, restore, copy and rekey: what looks after a hub's folder and database.
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "apps/polder_hub_commands.h"
+#include "base/fail.h"
+#include "base/text.h"
+#include "hub/upkeep/backup.h"
+#include "hub/upkeep/copy.h"
+#include "hub/upkeep/rekey.h"
+#include "platform/file.h"
+#include "platform/folder.h"
+#include "trust/tuf_metadata.h"
+
+namespace polder::hub {
+
+Status check_database(std::string_view, const std::string& value) {
+  if (is_postgres(value)) return {};
+  return fail(Code::kInvalid,
+              "--database: postgres://USER:PASSWORD@HOST:PORT/NAME expected; without it the "
+              "database is the file hub.db in the folder");
+}
+
+HomeOptions home_options(const Args& args) {
+  return {.folder = args.text("--folder", default_folder()),
+          .database = args.text("--database"),
+          .hosts = {},
+          .certificate_s = args.integer("--certificate-s", kDeviceCertificateS),
+          .poll_s = args.integer("--poll-s", kPollS),
+          .is_clock_right = args.has("--clock-is-right")};
+}
+
+Status print(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return {};
+  return fail(Code::kIo, "cannot write to standard output");
+}
+
+namespace {
+
+Status rekey_command(const Args& args) {
+  const HomeOptions options = home_options(args);
+  TRY_VALUE(const FileLock lock, lock_folder(options.folder));
+  TRY_VALUE(const Rekeyed done,
+            rekey(options.folder, database_of(options), SystemWallClock().now_s()));
+  return print(fmt::format(
+      "keys and audit log are in {}; 'polder-hub serve' makes others\nadmin     {}\n(this "
+      "token is shown once; all others hold no longer)\n",
+      done.former, done.admin_token));
+}
+
+HubPlace place_of(const HomeOptions& options) { return {options.folder, database_of(options)}; }
+
+std::string facts_of(const Backup& backup) {
+  return fmt::format("{} files, {}, repository version {}", backup.files, bytes_text(backup.bytes),
+                     backup.version);
+}
+
+Status backup_command(const Args& args) {
+  const std::string& to = args.positional()[0];
+  TRY_VALUE(const Backup made,
+            back_up(place_of(home_options(args)), to, SystemWallClock().now_s()));
+  return print(fmt::format("{}: {}\nit holds the keys of this hub: keep it as you keep them\n", to,
+                           facts_of(made)));
+}
+
+Status restore_command(const Args& args) {
+  const HomeOptions options = home_options(args);
+  TRY(make_folders(options.folder));
+  TRY_VALUE(const FileLock lock, lock_folder(options.folder));
+  TRY_VALUE(const Backup old,
+            restore(args.positional()[0], place_of(options), SystemWallClock().now_s()));
+  return print(fmt::format(
+      "{}: as it was at {}: {}\nwhat came after that is lost here: revoke again the devices and "
+      "tokens of people that were revoked since;\nrollouts that went on are paused; enrolment "
+      "tokens "
+      "have ended; 'polder hub push --again' brings what was published\n",
+      options.folder, trust::tuf::time_text(old.taken_s), facts_of(old)));
+}
+
+// What serves a file holds its folder.
+Result<std::unique_ptr<FileLock>> lock_place(const std::string& place) {
+  if (is_postgres(place)) return std::unique_ptr<FileLock>();
+  const std::size_t slash = place.rfind('/');
+  TRY_VALUE(FileLock lock, lock_folder(slash == place.npos ? "." : place.substr(0, slash + 1)));
+  return std::make_unique<FileLock>(std::move(lock));
+}
+
+Status copy_command(const Args& args) {
+  const std::string from = args.text("--from"), to = args.text("--to");
+  if (from.empty() || to.empty()) return fail(Code::kInvalid, "give --from and --to");
+  if (!is_postgres(from) && !entry_kind(from).ok())
+    return fail(Code::kNotFound, "{}: there is no such file", from);
+  TRY_VALUE(const auto lock, lock_place(is_postgres(from) ? to : from));
+  TRY_VALUE(const std::unique_ptr<Database> source, open_database(from));
+  TRY_VALUE(const std::unique_ptr<Database> target, open_database(to));
+  TRY(source->hold());
+  TRY(target->hold());
+  TRY_VALUE(const auto tables, copy_database(*source, *target));
+  std::string text;
+  std::int64_t rows = 0;
+  for (const CopiedTable& table : tables) {
+    rows += table.rows;
+    text += fmt::format("{:<18} {:>9}  {}\n", table.name, table.rows, table.digest.substr(0, 16));
+  }
+  return print(fmt::format("{}{} rows in {} tables, read again there and the same\n", text, rows,
+                           tables.size()));
+}
+
+constexpr Option kRekeyOptions[] = {HUB_OPTIONS};
+constexpr Option kBackupOptions[] = {HUB_OPTIONS};
+constexpr Option kRestoreOptions[] = {HUB_OPTIONS};
+constexpr Option kCopyOptions[] = {
+    {"--from", "PLACE",
+     "the database that is: a file hub.db, or postgres://USER:PASSWORD@HOST/NAME"},
+    {"--to", "PLACE",
+     "the one that is to be, empty or not there; a URL with a password is better in POLDER_FROM "
+     "and "
+     "POLDER_TO, as all users of this machine can read options"}};
+
+constexpr Command kCommands[] = {
+    {"backup",
+     "Copies all that a hub needs into a new folder, also while it serves.\nOf PostgreSQL too. "
+     "'sha256sum --check SHA256SUMS' checks what is there.",
+     "  polder-hub backup /backup/2026-11-30 --folder /srv/hub", kBackupOptions, backup_command, 1,
+     "FOLDER "},
+    {"restore",
+     "Makes a hub of a backup.\nIn a folder (and for PostgreSQL a database) without one. What came "
+     "after the backup is lost; of that\ndevices bring back what they know.",
+     "  polder-hub restore /backup/2026-11-30 --folder /srv/hub", kRestoreOptions, restore_command,
+     1, "FOLDER "},
+    {"copy",
+     "Copies a database into an empty one, from SQLite to PostgreSQL or back.\nNo hub serves "
+     "either "
+     "meanwhile. Each row is read again and compared.",
+     "  polder-hub copy --from /srv/hub/hub.db --to postgres://hub@db.example.org/hub",
+     kCopyOptions, copy_command},
+    {"rekey",
+     "After a break-in: has the next start make other keys, and ends all tokens.\nThose of now are "
+     "put aside; it prints a token of an administrator. Devices stay enrolled by their keys, and\n"
+     "follow once a new root names the new authority and the new online key "
+     "(docs/guide/hub-recovery.md).",
+     "  polder-hub rekey --folder /srv/hub", kRekeyOptions, rekey_command},
+};
+
+}  // namespace
+
+std::span<const Command> upkeep_commands() { return kCommands; }
+
+}  // namespace polder::hub

@@ -1,0 +1,45 @@
+// A hub's backup, taken while it serves, and a hub that goes on from one.
+//
+//   TRY_VALUE(const Backup made, back_up({folder, database}, "/backup/2026-11-30", now_s));
+//   TRY_VALUE(const Backup old, restore("/backup/2026-11-30", {folder, database}, now_s));
+//
+// A folder: hub.db (of PostgreSQL too), keys, audit.log, repository/, waiting/, former/, and
+// SHA256SUMS of all of them, as `sha256sum --check` reads it, which comes last. The database is
+// older than the files: what files have and it does not is made good at the next start (record.h,
+// repository/publisher.h). Uploads that are under way are left out; they begin anew.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <string>
+
+namespace polder::hub {
+
+struct HubPlace {
+  std::string folder;
+  std::string database;  // as open_database() takes it
+};
+
+struct Backup {
+  std::int64_t taken_s = 0;
+  std::int64_t version = 0;  // of the repository's timestamp; 0: nothing was published
+  std::uint64_t files = 0, bytes = 0;
+};
+
+// Into a folder that is not there. Errors: kDenied where it is; kNotFound where no hub has been;
+// those of files and of the database.
+Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t now_s);
+
+// Into a folder, and for PostgreSQL a database, without a hub; cut off, it may be done again. What
+// came after the backup is lost, and the hub is made to find of it what devices know (gap.h):
+// rollouts that went on are paused, enrolment tokens that were not used end, the audit log goes on
+// as another whose first entry says where the one before ended. While no hub serves the folder,
+// which the caller sees to. Errors: kDenied where a hub is; kCorrupt for what is not as it was
+// taken; kNotFound; those of files and of the database.
+Result<Backup> restore(const std::string& from, const HubPlace& hub, std::int64_t now_s);
+
+// While this file is in a hub's folder a restoration is under way, or was cut off.
+inline constexpr char kRestoringName[] = "restoring";
+
+}  // namespace polder::hub

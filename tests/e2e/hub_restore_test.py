@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+"""A hub that was lost goes on from a backup that was taken while it served, and its devices with
+it; and a hub whose clock was wrong. The real programs.
+
+    hub_restore_test.py POLDER_HUB POLDERD POLDER WRONG_CLOCK_LIBRARY
+"""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import fleets  # noqa: E402
+
+WRONG_CLOCK = pathlib.Path(sys.argv[4]).resolve()
+DAY_S = 86400
+
+
+class Restore(fleets.Fleet):
+    def repository_version(self):
+        return self.hub.get("/v1/repository")["version"]
+
+    def lose_the_hub(self, backup):
+        self.hub.kill()
+        shutil.rmtree(self.hub.folder)
+        said = self.polder_hub("restore", backup, "--folder", self.hub.folder)
+        self.assertIn("revoke again", said)
+        self.hub.start()
+
+    def test_a_hub_goes_on_from_a_backup(self):
+        self.release("1.0.0")
+        first = self.device("cam-1")
+        self.roll_out("1.0.0")
+        self.all_run("1.0.0")
+        self.rolled_out()
+        backup = self.scratch / "backup"
+        self.assertIn("files", self.polder_hub("backup", backup, "--folder", self.hub.folder))
+        subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=backup, check=True)
+        self.assertIn("nothing is overwritten", self.polder_hub(
+            "backup", backup, "--folder", self.hub.folder, status=1))
+        # What the backup does not know: a release, a rollout, a device, a token.
+        self.release("1.1.0")
+        self.roll_out("1.1.0")
+        late = self.device("cam-2")
+        self.all_run("1.1.0")
+        self.assertIn("serves a folder", self.polder_hub("restore", backup, "--folder",
+                                                         self.hub.folder, status=1))
+        lost_version = self.repository_version()
+        lost_log = (self.hub.folder / "audit.log").read_bytes()
+        self.hub.end()
+        # One that was damaged is found out, and one that was cut off begins no hub.
+        damaged = self.scratch / "damaged"
+        shutil.copytree(backup, damaged)
+        blob = next(path for path in (damaged / "repository" / "blobs").rglob("*")
+                    if path.is_file() and path.stat().st_size > 10)
+        blob.write_bytes(b"x" + blob.read_bytes()[1:])
+        elsewhere = self.scratch / "elsewhere"
+        self.assertIn("is not what was backed up",
+                      self.polder_hub("restore", damaged, "--folder", elsewhere, status=1))
+        self.assertIn("was cut off here", self.polder_hub(
+            "serve", "--folder", elsewhere, "--listen", "127.0.0.1:0", status=1))
+        self.polder_hub("restore", backup, "--folder", elsewhere)
+        self.assertIn("a hub is here", self.polder_hub("restore", backup, "--folder", elsewhere,
+                                                       status=1))
+        self.lose_the_hub(backup)
+
+        # Devices go on: one by a certificate that the hub does not know, both with what they run.
+        since = time.time()
+        for device in (first, late):
+            self.wait_for(f"{device.name} is back",
+                          lambda: device.hub()["checked_in_s"] >= since)
+            self.assertEqual(device.running(), "1.1.0")
+        self.assertEqual(len(self.hub.get("/v1/devices")["devices"]), 2)
+        self.wait_for("versions above those that devices have seen",
+                      lambda: self.repository_version() > lost_version)
+        self.assertIn("polder hub push --again", self.log())
+        time.sleep(12)  # what is assigned now would have been taken by then
+        for device in (first, late):
+            self.assertEqual(device.running(), "1.1.0")
+        # What people have published since is pushed again by them, and approved by another.
+        pushed = json.loads(self.polder("hub", "push", self.repo, "--again", "--json",
+                                        person="anna"))
+        self.assertGreater(pushed["files"], 0)
+        self.polder("hub", "approve", pushed["approval"]["id"], person="bob")
+        self.polder("hub", "pull", self.repo, person="anna")
+        self.assertIn("has all that was published",
+                      self.polder("hub", "push", self.repo, "--again", person="anna", status=1))
+        self.release("1.2.0")
+        self.roll_out("1.2.0")
+        self.all_run("1.2.0")
+        # The log of what was done is another one, and says where that of the backup ended.
+        log = (self.hub.folder / "audit.log").read_text()
+        self.assertIn('"act":"hub_restored"', log)
+        begin = json.loads(log.splitlines()[0])
+        self.assertTrue(begin["object"].endswith("/2"), begin)
+        former, = (self.hub.folder / "former").glob("*/audit.log")
+        self.assertTrue(lost_log.startswith(former.read_bytes()))
+        self.hub.end()
+        subprocess.run([fleets.POLDER, "keys", "public", self.hub.folder / "audit-key.pem",
+                        "--output", self.scratch / "audit.pub.pem"], check=True)
+        self.polder("audit", "verify", self.hub.folder / "audit.log", "--key",
+                    self.scratch / "audit.pub.pem")
+        shutil.rmtree(elsewhere)
+
+
+class WrongClock(fleets.Fleet):
+    def setUp(self):
+        self.wrong_by = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "wrong"
+        self.set_clock(0)
+        self.hub_environment = {"LD_PRELOAD": str(WRONG_CLOCK), "WRONG_CLOCK": str(self.wrong_by)}
+        super().setUp()
+
+    def set_clock(self, wrong_by_s):
+        self.wrong_by.write_text(str(wrong_by_s))
+
+    def serve(self, hub):
+        hub.environment = self.hub_environment
+        return super().serve(hub)
+
+    def copied(self, years):
+        """Of the hub's keys alone, in a folder of their own; the environment of a wrong clock."""
+        folder = self.scratch / f"copy{years}"
+        folder.mkdir()
+        for path in self.hub.folder.glob("*.pem"):
+            shutil.copy(path, folder)
+        return self.hub_environment
+
+    def come_back(self, device):
+        """One that was refused asks again within ten minutes; a new start asks at once."""
+        device.kill()
+        device.run()
+        since = time.time()
+        self.wait_for("the device", lambda: device.hub()["checked_in_s"] >= since)
+
+    def test_a_clock_that_jumps(self):
+        self.release("1.0.0")
+        device = self.device("cam-1")
+        self.roll_out("1.0.0")
+        self.all_run("1.0.0")
+        self.rolled_out()
+        timestamp = self.hub.folder / "repository" / "metadata" / "timestamp.json"
+        before = timestamp.read_bytes()
+        # It jumps while the hub serves: beyond all that people have signed for, and to before that.
+        for years in (20, -20):
+            self.set_clock(years * 365 * DAY_S)
+            time.sleep(12)  # it has looked what is to be published
+            self.assertEqual(self.hub.get("/healthz"), {"status": "ok"})
+            self.assertEqual(timestamp.read_bytes(), before)
+            self.assertEqual(device.running(), "1.0.0")
+            # Nor does one begin by such a clock; it says what to do.
+            said = self.polder_hub("serve", "--folder", self.scratch / f"copy{years}", "--listen",
+                                   "127.0.0.1:0", status=1, environment=self.copied(years))
+            self.assertIn("set the clock", said)
+        # A hundred days ahead it publishes, and that ends later than what comes afterwards.
+        self.set_clock(100 * DAY_S)
+        self.wait_for("a publication", lambda: timestamp.read_bytes() != before)
+        self.set_clock(0)
+        self.come_back(device)
+        self.add_release("1.1.0")
+        said = self.polder("hub", "push", self.repo, person="anna", status=1)
+        self.assertIn("clock", said)
+        self.hub.end()
+        self.hub.options = (*self.hub_options, "--clock-is-right")
+        ahead = timestamp.read_bytes()
+        self.hub.start()
+        self.wait_for("a publication", lambda: timestamp.read_bytes() != ahead)
+        self.come_back(device)
+        self.push()
+        self.roll_out("1.1.0")
+        self.all_run("1.1.0")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1] + sys.argv[5:])

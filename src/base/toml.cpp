@@ -207,6 +207,16 @@ std::string_view option_type_name(OptionType type) {
   return "?";
 }
 
+namespace {
+
+// Of an option that is missing.
+std::string hint_of(const Option& option) {
+  if (!option.doc.empty()) return fmt::format(" ({})", option.doc);
+  return option.choices.empty() ? "" : fmt::format(" (one of {})", option.choices);
+}
+
+}  // namespace
+
 Result<Settings> Settings::check(const TomlValue& table, std::span<const Option> options,
                                  std::string_view file, std::string_view where) {
   Settings settings;
@@ -235,8 +245,8 @@ Result<Settings> Settings::check(const TomlValue& table, std::span<const Option>
   for (std::size_t i = 0; i < options.size(); ++i) {
     if (settings.present_[i]) continue;
     if (options[i].required)
-      return fail(Code::kInvalid, "{}:{}: {} needs '{}' ({})", file, table.line, where,
-                  options[i].name, options[i].doc);
+      return fail(Code::kInvalid, "{}:{}: {} needs '{}'{}", file, table.line, where,
+                  options[i].name, hint_of(options[i]));
     if (options[i].fallback.empty()) continue;
     TRY_VALUE(TomlValue parsed, parse_toml(fmt::format("v = {}", options[i].fallback), "fallback"));
     POLDER_CHECK(parsed.members.size() == 1 && has_type(parsed.members[0].second, options[i].type));

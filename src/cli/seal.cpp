@@ -1,4 +1,6 @@
 // polder seal, polder unseal: encrypts a file for a group of devices.
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 
 #include "base/fail.h"
@@ -60,6 +62,15 @@ Status add_recipients(trust::SealedKeys& keys, const trust::ContentKey& key,
   return {};
 }
 
+// Before its keys are missed.
+Status check_sealed(const std::string& path) {
+  TRY_VALUE(const auto file, open_readable(path));
+  std::string head(std::min<std::uint64_t>(trust::kSealedHeaderBytes, file->size()), '\0');
+  TRY(file->read(0, head));
+  const auto header = trust::SealedHeader::parse(head, path);
+  return header.ok() ? Status() : Status(header.error());
+}
+
 Result<trust::SealedKeys> read_keys(const std::string& sealed_path) {
   const std::string path = trust::sealed_keys_path(sealed_path);
   TRY_VALUE(std::string bytes, read_file(path, trust::SealedKeys::kMaxBytes));
@@ -106,6 +117,7 @@ Result<int> add(const Args& args) {
     return fail(Code::kInvalid, "--add-recipient changes {} alone: leave out --to and --output",
                 trust::sealed_keys_path(path));
   }
+  TRY(check_sealed(path));
   TRY_VALUE(trust::SealedKeys keys, read_keys(path));
   TRY_VALUE(const trust::ContentKey key, open_content_key(args, path, keys));
   TRY_VALUE(const auto file, open_readable(path));
@@ -188,12 +200,18 @@ Result<int> unseal(const Args& args) {
   const std::string& path = args.positional()[0];
   if (!args.has("--output")) return fail(Code::kInvalid, "--output is needed: where to");
   TRY(check_output(args, "--output"));
+  const std::string output = args.text("--output");
+  if (const auto kind = entry_kind(output); kind.ok() && *kind != EntryKind::kOther)
+    return fail(Code::kDenied,
+                "{}: is there already, and is not written over: give another name, or remove it",
+                output);
+  TRY(check_sealed(path));
   TRY_VALUE(const trust::SealedKeys keys, read_keys(path));
   TRY_VALUE(const trust::ContentKey key, open_content_key(args, path, keys));
   TRY_VALUE(const auto file, open_readable(path));
   TRY_VALUE(trust::SealedFile sealed, trust::SealedFile::open(*file, key));
   DiskStore disk;
-  TRY_VALUE(const auto out, disk.create(args.text("--output")));
+  TRY_VALUE(const auto out, disk.create(output));
   trust::Secret segment(trust::kSegmentBytes);
   for (std::uint64_t i = 0; i < sealed.header().segments(); ++i) {
     const std::size_t size = sealed.header().segment_bytes(i);

@@ -38,7 +38,12 @@ Result<ArtifactKind> kind_by_content(const std::string& path) {
   if (view.starts_with("\x7f"
                        "ELF"))
     return ArtifactKind::kRuntime;
-  return ArtifactKind::kOnnx;
+  // Which begins with a number of its version, and has no mark that tells it for sure.
+  if (view.starts_with("\x08") || path.ends_with(".onnx")) return ArtifactKind::kOnnx;
+  return fail(Code::kInvalid,
+              "{}: no model: a plan of 'polder compile', an .onnx, a .tflite or a program for "
+              "devices expected",
+              path);
 }
 
 // What runs a model that is no plan, on devices that have it.

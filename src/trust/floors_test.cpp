@@ -52,7 +52,7 @@ TEST(Floors, WrongFormsSayWhatWasExpected) {
   says(R"({"floors":{}})", "f.json.format");
   says(R"({"format":2,"floors":{},"new":1})", "floors of format 2; this build reads format 1");
   says(R"({"format":1})", "f.json.floors");
-  says(R"({"format":1,"floors":{},"floor":{}})", "no such member; is 'floors' meant?");
+  says(R"({"format":1,"floors":{},"floor":{}})", "unknown member; is 'floors' meant?");
   says(R"({"format":1,"floors":{"a/b":"1.0.0"}})", "in front, expected, 'a/b' found");
   says(R"({"format":1,"floors":{"a":"1.0"}})", "f.json.floors.a: a version such as");
   says(R"({"format":1,"floors":{"a":1}})", "f.json.floors.a");

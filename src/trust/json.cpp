@@ -310,7 +310,7 @@ Status Object::only(std::initializer_list<std::string_view> names) const {
   for (const auto& [name, value] : *members_) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
     const std::string_view near = nearest_name(name, {names.begin(), names.size()});
-    return fail(Code::kCorrupt, "{}: no such member{}", place(clipped(name)),
+    return fail(Code::kCorrupt, "{}: unknown member{}", place(clipped(name)),
                 near.empty() ? std::string() : fmt::format("; is '{}' meant?", near));
   }
   return {};

@@ -57,7 +57,7 @@ TEST(Manifest, UnknownMembersAreRefusedEverywhere) {
         members->emplace("zzz", 1);
         const auto result = Manifest::parse(root.compact(), "m");
         EXPECT_FALSE(result.ok()) << root.compact();
-        EXPECT_TRUE(result.ok() || holds(result.error().message, "zzz: no such member"));
+        EXPECT_TRUE(result.ok() || holds(result.error().message, "zzz: unknown member"));
         members->erase("zzz");
       }
       for (auto& [name, member] : *members) walk(member, root);
@@ -69,7 +69,7 @@ TEST(Manifest, UnknownMembersAreRefusedEverywhere) {
   walk(json, json);
   EXPECT_GT(objects, 30);
   EXPECT_TRUE(holds(error_of([](auto& m) { m["artefacts"] = Json::Array(); }),
-                    "m.json.artefacts: no such member; is 'artifacts' meant?"));
+                    "m.json.artefacts: unknown member; is 'artifacts' meant?"));
 }
 
 // Each member of each object is needed, or its absence is understood: never a crash, and what is

@@ -58,8 +58,11 @@ Result<int> Envelope::count(const Keys& keys, const RoleKeys& role) const {
 Status Envelope::check(const Keys& keys, const RoleKeys& role, std::string_view where) const {
   TRY_VALUE(const int found, count(keys, role));
   if (found >= role.threshold) return {};
-  return fail(Code::kDenied, "{}: signatures of {} of its role's {} keys expected, {} found", where,
-              role.threshold, role.key_ids.size(), found);
+  return fail(Code::kDenied, "{}: signatures of {} of its role's {} keys expected, {} found{}",
+              where, role.threshold, role.key_ids.size(), found,
+              found == 0 && !signatures.empty()
+                  ? ": is it of another repository, or of another root than the trusted one?"
+                  : "");
 }
 
 Status Envelope::add_signature(Signer& signer, std::string_view key_id) {

@@ -143,7 +143,7 @@ TEST(TufMetadata, BadMembersAreNamed) {
 
   Timestamp timestamp;
   EXPECT_EQ(error_of<Timestamp>(with(to_json(timestamp), {"meta", "other.json"}, 1)),
-            "x.json.signed.meta.other.json: no such member");
+            "x.json.signed.meta.other.json: unknown member");
   Targets targets;
   targets.targets["a"] = {.length = 1, .hashes = {{"sha256", "xyz"}}};
   EXPECT_EQ(error_of<Targets>(to_json(targets)),

@@ -5,10 +5,11 @@
 """
 import hashlib
 import json
+import subprocess
 import sys
 import unittest
 
-from repositories import ENVIRONMENT, RepositoryTest
+from repositories import ENVIRONMENT, POLDER, RepositoryTest
 
 LATER = {**ENVIRONMENT, "SOURCE_DATE_EPOCH": str(1800000000 + 400 * 86400)}
 
@@ -151,6 +152,31 @@ class Mistakes(RepositoryTest):
         self.polder("repo", "remove", self.repo, "floors.json", "--force", "--key", "targets.pem")
         self.assertIn("would be none", self.refused("publish", self.repo, "--key", "online.pem"))
         self.polder("repo", "publish", self.repo, "--key", "online.pem", "--force")
+
+    def test_errors_say_what_to_look_at(self):
+        self.published()
+        other = self.scratch / "other"
+        self.polder("repo", "init", other, "--root-key", "other.pub.pem", "--root-threshold", "1",
+                    "--targets-key", "targets.pub.pem", "--timestamp-key", "family.pub.pem",
+                    "--key", "other.pem", "--key", "targets.pem")
+        self.polder("repo", "publish", other, "--key", "family.pem")
+        self.assertIn("0 found: is it of another repository", self.polder(
+            "repo", "verify", self.repo, "--root", other / "metadata/1.root.json", status=1))
+        (self.repo / "repository.toml").write_text("")
+        self.assertIn("needs 'profile' (one of hub|static)", self.refused("show", self.repo))
+
+    def test_a_publication_is_told_once(self):
+        self.published()
+        add = self.run_polder("add", self.repo, "other.pub.pem", "--key", "targets.pem")
+        self.assertIn("+ other.pub.pem", add)
+        told = self.run_polder("publish", self.repo, "--key", "online.pem")
+        self.assertIn("targets version 2 until", told)
+        self.assertNotIn("other.pub.pem", told)
+
+    def run_polder(self, *words):
+        """What a command that succeeds says of it on stderr."""
+        return subprocess.run([POLDER, "repo", *words], cwd=self.keys, env=ENVIRONMENT, check=True,
+                              capture_output=True, text=True, timeout=60).stderr
 
     def test_all_that_is_wrong_is_told_at_once(self):
         self.published()

@@ -232,8 +232,7 @@ class Repository(RepositoryTest):
         self.assertIn(f"+ more.txt {digest[:12]}", told)
         said = json.loads(self.polder("repo", *add, "--json"))
         self.assertEqual([change["path"] for change in said["changes"]["targets"]], ["more.txt"])
-        told = self.run_repo("publish", self.repo, "--key", "online.pem").stderr
-        self.assertIn(f"+ more.txt {digest[:12]}", told)
+        self.run_repo("publish", self.repo, "--key", "online.pem")
         self.polder("repo", "remove", self.repo, "more.txt", "--key", "targets.pem")
         said = json.loads(self.polder("repo", "publish", self.repo, "--key", "online.pem",
                                       "--json"))

@@ -75,6 +75,23 @@ class Seal(unittest.TestCase):
         for key in ("stranger", "one"):
             self.expect_opens(key)
 
+    def test_what_was_unsealed_is_not_written_over(self):
+        (self.scratch / "out").write_text("mine")
+        done = self.unseal("one")
+        self.assertEqual((done.returncode, (self.scratch / "out").read_text()), (1, "mine"))
+        self.assertIn("out: is there already", done.stderr)
+        (self.scratch / "out").unlink()
+        self.expect_refused_of("plan", "plan: no sealed file")
+        sealed = json.loads(self.polder("seal", "plan", "--to", "devices", "--output", "again",
+                                        "--json"))
+        self.assertIn(f"file id {sealed['file_id']}", self.polder(
+            "seal", "again", "--add-recipient", "releaser.pub.pem", "--key", "devices/../one.pem"))
+
+    def expect_refused_of(self, sealed, says):
+        done = self.unseal("one", sealed)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(says, done.stderr)
+
     def test_what_is_read_is_not_written_over(self):
         key = (self.scratch / "one.pem").read_bytes()
         for words in (("seal", "plan", "--to", "devices", "--output", "plan"),

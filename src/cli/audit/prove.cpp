@@ -140,7 +140,8 @@ Result<int> prove(const Args& args) {
 
 constexpr Option kCheckOptions[] = {
     POLDER_AUDIT_KEY_OPTION,
-    {"--checkpoint", "FILE", "the proof must be about this very checkpoint"},
+    {"--checkpoint", "FILE",
+     "the proof must be about this very checkpoint; of growth, of either of the two"},
     {"--json", "", "prints what is proven as JSON"}};
 
 trust::Json proven_json(const trust::Proven& proven) {
@@ -161,10 +162,17 @@ Result<int> check(const Args& args) {
     const std::string kept = args.text("--checkpoint");
     TRY_VALUE(const std::string note, read_note(kept));
     TRY_VALUE(const trust::Checkpoint checkpoint, trust::open_checkpoint(note, keys, kept));
-    if (checkpoint != proven.checkpoint) {
-      return fail(Code::kDenied, "{}: about a checkpoint of {} entries, not the one of {} in {}",
-                  path, proven.checkpoint.size, checkpoint.size, kept);
+    // An auditor who looks for growth has kept the older one.
+    const bool is_older = proven.older && checkpoint == *proven.older;
+    if (checkpoint != proven.checkpoint && !is_older) {
+      return fail(Code::kDenied, "{}: about a checkpoint of {} entries{}, not the one of {} in {}",
+                  path, proven.checkpoint.size,
+                  proven.older ? fmt::format(" and an older one of {}", proven.older->size) : "",
+                  checkpoint.size, kept);
     }
+    if (proven.older && !args.has("--json"))
+      fmt::print(stderr, "polder: {} is the {} of the two checkpoints\n", one_line(kept),
+                 is_older ? "older" : "newer");
   }
   if (args.has("--json")) {
     fmt::print("{}", proven_json(proven).pretty());

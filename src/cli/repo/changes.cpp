@@ -61,7 +61,7 @@ void print_target(std::FILE* stream, const trust::tuf::TargetChange& change) {
 
 }  // namespace
 
-void print_changes(std::FILE* stream, const Changes& changes, const KeyNames& names) {
+void print_versions(std::FILE* stream, const Changes& changes) {
   if (changes.files.empty()) return;
   fmt::print(stream, "against what is published:\n");
   std::size_t shown = 0;
@@ -75,8 +75,13 @@ void print_changes(std::FILE* stream, const Changes& changes, const KeyNames& na
                time_text(file.expires_s), before);
   }
   if (shown > kShownFiles) fmt::print(stream, "  ... {} files in all\n", shown);
+}
+
+void print_changes(std::FILE* stream, const Changes& changes, const KeyNames& names) {
+  if (changes.files.empty()) return;
+  print_versions(stream, changes);
+  std::size_t shown = 0;
   for (const auto& change : changes.trust) print_trust(stream, change, names);
-  shown = 0;
   for (const auto& change : changes.targets) {
     if (++shown <= kShown || !change.problem.empty()) print_target(stream, change);
   }

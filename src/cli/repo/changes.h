@@ -9,6 +9,8 @@
 
 namespace polder::cli {
 
+// The roles that change, and nothing of what is in them.
+void print_versions(std::FILE* stream, const trust::tuf::Changes& changes);
 void print_changes(std::FILE* stream, const trust::tuf::Changes& changes, const KeyNames& names);
 
 }  // namespace polder::cli

@@ -70,7 +70,8 @@ Result<int> publish(const Args& args) {
     }
   }
   TRY_VALUE(const auto changes, repository.changes());
-  if (!args.has("--json")) print_changes(stderr, changes, names);
+  // What is in them was told to whoever signed it.
+  if (!args.has("--json")) print_versions(stderr, changes);
   if (Status done = repository.publish(signers.pointers(), now_s); !done.ok()) {
     return names.beside(std::move(done).error());
   }
@@ -147,7 +148,8 @@ const Command kRepoPublish = {
     .name = "repo publish",
     .summary =
         "Makes what is staged public, with a new snapshot and timestamp. Nothing staged: a new "
-        "timestamp.\nWhat changes by it is shown first. All is checked before the first file is "
+        "timestamp.\nWhich roles change is told first, and 'polder repo show' tells what in them. "
+        "All is checked before the first file is "
         "written, and "
         "clients see all\nof it or nothing. Any web server or a USB stick can serve metadata/, "
         "targets/ and blobs/.",

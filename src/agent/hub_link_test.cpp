@@ -421,7 +421,7 @@ TEST_F(HubLinkTest, AHubWithAnotherAuthorityRenewsByTheKey) {
 
 TEST_F(HubLinkTest, WhatIsRefusedForGoodIsAskedSeldom) {
   enrol();
-  hub.usual = [this](const Posted& posted) {
+  hub.usual = [](const Posted& posted) {
     if (posted.path == "/v1/renew") return problem(409, "two devices have one identity");
     return problem(401, "certificate 17: is of another authority");
   };

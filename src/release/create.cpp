@@ -27,8 +27,8 @@ using trust::ArtifactKind;
 using trust::Manifest;
 using trust::Sha256;
 
-// What a file of a model is by its first bytes.
-Result<ArtifactKind> kind_by_content(const std::string& path) {
+// What a file of a model is by its first bytes; `said` where they do not tell.
+Result<ArtifactKind> kind_by_content(const std::string& path, std::optional<ArtifactKind> said) {
   TRY_VALUE(const auto file, open_readable(path));
   std::string head(std::min<std::uint64_t>(8, file->size()), '\0');
   TRY(file->read(0, head));
@@ -40,6 +40,7 @@ Result<ArtifactKind> kind_by_content(const std::string& path) {
     return ArtifactKind::kRuntime;
   // Which begins with a number of its version, and has no mark that tells it for sure.
   if (view.starts_with("\x08") || path.ends_with(".onnx")) return ArtifactKind::kOnnx;
+  if (said && *said != ArtifactKind::kPlan) return *said;
   return fail(Code::kInvalid,
               "{}: no model: a plan of 'polder compile', an .onnx, a .tflite or a program for "
               "devices expected",
@@ -110,7 +111,7 @@ class Maker {
     Artifact artifact;
     artifact.name = given.name;
     artifact.limits = given.limits;
-    TRY_VALUE(const ArtifactKind found, kind_by_content(path));
+    TRY_VALUE(const ArtifactKind found, kind_by_content(path, given.kind));
     artifact.kind = given.kind.value_or(found);
     if ((artifact.kind == ArtifactKind::kPlan) != (found == ArtifactKind::kPlan)) {
       return fail(Code::kInvalid, "{}: a {} by its first bytes, not a {}", path,

@@ -1,7 +1,6 @@
 // The adapter of Boost.Asio and Beast: coroutines in one thread, handlers in others.
 #include "hub/http/server.h"
 
-#include <netinet/tcp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 

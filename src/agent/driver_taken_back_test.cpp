@@ -34,6 +34,23 @@ class TakenBackTest : public DriverTest {
     } while (!has_changed || device->state().phase != Phase::kIdle);
     state = device->state();
   }
+  Driver driver_of_rare_checks() {
+    install("1.0.0");
+    config.shadow_s = 600;
+    config.check_every_s = 86'400;
+    return driver();
+  }
+  // 2.0.0 runs in shadow when it is taken back, which nobody tells the device.
+  void take_back_in_shadow(Driver& agent) {
+    releases.offers = {{.unit = "people", .release = release("2.0.0"), .shadow = true}};
+    ASSERT_TRUE(agent.start().ok());
+    while (agent.state().phase != Phase::kShadow) {
+      const auto turn = agent.turn();
+      ASSERT_TRUE(turn.ok());
+      clock.sleep_until_us(turn->wake_us);
+    }
+    releases.offers = {{"people", release("1.0.0")}};
+  }
   std::string reason() const {
     for (const Occurrence& what : occurred)
       if (what.act == trust::Act::kUpdateFailed) return what.text;
@@ -90,18 +107,8 @@ TEST_F(TakenBackTest, ARepositoryThatIsAwayTakesNothingBack) {
 
 // The last moment before it acts, however far away the next check is.
 TEST_F(TakenBackTest, ItIsAskedBeforeItActs) {
-  install("1.0.0");
-  config.shadow_s = 600;
-  config.check_every_s = 86'400;
-  releases.offers = {{.unit = "people", .release = release("2.0.0"), .shadow = true}};
-  Driver agent = driver();
-  ASSERT_TRUE(agent.start().ok());
-  while (agent.state().phase != Phase::kShadow) {
-    const auto turn = agent.turn();
-    ASSERT_TRUE(turn.ok());
-    clock.sleep_until_us(turn->wake_us);
-  }
-  releases.offers = {{"people", release("1.0.0")}};
+  Driver agent = driver_of_rare_checks();
+  ASSERT_NO_FATAL_FAILURE(take_back_in_shadow(agent));
   settle(agent);
   EXPECT_EQ(std::ranges::count(runner.runs, release("2.0.0")), 0);
 }
@@ -280,18 +287,8 @@ TEST_F(TakenBackTest, WhatWasLostIsHeldToTheFloor) {
 
 // What was heard and could not be saved is asked for again.
 TEST_F(TakenBackTest, AFullDiskForgetsNothing) {
-  install("1.0.0");
-  config.shadow_s = 600;
-  config.check_every_s = 86'400;
-  releases.offers = {{.unit = "people", .release = release("2.0.0"), .shadow = true}};
-  Driver agent = driver();
-  ASSERT_TRUE(agent.start().ok());
-  while (agent.state().phase != Phase::kShadow) {
-    const auto turn = agent.turn();
-    ASSERT_TRUE(turn.ok());
-    clock.sleep_until_us(turn->wake_us);
-  }
-  releases.offers = {{"people", release("1.0.0")}};
+  Driver agent = driver_of_rare_checks();
+  ASSERT_NO_FATAL_FAILURE(take_back_in_shadow(agent));
   agent.check_soon();
   disk.fail_at(1, StorageFault::kFull);
   ASSERT_TRUE(agent.turn().ok());

@@ -412,6 +412,8 @@ void HubLink::enrolled(bool is_first) {
           "hub: its certificate cannot be kept: " + kept.error().message, kByItself);
     return wait(kHubLongestWaitS);
   }
+  // A hub gives the one that it gave lately again: where the clock is ahead, at each try.
+  const bool is_news = is_first || !certificate_ || certificate_->pem != given->pem;
   certificate_ = std::move(*given);
   renewal_s_ = renewal_s(*certificate_, parts_.random());
   is_refused_ = has_to_renew_ = false;
@@ -419,10 +421,11 @@ void HubLink::enrolled(bool is_first) {
   client_.reset();
   wait_s_ = kHubFirstWaitS;
   next_us_ = parts_.clock.now_us();
-  parts_.happened({.act = is_first ? trust::Act::kDeviceEnrolled : trust::Act::kDeviceRenewed,
-                   .object = config_.device,
-                   .text = fmt::format("the certificate of {} holds until {}", config_.hub.url,
-                                       trust::tuf::time_text(certificate_->until_s))});
+  if (is_news)
+    parts_.happened({.act = is_first ? trust::Act::kDeviceEnrolled : trust::Act::kDeviceRenewed,
+                     .object = config_.device,
+                     .text = fmt::format("the certificate of {} holds until {}", config_.hub.url,
+                                         trust::tuf::time_text(certificate_->until_s))});
   stand(HubState::kEnrolled);
   if (!is_first) return;
   // It is of no use to anybody now; where it cannot be removed it is ignored.

@@ -356,6 +356,20 @@ TEST_F(HubLinkTest, RenewsWhenTheHubSaysSo) {
   EXPECT_EQ(paths(), (Paths{"/v1/checkin", "/v1/renew", "/v1/checkin", "/v1/checkin"}));
 }
 
+// By a clock that is far ahead it is always time to renew, and the hub gives the same again.
+TEST_F(HubLinkTest, TheSameCertificateIsNoNews) {
+  enrol();
+  const std::size_t before = happened.size();
+  const Answer same = given(certificate());
+  hub.usual = [this, same](const Posted& posted) {
+    return posted.path == "/v1/renew" ? same : usual(posted);
+  };
+  wall.set_s(wall.now_s() + 20 * 365 * kDayS);
+  for (int i = 0; i < 60; ++i) later(60);
+  EXPECT_GT(std::ranges::count(paths(), "/v1/renew"), 2);
+  EXPECT_LE(happened.size(), before + 1);
+}
+
 // Chance spreads renewals over half of the last third.
 TEST_F(HubLinkTest, RenewalsDoNotComeTogether) {
   const DeviceCertificate one{.from_s = 0, .until_s = 900};

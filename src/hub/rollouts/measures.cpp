@@ -31,6 +31,14 @@ std::uint64_t above(const telemetry::Sketch& values, double limit) {
   return count;
 }
 
+// Of its worker, by what may be the release's doing.
+std::uint64_t ends_of(const proto::ReportUnit& unit) {
+  std::uint64_t others = 0;
+  for (const Code code : kDevicesOwn)
+    others += std::min(unit.errors[static_cast<std::size_t>(code)], unit.crashes - others);
+  return unit.crashes - others;
+}
+
 const proto::ReportStage* find_stage(const proto::ReportUnit& unit, std::string_view name) {
   const auto found = std::ranges::find(unit.stages, name, &proto::ReportStage::name);
   return found == unit.stages.end() ? nullptr : &*found;
@@ -61,7 +69,7 @@ std::vector<MeasureCounts> count_window(const proto::ReportUnit& unit,
   const auto add = [&](std::string_view measure, std::uint64_t trials, std::uint64_t failures) {
     if (trials > 0) all.push_back({measure, capped(trials, failures)});
   };
-  add(kErrors, std::max(unit.frames, unit.crashes), unit.crashes);
+  add(kErrors, unit.frames, ends_of(unit));
   std::uint64_t packets = 0, slow = 0;
   for (const StageLimit& limit : limits) {
     const proto::ReportStage* const stage = find_stage(unit, limit.stage);

@@ -1,6 +1,6 @@
 // What is counted of the windows that devices report: trials, and which of them failed.
 //
-//   errors        ends of workers, of frames
+//   errors        ends of workers, of frames, but for those that are the device's own trouble
 //   slow frames   packets that a stage took longer for than a quarter above the 95th percentile
 //                 that the old release had in that stage on the same device
 //   empty frames  frames beyond the number of detections, of pipelines that detect: all of them
@@ -15,6 +15,8 @@
 //   slower frames       inferences that took longer than a quarter above the old one's 95th
 //                       percentile
 #pragma once
+
+#include <polder/error.h>
 
 #include <array>
 #include <span>
@@ -35,6 +37,10 @@ inline constexpr std::string_view kFramesThatDiffer = "frames that differ",
 inline constexpr std::array kShadowMeasures = {kFramesThatDiffer, kSlowerFrames};
 // Of each of a shadow's measures.
 inline constexpr double kShadowLimit = 0.15;
+
+// What the device reads is away, or its disk fails: no release is to blame, as in agent/driver.cpp,
+// is_to_blame().
+inline constexpr std::array kDevicesOwn = {Code::kUnavailable, Code::kIo, Code::kNotFound};
 
 // Of a device in a window: more is taken for so much, as nobody has counted it.
 inline constexpr std::uint64_t kMaxTrials = 1'000'000;

@@ -56,14 +56,30 @@ TEST(Measures, EmptyFramesAreThoseBeyondDetections) {
   EXPECT_EQ(by_name(count_window(unit, {})).at("empty frames"), (Counts{200, 0}));
 }
 
-TEST(Measures, ErrorsAreEndsOfWorkersAlsoBeforeTheFirstFrame) {
+TEST(Measures, ErrorsAreEndsOfWorkersOfFrames) {
   proto::ReportUnit unit{.name = "people"};
   EXPECT_TRUE(count_window(unit, {}).empty());
-  unit.frames = 200;
   unit.crashes = 3;
+  // Without a frame there is no share of frames: a crash loop is seen by its alarm.
+  EXPECT_TRUE(count_window(unit, {}).empty());
+  unit.frames = 200;
   EXPECT_EQ(by_name(count_window(unit, {})).at("errors"), (Counts{200, 3}));
-  unit.frames = 0;
-  EXPECT_EQ(by_name(count_window(unit, {})).at("errors"), (Counts{3, 3}));
+}
+
+TEST(Measures, WhatTheDeviceLacksIsNoErrorOfItsRelease) {
+  proto::ReportUnit unit{.name = "people"};
+  unit.frames = 200;
+  unit.crashes = 5;
+  const auto ended = [&](Code code, std::uint64_t times) {
+    unit.errors[std::size_t(code)] = times;
+    return by_name(count_window(unit, {})).at("errors");
+  };
+  EXPECT_EQ(ended(Code::kInvalid, 1), (Counts{200, 5}));
+  EXPECT_EQ(ended(Code::kUnavailable, 1), (Counts{200, 4}));
+  EXPECT_EQ(ended(Code::kIo, 1), (Counts{200, 3}));
+  EXPECT_EQ(ended(Code::kNotFound, 1), (Counts{200, 2}));
+  // Whatever a worker says.
+  EXPECT_EQ(ended(Code::kIo, UINT64_MAX), (Counts{200, 0}));
 }
 
 // Numbers are the worker's, which may say any.

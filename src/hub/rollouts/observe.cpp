@@ -66,10 +66,7 @@ Result<std::optional<Part>> part_of(Database& database, std::string_view device,
 std::optional<HardFailure> failure_of(const proto::ReportAlarm& alarm) {
   switch (alarm.what) {
     case proto::AlarmKind::kCrashLoop:
-      // What the device reads is away, or its disk fails: see agent/driver.cpp, is_to_blame().
-      if (alarm.code == Code::kUnavailable || alarm.code == Code::kIo ||
-          alarm.code == Code::kNotFound)
-        return {};
+      if (alarm.code && std::ranges::count(kDevicesOwn, *alarm.code) > 0) return {};
       return alarm.code == Code::kExhausted ? HardFailure::kOutOfMemory : HardFailure::kCrashLoop;
     // Without a word it is the release's own doing, also in the probe or beside the old one
     // (agent/reporter.h): with one it was taken back, or could not be tried.

@@ -32,15 +32,31 @@ OwnedBio reader(std::string_view pem) {
   return OwnedBio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
 }
 
-Result<OwnedCertificate> parse(std::string_view pem) {
+// The next one of a text.
+OwnedCertificate next(BIO* bio) {
+  return OwnedCertificate(PEM_read_bio_X509(bio, nullptr, nullptr, nullptr));
+}
+
+Result<OwnedBio> open_pem(std::string_view pem) {
   if (pem.size() > kMaxCertificateBytes)
     return fail(Code::kCorrupt, "certificate: {} bytes; at most {}", pem.size(),
                 kMaxCertificateBytes);
-  const OwnedBio bio = reader(pem);
+  OwnedBio bio = reader(pem);
   if (!bio) return failed("reading");
-  OwnedCertificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+  return bio;
+}
+
+Result<OwnedCertificate> parse(std::string_view pem) {
+  TRY_VALUE(const OwnedBio bio, open_pem(pem));
+  OwnedCertificate certificate = next(bio.get());
   if (!certificate) return fail(Code::kCorrupt, "certificate: {}", openssl_reason());
   return certificate;
+}
+
+Result<std::string> written(X509* certificate) {
+  const OwnedBio bio(BIO_new(BIO_s_mem()));
+  if (!bio || PEM_write_bio_X509(bio.get(), certificate) != 1) return failed("writing");
+  return text_of(bio.get());
 }
 
 Result<std::string> common_name_of(const X509_NAME* name) {
@@ -233,9 +249,7 @@ Result<std::string> issue_certificate(Signer& issuer, std::string_view issuer_pe
     return failed("name");
   TRY(add_extensions(certificate, above ? above.get() : certificate, terms));
   TRY(sign(certificate, issuer));
-  const OwnedBio bio(BIO_new(BIO_s_mem()));
-  if (!bio || PEM_write_bio_X509(bio.get(), certificate) != 1) return failed("writing");
-  return text_of(bio.get());
+  return written(certificate);
 }
 
 Result<CertificateFacts> read_certificate(std::string_view pem) {
@@ -255,6 +269,16 @@ Result<CertificateFacts> read_certificate(std::string_view pem) {
     return failed("fingerprint");
   facts.fingerprint = hex(digest);
   return facts;
+}
+
+Result<std::string> only_certificate(std::string_view pem) {
+  TRY_VALUE(const OwnedBio bio, open_pem(pem));
+  const OwnedCertificate first = next(bio.get());
+  if (!first) return fail(Code::kCorrupt, "certificate: {}", openssl_reason());
+  const bool is_only = !next(bio.get());
+  (void)openssl_reason();  // the end of the text is an error of OpenSSL's
+  if (is_only) return written(first.get());
+  return fail(Code::kCorrupt, "certificate: one is expected, and more than one is there");
 }
 
 Status check_certificate(std::string_view pem, std::string_view authority_pem, CertificateUse use,

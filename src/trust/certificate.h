@@ -60,6 +60,11 @@ struct CertificateFacts {
 // Of the first certificate in PEM. Nothing is verified. Errors: kCorrupt, kUnsupported.
 Result<CertificateFacts> read_certificate(std::string_view pem);
 
+// The one certificate of a text in PEM, written anew and without what stands around it: what
+// read_certificate() says of it is said of all that a peer would believe. Errors: kCorrupt, also
+// for a text with more than one.
+Result<std::string> only_certificate(std::string_view pem);
+
 // Whether the authority issued it for this use, and it holds at `now_s`: what a TLS peer would ask.
 // That who shows it has its key is for the handshake to find out. Errors: kDenied, with the reason;
 // kCorrupt.

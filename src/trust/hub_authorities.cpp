@@ -11,8 +11,14 @@ namespace {
 Status check_authority(std::string_view pem, std::string_view where) {
   auto facts = read_certificate(pem);
   if (!facts.ok()) return std::move(facts).error().at(where);
-  if (facts->is_authority) return {};
-  return fail(Code::kCorrupt, "{}: the certificate of '{}' is none of an authority", where,
+  if (!facts->is_authority)
+    return fail(Code::kCorrupt, "{}: the certificate of '{}' is none of an authority", where,
+                facts->common_name);
+  // Whoever signs is shown that certificate, and devices believe all that stands there.
+  const auto only = only_certificate(pem);
+  if (!only.ok()) return Error(only.error()).at(where);
+  if (*only == pem) return {};
+  return fail(Code::kCorrupt, "{}: more stands there than the certificate of '{}'", where,
               facts->common_name);
 }
 

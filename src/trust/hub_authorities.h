@@ -19,7 +19,8 @@ namespace polder::trust::tuf {
 inline constexpr char kAuthoritiesMember[] = "x-polder-hub-authorities";
 inline constexpr std::size_t kMaxHubAuthorities = 8;
 
-// Errors: kCorrupt for what is no list of certificates of authorities; kExhausted for too many.
+// Each is one certificate, as only_certificate() writes it, and nothing else. Errors: kCorrupt for
+// what is no list of certificates of authorities; kExhausted for too many.
 Result<std::vector<std::string>> hub_authorities(const Root& root);
 // In place of those that it names; none: it says nothing. Errors: kInvalid.
 Status set_hub_authorities(Root& root, const std::vector<std::string>& pems);

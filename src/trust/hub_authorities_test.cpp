@@ -45,6 +45,9 @@ TEST(HubAuthorities, WhatIsNoneIsRefused) {
   const std::string good = certificate(CertificateUse::kAuthority);
   for (const Json& odd : {Json("x"), Json(Json::Array{Json(1)}), Json(Json::Array{Json("no PEM")}),
                           Json(Json::Array{Json(good), Json(certificate(CertificateUse::kClient))}),
+                          // What no signer is shown, and a device would believe.
+                          Json(Json::Array{Json(good + certificate(CertificateUse::kAuthority))}),
+                          Json(Json::Array{Json(good + "\n")}), Json(Json::Array{Json("x" + good)}),
                           Json(Json::Array(kMaxHubAuthorities + 1, Json(good)))}) {
     Root root;
     root.other.emplace(kAuthoritiesMember, odd);
@@ -74,6 +77,8 @@ TEST(HubAuthorities, AChangeIsShownToWhoeverSigns) {
   EXPECT_NE(told[0].find(shown_fingerprint(read_certificate(pem).value().fingerprint)),
             std::string::npos)
       << told[0];
+  // A second one behind one that was named before.
+  EXPECT_FALSE(repository.trust_hub({pem + certificate(CertificateUse::kAuthority)}, kNowS).ok());
   // Whoever rotates keys afterwards leaves it as it is.
   ASSERT_TRUE(repository.renew("root", kNowS + 1).ok());
   EXPECT_EQ(repository.changes().value().other, told);

@@ -68,9 +68,15 @@ std::vector<std::string> shown_authorities(const Root& root) {
   return shown;
 }
 
+// As root has it: what is not shown is a change, too.
+std::string said_authorities(const Root& root) {
+  const auto found = root.other.find(kAuthoritiesMember);
+  return found == root.other.end() ? "" : found->second.compact();
+}
+
 void compare_authorities(std::vector<std::string>& other, const Root& before, const Root& root) {
+  if (said_authorities(before) == said_authorities(root)) return;
   const auto were = shown_authorities(before), are = shown_authorities(root);
-  if (were == are) return;
   const auto list = [](const std::vector<std::string>& shown) {
     return shown.empty() ? "[hub] 'ca_file' of each device"
                          : fmt::format("{}", fmt::join(shown, ", "));

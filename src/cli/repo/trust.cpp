@@ -130,14 +130,18 @@ Status trust_hub_in(Staging& staging, const Args& args) {
   std::vector<std::string> authorities;
   trust::Json::Array fingerprints;
   for (const std::string& file : args.all("--ca")) {
-    TRY_VALUE(std::string pem, read_file(file, trust::kMaxCertificateBytes));
-    auto facts = trust::read_certificate(pem);
+    TRY_VALUE(const std::string text, read_file(file, trust::kMaxCertificateBytes));
+    auto pem = trust::only_certificate(text);
+    if (!pem.ok())
+      return fail(Code::kInvalid, "{}: {}; give --ca FILE once for each authority", file,
+                  pem.error().message);
+    auto facts = trust::read_certificate(*pem);
     if (!facts.ok()) return std::move(facts).error().at(file);
     if (!facts->is_authority)
       return fail(Code::kInvalid, "{}: the certificate of '{}' is none of an authority", file,
                   one_line(facts->common_name));
     fingerprints.emplace_back(facts->fingerprint);
-    authorities.push_back(std::move(pem));
+    authorities.push_back(*std::move(pem));
   }
   TRY(staging.repository.trust_hub(authorities, staging.now_s));
   staging.note(

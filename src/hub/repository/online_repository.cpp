@@ -161,9 +161,9 @@ namespace {
 
 // Whoever approves sees what changes from what is published: nothing may come in between, and a
 // role that is the hub's to sign is for nothing but what it signs.
-Status check_shown(const trust::tuf::Changes& changes, bool allows_gaps) {
+Status check_shown(const trust::tuf::Changes& changes, std::int64_t lost_versions) {
   for (const trust::tuf::StagedVersion& role : changes.files)
-    if (!allows_gaps && role.version > role.version_before + 1)
+    if (role.version > role.version_before + 1 + lost_versions)
       return fail(Code::kDenied,
                   "role '{}' version {}: version {} is published: 'polder hub pull', and stage it "
                   "anew on that",
@@ -192,7 +192,7 @@ Result<Proposal> OnlineRepository::hold(Repository& repository, std::int64_t now
           role.role, role.version, role.signatures, role.threshold,
           fmt::join(role.open_keys, ", "));
   TRY_VALUE(proposal.changes, repository.changes());
-  TRY(check_shown(proposal.changes, allows_gaps_));
+  TRY(check_shown(proposal.changes, lost_versions_));
   TRY(check_history(proposal.changes));
   TRY_VALUE(const auto problems, repository.staged_problems());
   if (!problems.empty()) return fail(Code::kCorrupt, "{}", problems.front());

@@ -93,8 +93,8 @@ class OnlineRepository {
   // Errors: as of renew().
   Status raise(std::int64_t version, std::int64_t now_s);
   // Of a hub that goes on from a backup: people may push again what they published after it, though
-  // versions of roles in between are lost. Whoever approves is shown all of it.
-  void allow_gaps() { allows_gaps_ = true; }
+  // versions of roles in between are lost: so many at most. Whoever approves is shown all of it.
+  void allow_gaps(std::int64_t lost_versions) { lost_versions_ = lost_versions; }
   // Removes what no device needs any more of what was published more than an hour ago. How many
   // files. Errors: those of Repository.
   Result<std::size_t> prune(std::int64_t now_s);
@@ -132,8 +132,8 @@ class OnlineRepository {
   mutable std::mutex looking_;  // of what follows
   std::vector<trust::tuf::RoleState> roles_;
   trust::tuf::Profile profile_;
-  std::atomic<std::int64_t> version_ = 0, renewal_s_ = 0;
-  std::atomic<bool> may_assign_ = false, allows_gaps_ = false, trusts_clock_ = false;
+  std::atomic<std::int64_t> version_ = 0, renewal_s_ = 0, lost_versions_ = 0;
+  std::atomic<bool> may_assign_ = false, trusts_clock_ = false;
 };
 
 }  // namespace polder::hub

@@ -74,7 +74,7 @@ Status Publisher::write(Work work) {
 
 Status Publisher::begin() {
   TRY_VALUE(const auto restoration, last_restoration(parts_.readers));
-  if (restoration) parts_.repository.allow_gaps();
+  if (restoration) parts_.repository.allow_gaps(restoration->lost_versions());
   TRY_VALUE(const auto waiting, parts_.repository.waiting());
   for (const std::string& id : waiting) {
     TRY_VALUE(
@@ -180,8 +180,8 @@ Result<std::vector<trust::Assignment>> Publisher::wanted(std::int64_t since, std
   TRY_VALUE(const auto restoration, last_restoration(parts_.readers));
   TRY_VALUE(
       const Rows rows,
-      parts_.readers.query("SELECT device, model, version, shadow, retry, (SELECT "
-                           "MAX(m.seen_s) FROM device_model m WHERE m.device = w.device) FROM "
+      parts_.readers.query("SELECT device, model, version, shadow, retry, (SELECT m.seen_s FROM "
+                           "device_model m WHERE m.device = w.device AND m.model = w.model) FROM "
                            "wanted w WHERE device IN (SELECT device FROM wanted WHERE "
                            "changed > ? AND changed <= ?) ORDER BY device, model",
                            {since, until}));

@@ -197,6 +197,12 @@ Status note_model(Database& database, std::string_view device, std::string_view 
   std::string committed = news.committed.value_or(is_known ? rows[0][1].text() : "");
   if (committed.empty() && !is_new(running)) committed = running;
   const bool is_well = news.is_well.value_or(is_known ? rows[0][2].integer() != 0 : true);
+  const std::int64_t seen_s = is_known ? rows[0][3].integer() : 0;
+  // Until it has said what it runs it was not seen since the hub goes on from a backup.
+  TRY_VALUE(const bool is_silent, is_before_restoration(database, seen_s));
+  const bool is_back = is_silent && news.running && !news.is_alarm;
+  if (is_back) TRY(keep_what_runs(database, device, model, is_well ? running : ""));
+  const std::int64_t new_seen_s = is_silent && !is_back ? seen_s : now_s;
   if (!is_known) {
     TRY_VALUE(const Rows known,
               ask(database, "SELECT COUNT(*) FROM device_model WHERE device = ?", {device}));
@@ -204,19 +210,16 @@ Status note_model(Database& database, std::string_view device, std::string_view 
     TRY(tell(database,
              "INSERT INTO device_model (device, model, running, committed, is_well, seen_s) VALUES "
              "(?, ?, ?, ?, ?, ?)",
-             {device, model, running, committed, is_well ? 1 : 0, now_s}));
+             {device, model, running, committed, is_well ? 1 : 0, new_seen_s}));
     return enlist_one(database, std::string(device), model, now_s);
   }
   const bool is_same = rows[0][0].text() == running && rows[0][1].text() == committed &&
                        (rows[0][2].integer() != 0) == is_well;
-  const std::int64_t seen_s = rows[0][3].integer();
-  TRY_VALUE(const bool is_back,
-            keep_what_runs(database, device, model, is_well ? running : "", seen_s));
   if (!is_same || is_back || now_s >= seen_s + kSeenStepS || now_s < seen_s)
     TRY(tell(database,
              "UPDATE device_model SET running = ?, committed = ?, is_well = ?, seen_s = ? WHERE "
              "device = ? AND model = ?",
-             {running, committed, is_well ? 1 : 0, now_s, device, model}));
+             {running, committed, is_well ? 1 : 0, new_seen_s, device, model}));
   if (member.empty()) return {};
   const Row& row = member[0];
   // What it had all along and tells of late.

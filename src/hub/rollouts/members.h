@@ -28,6 +28,7 @@ struct ModelNews {
   std::optional<std::string> running;  // a version; "": nothing
   std::optional<std::string> committed;
   std::optional<bool> is_well;
+  bool is_alarm = false;  // what went wrong, which may be over: not what it runs from now on
 };
 // All of these are parts of a Work. Errors: those of ask().
 Status note_model(Database& database, std::string_view device, std::string_view model,

@@ -95,7 +95,7 @@ Status observe_alarm(Database& database, std::string_view device, const proto::R
   const std::string& model = alarm.release->model;
   const bool is_down =
       alarm.what == proto::AlarmKind::kCrashLoop || alarm.what == proto::AlarmKind::kNotRunning;
-  ModelNews news;
+  ModelNews news{.running = {}, .committed = {}, .is_well = {}, .is_alarm = true};
   if (is_down) news.is_well = false;
   if (is_down) news.running = alarm.release->version;
   TRY(note_model(database, device, model, news, now_s));

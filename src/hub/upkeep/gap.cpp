@@ -84,24 +84,26 @@ Result<EnrolledDevice> take_back(const Hub& hub, const trust::CertificateFacts& 
   return EnrolledDevice{facts.common_name, facts.serial, facts.key_id, facts.from_s, facts.until_s};
 }
 
-Result<bool> keep_what_runs(Database& database, std::string_view device, std::string_view model,
-                            std::string_view running, std::int64_t seen_s) {
+Result<bool> is_before_restoration(Database& database, std::int64_t seen_s) {
   TRY_VALUE(const auto restoration, last_restoration(database));
-  if (!restoration || seen_s >= restoration->restored_s) return false;
+  return restoration && seen_s < restoration->restored_s;
+}
+
+Status keep_what_runs(Database& database, std::string_view device, std::string_view model,
+                      std::string_view running) {
   TRY_VALUE(
       const Rows rows,
       ask(database, "SELECT version FROM wanted WHERE device = ? AND model = ?", {device, model}));
-  if (rows.empty()) return true;
+  if (rows.empty()) return {};
   const std::string& wanted = rows[0][0].text();
   const auto now = trust::Version::parse(running, "running"),
              then = trust::Version::parse(wanted, "wanted");
   const bool is_newer = now.ok() && (!then.ok() || *now > *then);
   // Changed in any case: it is told again what it is to run.
-  TRY(tell(database,
-           "UPDATE wanted SET version = ?, shadow = 0, changed = (SELECT COALESCE(MAX(changed), "
-           "0) + 1 FROM wanted) WHERE device = ? AND model = ?",
-           {is_newer ? std::string(running) : wanted, device, model}));
-  return true;
+  return tell(database,
+              "UPDATE wanted SET version = ?, shadow = 0, changed = (SELECT COALESCE(MAX(changed), "
+              "0) + 1 FROM wanted) WHERE device = ? AND model = ?",
+              {is_newer ? std::string(running) : wanted, device, model});
 }
 
 }  // namespace polder::hub

@@ -23,7 +23,8 @@ struct Restoration {
   std::int64_t version = 0;  // of the repository's timestamp in the backup
 
   // A hub publishes less than once a second: beyond this, what a device says is no version of it.
-  std::int64_t highest_version() const { return version + (restored_s - taken_s) + 1'000; }
+  std::int64_t lost_versions() const { return restored_s - taken_s + 1'000; }
+  std::int64_t highest_version() const { return version + lost_versions(); }
 };
 Result<std::optional<Restoration>> last_restoration(Readers& readers);
 Result<std::optional<Restoration>> last_restoration(Database& database);
@@ -34,11 +35,14 @@ Result<std::optional<Restoration>> last_restoration(Database& database);
 Result<EnrolledDevice> take_back(const Hub& hub, const trust::CertificateFacts& facts,
                                  const std::string& certificate_pem);
 
-// As a part of a Work, for the first that a device says of a model after the restoration
-// (`seen_s`: when it said something before): a rollout that is lost may have brought what it runs
-// ("": nothing that is well), so that stays. Until then it is told of no release (Publisher).
-// Whether it was the first. Errors: those of ask().
-Result<bool> keep_what_runs(Database& database, std::string_view device, std::string_view model,
-                            std::string_view running, std::int64_t seen_s);
+// Whether what a device last said of a model, at `seen_s`, is of before the last restoration. Until
+// it has said what it runs it is told of no release of that model (Publisher). Errors: those of
+// ask().
+Result<bool> is_before_restoration(Database& database, std::int64_t seen_s);
+
+// As a part of a Work, for the first time after that that it says what it runs ("": nothing that is
+// well): a rollout that is lost may have brought it, so it stays. Errors: those of ask().
+Status keep_what_runs(Database& database, std::string_view device, std::string_view model,
+                      std::string_view running);
 
 }  // namespace polder::hub

@@ -3,6 +3,7 @@
 
 #include "hub/repository/testing_releaser.h"
 #include "hub/rollouts/members.h"
+#include "hub/rollouts/observe.h"
 
 namespace polder::hub {
 namespace {
@@ -46,10 +47,25 @@ class Gap : public AssigningTest {
     });
     ASSERT_TRUE(done.ok()) << done.error().message;
   }
-  std::string wanted_of(const std::string& device) {
-    return readers_->query("SELECT version FROM wanted WHERE device = ?", {device})
+  std::string wanted_of(const std::string& device, const std::string& model = "people") {
+    return readers_
+        ->query("SELECT version FROM wanted WHERE device = ? AND model = ?", {device, model})
         .value()[0][0]
         .text();
+  }
+  void reports(const std::string& device, decltype(proto::Report::what) what) {
+    const proto::Report report{
+        .device = device, .program = "1", .time_s = wall_.now_s(), .what = std::move(what)};
+    const Status done = writer_->write(
+        [&](Database& database) { return observe(database, device, report, wall_.now_s()); });
+    ASSERT_TRUE(done.ok()) << done.error().message;
+  }
+  void runs(const std::string& device, const std::string& model, const std::string& version) {
+    proto::ReportMetrics metrics{.window_ms = 1000};
+    metrics.units.push_back({.name = model,
+                             .release = proto::ReportRelease{model, version},
+                             .health = proto::ReportHealth::kWell});
+    reports(device, metrics);
   }
 };
 
@@ -147,6 +163,66 @@ TEST_F(Gap, WhatADeviceRunsIsNotTakenFromIt) {
   want("cam-1", "1.0.0");
   tells("cam-1", "1.1.0");
   EXPECT_EQ(wanted_of("cam-1"), "1.0.0");
+}
+
+// Alarms leave a device first, and say what was; and it has more models than one.
+TEST_F(Gap, NothingIsTakenFromADeviceByItsAlarms) {
+  for (const char* model : {"people", "voice"}) add_release(model, "1.1.0");
+  add_release("voice", "1.0.0");
+  publish();
+  has_version("cam-1", 2);
+  for (const char* model : {"people", "voice"}) {
+    runs("cam-1", model, "1.0.0");
+    write(
+        "INSERT INTO wanted (device, model, version, shadow, retry, changed) SELECT 'cam-1', ?, "
+        "'1.0.0', 0, 0, COALESCE(MAX(changed), 0) + 1 FROM wanted",
+        {model});
+  }
+  tend();
+  EXPECT_EQ(assigned("cam-1").releases.size(), 2u);
+  restored();
+  write("UPDATE repository_state SET value = 0 WHERE name = 'assigned'");
+  const proto::ReportRelease now{"people", "1.1.0"};
+  for (const proto::AlarmKind kind :
+       {proto::AlarmKind::kDrift, proto::AlarmKind::kNotRunning, proto::AlarmKind::kCrashLoop,
+        proto::AlarmKind::kUpdateFailed}) {
+    reports("cam-1", proto::ReportAlarm{.what = kind, .unit = "people", .release = now});
+    tend();
+    EXPECT_TRUE(assigned("cam-1").releases.empty()) << proto::alarm_name(kind);
+  }
+  // What it says of one model says nothing of the other.
+  runs("cam-1", "people", "1.1.0");
+  tend();
+  ASSERT_EQ(assigned("cam-1").releases.size(), 1u);
+  EXPECT_EQ(assigned("cam-1").releases[0].model, "people");
+  EXPECT_EQ(assigned("cam-1").releases[0].version.text(), "1.1.0");
+  runs("cam-1", "voice", "1.1.0");
+  tend();
+  EXPECT_EQ(assigned("cam-1").releases.size(), 2u);
+  EXPECT_EQ(wanted_of("cam-1", "people"), "1.1.0");
+  EXPECT_EQ(wanted_of("cam-1", "voice"), "1.1.0");
+}
+
+TEST_F(Gap, VersionsThatNobodyCanHavePublishedSinceAreNoGap) {
+  restored();
+  stop();
+  start();
+  add_release("people", "1.1.0");
+  const auto staged_as = [&](std::int64_t version) {
+    auto metadata = trust::tuf::parse_metadata<trust::tuf::Targets>(
+                        read_file(repo_ + "/staged/targets.json", 1 << 20).value(), "targets")
+                        .value();
+    metadata.body.version = version;
+    trust::Signer* const signer = &targets_;
+    return write_file_atomic(
+               repo_ + "/staged/targets.json",
+               trust::tuf::sign_metadata(trust::tuf::to_json(metadata.body), {&signer, 1}).value())
+        .ok();
+  };
+  ASSERT_TRUE(staged_as(std::int64_t{1} << 50));
+  EXPECT_EQ(push().status, 403);
+  ASSERT_TRUE(staged_as(1 + 2 * kDayS));
+  EXPECT_EQ(push().status, 201);
 }
 
 TEST_F(Gap, WhatPeoplePublishedSinceIsPushedAgain) {

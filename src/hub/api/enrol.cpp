@@ -187,6 +187,17 @@ Result<std::string> one_that_holds(const Call& call) {
   return holds ? rows[0][0].text() : std::string();
 }
 
+// Whether the newest certificate of a device is of this hub's authority: then the device has it,
+// and whoever shows one of another authority has copied no more than its key, and made that.
+Result<bool> has_one_of_ours(const Hub& hub, Database& database, const std::string& device) {
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "SELECT pem FROM certificate WHERE device = ? AND revoked_s IS NULL ORDER BY "
+                "issued_s DESC, until_s DESC LIMIT 1",
+                {device}));
+  return !rows.empty() && hub.authority.check(rows[0][0].text(), hub.wall.now_s()).ok();
+}
+
 }  // namespace
 
 Result<Response> renew(const Call& call) {
@@ -217,6 +228,9 @@ Result<Response> renew(const Call& call) {
       return fail(Code::kDenied, "body.csr: is of another key: a new key is enrolled");
     TRY_VALUE(const Rows later, ask(database, kReplacement, {shown}));
     is_duplicate = !later.empty() && !later[0][1].is_null();
+    if (call.device.by_key && later.empty()) {
+      TRY_VALUE(is_duplicate, has_one_of_ours(call.hub, database, device));
+    }
     if (is_duplicate) {
       TRY(tell(database, "UPDATE device SET duplicate_s = ? WHERE id = ?", {issued.now_s, device}));
       return put_on_record(database, {issued.now_s,
@@ -238,8 +252,8 @@ Result<Response> renew(const Call& call) {
   TRY(std::move(done));
   if (is_duplicate)
     return duplicate(device,
-                     "the certificate was renewed before, and that one is in use: two devices have "
-                     "one identity. Enrol one of them anew, with a key of its own");
+                     "its certificate was renewed or replaced before, and that one is in use: two "
+                     "devices have one identity. Enrol one of them anew, with a key of its own");
   return answer(call, device, pem);
 }
 

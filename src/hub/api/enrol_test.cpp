@@ -246,6 +246,33 @@ TEST_F(AnotherAuthority, IsForNobodyElse) {
   EXPECT_NE(detail(renew(key, "cam-1", old), 401).find("expired"), std::string::npos);
 }
 
+// A copy of a device's key makes itself a certificate, and asks as if the authority had changed.
+TEST_F(AnotherAuthority, IsNoWayAroundTheSearchForCopies) {
+  const auto of_its_own = [](TestSigner& key) {
+    return trust::issue_certificate(key, "", key.public_key(),
+                                    {.use = trust::CertificateUse::kAuthority,
+                                     .common_name = "cam-1",
+                                     .from_s = kNowS - 1,
+                                     .until_s = kNowS + kDeviceCertificateS})
+        .value();
+  };
+  TestSigner key(Scheme::kEcdsaP256);
+  const std::string first = enrolled(key, "cam-1");
+  EXPECT_EQ(renew(key, "cam-1", of_its_own(key)).status, 409);
+  EXPECT_EQ(acts().back(), "duplicate_found cam-1");
+  EXPECT_EQ(self(first), 200);
+  // Where the authority has changed it gets no more than the device, once.
+  change_authority();
+  const std::string second = text(renew(key, "cam-1", first), "certificate");
+  EXPECT_EQ(text(renew(key, "cam-1", of_its_own(key)), "certificate"), second);
+  EXPECT_EQ(self(second), 200);
+  wall_.set_s(kNowS + kDeviceCertificateS / 2 + 1);
+  const std::string third = text(renew(key, "cam-1", second), "certificate");
+  EXPECT_EQ(self(third), 200);
+  EXPECT_EQ(renew(key, "cam-1", of_its_own(key)).status, 409);
+  EXPECT_EQ(acts().back(), "duplicate_found cam-1");
+}
+
 TEST_F(Enrolment, IsThereAfterARestart) {
   TestSigner key(Scheme::kEcdsaP256);
   const std::string certificate = enrolled(key, "cam-1");

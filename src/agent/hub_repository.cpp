@@ -11,7 +11,9 @@ namespace polder::agent {
 
 Result<std::string> hub_authorities(Storage& storage) {
   const auto trusted = StoredMetadata(storage).root();
-  if (!trusted.ok()) return std::string();  // there is nothing yet, and 'ca_file' holds
+  // There is nothing yet, and 'ca_file' holds. Once root was there, that may be a thief's by now.
+  if (!trusted.ok() && trusted.error().code == Code::kNotFound) return std::string();
+  if (!trusted.ok()) return trusted.error();
   TRY_VALUE(const auto root,
             trust::tuf::parse_metadata<trust::tuf::Root>(trusted->bytes, "root.json"));
   TRY_VALUE(const auto pems, trust::tuf::hub_authorities(root.body));

@@ -61,6 +61,15 @@ class HubRepositoryTest : public Client {
     repository_.publish_root();
     publish();
   }
+  // Version 2, whole, signed by its own keys and by none of the root before; it names an authority.
+  std::string strangers_root() {
+    TestRepository thief = repository_;
+    thief.forged["root"] = {.padding = trust::tuf::Forgery::Padding::kOwnKeys};
+    thief.rotate("root");
+    EXPECT_TRUE(trust::tuf::set_hub_authorities(thief.root, {authority()}).ok());
+    thief.publish_root();
+    return thief.files.files.at("2.root.json");
+  }
   // "denied", or that it went well.
   std::string update() {
     trust::tuf::HttpFetcher fetcher(http_client_, std::string(kHubUrl) + "/metadata",
@@ -108,15 +117,24 @@ TEST_F(HubRepositoryTest, AnUnknownServerIsBelievedNothing) {
   // It has no root for us; that it has none is not believed, and nothing else is asked for.
   EXPECT_EQ(update(), "denied");
   EXPECT_EQ(server_.asked_by_any, std::vector<std::string>{"2.root.json"});
-  // It has one that the root before does not know.
-  trust::tuf::TestRepository thief = repository_;
-  thief.rotate("root");
-  thief.root.version = 1;
-  thief.publish_root();
-  repository_.files.files["2.root.json"] =
-      thief.files.files.at("2.root.json").substr(0, 200) + "garbage";
+  // It has one that is cut, and one of a stranger, whole and well formed.
+  const std::string next = strangers_root();
+  repository_.files.files["2.root.json"] = next.substr(0, next.size() / 2);
   EXPECT_EQ(update(), "corrupt");
+  repository_.files.files["2.root.json"] = next;
+  EXPECT_EQ(update(), "denied");
   EXPECT_EQ(StoredMetadata(disk_).root().value().version, 1);
+  EXPECT_TRUE(hub_authorities(disk_).value().empty());
+}
+
+// The authority of before may be a thief's by now.
+TEST_F(HubRepositoryTest, ADamagedRootKnowsNobody) {
+  EXPECT_TRUE(hub_authorities(disk_).value().empty());
+  publish();
+  EXPECT_EQ(update(), "well");
+  for (const char* name : {"metadata/root.json", "metadata/root.copy"})
+    ASSERT_TRUE(replace_stored(disk_, name, "damaged").ok());
+  EXPECT_EQ(hub_authorities(disk_).error().code, Code::kCorrupt);
 }
 
 TEST_F(HubRepositoryTest, ARootThatNamesNothingThatIsOneIsMendedByTheNext) {

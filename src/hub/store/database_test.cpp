@@ -266,12 +266,23 @@ TEST(Postgres, GoesOnWhenTheServerIsBack) {
         "current_database() AND pid <> pg_backend_pid()");
     EXPECT_TRUE(cut_all.ok());
   };
+  const auto set_for_all = [&](std::string_view what) {
+    const Status done = (*second)->run(
+        fmt::format("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {}', current_database()); END "
+                    "$$",
+                    what));
+    EXPECT_TRUE(done.ok()) << done.error().message;
+  };
+  set_for_all("SET synchronous_commit = off");
   cut();
   // It finds out; the next is on a new connection.
   const Status found = database.run("INSERT INTO lost VALUES (?)", {1});
   ASSERT_FALSE(found.ok());
   EXPECT_EQ(found.error().code, Code::kUnavailable) << found.error().message;
   EXPECT_TRUE(database.run("INSERT INTO lost VALUES (?)", {2}).ok());
+  // On which what is answered is on the disk, too.
+  EXPECT_EQ(database.query("SHOW synchronous_commit").value(), (Rows{{"on"}}));
+  set_for_all("RESET synchronous_commit");
 
   // In a transaction nothing of it may stay, whatever its work does about errors.
   const Status done = database.transaction([&]() -> Status {

@@ -129,6 +129,15 @@ class Postgres final : public Database {
   Postgres(Connection connection, std::string name)
       : connection_(std::move(connection)), name_(std::move(name)) {}
 
+  // Of a connection that is new. What the server, the database or the role says otherwise is not
+  // for a hub: what it has answered is on the disk.
+  Status set_up() {
+    const std::string settings = "SET client_min_messages = warning; SET synchronous_commit = on";
+    const Outcome done(PQexec(connection_.get(), settings.c_str()));
+    return PQresultStatus(done.get()) == PGRES_COMMAND_OK ? Status()
+                                                          : Status(error(done.get(), settings));
+  }
+
  private:
   Result<Rows> execute(std::string_view sql, const Values& values) override {
     TRY(connect(sql));
@@ -169,7 +178,10 @@ class Postgres final : public Database {
     statements_.clear();
     PQreset(connection_.get());
     is_lost_ = false;
-    if (PQstatus(connection_.get()) == CONNECTION_OK) return is_held_ ? take_hold() : Status();
+    if (PQstatus(connection_.get()) == CONNECTION_OK) {
+      TRY(set_up());
+      return is_held_ ? take_hold() : Status();
+    }
     return fail(Code::kUnavailable, "{}: {}", name_, one_line(PQerrorMessage(connection_.get())));
   }
 
@@ -258,8 +270,7 @@ Result<std::unique_ptr<Database>> open_postgres(std::string_view url) {
   if (PQstatus(made) != CONNECTION_OK)
     return fail(Code::kUnavailable, "{}: {}", name, one_line(PQerrorMessage(made)));
   auto database = std::make_unique<Postgres>(std::move(connection), std::move(name));
-  TRY(database->run("SET client_min_messages = warning"));
-  TRY(database->run("SET synchronous_commit = on"));
+  TRY(database->set_up());
   return std::unique_ptr<Database>(std::move(database));
 }
 

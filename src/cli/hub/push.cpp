@@ -61,24 +61,30 @@ Result<std::map<std::string, std::int64_t>> versions_of(HubClient& hub) {
   return versions;
 }
 
-// Roles that people sign and of which the hub has an earlier version than was published.
+Status stage_published(Repository& repository, const std::string& role, std::int64_t version) {
+  TRY_VALUE(const std::string bytes,
+            read_file(fmt::format("{}/metadata/{}.{}.json", repository.folder(), version, role),
+                      trust::tuf::kMaxTargetsBytes));
+  return repository.stage_signed(role, bytes);
+}
+
+// Roles that people sign and of which the hub has an earlier version than was published. Roots come
+// one after another, and what was signed by the keys of the last one comes with that.
 Status stage_again(Repository& repository, HubClient& hub) {
   TRY_VALUE(auto versions, versions_of(hub));
   TRY_VALUE(const auto roles, repository.roles());
+  const auto root = std::ranges::find(roles, "root", &trust::tuf::RoleState::role);
+  const std::int64_t next_root = versions["root"] + 1;
+  if (root != roles.end() && root->version > next_root) {
+    fmt::print(stderr, "polder: root version {} first: push again once that is approved\n",
+               next_root);
+    return stage_published(repository, "root", next_root);
+  }
   for (const trust::tuf::RoleState& role : roles) {
     const bool is_own = role.role == "snapshot" || role.role == "timestamp" ||
                         role.role.substr(0, role.role.find(".bin-")) == trust::kAssignmentsRole;
     if (is_own || role.version <= versions[role.role]) continue;
-    // Roots come one after another.
-    const std::int64_t version = role.role == "root" ? versions[role.role] + 1 : role.version;
-    TRY_VALUE(
-        const std::string bytes,
-        read_file(fmt::format("{}/metadata/{}.{}.json", repository.folder(), version, role.role),
-                  trust::tuf::kMaxTargetsBytes));
-    TRY(repository.stage_signed(role.role, bytes));
-    if (version != role.version)
-      fmt::print(stderr, "polder: root version {} first: push again once that is approved\n",
-                 version);
+    TRY(stage_published(repository, role.role, role.version));
   }
   TRY_VALUE(const auto staged, repository.staged());
   if (!staged.empty()) return {};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 namespace polder::hub {
@@ -14,6 +15,7 @@ constexpr double kPlaceboPrior = 4, kPlaceboPriorScatter = 1.5;
 constexpr double kLeastVariance = 0.01, kMostVariance = 2;  // between the ratios of devices
 constexpr double kBoundsEvidence = 20;                      // of 95% bounds
 constexpr double kMostEvidence = 1e12;
+constexpr double kNearTwo = 0.2;  // of logarithms
 
 double log_sum_exp(std::span<const double> values) {
   const double most = *std::ranges::max_element(values);
@@ -24,6 +26,18 @@ double log_sum_exp(std::span<const double> values) {
 
 double log_mean_exp(std::span<const double> values) {
   return log_sum_exp(values) - std::log(static_cast<double>(values.size()));
+}
+
+// Of ratios above 1, with weights that no data change: half of all on those near 2, which is what
+// has to be found soon.
+double log_mean_above_one(std::span<const double> likelihood) {
+  std::vector<double> terms(likelihood.begin(), likelihood.end()), near;
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const double x = static_cast<double>(i + 1) * kRatioStep;
+    if (std::abs(x - std::numbers::ln2) <= kNearTwo) near.push_back(terms[i]);
+  }
+  const double halves[] = {log_mean_exp(terms), log_mean_exp(near)};
+  return log_mean_exp(halves);
 }
 
 double evidence(double log_value) {
@@ -60,25 +74,58 @@ double CanaryComparison::ratio_variance_of(const Device& device) const {
   return std::min(1 / known_, scatter_ * ratio_of(device) / (device.all().expected + known_));
 }
 
-double CanaryComparison::noise_of(std::span<const DeviceCounts> looked, bool of_canaries) const {
-  double ratios = 0, variances = 0;
-  for (const DeviceCounts& one : looked) {
-    const Device& device = devices_.at(one.device);
-    if (device.is_canary != of_canaries || one.is_canary != of_canaries) continue;
-    ratios += ratio_of(device);
-    variances += ratio_variance_of(device);
-  }
+double CanaryComparison::own_ratio(std::uint32_t device) const {
+  const auto found = devices_.find(device);
+  return found == devices_.end() || known_ == 0 ? 1 : ratio_of(found->second);
+}
+
+double CanaryComparison::Group::noise() const {
   return ratios == 0 ? 0 : std::log1p(variances / (ratios * ratios));
 }
 
-void CanaryComparison::begin_epoch(std::span<const DeviceCounts> looked, double control_noise) {
+double CanaryComparison::Stratum::information() const {
+  const double both = canaries.all.trials + controls.all.trials;
+  return both <= 0 ? 0 : canaries.all.trials * controls.all.trials / both;
+}
+
+CanaryComparison::Strata CanaryComparison::strata_of(std::span<const DeviceCounts> looked) const {
+  Strata strata;
+  for (const DeviceCounts& one : looked) {
+    const Device& device = devices_.at(one.device);
+    if (device.is_canary && !one.is_canary) continue;  // went back: tells of neither
+    Stratum& stratum = strata[one.stratum];
+    Group& group = device.is_canary ? stratum.canaries : stratum.controls;
+    const double ratio = ratio_of(device);
+    group.all.failures += static_cast<double>(one.counts.failures);
+    group.all.trials += static_cast<double>(one.counts.trials) * ratio;
+    group.ratios += ratio;
+    group.variances += ratio_variance_of(device);
+  }
+  return strata;
+}
+
+// Of the mean over strata, each by what it tells.
+CanaryComparison::Noise CanaryComparison::noise_of(const Strata& strata) {
+  Noise noise;
+  double all = 0;
+  for (const auto& [number, stratum] : strata) all += stratum.information();
+  if (all <= 0) return noise;
+  noise.is_any = true;
+  for (const auto& [number, stratum] : strata) {
+    const double weight = stratum.information() / all;
+    noise.own += weight * weight * stratum.canaries.noise();
+    noise.of_controls += weight * weight * stratum.controls.noise();
+  }
+  return noise;
+}
+
+void CanaryComparison::begin_epoch(std::span<const DeviceCounts> looked, const Noise& noise) {
   const auto canaries =
       static_cast<double>(std::ranges::count(looked, true, &DeviceCounts::is_canary));
-  if (canaries == 0 || (!epochs_.empty() && canaries < 2 * epochs_.back().devices)) return;
-  const double own = noise_of(looked, true);
+  if (!noise.is_any || (!epochs_.empty() && canaries < 2 * epochs_.back().devices)) return;
   epochs_.push_back({.devices = canaries,
-                     .spread = std::sqrt(own + control_noise + kOwnNoise * kOwnNoise),
-                     .control_noise = control_noise});
+                     .spread = std::sqrt(noise.own + noise.of_controls + kOwnNoise * kOwnNoise),
+                     .control_noise = noise.of_controls});
 }
 
 void CanaryComparison::add_control(Device& device, const Counts& own, const Weighted& others) {
@@ -101,8 +148,9 @@ void CanaryComparison::add_control(Device& device, const Counts& own, const Weig
   share.expected += expected;
 }
 
-// Of all failures in this look, so many are the canaries': binomial, by their share of the trials
-// times a ratio. All at once: several comparisons with the same controls would not be independent.
+// Of all failures of a stratum in this look, so many are the canaries': binomial, by their share of
+// the trials times a ratio. All at once: several comparisons with the same controls would not be
+// independent.
 void CanaryComparison::add_canaries(const Weighted& canaries, const Weighted& controls) {
   const double all = canaries.failures + controls.failures;
   if (canaries.trials <= 0 || controls.trials <= 0 || all == 0) return;
@@ -121,28 +169,27 @@ void CanaryComparison::look(std::span<const DeviceCounts> looked) {
   }
   known_ = 1 / own_variance();
   scatter_ = dispersion();
-  const double control_noise = noise_of(looked, false);
-  begin_epoch(looked, control_noise);
-  Weighted canaries, controls;
+  const Strata strata = strata_of(looked);
+  const Noise noise = noise_of(strata);
+  begin_epoch(looked, noise);
   for (const DeviceCounts& one : looked) {
-    const Device& device = devices_.at(one.device);
-    if (device.is_canary && !one.is_canary) continue;  // went back: tells of neither
-    Weighted& group = device.is_canary ? canaries : controls;
-    group.failures += static_cast<double>(one.counts.failures);
-    group.trials += static_cast<double>(one.counts.trials) * ratio_of(device);
-    if (device.is_canary) last_.canary_trials += one.counts.trials;
-    else if (!epochs_.empty()) last_.control_trials += one.counts.trials;
+    const bool is_canary = devices_.at(one.device).is_canary;
+    if (is_canary && one.is_canary) last_.canary_trials += one.counts.trials;
+    if (!is_canary && !epochs_.empty()) last_.control_trials += one.counts.trials;
   }
   // Of the few controls that are left in the end less is known than the epoch counts on.
-  if (!epochs_.empty() && control_noise <= epochs_.back().control_noise + kOwnNoise * kOwnNoise)
-    add_canaries(canaries, controls);
+  if (!epochs_.empty() &&
+      noise.of_controls <= epochs_.back().control_noise + kOwnNoise * kOwnNoise) {
+    for (const auto& [number, stratum] : strata)
+      add_canaries(stratum.canaries.all, stratum.controls.all);
+  }
   for (const DeviceCounts& one : looked) {
     Device& device = devices_.at(one.device);
     if (device.is_canary) continue;
     const double own = static_cast<double>(one.counts.trials) * ratio_of(device);
-    add_control(
-        device, one.counts,
-        {controls.failures - static_cast<double>(one.counts.failures), controls.trials - own});
+    const Weighted& others = strata.at(one.stratum).controls.all;
+    add_control(device, one.counts,
+                {others.failures - static_cast<double>(one.counts.failures), others.trials - own});
   }
 }
 
@@ -207,45 +254,12 @@ Judgement CanaryComparison::judge(double margin) {
   const auto limit =
       static_cast<std::size_t>(kReleaseSide + std::clamp(steps, 1, kReleaseSide - 1));
   const double worse =
-      log_mean_exp(all.subspan(one + 1)) - *std::ranges::max_element(all.first(one + 1));
+      log_mean_above_one(all.subspan(one + 1)) - *std::ranges::max_element(all.first(one + 1));
   const double acceptable =
       log_mean_exp(all.first(limit)) - *std::ranges::max_element(all.subspan(limit));
-  last_.worse = std::max(last_.worse, evidence(worse));
+  last_.worse = std::max(1.0, evidence(worse));
   last_.acceptable = std::max(1.0, evidence(acceptable));
   return last_;
-}
-
-Judgement judge_share(const Counts& counts, double limit) {
-  // Shares by their odds to the limit's, 0.05 apart in logarithms, e^-5 to e^5.
-  constexpr int kSide = 100;
-  std::array<double, 2 * kSide + 1> likelihood{}, share{};
-  const auto failures = static_cast<double>(counts.failures);
-  const auto rest = static_cast<double>(counts.trials - counts.failures);
-  for (std::size_t i = 0; i < share.size(); ++i) {
-    const double odds =
-        limit / (1 - limit) * std::exp((static_cast<double>(i) - kSide) * kRatioStep);
-    share[i] = odds / (1 + odds);
-    likelihood[i] = failures * std::log(share[i]) + rest * std::log1p(-share[i]);
-  }
-  const std::span all(likelihood);
-  const auto most = [](std::span<const double> values) {
-    return *std::ranges::max_element(values);
-  };
-  Judgement now;
-  now.canary_trials = now.control_trials = counts.trials;
-  const auto best = static_cast<std::size_t>(std::ranges::max_element(all) - all.begin());
-  now.ratio = share[best] / limit;
-  const double bound = log_mean_exp(all) - std::log(kBoundsEvidence);
-  const auto is_in = [bound](double value) { return value >= bound; };
-  const auto first = std::ranges::find_if(all, is_in) - all.begin();
-  const auto last = std::ranges::find_if(all.rbegin(), all.rend(), is_in) - all.rbegin();
-  now.low = share[static_cast<std::size_t>(first)] / limit;
-  now.high = share[share.size() - 1 - static_cast<std::size_t>(last)] / limit;
-  now.worse =
-      std::max(1.0, evidence(log_mean_exp(all.subspan(kSide + 1)) - most(all.first(kSide + 1))));
-  now.acceptable =
-      std::max(1.0, evidence(log_mean_exp(all.first(kSide)) - most(all.subspan(kSide))));
-  return now;
 }
 
 }  // namespace polder::hub

@@ -29,6 +29,7 @@
 #include <string>
 #include <vector>
 
+#include "hub/judgement.h"
 #include "trust/json.h"
 
 namespace polder::hub {
@@ -43,18 +44,12 @@ struct DeviceCounts {
   std::uint32_t device = 0;  // any number of its own
   bool is_canary = false;    // runs the new release; one that ever did is no control again
   Counts counts;
+  std::uint32_t stratum =
+      0;  // compared with those of the same one: a site, whose troubles all share
 };
 
-struct Judgement {
-  // Of the new release's rate to the old one's: the likeliest, and 95% bounds that hold at all
-  // looks together. Between kLeastRatio and kMostRatio.
-  double ratio = 1, low = 0, high = 0;
-  double worse = 1;       // e-value that the ratio is above 1: the highest so far
-  double acceptable = 1;  // that it is below the margin: as it stands
-  double dispersion = 1;  // by which the evidence is divided; 1: chance alone
-  std::uint64_t canary_trials = 0, control_trials = 0;  // since the canaries began
-};
-
+// A device whose own ratio is less hardly ever fails, and tells little as a canary.
+inline constexpr double kLeastTelling = 0.8;
 inline constexpr double kRatioStep = 0.05;  // of logarithms
 inline constexpr double kLeastRatio = 0.2019, kMostRatio = 4.953;
 
@@ -65,6 +60,9 @@ class CanaryComparison {
   // Of all looks so far; a ratio below `margin`, above 1, is acceptable. Without canaries or
   // without controls nothing is learnt.
   Judgement judge(double margin);
+  // Of a device that runs the old release: how many times as often as the others of its stratum it
+  // fails, as far as is known (1: nothing is).
+  double own_ratio(std::uint32_t device) const;
 
   // All that it knows, to go on with after a restart as if there had been none.
   trust::Json to_json() const;
@@ -108,11 +106,29 @@ class CanaryComparison {
     double failures = 0, trials = 0;
   };
 
+  // Those of a look: of one stratum.
+  struct Group {
+    Weighted all;
+    double ratios = 0, variances = 0;  // of the devices' own ratios, as far as history tells
+    double noise() const;              // of their logarithm: a square
+  };
+  struct Stratum {
+    Group canaries, controls;
+    double information() const;  // on the ratio between the two
+  };
+  // Of the logarithm of the ratio of all canaries to all controls of their strata, as far as
+  // history tells: squares.
+  struct Noise {
+    double own = 0, of_controls = 0;
+    bool is_any = false;  // anything can be compared
+  };
+  using Strata = std::map<std::uint32_t, Stratum>;
+
   double ratio_of(const Device& device) const;
   double ratio_variance_of(const Device& device) const;
-  // Of the ratio of all canaries, or all controls, as far as history tells: a square.
-  double noise_of(std::span<const DeviceCounts> looked, bool of_canaries) const;
-  void begin_epoch(std::span<const DeviceCounts> looked, double control_noise);
+  Strata strata_of(std::span<const DeviceCounts> looked) const;
+  static Noise noise_of(const Strata& strata);
+  void begin_epoch(std::span<const DeviceCounts> looked, const Noise& noise);
   void add_canaries(const Weighted& canaries, const Weighted& controls);
   void add_control(Device& device, const Counts& own, const Weighted& others);
   double dispersion() const;
@@ -126,10 +142,4 @@ class CanaryComparison {
   Surprise within_;     // looks
   Judgement last_;
 };
-
-// Of a shadow, which sees what the old release sees: whether the share of failures (frames on which
-// they disagree, or that only the shadow is too slow for) is below `limit` ("acceptable") or above
-// ("worse"). `ratio`, `low` and `high` are those of the share to the limit. 0 < limit < 1.
-Judgement judge_share(const Counts& counts, double limit);
-
 }  // namespace polder::hub

@@ -127,6 +127,46 @@ TEST(Canary, ScatterOfTheControlsWeakensTheEvidence) {
   EXPECT_GT(evidence(0).worse, 2 * evidence(30).worse);
 }
 
+// Two sites, of which each has bad hours of its own; all canaries are of one.
+TEST(Canary, WhatASiteSharesIsNoReason) {
+  const auto evidence = [](bool is_known) {
+    CanaryComparison comparison;
+    for (int i = 0; i < 90; ++i) {
+      std::vector<DeviceCounts> all = look(3, 0.05, 30, 0.05, i >= 50);
+      const double burst = i >= 50 && i % 2 == 0 ? 3 : 1;
+      for (DeviceCounts& one : all) {
+        const bool is_first = one.device < 12;
+        if (is_first) one.counts.failures = static_cast<std::uint64_t>(50 * burst);
+        if (is_known) one.stratum = is_first ? 1 : 2;
+      }
+      comparison.look(all);
+    }
+    return comparison.judge(1.5);
+  };
+  EXPECT_LT(evidence(true).worse, 2);
+  EXPECT_GT(evidence(true).acceptable, 20);
+  EXPECT_GT(evidence(false).ratio, 1.2);
+}
+
+TEST(Canary, ASiteWithoutControlsTellsNothing) {
+  CanaryComparison comparison = with_history();
+  for (int i = 0; i < 20; ++i) {
+    std::vector<DeviceCounts> all = look(3, 0.5, 30, 0.05);
+    for (std::size_t k = 0; k < 3; ++k) all[k].stratum = 1;
+    comparison.look(all);
+  }
+  EXPECT_EQ(comparison.judge(1.5).worse, 1);
+  EXPECT_EQ(comparison.judge(1.5).acceptable, 1);
+  EXPECT_EQ(comparison.judge(1.5).canary_trials, 60'000u);
+}
+
+TEST(Canary, KnowsWhoHardlyEverFails) {
+  CanaryComparison comparison = with_history(0.01);
+  EXPECT_LT(comparison.own_ratio(0), 0.5);
+  EXPECT_NEAR(comparison.own_ratio(10), 1, 0.15);
+  EXPECT_EQ(comparison.own_ratio(999), 1);
+}
+
 TEST(Canary, OneThatWentBackTellsOfNeither) {
   CanaryComparison comparison = with_history();
   comparison.look(look(3, 0.05, 30, 0.05));
@@ -162,24 +202,6 @@ TEST(Canary, CountsWithoutTrialsChangeNothing) {
   EXPECT_TRUE(std::isfinite(now.worse) && std::isfinite(now.acceptable) &&
               std::isfinite(now.ratio));
   EXPECT_EQ(now.worse, 1);
-}
-
-TEST(Canary, AShadowIsHeldToAShare) {
-  const Judgement none = judge_share({}, 0.05);
-  EXPECT_EQ(none.worse, 1);
-  EXPECT_EQ(none.acceptable, 1);
-  const Judgement good = judge_share({1000, 20}, 0.05);
-  EXPECT_GT(good.acceptable, 20);
-  EXPECT_EQ(good.worse, 1);
-  EXPECT_NEAR(good.ratio, 0.4, 0.05);
-  EXPECT_LT(good.high, 1);
-  const Judgement bad = judge_share({1000, 100}, 0.05);
-  EXPECT_GT(bad.worse, 40);
-  EXPECT_EQ(bad.acceptable, 1);
-  EXPECT_GT(bad.low, 1);
-  const Judgement all = judge_share({1000, 1000}, 0.05), never = judge_share({1000, 0}, 0.05);
-  EXPECT_GT(all.worse, 1e6);
-  EXPECT_GT(never.acceptable, 1e6);
 }
 
 }  // namespace

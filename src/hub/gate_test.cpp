@@ -88,6 +88,52 @@ TEST(Gate, OneMeasureThatIsWorseIsTheEnd) {
   EXPECT_TRUE(state.reasons[0].starts_with("slow frames: 2.00 times")) << state.reasons[0];
 }
 
+// Their mean is an e-value whatever they have to do with each other; their largest is none.
+TEST(Gate, EvidenceIsTheWeightedMeanOverMeasures) {
+  Judgement worse = good();
+  worse.worse = 119;
+  MeasureState measures[] = {{"errors", good()}, {"slow frames", worse}, {"empty frames", good()}};
+  for (MeasureState& one : measures) one.weight = 1.0 / 3;
+  GateState state = judge_gate(measures, {}, 600, {.least_s = 300});
+  EXPECT_EQ(state.verdict, Verdict::kAbort);
+  EXPECT_NEAR(state.evidence, 121.0 / 3, 1e-9);
+  measures[1].judgement.worse = 117.9;
+  EXPECT_NE(judge_gate(measures, {}, 600, {}).verdict, Verdict::kAbort);
+  // Several that are each a little unlikely are so together.
+  measures[0].judgement.worse = measures[2].judgement.worse = 2;
+  state = judge_gate(measures, {}, 600, {});
+  EXPECT_EQ(state.verdict, Verdict::kAbort);
+  ASSERT_EQ(state.reasons.size(), 1u);
+  EXPECT_NE(state.reasons[0].find("evidence 39.3 of 40 over all measures"), std::string::npos)
+      << state.reasons[0];
+}
+
+// Of a shadow whose device acts by now, what it saw decides.
+TEST(Gate, AShadowThatIsOverIsTakenAtItsFace) {
+  Judgement seen{.ratio = 0.4,
+                 .low = 0.1,
+                 .high = 2,
+                 .acceptable = 3,
+                 .canary_trials = 90,
+                 .control_trials = 90};
+  MeasureState measures[] = {
+      {.name = "frames that differ", .judgement = seen, .than = "allowed", .is_over = true}};
+  EXPECT_EQ(judge_gate(measures, {}, 0, {}).verdict, Verdict::kPromote);
+  measures[0].judgement.ratio = 1.6;
+  GateState state = judge_gate(measures, {}, 0, {});
+  EXPECT_EQ(state.verdict, Verdict::kHold);
+  EXPECT_EQ(state.reasons.at(0),
+            "frames that differ: 1.60 times as often as allowed (0.10 to 2.00), and no more of it "
+            "will be seen");
+  measures[0].judgement = {};
+  state = judge_gate(measures, {}, 0, {});
+  EXPECT_EQ(state.verdict, Verdict::kHold);
+  EXPECT_NE(state.reasons.at(0).find("nothing was compared"), std::string::npos);
+  // What the stage does not ask for holds nothing up.
+  measures[0].is_asked = false;
+  EXPECT_EQ(judge_gate(measures, {}, 0, {}).verdict, Verdict::kPromote);
+}
+
 TEST(Gate, AHardFailureNeedsNoStatistics) {
   const DeviceFailure failures[] = {{"cam-7", HardFailure::kCrashLoop}};
   const GateState state = judge_gate({}, failures, 0, {});

@@ -43,7 +43,8 @@ std::vector<std::string> parts_of(std::string_view list) {
 }
 
 constexpr std::string_view kStageRules[] = {"least_minutes", "least_observations", "margin",
-                                            "negligible", "failures"};
+                                            "negligible",    "errors_an_hour",     "allowed",
+                                            "failures"};
 
 // A stage as the hub takes it, of "shadow 1", "3", "10% margin=1.5 least_minutes=60".
 Result<Json::Members> read_stage(std::string_view text) {
@@ -82,7 +83,8 @@ Status check_stages(std::string_view, const std::string& value) {
 }
 
 Status check_measures(std::string_view option, const std::string& value) {
-  constexpr std::string_view kKnown[] = {"errors", "slow frames", "empty frames"};
+  constexpr std::string_view kKnown[] = {"errors", "slow frames", "empty frames",
+                                         "frames that differ", "slower frames"};
   if (value == "none") return {};
   for (const std::string& part : parts_of(value)) TRY(check_one_of(option, part, kKnown));
   return {};
@@ -120,8 +122,9 @@ constexpr Option kCreateOptions[] = {
      "(default: a day of numbers, four hours of shares)",
      false, real<0, 527040>},
     {"--measures", "LIST",
-     "what is compared, of: errors, slow frames, empty frames; none: nothing (default: all)", false,
-     check_measures},
+     "what is compared, of: errors, slow frames, empty frames and, in shadow, frames that differ, "
+     "slower frames; none: nothing (default: all)",
+     false, check_measures},
     {"--look-s", "N", "seconds after which the gate is judged (default: 300, as devices report)",
      false, whole<1, 3600>},
     {"--history-looks", "N", "looks at the old release first (default: 96)", false,

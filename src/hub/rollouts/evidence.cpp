@@ -2,23 +2,51 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/fail.h"
+#include "hub/share.h"
 #include "hub/store/ask.h"
 
 namespace polder::hub {
 namespace {
 
+// Of one measure and one release.
 struct Kept {
   Counts counts;  // of the new release
+  // When the stage began: which one, and what had been counted by then.
+  std::int64_t stage = -1;
+  std::uint64_t before = 0;
   CanaryComparison comparison;
+  std::optional<ShareEvidence> share;  // that it is below what is acceptable in any case
 };
 using Key = std::pair<std::string, int>;  // measure, arm
 using AllKept = std::map<Key, Kept>;
 
 bool is_of_shadows(std::string_view measure) {
   return std::ranges::find(kShadowMeasures, measure) != kShadowMeasures.end();
+}
+bool is_asked_for(const Rollout& rollout, std::string_view measure) {
+  return std::ranges::find(rollout.order.measures, measure) != rollout.order.measures.end();
+}
+
+Status read_kept(const trust::Json& json, const std::string& where, Kept& kept) {
+  const trust::Json* const canary = json.find("canary");
+  if (!canary) {
+    // Of a hub before shares were kept.
+    TRY_VALUE(kept.comparison, CanaryComparison::from_json(json, where));
+    return {};
+  }
+  TRY_VALUE(const trust::Object from, trust::Object::of(json, where));
+  TRY_VALUE(kept.stage, from.integer("stage", 0, kMaxStages));
+  TRY_VALUE(const std::int64_t before, from.integer("before", 0, INT64_MAX));
+  kept.before = static_cast<std::uint64_t>(before);
+  TRY_VALUE(kept.comparison, CanaryComparison::from_json(*canary, where));
+  const trust::Json* const share = json.find("share");
+  if (!share) return {};
+  TRY_VALUE(kept.share, ShareEvidence::from_json(*share, where));
+  return {};
 }
 
 Result<AllKept> load(Database& database, const Rollout& rollout) {
@@ -33,20 +61,25 @@ Result<AllKept> load(Database& database, const Rollout& rollout) {
     kept.counts = {.trials = static_cast<std::uint64_t>(row[2].integer()),
                    .failures = static_cast<std::uint64_t>(row[3].integer())};
     TRY_VALUE(const trust::Json json, trust::Json::parse(row[4].text(), where));
-    TRY_VALUE(kept.comparison, CanaryComparison::from_json(json, where));
+    TRY(read_kept(json, where, kept));
   }
   return all;
 }
 
 Status save(Database& database, const Rollout& rollout, const AllKept& all) {
-  for (const auto& [key, kept] : all)
+  for (const auto& [key, kept] : all) {
+    trust::Json::Members json{{"stage", kept.stage},
+                              {"before", static_cast<std::int64_t>(kept.before)},
+                              {"canary", kept.comparison.to_json()}};
+    if (kept.share) json.emplace("share", kept.share->to_json());
     TRY(tell(
         database,
         "INSERT INTO rollout_evidence (rollout, measure, arm, trials, failures, comparison) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (rollout, measure, arm) DO UPDATE SET trials = "
         "excluded.trials, failures = excluded.failures, comparison = excluded.comparison",
         {rollout.id, key.first, key.second, static_cast<std::int64_t>(kept.counts.trials),
-         static_cast<std::int64_t>(kept.counts.failures), kept.comparison.to_json().compact()}));
+         static_cast<std::int64_t>(kept.counts.failures), trust::Json(std::move(json)).compact()}));
+  }
   return {};
 }
 
@@ -56,9 +89,48 @@ struct Looked {
   std::map<int, std::vector<DeviceCounts>> canaries;
 };
 
+// What is acceptable of a measure whatever it was before: of shadows, whatever it is.
+double limit_of(const Rollout& rollout, std::string_view measure) {
+  const GateRules rules = rollout.stage().gate;
+  if (is_of_shadows(measure)) {
+    // Of the stage of shadows that is or was: what its devices tell late is held to it, too.
+    double allowed = rules.allowed;
+    for (std::size_t i = 0; i <= rollout.state.stage; ++i)
+      if (rollout.order.stages[i].is_shadow) allowed = rollout.order.stages[i].gate.allowed;
+    return allowed;
+  }
+  if (measure != kErrors) return rules.negligible;
+  // The share of looks in which a device's worker ended.
+  return std::clamp(rules.errors_an_hour * static_cast<double>(rollout.order.look_s) / 3600, 1e-6,
+                    0.5);
+}
+
+// One observation of a look: the mean over its devices.
+void look_at_share(const Rollout& rollout, std::string_view measure,
+                   std::span<const DeviceCounts> devices, std::optional<ShareEvidence>& share) {
+  // A stage that allows for another share has another question.
+  const double limit = limit_of(rollout, measure);
+  if (!share || share->limit() != limit) share.emplace(limit);
+  double sum = 0, count = 0;
+  for (const DeviceCounts& one : devices) {
+    const auto failures = static_cast<double>(one.counts.failures);
+    if (one.counts.trials == 0) continue;
+    count += 1;
+    sum += measure == kErrors ? std::min(failures, 1.0)
+                              : failures / static_cast<double>(one.counts.trials);
+  }
+  if (count > 0) share->look(sum / count);
+}
+
+Kept& kept_of(const Rollout& rollout, const Key& key, AllKept& all) {
+  Kept& kept = all[key];
+  if (kept.stage < 0) kept.stage = rollout.state.stage;
+  return kept;
+}
+
 void take(const Rollout& rollout, const std::string& measure, const Looked& looked, AllKept& all) {
   for (int arm = 1; arm <= (rollout.is_a_b() ? 2 : 1); ++arm) {
-    Kept& kept = all[{measure, arm}];
+    Kept& kept = kept_of(rollout, {measure, arm}, all);
     std::vector<DeviceCounts> devices = looked.controls;
     const auto own = looked.canaries.find(arm);
     if (own != looked.canaries.end()) {
@@ -67,53 +139,79 @@ void take(const Rollout& rollout, const std::string& measure, const Looked& look
         kept.counts.trials += one.counts.trials;
         kept.counts.failures += one.counts.failures;
       }
+      look_at_share(rollout, measure, own->second, kept.share);
     }
     if (!is_of_shadows(measure)) kept.comparison.look(devices);
   }
 }
 
-// Those that say something: of A/B of each release for itself, once a device of it has counted.
-std::vector<MeasureState> judged(const Rollout& rollout, AllKept& all, bool of_shadows) {
-  const GateRules rules = rollout.stage().gate;
-  std::vector<MeasureState> measures;
+void begin_stage(const Rollout& rollout, AllKept& all) {
   for (auto& [key, kept] : all) {
-    const auto& [measure, arm] = key;
-    if (is_of_shadows(measure) != of_shadows || (of_shadows && kept.counts.trials == 0)) continue;
-    if (!of_shadows && std::ranges::count(rollout.order.measures, measure) == 0) continue;
-    if (rollout.is_a_b() && kept.counts.trials == 0) continue;
-    MeasureState state{.name = measure, .judgement = {}};
-    if (rollout.is_a_b())
-      state.name += " of " + (arm == 2 ? rollout.order.other_version : rollout.order.version);
-    if (of_shadows) {
-      state.judgement = judge_share(kept.counts, kShadowLimit);
-      state.than = "allowed";
-    } else {
-      state.judgement = kept.comparison.judge(rules.margin);
-      state.rare = judge_share(kept.counts, rules.negligible).acceptable;
-    }
-    measures.push_back(std::move(state));
+    if (kept.stage == rollout.state.stage) continue;
+    kept.stage = rollout.state.stage;
+    // A shadow's stages are one question, which is over when its devices act.
+    if (!is_of_shadows(key.first)) kept.before = kept.counts.trials;
   }
-  return measures;
 }
 
-// Of the stage: of shadows where there are any. A device may have passed its shadow over, or be
-// through with it before it saw enough, and runs the new release: what it does there is judged
-// then. What is the end of the rollout is that in any case.
-std::vector<MeasureState> judged(const Rollout& rollout, AllKept& all) {
-  std::vector<MeasureState> acting = judged(rollout, all, false);
-  if (!rollout.stage().is_shadow) return acting;
+MeasureState state_of(const Rollout& rollout, const Key& key, Kept& kept, double all_weights) {
+  const auto& [measure, arm] = key;
   const GateRules rules = rollout.stage().gate;
-  std::vector<MeasureState> shadows = judged(rollout, all, true);
-  const bool has_enough = std::ranges::all_of(shadows, [&](const MeasureState& state) {
-    return state.judgement.canary_trials >= rules.least_trials;
-  });
-  const bool acts = std::ranges::any_of(
-      acting, [](const MeasureState& state) { return state.judgement.canary_trials > 0; });
-  const bool by_shadows = !shadows.empty() && (has_enough || !acts);
-  std::vector<MeasureState>& measures = by_shadows ? shadows : acting;
-  for (MeasureState& other : by_shadows ? acting : shadows)
-    if (other.judgement.worse >= rules.abort_at) measures.push_back(std::move(other));
-  return std::move(measures);
+  MeasureState state{.name = measure, .judgement = {}};
+  if (rollout.is_a_b())
+    state.name += " of " + (arm == 2 ? rollout.order.other_version : rollout.order.version);
+  state.weight = weight_of(measure) / all_weights;
+  if (is_of_shadows(measure)) {
+    if (kept.share) state.judgement = kept.share->judge();
+    state.judgement.control_trials = kept.counts.trials;
+    state.than = "allowed";
+  } else {
+    state.judgement = kept.comparison.judge(rules.margin);
+    if (kept.share) state.rare = kept.share->judge().acceptable;
+  }
+  state.judgement.canary_trials = kept.counts.trials - kept.before;
+  return state;
+}
+
+// What the evidence is shared out over: what may be measured of this rollout, known when it begins.
+double all_weights(const Rollout& rollout) {
+  const bool has_shadows = std::ranges::any_of(rollout.order.stages, &Stage::is_shadow);
+  double sum = 0;
+  for (const std::string& measure : rollout.order.measures)
+    if (has_shadows || !is_of_shadows(measure)) sum += weight_of(measure);
+  return sum * (rollout.is_a_b() ? 2 : 1);
+}
+
+// Of a stage of shadows what they see decides, and what its devices do that act by now where that
+// proves too little. What they saw is the end of the rollout in any stage.
+std::vector<MeasureState> judged(const Rollout& rollout, AllKept& all) {
+  const bool is_shadow = rollout.stage().is_shadow;
+  // It is to have seen something.
+  if (is_shadow && is_asked_for(rollout, kFramesThatDiffer))
+    kept_of(rollout, {std::string(kFramesThatDiffer), 1}, all);
+  const double weights = all_weights(rollout);
+  const GateRules rules = rollout.stage().gate;
+  std::vector<MeasureState> measures, shadows;
+  bool acts = false;
+  for (auto& [key, kept] : all) {
+    const bool of_shadows = is_of_shadows(key.first);
+    if (!is_asked_for(rollout, key.first)) continue;
+    if (rollout.is_a_b() && kept.counts.trials == 0 && !of_shadows) continue;
+    MeasureState state = state_of(rollout, key, kept, weights);
+    acts = acts || (!of_shadows && state.judgement.canary_trials > 0);
+    (of_shadows ? shadows : measures).push_back(std::move(state));
+  }
+  bool is_proven = !shadows.empty();
+  for (MeasureState& shadow : shadows) {
+    shadow.is_asked = is_shadow;
+    shadow.is_over = acts;
+    is_proven = is_proven && shadow.judgement.acceptable >= rules.promote_at &&
+                shadow.judgement.canary_trials >= rules.least_trials;
+  }
+  for (MeasureState& measure : measures)
+    measure.is_asked = !is_shadow || shadows.empty() || (acts && !is_proven);
+  measures.insert(measures.begin(), shadows.begin(), shadows.end());
+  return measures;
 }
 
 }  // namespace
@@ -149,6 +247,7 @@ Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int
                      .counts = {.trials = static_cast<std::uint64_t>(row[4].integer()),
                                 .failures = static_cast<std::uint64_t>(row[5].integer())}});
   }
+  begin_stage(rollout, all);
   Evidence evidence;
   std::int64_t last = -1;
   for (const auto& [key, looked] : looks) {
@@ -173,7 +272,7 @@ trust::Json::Array json_of(std::span<const MeasureState> measures) {
                              {"ratio", now.ratio},
                              {"low", now.low},
                              {"high", now.high},
-                             {"worse", now.worse},
+                             {"worse", measure.weight * now.worse},
                              {"acceptable", std::max(now.acceptable, measure.rare)},
                              {"than", measure.than},
                              {"canary_trials", static_cast<std::int64_t>(now.canary_trials)},

@@ -1,6 +1,7 @@
 #include "hub/rollouts/measures.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace polder::hub {
 namespace {
@@ -93,9 +94,10 @@ std::vector<MeasureCounts> count_shadow(const proto::ReportUnit& unit) {
   Counts differ, slower;
   for (const proto::ReportSignal& signal : unit.signals) {
     if (!signal.name.starts_with(kShadow) || !signal.name.ends_with(kAgreement)) continue;
-    const std::uint64_t all = signal.values.count(), agree = above(signal.values, 0.5);
+    const std::uint64_t all = signal.values.count();
+    const double agree = std::clamp(signal.values.sum(), 0.0, static_cast<double>(all));
     differ.trials += all;
-    differ.failures += all - agree;
+    differ.failures += all - static_cast<std::uint64_t>(std::floor(agree));
   }
   for (const proto::ReportStage& stage : unit.stages) {
     if (!stage.name.starts_with(kShadow) || !stage.name.ends_with(kNew)) continue;

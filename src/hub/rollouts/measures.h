@@ -35,8 +35,13 @@ inline constexpr std::array kMeasures = {kErrors, kSlowFrames, kEmptyFrames};
 inline constexpr std::string_view kFramesThatDiffer = "frames that differ",
                                   kSlowerFrames = "slower frames";
 inline constexpr std::array kShadowMeasures = {kFramesThatDiffer, kSlowerFrames};
-// Of each of a shadow's measures.
-inline constexpr double kShadowLimit = 0.15;
+// All that an order may ask for.
+inline constexpr std::array kAllMeasures = {kErrors, kSlowFrames, kEmptyFrames, kFramesThatDiffer,
+                                            kSlowerFrames};
+// Of the evidence, before it is shared out: a shadow is there for a while only, and on few devices.
+constexpr double weight_of(std::string_view measure) {
+  return measure == kFramesThatDiffer || measure == kSlowerFrames ? 0.5 : 1;
+}
 
 // What the device reads is away, or its disk fails: no release is to blame, as in agent/driver.cpp,
 // is_to_blame().

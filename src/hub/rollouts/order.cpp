@@ -58,7 +58,7 @@ Result<std::int64_t> read_integer(const trust::Object& from, std::string_view na
 Result<Stage> read_stage(const trust::Json& json, std::string where) {
   TRY_VALUE(const trust::Object from, trust::Object::of(json, std::move(where)));
   TRY(from.only({"shadow", "devices", "percent", "least_minutes", "least_observations", "margin",
-                 "negligible", "failures"}));
+                 "negligible", "errors_an_hour", "allowed", "failures"}));
   Stage stage;
   if (from.has("shadow")) {
     TRY_VALUE(stage.is_shadow, from.boolean("shadow"));
@@ -79,6 +79,11 @@ Result<Stage> read_stage(const trust::Json& json, std::string where) {
   gate.least_trials = static_cast<std::uint64_t>(trials);
   TRY_VALUE(gate.margin, read_number(from, "margin", 1.1, 4, 0));
   TRY_VALUE(gate.negligible, read_number(from, "negligible", 1e-6, 0.5, gate.negligible));
+  TRY_VALUE(gate.errors_an_hour,
+            read_number(from, "errors_an_hour", 1e-3, 1e6, gate.errors_an_hour));
+  if (from.has("allowed") && !stage.is_shadow)
+    return fail(Code::kInvalid, "{}: of a stage of shadows only", from.place("allowed"));
+  TRY_VALUE(gate.allowed, read_number(from, "allowed", 0.001, 0.9, gate.allowed));
   TRY_VALUE(const std::int64_t failures, read_integer(from, "failures", 1, 1'000, gate.failures));
   gate.failures = static_cast<std::uint32_t>(failures);
   return stage;
@@ -90,8 +95,10 @@ trust::Json json_of(const Stage& stage) {
                                {"least_minutes", static_cast<double>(gate.least_s) / kMinuteS},
                                {"least_observations", static_cast<std::int64_t>(gate.least_trials)},
                                {"negligible", gate.negligible},
+                               {"errors_an_hour", gate.errors_an_hour},
                                {"failures", static_cast<std::int64_t>(gate.failures)}};
   if (gate.margin > 0) members.emplace("margin", gate.margin);
+  if (stage.is_shadow) members.emplace("allowed", gate.allowed);
   if (stage.devices > 0) members.emplace("devices", static_cast<std::int64_t>(stage.devices));
   else members.emplace("percent", stage.permille / 10.0);
   return members;
@@ -128,15 +135,15 @@ Status read_times(const trust::Object& from, RolloutOrder& order) {
 }
 
 Status read_measures(const trust::Object& from, RolloutOrder& order) {
-  order.measures.assign(kMeasures.begin(), kMeasures.end());
+  order.measures.assign(kAllMeasures.begin(), kAllMeasures.end());
   if (!from.has("measures")) return {};
-  TRY_VALUE(order.measures, from.texts("measures", kMeasures.size()));
+  TRY_VALUE(order.measures, from.texts("measures", kAllMeasures.size()));
   for (const std::string& name : order.measures) {
     if (std::ranges::count(order.measures, name) > 1)
       return fail(Code::kInvalid, "{}: '{}' is there twice", from.place("measures"), clipped(name));
-    if (std::ranges::find(kMeasures, name) == kMeasures.end())
+    if (std::ranges::find(kAllMeasures, name) == kAllMeasures.end())
       return fail(Code::kInvalid, "{}: '{}' is none of: {}", from.place("measures"), clipped(name),
-                  fmt::join(kMeasures, ", "));
+                  fmt::join(kAllMeasures, ", "));
   }
   return {};
 }

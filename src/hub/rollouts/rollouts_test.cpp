@@ -66,9 +66,16 @@ TEST_F(AtOnce, ACrashingOneStopsAtOneDeviceAtOnce) {
   EXPECT_EQ(history(id).back(), "aborted: " + bad + ": crash loop");
 }
 
-constexpr const char* kShadowFirst =
-    R"("stages":[{"devices":1,"shadow":true,"least_minutes":1},)"
-    R"({"devices":1,"least_minutes":1},{"percent":100,"least_minutes":1}])";
+class Shadows : public FleetTest {
+ protected:
+  Shadows() {
+    measures_ = R"(["errors","slow frames","empty frames","frames that differ","slower frames"])";
+  }
+  static constexpr const char* kShadowFirst =
+      R"("stages":[{"devices":1,"shadow":true,"least_minutes":1,"errors_an_hour":180},)"
+      R"({"devices":1,"least_minutes":1,"errors_an_hour":180},)"
+      R"({"percent":100,"least_minutes":1}])";
+};
 
 TEST_F(Rollouts, ASlowOneIsFound) {
   make_fleet(8);
@@ -81,28 +88,28 @@ TEST_F(Rollouts, ASlowOneIsFound) {
   EXPECT_EQ(running("1.0.0"), 8);
 }
 
-TEST_F(Rollouts, ASlowOneIsFoundInShadow) {
+TEST_F(Shadows, ASlowOneIsFoundInShadow) {
   make_fleet(8);
   behaviour_["1.1.0"].slow = 2;
   const std::string id = begin("1.1.0", "", kShadowFirst);
   looks(6);
   EXPECT_EQ(wanted_to_run("1.1.0 in shadow"), 1);
-  looks(4);
+  looks(20);
   EXPECT_EQ(phase(id), "aborted") << gate(id);
   EXPECT_NE(reason(id).find("slower frames: "), std::string::npos) << reason(id);
   for (const Device& one : devices_) EXPECT_EQ(one.committed, "1.0.0");
 }
 
-TEST_F(Rollouts, OneThatDiffersIsFoundInShadow) {
+TEST_F(Shadows, OneThatDiffersIsFoundInShadow) {
   make_fleet(8);
   behaviour_["1.1.0"].sees_nothing = true;
   const std::string id = begin("1.1.0", "", kShadowFirst);
-  looks(10);
+  looks(20);
   EXPECT_EQ(phase(id), "aborted") << gate(id);
   EXPECT_NE(reason(id).find("frames that differ: "), std::string::npos) << reason(id);
 }
 
-TEST_F(Rollouts, AGoodOneGoesOnFromItsShadow) {
+TEST_F(Shadows, AGoodOneGoesOnFromItsShadow) {
   make_fleet(8);
   const std::string id = begin("1.1.0", "", kShadowFirst);
   for (int i = 0; i < 100 && phase(id) == "running"; ++i) look();
@@ -274,23 +281,50 @@ TEST_F(AtOnce, ATagBringsADeviceIn) {
 }
 
 // A device shadows for as long as its own settings say, then it acts.
-TEST_F(Rollouts, AShadowThatSawTooLittleHoldsNobodyUp) {
+TEST_F(Shadows, AShadowThatSawTooLittleHoldsNobodyUp) {
   make_fleet(6);
   const std::string id = begin("1.1.0", "",
                                R"("stages":[{"devices":1,"shadow":true,"least_minutes":1,)"
-                               R"("least_observations":3000},{"percent":100,"least_minutes":1}])");
+                               R"("least_observations":10000,"errors_an_hour":180},)"
+                               R"({"percent":100,"least_minutes":1}])");
   looks(history_looks_ + kShadowLooks + 2);
   EXPECT_EQ(running("1.1.0"), 1);
-  EXPECT_NE(gate(id).find("of at least 3000"), std::string::npos) << gate(id);
-  looks(20);
+  EXPECT_NE(gate(id).find("of at least 10000"), std::string::npos) << gate(id);
+  looks(50);
   EXPECT_EQ(phase(id), "done") << gate(id);
+}
+
+// Another input, or no model of the same name: its device acts without having been beside anything.
+TEST_F(Shadows, OneThatComparedNothingHoldsAndIsTold) {
+  make_fleet(6);
+  for (Device& one : devices_) one.shadow_looks = kShadowLooks;
+  const std::string id = begin("1.1.0", "", kShadowFirst);
+  looks(history_looks_ + 60);
+  EXPECT_EQ(running("1.1.0"), 1);
+  EXPECT_EQ(stage(id), 0);
+  EXPECT_NE(gate(id).find("hold; frames that differ: nothing was compared"), std::string::npos)
+      << gate(id);
+}
+
+// What one stage has counted is not taken for what the next one has.
+TEST_F(Rollouts, LeastObservationsAreThoseOfTheStage) {
+  make_fleet(8);
+  const std::string id = begin("1.1.0", "",
+                               R"("stages":[{"devices":1,"least_minutes":60,"errors_an_hour":180},)"
+                               R"({"devices":2,"least_minutes":1,"least_observations":20000,)"
+                               R"("errors_an_hour":180},{"percent":100}])");
+  looks(history_looks_ + 362);
+  ASSERT_EQ(stage(id), 1) << gate(id);
+  EXPECT_NE(gate(id).find("observations of at least 20000"), std::string::npos) << gate(id);
+  looks(40);
+  EXPECT_EQ(stage(id), 2) << gate(id);
 }
 
 TEST_F(Rollouts, TwoReleasesSplitTheFleet) {
   make_fleet(12);
   const std::string id = begin("1.1.0", R"(,"other_version":"1.2.0")",
-                               R"("stages":[{"percent":50,"least_minutes":1},)"
-                               R"({"percent":100,"least_minutes":1}])");
+                               R"("stages":[{"percent":50,"least_minutes":1,)"
+                               R"("errors_an_hour":180},{"percent":100,"least_minutes":1}])");
   for (int i = 0; i < 100 && phase(id) == "running"; ++i) look();
   EXPECT_EQ(phase(id), "done") << gate(id);
   EXPECT_EQ(wanted_to_run("1.1.0") + wanted_to_run("1.2.0"), 12);

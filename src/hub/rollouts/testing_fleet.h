@@ -38,7 +38,7 @@ class FleetTest : public ReleasingTest {
   virtual Database& seen(Database& database) { return database; }
 
   static constexpr std::uint64_t kFrames = 300;  // of a device in a look
-  static constexpr int kShadowLooks = 6;
+  static constexpr int kShadowLooks = 30;
 
   struct Device {
     std::string name;
@@ -210,16 +210,19 @@ class FleetTest : public ReleasingTest {
 
   // --- Rollouts ----------------------------------------------------------------------------------
 
+  // Looks are so short that a worker ended in one of two is what a few of them can prove.
   static constexpr const char* kStages =
-      R"("stages":[{"devices":1,"least_minutes":1},{"devices":3,"least_minutes":1},)"
-      R"({"percent":50,"least_minutes":1},{"percent":100,"least_minutes":1}])";
+      R"("stages":[{"devices":1,"least_minutes":1,"errors_an_hour":180},)"
+      R"({"devices":3,"least_minutes":1,"errors_an_hour":180},)"
+      R"({"percent":50,"least_minutes":1,"errors_an_hour":180},)"
+      R"({"percent":100,"least_minutes":1}])";
 
   Response order(const std::string& version, const std::string& more = "",
                  const std::string& stages = kStages) {
     return send("POST", "/v1/rollouts",
                 R"({"model":"people","version":")" + version + R"(","look_s":10,"history_looks":)" +
-                    std::to_string(history_looks_) +
-                    R"(,"measures":["errors","slow frames","empty frames"],)" + stages + more + "}",
+                    std::to_string(history_looks_) + R"(,"measures":)" + measures_ + "," + stages +
+                    more + "}",
                 admin_);
   }
   // Its name.
@@ -275,6 +278,7 @@ class FleetTest : public ReleasingTest {
   std::vector<Device> devices_;
   std::map<std::string, Behaviour> behaviour_;  // by version
   int history_looks_ = 6;
+  std::string measures_ = R"(["errors","slow frames","empty frames"])";
 };
 
 }  // namespace polder::hub

@@ -12,7 +12,13 @@ export interface StageForm {
   failures: string;
 }
 
-export const measures = ["errors", "slow frames", "empty frames"] as const;
+export const measures = [
+  "errors",
+  "slow frames",
+  "empty frames",
+  "frames that differ",
+  "slower frames",
+] as const;
 export const rules = ["least_observations", "margin", "negligible", "failures"] as const;
 
 // Texts as they stand in the fields; empty: as the hub does usually.

@@ -313,7 +313,7 @@ export const en = {
   "rule.margin": "Acceptable ratio",
   "rule.margin.hint": "Times as often as before. Usually 3 of one device, 1.25 of many.",
   "rule.negligible": "Negligible share",
-  "rule.negligible.hint": "Of failures, whatever it was before. Usually 0.001.",
+  "rule.negligible.hint": "Of failures, whatever it was before. Usually 0.05.",
   "rule.failures": "Failed devices",
   "rule.failures.hint": "So many with a hard failure end it. Usually 1.",
   "order.measures": "What is compared",

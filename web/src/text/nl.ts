@@ -315,7 +315,7 @@ export const nl: Record<keyof typeof en, string> = {
   "rule.margin": "Aanvaardbare verhouding",
   "rule.margin.hint": "Zoveel maal zo vaak als eerst. Gewoonlijk 3 bij een apparaat, 1,25 bij vele.",
   "rule.negligible": "Te verwaarlozen aandeel",
-  "rule.negligible.hint": "Van fouten, hoe het eerst ook was. Gewoonlijk 0,001.",
+  "rule.negligible.hint": "Van fouten, hoe het eerst ook was. Gewoonlijk 0,05.",
   "rule.failures": "Mislukte apparaten",
   "rule.failures.hint": "Zoveel met een harde fout zijn het einde. Gewoonlijk 1.",
   "order.measures": "Wat wordt vergeleken",

@@ -97,7 +97,7 @@ std::vector<MeasureCounts> count_shadow(const proto::ReportUnit& unit) {
     const std::uint64_t all = signal.values.count();
     const double agree = std::clamp(signal.values.sum(), 0.0, static_cast<double>(all));
     differ.trials += all;
-    differ.failures += all - static_cast<std::uint64_t>(std::floor(agree));
+    differ.failures += all - static_cast<std::uint64_t>(std::llround(agree));
   }
   for (const proto::ReportStage& stage : unit.stages) {
     if (!stage.name.starts_with(kShadow) || !stage.name.ends_with(kNew)) continue;

@@ -61,6 +61,10 @@ Result<std::map<std::string, std::int64_t>> versions_of(HubClient& hub) {
   return versions;
 }
 
+bool is_of_assignments(std::string_view role) {
+  return role.substr(0, role.find(".bin-")) == trust::kAssignmentsRole;
+}
+
 Status stage_published(Repository& repository, const std::string& role, std::int64_t version) {
   TRY_VALUE(const std::string bytes,
             read_file(fmt::format("{}/metadata/{}.{}.json", repository.folder(), version, role),
@@ -81,8 +85,8 @@ Status stage_again(Repository& repository, HubClient& hub) {
     return stage_published(repository, "root", next_root);
   }
   for (const trust::tuf::RoleState& role : roles) {
-    const bool is_own = role.role == "snapshot" || role.role == "timestamp" ||
-                        role.role.substr(0, role.role.find(".bin-")) == trust::kAssignmentsRole;
+    const bool is_own =
+        role.role == "snapshot" || role.role == "timestamp" || is_of_assignments(role.role);
     if (is_own || role.version <= versions[role.role]) continue;
     TRY(stage_published(repository, role.role, role.version));
   }
@@ -92,11 +96,15 @@ Status stage_again(Repository& repository, HubClient& hub) {
               repository.folder());
 }
 
-// Roles first: their digests name what is asked for.
+// Roles first: their digests name what is asked for. Assignments that nobody here has signed are
+// the hub's, which makes them anew by itself: of those that they go on from it may have lost some.
 Result<LocalFiles> files_of(const Repository& repository, const std::string& staged_at,
                             Repository::Files which, Json::Members& roles) {
   LocalFiles files;
-  TRY_VALUE(const auto staged, repository.staged());
+  TRY_VALUE(auto staged, repository.staged());
+  const bool has_own = std::erase_if(staged, [](const trust::tuf::Staged& role) {
+                         return role.signatures == 0 && is_of_assignments(role.role);
+                       }) > 0;
   if (staged.empty())
     return fail(
         Code::kNotFound,
@@ -111,7 +119,8 @@ Result<LocalFiles> files_of(const Repository& repository, const std::string& sta
   }
   TRY_VALUE(const auto more, repository.staged_files(which));
   for (const trust::tuf::StagedFile& file : more)
-    files.emplace(file.digest, LocalFile{file.name, file.place});
+    if (!has_own || !file.name.starts_with(fmt::format("targets/{}/", trust::kAssignmentsRole)))
+      files.emplace(file.digest, LocalFile{file.name, file.place});
   return files;
 }
 

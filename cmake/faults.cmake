@@ -17,6 +17,11 @@ add_test(NAME publish_faults COMMAND /usr/bin/python3
          ${PROJECT_SOURCE_DIR}/tests/faults/publish_test.py $<TARGET_FILE:polder>
          $<TARGET_FILE:kill_points>)
 
+# What looks after a hub's folder.
+add_test(NAME hub_kill COMMAND /usr/bin/python3
+         ${PROJECT_SOURCE_DIR}/tests/faults/hub_kill_test.py $<TARGET_FILE:polder-hub>
+         $<TARGET_FILE:polder> $<TARGET_FILE:kill_points> --every 15)
+
 # The program and a hostile server; clocks that are wrong.
 add_library(wrong_clock MODULE tests/faults/wrong_clock.cpp)
 foreach(name network clock)
@@ -29,5 +34,5 @@ add_test(NAME hub_restore
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_restore_test.py
                  $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>
                  $<TARGET_FILE:wrong_clock>)
-set_tests_properties(kill hang_up publish_faults network_faults clock_faults hub_restore
+set_tests_properties(kill hang_up publish_faults hub_kill network_faults clock_faults hub_restore
                      PROPERTIES TIMEOUT 900 LABELS faults)

@@ -11,9 +11,11 @@
 #include "base/text.h"
 #include "hub/api/people.h"
 #include "hub/store/schema.h"
-#include "hub/upkeep/backup.h"
+#include "hub/upkeep/folder.h"
+#include "hub/upkeep/rekey.h"
 #include "platform/file.h"
 #include "platform/folder.h"
+#include "platform/random_access.h"
 #include "trust/audit_log.h"
 #include "trust/hub_authorities.h"
 #include "trust/passphrase.h"
@@ -39,20 +41,35 @@ Result<std::unique_ptr<trust::Signer>> open_or_make_key(const std::string& path)
   return trust::open_signer("file:" + path, none);
 }
 
+// Of a log; empty: none is whole.
+Result<std::string> first_line(const std::string& path) {
+  TRY_VALUE(const bool exists, is_there(path));
+  if (!exists) return std::string();
+  TRY_VALUE(const auto file, open_readable(path));
+  trust::LogReader reader(*file);
+  TRY_VALUE(const auto line, reader.next());
+  return std::string(line.value_or(""));
+}
+
 Result<std::unique_ptr<Database>> open_today(const HomeOptions& options) {
   TRY_VALUE(std::unique_ptr<Database> database, open_database(database_of(options)));
   TRY(migrate(*database));
   return database;
 }
 
-// One that goes on from a backup is called NAME/2, and so on (upkeep/backup.h).
-Result<trust::AuditLog> open_log(const std::string& path, trust::AuditLog::Start start) {
-  auto log = trust::AuditLog::open(path, start);
-  if (log.ok() || log.error().code != Code::kInvalid) return log;
-  const std::string name = std::exchange(start.origin, "") + "/";
-  auto later = trust::AuditLog::open(path, start);
-  if (later.ok() && later->origin().starts_with(name)) return later;
-  return log;
+// One that goes on from a backup is called NAME/TIME-CHANCE (upkeep/backup.cpp).
+Result<trust::AuditLog> open_log(const std::string& folder, const std::string& name,
+                                 std::int64_t now_s) {
+  const std::string path = folder + "/" + kAuditLog;
+  trust::AuditLog::Start start{name, std::string(kHubActor), now_s};
+  TRY_VALUE(const std::string first, first_line(path));
+  if (first.empty()) {
+    TRY_VALUE(start.after, log_before(folder));
+  } else {
+    TRY_VALUE(const trust::Entry entry, trust::Entry::parse(first, path));
+    if (entry.object.starts_with(name + "/")) start.origin = entry.object;
+  }
+  return trust::AuditLog::open(path, start);
 }
 
 }  // namespace
@@ -71,16 +88,18 @@ std::string database_of(const HomeOptions& options) {
   return options.database.empty() ? options.folder + "/hub.db" : options.database;
 }
 
-Result<FileLock> lock_folder(const std::string& folder) {
+Result<FileLock> lock_folder(const std::string& folder, Unfinished how) {
   auto lock = FileLock::take(folder, 0);
   if (!lock.ok() && lock.error().code == Code::kUnavailable)
     return fail(Code::kUnavailable,
                 "{}; one hub serves a folder: end it, or choose another --folder",
                 lock.error().message);
+  if (lock.ok() && how == Unfinished::kRefused) TRY(check_finished(folder));
   return lock;
 }
 
 Result<std::string> make_admin_token(const HomeOptions& options) {
+  TRY(check_finished(options.folder));
   if (options.database.empty()) {
     TRY_VALUE(const bool exists, is_there(database_of(options)));
     if (!exists)
@@ -106,11 +125,6 @@ Result<std::string> make_admin_token(const HomeOptions& options) {
 Result<std::unique_ptr<Home>> Home::open(const HomeOptions& options) {
   TRY(make_folders(options.folder));
   TRY_VALUE(FileLock lock, lock_folder(options.folder));
-  TRY_VALUE(const bool is_half, is_there(options.folder + "/" + kRestoringName));
-  if (is_half)
-    return fail(Code::kDenied,
-                "{}: 'polder-hub restore' was cut off here: run it again, as it was run",
-                options.folder);
   auto home = std::unique_ptr<Home>(new Home(options, std::move(lock)));
   TRY(home->make_certificates(options));
   TRY(home->open_store(options));
@@ -173,9 +187,8 @@ Status Home::open_store(const HomeOptions& options) {
   std::string name = "polder-hub-";
   for (const char c : fingerprint_.substr(0, 23))
     if (c != ':') name += c;
-  const std::string audit_file = folder_ + "/audit.log";
-  TRY_VALUE(trust::AuditLog audit,
-            open_log(audit_file, {name, std::string(kHubActor), wall_.now_s()}));
+  const std::string audit_file = folder_ + "/" + kAuditLog;
+  TRY_VALUE(trust::AuditLog audit, open_log(folder_, name, wall_.now_s()));
   readers_ = std::make_unique<Readers>(database_of(options));
   writer_ = std::make_unique<Writer>(std::move(database));
   recorder_ = std::make_unique<Recorder>(audit_file, std::move(audit), std::move(signer), *writer_,

@@ -29,8 +29,10 @@ struct HomeOptions {
 std::string default_folder();
 // As open_database() takes it.
 std::string database_of(const HomeOptions& options);
-// The folder, held by who serves it or changes it. Errors: kUnavailable while another does.
-Result<FileLock> lock_folder(const std::string& folder);
+// The folder, held by who serves it or changes it. Errors: kUnavailable while another does; kDenied
+// where a change of all of it was cut off (hub/upkeep/folder.h), but for who goes on with that.
+enum class Unfinished : std::uint8_t { kRefused, kGoesOn };
+Result<FileLock> lock_folder(const std::string& folder, Unfinished how = Unfinished::kRefused);
 
 // A token of an admin, shown once; also while a hub serves the folder. Errors: kNotFound where no
 // hub has been; those of the database.

@@ -1,4 +1,6 @@
 // polder-hub backup, restore, copy and rekey: what looks after a hub's folder and database.
+#include <unistd.h>
+
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -38,18 +40,24 @@ Status print(const std::string& text) {
 
 namespace {
 
+HubPlace place_of(const HomeOptions& options) { return {options.folder, database_of(options)}; }
+
 Status rekey_command(const Args& args) {
-  const HomeOptions options = home_options(args);
-  TRY_VALUE(const FileLock lock, lock_folder(options.folder));
-  TRY_VALUE(const Rekeyed done,
-            rekey(options.folder, database_of(options), SystemWallClock().now_s()));
+  const HubPlace hub = place_of(home_options(args));
+  TRY_VALUE(const FileLock lock, lock_folder(hub.folder, Unfinished::kGoesOn));
+  TRY_VALUE(const Rekeyed done, rekey(hub, SystemWallClock().now_s()));
+  if (!done.log_trouble.empty())
+    log("the audit log of before is put aside as it is, and the next one does not name its end: " +
+        done.log_trouble);
+  if (is_postgres(hub.database))
+    log("the password of this database was in what the hub was started with: give its role "
+        "another one and end its other sessions (docs/guide/hub-recovery.md), or the thief goes on "
+        "writing there");
   return print(fmt::format(
       "keys and audit log are in {}; 'polder-hub serve' makes others\nadmin     {}\n(this "
       "token is shown once; all others hold no longer)\n",
       done.former, done.admin_token));
 }
-
-HubPlace place_of(const HomeOptions& options) { return {options.folder, database_of(options)}; }
 
 std::string facts_of(const Backup& backup) {
   return fmt::format("{} files, {}, repository version {}", backup.files, bytes_text(backup.bytes),
@@ -65,17 +73,19 @@ Status backup_command(const Args& args) {
 }
 
 Status restore_command(const Args& args) {
-  const HomeOptions options = home_options(args);
-  TRY(make_folders(options.folder));
-  TRY_VALUE(const FileLock lock, lock_folder(options.folder));
-  TRY_VALUE(const Backup old,
-            restore(args.positional()[0], place_of(options), SystemWallClock().now_s()));
+  const HubPlace hub = place_of(home_options(args));
+  const bool is_new = !entry_kind(hub.folder).ok();
+  TRY(make_folders(hub.folder));
+  TRY_VALUE(const FileLock lock, lock_folder(hub.folder, Unfinished::kGoesOn));
+  const auto old = restore(args.positional()[0], hub, SystemWallClock().now_s());
+  if (!old.ok() && is_new) ::rmdir(hub.folder.c_str());  // where nothing has begun
+  if (!old.ok()) return old.error();
   return print(fmt::format(
       "{}: as it was at {}: {}\nwhat came after that is lost here: revoke again the devices and "
       "tokens of people that were revoked since;\nrollouts that went on are paused; enrolment "
       "tokens "
       "have ended; 'polder hub push --again' brings what was published\n",
-      options.folder, trust::tuf::time_text(old.taken_s), facts_of(old)));
+      hub.folder, trust::tuf::time_text(old->taken_s), facts_of(*old)));
 }
 
 // What serves a file holds its folder.

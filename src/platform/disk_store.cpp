@@ -13,6 +13,7 @@
 #include "base/fail.h"
 #include "platform/descriptor.h"
 #include "platform/file.h"
+#include "platform/folder.h"
 #include "platform/os_error.h"
 
 namespace polder {
@@ -144,6 +145,15 @@ class DiskFile final : public OutputFile {
   std::string path_, target_, temporary_, link_;
   Descriptor fd_;
 };
+
+}  // namespace
+
+bool is_leftover(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name.starts_with(".polder-") && name.ends_with(".tmp");
+}
+
+namespace {
 
 // The links of /proc lead to open files, whatever their text says.
 bool is_in_proc(const std::string& path) {

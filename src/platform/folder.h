@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace polder {
@@ -34,6 +35,10 @@ bool is_same_file(const std::string& a, const std::string& b);
 
 // Of the path itself, not of what a link leads to. Errors: kNotFound, kIo, kDenied.
 Result<EntryKind> entry_kind(const std::string& path);
+
+// Whether a file is one that a process had not given its name yet when it was killed (DiskStore).
+// Where that process is surely gone it may be removed.
+bool is_leftover(std::string_view path);
 
 // Removes all that is in it; links are removed, not followed. While nobody writes there. Errors:
 // kDenied, kIo.

@@ -71,6 +71,7 @@ class Device:
 
 class Fleet(unittest.TestCase):
     hub_options = ("--poll-s", 1, "--person-rate", 1000)
+    targets_key = "targets.pem"
 
     @classmethod
     def setUpClass(cls):
@@ -136,11 +137,37 @@ class Fleet(unittest.TestCase):
         self.polder("hub", "approve", pushed["approval"]["id"], person="bob")
         self.polder("hub", "pull", self.repo, person="anna")
 
+    def push_again(self):
+        """What the hub has lost, as often as it takes: how often that was."""
+        times = 0
+        while True:
+            done = subprocess.run([POLDER, "hub", "push", self.repo, "--again", "--json"],
+                                  capture_output=True, text=True, timeout=120,
+                                  env={**os.environ, "POLDER_HUB": self.hub.url(),
+                                       "POLDER_HUB_CA": str(self.hub.ca()),
+                                       "POLDER_HUB_TOKEN": self.people["anna"]})
+            if "has all that was published" in done.stderr:
+                return times
+            self.assertEqual(done.returncode, 0, done.stderr)
+            times += 1
+            self.polder("hub", "approve", json.loads(done.stdout)["approval"]["id"], person="bob")
+
+    def make_key(self, name):
+        self.polder("keys", "create", "--output", f"{name}.pem", "--no-passphrase")
+        self.polder("keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem")
+
+    def key_id(self, public):
+        return json.loads(self.polder("keys", "show", public, "--json"))["keyid"]
+
+    def sign(self, *keys):
+        for key in keys:
+            self.polder("repo", "sign", self.repo, "--key", f"{key}.pem")
+
     def add_release(self, version, **options):
         path = self.scratch / "manifest.json"
         path.write_text(self.maker.manifest(version, **options))
         self.polder("repo", "add", self.repo, path, "--target",
-                    f"{MODEL}/{version}/manifest.json", "--key", "targets.pem")
+                    f"{MODEL}/{version}/manifest.json", "--key", self.targets_key)
 
     def release(self, version):
         self.add_release(version)

@@ -23,8 +23,15 @@ class Drill(fleets.Fleet):
         said = self.polder_hub("rekey", "--folder", folder)
         return re.search(r"admin +(polder-person-\S+)", said).group(1)
 
-    def key_id(self, public):
-        return json.loads(self.polder("keys", "show", public, "--json"))["keyid"]
+    def name_the_hub(self, online_id):
+        """Two of three who sign root say who the hub is from now on."""
+        online = self.hub.folder / "hub-online.pub.pem"
+        self.polder("repo", "rotate", self.repo, "timestamp", "snapshot", "--add", online,
+                    "--remove", online_id)
+        self.polder("repo", "trust-hub", self.repo, "--ca", self.hub.ca())
+        self.polder("repo", "rotate", self.repo, "assignments", "--add", online, "--remove",
+                    online_id, "--key", self.targets_key)
+        self.sign("root-1", "root-2")
 
     def forge(self, folder, name):
         """What a thief makes with the stolen authority: a device's certificate, with its key."""
@@ -67,15 +74,7 @@ class Drill(fleets.Fleet):
         for method, target, body in (("GET", "/v1/self", None), ("POST", "/v1/renew", {"csr": ""})):
             self.assertEqual(self.hub.ask(method, target, body, device=forged)[0], 401)
 
-        # Two of three who sign root say who the hub is from now on.
-        online = self.hub.folder / "hub-online.pub.pem"
-        self.polder("repo", "rotate", self.repo, "timestamp", "snapshot", "--add", online,
-                    "--remove", online_id)
-        self.polder("repo", "trust-hub", self.repo, "--ca", self.hub.ca())
-        self.polder("repo", "rotate", self.repo, "assignments", "--add", online, "--remove",
-                    online_id, "--key", "targets.pem")
-        for key in ("root-1.pem", "root-2.pem"):
-            self.polder("repo", "sign", self.repo, "--key", key)
+        self.name_the_hub(online_id)
         before = [device.certificate().read_text() for device in devices]
         self.push()
 
@@ -112,6 +111,73 @@ class Drill(fleets.Fleet):
         for device in devices:
             self.wait_for(f"{device.name} goes on", lambda: device.hub()["checked_in_s"] >= since)
             self.assertEqual(device.running(), "1.1.0")
+
+    def test_a_backup_of_before_the_break_in(self):
+        """In the order of the guide: restored, what was published since, and then other keys."""
+        self.release("1.0.0")
+        first = self.device("cam-1")
+        self.roll_out("1.0.0")
+        self.all_run("1.0.0")
+        self.rolled_out()
+        online_id = self.key_id(self.hub.folder / "hub-online.pub.pem")
+        backup = self.scratch / "backup"
+        self.polder_hub("backup", backup, "--folder", self.hub.folder)
+        # Since then: a device, a release that runs, a root.
+        late = self.device("cam-2")
+        self.release("1.1.0")
+        self.roll_out("1.1.0")
+        self.all_run("1.1.0")
+        self.polder("repo", "renew", self.repo, "root")
+        self.sign("root-1", "root-3")
+        self.push()
+        self.hub.end()
+        shutil.rmtree(self.hub.folder)
+        self.polder_hub("restore", backup, "--folder", self.hub.folder)
+        # Where no device comes: by the stolen keys, for people alone.
+        port, self.hub.port = self.hub.port, 0
+        self.hub.start()
+        self.assertEqual(self.push_again(), 1)
+        self.hub.end()
+        self.hub.port = port
+        self.hub.token = self.rekey(self.hub.folder)
+        self.hub.start()
+        self.make_people()
+        self.name_the_hub(online_id)
+        self.push()
+        # Who was on record then follows by itself, and keeps what runs.
+        since = time.time()
+        self.wait_for("cam-1 is back", lambda: first.hub()["state"] == "enrolled" and
+                      first.hub()["checked_in_s"] >= since)
+        self.assertEqual(first.running(), "1.1.0")
+        # Who came since has a certificate of an authority that is gone, and is nobody's.
+        self.wait_for("cam-2 is refused", lambda: late.hub()["state"] != "enrolled")
+        late.kill()
+        late.put_token(self.hub.enrolment_token())
+        late.run()
+        self.wait_for("cam-2 is back", lambda: late.hub()["state"] == "enrolled" and
+                      late.hub()["checked_in_s"] >= since)
+        self.release("1.2.0")
+        self.roll_out("1.2.0")
+        self.all_run("1.2.0")
+        # Each log says where the one before ended, and both are there.
+        former = list((self.hub.folder / "former").glob("*/audit.log"))
+        self.assertEqual(len(former), 2)
+        ends = {json.loads(path.read_text().splitlines()[0])["object"] for path in former}
+        begin = json.loads((self.hub.folder / "audit.log").read_text().splitlines()[0])
+        self.assertTrue(any(end in json.dumps(begin["details"]) for end in ends), begin)
+
+    def test_one_file_names_one_authority(self):
+        ca, odd = self.hub.ca().read_text(), self.scratch / "odd.pem"
+        for text, said in ((2 * ca, "more than one"), (ca[:len(ca) // 2], "certificate"),
+                           ("", "certificate"), (ca + " " * (1 << 20), "odd.pem")):
+            odd.write_text(text)
+            self.assertIn(said, self.polder("repo", "trust-hub", self.repo, "--ca", odd,
+                                            status=1))
+        # What stands around it is left out.
+        odd.write_text("a note\n" + ca + "\n")
+        self.polder("repo", "trust-hub", self.repo, "--ca", odd)
+        root = json.loads((self.repo / "staged" / "root.json").read_text())
+        self.assertEqual(root["signed"]["x-polder-hub-authorities"], [ca])
 
     def test_rekey_wants_a_hub_that_does_not_serve(self):
         said = self.polder_hub("rekey", "--folder", self.hub.folder, status=1)

@@ -8,6 +8,7 @@ import concurrent.futures
 import http.client
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -83,7 +84,7 @@ class HubOnPostgres(hub_test.Hub):
         done = subprocess.run([hub_test.HUB, *map(str, words)], capture_output=True, text=True,
                               timeout=120, env={**os.environ, **environment})
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
-        return done.stdout if status == 0 else done.stderr
+        return done.stdout + done.stderr if status == 0 else done.stderr
 
     def enrol(self, name):
         status, answer, _ = self.ask("POST", "/v1/enrol", {"token": self.hub.enrolment_token(),
@@ -159,6 +160,22 @@ class HubOnPostgres(hub_test.Hub):
         self.hub.folder, self.hub.environment["POLDER_DATABASE"] = other, empty
         self.hub.start()
         self.assertEqual(self.ask("GET", "/v1/self", device=second)[0], 200)
+        self.end()
+        # There it gets other keys; from a folder that is not its own it does not.
+        wrong, rekey = self.scratch / "wrong", ("rekey", "--database", empty, "--folder")
+        wrong.mkdir()
+        self.assertIn("no hub has been here", self.program(*rekey, wrong, status=1))
+        self.hub.start()
+        self.assertEqual(self.ask("GET", "/v1/devices", token=self.hub.token)[0], 200)
+        self.end()
+        said = self.program(*rekey, other)
+        self.assertIn("give its role another one", said)
+        old = self.hub.token
+        self.hub.token = re.search(r"admin +(polder-person-\S+)", said).group(1)
+        self.hub.start()
+        self.assertEqual(self.ask("GET", "/v1/devices", token=old)[0], 401)
+        there = self.ask("GET", "/v1/devices", token=self.hub.token)[1]["devices"]
+        self.assertEqual([device["id"] for device in there], ["cam-1", "cam-2"])
 
 
 if __name__ == "__main__":

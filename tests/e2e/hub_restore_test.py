@@ -40,6 +40,9 @@ class Restore(fleets.Fleet):
         backup = self.scratch / "backup"
         self.assertIn("files", self.polder_hub("backup", backup, "--folder", self.hub.folder))
         subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=backup, check=True)
+        for path in backup.rglob("*"):  # all keys of the hub among them
+            self.assertEqual(path.stat().st_mode & 0o777, 0o700 if path.is_dir() else 0o600, path)
+        self.assertEqual(backup.stat().st_mode & 0o777, 0o700)
         self.assertIn("nothing is overwritten", self.polder_hub(
             "backup", backup, "--folder", self.hub.folder, status=1))
         # What the backup does not know: a release, a rollout, a device, a token.
@@ -47,6 +50,16 @@ class Restore(fleets.Fleet):
         self.roll_out("1.1.0")
         late = self.device("cam-2")
         self.all_run("1.1.0")
+        # And two roots, of which the second has others sign releases.
+        self.polder("repo", "renew", self.repo, "root")
+        self.sign("root-1", "root-2")
+        self.push()
+        self.make_key("targets-2")
+        self.polder("repo", "rotate", self.repo, "targets", "--add", "targets-2.pub.pem",
+                    "--remove", self.key_id("targets.pub.pem"))
+        self.sign("root-1", "root-2", "targets-2")
+        self.push()
+        self.targets_key = "targets-2.pem"
         self.assertIn("serves a folder", self.polder_hub("restore", backup, "--folder",
                                                          self.hub.folder, status=1))
         lost_version = self.repository_version()
@@ -63,9 +76,22 @@ class Restore(fleets.Fleet):
                       self.polder_hub("restore", damaged, "--folder", elsewhere, status=1))
         self.assertIn("was cut off here", self.polder_hub(
             "serve", "--folder", elsewhere, "--listen", "127.0.0.1:0", status=1))
+        # Another backup would make it half of each; the same one, whole, goes on.
+        second = self.scratch / "second"
+        self.polder_hub("backup", second, "--folder", self.hub.folder)
+        self.assertIn("with another backup", self.polder_hub("restore", second, "--folder",
+                                                             elsewhere, status=1))
+        for words in (["rekey"], ["admin-token"], ["backup", self.scratch / "half"]):
+            self.assertIn("'polder-hub restore' was cut off here", self.polder_hub(
+                *words, "--folder", elsewhere, status=1))
         self.polder_hub("restore", backup, "--folder", elsewhere)
-        self.assertIn("a hub is here", self.polder_hub("restore", backup, "--folder", elsewhere,
-                                                       status=1))
+        self.assertIn("is not empty", self.polder_hub("restore", backup, "--folder", elsewhere,
+                                                      status=1))
+        # What is refused leaves no folder behind.
+        none = self.scratch / "none"
+        self.assertIn("no backup", self.polder_hub("restore", self.scratch, "--folder", none,
+                                                   status=1))
+        self.assertFalse(none.exists())
         self.lose_the_hub(backup)
 
         # Devices go on: one by a certificate that the hub does not know, both with what they run.
@@ -82,13 +108,8 @@ class Restore(fleets.Fleet):
         for device in (first, late):
             self.assertEqual(device.running(), "1.1.0")
         # What people have published since is pushed again by them, and approved by another.
-        pushed = json.loads(self.polder("hub", "push", self.repo, "--again", "--json",
-                                        person="anna"))
-        self.assertGreater(pushed["files"], 0)
-        self.polder("hub", "approve", pushed["approval"]["id"], person="bob")
+        self.assertEqual(self.push_again(), 2, "a root by itself, and all else with the next")
         self.polder("hub", "pull", self.repo, person="anna")
-        self.assertIn("has all that was published",
-                      self.polder("hub", "push", self.repo, "--again", person="anna", status=1))
         self.release("1.2.0")
         self.roll_out("1.2.0")
         self.all_run("1.2.0")
@@ -96,8 +117,8 @@ class Restore(fleets.Fleet):
         log = (self.hub.folder / "audit.log").read_text()
         self.assertIn('"act":"hub_restored"', log)
         begin = json.loads(log.splitlines()[0])
-        self.assertTrue(begin["object"].endswith("/2"), begin)
         former, = (self.hub.folder / "former").glob("*/audit.log")
+        self.assertTrue(begin["object"].endswith("/" + former.parent.name), begin)
         self.assertTrue(lost_log.startswith(former.read_bytes()))
         self.hub.end()
         subprocess.run([fleets.POLDER, "keys", "public", self.hub.folder / "audit-key.pem",

@@ -191,6 +191,10 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "CREATE TABLE restoration (restored_s BIGINT PRIMARY KEY, taken_s BIGINT NOT NULL, "
           "version BIGINT NOT NULL)",
       },
+      {
+          // What was taken of a device is forgotten by its age.
+          "CREATE INDEX report_taken_time ON report_taken (device, taken_s)",
+      },
   };
   return steps;
 }

@@ -1,10 +1,9 @@
 #include "hub/upkeep/backup.h"
 
 #include <algorithm>
-#include <charconv>
+#include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,6 +13,7 @@
 #include "hub/store/ask.h"
 #include "hub/store/schema.h"
 #include "hub/upkeep/copy.h"
+#include "hub/upkeep/folder.h"
 #include "platform/file.h"
 #include "platform/folder.h"
 #include "trust/audit_log.h"
@@ -26,10 +26,10 @@
 namespace polder::hub {
 namespace {
 
-constexpr char kSums[] = "SHA256SUMS", kFacts[] = "backup.json", kDatabase[] = "hub.db";
-constexpr char kAudit[] = "audit.log", kCheckpoints[] = "audit.log.checkpoints";
-constexpr const char* kKeys[] = {"ca-key.pem",    "ca.pem",         "server-key.pem",
-                                 "audit-key.pem", "online-key.pem", "hub-online.pub.pem"};
+constexpr char kSums[] = "SHA256SUMS", kFacts[] = "backup.json";
+constexpr char kRestore[] = "restore";  // the command
+// What SQLite has beside a database that was not closed.
+constexpr const char* kDatabaseParts[] = {"-wal", "-shm"};
 constexpr std::size_t kMaxFiles = 1u << 20;
 constexpr std::size_t kMaxSumsBytes = 256u << 20;
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t(1) << 40;
@@ -52,6 +52,11 @@ Result<trust::FileDigest> copy_file(const std::string& from, const std::string& 
   TRY(output->commit());
   copied.sha256 = hash.finish();
   return copied;
+}
+
+Status remove_database(const std::string& file) {
+  for (const char* part : kDatabaseParts) TRY(remove_file(file + part));
+  return remove_file(file);
 }
 
 // --- Backing up ----------------------------------------------------------------------------------
@@ -87,7 +92,7 @@ class Filling {
     made.files = files_, made.bytes = bytes_;
     return write_file_atomic(to_ + "/" + kSums, sums_);
   }
-  const std::string& to() const { return to_; }
+  std::int64_t files() const { return static_cast<std::int64_t>(files_); }
 
  private:
   void note(const std::string& name, const trust::FileDigest& file) {
@@ -123,7 +128,9 @@ Result<std::int64_t> version_of(const std::string& repository) {
 }  // namespace
 
 Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t now_s) {
-  if (!exists(hub.folder + "/ca-key.pem") || (!is_postgres(hub.database) && !exists(hub.database)))
+  TRY(check_finished(hub.folder));
+  if (!exists(hub.folder + "/" + kAuthorityKey) ||
+      (!is_postgres(hub.database) && !exists(hub.database)))
     return fail(Code::kNotFound, "{}: no hub has been here; --folder says where it is", hub.folder);
   TRY_VALUE(NewFolder made, NewFolder::create(to));
   Filling filling(hub.folder, made.path());
@@ -132,13 +139,10 @@ Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t 
   const std::string snapshot = made.path() + "/hub.db.snapshot";
   TRY(copy_store(hub.database, snapshot));
   TRY_VALUE([[maybe_unused]] const auto database,
-            copy_file(snapshot, made.path() + "/" + kDatabase));
-  for (const char* more : {"", "-wal", "-shm"}) TRY(remove_file(snapshot + more));
-  TRY(filling.add_here(kDatabase));
-  for (const char* key : kKeys) TRY(filling.add(key));
-  // The log has all that its checkpoints cover.
-  TRY(filling.add(kCheckpoints));
-  TRY(filling.add(kAudit));
+            copy_file(snapshot, made.path() + "/" + kDatabaseFile));
+  TRY(remove_database(snapshot));
+  TRY(filling.add_here(kDatabaseFile));
+  for (const HubFile& file : kHubFiles) TRY(filling.add(file.name));
   {
     // While nobody publishes: what timestamp.json leads to is there.
     TRY_VALUE(const auto held, trust::tuf::Repository::open(hub.folder + "/repository"));
@@ -150,10 +154,13 @@ Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t 
   TRY_VALUE(backup.version, version_of(made.path() + "/repository"));
   const trust::Json facts = trust::Json::Members{{"taken", trust::tuf::time_text(now_s)},
                                                  {"program", POLDER_VERSION},
-                                                 {"repository", backup.version}};
+                                                 {"repository", backup.version},
+                                                 {"files", filling.files()}};
   TRY(write_file_atomic(made.path() + "/" + kFacts, facts.pretty()));
   TRY(filling.add_here(kFacts));
   TRY(filling.finish(backup));
+  // It may have begun meanwhile.
+  TRY(check_finished(hub.folder));
   TRY(made.commit());
   return backup;
 }
@@ -164,13 +171,16 @@ namespace {
 
 using Sums = std::map<std::string, std::string>;  // digest by name
 
-Result<Sums> read_sums(const std::string& from) {
-  auto text = read_file(from + "/" + kSums, kMaxSumsBytes);
-  if (!text.ok() && text.error().code == Code::kNotFound)
-    return fail(Code::kNotFound, "{}: no backup that is whole is here (no {})", from, kSums);
-  if (!text.ok()) return std::move(text).error();
+// A backup that is all there, by what it says of itself.
+struct Opened {
   Sums sums;
-  std::string_view rest = *text;
+  std::string digest;  // of the sums
+  Backup backup;
+};
+
+Result<Sums> read_sums(const std::string& text, const std::string& from) {
+  Sums sums;
+  std::string_view rest = text;
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
@@ -183,74 +193,87 @@ Result<Sums> read_sums(const std::string& from) {
   return sums;
 }
 
-Result<Backup> read_facts(const std::string& from) {
+Error changed(const std::string& from, const std::string& name, const std::string& digest,
+              const trust::Sha256& found) {
+  return fail(Code::kCorrupt,
+              "{}/{}: is not what was backed up (SHA-256 {} expected, {} found): take another "
+              "backup",
+              from, name, digest, trust::hex(found));
+}
+
+// They decide how much is taken from devices: held to their sum before anything is believed.
+Result<Backup> read_facts(const std::string& from, const Sums& sums) {
   const std::string path = from + "/" + kFacts;
+  const auto sum = sums.find(kFacts);
+  if (sum == sums.end() || !sums.contains(kDatabaseFile))
+    return fail(Code::kCorrupt, "{}/{}: is cut off, {} is not in it: take another backup", from,
+                kSums, sum == sums.end() ? kFacts : kDatabaseFile);
   TRY_VALUE(const std::string text, read_file(path, 1 << 16));
+  if (const auto found = trust::sha256(text); trust::hex(found) != sum->second)
+    return changed(from, kFacts, sum->second, found);
   TRY_VALUE(const trust::Json json, trust::Json::parse(text, path));
   TRY_VALUE(const trust::Object facts, trust::Object::of(json, path));
   TRY_VALUE(const std::string taken, facts.text("taken"));
   Backup backup;
   TRY_VALUE(backup.taken_s, trust::tuf::parse_time(taken, path));
   TRY_VALUE(backup.version, facts.integer("repository", 0, trust::tuf::kMaxInteger));
+  TRY_VALUE(const std::int64_t files, facts.integer("files", 0, kMaxFiles));
+  if (files + 1 != static_cast<std::int64_t>(sums.size()))
+    return fail(Code::kCorrupt, "{}/{}: {} files expected, {} are listed: take another backup",
+                from, kSums, files + 1, sums.size());
   return backup;
 }
 
-Status check_free(const std::string& folder) {
-  if (exists(folder + "/" + kRestoringName)) return {};
-  for (const char* name : {"ca.pem", "ca-key.pem", kDatabase, kAudit, "repository"})
-    if (exists(folder + "/" + name))
-      return fail(Code::kDenied,
-                  "{}: a hub is here ({}): restore into an empty folder, or move that away first; "
-                  "nothing was changed",
-                  folder, name);
-  return {};
+Result<Opened> open_backup(const std::string& from) {
+  auto text = read_file(from + "/" + kSums, kMaxSumsBytes);
+  if (!text.ok() && text.error().code == Code::kNotFound)
+    return fail(Code::kNotFound, "{}: no backup that is whole is here (no {})", from, kSums);
+  if (!text.ok()) return std::move(text).error();
+  Opened opened{.sums = {}, .digest = trust::hex(trust::sha256(*text)), .backup = {}};
+  TRY_VALUE(opened.sums, read_sums(*text, from));
+  TRY_VALUE(opened.backup, read_facts(from, opened.sums));
+  return opened;
 }
 
-Status copy_back(const std::string& from, const std::string& folder, const Sums& sums,
-                 Backup& backup) {
-  for (const auto& [name, digest] : sums) {
+// What is there already would be mixed with what comes, and a database with another one's journal.
+Status check_free(const std::string& folder) {
+  TRY_VALUE(auto there, list_folder(folder, kMaxFiles));
+  std::erase_if(there, is_leftover);
+  if (there.empty()) return {};
+  return fail(Code::kDenied,
+              "{}: is not empty ({} is there): restore into an empty folder, or move away what is "
+              "in this one; nothing was changed",
+              folder, there.front());
+}
+
+Status copy_back(const std::string& from, const std::string& folder, Opened& opened) {
+  TRY(remove_database(folder + "/" + kDatabaseFile));
+  for (const auto& [name, digest] : opened.sums) {
     if (name == kFacts) continue;
     auto copied = copy_file(from + "/" + name, folder + "/" + name);
+    if (!copied.ok() && copied.error().code == Code::kNotFound)
+      return fail(Code::kCorrupt, "{}/{}: is missing from the backup: take another one", from,
+                  name);
     if (!copied.ok()) return std::move(copied).error();
-    if (trust::hex(copied->sha256) != digest)
-      return fail(Code::kCorrupt,
-                  "{}/{}: is not what was backed up (SHA-256 {} expected, {} found): take another "
-                  "backup",
-                  from, name, digest, trust::hex(copied->sha256));
-    ++backup.files, backup.bytes += copied->bytes;
+    if (trust::hex(copied->sha256) != digest) return changed(from, name, digest, copied->sha256);
+    ++opened.backup.files, opened.backup.bytes += copied->bytes;
   }
   return {};
 }
 
-// "polder-hub-5F0E7A2B" goes on as "polder-hub-5F0E7A2B/2".
-std::string next_origin(const std::string& origin) {
-  const std::size_t slash = origin.rfind('/');
-  int number = 1;
-  if (slash != origin.npos)
-    std::from_chars(origin.data() + slash + 1, origin.data() + origin.size(), number);
-  return fmt::format("{}/{}", origin.substr(0, slash), number + 1);
-}
-
-// Whoever keeps checkpoints of what is lost finds another log, not one that was rewritten.
-struct FormerLog {
-  std::string path;
-  trust::Checkpoint end;
-};
-Result<FormerLog> begin_another_log(const std::string& folder, std::int64_t now_s) {
-  const std::string path = folder + "/" + kAudit;
-  std::optional<trust::Checkpoint> end;
-  {
-    TRY_VALUE(const auto log, trust::AuditLog::open(path, {"", std::string(kHubActor), now_s}));
-    end = log.end();
-  }
-  const std::string former = folder + "/former/" + trust::tuf::time_text(now_s);
-  std::map<std::string, std::string> moves;
-  for (const char* name : {kAudit, kCheckpoints})
-    if (exists(folder + "/" + name)) moves.emplace(folder + "/" + name, former + "/" + name);
-  TRY(move_files(moves));
-  TRY_VALUE(const auto begun, trust::AuditLog::open(path, {next_origin(end->origin),
-                                                           std::string(kHubActor), now_s, end}));
-  return FormerLog{former + "/" + kAudit, *end};
+// Whoever keeps checkpoints of what is lost finds another log, not one that was rewritten: what was
+// "polder-hub-5F0E7A2B" goes on as "polder-hub-5F0E7A2B/2026-11-30T09:12:44Z-5f0e7a2b". No two of
+// one backup have the same name.
+Result<FormerLog> begin_another_log(const std::string& folder, const Change& change) {
+  TRY_VALUE(FormerLog log, former_log(folder, change));
+  TRY(put_aside(folder, change, Aside::kLog));
+  log.path = change.former(folder) + "/" + kAuditLog;
+  const std::string name = log.end.origin.substr(0, log.end.origin.rfind('/'));
+  const auto begun = trust::AuditLog::open(
+      folder + "/" + kAuditLog,
+      {name + "/" + change.name, std::string(kHubActor), change.begun_s, log.end});
+  if (!begun.ok()) return begun.error();
+  return log;
 }
 
 Status pause_rollouts(Database& database, std::int64_t taken_s, std::int64_t now_s) {
@@ -290,34 +313,53 @@ Status note_restoration(Database& database, const Backup& backup, const FormerLo
                                    {"entries_before", static_cast<std::int64_t>(log.end.size)}}});
 }
 
+// Whether a run that was cut off came so far.
+bool is_noted(Database& database, const Change& change) {
+  const auto rows =
+      database.query("SELECT 1 FROM restoration WHERE restored_s = ?", {change.begun_s});
+  return rows.ok() && !rows->empty();
+}
+
+// Into a database beside the folder: all of it, and that it was restored, or nothing.
+Status copy_into(Database& database, const std::string& file, const std::function<Status()>& note) {
+  TRY_VALUE(const std::unique_ptr<Database> taken, open_database(file));
+  TRY(migrate(*taken));
+  return database.transaction([&]() -> Status {
+    const auto copied = copy_database(*taken, database);
+    return copied.ok() ? note() : Status(copied.error());
+  });
+}
+
 }  // namespace
 
 Result<Backup> restore(const std::string& from, const HubPlace& hub, std::int64_t now_s) {
-  TRY_VALUE(const Sums sums, read_sums(from));
-  TRY_VALUE(Backup backup, read_facts(from));
-  TRY(check_free(hub.folder));
+  TRY_VALUE(Opened opened, open_backup(from));
+  const Backup& backup = opened.backup;
+  const ChangeKind kind{kRestore, opened.digest};
+  TRY_VALUE(const auto before, unfinished(hub.folder, kind));
+  if (!before) TRY(check_free(hub.folder));
   if (backup.taken_s > now_s)
     return fail(Code::kDenied, "{}: was taken at {}, and this machine's clock says {}: set it",
                 from, trust::tuf::time_text(backup.taken_s), trust::tuf::time_text(now_s));
-  const std::string marker = hub.folder + "/" + kRestoringName;
-  TRY(write_file_atomic(marker, "from " + from + "\n"));
-  TRY(copy_back(from, hub.folder, sums, backup));
-  TRY_VALUE(const FormerLog log, begin_another_log(hub.folder, now_s));
-  const std::string file = hub.folder + "/" + kDatabase;
-  TRY_VALUE(const std::unique_ptr<Database> database, open_database(hub.database));
-  TRY(database->hold());
-  if (is_postgres(hub.database)) {
-    TRY_VALUE(const std::unique_ptr<Database> taken, open_database(file));
-    TRY(migrate(*taken));
-    const auto copied = copy_database(*taken, *database);
-    if (!copied.ok()) return copied.error();
-  } else {
+  const bool is_beside = is_postgres(hub.database);
+  std::unique_ptr<Database> database;
+  if (is_beside) {
+    TRY_VALUE(database, open_database(hub.database));
+    TRY(database->hold());
+  }
+  TRY_VALUE(const Change change, begin_change(hub.folder, kind, now_s));
+  TRY(copy_back(from, hub.folder, opened));
+  TRY_VALUE(const FormerLog log, begin_another_log(hub.folder, change));
+  const std::string file = hub.folder + "/" + kDatabaseFile;
+  if (!is_beside) {
+    TRY_VALUE(database, open_database(hub.database));
     TRY(migrate(*database));
   }
-  TRY(database->transaction([&] { return note_restoration(*database, backup, log, now_s); }));
-  if (is_postgres(hub.database))
-    for (const char* more : {"", "-wal", "-shm"}) TRY(remove_file(file + more));
-  TRY(remove_file(marker));
+  const auto note = [&] { return note_restoration(*database, backup, log, change.begun_s); };
+  if (!is_beside) TRY(database->transaction(note));
+  else if (!before || !is_noted(*database, change)) TRY(copy_into(*database, file, note));
+  if (is_beside) TRY(remove_database(file));
+  TRY(end_change(hub.folder));
   return backup;
 }
 

@@ -14,12 +14,9 @@
 #include <cstdint>
 #include <string>
 
-namespace polder::hub {
+#include "hub/upkeep/folder.h"
 
-struct HubPlace {
-  std::string folder;
-  std::string database;  // as open_database() takes it
-};
+namespace polder::hub {
 
 struct Backup {
   std::int64_t taken_s = 0;
@@ -27,19 +24,17 @@ struct Backup {
   std::uint64_t files = 0, bytes = 0;
 };
 
-// Into a folder that is not there. Errors: kDenied where it is; kNotFound where no hub has been;
-// those of files and of the database.
+// Into a folder that is not there. Errors: kDenied where it is, and where the hub's is half
+// restored or rekeyed; kNotFound where no hub has been; those of files and of the database.
 Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t now_s);
 
-// Into a folder, and for PostgreSQL a database, without a hub; cut off, it may be done again. What
-// came after the backup is lost, and the hub is made to find of it what devices know (gap.h):
-// rollouts that went on are paused, enrolment tokens that were not used end, the audit log goes on
-// as another whose first entry says where the one before ended. While no hub serves the folder,
-// which the caller sees to. Errors: kDenied where a hub is; kCorrupt for what is not as it was
-// taken; kNotFound; those of files and of the database.
+// Into an empty folder, and for PostgreSQL an empty database; cut off at any point, it is done
+// again with the same backup. What came after the backup is lost, and the hub is made to find of it
+// what devices know (gap.h): rollouts that went on are paused, enrolment tokens that were not used
+// end, the audit log goes on as another whose first entry says where the one before ended. While no
+// hub serves the folder, which the caller sees to. Errors: kDenied where something is, or another
+// change was cut off; kCorrupt for what is not as it was taken; kNotFound; those of files and of
+// the database.
 Result<Backup> restore(const std::string& from, const HubPlace& hub, std::int64_t now_s);
-
-// While this file is in a hub's folder a restoration is under way, or was cut off.
-inline constexpr char kRestoringName[] = "restoring";
 
 }  // namespace polder::hub

@@ -1,8 +1,11 @@
 // Backups of a hub, and hubs that go on from one.
 #include "hub/upkeep/backup.h"
 
+#include <set>
+
 #include "hub/repository/testing_releaser.h"
 #include "hub/rollouts/members.h"
+#include "hub/upkeep/rekey.h"
 #include "trust/audit_log.h"
 
 namespace polder::hub {
@@ -21,6 +24,9 @@ class BackedUp : public AssigningTest {
   }
   HubPlace hub() const { return {folder_.string(), where_}; }
   std::string to() const { return (folder_ / "backup").string(); }
+  std::string digest() const {
+    return trust::hex(trust::sha256(read_file(to() + "/SHA256SUMS", 1 << 20).value()));
+  }
   // Another folder, with a database of its own.
   HubPlace other(const std::string& name = "other") const {
     fs::create_directory(folder_ / name);
@@ -65,7 +71,7 @@ TEST_F(BackedUp, GoesOnAsItWas) {
           .value()[0][0]
           .integer(),
       0);
-  EXPECT_FALSE(fs::exists(fs::path(other().folder) / kRestoringName));
+  EXPECT_TRUE(check_finished(other().folder).ok());
   for (const char* part : {"repository/metadata", "repository/blobs"})
     for (const auto& file : fs::recursive_directory_iterator(folder_ / part))
       EXPECT_TRUE(fs::exists(fs::path(other().folder) / fs::relative(file.path(), folder_)))
@@ -101,7 +107,8 @@ TEST_F(BackedUp, GoesOnInAnotherLog) {
   const auto log = open_readable(path).value();
   const auto report = trust::verify_log(*log, {});
   ASSERT_TRUE(report.ok()) << report.error().message;
-  EXPECT_EQ(report->origin, "polder-hub-test/2");
+  const std::string name = fs::directory_iterator(fs::path(other().folder) / "former")->path();
+  EXPECT_EQ(report->origin, "polder-hub-test/" + fs::path(name).filename().string());
   ASSERT_TRUE(report->after);
   EXPECT_EQ(report->after->origin, "polder-hub-test");
   // Where the log of the backup ends, of which the database has every entry, and none waits twice.
@@ -120,23 +127,128 @@ TEST_F(BackedUp, GoesOnInAnotherLog) {
 }
 
 TEST_F(BackedUp, WhatWasChangedIsFound) {
-  const std::string key = to() + "/audit-key.pem";
-  ASSERT_TRUE(write_file_atomic(key, "of audit-key.peM").ok());
-  const auto refused = restored(other());
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code, Code::kCorrupt);
-  EXPECT_NE(refused.error().message.find("audit-key.pem"), std::string::npos);
-  EXPECT_TRUE(fs::exists(fs::path(other().folder) / kRestoringName)) << "no hub begins there";
+  // The facts decide how much is taken from devices: without them nothing begins.
+  for (const char* name :
+       {"backup.json", "audit-key.pem", "hub.db", "repository/repository.toml"}) {
+    const std::string path = to() + "/" + name, bytes = read_file(path, 64 << 20).value();
+    ASSERT_TRUE(write_file_atomic(path, bytes.substr(0, bytes.size() - 1) + "x").ok());
+    const auto refused = restored(other());
+    ASSERT_FALSE(refused.ok()) << name;
+    EXPECT_EQ(refused.error().code, Code::kCorrupt) << refused.error().message;
+    EXPECT_NE(refused.error().message.find(name), std::string::npos) << refused.error().message;
+    EXPECT_EQ(check_finished(other().folder).ok(), name == std::string_view("backup.json"));
+    fs::remove(path);
+    EXPECT_FALSE(restored(other()).ok()) << name;
+    ASSERT_TRUE(write_file_atomic(path, bytes).ok());
+  }
   // Cut off, it is done again.
-  ASSERT_TRUE(write_file_atomic(key, "of audit-key.pem").ok());
   EXPECT_TRUE(restored(other()).ok());
-  // One that is half, or names files elsewhere.
-  const std::string sums = read_file(to() + "/SHA256SUMS", 1 << 20).value();
-  ASSERT_TRUE(
-      write_file_atomic(to() + "/SHA256SUMS", sums + std::string(64, '0') + "  ../../x\n").ok());
-  EXPECT_EQ(restored(other("third")).error().code, Code::kCorrupt);
-  fs::remove(fs::path(to()) / "SHA256SUMS");
-  EXPECT_EQ(restored(other("third")).error().code, Code::kNotFound);
+}
+
+TEST_F(BackedUp, WhatIsCutOffIsNoBackup) {
+  const std::string path = to() + "/SHA256SUMS", sums = read_file(path, 1 << 20).value();
+  std::vector<std::string> odd = {sums + std::string(64, '0') + "  ../../x\n", "x\n", ""};
+  // At the end of any line, and without any one of them.
+  for (std::size_t at = 0; at < sums.size(); at = sums.find('\n', at) + 1) {
+    odd.push_back(sums.substr(0, at));
+    odd.push_back(sums.substr(0, at) + sums.substr(sums.find('\n', at) + 1));
+  }
+  for (const std::string& text : odd) {
+    ASSERT_TRUE(write_file_atomic(path, text).ok());
+    EXPECT_EQ(restored(other()).error().code, Code::kCorrupt) << text;
+    EXPECT_TRUE(fs::is_empty(other().folder)) << text;
+  }
+  fs::remove(path);
+  EXPECT_EQ(restored(other()).error().code, Code::kNotFound);
+}
+
+TEST_F(BackedUp, IsNotMixedWithWhatIsThere) {
+  // The journal of another database would be played into this one.
+  for (const char* name : {"hub.db-wal", "uploads", "server.pem"}) {
+    const HubPlace into = other(std::string("beside ") + name);
+    ASSERT_TRUE(write_file_atomic(into.folder + "/" + name, "of another").ok());
+    EXPECT_EQ(restored(into).error().code, Code::kDenied);
+    EXPECT_EQ(read_file(into.folder + "/" + name, 100).value(), "of another");
+  }
+  // Half of one backup, and then another.
+  const std::string key = to() + "/online-key.pem", bytes = read_file(key, 1 << 16).value();
+  fs::remove(key);
+  EXPECT_FALSE(restored(other()).ok());
+  ASSERT_TRUE(write_file_atomic(key, bytes).ok());
+  ASSERT_TRUE(back_up(hub(), to() + "2", kNowS + 1).ok());
+  const auto mixed = restore(to() + "2", other(), wall_.now_s());
+  ASSERT_FALSE(mixed.ok());
+  EXPECT_EQ(mixed.error().code, Code::kDenied);
+  EXPECT_NE(mixed.error().message.find("another backup"), std::string::npos);
+  // What was left of it is not played into what comes, either.
+  ASSERT_TRUE(write_file_atomic(other().folder + "/hub.db-wal", "of the half").ok());
+  const auto whole = restored(other());
+  ASSERT_TRUE(whole.ok()) << whole.error().message;
+  EXPECT_FALSE(fs::exists(other().folder + "/hub.db-wal"));
+  // What a process that was killed had not finished is nothing, and goes.
+  const std::string left = other("fresh").folder + "/.polder-7-0.tmp";
+  ASSERT_TRUE(write_file_atomic(left, "of a key").ok());
+  ASSERT_TRUE(restored(other("fresh")).ok());
+  EXPECT_FALSE(fs::exists(left));
+}
+
+TEST_F(BackedUp, NothingElseBeginsWhereOneWasCutOff) {
+  const std::string key = to() + "/audit-key.pem";
+  fs::remove(key);
+  EXPECT_FALSE(restored(other()).ok());
+  for (const Status& refused :
+       {check_finished(other().folder), Status(rekey(other(), wall_.now_s()).error()),
+        Status(back_up(other(), to() + "2", wall_.now_s()).error())}) {
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, Code::kDenied);
+    EXPECT_NE(refused.error().message.find("'polder-hub restore' was cut off"), std::string::npos);
+  }
+}
+
+TEST_F(BackedUp, TwoHubsOfOneHaveLogsOfTheirOwn) {
+  ASSERT_TRUE(restored(other("one")).ok());
+  ASSERT_TRUE(restored(other("two")).ok());
+  const auto name_of = [&](const char* folder) {
+    const auto log = open_readable(other(folder).folder + "/audit.log").value();
+    return trust::verify_log(*log, {})->origin;
+  };
+  EXPECT_NE(name_of("one"), name_of("two"));
+}
+
+// Both put a log aside in the same second.
+TEST_F(BackedUp, IsRekeyedAndNothingThatWasPutAsideIsLost) {
+  ASSERT_TRUE(restored(other()).ok());
+  const auto rekeyed = rekey(other(), wall_.now_s());
+  ASSERT_TRUE(rekeyed.ok()) << rekeyed.error().message;
+  std::set<std::string> origins;
+  for (const auto& former : fs::directory_iterator(other().folder + "/former")) {
+    const auto log = open_readable(former.path() / "audit.log").value();
+    origins.insert(trust::verify_log(*log, {})->origin);
+  }
+  EXPECT_EQ(origins.size(), 2u);
+  EXPECT_TRUE(origins.contains("polder-hub-test"));
+}
+
+// The power went once the database had all of it, and the folder did not say so yet.
+TEST_F(BackedUp, GoesOnInPostgresWhereItWasCutOff) {
+  if (!is_postgres(where_)) GTEST_SKIP() << "of PostgreSQL";
+  stop();
+  remove_tables();
+  const HubPlace into{other().folder, where_};
+  ASSERT_TRUE(begin_change(into.folder, {"restore", digest()}, kNowS + kDayS).ok());
+  const std::string marker = into.folder + "/unfinished", text = read_file(marker, 1 << 16).value();
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(write_file_atomic(marker, text).ok());
+    const auto done = restored(into);
+    ASSERT_TRUE(done.ok()) << done.error().message;
+    const auto database = open_database(where_).value();
+    EXPECT_EQ(database->query("SELECT restored_s, taken_s FROM restoration").value(),
+              (Rows{{kNowS + kDayS, kNowS}}));
+    EXPECT_EQ(database->query("SELECT 1 FROM audit_pending WHERE act = 'hub_restored'")->size(),
+              1u);
+  }
+  // Another one's rows are not written over.
+  EXPECT_EQ(restored({other("second").folder, where_}).error().code, Code::kDenied);
 }
 
 TEST_F(BackedUp, IsNotOfTheFuture) {

@@ -102,10 +102,11 @@ Result<CopiedTable> copy_table(Database& from, Database& to, const Table& table)
 
 Result<std::vector<CopiedTable>> copy_database(Database& from, Database& to) {
   TRY(check_today(from));
-  TRY(migrate(to));
   std::vector<CopiedTable> tables;
   Status read = from.transaction([&] {
     return to.transaction([&]() -> Status {
+      // Undone with the rest, where a hub is there.
+      TRY(migrate(to));
       TRY(check_empty(to));
       for (const Table& table : tables_of_hub()) {
         TRY_VALUE(CopiedTable copied, copy_table(from, to, table));

@@ -1,6 +1,5 @@
 #include "hub/upkeep/rekey.h"
 
-#include <map>
 #include <memory>
 #include <utility>
 
@@ -11,41 +10,67 @@
 #include "hub/store/schema.h"
 #include "platform/file.h"
 #include "platform/folder.h"
-#include "trust/tuf_metadata.h"
 
 namespace polder::hub {
 namespace {
 
-constexpr const char* kKept[] = {"ca-key.pem",         "server-key.pem", "server.pem",
-                                 "online-key.pem",     "audit-key.pem",  "audit.log",
-                                 "hub-online.pub.pem", "ca.pem",         "audit.log.checkpoints"};
+constexpr std::size_t kMaxCheckpointBytes = 4096;
+
+// What nobody else has from now on; the admin's new token. A thief may have changed the log, which
+// is evidence, and no reason to go on with stolen keys.
+Status end_tokens(Database& database, const Result<FormerLog>& log, Rekeyed& done,
+                  std::int64_t now_s) {
+  trust::Json::Members details;
+  if (log.ok()) {
+    TRY(copy_log(database, log->path, log->end.origin));
+    details = {{"log_before", log->end.origin},
+               {"entries_before", static_cast<std::int64_t>(log->end.size)}};
+  }
+  TRY(tell(database, "UPDATE person_token SET revoked_s = ? WHERE revoked_s IS NULL", {now_s}));
+  TRY(tell(database, "UPDATE enrolment_token SET expires_s = ? WHERE expires_s > ?",
+           {now_s, now_s}));
+  const NewPerson admin{"admin", Role::kAdmin, {}, std::string(kHubActor)};
+  TRY_VALUE(PersonToken token, add_person_token(database, admin, now_s));
+  done.admin_token = std::move(token.text);
+  return put_on_record(database, {now_s, std::string(kHubActor), trust::Act::kHubRekeyed,
+                                  std::string(kHubActor), std::move(details)});
+}
 
 }  // namespace
 
-Result<Rekeyed> rekey(const std::string& folder, const std::string& database, std::int64_t now_s) {
-  if (!is_postgres(database) && !entry_kind(database).ok())
-    return fail(Code::kNotFound, "{}: no hub has been here; --folder says where it is", folder);
-  TRY_VALUE(const std::unique_ptr<Database> opened, open_database(database));
+Result<Rekeyed> rekey(const HubPlace& hub, std::int64_t now_s) {
+  const std::string& folder = hub.folder;
+  const ChangeKind kind{"rekey"};
+  TRY_VALUE(const auto before, unfinished(folder, kind));
+  const bool has_key = before || entry_kind(folder + "/" + kAuthorityKey).ok();
+  if (!has_key || (!is_postgres(hub.database) && !entry_kind(hub.database).ok()))
+    return fail(
+        Code::kNotFound,
+        "{}: no hub has been here (--folder says where it is), or it was rekeyed and has not "
+        "served since ('polder-hub admin-token' makes a token); nothing was changed",
+        folder);
+  TRY_VALUE(const std::unique_ptr<Database> opened, open_database(hub.database));
   TRY(opened->hold());
   TRY(migrate(*opened));
-  Rekeyed done{.former = folder + "/former/" + trust::tuf::time_text(now_s), .admin_token = {}};
-  Status written = opened->transaction([&]() -> Status {
-    TRY(tell(*opened, "UPDATE person_token SET revoked_s = ? WHERE revoked_s IS NULL", {now_s}));
-    TRY(tell(*opened, "UPDATE enrolment_token SET expires_s = ? WHERE expires_s > ?",
-             {now_s, now_s}));
-    const NewPerson admin{"admin", Role::kAdmin, {}, "polder-hub"};
-    TRY_VALUE(PersonToken token, add_person_token(*opened, admin, now_s));
-    done.admin_token = std::move(token.text);
-    return put_on_record(*opened, {now_s, "polder-hub", trust::Act::kHubRekeyed, "polder-hub"});
-  });
-  TRY(std::move(written));
-  std::map<std::string, std::string> files;
-  for (const char* name : kKept) {
-    const std::string path = folder + "/" + name;
-    if (entry_kind(path).ok()) files.emplace(path, done.former + "/" + name);
-  }
-  TRY(move_files(files));
+  TRY_VALUE(const Change change, begin_change(folder, kind, now_s));
+  Rekeyed done{.former = change.former(folder), .admin_token = {}, .log_trouble = {}};
+  const auto log = former_log(folder, change);
+  if (!log.ok()) done.log_trouble = log.error().message;
+  Status ended = opened->transaction([&] { return end_tokens(*opened, log, done, now_s); });
+  TRY(std::move(ended));
+  TRY(put_aside(folder, change, Aside::kAll));
+  if (log.ok()) TRY(write_file_atomic(folder + "/" + kLogBefore, log->end.text()));
+  TRY(end_change(folder));
   return done;
+}
+
+Result<std::optional<trust::Checkpoint>> log_before(const std::string& folder) {
+  const std::string path = folder + "/" + kLogBefore;
+  const auto text = read_file(path, kMaxCheckpointBytes);
+  if (!text.ok() && text.error().code == Code::kNotFound) return std::optional<trust::Checkpoint>();
+  if (!text.ok()) return text.error();
+  TRY_VALUE(trust::Checkpoint end, trust::Checkpoint::parse(*text, path));
+  return std::optional(std::move(end));
 }
 
 }  // namespace polder::hub

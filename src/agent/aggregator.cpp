@@ -90,7 +90,7 @@ void Aggregator::compared(std::size_t shadow, const Comparison& seen) {
     ++stages_[at].packets;
     stages_[at].latency_ms.add(took_ms);
   }
-  add(signals_[signal], seen.agrees ? 1 : 0);
+  add(signals_[signal], seen.agreement);
   add(signals_[signal + 1], seen.difference);
 }
 

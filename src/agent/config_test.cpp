@@ -48,7 +48,7 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(config->models.size(), 2u);
   EXPECT_EQ(config->pins.at("keywords").text(), "1.2.0");
   EXPECT_EQ(config->check_every_s, 60);
-  EXPECT_EQ(config->shadow_s, 600);
+  EXPECT_EQ(config->shadow_s, 7200);
   EXPECT_EQ(config->worker.memory_bytes, 256 << 20);
   EXPECT_EQ(config->worker.heartbeat_timeout_s, 30);
   EXPECT_EQ(config->reports.max_bytes, 4 << 20);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/decisions.h"
 #include "agent/observed.h"
 #include "proto/worker.h"
 #include "runtime/executor.h"
@@ -24,8 +25,7 @@ namespace polder::agent {
 // One inference.
 struct Comparison {
   double old_ms = 0, new_ms = 0;
-  // All outputs are within the tolerance, as check_close() has it (runtime/golden.h).
-  bool agrees = false;
+  double agreement = 0;  // share of the decisions on which they agree (agent/decisions.h)
   // The largest of the outputs' max|new - old| / max|old|; for integers max|new - old|.
   double difference = 0;
 };
@@ -40,14 +40,13 @@ struct ShadowListener {
 // Errors: kUnsupported where the two cannot be compared: inputs or outputs of other types or
 // extents.
 Result<std::unique_ptr<Executor>> run_beside(std::unique_ptr<Executor> old_one,
-                                             std::unique_ptr<Executor> new_one,
-                                             const proto::ShadowModel& shadow,
+                                             std::unique_ptr<Executor> new_one, Agreement agreement,
                                              ShadowListener listener);
 
 // Names of what a worker reports of a shadow: stages and signals like others.
 std::string shadow_old_stage(const std::string& model);  // latency of the old model alone
 std::string shadow_new_stage(const std::string& model);
-std::string shadow_agreement(const std::string& model);  // 1 where they agree, else 0
+std::string shadow_agreement(const std::string& model);  // Comparison::agreement
 std::string shadow_difference(const std::string& model);
 
 // --- in the agent ---
@@ -55,7 +54,7 @@ std::string shadow_difference(const std::string& model);
 struct ShadowModelResult {
   std::string model;
   std::uint64_t inferences = 0;
-  double agreement = 0;       // share of inferences, 0 to 1
+  double agreement = 0;       // mean over inferences, 0 to 1
   double difference_p99 = 0;  // Comparison::difference
   double old_p50_ms = 0, old_p99_ms = 0, new_p50_ms = 0, new_p99_ms = 0;
   bool operator==(const ShadowModelResult&) const = default;

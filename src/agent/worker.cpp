@@ -113,14 +113,16 @@ class Shadows {
     for (std::size_t i = 0; i < start_.shadows.size(); ++i) {
       const proto::ShadowModel& shadow = start_.shadows[i];
       if (request.path != pipeline::path_in(folder, shadow.model.name)) continue;
-      auto beside = open(std::move(executor), i, request.threads);
+      auto beside = open(std::move(executor), i, request, folder);
       if (!beside.ok()) fail_by(i, beside.error());
       return beside;
     }
     return executor;
   }
-  // Whether what they say has room beside what the pipeline does. Errors: kUnsupported.
-  Status check_room(const pipeline::Graph& graph) {
+  // Before the nodes are built. Errors: kUnsupported where what they say has no room beside what
+  // the pipeline does.
+  Status begin(const pipeline::Graph& graph) {
+    graph_ = &graph;
     if (graph.nodes.size() + 2 * start_.shadows.size() <= proto::kMaxStages) return {};
     fail_by(0, fail(Code::kUnsupported, "no room to report it: a pipeline of {} steps",
                     graph.nodes.size()));
@@ -134,17 +136,20 @@ class Shadows {
 
  private:
   Result<std::unique_ptr<Executor>> open(std::unique_ptr<Executor> executor, std::size_t index,
-                                         int threads) {
+                                         const pipeline::ModelRequest& request,
+                                         const std::string& folder) {
     const proto::ShadowModel& shadow = start_.shadows[index];
-    auto session = open_model_file(shadow.model, threads);
+    auto session = open_model_file(shadow.model, request.threads);
     if (!session.ok()) {
       // kUnsupported is for what cannot be compared.
       Error error = std::move(session).error();
       if (error.code == Code::kUnsupported) error.code = Code::kIncompatible;
       return error;
     }
+    TRY_VALUE(Agreement agreement, agreement_of(*graph_, node_of(request.path, folder), folder,
+                                                {shadow.absolute, shadow.relative}));
     return run_beside(
-        std::move(executor), std::move(*session), shadow,
+        std::move(executor), std::move(*session), std::move(agreement),
         {.told = [this, index](const Comparison& seen) { aggregator_.compared(index, seen); },
          .failed =
              [this, index](Error error) {
@@ -152,6 +157,14 @@ class Shadows {
                fail_by(index, error);
                speaker_.stop_pipeline();
              }});
+  }
+  // That runs the model.
+  int node_of(const std::string& path, const std::string& folder) const {
+    const auto runs = [&](const pipeline::NodeSpec& node) {
+      return node.type->name == "infer" &&
+             pipeline::path_in(folder, node.settings.string("model")) == path;
+    };
+    return int(std::ranges::find_if(graph_->nodes, runs) - graph_->nodes.begin());
   }
   void fail_by(std::size_t index, Error error) {
     const std::lock_guard lock(mutex_);
@@ -161,6 +174,7 @@ class Shadows {
   const proto::Start& start_;
   Aggregator& aggregator_;
   Speaker& speaker_;
+  const pipeline::Graph* graph_ = nullptr;  // once it is loaded, before its nodes are built
   mutable std::mutex mutex_;
   std::optional<Error> error_;
 };
@@ -206,7 +220,7 @@ Status run_start(Channel& channel, Channel* to_files, proto::Start& start, bool&
   options.files = &output;
   options.on_loaded = [&](const pipeline::Graph& graph) -> Status {
     if (!start.keep_raw) output.throw_away(raw_outputs(graph));
-    if (!start.shadows.empty()) TRY(shadows.check_room(graph));
+    if (!start.shadows.empty()) TRY(shadows.begin(graph));
     // Where the kernel cannot it goes on without: `polderd doctor` says so.
     const auto confined = confine_files(files_of(start, graph));
     return confined.ok() ? Status() : Status(confined.error());

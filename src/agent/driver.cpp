@@ -493,9 +493,11 @@ void Driver::check() {
   for (const Refusal& refusal : refusals_) {
     // Of those that are waited for the text changes with the time.
     const std::string key = refusal.unit + trust::hex(refusal.release.manifest) +
-                            (refusal.is_own ? refusal.reason : "");
+                            (refusal.is_put_off ? "later"
+                             : refusal.is_own   ? refusal.reason
+                                                : "");
     if (recorded_.insert(key).second) {
-      record({.act = trust::Act::kReleaseRefused,
+      record({.act = refusal.is_put_off ? trust::Act::kNote : trust::Act::kReleaseRefused,
               .object = refusal.name(),
               .text = refusal.reason,
               .unit = refusal.unit,

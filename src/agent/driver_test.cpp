@@ -177,9 +177,11 @@ TEST_F(DriverTest, OnlyTheProbeBlamesTheRelease) {
   settle(agent);
   EXPECT_TRUE(agent.state().bad.empty());
   EXPECT_EQ(agent.state().attempts.size(), 1u);
-  // Not again at once.
+  // Not again at once; what is tried again later is not refused, as those outside hear of that.
   settle(agent);
   EXPECT_EQ(releases.downloads, 2);
+  EXPECT_EQ(count(trust::Act::kReleaseRefused), 0);
+  EXPECT_TRUE(occurred.back().text.starts_with("could not be installed")) << occurred.back().text;
   releases.download_error.message.clear();
   clock.advance_us(3600 * kSecondUs);
   runner.probe_error = {Code::kTimeout, "p99 12 ms, at most 10 ms"};
@@ -191,6 +193,8 @@ TEST_F(DriverTest, OnlyTheProbeBlamesTheRelease) {
   EXPECT_EQ(agent.state().bad.size(), 1u);
   EXPECT_EQ(runner.running.at("people"), release("1.0.0"));
   EXPECT_EQ(count(trust::Act::kUpdateFailed), 3);
+  settle(agent);
+  EXPECT_EQ(count(trust::Act::kReleaseRefused), 1);
 }
 
 TEST_F(DriverTest, AnUnreachableRepositoryStopsNothing) {

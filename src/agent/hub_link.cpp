@@ -267,6 +267,7 @@ bool HubLink::prepare_checkin(Reporter* reporter) {
     keys_.clear();
     const bool has_reports = reporter && reporter->ring() && !suspect_;
     if (has_reports && !take(*reporter, checkin)) return false;
+    if (reporter) checkin.time_s = reporter->wall_s();
     auto bytes = proto::encode(checkin);
     if (bytes.ok()) {
       asks_ = Asks::kCheckin;

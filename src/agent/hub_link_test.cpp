@@ -249,7 +249,9 @@ TEST_F(HubLinkTest, EnrolsAndChecksInWithWhatItHasGot) {
   EXPECT_EQ(standing.checked_in_s, kBeginS);
   EXPECT_EQ(standing.trouble, "");
   // Its notice went along, and is not here any more.
-  EXPECT_EQ(checkin(hub.posted[1]).reports.size(), 1u);
+  const proto::Checkin sent = checkin(hub.posted[1]);
+  ASSERT_EQ(sent.reports.size(), 1u);
+  EXPECT_EQ(sent.time_s, sent.reports[0].time_s);
   EXPECT_EQ(reporter->ring()->count(), 0u);
   EXPECT_EQ(happened.back().act, trust::Act::kDeviceEnrolled);
   for (const Occurrence& what : happened)

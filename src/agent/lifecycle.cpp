@@ -286,6 +286,7 @@ std::vector<Offer> installable(const AgentState& state, std::span<const Offer> o
              fmt::format("could not be installed, {} times by now: {}; it is tried again in {} s, "
                          "or by 'polderd check --install' at once",
                          attempts->failures, attempts->reason, left_s));
+      refusals.back().is_put_off = true;
     } else {
       chosen.push_back(offer);
     }

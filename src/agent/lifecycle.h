@@ -251,6 +251,8 @@ struct Refusal {
   // It is this device's own set-up that keeps it from the release: for its owner to mend, and for
   // nobody else to read.
   bool is_own = false;
+  // It is tried again by itself: no refusal for whoever rolls out the release.
+  bool is_put_off = false;
   std::string name() const { return release.version == trust::Version() ? unit : release.text(); }
   std::string text() const { return with_name(name(), reason); }
   // "refused: people 0.1: below the floor"

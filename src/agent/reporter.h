@@ -94,6 +94,8 @@ class Reporter {
   const ReporterStanding& standing() const { return standing_; }
   ReporterStanding now() const;
   proto::ReportHealth health_of(const std::string& unit, const AgentState& state) const;
+  // By which reports have their times.
+  std::int64_t wall_s() const;
   // None while it cannot be opened.
   ReportRing* ring() { return ring_.get(); }
 
@@ -120,7 +122,6 @@ class Reporter {
   Status append(const Body& body);
   void see_health();
   void report_metrics();
-  std::int64_t wall_s() const;
   std::uint64_t take_window_ms(std::int64_t now_us, std::int64_t now_s);
   proto::ReportUnit unit_report(const Window& window) const;
   void complain(std::string error);

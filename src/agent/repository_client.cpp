@@ -417,6 +417,12 @@ std::string RepositoryClient::reason_of(const Wish& wish, const Error& error) {
 
 namespace {
 
+// The next check may find it otherwise: what the release says could not be had.
+bool is_passing(const Error& error) {
+  return error.code == Code::kIo || error.code == Code::kUnavailable ||
+         error.code == Code::kTimeout;
+}
+
 Result<ReleaseId> above_floor(ReleaseId release, const std::map<std::string, Version>& floors) {
   const auto floor = floors.find(release.model);
   if (floor == floors.end() || !(release.version < floor->second)) return release;
@@ -449,7 +455,8 @@ Result<CheckOutcome> RepositoryClient::check(const AgentState& state, std::int64
     ReleaseId id{wish.unit, wish.version, {}};
     if (release.ok()) id = *release, release = above_floor(*release, outcome.floors);
     if (!release.ok())
-      outcome.refusals.push_back({wish.unit, id, reason_of(wish, release.error())});
+      outcome.refusals.push_back(
+          {wish.unit, id, reason_of(wish, release.error()), false, is_passing(release.error())});
     else if (wish.lost) outcome.offers.push_back({wish.unit, id});
     else outcome.offers.push_back({wish.unit, id, assignment.shadow, assignment.retry});
   }

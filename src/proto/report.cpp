@@ -135,6 +135,10 @@ Status check(const ReportMetrics& metrics) {
   return check(metrics.powers_w);
 }
 
+Status check_time(std::int64_t time_s) {
+  return time_s < 0 || time_s > kMaxTimeS ? corrupt("a time that cannot be") : Status();
+}
+
 Status check(const Report& report) {
   TRY(check_plain("a device", report.device));
   TRY(check_plain("a program", report.program));
@@ -142,13 +146,14 @@ Status check(const Report& report) {
   for (const std::uint64_t total :
        {report.boot, report.sequence, drops.alarms, drops.lifecycle, drops.metrics})
     if (!is_total(total)) return corrupt("a total that cannot be");
-  if (report.time_s < 0 || report.time_s > kMaxTimeS) return corrupt("a time that cannot be");
+  TRY(check_time(report.time_s));
   return std::visit([](const auto& what) { return check(what); }, report.what);
 }
 
 Status check(const Checkin& checkin) {
   TRY(check_plain("a program", checkin.program));
   if (!is_total(checkin.timestamp)) return corrupt("a version that cannot be");
+  TRY(check_time(checkin.time_s));
   TRY(check_size("reports", checkin.reports.size(), kMaxCheckinReports));
   std::size_t sketches = 0;
   for (const Report& report : checkin.reports) {
@@ -248,7 +253,7 @@ auto write(Builder& to, const Checkin& checkin) {
   const auto program = to.CreateString(checkin.program);
   const auto reports =
       each(to, checkin.reports, [&](const Report& report) { return write(to, report); });
-  return wire::CreateCheckin(to, program, checkin.timestamp, reports);
+  return wire::CreateCheckin(to, program, checkin.timestamp, reports, checkin.time_s);
 }
 
 template <class T>
@@ -413,7 +418,10 @@ Result<ReportMessage> read(const wire::Message& message) {
         sketches += unit->stages()->size() + unit->signals()->size();
     }
     TRY(check_size("sketches", sketches, kMaxCheckinSketches));
-    Checkin found{.program = checkin->program()->str(), .timestamp = checkin->timestamp()};
+    Checkin found{.program = checkin->program()->str(),
+                  .timestamp = checkin->timestamp(),
+                  .reports = {},
+                  .time_s = checkin->time_s()};
     for (const wire::Report* report : *checkin->reports()) {
       TRY_VALUE(Report one, read(*report));
       found.reports.push_back(std::move(one));

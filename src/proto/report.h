@@ -176,6 +176,9 @@ struct Checkin {
   std::string program;          // the version of polderd
   std::uint64_t timestamp = 0;  // the version of the repository's that it trusts; 0: none
   std::vector<Report> reports;
+  // When it is sent, by the clock that reports have their times of: the hub has its own. 0: not
+  // told.
+  std::int64_t time_s = 0;
 };
 
 using ReportMessage = std::variant<Report, Checkin>;

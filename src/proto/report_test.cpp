@@ -87,6 +87,11 @@ Report metrics() {
 }
 
 Checkin checkin() { return {"0.1.0", 12, {alarm(), lifecycle(), metrics()}}; }
+Checkin checkin_with_time() {
+  Checkin made = checkin();
+  made.time_s = 1'796'000'060;
+  return made;
+}
 
 std::string bytes_of(const ReportMessage& message) {
   auto bytes = encode(message);
@@ -119,6 +124,8 @@ TEST(Reports, ComeBackAsTheyWere) {
   const Checkin came = back<Checkin>(checkin());
   EXPECT_EQ(came.program, "0.1.0");
   EXPECT_EQ(came.timestamp, 12u);
+  EXPECT_EQ(came.time_s, 0);
+  EXPECT_EQ(back<Checkin>(checkin_with_time()).time_s, 1'796'000'060);
   ASSERT_EQ(came.reports.size(), 3u);
   EXPECT_EQ(std::get<ReportAlarm>(came.reports[0].what),
             std::get<ReportAlarm>(back<Report>(alarm()).what));
@@ -175,7 +182,8 @@ TEST(Reports, TheFormatIsWhatItWas) {
   const std::pair<const char*, ReportMessage> golden[] = {{"alarm", alarm()},
                                                           {"lifecycle", lifecycle()},
                                                           {"metrics", metrics()},
-                                                          {"checkin", checkin()}};
+                                                          {"checkin", checkin()},
+                                                          {"checkin_time", checkin_with_time()}};
   for (const auto& [name, message] : golden) {
     const std::string path = kCorpus + name;
     if (std::getenv("POLDER_WRITE_GOLDEN"))
@@ -249,6 +257,9 @@ TEST(Reports, ACheckinHasItsOwnCaps) {
   EXPECT_EQ(encode(odd).error().code, Code::kCorrupt);
   odd = checkin();
   odd.reports[1].device = "a b";
+  EXPECT_EQ(encode(odd).error().code, Code::kCorrupt);
+  odd = checkin();
+  odd.time_s = -1;
   EXPECT_EQ(encode(odd).error().code, Code::kCorrupt);
 }
 

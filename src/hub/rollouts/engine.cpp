@@ -15,6 +15,7 @@ namespace {
 constexpr int kMaxLooks = 2'000;
 constexpr int kMaxFailures = 1'000;  // that are told
 constexpr int kMaxDue = 100;         // at once
+constexpr double kAll = 1000;        // permille
 
 constexpr std::string_view kDue =
     "FROM rollout WHERE due_s IS NOT NULL AND (due_s <= ? OR due_s > ?)";
@@ -84,6 +85,34 @@ Result<std::string> gone(Database& database, const Rollout& rollout, std::int64_
                      rollout.state.chosen.size(), rows[0][1].text());
 }
 
+// What was proven in the stage before says nothing of devices that have not told of it: of those
+// that the stage has added, the ones that are compared stand for all. Who refuses it never will.
+Result<std::string> too_few(Database& database, const Rollout& rollout) {
+  const Stage stage = rollout.stage();
+  if (stage.is_shadow || stage.permille == kAll) return std::string();
+  const std::string_view version = rollout.order.version;
+  Values values = {version,
+                   rollout.is_a_b() ? std::string_view(rollout.order.other_version) : version,
+                   rollout.id};
+  std::string_view which = "o.chosen = 1";
+  if (stage.devices == 0) {
+    which = "o.place >= ? AND o.place < ?";
+    values.emplace_back(rollout.share_before());
+    values.emplace_back(stage.permille / kAll);
+  }
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                fmt::format("SELECT COUNT(*), COUNT(CASE WHEN o.running IN (?, ?) THEN 1 END) FROM "
+                            "rollout_device o JOIN device d ON d.id = o.device AND d.revoked_s IS "
+                            "NULL WHERE o.rollout = ? AND o.number IS NOT NULL AND o.failure IS "
+                            "NULL AND {}",
+                            which),
+                values));
+  const std::int64_t all = rows[0][0].integer(), there = rows[0][1].integer();
+  if (2 * there >= all) return std::string();
+  return fmt::format("{} of {} devices run it by now", there, all);
+}
+
 void hold(GateState& gate, std::string reason) {
   if (gate.verdict == Verdict::kAbort) return;
   gate.verdict = Verdict::kHold;
@@ -107,17 +136,9 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
                                               : "a first release: hard failures and time alone "
                                                 "are looked at");
   }
-  // What was proven in the stage before says nothing of devices that have not told of it: those
-  // that are compared stand for all.
-  if (gate.verdict == Verdict::kPromote && rules.has_statistics && !stage.is_shadow &&
-      stage.permille < 1000) {
-    TRY_VALUE(const Rows told,
-              ask(database,
-                  "SELECT COUNT(*), COUNT(CASE WHEN running IN (?, ?) THEN 1 END) "
-                  "FROM rollout_device WHERE rollout = ? AND number IS NOT NULL AND wanted = 2",
-                  {rollout.order.version, rollout.order.other_version, rollout.id}));
-    const std::int64_t all = told[0][0].integer(), there = told[0][1].integer();
-    if (2 * there < all) hold(gate, fmt::format("{} of {} devices run it by now", there, all));
+  if (gate.verdict == Verdict::kPromote) {
+    TRY_VALUE(std::string few, too_few(database, rollout));
+    if (!few.empty()) hold(gate, std::move(few));
   }
   if (missing_devices(rollout.plan(), rollout.state) > 0)
     hold(gate,

@@ -14,6 +14,13 @@ namespace {
 
 // Of what is written once a minute at most.
 constexpr std::int64_t kSeenStepS = 60;
+// Of those that no counts are compared of so many are asked about in a look, whether they are
+// there.
+constexpr std::int64_t kAskedAbout = 1000;
+constexpr double kAll = 1000;  // permille
+// One that was told and goes on with its old release: longer than a download, a window of the
+// device and a shadow last.
+constexpr std::int64_t kPatienceS = 3 * 86'400;
 // Rollouts that are over, of which one may be for a device that is new.
 constexpr int kMaxLast = 100;
 
@@ -109,15 +116,42 @@ Result<LastRelease> last_release(Database& database, std::string_view device,
   return LastRelease{};
 }
 
+// One that nobody of the rollout has had: by it counts, and what a device is by itself, are known.
+Result<Value> next_number(Database& database, const Rollout& rollout) {
+  TRY_VALUE(const Rows rows, ask(database,
+                                 "UPDATE rollout SET next_number = next_number + 1 WHERE id = ? "
+                                 "RETURNING next_number - 1",
+                                 {rollout.id}));
+  return rows[0][0];
+}
+
+// Of devices in their order, which are compared: see kCompared.
+std::vector<bool> are_compared(const std::vector<Stage>& stages,
+                               const std::vector<Member>& members) {
+  const auto adds = [](const Stage& stage) { return !stage.is_shadow && stage.permille > 0; };
+  const auto before = std::ranges::count_if(stages, adds) - 1;
+  std::vector<bool> compared(members.size(), std::ssize(members) <= kCompared);
+  std::int64_t from = 0, left = kCompared;
+  for (const Stage& stage : stages) {
+    if (!adds(stage)) continue;
+    const bool is_last = stage.permille == kAll;
+    const auto end = std::ranges::partition_point(members, [&](const Member& member) {
+      return is_last || member.place * kAll < stage.permille;
+    });
+    const std::int64_t until = end - members.begin();
+    const std::int64_t most = is_last ? left : kCompared / 2 / before;
+    const std::int64_t count = std::min(most, until - from);
+    std::fill_n(compared.begin() + from, count, true);
+    left -= count;
+    from = until;
+  }
+  return compared;
+}
+
 Status insert_late(Database& database, Rollout& rollout, const Member& member) {
   Value number;
-  if (rollout.members < 2 * kSampled) {
-    TRY_VALUE(const Rows most,
-              ask(database,
-                  "SELECT COALESCE(MAX(number), -1) + 1 FROM rollout_device WHERE rollout = ? AND "
-                  "number IS NOT NULL",
-                  {rollout.id}));
-    number = most[0][0];
+  if (rollout.members < kCompared) {
+    TRY_VALUE(number, next_number(database, rollout));
   }
   if (rollout.members == 0) rollout.old_version = member.old_version;
   TRY(insert(database, rollout, member, std::move(number)));
@@ -271,15 +305,16 @@ Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
   }
   std::ranges::sort(members, {}, &Member::place);
   rollout.members = static_cast<std::int64_t>(members.size());
-  for (std::int64_t i = 0; i < rollout.members; ++i) {
-    Member& member = members[static_cast<std::size_t>(i)];
+  const std::vector<bool> compared = are_compared(rollout.order.stages, members);
+  std::int64_t number = 0;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    Member& member = members[i];
     const bool is_own = !member.old_version.empty();
     if (!is_own) member.old_version = rollout.old_version;
-    const bool is_sampled = i < kSampled || i >= rollout.members - kSampled;
-    TRY(insert(database, rollout, member, is_sampled ? Value(i) : Value()));
+    TRY(insert(database, rollout, member, compared[i] ? Value(number++) : Value()));
     if (!is_own) TRY(begin(database, rollout, member, now_s));
   }
-  return {};
+  return tell(database, "UPDATE rollout SET next_number = ? WHERE id = ?", {number, rollout.id});
 }
 
 Status enlist_anew(Database& database, std::string_view device, std::int64_t now_s) {
@@ -305,10 +340,30 @@ Status enlist_anew(Database& database, std::string_view device, std::int64_t now
   return {};
 }
 
+Status leave_stage(Database& database, Rollout& rollout, const std::string& device,
+                   std::string_view why, std::int64_t now_s) {
+  TRY(tell(database, "UPDATE rollout_device SET chosen = 0 WHERE rollout = ? AND device = ?",
+           {rollout.id, device}));
+  TRY(want(database, rollout, Wanted::kOld, "device = ?", {device}, now_s));
+  rollout.state.chosen.erase(device);
+  return note(database, rollout, fmt::format("{}: {}, another takes its place", device, why),
+              kHubActor, now_s);
+}
+
 // One that has heard of the new release may run it, whether or not it is ever seen again: it stays
 // in the stage. One that has not, or has no such model, makes room for another.
 Status replace(Database& database, Rollout& rollout, std::int64_t now_s) {
   if (rollout.state.phase != RolloutPhase::kRunning || rollout.stage().devices == 0) return {};
+  // One whose disk is full, or that alone cannot fetch it, tries again for ever.
+  TRY_VALUE(const Rows stuck,
+            ask(database,
+                "UPDATE rollout_device SET failure = 'has not taken it for days' WHERE rollout = ? "
+                "AND chosen = 1 AND wanted = 2 AND old_version <> '' AND running = old_version AND "
+                "told_s < ? RETURNING device",
+                {rollout.id, now_s - kPatienceS}));
+  for (const Row& row : stuck)
+    TRY(leave_stage(database, rollout, row[0].text(), "it has not taken the release for days",
+                    now_s));
   TRY_VALUE(
       const Rows rows,
       ask(database,
@@ -322,46 +377,67 @@ Status replace(Database& database, Rollout& rollout, std::int64_t now_s) {
           {rollout.id, rollout.order.version,
            rollout.is_a_b() ? rollout.order.other_version : rollout.order.version,
            now_s - kThereS}));
-  for (const Row& row : rows) {
-    const std::string& device = row[0].text();
-    TRY(tell(database, "UPDATE rollout_device SET chosen = 0 WHERE rollout = ? AND device = ?",
-             {rollout.id, device}));
-    TRY(want(database, rollout, Wanted::kOld, "device = ?", {device}, now_s));
-    TRY(note(database, rollout, device + ": it is not there, another takes its place", kHubActor,
-             now_s));
-    rollout.state.chosen.erase(device);
-  }
+  for (const Row& row : rows)
+    TRY(leave_stage(database, rollout, row[0].text(), "it is not there", now_s));
   return {};
 }
 
-Status choose(Database& database, Rollout& rollout, std::int64_t now_s) {
+namespace {
+
+// Of those of `which`, with its `values`, that are there and run their old release well.
+Status choose_of(Database& database, Rollout& rollout, std::string_view which, Values values,
+                 std::int64_t now_s) {
   const std::size_t missing = missing_devices(rollout.plan(), rollout.state);
   if (missing == 0) return {};
-  const std::string_view old = rollout.has_old ? "AND o.old_version <> '' " : "";
+  values.insert(values.begin(), rollout.id);
+  for (const std::int64_t value :
+       {now_s - kThereS, now_s - kThereS, static_cast<std::int64_t>(missing)})
+    values.emplace_back(value);
   TRY_VALUE(
       const Rows rows,
       ask(database,
           fmt::format(
-              "SELECT o.device FROM rollout_device o JOIN device_model m ON "
+              "SELECT o.device, o.number FROM rollout_device o JOIN device_model m ON "
               "m.device = o.device AND m.model = o.active_model JOIN device d ON d.id = o.device "
               "LEFT JOIN device_link l ON l.device = o.device "
-              "WHERE o.rollout = ? AND o.wanted = 0 AND o.chosen = 0 AND o.failure IS NULL {}"
+              "WHERE o.rollout = ? AND {} AND o.chosen = 0 AND o.failure IS NULL {}"
               "AND (o.running = o.old_version OR o.old_version = '') AND {} "
               "AND m.is_well = 1 AND (m.seen_s >= ? OR l.seen_s >= ?) AND d.revoked_s IS NULL "
               "ORDER BY o.place LIMIT ?",
-              old, kHasModel),
-          {rollout.id, now_s - kThereS, now_s - kThereS, static_cast<std::int64_t>(missing)}));
+              which, rollout.has_old ? "AND o.old_version <> '' " : "", kHasModel),
+          values));
   for (const Row& row : rows) {
     // It is compared, wherever it stands in the order.
-    TRY(tell(
-        database,
-        "UPDATE rollout_device SET chosen = 1, number = COALESCE(number, (SELECT "
-        "COALESCE(MAX(number), -1) + 1 FROM rollout_device WHERE rollout = ? AND number IS NOT "
-        "NULL)) WHERE rollout = ? AND device = ?",
-        {rollout.id, rollout.id, row[0]}));
+    Value number = row[1];
+    if (number.is_null()) {
+      TRY_VALUE(number, next_number(database, rollout));
+    }
+    TRY(tell(database,
+             "UPDATE rollout_device SET chosen = 1, number = ? WHERE rollout = ? AND device = ?",
+             {number, rollout.id, row[0]}));
     rollout.state.chosen.insert(row[0].text());
   }
   return {};
+}
+
+}  // namespace
+
+Status choose(Database& database, Rollout& rollout, std::int64_t now_s) {
+  // One whose counts never come, as its clock is wrong or it reports nothing, would hold the stage
+  // up for ever.
+  const bool has_history = rollout.has_statistics() && rollout.order.history_looks > 0;
+  TRY(choose_of(database, rollout,
+                fmt::format("o.number IS NOT NULL AND +o.wanted = 0{}",
+                            has_history ? " AND o.counted = 1" : ""),
+                {}, now_s));
+  const std::int64_t parts = 1 + rollout.members / kAskedAbout;
+  const std::int64_t part = now_s / rollout.order.look_s % parts;
+  const auto share = [&](std::int64_t of) {
+    return static_cast<double>(of) / static_cast<double>(parts);
+  };
+  return choose_of(database, rollout,
+                   "o.number IS NULL AND o.wanted = 0 AND o.place >= ? AND o.place < ?",
+                   {share(part), share(part + 1)}, now_s);
 }
 
 Status assign(Database& database, const Rollout& rollout, bool may_grow, std::int64_t now_s) {

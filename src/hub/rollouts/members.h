@@ -15,9 +15,10 @@
 
 namespace polder::hub {
 
-// Counts of so many are compared, from each end of the order: the first that get the new release,
-// and the last. A gate so costs the same however large the fleet is.
-inline constexpr std::int64_t kSampled = 200;
+// Counts of so many are compared, and of whoever a stage of a number has chosen: a gate so costs
+// the same however large the fleet is. Half of them are of the last stage, who are told when
+// nothing is left to compare; the others are the first of each stage of a share before it.
+inline constexpr std::int64_t kCompared = 400;
 // Of a device: what it says of more is passed over.
 inline constexpr std::int64_t kMaxModels = 256;
 // A device that has said something within this time is there.
@@ -41,7 +42,10 @@ Status enlist(Database& database, Rollout& rollout, std::int64_t now_s);
 // The device has other tags than before.
 Status enlist_anew(Database& database, std::string_view device, std::int64_t now_s);
 
-// Of a stage that names a number: takes out who is gone and has not heard of the new release.
+// Of a stage that names a number: the device is to run its old release, another takes its place.
+Status leave_stage(Database& database, Rollout& rollout, const std::string& device,
+                   std::string_view why, std::int64_t now_s);
+// Takes out who is gone and has not heard of the new release.
 Status replace(Database& database, Rollout& rollout, std::int64_t now_s);
 // Adds those who are there to a stage that names a number.
 Status choose(Database& database, Rollout& rollout, std::int64_t now_s);

@@ -191,6 +191,143 @@ TEST_F(Members, AnotherTakesThePlaceOfWhoHasTheModelNoMore) {
   EXPECT_EQ(wanted_to_run("1.1.0"), 1);
 }
 
+TEST_F(Members, WhoRefusesIsToRunItsOldReleaseAgain) {
+  make_fleet(6);
+  measures_ = "[]";
+  const std::string id =
+      begin("1.1.0", "",
+            R"("stages":[{"devices":3,"least_minutes":1},{"percent":100,"least_minutes":1}])");
+  ASSERT_EQ(wanted_to_run("1.1.0"), 3);
+  // Two refuse before anybody has taken it: others take their places.
+  for (int i = 0; i < 2; ++i) {
+    const std::string refuser = canary();
+    device(refuser).gave_up.emplace_back("1.1.0");
+    alarm(refuser, proto::AlarmKind::kReleaseRefused, "1.1.0", {}, "below the floor 2.0.0");
+    EXPECT_EQ(wanted().at(refuser), "1.0.0");
+    EXPECT_EQ(history(id).back(), refuser + ": it refuses the release, another takes its place");
+    wall_.set_s(wall_.now_s() + kTestLookS);
+    turn();
+    EXPECT_EQ(wanted_to_run("1.1.0"), 3);
+  }
+  looks(2);
+  EXPECT_EQ(running("1.1.0"), 3);
+  for (int i = 0; i < 60 && stage(id) == 0; ++i) look();
+  EXPECT_EQ(stage(id), 1) << gate(id);
+}
+
+// What it will never take holds up no share either.
+TEST_F(Members, WhoRefusesOrIsRevokedIsNotWaitedFor) {
+  make_fleet(12);
+  measures_ = "[]";
+  const std::string id =
+      begin("1.1.0", "", R"("stages":[{"percent":99,"least_minutes":1},{"percent":100}])");
+  int refusers = 0;
+  for (Device& one : devices_) {
+    if (one.runs == "1.1.0" || wanted()[one.name] != "1.1.0" || refusers == 8) continue;
+    one.gave_up.emplace_back("1.1.0");
+    if (++refusers % 2 == 0) {
+      one.is_away = true;
+      EXPECT_EQ(send("POST", "/v1/devices/" + one.name + "/revoke", "", admin_).status, 204);
+    } else {
+      alarm(one.name, proto::AlarmKind::kReleaseRefused, "1.1.0", {}, "below the floor 2.0.0");
+    }
+  }
+  ASSERT_EQ(refusers, 8);
+  for (int i = 0; i < 60 && stage(id) == 0; ++i) look();
+  EXPECT_EQ(stage(id), 1) << gate(id);
+}
+
+TEST_F(Members, AnotherTakesThePlaceOfWhoDoesNotTakeItForDays) {
+  make_fleet(4);
+  const std::string id = begin("1.1.0");
+  const std::string stuck = canary();
+  device(stuck).gave_up.emplace_back("1.1.0");  // its disk is full: it says nothing
+  looks(20);
+  EXPECT_EQ(wanted().at(stuck), "1.1.0");
+  EXPECT_EQ(wanted_to_run("1.1.0"), 1);
+  wall_.set_s(wall_.now_s() + 3 * 86'400);
+  looks(2);
+  EXPECT_EQ(wanted().at(stuck), "1.0.0");
+  EXPECT_EQ(wanted_to_run("1.1.0"), 1);
+  EXPECT_EQ(count(id, "failed"), 1);
+  looks(5);
+  EXPECT_EQ(running("1.1.0"), 1);
+}
+
+// --- Whose counts are compared -------------------------------------------------------------------
+
+TEST_F(Members, ANumberIsItsDevicesForGood) {
+  make_fleet(4);
+  for (const Device& one : devices_)
+    send("PUT", "/v1/devices/" + one.name + "/tags", R"({"site":"ams"})", admin_);
+  history_looks_ = 6;
+  const std::string id = begin("1.1.0", R"(,"query":"site=ams")");
+  const auto number = [&](const std::string& name) {
+    const auto rows = readers_->query(
+        "SELECT number FROM rollout_device WHERE rollout = ? AND device = ?", {id, name});
+    return rows->empty() ? -1 : (*rows)[0][0].integer();
+  };
+  std::string last;
+  for (const Device& one : devices_)
+    if (number(one.name) == 3) last = one.name;
+  ASSERT_NE(last, "");
+  send("PUT", "/v1/devices/" + last + "/tags", "{}", admin_);
+  add_device("cam-new");
+  send("PUT", "/v1/devices/cam-new/tags", R"({"site":"ams"})", admin_);
+  EXPECT_EQ(number("cam-new"), 4);
+  send("PUT", "/v1/devices/" + last + "/tags", R"({"site":"ams"})", admin_);
+  EXPECT_EQ(number(last), 5);
+}
+
+TEST_F(Members, OfEachStageSomeAreCompared) {
+  make_fleet(700);
+  const std::string id = begin("1.1.0", "",
+                               R"("stages":[{"devices":1},{"percent":20},{"percent":50},)"
+                               R"({"percent":100}])");
+  const auto compared = [&](double from, double until) {
+    const auto rows = readers_->query(
+        "SELECT COUNT(*) FROM rollout_device WHERE rollout = ? AND number IS NOT NULL AND place >= "
+        "? AND place < ?",
+        {id, from, until});
+    return (*rows)[0][0].integer();
+  };
+  EXPECT_EQ(compared(0, 0.2), 100);
+  EXPECT_EQ(compared(0.2, 0.5), 100);
+  EXPECT_EQ(compared(0.5, 1), 200);
+}
+
+// Half of the fleet cannot fetch it: what the others of an earlier stage have proven is not enough.
+TEST_F(Members, AStageIsHeldByThoseThatItAdds) {
+  make_fleet(500);
+  measures_ = "[]";
+  const std::string id = begin("1.1.0", "",
+                               R"("stages":[{"percent":20,"least_minutes":0},)"
+                               R"({"percent":60,"least_minutes":0},{"percent":100}])");
+  for (Device& one : devices_)
+    if (place_of(id, one.name) >= 0.2) one.gave_up.emplace_back("1.1.0");
+  looks(4);
+  EXPECT_EQ(stage(id), 1);
+  EXPECT_NE(gate(id).find("0 of 100 devices run it by now"), std::string::npos) << gate(id);
+}
+
+TEST_F(Members, WhoCountsNothingIsNotChosen) {
+  make_fleet(3);
+  history_looks_ = 6;
+  const std::string id = begin("1.1.0");
+  std::string first;
+  for (const Device& one : devices_)
+    if (first.empty() || place_of(id, one.name) < place_of(id, first)) first = one.name;
+  // It is there, and what it reports is of another time: its clock is wrong.
+  device(first).is_away = true;
+  for (int i = 0; i < 7; ++i) {
+    report(first, window(device(first)), 2 * 3600);
+    started(device(first));
+    look();
+  }
+  ASSERT_EQ(wanted_to_run("1.1.0"), 1) << gate(id);
+  EXPECT_NE(canary(), first);
+}
+
 // --- What is refused -----------------------------------------------------------------------------
 
 TEST_F(Members, ShadowsAreNoMoreThanTheFirstThatAct) {

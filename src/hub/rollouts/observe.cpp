@@ -31,6 +31,7 @@ struct Part {
   std::optional<std::int64_t> number;  // where its counts are compared
   std::int64_t created_s = 0;
   bool has_failed = false, is_told = false;  // that it is to take the new release
+  bool has_counted = false;                  // anything with its old release
 
   int arm_of(std::string_view running) const {
     if (running == version) return 1;
@@ -39,12 +40,13 @@ struct Part {
 };
 Result<std::optional<Part>> part_of(Database& database, std::string_view device,
                                     std::string_view model) {
-  TRY_VALUE(const Rows rows,
-            ask(database,
-                "SELECT r.id, r.look_s, r.version, r.other_version, d.number, d.failure_kind, "
-                "r.created_s, d.wanted, d.old_version FROM rollout_device d JOIN rollout r ON r.id "
-                "= d.rollout WHERE d.device = ? AND d.active_model = ?",
-                {device, model}));
+  TRY_VALUE(
+      const Rows rows,
+      ask(database,
+          "SELECT r.id, r.look_s, r.version, r.other_version, d.number, d.failure_kind, "
+          "r.created_s, d.wanted, d.old_version, d.counted FROM rollout_device d JOIN rollout "
+          "r ON r.id = d.rollout WHERE d.device = ? AND d.active_model = ?",
+          {device, model}));
   if (rows.empty()) return std::optional<Part>();
   const Row& row = rows[0];
   Part part{.rollout = row[0].text(),
@@ -55,7 +57,8 @@ Result<std::optional<Part>> part_of(Database& database, std::string_view device,
             .number = {},
             .created_s = row[6].integer(),
             .has_failed = !row[5].is_null(),
-            .is_told = row[7].integer() != 0};
+            .is_told = row[7].integer() != 0,
+            .has_counted = row[9].integer() != 0};
   if (!row[4].is_null()) part.number = row[4].integer();
   return std::optional(std::move(part));
 }
@@ -80,13 +83,19 @@ std::optional<HardFailure> failure_of(const proto::ReportAlarm& alarm) {
   }
 }
 
-// A device that will not take it: another is chosen in its place.
+// A device that will not take it: of those that a stage has chosen another takes its place. What is
+// only put off it does not tell (agent/driver.cpp).
 Status note_refusal(Database& database, const Part& part, std::string_view device,
-                    const proto::ReportAlarm& alarm) {
-  return tell(database,
-              "UPDATE rollout_device SET failure = ?, chosen = 0 WHERE rollout = ? AND device = ? "
-              "AND failure IS NULL",
-              {alarm.text.empty() ? "refused" : "refused: " + alarm.text, part.rollout, device});
+                    const proto::ReportAlarm& alarm, std::int64_t now_s) {
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "UPDATE rollout_device SET failure = ? WHERE rollout = ? AND device = ? AND "
+                "failure IS NULL RETURNING chosen, running",
+                {alarm.text.empty() ? "refused" : "refused: " + alarm.text, part.rollout, device}));
+  const bool runs_it = !rows.empty() && part.arm_of(rows[0][1].text()) != 0;
+  if (rows.empty() || rows[0][0].integer() == 0 || runs_it) return {};
+  TRY_VALUE(Rollout rollout, load_rollout(database, part.rollout));
+  return leave_stage(database, rollout, std::string(device), "it refuses the release", now_s);
 }
 
 Status observe_alarm(Database& database, std::string_view device, const proto::ReportAlarm& alarm,
@@ -104,7 +113,7 @@ Status observe_alarm(Database& database, std::string_view device, const proto::R
   // Of a rollout of the same release before this one.
   if (!part->is_told && time_s < part->created_s) return {};
   if (alarm.what == proto::AlarmKind::kReleaseRefused)
-    return note_refusal(database, *part, device, alarm);
+    return note_refusal(database, *part, device, alarm, now_s);
   const auto failure = failure_of(alarm);
   if (!failure) return {};
   TRY(tell(database,
@@ -144,8 +153,12 @@ Status observe_unit(Database& database, std::string_view device, const proto::Re
   // What is neither new nor its old one says nothing of either.
   if (arm == 0 && unit.release->version != part->old_version) return {};
   TRY_VALUE(const std::vector<StageLimit> limits, limits_of(database, *part));
-  TRY(add_counts(database, part->rollout, look, *part->number, arm, count_window(unit, limits)));
+  const std::vector<MeasureCounts> counts = count_window(unit, limits);
+  TRY(add_counts(database, part->rollout, look, *part->number, arm, counts));
   if (arm != 0) return {};
+  if (!part->has_counted && !counts.empty())
+    TRY(tell(database, "UPDATE rollout_device SET counted = 1 WHERE rollout = ? AND device = ?",
+             {part->rollout, device}));
   TRY_VALUE(const Rows chosen,
             ask(database, "SELECT arm FROM rollout_device WHERE rollout = ? AND device = ?",
                 {part->rollout, device}));

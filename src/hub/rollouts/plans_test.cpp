@@ -6,6 +6,7 @@
 #include <sstream>
 #include <string>
 
+#include "hub/rollouts/members.h"
 #include "hub/rollouts/testing_fleet.h"
 #include "hub/telemetry/store.h"
 
@@ -50,13 +51,19 @@ bool is_broad(const std::string& line) {
 constexpr std::string_view kDischarge =
     "UPDATE rollout_device SET active_model = NULL WHERE rollout = ?";
 
+// What only looks goes through all that are told nothing yet; what tells them changes each once.
+bool looks_at_most(const std::string& sql, const std::string& line) {
+  return sql.starts_with("SELECT ") &&
+         line.ends_with("rollout_device_place (rollout=? AND wanted=?)");
+}
+
 std::string broad(const Plans& plans) {
   std::string all;
   for (const auto& [sql, plan] : plans) {
     if (sql == kDischarge) continue;
     std::istringstream lines(plan);
     for (std::string line; std::getline(lines, line);)
-      if (is_broad(line)) all += line + "\n    " + sql + "\n";
+      if (is_broad(line) || looks_at_most(sql, line)) all += line + "\n    " + sql + "\n";
   }
   return all;
 }
@@ -105,6 +112,19 @@ TEST_F(RolloutPlans, NothingOfOneThatIsDoneGoesThroughTheFleet) {
   const std::string id = begin("1.1.0");
   follow(id);
   ASSERT_EQ(phase(id), "done") << gate(id);
+  EXPECT_EQ(broad(plans_), "");
+}
+
+TEST_F(RolloutPlans, NothingOfOneThatFindsNobodyThereGoesThroughTheFleet) {
+  make_fleet(20);
+  history_looks_ = 0;
+  wall_.set_s(wall_.now_s() + 2 * kThereS);
+  const std::string id = begin("1.1.0");
+  for (int i = 0; i < 3; ++i) {
+    wall_.set_s(wall_.now_s() + kTestLookS);
+    turn();
+  }
+  ASSERT_NE(gate(id).find("0 of 1 devices are there"), std::string::npos) << gate(id);
   EXPECT_EQ(broad(plans_), "");
 }
 

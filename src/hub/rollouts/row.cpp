@@ -34,6 +34,12 @@ RolloutPlan Rollout::plan() const {
   return plan;
 }
 
+double Rollout::share_before() const {
+  if (state.stage == 0) return 0;
+  const Stage& before = order.stages[state.stage - 1];
+  return before.is_shadow ? 0 : before.permille / 1000.0;
+}
+
 std::string Rollout::waits_for(std::int64_t now_s) const {
   std::string why = order.waits_for(now_s);
   if (why.empty() && has_statistics() && state.stage == 0 && looks < order.history_looks)

@@ -38,6 +38,8 @@ struct Rollout {
   // those that so many devices can prove. The last stage only looks for what gets worse.
   RolloutPlan plan() const;
   Stage stage() const { return plan().stages[state.stage]; }
+  // The share of devices that the stages before this one hold, from 0 to 1, by their places.
+  double share_before() const;
   // Which of its releases that version is: 1, or 2 of A/B; 0 for any other.
   int arm_of(std::string_view version) const;
   // Whether anything is compared.

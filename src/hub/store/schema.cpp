@@ -195,6 +195,19 @@ const std::vector<SchemaStep>& steps_of_hub() {
           // What was taken of a device is forgotten by its age.
           "CREATE INDEX report_taken_time ON report_taken (device, taken_s)",
       },
+      {
+          // Of devices that are compared: rises, as a number stays its device's.
+          "ALTER TABLE rollout ADD COLUMN next_number BIGINT NOT NULL DEFAULT 0",
+          "UPDATE rollout SET next_number = COALESCE((SELECT MAX(d.number) + 1 FROM "
+          "rollout_device d WHERE d.rollout = rollout.id), 0)",
+          // Whether it has counted anything with its old release.
+          "ALTER TABLE rollout_device ADD COLUMN counted BIGINT NOT NULL DEFAULT 0",
+          "UPDATE rollout_device SET counted = 1 WHERE number IS NOT NULL",
+          // Those that go back to one release.
+          "CREATE INDEX rollout_device_old ON rollout_device (rollout, old_version)",
+          // Why it could not be carried on when it was due last; "": it could.
+          "ALTER TABLE rollout ADD COLUMN trouble TEXT NOT NULL DEFAULT ''",
+      },
   };
   return steps;
 }

@@ -1,9 +1,11 @@
 #include "hub/telemetry/store.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/fail.h"
 #include "hub/rollouts/observe.h"
@@ -15,6 +17,8 @@ namespace polder::hub {
 namespace {
 
 constexpr std::int64_t kSweptEveryS = 3'600;
+// Of a device's clock: what is more is taken off the times of its reports.
+constexpr std::int64_t kClockSlackS = 60;
 constexpr std::int64_t kMaxUnits = 64;  // of a device that are shown
 
 // Names a report, in the order of its columns; numbers of 64 bits lie in the database as signed.
@@ -260,7 +264,15 @@ Result<std::int64_t> take_checkin(Database& database, std::string_view device,
           "seen_s = excluded.seen_s, program = excluded.program, "
           "repository = excluded.repository RETURNING watched_s",
           {device, now_s, checkin.program, static_cast<std::int64_t>(checkin.timestamp), now_s}));
-  TRY(store_reports(database, device, checkin.reports, now_s));
+  const std::int64_t off_s = checkin.time_s > 0 ? checkin.time_s - now_s : 0;
+  if (std::abs(off_s) <= kClockSlackS) {
+    TRY(store_reports(database, device, checkin.reports, now_s));
+  } else {
+    std::vector<proto::Report> reports = checkin.reports;
+    for (proto::Report& report : reports)
+      report.time_s = std::max<std::int64_t>(report.time_s - off_s, 0);
+    TRY(store_reports(database, device, reports, now_s));
+  }
   TRY(sweep(database, device, now_s));
   return link[0][0].integer();
 }

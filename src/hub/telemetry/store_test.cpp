@@ -80,6 +80,15 @@ class Telemetry : public HubTest {
     EXPECT_TRUE(body.ok()) << body.error().message;
     return send_bytes(body.ok() ? *body : "", certificate_);
   }
+  // By a clock that is off by so much.
+  void take_by(std::int64_t off_s, proto::Report report) const {
+    report.time_s += off_s;
+    const auto body =
+        proto::encode(proto::Checkin{"0.1.0", 0, {std::move(report)}, wall_.now_s() + off_s});
+    ASSERT_TRUE(body.ok()) << body.error().message;
+    const Response response = send_bytes(*body, certificate_);
+    EXPECT_EQ(response.status, 200) << response.body;
+  }
   void take(std::vector<proto::Report> reports) const {
     const Response response = check_in(std::move(reports));
     EXPECT_EQ(response.status, 200) << response.body;
@@ -148,6 +157,17 @@ TEST_F(Telemetry, AReportCountsOnce) {
   wall_.set_s(kNowS + 1);
   take({again});
   EXPECT_EQ(windows().size(), 3u);
+}
+
+// The hub knows by a check-in what the device's clock is off by.
+TEST_F(Telemetry, AClockThatIsWrongMovesNothing) {
+  take_by(2 * 3600, metrics("1.2.0", 100));
+  wall_.set_s(kNowS + 300);
+  take_by(-40 * 365 * 86'400, metrics("1.2.0", 100));
+  const auto rows = readers_->query("SELECT time_s FROM metric_window ORDER BY time_s");
+  ASSERT_EQ(rows->size(), 2u);
+  EXPECT_EQ((*rows)[0][0].integer(), kNowS);
+  EXPECT_EQ((*rows)[1][0].integer(), kNowS + 300);
 }
 
 TEST_F(Telemetry, AWindowHasWhatWasMeasured) {

@@ -73,9 +73,10 @@ class HubRollouts(unittest.TestCase):
                       self.polder("rollout", "create", "people", "1.1.0", status=1))
         self.assertEqual(self.polder("rollout", "list"), "no rollouts\n")
         self.let_assign()
-        made = json.loads(self.polder(
-            "rollout", "create", "people", "1.1.0", "--stages", "1, 50%, 100%", "--least-minutes",
-            "0", "--look-s", "1", "--measures", "none", "--json"))
+        words = ("rollout", "create", "people", "1.1.0", "--stages", "1, 50%, 100%",
+                 "--least-minutes", "0", "--look-s", "1", "--measures", "none", "--json")
+        self.assertIn("3 of its devices go back to people 1.0.0", self.polder(*words, status=1))
+        made = json.loads(self.polder(*words, "--one-way"))
         self.assertEqual(made["devices"], {"matching": 3, "wanted": 1, "running": 0, "failed": 0})
         self.assertEqual([stage["text"] for stage in made["stages"]], ["1 device", "50%", "100%"])
         self.assertIn("no device runs it yet", made["gate"]["reasons"])
@@ -92,11 +93,15 @@ class HubRollouts(unittest.TestCase):
         self.hub.start()
         with sqlite3.connect(self.hub.folder / "hub.db", timeout=30) as database:
             database.execute("UPDATE rollout_device SET running = '1.1.0' WHERE wanted = 2")
+            # Whoever is told runs it at once.
+            database.execute(
+                "CREATE TRIGGER told AFTER UPDATE OF wanted ON rollout_device WHEN NEW.wanted = 2 "
+                "BEGIN UPDATE rollout_device SET running = '1.1.0' WHERE device = NEW.device; END")
         database.close()
         watched = self.polder("rollout", "show", "r1", "--watch")
         for line in ("stage 2 of 3 (50%)", "stage 3 of 3 (100%)", "done"):
             self.assertRegex(watched, re.escape(f"  {line}  (polder-hub)"))
-        self.assertIn("3 matching, 3 wanted, 1 running, 0 failed", watched)
+        self.assertIn("3 matching, 3 wanted, 3 running, 0 failed", watched)
 
     def test_an_abort(self):
         self.devices("cam-1")
@@ -114,11 +119,12 @@ class HubRollouts(unittest.TestCase):
         self.let_assign()
         words = ("rollout", "create", "people", "1.1.0", "--stages",
                  "shadow 1, 2 margin=2.5 least_minutes=7, 100%", "--least-minutes", "3",
-                 "--dry-run")
+                 "--one-way", "--dry-run")
         said = self.polder(*words)
         self.assertRegex(said, r"^devices  4 matching, \d there, 0 running\n")
         self.assertRegex(said, r"\n  shadow on 1 device +1 device\n  2 devices +2 devices\n"
-                               r"  100% +4 devices\npeople 1.1.0 is not published here\n$")
+                               r"  100% +4 devices\npeople 1.1.0 is not published here\n"
+                               r"watches the old release first: 0 of 96 looks\n$")
         shown = json.loads(self.polder(*words, "--json"))
         self.assertEqual([stage["least_minutes"] for stage in shown["stages"]], [3, 7, 3])
         self.assertEqual(shown["stages"][1]["margin"], 2.5)

@@ -42,6 +42,8 @@ std::vector<std::string> parts_of(std::string_view list) {
   }
 }
 
+// The hub's, for the rules of all of them.
+constexpr char kUsualStages[] = "shadow 1, 1, 3, 10%, 50%, 100%";
 constexpr std::string_view kStageRules[] = {"least_minutes", "least_observations", "margin",
                                             "negligible",    "errors_an_hour",     "allowed",
                                             "failures"};
@@ -133,6 +135,9 @@ constexpr Option kCreateOptions[] = {
      check_window},
     {"--not-before", "TIME", "such as 2027-01-11T00:00:00Z", false, check_time},
     {"--other-version", "VERSION", "A/B: what half of the devices get"},
+    {"--one-way", "",
+     "also for devices whose release of before the hub does not have: an abort leaves them with "
+     "what they run"},
     {"--dry-run", "", "begins nothing: tells how many devices each stage would hold"},
     kJson};
 constexpr Option kListOptions[] = {
@@ -151,21 +156,23 @@ constexpr Option kResumeOptions[] = {POLDER_HUB_OPTIONS, kJson};
 
 Result<Json> order_of(const Args& args) {
   Json::Members order{{"model", args.positional()[0]}, {"version", args.positional()[1]}};
-  Json::Array stages;
-  for (const std::string& part :
-       parts_of(args.text("--stages", "shadow 1, 1, 3, 10%, 50%, 100%"))) {
-    TRY_VALUE(Json::Members stage, read_stage(part));
-    if (args.has("--least-minutes"))
-      stage.emplace("least_minutes", args.real("--least-minutes", 0));
-    stages.emplace_back(std::move(stage));
+  if (args.has("--stages") || args.has("--least-minutes")) {
+    Json::Array stages;
+    for (const std::string& part : parts_of(args.text("--stages", kUsualStages))) {
+      TRY_VALUE(Json::Members stage, read_stage(part));
+      if (args.has("--least-minutes"))
+        stage.emplace("least_minutes", args.real("--least-minutes", 0));
+      stages.emplace_back(std::move(stage));
+    }
+    order.emplace("stages", std::move(stages));
   }
-  order.emplace("stages", std::move(stages));
   if (args.has("--query")) order.emplace("query", args.text("--query"));
   if (args.has("--other-version")) order.emplace("other_version", args.text("--other-version"));
   if (args.has("--not-before")) order.emplace("not_before", args.text("--not-before"));
   if (args.has("--look-s")) order.emplace("look_s", args.integer("--look-s", 0));
   if (args.has("--history-looks"))
     order.emplace("history_looks", args.integer("--history-looks", 0));
+  if (args.has("--one-way")) order.emplace("one_way", true);
   if (args.has("--measures")) {
     Json::Array measures;
     if (args.text("--measures") != "none")

@@ -134,6 +134,11 @@ Status decide(Database& database, const std::string& id, const std::string& acto
   TRY_VALUE(const Rows rows, ask(database, kApproval, {id}));
   TRY_VALUE(const Open open, open_approval(rows, actor));
   const bool is_alias = open.kind == "alias";
+  TRY_VALUE(const trust::Object details, trust::Object::of(open.details, "approval.details"));
+  if (is_yes && !is_alias) {
+    TRY_VALUE(const auto withdrawn, details.texts("withdrawn", trust::tuf::kMaxTargets));
+    for (const std::string& target : withdrawn) TRY(may_withdraw(database, target));
+  }
   TRY(tell(database,
            "UPDATE approval SET state = ?, decided_by = ?, decided_s = ?, done_s = ? WHERE id = ?",
            {is_yes ? "approved" : "rejected", actor, now_s,
@@ -145,10 +150,9 @@ Status decide(Database& database, const std::string& id, const std::string& acto
                                {{"approval", id}}}));
   if (!is_yes) return forget_waiting(database, id);
   if (!is_alias) return {};
-  TRY_VALUE(const trust::Object alias, trust::Object::of(open.details, "approval.details"));
-  TRY_VALUE(const std::string model, alias.text("model"));
-  TRY_VALUE(const std::string name, alias.text("alias"));
-  TRY_VALUE(const std::string version, alias.text("version"));
+  TRY_VALUE(const std::string model, details.text("model"));
+  TRY_VALUE(const std::string name, details.text("alias"));
+  TRY_VALUE(const std::string version, details.text("version"));
   return set_alias(database, model, name, version, actor, now_s);
 }
 

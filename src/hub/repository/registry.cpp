@@ -116,6 +116,20 @@ Status note_published(Database& database, const std::string& target, const std::
                is_runtime(manifest) ? 1 : 0, Json(std::move(facts)).compact()});
 }
 
+Status may_withdraw(Database& database, const std::string& target) {
+  const ReleaseName name = name_of(target);
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "SELECT id FROM rollout r WHERE model = ? AND due_s IS NOT NULL AND EXISTS (SELECT "
+                "1 FROM rollout_device d WHERE d.rollout = r.id AND d.old_version = ?) LIMIT 1",
+                {name.model, name.version}));
+  if (rows.empty()) return {};
+  return fail(Code::kIncompatible,
+              "{} {}: devices of rollout {} go back to it when that is aborted: let it end, or "
+              "abort it, first",
+              name.model, name.version, rows[0][0].text());
+}
+
 Status note_withdrawn(Database& database, const std::string& target) {
   const ReleaseName name = name_of(target);
   TRY(tell(database, "DELETE FROM model_alias WHERE model = ? AND version = ?",

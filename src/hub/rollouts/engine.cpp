@@ -15,6 +15,7 @@ namespace {
 constexpr int kMaxLooks = 2'000;
 constexpr int kMaxFailures = 1'000;  // that are told
 constexpr int kMaxDue = 100;         // at once
+constexpr int kMaxOld = 100;         // releases that devices go back to, of those that are told
 constexpr double kAll = 1000;        // permille
 
 constexpr std::string_view kDue =
@@ -65,6 +66,26 @@ Result<std::vector<std::string>> not_published(Database& database, const Rollout
                                    "AND state = 'published'",
                                    {rollout.order.model, version}));
     if (rows.empty()) missing.push_back(fmt::format("{} {}", rollout.order.model, version));
+  }
+  return missing;
+}
+
+// To which devices go back, and cannot: they are not told to take the new one.
+Result<std::vector<std::string>> no_ways_back(Database& database, const Rollout& rollout) {
+  std::vector<std::string> missing;
+  if (rollout.order.is_one_way) return missing;
+  TRY_VALUE(const Rows published, ask(database, kPublished, {rollout.order.model}));
+  // From one to the next by their index: they are few, their devices are not.
+  std::string version;
+  for (int i = 0; i < kMaxOld; ++i) {
+    TRY_VALUE(const Rows next, ask(database,
+                                   "SELECT MIN(old_version) FROM rollout_device WHERE rollout = ? "
+                                   "AND old_version > ?",
+                                   {rollout.id, version}));
+    if (next[0][0].is_null()) break;
+    version = next[0][0].text();
+    if (std::ranges::count(published, next[0]) == 0)
+      missing.push_back(fmt::format("{} {}", rollout.order.model, version));
   }
   return missing;
 }
@@ -131,10 +152,7 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
   if (!rules.has_statistics) {
     TRY_VALUE(const bool is_there, is_anywhere(database, rollout));
     if (!is_there) hold(gate, "no device runs it yet");
-    gate.reasons.emplace_back(rollout.has_old ? "no measures were asked for: hard failures and "
-                                                "time alone are looked at"
-                                              : "a first release: hard failures and time alone "
-                                                "are looked at");
+    gate.reasons.emplace_back(without_statistics(rollout));
   }
   if (gate.verdict == Verdict::kPromote) {
     TRY_VALUE(std::string few, too_few(database, rollout));
@@ -151,6 +169,10 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
   TRY_VALUE(const std::vector<std::string> missing, not_published(database, rollout));
   for (const std::string& release : missing)
     gate.reasons.push_back(release + " is not published here");
+  TRY_VALUE(const std::vector<std::string> no_way_back, no_ways_back(database, rollout));
+  for (const std::string& release : no_way_back)
+    gate.reasons.push_back(release +
+                           " is not published here: devices that go back to it are not told");
   return gate;
 }
 
@@ -224,7 +246,6 @@ Result<Rollout> create_rollout(Database& database, const RolloutOrder& order,
        trust::Json(json_of(order)).compact(), now_s, now_s, actor, now_s, order.look_s,
        rollout.retry}));
   TRY(enlist(database, rollout, now_s));
-  TRY(check_shadows({.id = rollout.id, .stages = order.stages}, rollout.members));
   TRY(save_rollout(database, rollout, now_s));
   TRY(note(database, rollout,
            fmt::format("created for {} devices; {}", rollout.members, stage_text(rollout)), actor,

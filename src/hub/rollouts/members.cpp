@@ -24,8 +24,17 @@ constexpr std::int64_t kPatienceS = 3 * 86'400;
 // Rollouts that are over, of which one may be for a device that is new.
 constexpr int kMaxLast = 100;
 
-// One that runs its old release, or has none, may be told to take the new one.
-constexpr std::string_view kMayTake = "(running = old_version OR old_version = '')";
+// One that runs its old release, or has none, may be told to take the new one, where it can go
+// back. `row`: "o." where the row has that name.
+std::string may_take(const Rollout& rollout, std::string_view row = "") {
+  const std::string runs_old =
+      fmt::format("({0}running = {0}old_version OR {0}old_version = '')", row);
+  if (rollout.order.is_one_way) return runs_old;
+  return fmt::format(
+      "{0} AND ({1}old_version = '' OR EXISTS (SELECT 1 FROM model_release r WHERE r.model = "
+      "{1}active_model AND r.version = {1}old_version AND r.state = 'published'))",
+      runs_old, row);
+}
 
 // Of a device that checks in, its units tell which models it has.
 constexpr std::string_view kHasModel =
@@ -175,8 +184,8 @@ Status join(Database& database, Rollout& rollout, const std::string& device, con
   const bool may_change =
       rollout.state.phase == RolloutPhase::kRunning && rollout.waits_for(now_s).empty();
   if (wanted == Wanted::kOld || !may_change) return {};
-  return want(database, rollout, wanted, fmt::format("device = ? AND {}", kMayTake), {device},
-              now_s);
+  return want(database, rollout, wanted, fmt::format("device = ? AND {}", may_take(rollout)),
+              {device}, now_s);
 }
 
 // As one of the first rollout that is for it.
@@ -275,6 +284,26 @@ Error part_of_another(std::string_view device, std::string_view rollout) {
               device, rollout);
 }
 
+Status take_stock(Rollout& rollout, const std::map<std::string, std::int64_t>& devices,
+                  const Rows& published) {
+  std::int64_t most = 0;
+  for (const auto& [version, count] : devices) {
+    if (count >= most) rollout.old_version = version;
+    most = std::max(most, count);
+    rollout.members += count;
+    rollout.has_old = rollout.has_old || !version.empty();
+    const bool has_way_back = version.empty() || rollout.order.is_one_way ||
+                              std::ranges::count(published, Row{version}) > 0;
+    if (!has_way_back)
+      return fail(Code::kIncompatible,
+                  "{} of its devices go back to {} {} when it is aborted, which is not published "
+                  "here: publish that, or ask for it 'one_way' ('--one-way'), so that they stay "
+                  "with what they run then",
+                  count, rollout.order.model, version);
+  }
+  return check_shadows({.id = rollout.id, .stages = rollout.order.stages}, rollout.members);
+}
+
 Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
   Values values = {rollout.order.model};
   const std::string condition = query_condition(rollout.order.query, "m.device", values);
@@ -297,14 +326,9 @@ Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
     members.push_back(member_of(rollout, row[0].text(), known_of(row, 1)));
     ++devices[members.back().old_version];
   }
-  std::int64_t most = 0;
-  for (const auto& [version, count] : devices) {
-    if (count >= most) rollout.old_version = version;
-    most = std::max(most, count);
-    rollout.has_old = rollout.has_old || !version.empty();
-  }
+  TRY_VALUE(const Rows published, ask(database, kPublished, {rollout.order.model}));
+  TRY(take_stock(rollout, devices, published));
   std::ranges::sort(members, {}, &Member::place);
-  rollout.members = static_cast<std::int64_t>(members.size());
   const std::vector<bool> compared = are_compared(rollout.order.stages, members);
   std::int64_t number = 0;
   for (std::size_t i = 0; i < members.size(); ++i) {
@@ -401,10 +425,11 @@ Status choose_of(Database& database, Rollout& rollout, std::string_view which, V
               "m.device = o.device AND m.model = o.active_model JOIN device d ON d.id = o.device "
               "LEFT JOIN device_link l ON l.device = o.device "
               "WHERE o.rollout = ? AND {} AND o.chosen = 0 AND o.failure IS NULL {}"
-              "AND (o.running = o.old_version OR o.old_version = '') AND {} "
+              "AND {} AND {} "
               "AND m.is_well = 1 AND (m.seen_s >= ? OR l.seen_s >= ?) AND d.revoked_s IS NULL "
               "ORDER BY o.place LIMIT ?",
-              which, rollout.has_old ? "AND o.old_version <> '' " : "", kHasModel),
+              which, rollout.has_old ? "AND o.old_version <> '' " : "", may_take(rollout, "o."),
+              kHasModel),
           values));
   for (const Row& row : rows) {
     // It is compared, wherever it stands in the order.
@@ -452,11 +477,12 @@ Status assign(Database& database, const Rollout& rollout, bool may_grow, std::in
   const double share = stage.permille / 1000.0;
   // Each by an index of its own. Shadows come before the first stage that acts.
   if (stage.is_shadow) {
-    TRY(tell_to(Wanted::kShadow, fmt::format("wanted = 0 AND place < ? AND {}", kMayTake),
+    TRY(tell_to(Wanted::kShadow, fmt::format("wanted = 0 AND place < ? AND {}", may_take(rollout)),
                 {share}));
     return tell_to(Wanted::kShadow, "chosen = 1");
   }
-  TRY(tell_to(Wanted::kNew, fmt::format("wanted = 0 AND place < ? AND {}", kMayTake), {share}));
+  TRY(tell_to(Wanted::kNew, fmt::format("wanted = 0 AND place < ? AND {}", may_take(rollout)),
+              {share}));
   TRY(tell_to(Wanted::kNew, "wanted = 1 AND place < ?", {share}));
   TRY(tell_to(Wanted::kNew, "chosen = 1"));
   // Shadows of more devices than now act.

@@ -7,6 +7,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,9 +36,18 @@ struct ModelNews {
 Status note_model(Database& database, std::string_view device, std::string_view model,
                   const ModelNews& news, std::int64_t now_s);
 
+// The versions that are published, for the name of a model.
+inline constexpr std::string_view kPublished =
+    "SELECT version FROM model_release WHERE model = ? AND state = 'published'";
 // Why a device cannot be of this rollout.
 Error part_of_another(std::string_view device, std::string_view rollout);
-// All devices of its query. Errors: kIncompatible, naming the rollout that has one of them.
+// Before it begins: of how many devices it is and what they go back to, of devices by their
+// releases of before, and versions of the model that are published. Errors: kIncompatible for a
+// release that no device could go back to; kInvalid as check_shadows().
+Status take_stock(Rollout& rollout, const std::map<std::string, std::int64_t>& devices,
+                  const Rows& published);
+// All devices of its query, with what it takes stock of. Errors: kIncompatible, naming the rollout
+// that has one of them; those of take_stock().
 Status enlist(Database& database, Rollout& rollout, std::int64_t now_s);
 // The device has other tags than before.
 Status enlist_anew(Database& database, std::string_view device, std::int64_t now_s);

@@ -1,6 +1,7 @@
 // Who takes part in a rollout, what each device goes back to, and who stands in for whom.
 #include <gtest/gtest.h>
 
+#include "hub/repository/registry.h"
 #include "hub/rollouts/members.h"
 #include "hub/rollouts/testing_fleet.h"
 
@@ -326,6 +327,59 @@ TEST_F(Members, WhoCountsNothingIsNotChosen) {
   }
   ASSERT_EQ(wanted_to_run("1.1.0"), 1) << gate(id);
   EXPECT_NE(canary(), first);
+}
+
+// --- A way back ----------------------------------------------------------------------------------
+
+TEST_F(Members, WhoCouldNotGoBackKeepsARolloutFromBeginning) {
+  make_fleet(3);
+  add_device("cam-odd", "0.5.0");
+  const Response refused = order("1.1.0");
+  EXPECT_EQ(refused.status, 409) << refused.body;
+  EXPECT_NE(text(refused, "detail").find("1 of its devices go back to people 0.5.0"),
+            std::string::npos)
+      << refused.body;
+  EXPECT_EQ(send("GET", "/v1/rollouts/r1", "", admin_).status, 404);
+  // Whoever wants that all the same says so.
+  const std::string id = begin("1.1.0", R"(,"one_way":true)", kAll);
+  EXPECT_EQ(wanted_to_run("1.1.0"), 4);
+  abort(id);
+  publish_release("0.5.0");
+  begin("1.1.0");
+}
+
+TEST_F(Members, WhoJoinsAndCouldNotGoBackIsNotTold) {
+  make_fleet(3);
+  const std::string id = begin("1.1.0", "", kAll);
+  ASSERT_EQ(wanted_to_run("1.1.0"), 3);
+  add_device("cam-odd", "0.5.0");
+  looks(2);
+  EXPECT_FALSE(wanted().contains("cam-odd"));
+  EXPECT_NE(gate(id).find("people 0.5.0 is not published here: devices that go back to it are not "
+                          "told"),
+            std::string::npos)
+      << gate(id);
+  publish_release("0.5.0");
+  look();
+  EXPECT_EQ(wanted().at("cam-odd"), "1.1.0");
+}
+
+TEST_F(Members, WhatDevicesGoBackToIsNotWithdrawn) {
+  make_fleet(3);
+  const std::string id = begin("1.1.0");
+  const auto withdraw = [&](const std::string& version) {
+    return writer_->write([&](Database& database) {
+      return may_withdraw(database, "people/" + version + "/manifest.json");
+    });
+  };
+  EXPECT_TRUE(withdraw("0.9.0").ok());
+  const Status refused = withdraw("1.0.0");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::kIncompatible);
+  EXPECT_NE(refused.error().message.find("rollout " + id), std::string::npos)
+      << refused.error().message;
+  abort(id);
+  EXPECT_TRUE(withdraw("1.0.0").ok());
 }
 
 // --- What is refused -----------------------------------------------------------------------------

@@ -128,6 +128,9 @@ Status read_times(const trust::Object& from, RolloutOrder& order) {
     TRY_VALUE(const trust::Object window, from.object("window"));
     TRY_VALUE(order.window, read_window(window));
   }
+  if (from.has("one_way")) {
+    TRY_VALUE(order.is_one_way, from.boolean("one_way"));
+  }
   if (!from.has("not_before")) return {};
   TRY_VALUE(const std::string text, from.text("not_before"));
   TRY_VALUE(order.not_before_s, trust::tuf::parse_time(text, from.place("not_before")));
@@ -169,7 +172,7 @@ std::string RolloutOrder::waits_for(std::int64_t now_s) const {
 Result<RolloutOrder> read_order(const trust::Json& json, const std::string& where) {
   TRY_VALUE(const trust::Object from, trust::Object::of(json, where));
   TRY(from.only({"model", "version", "other_version", "query", "stages", "measures", "look_s",
-                 "history_looks", "window", "not_before"}));
+                 "history_looks", "window", "not_before", "one_way"}));
   RolloutOrder order;
   TRY(read_release(from, order));
   if (from.has("query")) {
@@ -203,7 +206,8 @@ trust::Json::Members json_of(const RolloutOrder& order) {
       {"stages", std::move(stages)},
       {"measures", trust::Json::Array(order.measures.begin(), order.measures.end())},
       {"look_s", order.look_s},
-      {"history_looks", order.history_looks}};
+      {"history_looks", order.history_looks},
+      {"one_way", order.is_one_way}};
   if (!order.other_version.empty()) members.emplace("other_version", order.other_version);
   if (order.not_before_s > 0)
     members.emplace("not_before", trust::tuf::time_text(order.not_before_s));

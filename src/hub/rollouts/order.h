@@ -43,6 +43,9 @@ struct RolloutOrder {
   std::int64_t history_looks = kHistoryLooks;
   std::optional<DayWindow> window;  // when devices may be told to change
   std::int64_t not_before_s = 0;
+  // Devices take part too whose release of before the hub does not have: an end before its time
+  // leaves them with what they run.
+  bool is_one_way = false;
 
   // Why no device may be told to change now; empty: it may.
   std::string waits_for(std::int64_t now_s) const;

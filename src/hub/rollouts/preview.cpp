@@ -1,6 +1,7 @@
 #include "hub/rollouts/preview.h"
 
 #include <algorithm>
+#include <map>
 #include <span>
 
 #include "base/fail.h"
@@ -26,20 +27,6 @@ std::vector<std::int64_t> sizes_of(std::span<const Stage> stages, std::int64_t d
   return sizes;
 }
 
-Status note_unpublished(const Hub& hub, const RolloutOrder& order,
-                        std::vector<std::string>& notes) {
-  for (const std::string& version : {order.version, order.other_version}) {
-    if (version.empty()) continue;
-    TRY_VALUE(const Rows rows, ask(hub,
-                                   "SELECT 1 FROM model_release WHERE model = ? AND version = ? "
-                                   "AND state = 'published'",
-                                   {order.model, version}));
-    if (rows.empty())
-      notes.push_back(fmt::format("{} {} is not published here", order.model, version));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order,
@@ -53,37 +40,48 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
                     condition + " LIMIT 1",
                 values));
   if (!others.empty()) return part_of_another(others[0][1].text(), others[0][0].text());
-  Values all = {now_s - kThereS, now_s - kThereS, order.version, order.other_version};
+  // By what they go back to: see member_of() in members.cpp.
+  Values all = {order.version,   order.other_version, now_s - kThereS,
+                now_s - kThereS, order.version,       order.other_version};
   all.insert(all.end(), values.begin(), values.end());
-  TRY_VALUE(const Rows rows,
-            ask(hub,
-                "SELECT COUNT(*), COUNT(CASE WHEN m.is_well = 1 AND (m.seen_s >= ? OR l.seen_s >= "
-                "?) THEN 1 END), COUNT(CASE WHEN m.running <> '' AND m.running IN (?, ?) THEN 1 "
-                "END) FROM device_model m JOIN device d ON d.id = m.device AND d.revoked_s IS NULL "
-                "LEFT JOIN device_link l ON l.device = m.device WHERE m.model = ?" +
-                    condition,
-                all));
-  RolloutPreview preview{.matching = rows[0][0].integer(),
-                         .there = rows[0][1].integer(),
-                         .running = rows[0][2].integer(),
-                         .stages = {},
-                         .holds = {},
-                         .notes = {}};
-  TRY(check_shadows({.id = "", .stages = order.stages}, preview.matching));
+  TRY_VALUE(
+      const Rows rows,
+      ask(hub,
+          "SELECT COALESCE(w.version, CASE WHEN m.committed IN (?, ?) THEN '' ELSE m.committed "
+          "END), COUNT(*), COUNT(CASE WHEN m.is_well = 1 AND (m.seen_s >= ? OR l.seen_s >= ?) THEN "
+          "1 END), COUNT(CASE WHEN m.running <> '' AND m.running IN (?, ?) THEN 1 END) FROM "
+          "device_model m JOIN device d ON d.id = m.device AND d.revoked_s IS NULL LEFT JOIN "
+          "device_link l ON l.device = m.device LEFT JOIN wanted w ON w.device = m.device AND "
+          "w.model = m.model WHERE m.model = ?" +
+              condition + " GROUP BY 1",
+          all));
+  RolloutPreview preview;
+  std::map<std::string, std::int64_t> devices;
+  for (const Row& row : rows) {
+    devices[row[0].text()] = row[1].integer();
+    preview.there += row[2].integer();
+    preview.running += row[3].integer();
+  }
   Rollout rollout{.id = "",
                   .order = order,
                   .state = {},
                   .created_by = "",
                   .ended_s = {},
                   .old_version = "",
-                  .members = preview.matching,
                   .gate = ""};
+  TRY_VALUE(const Rows published, ask(hub, kPublished, {order.model}));
+  TRY(take_stock(rollout, devices, published));
+  preview.matching = rollout.members;
   preview.stages = rollout.plan().stages;
   preview.holds = sizes_of(preview.stages, preview.matching);
   if (preview.matching == 0)
     preview.notes.emplace_back("no device that has the model is of the query");
-  TRY(note_unpublished(hub, order, preview.notes));
-  if (std::string waits = order.waits_for(now_s); !waits.empty())
+  for (const std::string& version : {order.version, order.other_version})
+    if (!version.empty() && std::ranges::count(published, Row{version}) == 0)
+      preview.notes.push_back(fmt::format("{} {} is not published here", order.model, version));
+  if (preview.matching > 0 && !rollout.has_statistics())
+    preview.notes.emplace_back(without_statistics(rollout));
+  if (std::string waits = rollout.waits_for(now_s); !waits.empty())
     preview.notes.push_back(std::move(waits));
   return preview;
 }

@@ -44,6 +44,23 @@ TEST_F(Preview, SaysHowManyDevicesEachStageHoldsAndBeginsNothing) {
   EXPECT_TRUE(readers_->query("SELECT 1 FROM rollout_device")->empty());
 }
 
+TEST_F(Preview, TellsWhatIsWaitedFor) {
+  make_fleet(4);
+  const auto says = [&](const std::string& more, const std::string& what) {
+    const Response response = preview("1.1.0", more);
+    return response.body.find(what) != std::string::npos;
+  };
+  EXPECT_TRUE(says("", "watches the old release first: 0 of 96 looks"));
+  EXPECT_FALSE(says(R"(,"history_looks":0)", "watches the old release"));
+  EXPECT_TRUE(says(R"(,"measures":[])", "no measures were asked for"));
+  EXPECT_FALSE(says("", "a first release"));
+  TearDown();
+  SetUp();
+  devices_.clear();
+  make_fleet(4, "");
+  EXPECT_TRUE(says("", "a first release: hard failures and time alone"));
+}
+
 TEST_F(Preview, IsOfTheDevicesOfItsQuery) {
   make_fleet(4);
   EXPECT_EQ(send("PUT", "/v1/devices/cam-1/tags", R"({"site":"ams"})", admin_).status, 200);
@@ -66,6 +83,12 @@ TEST_F(Preview, RefusesWhatTheRolloutWouldBeRefusedFor) {
         send("POST", "/v1/rollouts", R"({"model":"people","version":"1.1.0")" + more + "}", admin_);
     EXPECT_EQ(text(refused, "detail"), text(begun, "detail"));
   }
+  add_device("cam-odd", "0.5.0");
+  const Response no_way_back = preview("1.1.0");
+  EXPECT_EQ(no_way_back.status, 409) << no_way_back.body;
+  EXPECT_EQ(text(no_way_back, "detail"), text(order("1.1.0"), "detail"));
+  EXPECT_EQ(preview("1.1.0", R"(,"one_way":true)").status, 200);
+  publish_release("0.5.0");
   const std::string id = begin("1.1.0");
   const Response taken = preview("1.2.0");
   EXPECT_EQ(taken.status, 409);

@@ -248,13 +248,7 @@ TEST_F(AtOnce, WhatIsNotPublishedIsTold) {
   make_fleet(2);
   const std::string id = begin("1.1.0");
   EXPECT_NE(gate(id).find("people 1.1.0 is not published here"), std::string::npos) << gate(id);
-  const Status published = writer_->write([&](Database& database) {
-    return database.run(
-        "INSERT INTO model_release (model, version, manifest, state, added_s, added_by, "
-        "publication, is_runtime, details) VALUES ('people', '1.1.0', '', 'published', 0, '', '', "
-        "0, '{}')");
-  });
-  ASSERT_TRUE(published.ok()) << published.error().message;
+  publish_release("1.1.0");
   wall_.set_s(wall_.now_s() + kTestLookS);
   turn();
   EXPECT_EQ(gate(id).find("is not published"), std::string::npos) << gate(id);

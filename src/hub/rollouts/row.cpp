@@ -52,6 +52,11 @@ int Rollout::arm_of(std::string_view version) const {
   return is_a_b() && version == order.other_version ? 2 : 0;
 }
 
+std::string_view without_statistics(const Rollout& rollout) {
+  return rollout.has_old ? "no measures were asked for: hard failures and time alone are looked at"
+                         : "a first release: hard failures and time alone are looked at";
+}
+
 Result<Rollout> rollout_of(const Row& row) {
   const std::string where = "rollout " + row[0].text();
   TRY_VALUE(const trust::Json json, trust::Json::parse(row[1].text(), where));

@@ -49,6 +49,9 @@ struct Rollout {
   bool is_a_b() const { return !order.other_version.empty(); }
 };
 
+// Why nothing is compared of one that has_statistics() not.
+std::string_view without_statistics(const Rollout& rollout);
+
 // As parts of a Work. Errors: those of ask(); kNotFound; kCorrupt.
 Result<Rollout> load_rollout(Database& database, std::string_view id);
 // What changes of it: state, gate, members; when it is due to be looked at next.

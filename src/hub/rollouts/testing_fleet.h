@@ -32,6 +32,18 @@ class FleetTest : public ReleasingTest {
     let_assign();
     const Response approved = decide(text(push(), "id"));
     ASSERT_EQ(approved.status, 200) << approved.body;
+    for (const char* version : {"0.9.0", "1.0.0"}) publish_release(version);
+  }
+  // What devices have is here too: they may go back to it.
+  void publish_release(const std::string& version) {
+    const Status published = writer_->write([&](Database& database) {
+      return database.run(
+          "INSERT INTO model_release (model, version, manifest, state, added_s, added_by, "
+          "publication, is_runtime, details) VALUES ('people', ?, '', 'published', 0, '', '', 0, "
+          "'{}')",
+          {version});
+    });
+    ASSERT_TRUE(published.ok()) << published.error().message;
   }
 
   // For a test that looks at what is asked of the database.

@@ -192,10 +192,6 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "version BIGINT NOT NULL)",
       },
       {
-          // What was taken of a device is forgotten by its age.
-          "CREATE INDEX report_taken_time ON report_taken (device, taken_s)",
-      },
-      {
           // Of devices that are compared: rises, as a number stays its device's.
           "ALTER TABLE rollout ADD COLUMN next_number BIGINT NOT NULL DEFAULT 0",
           "UPDATE rollout SET next_number = COALESCE((SELECT MAX(d.number) + 1 FROM "
@@ -207,6 +203,10 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "CREATE INDEX rollout_device_old ON rollout_device (rollout, old_version)",
           // Why it could not be carried on when it was due last; "": it could.
           "ALTER TABLE rollout ADD COLUMN trouble TEXT NOT NULL DEFAULT ''",
+      },
+      {
+          // What was taken of a device is forgotten by its age.
+          "CREATE INDEX report_taken_time ON report_taken (device, taken_s)",
       },
   };
   return steps;

@@ -135,8 +135,10 @@ constexpr Command kCommands[] = {
      "  polder-hub backup /backup/2026-11-30 --folder /srv/hub", kBackupOptions, backup_command, 1,
      "FOLDER "},
     {"restore",
-     "Makes a hub of a backup.\nIn a folder (and for PostgreSQL a database) without one. What came "
-     "after the backup is lost; of that\ndevices bring back what they know.",
+     "Makes a hub of a backup.\nInto an empty folder (and for PostgreSQL an empty database); cut "
+     "off, "
+     "it is run again. What came after the\nbackup is lost; of that devices bring back what they "
+     "know.",
      "  polder-hub restore /backup/2026-11-30 --folder /srv/hub", kRestoreOptions, restore_command,
      1, "FOLDER "},
     {"copy",

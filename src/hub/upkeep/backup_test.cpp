@@ -145,6 +145,20 @@ TEST_F(BackedUp, WhatWasChangedIsFound) {
   EXPECT_TRUE(restored(other()).ok());
 }
 
+// Well formed, and of another time: so much more would be taken from devices.
+TEST_F(BackedUp, ItsFactsAreHeldToTheirSum) {
+  const std::string path = to() + "/backup.json", facts = read_file(path, 1 << 16).value();
+  const std::size_t year = facts.find("\"20");
+  ASSERT_NE(year, facts.npos);
+  ASSERT_TRUE(
+      write_file_atomic(path, facts.substr(0, year) + "\"19" + facts.substr(year + 3)).ok());
+  const auto refused = restored(other());
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("is not what was backed up"), std::string::npos)
+      << refused.error().message;
+  EXPECT_TRUE(fs::is_empty(other().folder));
+}
+
 TEST_F(BackedUp, WhatIsCutOffIsNoBackup) {
   const std::string path = to() + "/SHA256SUMS", sums = read_file(path, 1 << 20).value();
   std::vector<std::string> odd = {sums + std::string(64, '0') + "  ../../x\n", "x\n", ""};
@@ -181,10 +195,17 @@ TEST_F(BackedUp, IsNotMixedWithWhatIsThere) {
   EXPECT_EQ(mixed.error().code, Code::kDenied);
   EXPECT_NE(mixed.error().message.find("another backup"), std::string::npos);
   // What was left of it is not played into what comes, either.
-  ASSERT_TRUE(write_file_atomic(other().folder + "/hub.db-wal", "of the half").ok());
+  {
+    const std::string half = (folder_ / "half.db").string();
+    const auto open = open_database(half).value();
+    ASSERT_TRUE(open->run("CREATE TABLE of_the_half (id BIGINT)").ok());
+    fs::copy(half + "-wal", other().folder + "/hub.db-wal");
+  }
   const auto whole = restored(other());
   ASSERT_TRUE(whole.ok()) << whole.error().message;
-  EXPECT_FALSE(fs::exists(other().folder + "/hub.db-wal"));
+  const auto database = open_database(other().database).value();
+  EXPECT_EQ(database->query("SELECT 1 FROM restoration").value().size(), 1u);
+  EXPECT_FALSE(database->query("SELECT 1 FROM of_the_half").ok());
   // What a process that was killed had not finished is nothing, and goes.
   const std::string left = other("fresh").folder + "/.polder-7-0.tmp";
   ASSERT_TRUE(write_file_atomic(left, "of a key").ok());

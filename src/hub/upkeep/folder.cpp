@@ -58,9 +58,11 @@ Result<std::optional<Change>> unfinished(const std::string& folder, const Change
   if (!marker) return std::optional<Change>();
   if (marker->command == kind.command && marker->source == kind.source)
     return std::optional(std::move(marker->change));
-  return fail(Code::kDenied, "{}: 'polder-hub {}' was cut off here{}: run it again, as it was run",
-              folder, marker->command,
-              marker->command == kind.command ? ", with another backup" : "");
+  const bool is_restore = marker->command == "restore";
+  return fail(Code::kDenied,
+              "{}: 'polder-hub {}' was cut off here{}: run it again, as it was run{}", folder,
+              marker->command, marker->command == kind.command ? ", with another backup" : "",
+              is_restore ? ", or empty the folder and begin anew" : "");
 }
 
 Status check_finished(const std::string& folder) {

@@ -74,9 +74,10 @@ double CanaryComparison::ratio_variance_of(const Device& device) const {
   return std::min(1 / known_, scatter_ * ratio_of(device) / (device.all().expected + known_));
 }
 
-double CanaryComparison::own_ratio(std::uint32_t device) const {
-  const auto found = devices_.find(device);
-  return found == devices_.end() || known_ == 0 ? 1 : ratio_of(found->second);
+std::map<std::uint32_t, double> CanaryComparison::own_ratios() const {
+  std::map<std::uint32_t, double> ratios;
+  for (const auto& [number, device] : devices_) ratios[number] = known_ == 0 ? 1 : ratio_of(device);
+  return ratios;
 }
 
 double CanaryComparison::Group::noise() const {

@@ -60,9 +60,9 @@ class CanaryComparison {
   // Of all looks so far; a ratio below `margin`, above 1, is acceptable. Without canaries or
   // without controls nothing is learnt.
   Judgement judge(double margin);
-  // Of a device that runs the old release: how many times as often as the others of its stratum it
+  // Of each device, before it was a canary: how many times as often as the others of its stratum it
   // fails, as far as is known (1: nothing is).
-  double own_ratio(std::uint32_t device) const;
+  std::map<std::uint32_t, double> own_ratios() const;
 
   // All that it knows, to go on with after a restart as if there had been none.
   trust::Json to_json() const;

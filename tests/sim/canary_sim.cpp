@@ -114,16 +114,17 @@ class World {
     return all;
   }
 
-  // As the hub does (hub/rollouts/members.cpp): those that tell something, of several sites.
+  // As the hub does (hub/rollouts/canaries.cpp): those that tell something, of several sites.
   void choose(const CanaryComparison& past) {
     if (row_.troubles == Troubles::kSites) return;
     std::ranges::fill(chosen_, '\0');
+    const auto ratios = past.own_ratios();
     std::vector<int> of_site(own_.size() / kDevicesOfSite + 1);
     int missing = row_.canaries;
     for (int round = 0; round < 3; ++round)
       for (std::size_t i = 0; i < own_.size() && missing > 0; ++i) {
         int& there = of_site[stratum_of(int(i))];
-        const bool tells = past.own_ratio(std::uint32_t(i)) >= kLeastTelling;
+        const bool tells = ratios.at(std::uint32_t(i)) >= kLeastTelling;
         const bool is_other = row_.troubles != Troubles::kTagged || there == 0;
         if (chosen_[i] != 0 || (round < 2 && !tells) || (round < 1 && !is_other)) continue;
         chosen_[i] = 1;

@@ -119,6 +119,7 @@ constexpr Option kCreateOptions[] = {
      "once the 'shadow_s' of its device is over, so there are no more of them than devices in the "
      "stage after it",
      false, check_stages},
+    {"--strata", "TAG", "such as site: devices are compared with those of the same one"},
     {"--least-minutes", "N",
      "of each stage that does not say it itself, as '3 least_minutes=60 margin=2' in --stages "
      "(default: a day of numbers, four hours of shares)",
@@ -169,6 +170,7 @@ Result<Json> order_of(const Args& args) {
   if (args.has("--query")) order.emplace("query", args.text("--query"));
   if (args.has("--other-version")) order.emplace("other_version", args.text("--other-version"));
   if (args.has("--not-before")) order.emplace("not_before", args.text("--not-before"));
+  if (args.has("--strata")) order.emplace("strata", args.text("--strata"));
   if (args.has("--look-s")) order.emplace("look_s", args.integer("--look-s", 0));
   if (args.has("--history-looks"))
     order.emplace("history_looks", args.integer("--history-looks", 0));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/fail.h"
+#include "hub/rollouts/canaries.h"
 #include "hub/share.h"
 #include "hub/store/ask.h"
 
@@ -237,15 +238,18 @@ Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int
                 "rollout = ? AND look <> ? ORDER BY look, measure, number, arm",
                 {rollout.id, look}));
   TRY_VALUE(AllKept all, load(database, rollout));
+  TRY_VALUE(const auto strata, strata_of(database, rollout));
   std::map<std::pair<std::int64_t, std::string>, Looked> looks;
   for (const Row& row : rows) {
     Looked& looked = looks[{row[0].integer(), row[1].text()}];
+    const auto stratum = strata.find(row[2].integer());
     const auto arm = static_cast<int>(row[3].integer());
     std::vector<DeviceCounts>& group = arm == 0 ? looked.controls : looked.canaries[arm];
     group.push_back({.device = static_cast<std::uint32_t>(row[2].integer()),
                      .is_canary = arm != 0,
                      .counts = {.trials = static_cast<std::uint64_t>(row[4].integer()),
-                                .failures = static_cast<std::uint64_t>(row[5].integer())}});
+                                .failures = static_cast<std::uint64_t>(row[5].integer())},
+                     .stratum = stratum == strata.end() ? 0 : stratum->second});
   }
   begin_stage(rollout, all);
   Evidence evidence;
@@ -261,6 +265,19 @@ Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int
   TRY(tell(database, "DELETE FROM rollout_counts WHERE rollout = ? AND look <> ?",
            {rollout.id, look}));
   return evidence;
+}
+
+Result<std::map<std::int64_t, double>> own_ratios(Database& database, const Rollout& rollout) {
+  TRY_VALUE(const AllKept all, load(database, rollout));
+  std::map<std::int64_t, double> ratios;
+  for (const auto& [key, kept] : all) {
+    if (is_of_shadows(key.first) || !is_asked_for(rollout, key.first)) continue;
+    for (const auto& [device, ratio] : kept.comparison.own_ratios()) {
+      const auto [at, is_new] = ratios.emplace(device, ratio);
+      if (!is_new) at->second = std::min(at->second, ratio);
+    }
+  }
+  return ratios;
 }
 
 trust::Json::Array json_of(std::span<const MeasureState> measures) {

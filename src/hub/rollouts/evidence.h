@@ -8,6 +8,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +31,10 @@ struct Evidence {
 };
 // Takes in the looks that are over.
 Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int64_t now_s);
+
+// By number, of devices with a history: how many times as often as others each failed by the old
+// release, in the measure in which it failed least.
+Result<std::map<std::int64_t, double>> own_ratios(Database& database, const Rollout& rollout);
 
 trust::Json::Array json_of(std::span<const MeasureState> measures);
 

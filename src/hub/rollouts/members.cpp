@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/fail.h"
+#include "hub/rollouts/canaries.h"
 #include "hub/rollouts/wanted.h"
 #include "hub/store/ask.h"
 #include "hub/upkeep/gap.h"
@@ -415,7 +416,7 @@ Status choose_of(Database& database, Rollout& rollout, std::string_view which, V
   if (missing == 0) return {};
   values.insert(values.begin(), rollout.id);
   for (const std::int64_t value :
-       {now_s - kThereS, now_s - kThereS, static_cast<std::int64_t>(missing)})
+       {now_s - kThereS, now_s - kThereS, static_cast<std::int64_t>(missing) + kMoreCandidates})
     values.emplace_back(value);
   TRY_VALUE(
       const Rows rows,
@@ -431,16 +432,21 @@ Status choose_of(Database& database, Rollout& rollout, std::string_view which, V
               which, rollout.has_old ? "AND o.old_version <> '' " : "", may_take(rollout, "o."),
               kHasModel),
           values));
-  for (const Row& row : rows) {
+  std::vector<Candidate> candidates;
+  for (const Row& row : rows)
+    candidates.push_back({row[0].text(), row[1].is_null() ? -1 : row[1].integer()});
+  TRY_VALUE(const std::vector<Candidate> canaries,
+            pick_canaries(database, rollout, candidates, missing));
+  for (const Candidate& one : canaries) {
     // It is compared, wherever it stands in the order.
-    Value number = row[1];
-    if (number.is_null()) {
+    Value number(one.number);
+    if (one.number < 0) {
       TRY_VALUE(number, next_number(database, rollout));
     }
     TRY(tell(database,
              "UPDATE rollout_device SET chosen = 1, number = ? WHERE rollout = ? AND device = ?",
-             {number, rollout.id, row[0]}));
-    rollout.state.chosen.insert(row[0].text());
+             {number, rollout.id, one.device}));
+    rollout.state.chosen.insert(one.device);
   }
   return {};
 }

@@ -171,13 +171,18 @@ std::string RolloutOrder::waits_for(std::int64_t now_s) const {
 
 Result<RolloutOrder> read_order(const trust::Json& json, const std::string& where) {
   TRY_VALUE(const trust::Object from, trust::Object::of(json, where));
-  TRY(from.only({"model", "version", "other_version", "query", "stages", "measures", "look_s",
-                 "history_looks", "window", "not_before", "one_way"}));
+  TRY(from.only({"model", "version", "other_version", "query", "strata", "stages", "measures",
+                 "look_s", "history_looks", "window", "not_before", "one_way"}));
   RolloutOrder order;
   TRY(read_release(from, order));
   if (from.has("query")) {
     TRY_VALUE(const std::string text, from.text("query"));
     TRY_VALUE(order.query, read_query(text));
+  }
+  if (from.has("strata")) {
+    TRY_VALUE(order.strata, from.text("strata"));
+    if (const Status tag = check_tag(order.strata, "x"); !tag.ok())
+      return fail(Code::kInvalid, "{}: {}", from.place("strata"), tag.error().message);
   }
   TRY(read_measures(from, order));
   TRY(read_times(from, order));
@@ -209,6 +214,7 @@ trust::Json::Members json_of(const RolloutOrder& order) {
       {"history_looks", order.history_looks},
       {"one_way", order.is_one_way}};
   if (!order.other_version.empty()) members.emplace("other_version", order.other_version);
+  if (!order.strata.empty()) members.emplace("strata", order.strata);
   if (order.not_before_s > 0)
     members.emplace("not_before", trust::tuf::time_text(order.not_before_s));
   if (order.window)

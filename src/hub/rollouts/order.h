@@ -35,6 +35,7 @@ struct RolloutOrder {
   std::string model, version;
   std::string other_version;          // of half of the devices, by a hash; empty: all get `version`
   Tags query;                         // empty: every device that has the model
+  std::string strata;                 // a tag: devices are compared within each of its values
   std::vector<Stage> stages;          // a margin of 0 is the usual one
   std::vector<std::string> measures;  // of measures.h, those that the gate looks at
   std::int64_t look_s = kLookS;

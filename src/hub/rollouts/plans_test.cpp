@@ -109,7 +109,7 @@ class RolloutPlans : public FleetTest {
 
 TEST_F(RolloutPlans, NothingOfOneThatIsDoneGoesThroughTheFleet) {
   make_fleet(20);
-  const std::string id = begin("1.1.0");
+  const std::string id = begin("1.1.0", R"(,"strata":"site")");
   follow(id);
   ASSERT_EQ(phase(id), "done") << gate(id);
   EXPECT_EQ(broad(plans_), "");

@@ -1,6 +1,6 @@
-// What so many hits of so many runs say of a share: the one-sided bounds of Clopper and Pearson, by
-// which a simulator holds a row to its goal. A small sample refutes little, and a row fails only
-// where it does.
+// What so many hits of so many runs say of a share: the one-sided bounds of Clopper and Pearson,
+// and whether they refute a goal. A small sample refutes little, and a row fails only where it
+// does.
 #pragma once
 
 #include <cmath>
@@ -8,6 +8,8 @@
 namespace polder::sim {
 
 constexpr double kConfidence = 0.95;
+// So seldom may a row that meets its goal be taken for one that does not: a table has many.
+constexpr double kRefuted = 0.01;
 
 // P(at most `most` hits).
 inline double binomial_tail(int runs, int most, double share) {
@@ -27,5 +29,12 @@ inline double upper_bound(int hits, int runs) {
   return high;
 }
 inline double lower_bound(int hits, int runs) { return 1 - upper_bound(runs - hits, runs); }
+
+inline bool refutes_at_least(int hits, int runs, double goal) {
+  return binomial_tail(runs, hits, goal) < kRefuted;
+}
+inline bool refutes_at_most(int hits, int runs, double goal) {
+  return hits > 0 && 1 - binomial_tail(runs, hits - 1, goal) < kRefuted;
+}
 
 }  // namespace polder::sim

@@ -34,7 +34,7 @@ enum class What : std::uint8_t {
 // Of polderd.toml, and of its hub.
 struct DeviceSettings {
   std::int64_t report_s = 900, poll_s = 900, check_s = 1800;
-  std::int64_t observe_s = 600, shadow_s = 600;
+  std::int64_t observe_s = 600, shadow_s = 4 * kHourS;
   double offs_a_day = 0.03, outages_a_day = 0.3;
 };
 

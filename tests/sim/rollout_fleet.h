@@ -36,7 +36,7 @@ struct Outcome {
   double exposed_h = 0;     // from the first device that acts by the new release to the end
   // Since the end: until 99.9% and until all run what they are to; negative: not within settle_s.
   double most_right_h = -1, all_right_h = -1;
-  int looks = 0;  // since three devices ran the new release
+  int looks = 0;  // since three devices ran the new release, or the first where fewer did
   Times checkins, judgements;
 };
 
@@ -55,7 +55,7 @@ class Fleet {
     hub_.publish_release(kOldVersion.text(), now_s_);
     hub_.publish_release(kNewVersion.text(), now_s_);
     for (int i = 0; i < settings_.world.devices; ++i) {
-      hub_.enrol(i, now_s_);
+      hub_.enrol(i, i % world_.sites(), now_s_);
       const bool is_late = world_.uniform() < settings_.late;
       const std::int64_t within_s = is_late ? 2 * kDayS : settings_.device.poll_s;
       devices_.emplace_back(around_, i, now_s_ + world_.between(0, within_s));
@@ -75,7 +75,7 @@ class Fleet {
                     .reason = ended_s_ ? rollout.state.reason : rollout.gate,
                     .hours = hours(began_s, ended_s),
                     .exposed_h = exposed_ == 0 ? 0 : hours(first_s_, ended_s)};
-    if (exposed_ >= 3) outcome.looks = looks_between(third_s_, ended_s);
+    if (exposed_ > 0) outcome.looks = looks_between(exposed_ >= 3 ? third_s_ : first_s_, ended_s);
     settle(outcome, ended_s);
     outcome.exposed = exposed_;
     outcome.checkins = hub_.checkins();

@@ -69,9 +69,11 @@ class SimulatedHub {
     must(hub::migrate(*database_));
   }
 
-  void enrol(int device, std::int64_t now_s) {
+  void enrol(int device, int site, std::int64_t now_s) {
     must(database_->run("INSERT INTO device (id, key_id, enrolled_s) VALUES (?, ?, ?)",
                         {device_name(device), fmt::format("key-{}", device), now_s}));
+    must(database_->run("INSERT INTO device_tag (device, name, value) VALUES (?, 'site', ?)",
+                        {device_name(device), fmt::format("site-{}", site)}));
   }
 
   void publish_release(const std::string& version, std::int64_t now_s) {

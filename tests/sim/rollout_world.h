@@ -45,7 +45,9 @@ struct WorldSettings {
 
 // Shares of frames with the old release.
 constexpr double kMisses = 0.05, kSlowShare = 0.03, kCrashes = 2e-5;
-constexpr double kShadowDiffers = 0.03, kWrongDiffers = 0.4;
+// Of decisions; in a stretch of time frames resemble each other, so that in many of them none
+// differ, and in some nearly all (an intraclass correlation).
+constexpr double kShadowDiffers = 0.05, kWrongDiffers = 0.6, kAlike = 0.2;
 
 // What was counted of one release in a stretch of time.
 struct Counted {
@@ -152,6 +154,7 @@ class World {
     if (settings_.nature == Nature::kWrong) differ = kWrongDiffers;
     if (settings_.nature == Nature::kBlind) differ = 1 - misses;
     if (settings_.nature == Nature::kTwice) differ += misses;
+    if (differ < 0.9) differ *= rate_factor(differ, kAlike);
     counted.differ = failures(counted.frames, differ);
     counted.shadow_slow = failures(counted.frames, slow);
   }

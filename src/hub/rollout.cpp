@@ -12,8 +12,9 @@
 namespace polder::hub {
 namespace {
 
-constexpr std::uint32_t kAll = 1000;  // permille
-constexpr std::int64_t kDay = 86400;  // seconds
+constexpr std::uint32_t kAll = 1000;       // permille
+constexpr std::size_t kNamedReasons = 20;  // of an end
+constexpr std::int64_t kDay = 86400;       // seconds
 
 std::string stage_place(std::size_t i, const Stage& stage) {
   return fmt::format("stage {} ({})", i + 1, stage.text());
@@ -44,7 +45,10 @@ bool is_larger(const Stage& shadows, const Stage& acts, std::int64_t devices) {
 
 std::string joined(const std::vector<std::string>& reasons) {
   std::string text;
-  for (const std::string& reason : reasons) text += (text.empty() ? "" : "; ") + reason;
+  for (std::size_t i = 0; i < std::min(reasons.size(), kNamedReasons); ++i)
+    text += (i == 0 ? "" : "; ") + reasons[i];
+  if (reasons.size() > kNamedReasons)
+    text += fmt::format("; and {} more", reasons.size() - kNamedReasons);
   return text;
 }
 

@@ -109,15 +109,12 @@ class SimulatedHub {
 
   // Every kTickS: what is due of rollouts, then what devices are to run.
   void tick(std::int64_t now_s) {
-    std::size_t due = 0;
     const auto began = std::chrono::steady_clock::now();
-    write([&](hub::Database& database) -> Status {
-      auto done = hub::run_due(database, now_s);
-      if (!done.ok()) return done.error();
-      due = *done;
-      return {};
-    });
-    if (due > 0) looks_.add(us_since(began));
+    const hub::Carried carried = must(
+        hub::run_due([this](std::string_view sql,
+                            const hub::Values& values) { return database_->query(sql, values); },
+                     [this](const hub::Work& work) { return write(work), Status(); }, now_s));
+    if (carried.rollouts > 0) looks_.add(us_since(began));
     publish();
   }
 

@@ -19,7 +19,7 @@ namespace {
 using trust::Json;
 using trust::Object;
 
-constexpr std::size_t kMaxListed = 1'000;
+constexpr std::size_t kMaxListed = 1'000, kMaxTextBytes = 64 << 10;
 constexpr std::int64_t kWatchEveryS = 2;
 
 std::string rollout_path(const std::string& id) {
@@ -201,11 +201,13 @@ Result<std::string> line_of(const Object& rollout) {
     text += (text.empty() ? "" : "  ") + one_line(value);
   }
   TRY_VALUE(const std::string query, rollout.text("query"));
-  TRY_VALUE(const std::string reason, rollout.text("reason"));
+  TRY_VALUE(const std::string reason, rollout.text("reason", kMaxTextBytes));
   text += fmt::format("  stage {} of {}", stage + 1, stages->size());
   if (!query.empty()) text += "  of " + one_line(query);
   if (!reason.empty()) text += ": " + one_line(reason);
-  return text;
+  if (!rollout.has("trouble") || rollout.members().at("trouble").is_null()) return text;
+  TRY_VALUE(const std::string trouble, rollout.text("trouble", kMaxTextBytes));
+  return text + "; it cannot go on: " + one_line(trouble);
 }
 
 Result<std::string> devices_text(const Object& rollout) {
@@ -221,7 +223,8 @@ Result<std::string> devices_text(const Object& rollout) {
 Result<std::string> gate_text(const Object& rollout) {
   TRY_VALUE(const Object gate, rollout.object("gate"));
   TRY_VALUE(const std::string verdict, gate.text("verdict"));
-  TRY_VALUE(const std::vector<std::string> reasons, gate.texts("reasons", kMaxListed));
+  TRY_VALUE(const std::vector<std::string> reasons,
+            gate.texts("reasons", kMaxListed, kMaxTextBytes));
   std::string text = "gate     " + one_line(verdict);
   for (const std::string& reason : reasons) text += "; " + one_line(reason);
   return text;
@@ -257,7 +260,7 @@ Result<std::string> history_text(const Object& rollout, std::size_t& shown) {
   for (std::size_t i = shown; i < history->size(); ++i) {
     TRY_VALUE(const Object one, Object::of((*history)[i], "answer.history"));
     TRY_VALUE(const std::string time, one.text("time"));
-    TRY_VALUE(const std::string what, one.text("what", 64 << 10));
+    TRY_VALUE(const std::string what, one.text("what", kMaxTextBytes));
     TRY_VALUE(const std::string actor, one.text("actor"));
     text += fmt::format("  {}  {}  ({})\n", one_line(time), one_line(what), one_line(actor));
   }

@@ -18,17 +18,13 @@ constexpr std::int64_t kMaxPage = 1'000, kPage = 100;
 constexpr int kMaxHistory = 1'000;
 constexpr std::size_t kMaxReasonBytes = 2'000;
 
-trust::Json::Members json_of(const Stage& stage) {
-  trust::Json::Members members{{"text", stage.text()},
-                               {"shadow", stage.is_shadow},
-                               {"devices", trust::Json()},
-                               {"percent", trust::Json()},
-                               {"least_minutes", static_cast<double>(stage.gate.least_s) / 60},
-                               {"margin", stage.gate.margin},
-                               {"abort_at", stage.gate.abort_at},
-                               {"promote_at", stage.gate.promote_at}};
-  if (stage.devices > 0) members["devices"] = static_cast<std::int64_t>(stage.devices);
-  else members["percent"] = stage.permille / 10.0;
+// As it is asked for, with what people want to know of it.
+trust::Json::Members shown(const Stage& stage) {
+  trust::Json::Members members = json_of(stage);
+  members.emplace("text", stage.text());
+  members.emplace("abort_at", stage.gate.abort_at);
+  members.emplace("promote_at", stage.gate.promote_at);
+  members.emplace(stage.devices > 0 ? "percent" : "devices", trust::Json());
   return members;
 }
 
@@ -36,7 +32,7 @@ trust::Json::Members json_of(const Stage& stage) {
 trust::Json::Members summary_of(const Rollout& rollout) {
   const RolloutOrder& order = rollout.order;
   trust::Json::Array stages;
-  for (const Stage& stage : rollout.plan().stages) stages.emplace_back(json_of(stage));
+  for (const Stage& stage : rollout.plan().stages) stages.emplace_back(shown(stage));
   trust::Json::Members members{
       {"id", rollout.id},
       {"model", order.model},
@@ -45,11 +41,14 @@ trust::Json::Members summary_of(const Rollout& rollout) {
       {"query", query_text(order.query)},
       {"phase", phase_text(rollout.state.phase)},
       {"reason", rollout.state.reason},
+      {"trouble", rollout.trouble.empty() ? trust::Json() : rollout.trouble},
       {"stage", static_cast<std::int64_t>(rollout.state.stage)},
       {"stages", std::move(stages)},
       {"measures", trust::Json::Array(order.measures.begin(), order.measures.end())},
       {"look_s", order.look_s},
-      {"window", order.window ? trust::Json(order.window->text()) : trust::Json()},
+      {"history_looks", order.history_looks},
+      {"one_way", order.is_one_way},
+      {"window", json_of(order.window)},
       {"not_before", order.not_before_s > 0 ? trust::Json(trust::tuf::time_text(order.not_before_s))
                                             : trust::Json()},
       {"created", trust::tuf::time_text(rollout.created_s)},
@@ -58,21 +57,34 @@ trust::Json::Members summary_of(const Rollout& rollout) {
   return members;
 }
 
-Result<trust::Json> devices_of(const Hub& hub, const Rollout& rollout) {
-  TRY_VALUE(
-      const Rows rows,
-      ask(hub,
-          "SELECT COUNT(*), COUNT(CASE WHEN wanted > 0 THEN 1 END), COUNT(CASE WHEN running "
-          "IN (?, ?) THEN 1 END), COUNT(failure) FROM rollout_device WHERE rollout = ?",
-          {rollout.order.version,
-           rollout.is_a_b() ? rollout.order.other_version : rollout.order.version, rollout.id}));
-  return trust::Json(trust::Json::Members{{"matching", rows[0][0].integer()},
-                                          {"wanted", rows[0][1].integer()},
-                                          {"running", rows[0][2].integer()},
-                                          {"failed", rows[0][3].integer()}});
+// By indices that hold no more of the fleet than is counted; null where its devices are forgotten.
+Result<trust::Json> devices_of(const Hub& hub, const Rollout& rollout, bool is_kept) {
+  trust::Json::Members counts{{"matching", rollout.members}};
+  const std::string_view version = rollout.order.version;
+  const std::string_view other = rollout.is_a_b() ? rollout.order.other_version : version;
+  struct Counted {
+    std::string_view name, which;
+    Values values;
+  };
+  const Counted all[] = {{"wanted", "wanted > 0", {rollout.id}},
+                         {"running", "running IN (?, ?)", {rollout.id, version, other}},
+                         {"failed", "failure IS NOT NULL", {rollout.id}}};
+  for (const auto& [name, which, values] : all) {
+    trust::Json count;
+    if (is_kept) {
+      TRY_VALUE(
+          const Rows rows,
+          ask(hub,
+              fmt::format("SELECT COUNT(*) FROM rollout_device WHERE rollout = ? AND {}", which),
+              values));
+      count = rows[0][0].integer();
+    }
+    counts.emplace(name, std::move(count));
+  }
+  return trust::Json(std::move(counts));
 }
 
-Result<trust::Json> history_of(const Hub& hub, const Rollout& rollout) {
+Result<trust::Json::Array> history_of(const Hub& hub, const Rollout& rollout) {
   TRY_VALUE(const Rows rows, ask(hub,
                                  "SELECT time_s, stage, what, actor FROM rollout_history WHERE "
                                  "rollout = ? ORDER BY place DESC LIMIT ?",
@@ -83,7 +95,7 @@ Result<trust::Json> history_of(const Hub& hub, const Rollout& rollout) {
                                            {"stage", (*row)[1].integer()},
                                            {"what", (*row)[2].text()},
                                            {"actor", (*row)[3].text()}});
-  return trust::Json(std::move(history));
+  return history;
 }
 
 Result<Rollout> find(const Hub& hub, const std::string& id) {
@@ -91,14 +103,14 @@ Result<Rollout> find(const Hub& hub, const std::string& id) {
             ask(hub, fmt::format("SELECT {} FROM rollout WHERE id = ?", kRolloutColumns), {id}));
   if (rows.empty())
     return fail(Code::kNotFound, "there is no rollout of this name; /v1/rollouts lists them");
-  return rollout_of(rows[0]);
+  return legible(rows[0]);
 }
 
 Result<Response> show(const Call& call, const std::string& id, int status = 200) {
   TRY_VALUE(const Rollout rollout, find(call.hub, id));
   trust::Json::Members members = summary_of(rollout);
-  TRY_VALUE(trust::Json devices, devices_of(call.hub, rollout));
-  TRY_VALUE(trust::Json history, history_of(call.hub, rollout));
+  TRY_VALUE(trust::Json::Array history, history_of(call.hub, rollout));
+  TRY_VALUE(trust::Json devices, devices_of(call.hub, rollout, !history.empty()));
   TRY_VALUE(trust::Json gate, trust::Json::parse(rollout.gate, id + ": gate"));
   members.emplace("devices", std::move(devices));
   members.emplace("history", std::move(history));
@@ -156,7 +168,7 @@ Result<Response> preview_rollout(const Call& call) {
   TRY_VALUE(const RolloutPreview preview, preview_rollout(call.hub, order, call.hub.wall.now_s()));
   trust::Json::Array stages, notes(preview.notes.begin(), preview.notes.end());
   for (std::size_t i = 0; i < preview.stages.size(); ++i) {
-    trust::Json::Members stage = json_of(preview.stages[i]);
+    trust::Json::Members stage = shown(preview.stages[i]);
     stage.emplace("holds", preview.holds[i]);
     stages.emplace_back(std::move(stage));
   }
@@ -183,8 +195,11 @@ Result<Response> list_rollouts(const Call& call) {
     values.emplace_back(phase);
   }
   if (!after.empty()) {
-    sql += " AND place < (SELECT place FROM rollout WHERE id = ?)";
-    values.emplace_back(after);
+    TRY_VALUE(const Rows known, ask(call.hub, "SELECT place FROM rollout WHERE id = ?", {after}));
+    if (known.empty())
+      return fail(Code::kInvalid, "the query: after: there is no rollout '{}'", clipped(after));
+    sql += " AND place < ?";
+    values.push_back(known[0][0]);
   }
   values.emplace_back(limit + 1);
   TRY_VALUE(const Rows rows, ask(call.hub, sql + " ORDER BY place DESC LIMIT ?", values));
@@ -192,7 +207,7 @@ Result<Response> list_rollouts(const Call& call) {
   std::string last;
   for (const Row& row : rows) {
     if (static_cast<std::int64_t>(list.size()) == limit) break;
-    TRY_VALUE(const Rollout rollout, rollout_of(row));
+    const Rollout rollout = legible(row);
     list.push_back(summary_of(rollout));
     last = rollout.id;
   }
@@ -210,20 +225,34 @@ Result<Response> show_rollout(const Call& call) {
 }
 
 Result<Response> list_rollout_looks(const Call& call) {
-  TRY(call.target.only({}));
+  TRY(call.target.only({"limit", "after"}));
+  TRY_VALUE(const std::int64_t limit, call.target.integer("limit", 1, kMaxPage, kMaxPage));
   TRY_VALUE(const Rollout rollout, find(call.hub, call.parts[0]));
+  const std::string after = call.target.text("after");
+  std::int64_t after_s = -1;
+  if (!after.empty()) {
+    const auto read = trust::tuf::parse_time(after, "the query: after");
+    if (!read.ok()) return Error{Code::kInvalid, read.error().message};
+    after_s = *read;
+  }
   TRY_VALUE(const Rows rows, ask(call.hub,
                                  "SELECT time_s, stage, measures FROM rollout_look WHERE rollout = "
-                                 "? ORDER BY time_s",
-                                 {rollout.id}));
+                                 "? AND time_s > ? ORDER BY time_s LIMIT ?",
+                                 {rollout.id, after_s, limit + 1}));
   trust::Json::Array looks;
   for (const Row& row : rows) {
+    if (static_cast<std::int64_t>(looks.size()) == limit) break;
     TRY_VALUE(trust::Json measures, trust::Json::parse(row[2].text(), rollout.id + ": look"));
     looks.push_back(trust::Json::Members{{"time", time_or_null(row[0])},
                                          {"stage", row[1].integer()},
                                          {"measures", std::move(measures)}});
   }
-  return document(trust::Json::Members{{"looks", std::move(looks)}}, call.request);
+  trust::Json::Members page;
+  if (rows.size() > looks.size())
+    page.emplace("next", fmt::format("/v1/rollouts/{}/looks?limit={}&after={}", rollout.id, limit,
+                                     trust::tuf::time_text(rows[looks.size() - 1][0].integer())));
+  page.emplace("looks", std::move(looks));
+  return document(std::move(page), call.request);
 }
 
 Result<Response> list_rollout_devices(const Call& call) {

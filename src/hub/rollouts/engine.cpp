@@ -13,13 +13,11 @@ namespace {
 
 // Of a rollout, for charts: a week of the usual ones.
 constexpr int kMaxLooks = 2'000;
-constexpr int kMaxFailures = 1'000;  // that are told
-constexpr int kMaxDue = 100;         // at once
-constexpr int kMaxOld = 100;         // releases that devices go back to, of those that are told
-constexpr double kAll = 1000;        // permille
-
-constexpr std::string_view kDue =
-    "FROM rollout WHERE due_s IS NOT NULL AND (due_s <= ? OR due_s > ?)";
+constexpr int kMaxFailures = 1'000;       // that are told
+constexpr int kMaxDue = 100;              // at once
+constexpr std::size_t kMaxReasons = 100;  // of a gate
+constexpr int kMaxOld = 100;   // releases that devices go back to, of those that are told
+constexpr double kAll = 1000;  // permille
 
 std::string stage_text(const Rollout& rollout) {
   return fmt::format("stage {} of {} ({})", rollout.state.stage + 1, rollout.order.stages.size(),
@@ -264,12 +262,13 @@ Status advance(Database& database, std::string_view id, std::int64_t now_s) {
   TRY(fill_stage(database, rollout, now_s));
   TRY_VALUE(const GateState gate, judge(database, rollout, evidence.measures, now_s));
   if (evidence.looks > 0) TRY(keep_look(database, rollout, evidence.measures, now_s));
-  rollout.gate =
-      trust::Json(trust::Json::Members{
-                      {"verdict", verdict_text(gate.verdict)},
-                      {"reasons", trust::Json::Array(gate.reasons.begin(), gate.reasons.end())},
-                      {"measures", json_of(evidence.measures)}})
-          .compact();
+  const std::span<const std::string> reasons(gate.reasons.data(),
+                                             std::min(gate.reasons.size(), kMaxReasons));
+  rollout.gate = trust::Json(trust::Json::Members{
+                                 {"verdict", verdict_text(gate.verdict)},
+                                 {"reasons", trust::Json::Array(reasons.begin(), reasons.end())},
+                                 {"measures", json_of(evidence.measures)}})
+                     .compact();
   const std::uint32_t stage = rollout.state.stage;
   rollout.state = after_gate(rollout.plan(), std::move(rollout.state), gate, now_s);
   if (!rollout.is_active()) {
@@ -281,22 +280,46 @@ Status advance(Database& database, std::string_view id, std::int64_t now_s) {
   return save_rollout(database, rollout, now_s);
 }
 
-Result<bool> is_any_due(Readers& readers, std::int64_t now_s) {
-  TRY_VALUE(const Rows due,
-            readers.query(fmt::format("SELECT id {} LIMIT 1", kDue), {now_s, now_s + kMaxLookS}));
-  return !due.empty();
+Result<Carried> run_due(const Read& read, const Write& write, std::int64_t now_s) {
+  TRY_VALUE(const Rows due, read("SELECT id FROM rollout WHERE due_s IS NOT NULL AND (due_s <= ? "
+                                 "OR due_s > ?) ORDER BY due_s LIMIT ?",
+                                 {now_s, now_s + kMaxLookS, kMaxDue}));
+  Carried carried{.rollouts = due.size(), .trouble = ""};
+  for (const Row& row : due) {
+    const std::string& id = row[0].text();
+    const Status done = write([&](Database& database) { return advance(database, id, now_s); });
+    if (done.ok()) continue;
+    if (done.error().code == Code::kUnavailable || done.error().code == Code::kExhausted)
+      return done.error();
+    carried.trouble = fmt::format("rollout {}: {}", id, done.error().message);
+    Status noted = write([&](Database& database) {
+      return tell(database,
+                  "UPDATE rollout SET trouble = ?, due_s = (CAST(? AS BIGINT) / look_s + 1) * "
+                  "look_s WHERE id = ?",
+                  {done.error().message, now_s, id});
+    });
+    TRY(std::move(noted));
+  }
+  return carried;
 }
 
-Result<std::size_t> run_due(Database& database, std::int64_t now_s) {
-  TRY_VALUE(const Rows due, ask(database, fmt::format("SELECT id {} ORDER BY due_s LIMIT ?", kDue),
-                                {now_s, now_s + kMaxLookS, kMaxDue}));
-  for (const Row& row : due) TRY(advance(database, row[0].text(), now_s));
-  return due.size();
+Status sweep_rollouts(Database& database, std::int64_t now_s) {
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "SELECT id FROM rollout r WHERE ended_s < ? AND EXISTS (SELECT 1 FROM "
+                "rollout_history h WHERE h.rollout = r.id) ORDER BY ended_s LIMIT 1",
+                {now_s - kRolloutKeptS}));
+  if (rows.empty()) return {};
+  for (const char* table : {"rollout_device", "rollout_look", "rollout_history"})
+    TRY(tell(database, fmt::format("DELETE FROM {} WHERE rollout = ?", table), {rows[0][0]}));
+  return {};
 }
 
 Status order_rollout(Database& database, std::string_view id, Order order, std::string_view reason,
                      std::string_view actor, std::int64_t now_s) {
-  TRY_VALUE(Rollout rollout, load_rollout(database, id));
+  // What nobody can read any more can still be taken back.
+  TRY_VALUE(Rollout rollout,
+            order == Order::kAbort ? load_legible(database, id) : load_rollout(database, id));
   auto ordered = order == Order::kPause    ? paused(rollout.state, reason)
                  : order == Order::kResume ? resumed(rollout.state, now_s)
                                            : aborted(rollout.state, reason);

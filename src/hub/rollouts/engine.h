@@ -7,11 +7,12 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
 #include "hub/rollouts/row.h"
-#include "hub/store/readers.h"
+#include "hub/store/writer.h"
 
 namespace polder::hub {
 
@@ -23,10 +24,22 @@ Result<Rollout> create_rollout(Database& database, const RolloutOrder& order,
 
 // Of one that is over: nothing.
 Status advance(Database& database, std::string_view id, std::int64_t now_s);
-// Whether run_due() has anything to do.
-Result<bool> is_any_due(Readers& readers, std::int64_t now_s);
-// Of all that are due, those too that a clock that jumped back would leave for later. How many.
-Result<std::size_t> run_due(Database& database, std::int64_t now_s);
+// Whoever reads, and whoever writes, each time as a transaction.
+using Read = std::function<Result<Rows>(std::string_view sql, const Values& values)>;
+using Write = std::function<Status(Work work)>;
+struct Carried {
+  std::size_t rollouts = 0;
+  std::string trouble;  // of those that could not be, the last; empty: of none
+};
+// Carries on all that are due, those too that a clock that jumped back would leave for later, each
+// in a write of its own: one that cannot be carried on, as nobody can read its plan, holds up no
+// other. It says why (`trouble`), and is tried again when its next look is over. Errors:
+// kUnavailable and kExhausted, of a database that is not there for any.
+Result<Carried> run_due(const Read& read, const Write& write, std::int64_t now_s);
+// Of those that have been over for kRolloutKeptS forgets devices, looks and history, of one each
+// time.
+Status sweep_rollouts(Database& database, std::int64_t now_s);
+inline constexpr std::int64_t kRolloutKeptS = 90 * 86'400;
 
 enum class Order : std::uint8_t { kPause, kResume, kAbort };
 // Errors: kNotFound; kIncompatible where it is not in such a phase.

@@ -117,7 +117,9 @@ Result<LastRelease> last_release(Database& database, std::string_view device,
                             kRolloutColumns, kMaxLast),
                 {model}));
   for (const Row& row : rows) {
-    TRY_VALUE(const Rollout rollout, rollout_of(row));
+    const auto read = rollout_of(row);
+    if (!read.ok()) continue;  // nobody can say any more whom it is for
+    const Rollout& rollout = *read;
     if (!holds(rollout.order.query, tags)) continue;
     const bool is_other = arm_of(rollout, device) == 2;
     return LastRelease{is_other ? rollout.order.other_version : rollout.order.version,
@@ -204,9 +206,9 @@ Status enlist_one(Database& database, const std::string& device, std::string_vie
                             kRolloutColumns),
                 {model}));
   for (const Row& row : active) {
-    TRY_VALUE(Rollout rollout, rollout_of(row));
-    if (holds(rollout.order.query, tags))
-      return join(database, rollout, device, known, tags, now_s);
+    auto rollout = rollout_of(row);
+    if (rollout.ok() && holds(rollout->order.query, tags))
+      return join(database, *rollout, device, known, tags, now_s);
   }
   if (!known.committed.empty()) return {};
   TRY_VALUE(const LastRelease last, last_release(database, device, model, tags));

@@ -94,7 +94,7 @@ Status note_refusal(Database& database, const Part& part, std::string_view devic
                 {alarm.text.empty() ? "refused" : "refused: " + alarm.text, part.rollout, device}));
   const bool runs_it = !rows.empty() && part.arm_of(rows[0][1].text()) != 0;
   if (rows.empty() || rows[0][0].integer() == 0 || runs_it) return {};
-  TRY_VALUE(Rollout rollout, load_rollout(database, part.rollout));
+  TRY_VALUE(Rollout rollout, load_legible(database, part.rollout));
   return leave_stage(database, rollout, std::string(device), "it refuses the release", now_s);
 }
 
@@ -120,10 +120,11 @@ Status observe_alarm(Database& database, std::string_view device, const proto::R
            "UPDATE rollout_device SET failure = ?, failure_kind = ? WHERE rollout = ? AND device = "
            "?",
            {failure_text(*failure), static_cast<int>(*failure), part->rollout, device}));
-  TRY_VALUE(const Rollout rollout, load_rollout(database, part->rollout));
+  TRY_VALUE(const Rollout rollout, load_legible(database, part->rollout));
   TRY(note(database, rollout, fmt::format("{}: {}", device, failure_text(*failure)), device,
            now_s));
-  return advance(database, part->rollout, now_s);
+  // One that cannot be carried on says so when it is due; what the device tells is kept.
+  return rollout.order.stages.empty() ? Status() : advance(database, part->rollout, now_s);
 }
 
 // --- What is counted -----------------------------------------------------------------------------

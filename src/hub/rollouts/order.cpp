@@ -89,21 +89,6 @@ Result<Stage> read_stage(const trust::Json& json, std::string where) {
   return stage;
 }
 
-trust::Json json_of(const Stage& stage) {
-  const GateRules& gate = stage.gate;
-  trust::Json::Members members{{"shadow", stage.is_shadow},
-                               {"least_minutes", static_cast<double>(gate.least_s) / kMinuteS},
-                               {"least_observations", static_cast<std::int64_t>(gate.least_trials)},
-                               {"negligible", gate.negligible},
-                               {"errors_an_hour", gate.errors_an_hour},
-                               {"failures", static_cast<std::int64_t>(gate.failures)}};
-  if (gate.margin > 0) members.emplace("margin", gate.margin);
-  if (stage.is_shadow) members.emplace("allowed", gate.allowed);
-  if (stage.devices > 0) members.emplace("devices", static_cast<std::int64_t>(stage.devices));
-  else members.emplace("percent", stage.permille / 10.0);
-  return members;
-}
-
 Status read_release(const trust::Object& from, RolloutOrder& order) {
   TRY_VALUE(order.model, from.text("model"));
   if (!trust::is_release_name(order.model))
@@ -201,9 +186,30 @@ Result<RolloutOrder> read_order(const trust::Json& json, const std::string& wher
   return order;
 }
 
+trust::Json::Members json_of(const Stage& stage) {
+  const GateRules& gate = stage.gate;
+  trust::Json::Members members{{"shadow", stage.is_shadow},
+                               {"least_minutes", static_cast<double>(gate.least_s) / kMinuteS},
+                               {"least_observations", static_cast<std::int64_t>(gate.least_trials)},
+                               {"negligible", gate.negligible},
+                               {"errors_an_hour", gate.errors_an_hour},
+                               {"failures", static_cast<std::int64_t>(gate.failures)}};
+  if (gate.margin > 0) members.emplace("margin", gate.margin);
+  if (stage.is_shadow) members.emplace("allowed", gate.allowed);
+  if (stage.devices > 0) members.emplace("devices", static_cast<std::int64_t>(stage.devices));
+  else members.emplace("percent", stage.permille / 10.0);
+  return members;
+}
+
+trust::Json json_of(const std::optional<DayWindow>& window) {
+  if (!window) return {};
+  return trust::Json::Members{{"from", day_time(window->from_min)},
+                              {"to", day_time(window->to_min)}};
+}
+
 trust::Json::Members json_of(const RolloutOrder& order) {
   trust::Json::Array stages;
-  for (const Stage& stage : order.stages) stages.push_back(json_of(stage));
+  for (const Stage& stage : order.stages) stages.emplace_back(json_of(stage));
   trust::Json::Members members{
       {"model", order.model},
       {"version", order.version},
@@ -217,9 +223,7 @@ trust::Json::Members json_of(const RolloutOrder& order) {
   if (!order.strata.empty()) members.emplace("strata", order.strata);
   if (order.not_before_s > 0)
     members.emplace("not_before", trust::tuf::time_text(order.not_before_s));
-  if (order.window)
-    members.emplace("window", trust::Json::Members{{"from", day_time(order.window->from_min)},
-                                                   {"to", day_time(order.window->to_min)}});
+  if (order.window) members.emplace("window", json_of(order.window));
   return members;
 }
 

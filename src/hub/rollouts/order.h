@@ -54,7 +54,9 @@ struct RolloutOrder {
 
 // Strictly; what is not there is as usual. Errors: kInvalid and kCorrupt, naming the member.
 Result<RolloutOrder> read_order(const trust::Json& json, const std::string& where);
-// What read_order() reads.
+// What read_order() reads; a window that is none is null.
+trust::Json::Members json_of(const Stage& stage);
+trust::Json json_of(const std::optional<DayWindow>& window);
 trust::Json::Members json_of(const RolloutOrder& order);
 
 }  // namespace polder::hub

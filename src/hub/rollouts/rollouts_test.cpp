@@ -45,6 +45,19 @@ TEST_F(Rollouts, AGoodReleaseReachesAll) {
   const trust::Json document = json(looks);
   ASSERT_GT(document.find("looks")->array()->size(), 10u);
   EXPECT_EQ(document.find("looks")->array()->back().find("measures")->array()->size(), 3u);
+  // Page by page they are the same.
+  const std::size_t all = document.find("looks")->array()->size();
+  std::size_t paged = 0;
+  for (std::string next = "/v1/rollouts/" + id + "/looks?limit=5"; !next.empty();) {
+    const trust::Json page = json(send("GET", next, "", admin_));
+    paged += page.find("looks")->array()->size();
+    const trust::Json* const more = page.find("next");
+    next = more ? *more->string() : "";
+  }
+  EXPECT_EQ(paged, all);
+  EXPECT_EQ(send("GET", "/v1/rollouts/" + id + "/looks?after=now", "", admin_).status, 400);
+  EXPECT_EQ(send("GET", "/v1/rollouts?after=r9", "", admin_).status, 400);
+  EXPECT_EQ(send("GET", "/v1/rollouts?after=" + id, "", admin_).status, 200);
   // Nothing is left of what only a running one needs.
   for (const char* table : {"rollout_counts", "rollout_limit", "rollout_evidence"})
     EXPECT_TRUE(readers_->query(std::string("SELECT 1 FROM ") + table)->empty()) << table;
@@ -496,8 +509,7 @@ TEST_F(Rollouts, AStepIsDoneAsAWhole) {
   const auto counts = readers_->query("SELECT COUNT(*) FROM rollout_counts");
   wall_.set_s(wall_.now_s() + kTestLookS);
   const Status failed = writer_->write([&](Database& database) -> Status {
-    const auto due = run_due(database, wall_.now_s());
-    EXPECT_TRUE(due.ok());
+    EXPECT_TRUE(advance(database, id, wall_.now_s()).ok());
     return Error{Code::kIo, "the plug is pulled"};
   });
   EXPECT_FALSE(failed.ok());

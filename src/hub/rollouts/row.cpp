@@ -57,19 +57,17 @@ std::string_view without_statistics(const Rollout& rollout) {
                          : "a first release: hard failures and time alone are looked at";
 }
 
-Result<Rollout> rollout_of(const Row& row) {
-  const std::string where = "rollout " + row[0].text();
-  TRY_VALUE(const trust::Json json, trust::Json::parse(row[1].text(), where));
-  TRY_VALUE(RolloutOrder order, read_order(json, where));
+namespace {
+
+// All but its plan.
+Rollout row_of(const Row& row) {
   const auto phase = std::ranges::find(kPhases, row[2].text(), phase_text);
-  const std::int64_t stage = row[3].integer();
-  if (phase == kPhases.end() || stage < 0 ||
-      stage >= static_cast<std::int64_t>(order.stages.size()))
-    return fail(Code::kCorrupt, "{}: phase '{}', stage {}", where, row[2].text(), stage);
   Rollout rollout{.id = row[0].text(),
-                  .order = std::move(order),
-                  .state = {.phase = *phase,
-                            .stage = static_cast<std::uint32_t>(stage),
+                  .order = {.model = row[16].text(),
+                            .version = row[17].text(),
+                            .other_version = row[18].text()},
+                  .state = {.phase = phase == kPhases.end() ? RolloutPhase::kPaused : *phase,
+                            .stage = static_cast<std::uint32_t>(row[3].integer()),
                             .stage_since_s = row[4].integer(),
                             .chosen = {},
                             .reason = row[5].text()},
@@ -81,21 +79,62 @@ Result<Rollout> rollout_of(const Row& row) {
                   .old_version = row[14].text(),
                   .members = row[11].integer(),
                   .looks = row[12].integer(),
-                  .gate = row[13].text()};
+                  .gate = row[13].text(),
+                  .trouble = row[15].text()};
   if (!row[8].is_null()) rollout.ended_s = row[8].integer();
   return rollout;
 }
 
-Result<Rollout> load_rollout(Database& database, std::string_view id) {
+Result<Row> load_row(Database& database, std::string_view id) {
   TRY_VALUE(
-      const Rows rows,
+      Rows rows,
       ask(database, fmt::format("SELECT {} FROM rollout WHERE id = ?", kRolloutColumns), {id}));
   if (rows.empty()) return fail(Code::kNotFound, "there is no rollout of this name");
-  TRY_VALUE(Rollout rollout, rollout_of(rows[0]));
-  TRY_VALUE(
-      const Rows chosen,
-      ask(database, "SELECT device FROM rollout_device WHERE rollout = ? AND chosen = 1", {id}));
+  return std::move(rows[0]);
+}
+
+Status load_chosen(Database& database, Rollout& rollout) {
+  TRY_VALUE(const Rows chosen,
+            ask(database, "SELECT device FROM rollout_device WHERE rollout = ? AND chosen = 1",
+                {rollout.id}));
   for (const Row& row : chosen) rollout.state.chosen.insert(row[0].text());
+  return {};
+}
+
+}  // namespace
+
+Result<Rollout> rollout_of(const Row& row) {
+  const std::string where = "rollout " + row[0].text();
+  TRY_VALUE(const trust::Json json, trust::Json::parse(row[1].text(), where));
+  TRY_VALUE(RolloutOrder order, read_order(json, where));
+  const std::int64_t stage = row[3].integer();
+  if (std::ranges::count(kPhases, row[2].text(), phase_text) == 0 || stage < 0 ||
+      stage >= static_cast<std::int64_t>(order.stages.size()))
+    return fail(Code::kCorrupt, "{}: phase '{}', stage {}", where, row[2].text(), stage);
+  Rollout rollout = row_of(row);
+  rollout.order = std::move(order);
+  return rollout;
+}
+
+Rollout legible(const Row& row) {
+  auto read = rollout_of(row);
+  if (read.ok()) return *std::move(read);
+  Rollout rollout = row_of(row);
+  rollout.trouble = read.error().message;
+  return rollout;
+}
+
+Result<Rollout> load_rollout(Database& database, std::string_view id) {
+  TRY_VALUE(const Row row, load_row(database, id));
+  TRY_VALUE(Rollout rollout, rollout_of(row));
+  TRY(load_chosen(database, rollout));
+  return rollout;
+}
+
+Result<Rollout> load_legible(Database& database, std::string_view id) {
+  TRY_VALUE(const Row row, load_row(database, id));
+  Rollout rollout = legible(row);
+  TRY(load_chosen(database, rollout));
   return rollout;
 }
 
@@ -106,7 +145,9 @@ Status save_rollout(Database& database, const Rollout& rollout, std::int64_t now
   return tell(
       database,
       "UPDATE rollout SET phase = ?, stage = ?, stage_since_s = ?, reason = ?, ended_s = "
-      "?, has_old = ?, old_version = ?, members = ?, looks = ?, gate = ?, due_s = ? WHERE id = ?",
+      "?, has_old = ?, old_version = ?, members = ?, looks = ?, gate = ?, due_s = ?, trouble = '' "
+      "WHERE id "
+      "= ?",
       {phase_text(state.phase), static_cast<std::int64_t>(state.stage), state.stage_since_s,
        state.reason, rollout.ended_s ? Value(*rollout.ended_s) : Value(), rollout.has_old ? 1 : 0,
        rollout.old_version, rollout.members, rollout.looks, rollout.gate, due, rollout.id});

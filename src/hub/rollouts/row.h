@@ -30,6 +30,7 @@ struct Rollout {
   std::int64_t members = 0;
   std::int64_t looks = 0;  // in which something was counted
   std::string gate;        // the verdict that stood last, in JSON
+  std::string trouble;     // why it could not be carried on; empty: it could
 
   bool is_active() const {
     return state.phase == RolloutPhase::kRunning || state.phase == RolloutPhase::kPaused;
@@ -54,6 +55,7 @@ std::string_view without_statistics(const Rollout& rollout);
 
 // As parts of a Work. Errors: those of ask(); kNotFound; kCorrupt.
 Result<Rollout> load_rollout(Database& database, std::string_view id);
+Result<Rollout> load_legible(Database& database, std::string_view id);
 // What changes of it: state, gate, members; when it is due to be looked at next.
 Status save_rollout(Database& database, const Rollout& rollout, std::int64_t now_s);
 
@@ -65,7 +67,10 @@ Status note(Database& database, const Rollout& rollout, std::string_view what,
 inline constexpr std::string_view kRolloutColumns =
     "id, plan, phase, stage, stage_since_s, reason, created_s, created_by, ended_s, retry, "
     "has_old, "
-    "members, looks, gate, old_version";
+    "members, looks, gate, old_version, trouble, model, version, other_version";
 Result<Rollout> rollout_of(const Row& row);
+// For who lists, and for an abort: of a plan that cannot be read what its row says, without stages;
+// why is its trouble.
+Rollout legible(const Row& row);
 
 }  // namespace polder::hub

@@ -181,11 +181,14 @@ class FleetTest : public ReleasingTest {
     turn();
   }
   void turn() {
-    const Status done = write(*hub_, [&](Database& database) -> Status {
-      const auto due = run_due(seen(database), wall_.now_s());
-      return due.ok() ? Status() : Status(due.error());
-    });
-    ASSERT_TRUE(done.ok()) << done.error().message;
+    const auto carried = run_due(
+        [this](std::string_view sql, const Values& values) { return readers_->query(sql, values); },
+        [this](const Work& work) {
+          return write(*hub_, [&](Database& database) { return work(seen(database)); });
+        },
+        wall_.now_s());
+    ASSERT_TRUE(carried.ok()) << carried.error().message;
+    trouble_ = carried->trouble;
   }
   void looks(int count) {
     for (int i = 0; i < count; ++i) look();
@@ -292,6 +295,7 @@ class FleetTest : public ReleasingTest {
   std::vector<Device> devices_;
   std::map<std::string, Behaviour> behaviour_;  // by version
   int history_looks_ = 6;
+  std::string trouble_;  // of the last turn
   std::string measures_ = R"(["errors","slow frames","empty frames"])";
 };
 

@@ -11,6 +11,7 @@ namespace {
 
 // Looks are of whole seconds. Of an idle hub it costs one look into an index.
 constexpr std::chrono::seconds kEvery{1};
+constexpr std::int64_t kSweepEveryS = 3'600;
 
 }  // namespace
 
@@ -27,12 +28,15 @@ RolloutTimer::~RolloutTimer() {
 
 Status RolloutTimer::turn() {
   const std::int64_t now_s = hub_.wall.now_s();
-  TRY_VALUE(const bool is_due, is_any_due(hub_.readers, now_s));
-  if (!is_due) return {};
-  return write(hub_, [&](Database& database) -> Status {
-    const auto due = run_due(database, now_s);
-    return due.ok() ? Status() : Status(due.error());
-  });
+  const auto write = [this](Work work) { return hub::write(hub_, std::move(work)); };
+  TRY_VALUE(const Carried carried,
+            run_due([this](std::string_view sql,
+                           const Values& values) { return hub_.readers.query(sql, values); },
+                    write, now_s));
+  if (!carried.trouble.empty()) return Error{Code::kCorrupt, carried.trouble};
+  if (now_s >= swept_s_ && now_s < swept_s_ + kSweepEveryS) return {};
+  swept_s_ = now_s;
+  return write([&](Database& database) { return sweep_rollouts(database, now_s); });
 }
 
 void RolloutTimer::serve() {

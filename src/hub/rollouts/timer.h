@@ -25,6 +25,7 @@ class RolloutTimer {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ends_ = false;
+  std::int64_t swept_s_ = 0;  // of the thread alone
   std::thread thread_;
 };
 

@@ -104,7 +104,7 @@ test("the form says what the hub says of it, where it belongs, before anything i
   await expect(page.getByRole("heading", { level: 1, name: "voice 9.0.0" })).toBeVisible();
   const main = page.getByRole("main");
   await expect(main).toContainText("A/B voice 9.1.0");
-  await expect(main).toContainText("changes between 22:00 to 05:00 UTC");
+  await expect(main).toContainText("changes between 22:00 and 05:00 UTC");
   const id = new URL(page.url()).hash.split("/").pop()!;
   const begun = await hub.ask("GET", `/v1/rollouts/${id}`);
   expect(begun).toMatchObject({
@@ -117,6 +117,41 @@ test("the form says what the hub says of it, where it belongs, before anything i
   await page.goto("/#/rollouts/new?model=voice&version=9.2.0");
   await expect(preview.getByRole("alert")).toContainText(`cell-1 is part of rollout ${id}`);
   await hub.ask("POST", `/v1/rollouts/${id}/abort`, { reason: "seen" });
+});
+
+test("what was filled in is there again after a session has ended", async ({ page, fleet }) => {
+  await signIn(page, fleet.people.olga, "/#/rollouts/new");
+  const preview = page.getByRole("region", { name: "What it would be" });
+  await page.getByLabel("Devices with tags").fill("site=none");
+  await page.getByLabel("Also devices whose release").check();
+  const problem = { type: "about:blank", title: "Unauthorized", status: 401,
+    detail: "the token has expired", code: "denied", request_id: "r1" };
+  await page.route("**/v1/rollout-previews", (route) =>
+    route.fulfill({ status: 401, contentType: "application/problem+json",
+      body: JSON.stringify(problem) }));
+  await page.getByLabel("Model").fill("voice");
+  await page.getByLabel("Version", { exact: true }).fill("9.0.0");
+  await expect(page.getByLabel("Token", { exact: true })).toBeVisible();
+  await page.unroute("**/v1/rollout-previews");
+  await page.getByLabel("Token", { exact: true }).fill(fleet.people.olga);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByLabel("Model")).toHaveValue("voice");
+  await expect(page.getByLabel("Devices with tags")).toHaveValue("site=none");
+  await expect(page.getByLabel("Also devices whose release")).toBeChecked();
+  await expect(preview).toContainText("match: 0.");
+  // A preview of what stood there before is marked until the hub has answered.
+  await page.route("**/v1/rollout-previews", async (route) => {
+    await new Promise((go) => setTimeout(go, 1_000));
+    await route.continue();
+  });
+  await page.getByLabel("Devices with tags").fill("");
+  await expect(preview).toContainText("Asking the hub");
+  await expect(preview).toContainText("match: 3.");
+  await expect(preview).not.toContainText("Asking the hub");
+  // Who goes elsewhere begins anew.
+  await page.goto("/#/rollouts");
+  await page.getByRole("button", { name: "New rollout" }).click();
+  await expect(page.getByLabel("Model")).toHaveValue("");
 });
 
 test("a rollout is paused, resumed and aborted, each with its reason on record", async ({

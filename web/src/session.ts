@@ -35,7 +35,9 @@ export function signIn(value: Session): void {
   session.set(value);
 }
 
+// A person who signs out leaves nothing in the tab.
 export function signOut(why = ""): void {
+  if (why === "") sessionStorage.clear();
   sessionStorage.removeItem(key);
   ended.set(why);
   session.set(null);

@@ -191,16 +191,18 @@ export interface Rollout {
   version: string;
   other_version?: string | null;
   query?: string | null;
-  window?: string | null;
+  window?: { from: string; to: string } | null;
   not_before?: Time | null;
   phase: string; // "running", "paused", "aborted", "done"
   reason?: string | null;
+  trouble?: string | null; // why it could not be carried on
   stage: number;
   stages?: Stage[];
   created?: Time | null;
   created_by?: string | null;
   ended?: Time | null;
-  devices?: { matching?: number; wanted?: number; running?: number; failed?: number };
+  // Null of one that was over long ago.
+  devices?: Partial<Record<"matching" | "wanted" | "running" | "failed", number | null>>;
   gate?: { verdict: string; reasons?: string[]; measures?: Measure[] } | null;
   history?: { time: Time; stage: number; what: string; actor?: string | null }[];
 }
@@ -218,6 +220,7 @@ export interface RolloutsPage {
 
 export interface Looks {
   looks: { time: Time; stage: number; measures: Measure[] }[];
+  next?: string;
 }
 
 export interface RolloutDevicesPage {

@@ -1,11 +1,12 @@
 // A new rollout: all that the hub takes, and, while it is filled in, what would come of it.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { ask, part, type Problem } from "../api";
 import { useAct, useData } from "../data";
 import { count } from "../format";
 import { t } from "../i18n";
 import { go, link } from "../route";
+import { session } from "../session";
 import type { DevicesPage, Model, ModelsPage, Rollout, RolloutPreview } from "../types";
 import { Bar } from "../ui/bars";
 import { Button, Card, Code, Empty, Field, Page, ProblemNotice } from "../ui/parts";
@@ -17,27 +18,30 @@ import { Stages } from "./stage_rows";
 const quietMs = 400; // after the last key
 
 interface Seen {
+  of: string; // the order
   preview?: RolloutPreview;
   problem?: Problem;
 }
 
-// What the hub says of the order as it stands: nothing until a release is named.
-function usePreview(form: OrderForm): Seen {
-  const [seen, setSeen] = useState<Seen>({});
+// What the hub says of the order as it stands: nothing until a release is named. `asks`: it has not
+// said so yet, and what it said is of the order before.
+function usePreview(form: OrderForm): Seen & { asks: boolean } {
+  const [seen, setSeen] = useState<Seen>({ of: "" });
   const order = orderOf(form);
   const text = JSON.stringify(order);
+  const named = order.model !== "" && order.version !== "";
   useEffect(() => {
-    if (order.model === "" || order.version === "") {
-      setSeen({});
+    if (!named) {
+      setSeen({ of: text });
       return;
     }
     let live = true;
     const timer = setTimeout(async () => {
       try {
         const preview = await ask<RolloutPreview>("POST", "/v1/rollout-previews", order);
-        if (live) setSeen({ preview });
+        if (live) setSeen({ of: text, preview });
       } catch (problem) {
-        if (live) setSeen({ problem: problem as Problem });
+        if (live) setSeen({ of: text, problem: problem as Problem });
       }
     }, quietMs);
     return () => {
@@ -45,20 +49,48 @@ function usePreview(form: OrderForm): Seen {
       clearTimeout(timer);
     };
   }, [text]);
-  return seen;
+  return { ...seen, asks: named && seen.of !== text };
+}
+
+const draftKey = "polder.rollout";
+
+// What was filled in when a session ended comes back with the next one, in this tab.
+function useDraft(model: string, version: string) {
+  const [form, setForm] = useState<OrderForm>(() => {
+    const empty = emptyOrder(model, version);
+    try {
+      const draft = JSON.parse(sessionStorage.getItem(draftKey) ?? "null") as OrderForm | null;
+      return draft ? { ...empty, ...draft } : empty;
+    } catch {
+      return empty;
+    }
+  });
+  useEffect(() => sessionStorage.setItem(draftKey, JSON.stringify(form)), [form]);
+  // Who goes elsewhere has done with it.
+  useEffect(
+    () => () => {
+      if (session.get()) sessionStorage.removeItem(draftKey);
+    },
+    [],
+  );
+  return [form, setForm] as const;
 }
 
 export function NewRollout(props: { query: URLSearchParams }) {
-  const [form, setForm] = useState(() =>
-    emptyOrder(props.query.get("model") ?? "", props.query.get("version") ?? ""),
+  const [form, setForm] = useDraft(
+    props.query.get("model") ?? "",
+    props.query.get("version") ?? "",
   );
   const change = (some: Partial<OrderForm>) => setForm((last) => ({ ...last, ...some }));
-  const { preview, problem: foreseen } = usePreview(form);
-  const { busy, problem: refused, act } = useAct();
+  const { preview, problem: foreseen, asks } = usePreview(form);
+  const { busy, problem: answer, act } = useAct();
+  const [sent, setSent] = useState<OrderForm | null>(null);
+  const refused = sent === form ? answer : null; // of what was changed since it says nothing
   const page = useRef<HTMLFormElement>(null);
   const problem = foreseen ?? refused;
   const wrong = problem ? fieldOf(problem.message) : { field: "", text: "" };
   const start = async () => {
+    setSent(form);
     const done = await act(async () => {
       const made = await ask<Rollout>("POST", "/v1/rollouts", orderOf(form));
       go(link(["rollouts", made.id]));
@@ -95,7 +127,8 @@ export function NewRollout(props: { query: URLSearchParams }) {
         </div>
         <aside class="stays" aria-label={t("order.preview")}>
           <Card title={t("order.preview")}>
-            <div aria-live="polite">
+            {asks && <p class="hint">{t("order.preview.asks")}</p>}
+            <div aria-live="polite" aria-busy={asks} class={asks ? "stale" : undefined}>
               {preview ? (
                 <Preview preview={preview} />
               ) : problem ? (
@@ -215,6 +248,16 @@ function DeviceFields(props: Fields) {
           choices={[...new Set(tags)].sort()}
         />
       </div>
+      <Group legend={t("rollout.abort")} hint={t("order.one_way.hint")}>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={props.form.one_way}
+            onChange={(event) => props.change({ one_way: event.currentTarget.checked })}
+          />
+          {t("order.one_way")}
+        </label>
+      </Group>
     </Card>
   );
 }
@@ -275,12 +318,15 @@ function Group(props: {
   error?: string;
   children: ComponentChildren;
 }) {
+  const note = useId();
   return (
-    <fieldset class="group-of">
+    <fieldset class="group-of" aria-describedby={note}>
       <legend>{props.legend}</legend>
       <div class="row">{props.children}</div>
       {(props.error ?? props.hint) && (
-        <p class={props.error ? "field-error" : "hint"}>{props.error ?? props.hint}</p>
+        <p id={note} class={props.error ? "field-error" : "hint"}>
+          {props.error ?? props.hint}
+        </p>
       )}
     </fieldset>
   );

@@ -23,6 +23,7 @@ describe("an order", () => {
       from: "22:00",
       to: "05:00",
       not_before: "2027-01-11 00:00",
+      one_way: true,
     };
     const order = orderOf(form);
     expect(order).toEqual({
@@ -40,11 +41,13 @@ describe("an order", () => {
       history_looks: 0,
       window: { from: "22:00", to: "05:00" },
       not_before: "2027-01-11T00:00:00Z",
+      one_way: true,
     });
     expect(commandOf(order)).toBe(
       "polder rollout create people 1.3.0 --other-version 1.4.0 --query site=ams --stages " +
         "'shadow 2, 3 least_minutes=90 margin=2.5, 100%' --measures 'errors, empty frames' " +
-        "--look-s 60 --history-looks 0 --window 22:00-05:00 --not-before 2027-01-11T00:00:00Z",
+        "--look-s 60 --history-looks 0 --window 22:00-05:00 --not-before 2027-01-11T00:00:00Z " +
+        "--one-way",
     );
     expect(commandOf(orderOf({ ...form, measures: [] }))).toContain("--measures none");
   });

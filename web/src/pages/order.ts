@@ -35,6 +35,7 @@ export interface OrderForm {
   from: string; // of the window, "22:00"
   to: string;
   not_before: string; // "2027-01-11 00:00", in UTC
+  one_way: boolean;
 }
 
 export function stageForm(size: string, unit: StageForm["unit"], shadow = false): StageForm {
@@ -63,6 +64,7 @@ export function emptyOrder(model: string, version: string): OrderForm {
     from: "",
     to: "",
     not_before: "",
+    one_way: false,
   };
 }
 
@@ -96,6 +98,7 @@ export function orderOf(form: OrderForm): Order {
   const [from, to] = [form.from.trim(), form.to.trim()];
   if (from || to) order["window"] = { from, to };
   if (form.not_before.trim()) order["not_before"] = timeOf(form.not_before.trim());
+  if (form.one_way) order["one_way"] = true;
   return order;
 }
 
@@ -125,6 +128,7 @@ export function commandOf(order: Order): string {
   if (order["history_looks"] !== undefined) add("--history-looks", order["history_looks"]);
   if (window) add("--window", `${window.from}-${window.to}`);
   if (order["not_before"]) add("--not-before", order["not_before"]);
+  if (order["one_way"]) words.push("--one-way");
   return words.map(quoted).join(" ");
 }
 

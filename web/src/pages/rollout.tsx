@@ -1,6 +1,6 @@
 // One rollout, live: its stages, what its gate knows, what people can do.
-import { useState } from "preact/hooks";
-import { address, ask, part } from "../api";
+import { useEffect, useState } from "preact/hooks";
+import { address, ask, part, type Problem } from "../api";
 import { useAct, useData } from "../data";
 import { count } from "../format";
 import { t, word } from "../i18n";
@@ -21,10 +21,22 @@ const verdictTones: Record<string, Tone> = { hold: "info", promote: "good", abor
 
 type Order = "pause" | "resume" | "abort";
 
+// Each look is asked for once: what was shown stays, and what came after it is added.
+function useLooks(path: string): { data?: Looks; problem?: Problem } {
+  const [looks, setLooks] = useState<Looks["looks"]>([]);
+  const last = looks.at(-1)?.time ?? "";
+  const { data, problem } = useData<Looks>(address(path, { after: last }), everyMs);
+  useEffect(() => {
+    const more = data?.looks.filter((one) => one.time > last) ?? [];
+    if (more.length > 0) setLooks([...looks, ...more]);
+  }, [data]);
+  return { data: data || looks.length > 0 ? { looks } : undefined, problem };
+}
+
 export function RolloutPage(props: { id: string }) {
   const path = `/v1/rollouts/${part(props.id)}`;
   const rollout = useData<Rollout>(path, everyMs);
-  const looks = useData<Looks>(`${path}/looks`, everyMs);
+  const looks = useLooks(`${path}/looks`);
   const [order, setOrder] = useState<Order | "">("");
   const { data } = rollout;
   const over = data?.phase === "done" || data?.phase === "aborted";
@@ -58,6 +70,9 @@ export function RolloutPage(props: { id: string }) {
             {one.reason && (
               <Notice tone={one.phase === "aborted" ? "bad" : "warn"}>{one.reason}</Notice>
             )}
+            {one.trouble && (
+              <Notice tone="bad">{t("rollout.trouble", { why: one.trouble })}</Notice>
+            )}
             <ul class="intro row">
               <li>
                 <ReleaseLink model={one.model} version={one.version} />
@@ -74,7 +89,7 @@ export function RolloutPage(props: { id: string }) {
                   </a>
                 </li>
               )}
-              {one.window && <li>{t("rollout.window", { window: one.window })}</li>}
+              {one.window && <li>{t("rollout.window", one.window)}</li>}
               {one.not_before && (
                 <li>
                   {t("rollout.not_before")} <Time value={one.not_before} />
@@ -91,7 +106,7 @@ export function RolloutPage(props: { id: string }) {
                 <li key={name}>
                   <span class="figure-name">{t(`rollout.devices.${name}`)}</span>
                   <span class={name === "failed" && one.devices?.failed ? "figure bad" : "figure"}>
-                    {one.devices?.[name] === undefined ? "–" : count(one.devices[name])}
+                    {one.devices?.[name] == null ? "–" : count(one.devices[name])}
                   </span>
                 </li>
               ))}
@@ -222,7 +237,12 @@ function Measures(props: { measures: Measure[]; rules: typeof usual }) {
         {
           head: t("rollout.ratio"),
           cell: (one) => (
-            <Ratio ratio={one.ratio} low={one.low} high={one.high} margin={rules.margin} />
+            <Ratio
+              ratio={one.ratio}
+              low={one.low}
+              high={one.high}
+              margin={one.than === "allowed" ? 1 : rules.margin}
+            />
           ),
         },
         {

@@ -1,4 +1,5 @@
 // The stages of a new rollout: as usual, or one's own, each with its rules.
+import { useId } from "preact/hooks";
 import { t } from "../i18n";
 import type { RolloutPreview } from "../types";
 import { Button, Card, Field } from "../ui/parts";
@@ -16,6 +17,7 @@ export function Stages(props: {
 }) {
   const { own, stages, onChange } = props;
   const error = props.errorOf("stages");
+  const note = useId();
   const choose = (mine: boolean) => (
     <label class="check">
       <input
@@ -29,13 +31,15 @@ export function Stages(props: {
   );
   return (
     <Card title={t("rollout.stages")}>
-      <fieldset class="group-of">
+      <fieldset class="group-of" aria-describedby={note}>
         <legend class="unseen">{t("rollout.stages")}</legend>
         <div class="row">
           {choose(false)}
           {choose(true)}
         </div>
-        <p class={error ? "field-error" : "hint"}>{error ?? t("order.stages.hint")}</p>
+        <p id={note} class={error ? "field-error" : "hint"}>
+          {error ?? t("order.stages.hint")}
+        </p>
       </fieldset>
       {own ? (
         <>

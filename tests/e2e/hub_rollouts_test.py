@@ -118,7 +118,7 @@ class HubRollouts(unittest.TestCase):
         self.devices("cam-1", "cam-2", "cam-3", "cam-4")
         self.let_assign()
         words = ("rollout", "create", "people", "1.1.0", "--stages",
-                 "shadow 1, 2 margin=2.5 least_minutes=7, 100%", "--least-minutes", "3",
+                 "shadow 1, 2 margin=2.5 least_minutes=7 failures=2 least_observations=9, 100%", "--least-minutes", "3",
                  "--one-way", "--dry-run")
         said = self.polder(*words)
         self.assertRegex(said, r"^devices  4 matching, \d there, 0 running\n")
@@ -127,7 +127,9 @@ class HubRollouts(unittest.TestCase):
                                r"watches the old release first: 0 of 96 looks\n$")
         shown = json.loads(self.polder(*words, "--json"))
         self.assertEqual([stage["least_minutes"] for stage in shown["stages"]], [3, 7, 3])
-        self.assertEqual(shown["stages"][1]["margin"], 2.5)
+        second = shown["stages"][1]
+        self.assertEqual([second[name] for name in ("margin", "failures", "least_observations")],
+                         [2.5, 2, 9])
         self.assertEqual(self.polder("rollout", "list"), "no rollouts\n")
         self.polder(*words[:-1])
         self.assertIn("is part of rollout r1", self.polder(*words, status=1))

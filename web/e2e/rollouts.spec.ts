@@ -94,7 +94,7 @@ test("the form says what the hub says of it, where it belongs, before anything i
   await expect(page.getByRole("region", { name: "The same by command" })).toContainText(
     "polder rollout create voice 9.0.0 --other-version 9.1.0 --query site=ams --stages " +
       "'shadow 1, 1, 5 least_minutes=90 margin=2.5, 50%, 100%' " +
-      "--measures 'errors, slow frames' --look-s 20 " +
+      "--measures 'errors, slow frames, frames that differ, slower frames' --look-s 20 " +
       "--window 22:00-05:00 --not-before 2099-01-11T00:00:00Z",
   );
   expect(await breaches(page), "filled in").toEqual([]);
@@ -108,8 +108,9 @@ test("the form says what the hub says of it, where it belongs, before anything i
   const id = new URL(page.url()).hash.split("/").pop()!;
   const begun = await hub.ask("GET", `/v1/rollouts/${id}`);
   expect(begun).toMatchObject({
-    query: "site=ams", other_version: "9.1.0", look_s: 20, measures: ["errors", "slow frames"],
-    not_before: "2099-01-11T00:00:00Z", created_by: "olga",
+    query: "site=ams", other_version: "9.1.0", look_s: 20,
+    measures: ["errors", "slow frames", "frames that differ", "slower frames"],
+    window: { from: "22:00", to: "05:00" }, not_before: "2099-01-11T00:00:00Z", created_by: "olga",
   });
   expect(begun.stages[2]).toMatchObject({ least_minutes: 90, margin: 2.5 });
 

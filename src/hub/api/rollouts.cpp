@@ -39,6 +39,7 @@ trust::Json::Members summary_of(const Rollout& rollout) {
       {"version", order.version},
       {"other_version", order.other_version.empty() ? trust::Json() : order.other_version},
       {"query", query_text(order.query)},
+      {"strata", order.strata.empty() ? trust::Json() : order.strata},
       {"phase", phase_text(rollout.state.phase)},
       {"reason", rollout.state.reason},
       {"trouble", rollout.trouble.empty() ? trust::Json() : rollout.trouble},

@@ -385,7 +385,7 @@ Status replace(Database& database, Rollout& rollout, std::int64_t now_s) {
   TRY_VALUE(const Rows stuck,
             ask(database,
                 "UPDATE rollout_device SET failure = 'has not taken it for days' WHERE rollout = ? "
-                "AND chosen = 1 AND wanted = 2 AND old_version <> '' AND running = old_version AND "
+                "AND chosen = 1 AND wanted > 0 AND old_version <> '' AND running = old_version AND "
                 "told_s < ? RETURNING device",
                 {rollout.id, now_s - kPatienceS}));
   for (const Row& row : stuck)

@@ -118,7 +118,8 @@ class HubRollouts(unittest.TestCase):
         self.devices("cam-1", "cam-2", "cam-3", "cam-4")
         self.let_assign()
         words = ("rollout", "create", "people", "1.1.0", "--stages",
-                 "shadow 1, 2 margin=2.5 least_minutes=7 failures=2 least_observations=9, 100%", "--least-minutes", "3",
+                 "shadow 1, 2 margin=2.5 least_minutes=7 failures=2 least_observations=9, 100%",
+                 "--least-minutes", "3",
                  "--one-way", "--dry-run")
         said = self.polder(*words)
         self.assertRegex(said, r"^devices  4 matching, \d there, 0 running\n")

@@ -213,6 +213,7 @@ TEST_F(DriverTest, AnUpdateOfADamagedUnitBeginsAnew) {
 
 // The power goes at every changing call to the disk in an update, again and again.
 TEST_F(DriverTest, PowerCutsAtEveryWriteOfTheState) {
+  config.shadow_s = 600;
   install("1.0.0");
   releases.offers = {{"people", release("2.0.0", "people"), true}};
   std::uint64_t cuts = 0;

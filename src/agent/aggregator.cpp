@@ -47,6 +47,14 @@ proto::Ready Aggregator::begin(const pipeline::Graph& graph) {
     signal.bins.emplace(baseline->edges);
     signal.detector.emplace(telemetry::mean_band(baseline->edges, baseline->counts), kMeanRun);
   }
+  // Where there is room: a pipeline may have as many steps as signals fit.
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    std::string name = found_signal_of(graph.nodes[i]);
+    if (name.empty() || signals_.size() + 2 * shadows_.size() >= proto::kMaxSignals) continue;
+    stages_[i].found_signal = int(signals_.size());
+    signals_.emplace_back();
+    ready.signals.push_back(std::move(name));
+  }
   shadow_stages_ = stages_.size();
   shadow_signals_ = signals_.size();
   for (const std::string& model : shadows_) {
@@ -106,7 +114,10 @@ void Aggregator::look(const Stage& stage, const pipeline::Packet& packet) {
   Signal& signal = signals_[std::size_t(stage.signal)];
   measure(stage.output, packet, [&](double value) { add(signal, value); });
   if (stage.output != PayloadKind::kDetections) return;
-  for (const pipeline::Detection& found : packet.as<pipeline::Detections>().items) {
+  const auto& detections = packet.as<pipeline::Detections>();
+  if (detections.measured && stage.found_signal >= 0)
+    add(signals_[std::size_t(stage.found_signal)], detections.items.empty() ? 0 : 1);
+  for (const pipeline::Detection& found : detections.items) {
     if (found.label >= 0 && std::size_t(found.label) < classes_.size())
       ++classes_[std::size_t(found.label)];
   }

@@ -55,7 +55,7 @@ class Aggregator final : public pipeline::NodeObserver {
     std::uint64_t packets = 0;
     telemetry::Sketch latency_ms;
     pipeline::Traffic traffic;
-    int signal = -1;
+    int signal = -1, found_signal = -1;
   };
   struct Signal {
     telemetry::Sketch values;

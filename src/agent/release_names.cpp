@@ -113,6 +113,8 @@ ReleaseNames reported_names(const TomlValue& document) {
     names.stages.insert(spec.name.substr(0, proto::kMaxNameBytes));
     if (std::string signal = signal_of(spec); !signal.empty())
       names.signals.insert(std::move(signal));
+    if (std::string found = found_signal_of(spec); !found.empty())
+      names.signals.insert(std::move(found));
   }
   return names;
 }

@@ -103,7 +103,8 @@ TEST_F(ReleaseNamesTest, OfStagesAndSignalsAreThoseOfThePipeline) {
   ASSERT_TRUE(document.ok()) << document.error().message;
   const ReleaseNames names = reported_names(*document);
   EXPECT_EQ(names.stages, (std::set<std::string>{"decode", "microphone"}));
-  EXPECT_EQ(names.signals, (std::set<std::string>{"decode.score", "microphone.rms"}));
+  EXPECT_EQ(names.signals,
+            (std::set<std::string>{"decode.found", "decode.score", "microphone.rms"}));
 }
 
 }  // namespace

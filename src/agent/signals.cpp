@@ -9,6 +9,14 @@ namespace polder::agent {
 
 using pipeline::PayloadKind;
 
+namespace {
+
+std::string name_of(const pipeline::NodeSpec& spec, std::string_view suffix) {
+  return spec.name.substr(0, proto::kMaxNameBytes - suffix.size()).append(suffix);
+}
+
+}  // namespace
+
 std::string signal_of(const pipeline::NodeSpec& spec) {
   const PayloadKind output = spec.type->output;
   const bool is_source = spec.type->inputs.empty();
@@ -17,7 +25,11 @@ std::string signal_of(const pipeline::NodeSpec& spec) {
   else if (output == PayloadKind::kAudio && is_source) suffix = ".rms";
   else if (output == PayloadKind::kDetections) suffix = ".score";
   else return "";
-  return spec.name.substr(0, proto::kMaxNameBytes - suffix.size()).append(suffix);
+  return name_of(spec, suffix);
+}
+
+std::string found_signal_of(const pipeline::NodeSpec& spec) {
+  return spec.type->output == PayloadKind::kDetections ? name_of(spec, ".found") : "";
 }
 
 double brightness(const pipeline::Image& image) {

@@ -1,6 +1,7 @@
 // What is measured of what passes through a pipeline, as a device watches it and a release's
 // baselines have it: NODE.brightness of images and NODE.rms of sound, where they come in, and
-// NODE.score of detections; all in 0..1.
+// NODE.score of detections; all in 0..1. NODE.found is 1 for a packet in which something was
+// detected and 0 for one in which nothing was: it has no baseline.
 #pragma once
 
 #include <string>
@@ -12,6 +13,8 @@ namespace polder::agent {
 
 // Empty where nothing is measured. At most proto::kMaxNameBytes.
 std::string signal_of(const pipeline::NodeSpec& spec);
+
+std::string found_signal_of(const pipeline::NodeSpec& spec);
 
 double brightness(const pipeline::Image& image);
 double rms(const pipeline::Audio& audio);

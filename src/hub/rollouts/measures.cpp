@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace polder::hub {
 namespace {
@@ -38,6 +39,29 @@ std::uint64_t ends_of(const proto::ReportUnit& unit) {
   for (const Code code : kDevicesOwn)
     others += std::min(unit.errors[static_cast<std::size_t>(code)], unit.crashes - others);
   return unit.crashes - others;
+}
+
+// Nothing of a pipeline that does not detect.
+std::optional<Counts> empty_frames(const proto::ReportUnit& unit) {
+  bool detects = false, tells = false;
+  std::uint64_t detections = 0;
+  Counts looked;
+  for (const proto::ReportSignal& signal : unit.signals) {
+    const std::uint64_t count = signal.values.count();
+    if (signal.name.ends_with(".score")) {
+      detects = true;
+      detections += count;
+    } else if (signal.name.ends_with(".found")) {
+      tells = true;
+      const double found = std::clamp(signal.values.sum(), 0.0, static_cast<double>(count));
+      looked.trials += count;
+      looked.failures += count - static_cast<std::uint64_t>(std::llround(found));
+    }
+  }
+  if (tells) return looked;
+  if (!detects) return {};
+  // An agent that counts detections alone: what one frame has more hides that another has none.
+  return Counts{unit.frames, unit.frames - std::min(unit.frames, detections)};
 }
 
 const proto::ReportStage* find_stage(const proto::ReportUnit& unit, std::string_view name) {
@@ -79,14 +103,7 @@ std::vector<MeasureCounts> count_window(const proto::ReportUnit& unit,
     slow += above(stage->latency_ms, limit.ms);
   }
   add(kSlowFrames, packets, slow);
-  bool detects = false;
-  std::uint64_t found = 0;
-  for (const proto::ReportSignal& signal : unit.signals) {
-    if (!signal.name.ends_with(".score")) continue;
-    detects = true;
-    found += signal.values.count();
-  }
-  if (detects) add(kEmptyFrames, unit.frames, unit.frames - std::min(unit.frames, found));
+  if (const auto empty = empty_frames(unit)) add(kEmptyFrames, empty->trials, empty->failures);
   return all;
 }
 

@@ -3,8 +3,7 @@
 //   errors        ends of workers, of frames, but for those that are the device's own trouble
 //   slow frames   packets that a stage took longer for than a quarter above the 95th percentile
 //                 that the old release had in that stage on the same device
-//   empty frames  frames beyond the number of detections, of pipelines that detect: all of them
-//                 where nothing is found
+//   empty frames  frames in which nothing was detected, of those that a detector looked at
 //
 // The limit is the device's own, so that a fast device is not hidden by slow ones, and a quarter
 // above, as a distribution that is narrow has its 95th percentile next to its median. What the day

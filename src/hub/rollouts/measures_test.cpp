@@ -44,7 +44,21 @@ TEST(Measures, SlowIsWhatIsAboveTheLimitOfAStageOfThatName) {
   EXPECT_FALSE(by_name(count_window(unit, limits)).contains("slow frames"));
 }
 
-TEST(Measures, EmptyFramesAreThoseBeyondDetections) {
+// However many detections others have.
+TEST(Measures, EmptyFramesAreThoseWithoutADetection) {
+  proto::ReportUnit unit{.name = "people"};
+  unit.frames = 200;
+  unit.signals.push_back({.name = "detect.score"});
+  unit.signals[0].values.add(0.9, 500);
+  unit.signals.push_back({.name = "detect.found"});
+  unit.signals[1].values.add(1, 60);
+  unit.signals[1].values.add(0, 40);
+  EXPECT_EQ(by_name(count_window(unit, {})).at("empty frames"), (Counts{100, 40}));
+  unit.signals[1].values.add(7, 10);  // a worker may say anything
+  EXPECT_EQ(by_name(count_window(unit, {})).at("empty frames"), (Counts{110, 0}));
+}
+
+TEST(Measures, OfAnAgentThatCountsDetectionsEmptyFramesAreThoseBeyondThem) {
   proto::ReportUnit unit{.name = "people"};
   unit.frames = 200;
   EXPECT_FALSE(by_name(count_window(unit, {})).contains("empty frames"));  // it detects nothing

@@ -197,7 +197,7 @@ test("a rollout is watched: the gate's evidence, live, to its end", async ({ pag
   test.setTimeout(420_000);
   await fleet.release("1.1.0");
   const { id } = await fleet.rollOut("1.1.0", {
-    stages: [{ devices: 1, least_minutes: 0, negligible: 0.05, margin: 4 },
+    stages: [{ devices: 1, least_minutes: 0, errors_an_hour: 600, margin: 4 },
       { percent: 100, least_minutes: 0 }],
     measures: ["errors"], look_s: 3, history_looks: 4,
   });

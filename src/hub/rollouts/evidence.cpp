@@ -194,10 +194,15 @@ std::vector<MeasureState> judged(const Rollout& rollout, AllKept& all) {
   const GateRules rules = rollout.stage().gate;
   std::vector<MeasureState> measures, shadows;
   bool acts = false;
+  const bool saw = std::ranges::any_of(all, [](const auto& one) {
+    return is_of_shadows(one.first.first) && one.second.counts.trials > 0;
+  });
   for (auto& [key, kept] : all) {
     const bool of_shadows = is_of_shadows(key.first);
     if (!is_asked_for(rollout, key.first)) continue;
     if (rollout.is_a_b() && kept.counts.trials == 0 && !of_shadows) continue;
+    // One device may be a shadow of one of two releases: it speaks for the stage.
+    if (of_shadows && kept.counts.trials == 0 && (saw || !is_shadow)) continue;
     MeasureState state = state_of(rollout, key, kept, weights);
     acts = acts || (!of_shadows && state.judgement.canary_trials > 0);
     (of_shadows ? shadows : measures).push_back(std::move(state));

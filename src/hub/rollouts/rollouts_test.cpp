@@ -313,6 +313,16 @@ TEST_F(Shadows, OneThatComparedNothingHoldsAndIsTold) {
       << gate(id);
 }
 
+TEST_F(Shadows, OneOfTwoReleasesSpeaksForTheStage) {
+  make_fleet(12);
+  const std::string id = begin("1.1.0", R"(,"other_version":"1.2.0")",
+                               R"("stages":[{"devices":1,"shadow":true,"least_minutes":1,)"
+                               R"("errors_an_hour":180},{"percent":50,"least_minutes":1,)"
+                               R"("errors_an_hour":180},{"percent":100,"least_minutes":1}])");
+  for (int i = 0; i < 150 && phase(id) == "running"; ++i) look();
+  EXPECT_EQ(phase(id), "done") << gate(id);
+}
+
 // What one stage has counted is not taken for what the next one has.
 TEST_F(Rollouts, LeastObservationsAreThoseOfTheStage) {
   make_fleet(8);

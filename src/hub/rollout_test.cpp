@@ -102,6 +102,14 @@ TEST(Rollout, AnAbortIsForAllAtOnce) {
   EXPECT_EQ(after_gate(plan, state, kOpen, 0).phase, RolloutPhase::kAborted);
 }
 
+TEST(Rollout, NamesTheFirstOfManyReasons) {
+  GateState bad{.verdict = Verdict::kAbort, .reasons = {}};
+  for (int i = 0; i < 200; ++i) bad.reasons.push_back(device(i) + ": crash loop");
+  const std::string reason = after_gate(usual(), begin_rollout(0), bad, 5).reason;
+  EXPECT_TRUE(reason.starts_with("cam-0: crash loop; cam-1: crash loop; ")) << reason;
+  EXPECT_TRUE(reason.ends_with("cam-19: crash loop; and 180 more")) << reason;
+}
+
 TEST(Rollout, PeopleMayPauseResumeAbort) {
   const RolloutPlan plan = usual();
   RolloutState state = begin_rollout(0);

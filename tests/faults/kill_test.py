@@ -90,6 +90,18 @@ class Runs(Goal):
         return self.unwell(device, since_ns)
 
 
+class Update(Goal):
+    """An update has come as far as this phase."""
+
+    def __init__(self, phase):
+        super().__init__({})
+        self.phase = phase
+
+    def missing(self, device, since_ns):
+        state = read_state(device)
+        return None if state and state["phase"] == self.phase else f"not in {self.phase}"
+
+
 class Scenario:
     """Made by one of the functions below: `releaser` has the repository, `template` the device."""
 
@@ -117,13 +129,14 @@ class Scenario:
     def prepare(self, device):
         """Of a device that begins as the template is."""
 
-    def configure(self, models=("voice",), runtime=None):
+    def configure(self, models=("voice",), runtime=None, observe_s=1):
         names = ", ".join(f'"{name}"' for name in models)
         runtime_line = f'runtime = "{runtime}"\n' if runtime else ""
         self.config.write_text(
             f'device = "camera-17"\nmodels = [{names}]\n{runtime_line}'
             f'folder = "{self.template}"\nrepository = "{self.folder}/repo"\n'
-            f'root = "{self.folder}/root.json"\n[updates]\ncheck_every_s = 1\nobserve_s = 1\n'
+            f'root = "{self.folder}/root.json"\n[updates]\ncheck_every_s = 1\n'
+            f'observe_s = {observe_s}\n'
             f'[worker]\ncrashes = 2\n')
 
     def command(self, device, *words):
@@ -310,24 +323,49 @@ def new_root(s):
     s.goal = Goal({"voice": "1.1.0"})
 
 
-def back_on_order(s):
-    """An assignment goes back to the release before."""
+def assigns(s, *versions):
+    """Releases, of which an assignment chooses: a function that chooses, and gives the goal."""
     s.releaser.polder("keys", "create", "--output", "assign.pem", "--no-passphrase")
     s.releaser.polder("keys", "public", "assign.pem", "--output", "assign.pub.pem")
     s.releaser.polder("repo", "delegate", "repo", "assignments", "--role-key", "assign.pub.pem",
                       "--path", "assignments/*", "--key", "targets.pem")
     s.releaser.polder("repo", "sign", "repo", "--key", "assign.pem")
-    for version in ("1.0.0", "1.1.0"):
+    for version in versions:
         s.releaser.release(version)
 
-    def assign(version):
-        s.releaser.polder("repo", "assign", "repo", "default", f"voice={version}", "--key",
-                          "assign.pem")
+    def assign(version, *words):
+        s.releaser.polder("repo", "assign", "repo", "default", f"voice={version}", *words,
+                          "--key", "assign.pem")
         s.releaser.publish()
         return Goal({"voice": version})
 
+    return assign
+
+
+def back_on_order(s):
+    """An assignment goes back to the release before."""
+    assign = assigns(s, "1.0.0", "1.1.0")
     for version in ("1.0.0", "1.1.0"):
         s.settle(assign(version))
+    s.goal = assign("1.0.0")
+
+
+def taken_back_in_shadow(s):
+    """The assignment goes back while the new release runs beside the old one."""
+    assign = assigns(s, "1.0.0", "1.1.0")
+    s.settle(assign("1.0.0"))
+    assign("1.1.0", "--shadow")
+    s.settle(Update("shadow"))
+    s.goal = assign("1.0.0")
+
+
+def taken_back_on_trial(s):
+    """And while it has taken the old one's place, but is not committed."""
+    assign = assigns(s, "1.0.0", "1.1.0")
+    s.settle(assign("1.0.0"))
+    s.configure(observe_s=3600)
+    assign("1.1.0")
+    s.settle(Update("observe"))
     s.goal = assign("1.0.0")
 
 
@@ -460,8 +498,8 @@ enrolment.kind, renewal.kind = Enrolment, Renewal
 
 
 SCENARIOS = [first_install, update, chunk_reuse, resume, other_results, crash_loop, runtime, floor,
-             two_models, low_disk, garbage, lost_slot, new_root, back_on_order, enrolment,
-             renewal]
+             two_models, low_disk, garbage, lost_slot, new_root, back_on_order,
+             taken_back_in_shadow, taken_back_on_trial, enrolment, renewal]
 
 
 # --- Runs ----------------------------------------------------------------------------------------

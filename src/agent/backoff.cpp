@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "platform/clock.h"
+
 namespace polder::agent {
 
 namespace {
-
-constexpr std::int64_t kSecondUs = 1'000'000;
 
 std::int64_t left_by_clock_s(const Attempts& attempts, std::int64_t clock_s, const Policy& policy) {
   const std::int64_t left_s =

@@ -4,11 +4,12 @@
 
 #include <set>
 
+#include "agent/testing.h"
+
 namespace polder::agent {
 namespace {
 
-constexpr std::int64_t kNow = 1'800'000'000, kDay = 86'400, kYear = 365 * kDay;
-constexpr std::int64_t kSecondUs = 1'000'000, kUs = 77 * kSecondUs;
+constexpr std::int64_t kUs = 77 * kSecondUs;
 
 Attempts attempts(std::int64_t failures, std::int64_t not_before_s, std::uint32_t patch = 0) {
   const trust::Version version{1, 0, patch, ""};

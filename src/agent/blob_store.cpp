@@ -14,7 +14,7 @@ namespace {
 using trust::ChunkIndex;
 using trust::Sha256;
 
-constexpr char kFolder[] = "blobs", kPartialFolder[] = "blobs/partial";
+constexpr char kBlobFolder[] = "blobs", kPartialFolder[] = "blobs/partial";
 
 // Of the file with that name; nothing when it is not there.
 Result<std::optional<std::uint64_t>> size_of(Storage& storage, const std::string& name) {
@@ -94,7 +94,7 @@ Status check_room(Storage& storage, std::uint64_t needed_bytes, std::uint64_t ma
 }
 
 std::string BlobStore::name(const Sha256& blob) {
-  return fmt::format("{}/{}", kFolder, trust::hex(blob));
+  return fmt::format("{}/{}", kBlobFolder, trust::hex(blob));
 }
 
 Result<BlobStore> BlobStore::open(Storage& storage) {
@@ -146,7 +146,7 @@ Status BlobStore::fetch_pieces(const BlobRef& blob, std::span<const BlobRef> at_
 Status BlobStore::sync_names() {
   unnamed_bytes_ = 0;
   // The new names first: between the two a blob may have both, never none.
-  TRY(storage_->sync(kFolder));
+  TRY(storage_->sync(kBlobFolder));
   return storage_->sync(kPartialFolder);
 }
 
@@ -180,7 +180,7 @@ Status BlobStore::verify(const BlobRef& blob, const Alive& alive) {
       (checked.error().code == Code::kCorrupt || checked.error().code == Code::kIo);
   if (!is_damaged) return checked;
   TRY(storage_->remove(name));
-  TRY(storage_->sync(kFolder));
+  TRY(storage_->sync(kBlobFolder));
   return fail(checked.error().code, "{}; it is removed, and fetched anew", checked.error().message);
 }
 
@@ -203,7 +203,7 @@ Result<std::uint64_t> BlobStore::missing_bytes(std::span<const BlobRef> wanted) 
 
 Result<std::uint64_t> BlobStore::collect(const std::set<Sha256>& keep) {
   TRY_VALUE(const std::uint64_t partial, collect_folder(kPartialFolder, keep));
-  TRY_VALUE(const std::uint64_t whole, collect_folder(kFolder, keep));
+  TRY_VALUE(const std::uint64_t whole, collect_folder(kBlobFolder, keep));
   return partial + whole;
 }
 

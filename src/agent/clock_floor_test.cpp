@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/testing.h"
+
 namespace polder::agent {
 namespace {
-
-constexpr std::int64_t kNow = 1'900'000'000, kDay = 86'400, kYear = 365 * kDay;
 
 TEST(ClockFloor, NoClockIsBelievedBeforeWhatWasSeen) {
   EXPECT_EQ(believed_time_s(kNow, 0), kNow);

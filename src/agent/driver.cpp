@@ -9,7 +9,6 @@ namespace polder::agent {
 
 namespace {
 
-constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kPollUs = 200'000;  // while a worker is watched
 constexpr std::int64_t kSaveAgainUs = 10 * kSecondUs;
 constexpr std::int64_t kMendUs = 60 * kSecondUs;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/repository_client.h"
 #include "base/fail.h"
 #include "base/text.h"
 #include "trust/json.h"
@@ -12,7 +13,6 @@ namespace polder::agent {
 
 namespace {
 
-constexpr char kFolder[] = "metadata";
 constexpr std::string_view kSuffix = ".json";
 constexpr std::size_t kMaxFiles = 4096, kMaxBytes = 16u << 20;
 constexpr std::int64_t kHourS = 3600, kDayS = trust::tuf::kDayS;
@@ -39,12 +39,12 @@ Result<Expiry> read_expiry(Storage& storage, const std::string& role, const std:
 
 std::vector<Expiry> trusted_expiries(Storage& storage) {
   std::vector<Expiry> all;
-  const auto names = storage.list(kFolder, kMaxFiles);
+  const auto names = storage.list(kMetadataFolder, kMaxFiles);
   if (!names.ok()) return all;
   for (const std::string& name : *names) {
     if (!name.ends_with(kSuffix)) continue;
     auto found = read_expiry(storage, name.substr(0, name.size() - kSuffix.size()),
-                             fmt::format("{}/{}", kFolder, name));
+                             fmt::format("{}/{}", kMetadataFolder, name));
     if (found.ok()) all.push_back(*std::move(found));
   }
   std::ranges::sort(all, {}, &Expiry::expires_s);

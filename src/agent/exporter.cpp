@@ -9,7 +9,6 @@ namespace polder::agent {
 
 namespace {
 
-constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::uint64_t kMaxAnswerBytes = 16 << 10;
 
 // What a collector answers says at most what it did not like.

@@ -6,6 +6,7 @@
 #include <deque>
 #include <thread>
 
+#include "agent/testing.h"
 #include "base/fail.h"
 #include "platform/storage_fake.h"
 #include "trust/json.h"
@@ -23,11 +24,6 @@ class FakeRunner final : public Runner {
   void poll() override {}
   agent::UnitHealth health(const std::string&) override { return {Health::kWell, ""}; }
 };
-class NoUnits final : public UnitSource {
- public:
-  std::vector<UnitWindow> take_windows() override { return {}; }
-};
-
 // Answers in turn; kIo stands for 2xx. Used by the exporter's thread, which the test waits for.
 class FakeCollector final : public HttpClient {
  public:

@@ -17,7 +17,6 @@ namespace polder::agent {
 
 namespace {
 
-constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kLookUs = 10 * kSecondUs;      // at the file of the token
 constexpr std::int64_t kUrgentUs = 2 * kSecondUs;     // between check-ins at the least
 constexpr std::int64_t kKeyAgainUs = 60 * kSecondUs;  // for a key that cannot be used

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "agent/repository_client.h"
+#include "agent/testing.h"
 #include "base/fail.h"
 #include "platform/storage_fake.h"
 #include "trust/certificate.h"
@@ -22,7 +23,7 @@
 namespace polder::agent {
 namespace {
 
-constexpr std::int64_t kSecondUs = 1'000'000, kDayS = 86'400;
+constexpr std::int64_t kDayS = 86'400;
 constexpr std::int64_t kBeginS = 1'900'000'000;
 
 class NoRunner final : public Runner {
@@ -35,11 +36,6 @@ class NoRunner final : public Runner {
   void poll() override {}
   agent::UnitHealth health(const std::string&) override { return {Health::kWell, ""}; }
 };
-class NoUnits final : public UnitSource {
- public:
-  std::vector<UnitWindow> take_windows() override { return {}; }
-};
-
 struct Answer {
   int status = 200;  // 0: there is none
   std::string body = {};

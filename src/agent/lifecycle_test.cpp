@@ -6,13 +6,12 @@
 #include <deque>
 #include <set>
 
+#include "agent/testing.h"
 #include "base/fail.h"
 #include "platform/storage_fake.h"
 
 namespace polder::agent {
 namespace {
-
-constexpr std::int64_t kNow = 1'800'000'000;
 
 trust::Version version(const std::string& text) {
   return trust::Version::parse(text, "test").value();

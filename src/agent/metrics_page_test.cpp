@@ -1,15 +1,11 @@
 // What the page says of updates.
 #include "agent/metrics_page.h"
 
+#include "agent/testing.h"
 #include "agent/testing_driver.h"
 
 namespace polder::agent {
 namespace {
-
-class NoUnits final : public UnitSource {
- public:
-  std::vector<UnitWindow> take_windows() override { return {}; }
-};
 
 class MetricsPageTest : public DriverTest {
  protected:

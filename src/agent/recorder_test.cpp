@@ -11,14 +11,13 @@
 
 #include "agent/device_pin.h"
 #include "agent/identity.h"
+#include "agent/testing.h"
 #include "platform/private_file.h"
 #include "platform/storage_fake.h"
 #include "trust/signer.h"
 
 namespace polder::agent {
 namespace {
-
-constexpr std::int64_t kNow = 1'800'000'000;
 
 // A device with its key in a folder of the disk and its log in memory.
 struct Device {

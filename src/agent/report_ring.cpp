@@ -15,7 +15,7 @@ namespace {
 using trust::Json;
 using trust::Object;
 
-constexpr char kFolder[] = "reports", kDrops[] = "reports/drops";
+constexpr char kReportFolder[] = "reports", kDrops[] = "reports/drops";
 constexpr std::string_view kEndings[] = {".alarm", ".lifecycle", ".metrics"};  // by kind
 constexpr ReportKind kKinds[] = {ReportKind::kAlarm, ReportKind::kLifecycle, ReportKind::kMetrics};
 constexpr std::size_t kBlockBytes = 4096;
@@ -30,7 +30,7 @@ std::string file_name(ReportKind kind, const ReportKey& key) {
 }
 
 std::string stored_name(ReportKind kind, const ReportKey& key) {
-  return fmt::format("{}/{}", kFolder, file_name(kind, key));
+  return fmt::format("{}/{}", kReportFolder, file_name(kind, key));
 }
 
 // The key and the kind that a file's name stands for; nothing for another file.
@@ -128,7 +128,7 @@ Result<std::unique_ptr<ReportRing>> ReportRing::open(Storage& storage, std::uint
   if (limits.max_reports < 1 || limits.max_reports > kMaxReports || limits.max_bytes < kBlockBytes)
     return fail(Code::kInvalid, "reports: room for 1 to {} reports and {} bytes or more expected",
                 kMaxReports, kBlockBytes);
-  TRY(storage.make_folder(kFolder));
+  TRY(storage.make_folder(kReportFolder));
   std::unique_ptr<ReportRing> ring(new ReportRing(storage, boot, limits));
   TRY(ring->load_drops());
   TRY(ring->load());
@@ -148,7 +148,7 @@ Status ReportRing::load_drops() {
     TRY_VALUE(auto fresh, storage_.create(kDrops));
     TRY(fresh->write(0, record_bytes({1, {}, {}}) + record_bytes({2, {}, {}})));
     TRY(fresh->sync());
-    TRY(storage_.sync(kFolder));
+    TRY(storage_.sync(kReportFolder));
     turn_ = 2;
     return {};
   }
@@ -156,15 +156,15 @@ Status ReportRing::load_drops() {
   drops_ = record->drops;
   for (const std::string& name : record->dropping) {
     if (!read_name(name)) continue;
-    TRY(storage_.remove(fmt::format("{}/{}", kFolder, name)));
+    TRY(storage_.remove(fmt::format("{}/{}", kReportFolder, name)));
   }
-  return storage_.sync(kFolder);
+  return storage_.sync(kReportFolder);
 }
 
 Status ReportRing::load() {
-  TRY_VALUE(const auto names, storage_.list(kFolder, 4 * kMaxReports));
+  TRY_VALUE(const auto names, storage_.list(kReportFolder, 4 * kMaxReports));
   for (const std::string& name : names) {
-    const std::string stored = fmt::format("{}/{}", kFolder, name);
+    const std::string stored = fmt::format("{}/{}", kReportFolder, name);
     if (name.ends_with(".new")) TRY(storage_.remove(stored));
     const auto report = read_name(name);
     if (!report) continue;
@@ -195,7 +195,7 @@ Status ReportRing::remove_going() {
     TRY(storage_.remove(name + ".new"));
     TRY(storage_.remove(name));
   }
-  TRY(storage_.sync(kFolder));
+  TRY(storage_.sync(kReportFolder));
   going_.clear();
   return {};
 }
@@ -262,7 +262,7 @@ Status ReportRing::store(ReportKind kind, const ReportKey& key, std::string_view
   const std::string name = file_name(kind, key);
   std::string content = checksum(name, bytes);
   content += bytes;
-  return replace_stored(storage_, fmt::format("{}/{}", kFolder, name), content);
+  return replace_stored(storage_, fmt::format("{}/{}", kReportFolder, name), content);
 }
 
 // A report that is not kept. What there may be of it on the disk goes with its count.
@@ -335,7 +335,7 @@ Status ReportRing::acknowledge(std::span<const ReportKey> keys) {
       is_changed = true;
     }
   }
-  return is_changed ? storage_.sync(kFolder) : Status();
+  return is_changed ? storage_.sync(kReportFolder) : Status();
 }
 
 }  // namespace polder::agent

@@ -14,7 +14,6 @@ namespace {
 using proto::AlarmKind;
 using proto::LifecycleKind;
 
-constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kOpenAgainUs = 60 * kSecondUs;
 constexpr std::size_t kMaxEarly = 64;
 constexpr std::size_t kMaxWindows = 2 * kMaxUnits;

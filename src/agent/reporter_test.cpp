@@ -6,14 +6,12 @@
 #include <set>
 #include <tuple>
 
+#include "agent/testing.h"
 #include "base/fail.h"
 #include "platform/storage_fake.h"
 
 namespace polder::agent {
 namespace {
-
-constexpr std::int64_t kNow = 1'796'000'000;
-constexpr std::int64_t kSecondUs = 1'000'000;
 
 class FakeRunner final : public Runner {
  public:

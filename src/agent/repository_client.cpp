@@ -25,7 +25,6 @@ using trust::tuf::DelegatedRole;
 using trust::tuf::Target;
 using trust::tuf::Updater;
 
-constexpr char kFolder[] = "metadata";
 constexpr std::size_t kMaxStoredNameBytes = 128;
 
 // The online role that chooses; nullptr where the repository has none.
@@ -68,9 +67,9 @@ namespace {
 
 // Names of roles may hold what a storage's names may not.
 std::string name_in_storage(const std::string& name) {
-  std::string stored = fmt::format("{}/{}", kFolder, name);
+  std::string stored = fmt::format("{}/{}", kMetadataFolder, name);
   if (name.size() <= kMaxStoredNameBytes && check_storage_name(stored).ok()) return stored;
-  return fmt::format("{}/role-{}.json", kFolder, trust::hex(trust::sha256(name)));
+  return fmt::format("{}/role-{}.json", kMetadataFolder, trust::hex(trust::sha256(name)));
 }
 
 // The trusted root is kept twice, and its version beside it: an older root in its place would make
@@ -136,7 +135,7 @@ Result<StoredMetadata::Root> StoredMetadata::root() {
 }
 
 Status StoredMetadata::start(std::string_view first_root) {
-  TRY(storage_->make_folder(kFolder));
+  TRY(storage_->make_folder(kMetadataFolder));
   const auto there = root();
   if (there.ok()) return keep_root(*there);
   const auto set = trust::tuf::TrustedSet::start(first_root, 0);
@@ -171,7 +170,7 @@ Status StoredMetadata::replace(const std::string& name, std::string_view bytes) 
 
 Status StoredMetadata::remove(const std::string& name) {
   TRY(storage_->remove(name_in_storage(name)));
-  return storage_->sync(kFolder);
+  return storage_->sync(kMetadataFolder);
 }
 
 // --- Releases ------------------------------------------------------------------------------------

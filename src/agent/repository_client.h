@@ -35,7 +35,9 @@
 
 namespace polder::agent {
 
-// Trusted metadata in a storage.
+inline constexpr char kMetadataFolder[] = "metadata";
+
+// Trusted metadata in a storage, in kMetadataFolder.
 class StoredMetadata final : public trust::tuf::MetadataStore {
  public:
   explicit StoredMetadata(Storage& storage) : storage_(&storage) {}

@@ -12,7 +12,7 @@ namespace polder::agent {
 
 namespace {
 
-constexpr std::array kSlots = {Slot::kA, Slot::kB};
+constexpr std::array kBothSlots = {Slot::kA, Slot::kB};
 
 // A limit is what the releaser lets a model take; a worker that is given less may end at any time.
 Status check_worker_memory(const trust::Manifest& manifest, const trust::Device& device,
@@ -112,7 +112,7 @@ Status RepositoryReleases::download(const AgentState& state, const Alive& alive)
   };
   know(wanted.manifest);
   const Unit& unit = state.updated();
-  for (const Slot slot : kSlots) {
+  for (const Slot slot : kBothSlots) {
     if (!unit.in(slot)) continue;
     const auto staged = slots_.open(state.update->unit, slot, *unit.in(slot));
     if (!staged.ok()) continue;  // it has suffered: its chunks are fetched
@@ -165,7 +165,7 @@ Status RepositoryReleases::tidy(const AgentState& state) {
       if (artifact.sealed) sealed.insert(artifact.sealed->file_id);
   };
   for (const auto& [name, unit] : state.units) {
-    for (const Slot slot : kSlots) {
+    for (const Slot slot : kBothSlots) {
       if (!unit.in(slot)) continue;
       keep.insert(unit.in(slot)->manifest);
       const auto staged = slots_.open(name, slot, *unit.in(slot));

@@ -7,13 +7,13 @@
 namespace polder::agent {
 namespace {
 
-constexpr char kFolder[] = "sealed";
+constexpr char kSealedFolder[] = "sealed";
 constexpr std::size_t kMaxFiles = 4096;
 
 std::string file_name(const trust::Sha256& file_id) { return trust::hex(file_id) + ".keys"; }
 std::string stored_name(const trust::Artifact& artifact) {
   POLDER_CHECK(artifact.sealed);
-  return fmt::format("{}/{}", kFolder, file_name(artifact.sealed->file_id));
+  return fmt::format("{}/{}", kSealedFolder, file_name(artifact.sealed->file_id));
 }
 
 Error sealed_for_others(const trust::Artifact& artifact, const trust::PublicKey& device) {
@@ -40,7 +40,7 @@ Status keep_sealed_keys(Storage& storage, const trust::Artifact& artifact, std::
   const std::string name = stored_name(artifact);
   const auto there = read_stored(storage, name, trust::SealedKeys::kMaxBytes);
   if (there.ok() && *there == bytes) return {};
-  TRY(storage.make_folder(kFolder));
+  TRY(storage.make_folder(kSealedFolder));
   return replace_stored(storage, name, bytes);
 }
 
@@ -56,12 +56,12 @@ Result<trust::ContentKey> content_key_of(Storage& storage, const trust::Artifact
 Status remove_sealed_keys(Storage& storage, const std::set<trust::Sha256>& keep) {
   std::set<std::string> names;
   for (const trust::Sha256& file_id : keep) names.insert(file_name(file_id));
-  auto there = storage.list(kFolder, kMaxFiles);
+  auto there = storage.list(kSealedFolder, kMaxFiles);
   if (!there.ok() && there.error().code == Code::kNotFound) return {};
   if (!there.ok()) return std::move(there).error();
   for (const std::string& name : *there) {
     if (!names.contains(name) && !name.ends_with('/'))
-      TRY(storage.remove(fmt::format("{}/{}", kFolder, name)));
+      TRY(storage.remove(fmt::format("{}/{}", kSealedFolder, name)));
   }
   return {};
 }

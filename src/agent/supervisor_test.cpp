@@ -7,17 +7,12 @@
 
 #include <filesystem>
 
+#include "agent/testing.h"
 #include "base/fail.h"
 #include "platform/child_fake.h"
 
 namespace polder::agent {
 namespace {
-
-std::string bytes_of(const proto::FromWorker& message) {
-  const auto bytes = proto::encode(message);
-  EXPECT_TRUE(bytes.ok());
-  return bytes.ok() ? *bytes : std::string();
-}
 
 proto::Start job() { return {.pipeline = "/p.toml"}; }
 const proto::Ready kReady{{"camera", "detect"}, {"detect.score"}};

@@ -8,6 +8,7 @@
 
 #include "agent/repository_client.h"
 #include "agent/repository_releases.h"
+#include "agent/testing.h"
 #include "platform/http_fake.h"
 #include "platform/storage_fake.h"
 #include "trust/testing_release.h"
@@ -18,7 +19,6 @@ namespace polder::agent {
 using trust::tuf::kTestNowS;
 using trust::tuf::TestRepository;
 
-inline constexpr std::int64_t kDay = 86'400, kYear = 365 * kDay;
 inline constexpr char kUrl[] = "http://repository.example";
 inline const char* const kBlobs[] = {"plan for x86-64-v3",
                                      "plan for x86-64-v4",

@@ -13,13 +13,11 @@
 #include <vector>
 
 #include "agent/driver.h"
+#include "agent/testing.h"
 #include "base/fail.h"
 #include "platform/storage_fake.h"
 
 namespace polder::agent {
-
-inline constexpr std::int64_t kNow = 1'800'000'000;
-inline constexpr std::int64_t kSecondUs = 1'000'000;
 
 inline ReleaseId release(const std::string& text, const std::string& model = "people") {
   return {model, trust::Version::parse(text, "test").value(), trust::sha256(model + text)};

@@ -3,14 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/testing.h"
 #include "platform/child_fake.h"
 #include "platform/storage_fake.h"
 #include "trust/testing_release.h"
 
 namespace polder::agent {
 namespace {
-
-std::string bytes_of(const proto::FromWorker& message) { return proto::encode(message).value(); }
 
 class WorkerRunnerTest : public testing::Test {
  protected:

@@ -6,6 +6,8 @@
 
 namespace polder {
 
+inline constexpr std::int64_t kSecondUs = 1'000'000;
+
 // Thread-safe. Microseconds from an arbitrary start; never goes back.
 class Clock {
  public:

@@ -11,8 +11,8 @@ namespace polder::trust {
 
 namespace {
 
-constexpr char kMagic[] = "POLDKEYS";
-constexpr std::uint32_t kFormat = 1;
+constexpr char kKeysMagic[] = "POLDKEYS";
+constexpr std::uint32_t kKeysFormat = 1;
 constexpr std::size_t kHeadBytes = 48, kIdBytes = 32;
 constexpr std::size_t kWrappedBytes = ContentKey::kBytes + kHpkeTagBytes;
 constexpr std::string_view kInfo = "polder sealed file 1: content key";
@@ -33,15 +33,16 @@ Result<Sha256> id_of(const PublicKey& key) {
 std::string sealed_keys_path(const std::string& sealed_path) { return sealed_path + ".keys"; }
 
 Result<SealedKeys> SealedKeys::parse(std::string bytes, std::string_view where) {
-  if (bytes.size() < kHeadBytes + kIdBytes || !bytes.starts_with(kMagic)) {
-    return fail(Code::kCorrupt, "{}: no keys of a sealed file: they begin with {}", where, kMagic);
+  if (bytes.size() < kHeadBytes + kIdBytes || !bytes.starts_with(kKeysMagic)) {
+    return fail(Code::kCorrupt, "{}: no keys of a sealed file: they begin with {}", where,
+                kKeysMagic);
   }
   std::uint32_t format, count;
   std::memcpy(&format, bytes.data() + 8, sizeof format);
   std::memcpy(&count, bytes.data() + 12, sizeof count);
-  if (format != kFormat) {
+  if (format != kKeysFormat) {
     return fail(Code::kIncompatible, "{}: keys in format {}; this build reads format {}", where,
-                format, kFormat);
+                format, kKeysFormat);
   }
   if (count > kMaxRecipients) {
     return fail(Code::kExhausted, "{}: {} recipients; {} at most", where, count, kMaxRecipients);
@@ -69,8 +70,8 @@ Result<SealedKeys> SealedKeys::parse(std::string bytes, std::string_view where) 
 }
 
 std::string SealedKeys::bytes() const {
-  std::string bytes(kMagic);
-  const std::uint32_t numbers[] = {kFormat, std::uint32_t(count())};
+  std::string bytes(kKeysMagic);
+  const std::uint32_t numbers[] = {kKeysFormat, std::uint32_t(count())};
   bytes.append(reinterpret_cast<const char*>(numbers), sizeof numbers);
   bytes += text(file_id_);
   bytes += records_;

@@ -12,8 +12,6 @@ namespace polder::trust::tuf {
 
 namespace {
 
-constexpr std::string_view kTopLevel[] = {"root", "timestamp", "snapshot", "targets"};
-
 Status check_name(std::string_view name, std::string_view where) {
   if (!name.empty() && name.size() <= kMaxNameBytes) return {};
   return fail(Code::kCorrupt, "{}: a name of 1 to {} bytes expected, {} found", where,

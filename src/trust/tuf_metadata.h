@@ -30,6 +30,7 @@ namespace polder::trust::tuf {
 
 constexpr std::string_view kSpecVersion = "1.0.34";
 constexpr std::int64_t kDayS = 24 * 60 * 60;
+inline constexpr std::string_view kTopLevel[] = {"root", "timestamp", "snapshot", "targets"};
 
 // "2030-01-01T00:00:00Z" (section 4.2.3). Errors: kCorrupt for every other form.
 Result<std::int64_t> parse_time(std::string_view text, std::string_view where);

@@ -15,7 +15,6 @@ namespace {
 constexpr char kConfigFile[] = "/repository.toml";
 constexpr const char* kFolders[] = {"/staged", "/metadata", "/targets", "/blobs"};
 constexpr std::size_t kMaxConfigBytes = 64 * 1024;
-constexpr std::string_view kTopLevel[] = {"root", "targets", "snapshot", "timestamp"};
 
 constexpr Option kConfig[] = {
     {.name = "profile", .required = true, .choices = "hub|static"},

@@ -10,10 +10,8 @@
 namespace polder::hub {
 namespace {
 
-constexpr std::int64_t kMaxPage = 1'000, kPage = 100;
-
 // What is asked of one column, as a part of a query: empty where nothing is.
-struct Wanted {
+struct WantedEntries {
   std::string sql;
   Values values;
   std::string query;  // for the address of the next page
@@ -49,7 +47,7 @@ Result<Response> list_audit(const Call& call) {
     const auto known = trust::act_from_name(act);
     if (!known.ok()) return fail(Code::kInvalid, "query: act: {}", known.error().message);
   }
-  Wanted wanted{.sql = "", .values = {call.hub.recorder.origin(), before}, .query = ""};
+  WantedEntries wanted{.sql = "", .values = {call.hub.recorder.origin(), before}, .query = ""};
   for (const std::string_view column : {"actor", "act", "object"}) wanted.add(call, column);
   wanted.values.emplace_back(limit + 1);
   // One more than is shown says whether there are more.

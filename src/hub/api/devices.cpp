@@ -12,7 +12,7 @@
 namespace polder::hub {
 namespace {
 
-constexpr std::int64_t kMaxPage = 1'000, kPage = 100, kAlarms = 10;
+constexpr std::int64_t kAlarms = 10;
 
 // A device, and until when the last of its certificates holds.
 constexpr std::string_view kDevices =

@@ -5,6 +5,9 @@
 
 namespace polder::hub {
 
+// Entries of a list in one answer: unless asked for, and at most.
+inline constexpr std::int64_t kPage = 100, kMaxPage = 1'000;
+
 Result<Response> get_health(const Call& call);
 Result<Response> get_openapi(const Call& call);
 

@@ -14,8 +14,6 @@
 namespace polder::hub {
 namespace {
 
-constexpr std::int64_t kMaxPage = 1'000, kPage = 100;
-
 constexpr std::string_view kReleases =
     "SELECT model, version, manifest, state, added_s, added_by, approved_by, details "
     "FROM model_release ";

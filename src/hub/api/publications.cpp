@@ -12,7 +12,6 @@
 namespace polder::hub {
 namespace {
 
-constexpr std::int64_t kMaxPage = 1'000, kPage = 100;
 constexpr std::size_t kMaxAsked = 500;  // digests in one question
 constexpr std::size_t kMaxRoleFiles = 8'192;
 

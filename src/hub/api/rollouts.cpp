@@ -14,7 +14,6 @@
 namespace polder::hub {
 namespace {
 
-constexpr std::int64_t kMaxPage = 1'000, kPage = 100;
 constexpr int kMaxHistory = 1'000;
 constexpr std::size_t kMaxReasonBytes = 2'000;
 

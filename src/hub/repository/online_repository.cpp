@@ -13,7 +13,6 @@
 namespace polder::hub {
 namespace {
 
-using trust::tuf::kDayS;
 using trust::tuf::Staged;
 
 constexpr std::size_t kMaxWaiting = 1'000;  // proposals
@@ -77,7 +76,7 @@ Status OnlineRepository::look() {
   bool has_assignments = false;
   const trust::tuf::Profile& profile = repository.profile();
   const auto due = [&](const trust::tuf::RoleState& role, std::int64_t days) {
-    renewal_s = std::min(renewal_s, role.expires_s - days * kDayS / 2 + 1);
+    renewal_s = std::min(renewal_s, role.expires_s - days * trust::tuf::kDayS / 2 + 1);
   };
   for (const trust::tuf::RoleState& role : found) {
     if (role.role == "timestamp") version = role.version, due(role, profile.timestamp_days);
@@ -282,7 +281,8 @@ Status OnlineRepository::publish_own(Repository& repository, std::int64_t now_s)
 bool OnlineRepository::is_clock_behind(std::int64_t now_s) const {
   const std::lock_guard lock(looking_);
   return std::ranges::any_of(roles_, [&](const trust::tuf::RoleState& role) {
-    return role.role == "timestamp" && now_s + profile_.timestamp_days * kDayS < role.expires_s;
+    return role.role == "timestamp" &&
+           now_s + profile_.timestamp_days * trust::tuf::kDayS < role.expires_s;
   });
 }
 
@@ -369,7 +369,7 @@ bool OnlineRepository::has_old_assignments(std::int64_t now_s) const {
   const std::lock_guard lock(looking_);
   return may_assign_ && std::ranges::any_of(roles_, [&](const trust::tuf::RoleState& role) {
            return is_of_assignments(role.role) &&
-                  role.expires_s - now_s < profile_.targets_days * kDayS / 2;
+                  role.expires_s - now_s < profile_.targets_days * trust::tuf::kDayS / 2;
          });
 }
 

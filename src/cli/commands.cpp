@@ -52,6 +52,8 @@ std::span<const Command* const> commands() {
                                                  &kRolloutDevices,
                                                  &kFleetStatus,
                                                  &kFleetDevices,
+                                                 &kFleetGroups,
+                                                 &kFleetGroup,
                                                  &kFleetTag,
                                                  &kFleetShow,
                                                  &kFleetMetrics,

@@ -40,6 +40,8 @@ extern const Command kRolloutResume;
 extern const Command kRolloutAbort;
 extern const Command kRolloutDevices;
 extern const Command kFleetDevices;
+extern const Command kFleetGroups;
+extern const Command kFleetGroup;
 extern const Command kFleetTag;
 extern const Command kFleetShow;
 extern const Command kFleetStatus;

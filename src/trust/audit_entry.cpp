@@ -47,6 +47,8 @@ constexpr ActInfo kActs[] = {
     {Act::kDeviceRevoked, "device_revoked", "a device's certificates hold no longer"},
     {Act::kDuplicateFound, "duplicate_found", "two devices have one identity"},
     {Act::kDeviceTagged, "device_tagged", "a device got other tags"},
+    {Act::kGroupSet, "group_set", "a query of devices got a name"},
+    {Act::kGroupRemoved, "group_removed", "a name of a query of devices was removed"},
     {Act::kRolloutChanged, "rollout_changed", "a rollout began, went on, or ended"},
     {Act::kPublicationAsked, "publication_asked", "somebody asks for a publication"},
     {Act::kAliasAsked, "alias_asked", "somebody asks for an alias of a release"},

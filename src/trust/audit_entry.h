@@ -57,6 +57,8 @@ enum class Act {
   kDeviceRevoked,
   kDuplicateFound,
   kDeviceTagged,
+  kGroupSet,
+  kGroupRemoved,
   kRolloutChanged,
   kPublicationAsked,
   kAliasAsked,

@@ -1,5 +1,7 @@
 #include "trust/tuf_http.h"
 
+#include "base/fail.h"
+
 namespace polder::trust::tuf {
 
 namespace {
@@ -7,6 +9,11 @@ namespace {
 std::string with_slash(std::string url) {
   if (!url.ends_with('/')) url += '/';
   return url;
+}
+
+bool is_web_page(std::string_view bytes) {
+  const std::size_t begin = bytes.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  return begin != bytes.npos && bytes[begin] == '<';
 }
 
 class SinkOf final : public HttpSink {
@@ -26,7 +33,14 @@ HttpFetcher::HttpFetcher(HttpClient& client, std::string metadata_url, std::stri
       target_url_(with_slash(std::move(target_url))) {}
 
 Result<std::string> HttpFetcher::fetch_metadata(const std::string& name, std::size_t cap_bytes) {
-  return fetch_text(*client_, metadata_url_ + name, cap_bytes, kMetadataDeadlineMs);
+  TRY_VALUE(std::string bytes,
+            fetch_text(*client_, metadata_url_ + name, cap_bytes, kMetadataDeadlineMs));
+  if (is_web_page(bytes))
+    return fail(Code::kUnavailable,
+                "{}: a web page came in place of metadata: does this network want somebody to log "
+                "in, or is the address that of something else?",
+                metadata_url_ + name);
+  return bytes;
 }
 
 Status HttpFetcher::fetch_target(const std::string& name, std::int64_t cap_bytes,

@@ -19,6 +19,7 @@ inline constexpr std::int64_t kMetadataDeadlineMs = 60'000;
 class HttpFetcher final : public Fetcher {
  public:
   HttpFetcher(HttpClient& client, std::string metadata_url, std::string target_url);
+  // Errors: those of HttpClient; kUnavailable for a web page, as networks answer that want a login.
   Result<std::string> fetch_metadata(const std::string& name, std::size_t cap_bytes) override;
   Status fetch_target(const std::string& name, std::int64_t cap_bytes, const Sink& sink) override;
 

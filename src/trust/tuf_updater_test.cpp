@@ -287,6 +287,18 @@ TEST(TufTargetCheck, HoldsPiecesAgainstTheList) {
   EXPECT_EQ(TargetCheck::start(target).error().code, Code::kCorrupt);
 }
 
+TEST(TufHttp, APageToLogInIsNoMetadata) {
+  TestRepository repository;
+  FakeHttp http;
+  http.files["http://repo.example/2.root.json"] = "\n<!DOCTYPE html><p>Welcome to our WiFi";
+  HttpFetcher fetcher(http, "http://repo.example", "http://repo.example/targets");
+  TestClient client(repository);
+  const Error error = client.install(fetcher, "people/model.plan").error();
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_NE(error.message.find("repo.example/2.root.json: a web page came"), std::string::npos)
+      << error.message;
+}
+
 TEST(TufHttp, FetchesFromAWebServer) {
   TestRepository repository;
   FakeHttp http;

@@ -86,6 +86,27 @@ class HubCommands(unittest.TestCase):
         self.assertIn("polder-hub", self.polder("hub", "checkpoint"))
         self.polder("audit", "check-proof", "proof.json", "--key", "log.pub.pem")
 
+    def test_groups_are_names_for_queries(self):
+        for name in ("cam-3", "cam-4"):
+            token = self.polder("fleet", "enrolment-token", name).strip()
+            self.assertEqual(self.enrol(name, token), 201)
+        self.polder("fleet", "tag", "cam-3", "hall=north", "line=3")
+        self.assertIn("no groups", self.polder("fleet", "groups"))
+        self.assertRegex(self.polder("fleet", "group", "north", "--query", "line=3,hall=north"),
+                         r"query +hall=north,line=3\n")
+        self.assertEqual(self.polder("fleet", "groups"), "north  hall=north,line=3  1\n")
+        listed = self.polder("fleet", "devices", "--group", "north")
+        self.assertIn("cam-3", listed)
+        self.assertNotIn("cam-4", listed)
+        both = self.polder("fleet", "devices", "--group", "north", "--query", "a=b", status=1)
+        self.assertIn("one of them", both)
+        self.assertIn("no group of this name",
+                      self.polder("rollout", "create", "plus", "1.0.0", "--group", "south",
+                                  status=1))
+        self.polder("fleet", "group", "north", "--remove")
+        self.assertIn("no group of this name", self.polder("fleet", "group", "north", status=1))
+        self.assertRegex(self.polder("hub", "log", "--object", "north"), "group_set.*\n.*removed")
+
     def test_models_aliases_and_the_repository(self):
         self.assertEqual(self.polder("hub", "models"), "no model is published\n")
         self.assertEqual(self.polder("hub", "releases"), "no releases\n")

@@ -153,6 +153,19 @@ test("tags are edited, and devices found by them", async ({ page, hub }) => {
   await expect(rows).toHaveCount(2);
   await expect(rows.last()).toContainText("camera-2");
   expect(new URL(page.url()).hash).toBe("#/devices?query=site%3Dams%2Cline%3D3");
+
+  await page.getByLabel("Name of this search").fill("hall");
+  await page.getByRole("button", { name: "Save as a group" }).click();
+  const group = page.getByRole("region", { name: "Groups" }).getByRole("link", { name: "hall" });
+  await expect(group).toHaveText("hall 1");
+  expect((await hub.ask("GET", "/v1/groups/hall")).query).toBe("line=3,site=ams");
+  await page.getByRole("link", { name: "Clear" }).click();
+  await expect(rows).not.toHaveCount(2);
+  await group.click();
+  await expect(rows).toHaveCount(2);
+  await page.getByRole("button", { name: "Remove the group hall" }).click();
+  await expect(group).toBeHidden();
+
   await page.getByLabel("Search by tags").fill("site=rtm");
   await page.getByRole("button", { name: "Search" }).click();
   await expect(page.getByText("No device has these tags.")).toBeVisible();

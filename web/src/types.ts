@@ -49,6 +49,19 @@ export interface DevicesPage {
   next?: string;
 }
 
+// A name for a query of devices.
+export interface Group {
+  name: string;
+  query: string;
+  devices: number; // that it finds now
+  set: Time;
+  set_by: string;
+}
+
+export interface GroupsPage {
+  groups: Group[];
+}
+
 export interface Window {
   time: Time;
   window_ms: number;

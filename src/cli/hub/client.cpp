@@ -9,6 +9,7 @@
 #include "platform/file.h"
 #include "platform/url.h"
 #include "trust/tuf_metadata.h"
+#include "trust/tuf_updater.h"
 
 namespace polder::cli {
 
@@ -154,6 +155,18 @@ Result<trust::Json> HubClient::ask(Method method, const std::string& path, std::
     if (sink.text.empty()) return trust::Json();
     return trust::Json::parse(sink.text, url_ + path);
   }
+}
+
+std::string group_path(const std::string& name) {
+  return "/v1/groups/" + trust::tuf::percent_encoded(name);
+}
+
+Result<std::string> query_of(const Args& args, HubClient& hub) {
+  if (!args.has("--group")) return args.has("--query") ? args.text("--query") : std::string();
+  if (args.has("--query")) return fail(Code::kInvalid, "--query and --group: one of them");
+  TRY_VALUE(const trust::Json answer, hub.get(group_path(args.text("--group"))));
+  TRY_VALUE(const trust::Object group, trust::Object::of(answer, "answer"));
+  return group.text("query");
 }
 
 }  // namespace polder::cli

@@ -31,6 +31,9 @@ Status check_query(std::string_view option, const std::string& value);
 // Of one that is a time, such as 2027-01-11T00:00:00Z.
 Status check_time(std::string_view option, const std::string& value);
 
+// "/v1/groups/NAME".
+std::string group_path(const std::string& name);
+
 // Not thread-safe.
 class HubClient {
  public:
@@ -67,5 +70,9 @@ class HubClient {
   std::unique_ptr<Clocks> clocks_;
   std::unique_ptr<HttpClient> http_;
 };
+
+// What --query says, or the query that the hub has for --group; "": neither is there. Errors:
+// kInvalid for both; those of HubClient::get().
+Result<std::string> query_of(const Args& args, HubClient& hub);
 
 }  // namespace polder::cli

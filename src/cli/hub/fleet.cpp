@@ -1,5 +1,5 @@
-// polder fleet status, devices, show, metrics, tag, revoke and enrolment-token: the devices of a
-// hub.
+// polder fleet status, devices, groups, group, show, metrics, tag, revoke and enrolment-token: the
+// devices of a hub.
 #include <string>
 
 #include "base/fail.h"
@@ -23,6 +23,12 @@ constexpr Option kDevicesOptions[] = {
     POLDER_HUB_OPTIONS,
     {"--query", "TAG=VALUE,...", "devices with all of these tags (default: all)", false,
      check_query},
+    {"--group", "NAME", "those of this group"},
+    kJson};
+constexpr Option kGroupOptions[] = {
+    POLDER_HUB_OPTIONS,
+    {"--query", "TAG=VALUE,...", "from now on, devices with all of these tags", false, check_query},
+    {"--remove", "", "removes the name; nothing changes for the devices"},
     kJson};
 constexpr Option kOptions[] = {POLDER_HUB_OPTIONS, kJson};
 constexpr Option kMetricsOptions[] = {
@@ -53,7 +59,8 @@ Result<std::string> tags_text(const Object& device) {
 Result<int> devices(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   std::string path = fmt::format("/v1/devices?limit={}", kMaxListed);
-  if (args.has("--query")) path += "&query=" + trust::tuf::percent_encoded(args.text("--query"));
+  TRY_VALUE(const std::string query, query_of(args, hub));
+  if (!query.empty()) path += "&query=" + trust::tuf::percent_encoded(query);
   TRY_VALUE(Json::Array all, hub.get_all(std::move(path), "devices"));
   if (args.has("--json")) {
     fmt::print("{}", Json(Json::Members{{"devices", std::move(all)}}).pretty());
@@ -69,6 +76,31 @@ Result<int> devices(const Args& args) {
                revoked && !revoked->is_null() ? "  (revoked)" : "");
   }
   return 0;
+}
+
+Result<int> groups(const Args& args) {
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY_VALUE(Json::Array all, hub.get_all("/v1/groups", "groups"));
+  return print_list(args, std::move(all),
+                    {.member = "groups",
+                     .columns = {"name", "query", "devices"},
+                     .none = "no groups: 'polder fleet group NAME --query TAG=VALUE' makes one"});
+}
+
+Result<int> group(const Args& args) {
+  const std::string& name = args.positional()[0];
+  if (args.has("--query") && args.has("--remove"))
+    return fail(Code::kInvalid, "--query and --remove: one of them");
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  if (args.has("--remove")) {
+    TRY(hub.post(group_path(name) + "/remove"));
+    if (!args.has("--json")) fmt::print("removed: group {}\n", one_line(name));
+    return 0;
+  }
+  if (args.has("--query"))
+    TRY(hub.put(group_path(name), Json::Members{{"query", args.text("--query")}}));
+  TRY_VALUE(const Json answer, hub.get(group_path(name)));
+  return print_document(args, answer);
 }
 
 Result<int> tag(const Args& args) {
@@ -139,6 +171,29 @@ const Command kFleetDevices = {.name = "fleet devices",
                                .min_positional = 0,
                                .max_positional = 0,
                                .run = devices};
+
+const Command kFleetGroups = {
+    .name = "fleet groups",
+    .summary = "Lists groups: names for queries of devices, and how many devices each has now.",
+    .arguments = "",
+    .example = "  polder fleet groups",
+    .options = kOptions,
+    .min_positional = 0,
+    .max_positional = 0,
+    .run = groups};
+
+const Command kFleetGroup = {
+    .name = "fleet group",
+    .summary =
+        "Shows a group of devices; with --query makes or changes it, with --remove removes it.",
+    .arguments = "NAME",
+    .example =
+        "  polder fleet group hall --query site=ams,line=3\n"
+        "  polder rollout create people 1.3.0 --group hall",
+    .options = kGroupOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = group};
 
 const Command kFleetTag = {
     .name = "fleet tag",

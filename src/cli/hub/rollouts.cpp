@@ -114,6 +114,7 @@ constexpr Option kCreateOptions[] = {
     POLDER_HUB_OPTIONS,
     {"--query", "TAG=VALUE,...", "devices with all of these tags (default: all with the model)",
      false, check_query},
+    {"--group", "NAME", "devices of this group, as its query is now (polder fleet groups)"},
     {"--stages", "LIST",
      "such as 'shadow 1, 1, 3, 10%, 100%' (default: shadow 1, 1, 3, 10%, 50%, 100%); a shadow acts "
      "once the 'shadow_s' of its device is over, so there are no more of them than devices in the "
@@ -155,7 +156,7 @@ constexpr Option kReasonOptions[] = {
 constexpr Option kDevicesOptions[] = {POLDER_HUB_OPTIONS, kJson};
 constexpr Option kResumeOptions[] = {POLDER_HUB_OPTIONS, kJson};
 
-Result<Json> order_of(const Args& args) {
+Result<Json> order_of(const Args& args, const std::string& query) {
   Json::Members order{{"model", args.positional()[0]}, {"version", args.positional()[1]}};
   if (args.has("--stages") || args.has("--least-minutes")) {
     Json::Array stages;
@@ -167,7 +168,7 @@ Result<Json> order_of(const Args& args) {
     }
     order.emplace("stages", std::move(stages));
   }
-  if (args.has("--query")) order.emplace("query", args.text("--query"));
+  if (!query.empty()) order.emplace("query", query);
   if (args.has("--other-version")) order.emplace("other_version", args.text("--other-version"));
   if (args.has("--not-before")) order.emplace("not_before", args.text("--not-before"));
   if (args.has("--strata")) order.emplace("strata", args.text("--strata"));
@@ -340,8 +341,9 @@ Result<int> print_preview(const Args& args, const Json& answer) {
 // --- Commands ------------------------------------------------------------------------------------
 
 Result<int> create(const Args& args) {
-  TRY_VALUE(const Json order, order_of(args));
   TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY_VALUE(const std::string query, query_of(args, hub));
+  TRY_VALUE(const Json order, order_of(args, query));
   if (args.has("--dry-run")) {
     TRY_VALUE(const Json preview, hub.post("/v1/rollout-previews", order));
     return print_preview(args, preview);

@@ -47,6 +47,11 @@ Result<Response> show_self(const Call& call);
 Result<Response> revoke_device(const Call& call);
 Result<Response> set_device_tags(const Call& call);
 
+Result<Response> list_groups(const Call& call);
+Result<Response> show_group(const Call& call);
+Result<Response> set_group(const Call& call);
+Result<Response> remove_group(const Call& call);
+
 Result<Response> create_rollout(const Call& call);
 Result<Response> preview_rollout(const Call& call);
 Result<Response> list_rollouts(const Call& call);

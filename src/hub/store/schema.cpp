@@ -205,6 +205,10 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "ALTER TABLE rollout ADD COLUMN trouble TEXT NOT NULL DEFAULT ''",
       },
       {
+          "CREATE TABLE device_group (name TEXT PRIMARY KEY, query TEXT NOT NULL, "
+          "set_s BIGINT NOT NULL, set_by TEXT NOT NULL)",
+      },
+      {
           // What was taken of a device is forgotten by its age.
           "CREATE INDEX report_taken_time ON report_taken (device, taken_s)",
       },

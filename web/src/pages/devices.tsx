@@ -4,10 +4,11 @@ import { address } from "../api";
 import { useData } from "../data";
 import { t } from "../i18n";
 import { go, link } from "../route";
-import type { DevicesPage } from "../types";
+import type { DevicesPage, GroupsPage } from "../types";
 import { Button, Empty, Field, Page, Show, Time } from "../ui/parts";
 import { Pager, Table } from "../ui/table";
 import { DeviceLink, DeviceState, Health, Tags } from "./common";
+import { Groups } from "./groups";
 
 const pageSize = 50;
 
@@ -21,6 +22,7 @@ export function Devices(props: { query: URLSearchParams }) {
     address("/v1/devices", { query, limit: pageSize, after }),
     15_000,
   );
+  const groups = useData<GroupsPage>("/v1/groups");
   return (
     <Page title={t("devices.title")}>
       <div class="filters">
@@ -68,6 +70,7 @@ export function Devices(props: { query: URLSearchParams }) {
           <Button type="submit">{t("devices.open.submit")}</Button>
         </form>
       </div>
+      <Groups groups={groups} query={query} />
       <Show data={page.data} problem={page.problem}>
         {(data) =>
           data.devices.length === 0 ? (

@@ -105,6 +105,10 @@ export const en = {
   "alarm.not_running": "not running",
 
   "devices.title": "Devices",
+  "groups.title": "Groups",
+  "groups.name": "Name of this search",
+  "groups.save": "Save as a group",
+  "groups.remove": "Remove the group {name}",
   "devices.search": "Search by tags",
   "devices.search.hint": "Such as site=ams,line=3; all must hold.",
   "devices.search.submit": "Search",

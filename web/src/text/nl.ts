@@ -107,6 +107,10 @@ export const nl: Record<keyof typeof en, string> = {
   "alarm.not_running": "draait niet",
 
   "devices.title": "Apparaten",
+  "groups.title": "Groepen",
+  "groups.name": "Naam van deze zoekopdracht",
+  "groups.save": "Bewaren als groep",
+  "groups.remove": "Groep {name} verwijderen",
   "devices.search": "Zoeken op labels",
   "devices.search.hint": "Zoals site=ams,line=3; alle moeten kloppen.",
   "devices.search.submit": "Zoeken",

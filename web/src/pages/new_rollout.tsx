@@ -7,7 +7,7 @@ import { count } from "../format";
 import { t } from "../i18n";
 import { go, link } from "../route";
 import { session } from "../session";
-import type { DevicesPage, Model, ModelsPage, Rollout, RolloutPreview } from "../types";
+import type { DevicesPage, GroupsPage, Model, ModelsPage, Rollout, RolloutPreview } from "../types";
 import { Bar } from "../ui/bars";
 import { Button, Card, Code, Empty, Field, Page, ProblemNotice } from "../ui/parts";
 import { stageName } from "./common";
@@ -172,10 +172,11 @@ function Text(
     type?: string;
     required?: boolean;
     choices?: string[];
+    names?: Record<string, string>; // of choices
     [other: string]: unknown;
   },
 ) {
-  const { form, change, errorOf, name, label, hint, choices, ...rest } = props;
+  const { form, change, errorOf, name, label, hint, choices, names, ...rest } = props;
   const list = `choices-of-${name}`;
   return (
     <Field label={label} hint={hint} error={errorOf(name)}>
@@ -193,7 +194,7 @@ function Text(
           {choices && choices.length > 0 && (
             <datalist id={list}>
               {choices.map((one) => (
-                <option key={one} value={one} />
+                <option key={one} value={one} label={names?.[one]} />
               ))}
             </datalist>
           )}
@@ -233,6 +234,7 @@ function ReleaseFields(props: Fields) {
 }
 
 function DeviceFields(props: Fields) {
+  const groups = useData<GroupsPage>("/v1/groups").data?.groups ?? [];
   const devices = useData<DevicesPage>("/v1/devices?limit=200");
   const tags = devices.data?.devices.flatMap((one) =>
     Object.entries(one.tags ?? {}).map(([name, value]) => `${name}=${value}`),
@@ -245,7 +247,8 @@ function DeviceFields(props: Fields) {
           name="query"
           label={t("rollouts.query")}
           hint={t("devices.search.hint")}
-          choices={[...new Set(tags)].sort()}
+          choices={[...new Set([...groups.map((one) => one.query), ...(tags ?? []).sort()])]}
+          names={Object.fromEntries(groups.map((one) => [one.query, one.name]))}
         />
       </div>
       <Group legend={t("rollout.abort")} hint={t("order.one_way.hint")}>

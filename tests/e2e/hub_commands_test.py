@@ -105,7 +105,7 @@ class HubCommands(unittest.TestCase):
                                   status=1))
         self.polder("fleet", "group", "north", "--remove")
         self.assertIn("no group of this name", self.polder("fleet", "group", "north", status=1))
-        self.assertRegex(self.polder("hub", "log", "--object", "north"), "group_set.*\n.*removed")
+        self.assertRegex(self.polder("hub", "log", "--object", "north"), "removed.*\n.*group_set")
 
     def test_models_aliases_and_the_repository(self):
         self.assertEqual(self.polder("hub", "models"), "no model is published\n")

@@ -294,6 +294,12 @@ function GateFields(props: Fields) {
       <div class="fields">
         <Text
           {...props}
+          name="strata"
+          label={t("order.strata")}
+          hint={t("order.strata.hint")}
+        />
+        <Text
+          {...props}
           name="look_s"
           label={t("order.look")}
           hint={t("order.look.hint")}

@@ -11,10 +11,11 @@ describe("an order", () => {
       ...emptyOrder("people", "1.3.0"),
       other_version: "1.4.0",
       query: "site=ams",
+      strata: "site",
       own: true,
       stages: [
-        stageForm("2", "devices", true),
-        { ...stageForm("3", "devices"), least_minutes: "90", margin: "2.5" },
+        { ...stageForm("2", "devices", true), allowed: "0.4" },
+        { ...stageForm("3", "devices"), least_minutes: "90", margin: "2.5", errors_an_hour: "1" },
         stageForm("100", "percent"),
       ],
       measures: ["empty frames", "errors"],
@@ -31,9 +32,10 @@ describe("an order", () => {
       version: "1.3.0",
       other_version: "1.4.0",
       query: "site=ams",
+      strata: "site",
       stages: [
-        { shadow: true, devices: 2 },
-        { devices: 3, least_minutes: 90, margin: 2.5 },
+        { shadow: true, devices: 2, allowed: 0.4 },
+        { devices: 3, least_minutes: 90, margin: 2.5, errors_an_hour: 1 },
         { percent: 100 },
       ],
       measures: ["errors", "empty frames"],
@@ -44,8 +46,9 @@ describe("an order", () => {
       one_way: true,
     });
     expect(commandOf(order)).toBe(
-      "polder rollout create people 1.3.0 --other-version 1.4.0 --query site=ams --stages " +
-        "'shadow 2, 3 least_minutes=90 margin=2.5, 100%' --measures 'errors, empty frames' " +
+      "polder rollout create people 1.3.0 --other-version 1.4.0 --query site=ams --strata site " +
+        "--stages 'shadow 2 allowed=0.4, 3 least_minutes=90 margin=2.5 errors_an_hour=1, 100%' " +
+        "--measures 'errors, empty frames' " +
         "--look-s 60 --history-looks 0 --window 22:00-05:00 --not-before 2027-01-11T00:00:00Z " +
         "--one-way",
     );

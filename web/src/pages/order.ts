@@ -9,6 +9,8 @@ export interface StageForm {
   least_observations: string;
   margin: string;
   negligible: string;
+  errors_an_hour: string;
+  allowed: string; // of shadows alone
   failures: string;
 }
 
@@ -19,7 +21,17 @@ export const measures = [
   "frames that differ",
   "slower frames",
 ] as const;
-export const rules = ["least_observations", "margin", "negligible", "failures"] as const;
+export const rules = [
+  "least_observations",
+  "margin",
+  "negligible",
+  "errors_an_hour",
+  "failures",
+] as const;
+export type Rule = (typeof rules)[number] | "allowed";
+export function rulesOf(stage: StageForm): readonly Rule[] {
+  return stage.shadow ? ["allowed", ...rules] : rules;
+}
 
 // Texts as they stand in the fields; empty: as the hub does usually.
 export interface OrderForm {
@@ -27,6 +39,7 @@ export interface OrderForm {
   version: string;
   other_version: string; // of A/B
   query: string;
+  strata: string; // a tag
   own: boolean; // stages of one's own
   stages: StageForm[];
   measures: string[];
@@ -39,8 +52,8 @@ export interface OrderForm {
 }
 
 export function stageForm(size: string, unit: StageForm["unit"], shadow = false): StageForm {
-  const none = { least_observations: "", margin: "", negligible: "", failures: "" };
-  return { shadow, size, unit, least_minutes: "", ...none };
+  const none = { least_observations: "", margin: "", negligible: "", errors_an_hour: "" };
+  return { shadow, size, unit, least_minutes: "", ...none, allowed: "", failures: "" };
 }
 
 export function emptyOrder(model: string, version: string): OrderForm {
@@ -49,6 +62,7 @@ export function emptyOrder(model: string, version: string): OrderForm {
     version,
     other_version: "",
     query: "",
+    strata: "",
     own: false,
     stages: [
       stageForm("1", "devices", true),
@@ -74,7 +88,7 @@ type Fields = Record<string, unknown>;
 function stageOf(form: StageForm): Fields {
   const stage: Fields = form.shadow ? { shadow: true } : {};
   stage[form.unit] = Number(form.size);
-  for (const name of ["least_minutes", ...rules] as const)
+  for (const name of ["least_minutes", ...rulesOf(form)] as const)
     if (form[name].trim() !== "") stage[name] = Number(form[name]);
   return stage;
 }
@@ -88,7 +102,7 @@ function timeOf(text: string): string {
 // What stands in no field is left to the hub.
 export function orderOf(form: OrderForm): Order {
   const order: Order = { model: form.model.trim(), version: form.version.trim() };
-  for (const name of ["other_version", "query"] as const)
+  for (const name of ["other_version", "query", "strata"] as const)
     if (form[name].trim() !== "") order[name] = form[name].trim();
   if (form.own) order["stages"] = form.stages.map(stageOf);
   if (form.measures.length < measures.length)
@@ -122,6 +136,7 @@ export function commandOf(order: Order): string {
   const window = order["window"] as { from: string; to: string } | undefined;
   if (order["other_version"]) add("--other-version", order["other_version"]);
   if (order["query"]) add("--query", order["query"]);
+  if (order["strata"]) add("--strata", order["strata"]);
   if (stages) add("--stages", stages.map(stageText).join(", "));
   if (compared) add("--measures", compared.join(", ") || "none");
   if (order["look_s"] !== undefined) add("--look-s", order["look_s"]);

@@ -3,7 +3,7 @@ import { useId } from "preact/hooks";
 import { t } from "../i18n";
 import type { RolloutPreview } from "../types";
 import { Button, Card, Field } from "../ui/parts";
-import { rules, stageForm, type OrderForm, type StageForm } from "./order";
+import { rulesOf, stageForm, type OrderForm, type StageForm } from "./order";
 import { stageName } from "./common";
 
 const maxStages = 16;
@@ -87,6 +87,8 @@ const limits = {
   least_observations: { min: 1, max: 1e9, step: 1 },
   margin: { min: 1.1, max: 4, step: "any" },
   negligible: { min: 1e-6, max: 0.5, step: "any" },
+  errors_an_hour: { min: 0.001, max: 1e6, step: "any" },
+  allowed: { min: 0.001, max: 0.9, step: "any" },
   failures: { min: 1, max: 1000, step: 1 },
 };
 
@@ -167,7 +169,7 @@ function Row(props: {
       <details>
         <summary>{t("order.stage.rules")}</summary>
         <div class="fields">
-          {rules.map((rule) => (
+          {rulesOf(stage).map((rule) => (
             <Field key={rule} label={t(`rule.${rule}`)} hint={t(`rule.${rule}.hint`)}>
               {(ids) => (
                 <input

@@ -24,6 +24,11 @@ class Restore(fleets.Fleet):
     def repository_version(self):
         return self.hub.get("/v1/repository")["version"]
 
+    @staticmethod
+    def seen_version(device):
+        timestamp = json.loads((device.folder / "metadata" / "timestamp.json").read_text())
+        return timestamp["signed"]["version"]
+
     def lose_the_hub(self, backup):
         self.hub.kill()
         shutil.rmtree(self.hub.folder)
@@ -62,6 +67,10 @@ class Restore(fleets.Fleet):
         self.targets_key = "targets-2.pem"
         self.assertIn("serves a folder", self.polder_hub("restore", backup, "--folder",
                                                          self.hub.folder, status=1))
+        # What no device has seen is lost with the hub, and its versions may come again.
+        for device in (first, late):
+            self.wait_for(f"{device.name} has the newest of the repository",
+                          lambda: self.seen_version(device) == self.repository_version())
         lost_version = self.repository_version()
         lost_log = (self.hub.folder / "audit.log").read_bytes()
         self.hub.end()

@@ -1,5 +1,6 @@
 #include "trust/tuf_updater.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -208,7 +209,7 @@ TEST(TufUpdater, AFaultRightAfterReplacedKeysLosesNoRecovery) {
   };
   for (const std::string role : {"timestamp", "snapshot"}) {
     for (const std::string at : {"3.root.json", "timestamp.json", "disk"}) {
-      SCOPED_TRACE(role + ", " + at);
+      SCOPED_TRACE(fmt::format("{}, {}", role, at));
       TestRepository repository;
       TestClient client(repository);
       repository.common(role).version = kMaxInteger;

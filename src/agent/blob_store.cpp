@@ -11,7 +11,6 @@ namespace polder::agent {
 
 namespace {
 
-using trust::ChunkIndex;
 using trust::Sha256;
 
 constexpr char kBlobFolder[] = "blobs", kPartialFolder[] = "blobs/partial";
@@ -216,7 +215,7 @@ Result<std::uint64_t> BlobStore::collect_folder(const std::string& folder,
     const auto digest = digest_of(entry);
     const bool is_left_over = entry.ends_with(".new");  // a manifest that was not put whole
     if (!is_left_over && (!digest || keep.count(*digest) > 0)) continue;
-    const std::string name = folder + "/" + entry;
+    const std::string name = fmt::format("{}/{}", folder, entry);
     TRY_VALUE(const auto size, size_of(*storage_, name));
     TRY(storage_->remove(name));
     freed += size.value_or(0);

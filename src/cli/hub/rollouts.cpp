@@ -303,7 +303,8 @@ Result<int> watch(HubClient& hub, const Args& args) {
       TRY_VALUE(const std::string devices, devices_text(rollout));
       TRY_VALUE(const std::string gate, gate_text(rollout));
       fmt::print("{}", history);
-      if (std::string now = devices + "\n" + gate + "\n"; now != told) fmt::print("{}", told = now);
+      if (std::string now = fmt::format("{}\n{}\n", devices, gate); now != told)
+        fmt::print("{}", told = now);
     }
     if (std::fflush(stdout) != 0) return fail(Code::kIo, "cannot write to standard output");
     if (is_over) return phase == "done" ? 0 : 1;

@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::int64_t kMaxGroups = 200;
 
+Error no_group() {
+  return fail(Code::kNotFound, "there is no group of this name; /v1/groups lists them");
+}
+
 Result<trust::Json> json_of(const Hub& hub, const Row& row) {
   TRY_VALUE(const Tags query, read_query(row[1].text()));
   Values values;
@@ -30,7 +34,7 @@ constexpr std::string_view kGroups = "SELECT name, query, set_s, set_by FROM dev
 
 Result<trust::Json> find(const Hub& hub, const std::string& name) {
   TRY_VALUE(const Rows rows, ask(hub, std::string(kGroups) + "WHERE name = ?", {name}));
-  if (rows.empty()) return fail(Code::kNotFound, "there is no group of this name");
+  if (rows.empty()) return no_group();
   return json_of(hub, rows[0]);
 }
 
@@ -92,7 +96,7 @@ Result<Response> remove_group(const Call& call) {
   const std::int64_t now_s = call.hub.wall.now_s();
   Status done = write(call.hub, [&](Database& database) -> Status {
     TRY_VALUE(const Rows rows, ask(database, "SELECT 1 FROM device_group WHERE name = ?", {name}));
-    if (rows.empty()) return fail(Code::kNotFound, "there is no group of this name");
+    if (rows.empty()) return no_group();
     TRY(tell(database, "DELETE FROM device_group WHERE name = ?", {name}));
     return put_on_record(database, {now_s, call.actor, trust::Act::kGroupRemoved, name});
   });

@@ -76,7 +76,8 @@ Result<Response> set_group(const Call& call) {
     if (!rows.empty() && rows[0][0].text() == query) return {};
     TRY_VALUE(const Rows all, ask(database, "SELECT COUNT(*) FROM device_group", {}));
     if (rows.empty() && all[0][0].integer() >= kMaxGroups)
-      return fail(Code::kExhausted, "there are {} groups: remove one", kMaxGroups);
+      return fail(Code::kIncompatible, "there are {} groups, as many as there can be: remove one",
+                  kMaxGroups);
     TRY(tell(database,
              "INSERT INTO device_group (name, query, set_s, set_by) VALUES (?, ?, ?, ?) ON "
              "CONFLICT (name) DO UPDATE SET query = excluded.query, set_s = excluded.set_s, set_by "

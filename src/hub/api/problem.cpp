@@ -70,7 +70,10 @@ Response problem(const Error& error, std::string_view request_id) {
   switch (status) {
     case 500: return own("the hub could not do it; its log has more");
     case 503: return own("the hub cannot do it now: ask again; its log has more");
-    case 507: return own("the hub has no room for it; its log has more");
+    case 507:
+      return own(
+          "the hub has no room for it: its disk or its memory is full, and whoever runs it makes "
+          "some; its log has more");
     default: return problem(status, error, request_id);
   }
 }

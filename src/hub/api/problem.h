@@ -13,7 +13,9 @@ namespace polder::hub {
 
 // With a status of HTTP that says it better than that of the error's code.
 Response problem(int status, const Error& error, std::string_view request_id);
-// With the code's own. Of kIo, which is the hub's own trouble, the text stays here.
+// With the code's own. Of kIo, kUnavailable and kExhausted, which are the hub's own trouble, the
+// text stays here: what somebody asks for beyond a cap is kInvalid, or kIncompatible with what
+// there is.
 Response problem(const Error& error, std::string_view request_id);
 int status_of(Code code);
 

@@ -116,7 +116,7 @@ Result<Response> create_publication(const Call& call) {
   if (named.members().empty())
     return fail(Code::kInvalid, "body.roles: is empty; nothing is staged");
   if (named.members().size() > kMaxRoleFiles)
-    return fail(Code::kExhausted, "body.roles: {} roles; at most {}", named.members().size(),
+    return fail(Code::kInvalid, "body.roles: {} roles; at most {}", named.members().size(),
                 kMaxRoleFiles);
   std::map<std::string, std::string> roles;
   for (const auto& [role, value] : named.members()) {

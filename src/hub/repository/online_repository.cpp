@@ -158,6 +158,15 @@ Status OnlineRepository::sign_staged(Repository& repository) {
 
 namespace {
 
+// What people have staged and is above a cap is theirs to mend: this machine's room is not the
+// trouble.
+template <class T>
+Result<T> of_people(Result<T> read) {
+  if (!read.ok() && read.error().code == Code::kExhausted)
+    return Error{Code::kInvalid, std::move(read).error().message};
+  return read;
+}
+
 // Whoever approves sees what changes from what is published: nothing may come in between, and a
 // role that is the hub's to sign is for nothing but what it signs.
 Status check_shown(const trust::tuf::Changes& changes, std::int64_t lost_versions) {
@@ -193,13 +202,14 @@ Result<Proposal> OnlineRepository::hold(Repository& repository, std::int64_t now
   TRY_VALUE(proposal.changes, repository.changes());
   TRY(check_shown(proposal.changes, lost_versions_));
   TRY(check_history(proposal.changes));
-  TRY_VALUE(const auto problems, repository.staged_problems());
+  TRY_VALUE(const auto problems, of_people(repository.staged_problems()));
   if (!problems.empty()) return fail(Code::kCorrupt, "{}", problems.front());
   TRY(repository.check_publishable(now_s));
   for (const trust::tuf::TargetChange& change : proposal.changes.targets) {
     if (!trust::tuf::is_manifest(change.path) || change.after.empty()) continue;
     ProposedRelease release{change.path, change.after, "", change.role};
-    TRY_VALUE(release.manifest, repository.read_target(change.path, trust::kMaxManifestBytes));
+    TRY_VALUE(release.manifest,
+              of_people(repository.read_target(change.path, trust::kMaxManifestBytes)));
     proposal.releases.push_back(std::move(release));
   }
   return proposal;
@@ -208,7 +218,7 @@ Result<Proposal> OnlineRepository::hold(Repository& repository, std::int64_t now
 // Twice: once manifests are here they say which blobs they need.
 Status OnlineRepository::take_files(const Repository& repository, const Uploads& uploads) const {
   for (int round = 0; round < 2; ++round) {
-    TRY_VALUE(const auto files, repository.staged_files());
+    TRY_VALUE(const auto files, of_people(repository.staged_files()));
     for (const trust::tuf::StagedFile& file : files) {
       if (file.is_here) continue;
       Status linked = link_file(uploads.path(file.digest), file.place);
@@ -229,6 +239,7 @@ Result<Proposal> OnlineRepository::propose(const std::string& id,
   const auto begin = [&]() -> Result<Proposal> {
     TRY_VALUE(Repository repository, Repository::open_to_read(folder(), waiting_place(id)));
     for (const auto& [role, bytes] : roles) TRY(repository.stage_signed(role, bytes));
+    TRY(of_people(repository.staged()));
     TRY(take_files(repository, uploads));
     return hold(repository, now_s);
   };

@@ -35,7 +35,7 @@ Status check_room(Database& database) {
   TRY_VALUE(const Rows rows,
             ask(database, "SELECT COUNT(*) FROM approval WHERE state = 'open'", {}));
   if (rows[0][0].integer() < kMaxOpenApprovals) return {};
-  return fail(Code::kExhausted, "{} approvals are open: approve or reject some first",
+  return fail(Code::kIncompatible, "{} approvals are open: approve or reject some first",
               kMaxOpenApprovals);
 }
 

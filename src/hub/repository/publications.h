@@ -16,7 +16,7 @@ inline constexpr std::int64_t kMaxOpenApprovals = 100;
 
 // `roles`: the SHA-256 of the file of each ("targets"), which has come. Asked for again while it
 // waits, it is the same one. Returns its id. Errors: those of OnlineRepository::propose();
-// kExhausted where too many wait.
+// kIncompatible where too many wait.
 Result<std::string> ask_for_publication(const Hub& hub, std::string_view actor,
                                         const std::map<std::string, std::string>& roles);
 Result<std::string> ask_for_alias(const Hub& hub, std::string_view actor, const std::string& model,

@@ -256,6 +256,9 @@ TEST_F(Publications, WhatIsNoMetadataIsRefused) {
   for (const char* role : {"../x", "", "a/b", "A", "."}) EXPECT_EQ(ask(role, "{}").status, 400);
   EXPECT_EQ(ask("targets", "{}").status, 400);
   EXPECT_EQ(ask("targets", "no JSON").status, 400);
+  const Response deep = ask("targets", std::string(1000, '['));
+  EXPECT_EQ(deep.status, 400);
+  EXPECT_NE(text(deep, "detail").find("deep"), std::string::npos) << deep.body;
   EXPECT_EQ(send("POST", "/v1/publications", R"({"roles":{}})", releaser_).status, 400);
   EXPECT_EQ(send("POST", "/v1/publications", R"({"roles":{"targets":"x"}})", releaser_).status,
             400);
@@ -349,6 +352,25 @@ TEST_F(Publications, AChampionNeedsTwoOtherAliasesOne) {
   const Response approved = decide(id);
   EXPECT_EQ(approved.status, 200) << approved.body;
   EXPECT_EQ(aliases(), R"({"champion":"1.0.0","newest":"1.0.0"})");
+}
+
+TEST_F(Publications, AreRefusedWhereTooManyWait) {
+  add_release("people", "1.0.0");
+  ASSERT_TRUE(writer_
+                  ->write([](Database& database) -> Status {
+                    for (std::int64_t i = 0; i < kMaxOpenApprovals; ++i)
+                      TRY(
+                          database.run("INSERT INTO approval (id, kind, what, digest, details, "
+                                       "asked_by, asked_s, state) VALUES (?, 'alias', 'x', ?, "
+                                       "'{}', 'anna', 1, 'open')",
+                                       {std::to_string(i), std::to_string(i)}));
+                    return {};
+                  })
+                  .ok());
+  const Response pushed = push();
+  EXPECT_EQ(pushed.status, 409);
+  EXPECT_NE(text(pushed, "detail").find("approve or reject some first"), std::string::npos)
+      << pushed.body;
 }
 
 }  // namespace

@@ -57,9 +57,9 @@ Result<std::unique_ptr<StoredFile>> Uploads::open_part(const std::string& digest
   const auto names = storage_->list("", kMaxUploads);
   if (!names.ok()) {
     if (names.error().code == Code::kExhausted)
-      return fail(Code::kExhausted,
-                  "{} files have come that no publication has taken; those of {} days ago are "
-                  "removed by themselves",
+      return fail(Code::kIncompatible,
+                  "{} files have come that no publication has taken: remove some on the hub's "
+                  "machine, from 'uploads' in its folder; those of {} days ago go by themselves",
                   kMaxUploads, kUploadDays);
     return disk_error(names.error());
   }
@@ -72,7 +72,7 @@ Result<std::unique_ptr<StoredFile>> Uploads::open_part(const std::string& digest
 Result<Uploaded> Uploads::add(const std::string& digest, const Piece& piece,
                               std::string_view bytes) {
   if (piece.total > kMaxUploadBytes)
-    return fail(Code::kExhausted, "{} bytes; a file has at most {}", piece.total, kMaxUploadBytes);
+    return fail(Code::kInvalid, "{} bytes; a file has at most {}", piece.total, kMaxUploadBytes);
   const auto size = static_cast<std::int64_t>(bytes.size());
   if (piece.from + size > piece.total)
     return fail(Code::kInvalid, "{} bytes from {} lead beyond the end of a file of {}", size,

@@ -40,9 +40,9 @@ class Uploads {
   // What has come of a file. Errors: kNotFound; kIo.
   Result<Uploaded> find(const std::string& digest);
   // A piece that has come already is not taken twice. Errors: kInvalid for one that does not begin
-  // where the last ended, or leads beyond the end, and for a file of another digest; kExhausted
-  // above a cap, or where the disk is too full; kUnavailable while another sends the same file;
-  // kIo.
+  // where the last ended, or leads beyond the end, for a file of another digest, and for one that
+  // is too large; kIncompatible where too many have come; kExhausted where the disk is too full;
+  // kUnavailable while another sends the same file; kIo.
   Result<Uploaded> add(const std::string& digest, const Piece& piece, std::string_view bytes);
   // Of a whole one.
   std::string path(const std::string& digest) const;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "platform/file.h"
 #include "trust/digest.h"
@@ -65,10 +66,17 @@ TEST_F(UploadsTest, AnotherFileThanWasSaidIsForgotten) {
 }
 
 TEST_F(UploadsTest, WhatIsTooLargeIsRefusedBeforeItComes) {
-  EXPECT_EQ(uploads_->add(digest("x"), {0, kMaxUploadBytes + 1}, "x").error().code,
-            Code::kExhausted);
+  EXPECT_EQ(uploads_->add(digest("x"), {0, kMaxUploadBytes + 1}, "x").error().code, Code::kInvalid);
   EXPECT_EQ(uploads_->add(digest("x"), {0, 1}, "xy").error().code, Code::kInvalid);
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
+TEST_F(UploadsTest, FilesThatNobodyTookAreAtMostSoMany) {
+  for (std::size_t i = 0; i <= kMaxUploads; ++i)
+    ASSERT_TRUE(std::ofstream(folder_ / std::to_string(i)).good());
+  const auto more = add("one more", 0, 3);
+  EXPECT_EQ(more.error().code, Code::kIncompatible) << more.error().message;
+  EXPECT_NE(more.error().message.find("remove some"), std::string::npos) << more.error().message;
 }
 
 TEST_F(UploadsTest, WhatNobodyTookGoes) {

@@ -81,6 +81,7 @@ export interface Metrics {
 
 export interface Fleet {
   devices: number;
+  revoked?: number;
   seen_lately?: number;
   by_version?: { model: string; version: string; devices: number }[];
   by_health?: Record<string, number>;

@@ -91,19 +91,23 @@ Result<Response> list_metrics(const Call& call) {
   return document(trust::Json::Members{{"windows", std::move(windows)}}, call.request);
 }
 
+// Those that are revoked are a number of their own, and in no other.
 Result<Response> show_fleet(const Call& call) {
   TRY(call.target.only({}));
   const Hub& hub = call.hub;
-  TRY_VALUE(const Rows devices, ask(hub, "SELECT COUNT(*) FROM device WHERE revoked_s IS NULL"));
-  TRY_VALUE(const Rows seen, ask(hub, "SELECT COUNT(*) FROM device_link WHERE seen_s > ?",
-                                 {hub.wall.now_s() - kSeenLatelyPolls * hub.poll_s}));
+  const std::string of_fleet = "device NOT IN (SELECT id FROM device WHERE revoked_s IS NOT NULL) ";
+  TRY_VALUE(const Rows devices, ask(hub, "SELECT COUNT(*), COUNT(revoked_s) FROM device"));
+  const std::int64_t revoked = devices[0][1].integer();
+  TRY_VALUE(const Rows seen,
+            ask(hub, "SELECT COUNT(*) FROM device_link WHERE seen_s > ? AND " + of_fleet,
+                {hub.wall.now_s() - kSeenLatelyPolls * hub.poll_s}));
   TRY_VALUE(const Rows versions,
             ask(hub,
-                "SELECT model, version, COUNT(*) FROM device_unit WHERE model <> '' "
-                "GROUP BY model, version ORDER BY model, version LIMIT ?",
+                "SELECT model, version, COUNT(*) FROM device_unit WHERE model <> '' AND " +
+                    of_fleet + "GROUP BY model, version ORDER BY model, version LIMIT ?",
                 {kVersions}));
-  TRY_VALUE(const Rows healths,
-            ask(hub, "SELECT health, COUNT(*) FROM device_unit GROUP BY health"));
+  TRY_VALUE(const Rows healths, ask(hub, "SELECT health, COUNT(*) FROM device_unit WHERE " +
+                                             of_fleet + "GROUP BY health"));
   TRY_VALUE(trust::Json::Array alarms, latest_alarms(hub, "", kFleetAlarms));
   trust::Json::Array by_version;
   for (const Row& row : versions)
@@ -113,7 +117,8 @@ Result<Response> show_fleet(const Call& call) {
   for (int i = 0; i < proto::kReportHealths; ++i)
     by_health.emplace(proto::health_name(static_cast<proto::ReportHealth>(i)), 0);
   for (const Row& row : healths) by_health[row[0].text()] = row[1].integer();
-  return document(trust::Json::Members{{"devices", devices[0][0].integer()},
+  return document(trust::Json::Members{{"devices", devices[0][0].integer() - revoked},
+                                       {"revoked", revoked},
                                        {"seen_lately", seen[0][0].integer()},
                                        {"by_version", std::move(by_version)},
                                        {"by_health", std::move(by_health)},

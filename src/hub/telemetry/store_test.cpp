@@ -239,6 +239,17 @@ TEST_F(Telemetry, TheFleetIsCounted) {
   EXPECT_EQ(*shown("/v1/fleet").find("seen_lately")->integer(), 0);
 }
 
+TEST_F(Telemetry, ARevokedDeviceIsCountedAsSuchAlone) {
+  take({metrics("1.2.0", 1)});
+  EXPECT_EQ(send("POST", "/v1/devices/cam-1/revoke", "", admin_).status, 204);
+  const trust::Json fleet = shown("/v1/fleet");
+  EXPECT_EQ(*fleet.find("devices")->integer(), 0);
+  EXPECT_EQ(*fleet.find("revoked")->integer(), 1);
+  EXPECT_EQ(*fleet.find("seen_lately")->integer(), 0);
+  EXPECT_TRUE(fleet.find("by_version")->array()->empty());
+  EXPECT_EQ(*fleet.find("by_health")->find("well")->integer(), 0);
+}
+
 TEST_F(Telemetry, WhatIsWrongIsRefusedAsAWhole) {
   proto::Report foreign = alarm("x");
   foreign.device = "cam-2";

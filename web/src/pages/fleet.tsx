@@ -30,7 +30,12 @@ export function FleetPage() {
         {(data) => (
           <>
             <ul class="figures">
-              <Figure name={t("fleet.devices")} value={data.devices} to={link(["devices"])} />
+              <Figure
+                name={t("fleet.devices")}
+                value={data.devices}
+                note={data.revoked ? t("fleet.revoked", { count: data.revoked }) : ""}
+                to={link(["devices"])}
+              />
               <Figure
                 name={t("fleet.seen")}
                 value={data.seen_lately}

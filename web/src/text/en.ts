@@ -77,6 +77,7 @@ export const en = {
 
   "fleet.title": "Fleet",
   "fleet.devices": "Devices",
+  "fleet.revoked": "{count} more are revoked",
   "fleet.seen": "Seen lately",
   "fleet.running": "Rollouts running",
   "fleet.waiting": "Waiting for approval",

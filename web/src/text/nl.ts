@@ -79,6 +79,7 @@ export const nl: Record<keyof typeof en, string> = {
 
   "fleet.title": "Vloot",
   "fleet.devices": "Apparaten",
+  "fleet.revoked": "{count} meer zijn ingetrokken",
   "fleet.seen": "Onlangs gezien",
   "fleet.running": "Lopende uitrol",
   "fleet.waiting": "Wacht op goedkeuring",

@@ -205,7 +205,8 @@ constexpr Option kReports[] = {
      .unit = "s",
      .min = 1,
      .max = 86400,
-     .doc = "How often metrics are written down and sent. Alarms do not wait for it."},
+     .doc = "How often metrics are written down and sent, at whole multiples of this by the "
+            "clock. Alarms do not wait for it."},
     {.name = "metrics",
      .fallback = "\"\"",
      .doc =

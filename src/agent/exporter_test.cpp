@@ -53,7 +53,7 @@ class ExporterTest : public testing::Test {
  protected:
   FakeStorage disk;
   ManualClock clock;
-  ManualWallClock wall{1'796'000'000};
+  ManualWallClock wall{1'796'000'100};
   FakeRunner runner;
   NoUnits units;
   FakeCollector collector;

@@ -129,7 +129,7 @@ void Reporter::start(const AgentState& state) {
   time_seen_s_ = state.time_seen_s;
   window_from_us_ = parts_.clock.now_us();
   window_from_s_ = wall_s();
-  next_metrics_us_ = window_from_us_ + config_.reports.every_s * kSecondUs;
+  next_metrics_us_ = window_from_us_ + until_window_ends_us(window_from_s_);
   open_ring();
   for (const auto& [name, unit] : state.units) {
     const ReleaseId* release = unit.running();
@@ -239,6 +239,13 @@ std::int64_t Reporter::wall_s() const {
   return std::clamp(parts_.wall.now_s(), time_seen_s_, kMaxTimeS);
 }
 
+// Windows end at whole multiples of their length by the clock, where all devices' windows do: what
+// happened at the same time can be compared. None is shorter than half of that.
+std::int64_t Reporter::until_window_ends_us(std::int64_t now_s) const {
+  const std::int64_t every_s = config_.reports.every_s, left_s = every_s - now_s % every_s;
+  return (2 * left_s < every_s ? left_s + every_s : left_s) * kSecondUs;
+}
+
 // Reports have times in seconds. Windows are made to meet there: as deltas they must not overlap.
 // When the clock has been set meanwhile, what has really passed counts.
 std::uint64_t Reporter::take_window_ms(std::int64_t now_us, std::int64_t now_s) {
@@ -267,7 +274,7 @@ void Reporter::report_metrics() {
       if (signal.psi) totals_[window.unit].psi[signal.name] = *signal.psi;
   }
   windows_.clear();
-  next_metrics_us_ = now_us + config_.reports.every_s * kSecondUs;
+  next_metrics_us_ = now_us + until_window_ends_us(now_s);
   writes_at_s_ = now_s;
   write(std::move(metrics));
   writes_at_s_.reset();

@@ -122,6 +122,7 @@ class Reporter {
   Status append(const Body& body);
   void see_health();
   void report_metrics();
+  std::int64_t until_window_ends_us(std::int64_t now_s) const;
   std::uint64_t take_window_ms(std::int64_t now_us, std::int64_t now_s);
   proto::ReportUnit unit_report(const Window& window) const;
   void complain(std::string error);

@@ -150,6 +150,27 @@ TEST_F(ReporterTest, WindowsMeetInWholeSeconds) {
   EXPECT_EQ(windows_ms, (std::vector<std::uint64_t>{301'000, 300'000, 300'000, 300'500}));
 }
 
+// Devices begin when they begin; what they count at the same time is of the same window.
+TEST_F(ReporterTest, WindowsEndWhenThoseOfAllDevicesDo) {
+  for (const std::int64_t begun_s : {0, 1, 149, 151, 299}) {
+    wall.set_s(kNow + begun_s);
+    Reporter reporter = this->reporter();
+    reporter.start(state);
+    std::vector<std::int64_t> ends_s;
+    for (int second = 0; second < 1200; ++second) {
+      wall.set_s(wall.now_s() + 1);
+      const std::size_t before = bodies<ReportMetrics>(reporter).size();
+      pass(reporter, 1);
+      if (bodies<ReportMetrics>(reporter).size() > before) ends_s.push_back(wall.now_s() - kNow);
+    }
+    ASSERT_GE(ends_s.size(), 3u);
+    // The first is no shorter than half of the others.
+    EXPECT_EQ(ends_s[0], begun_s <= 150 ? 300 : 600);
+    EXPECT_EQ(ends_s[1], ends_s[0] + 300);
+    EXPECT_EQ(ends_s[2], ends_s[1] + 300);
+  }
+}
+
 TEST_F(ReporterTest, MetricsComeAsOftenAsConfigured) {
   Reporter reporter = this->reporter();
   reporter.start(state);

@@ -27,6 +27,7 @@ enum class What : std::uint8_t {
   kAct,      // what its phase does is done
   kAsk,      // whether what is on its way is wanted yet
   kCrash,    // its worker has crashed for the third time
+  kMishap,   // so it has, and no release is to blame: it runs again after that
   kWindow,   // metrics are written down
   kCheckin,  // it tells the hub
 };
@@ -89,6 +90,7 @@ class Device {
         if (!is_still_wanted()) go_on();
         break;
       case What::kCrash: crash(); break;
+      case What::kMishap: mishap(); break;
       case What::kWindow: write_window(); break;
       case What::kCheckin: check_in(); break;
     }
@@ -127,8 +129,9 @@ class Device {
     tell({.kind = EventKind::kStart});
     begin_segment();
     plan_crash();
+    later(world().until(kMishapsADay), What::kMishap);
     note(proto::LifecycleKind::kStarted);
-    later(world().between(1, settings().report_s), What::kWindow);
+    later(until_window_ends(), What::kWindow);
     later(world().between(1, 5), What::kCheckin);
     go_on();
   }
@@ -285,6 +288,16 @@ class Device {
     end_segment();
     segments_.push_back({.is_new = true, .crashes = 3});
     is_looping_ = true;
+    looped();
+  }
+  void mishap() {
+    later(world().until(kMishapsADay), What::kMishap);
+    if (!running() || is_looping_) return;
+    end_segment();
+    segments_.push_back({.is_new = runs_new(), .crashes = 3});
+    looped();
+  }
+  void looped() {
     alarm(proto::AlarmKind::kCrashLoop, *running(), "");
     if (state_.phase != Phase::kObserve) return;
     tell({.kind = EventKind::kRejected, .reason = "crash loop"});
@@ -351,7 +364,12 @@ class Device {
                         .is_well = !is_looping_,
                         .parts = std::exchange(segments_, {})});
     window_from_s_ = now_s_;
-    later(settings().report_s, What::kWindow);
+    later(until_window_ends(), What::kWindow);
+  }
+  // As agent/reporter.cpp does.
+  std::int64_t until_window_ends() const {
+    const std::int64_t every_s = settings().report_s, left_s = every_s - now_s_ % every_s;
+    return 2 * left_s < every_s ? left_s + every_s : left_s;
   }
 
   void add_stage(proto::ReportUnit& unit, const std::string& name, std::uint64_t packets,

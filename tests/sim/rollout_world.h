@@ -45,6 +45,8 @@ struct WorldSettings {
 
 // Shares of frames with the old release.
 constexpr double kMisses = 0.05, kSlowShare = 0.03, kCrashes = 2e-5;
+// Loops of crashes of a device, by whatever release: a fleet of 10,000 has one a day.
+constexpr double kMishapsADay = 1e-4;
 // Of decisions; in a stretch of time frames resemble each other, so that in many of them none
 // differ, and in some nearly all (an intraclass correlation).
 constexpr double kShadowDiffers = 0.05, kWrongDiffers = 0.6, kAlike = 0.2;
@@ -90,7 +92,7 @@ class World {
     Counted counted{.is_new = is_new, .is_in_shadow = is_in_shadow};
     const Nature nature = is_new ? settings_.nature : Nature::kGood;
     const double day = std::sin(2 * M_PI * double(to_s % kDayS) / kDayS + device.phase);
-    const Site& site = site_of(device.site, to_s);
+    const Site& site = site_of(device.site, from_s);
     const double looks = double(to_s - from_s) / double(settings_.look_s);
     const double busy = 1 + (settings_.day_peak - 1) * (day + 1) / 2;
     counted.frames = std::uint64_t(std::llround(settings_.observations * looks * busy));

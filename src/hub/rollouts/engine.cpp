@@ -13,7 +13,6 @@ namespace {
 
 // Of a rollout, for charts: a week of the usual ones.
 constexpr int kMaxLooks = 2'000;
-constexpr int kMaxFailures = 1'000;       // that are told
 constexpr int kMaxDue = 100;              // at once
 constexpr std::size_t kMaxReasons = 100;  // of a gate
 constexpr int kMaxOld = 100;   // releases that devices go back to, of those that are told
@@ -147,6 +146,12 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
   rules.has_statistics = rollout.has_statistics();
   GateState gate = judge_gate(measures, failures, now_s - rollout.state.stage_since_s, rules);
   if (gate.verdict == Verdict::kAbort) return gate;
+  if (!failures.empty())
+    gate.reasons.push_back(
+        fmt::format("{} of the {} devices with a hard failure that are the end: "
+                    "{}: {}",
+                    failures.size(), rules.failures, failures.back().device,
+                    failure_text(failures.back().failure)));
   if (!rules.has_statistics) {
     TRY_VALUE(const bool is_there, is_anywhere(database, rollout));
     if (!is_there) hold(gate, "no device runs it yet");

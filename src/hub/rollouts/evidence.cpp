@@ -220,7 +220,14 @@ std::vector<MeasureState> judged(const Rollout& rollout, AllKept& all) {
   return measures;
 }
 
+// Of the looks that are not taken yet.
+std::int64_t first_open(std::int64_t look_s, std::int64_t now_s) { return now_s / look_s - 1; }
+
 }  // namespace
+
+std::int64_t look_of(std::int64_t counted_s, std::int64_t look_s, std::int64_t now_s) {
+  return std::clamp(counted_s / look_s, first_open(look_s, now_s), now_s / look_s);
+}
 
 Status add_counts(Database& database, std::string_view rollout, std::int64_t look,
                   std::int64_t number, int arm, std::span<const MeasureCounts> counts) {
@@ -236,12 +243,14 @@ Status add_counts(Database& database, std::string_view rollout, std::int64_t loo
 }
 
 Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int64_t now_s) {
-  const std::int64_t look = now_s / rollout.order.look_s;
+  // None that lies ahead, as when the clock is set back.
+  const std::int64_t look_s = rollout.order.look_s;
+  const std::int64_t from = first_open(look_s, now_s), to = now_s / look_s;
   TRY_VALUE(const Rows rows,
             ask(database,
                 "SELECT look, measure, number, arm, trials, failures FROM rollout_counts WHERE "
-                "rollout = ? AND look <> ? ORDER BY look, measure, number, arm",
-                {rollout.id, look}));
+                "rollout = ? AND NOT look BETWEEN ? AND ? ORDER BY look, measure, number, arm",
+                {rollout.id, from, to}));
   TRY_VALUE(AllKept all, load(database, rollout));
   TRY_VALUE(const auto strata, strata_of(database, rollout));
   std::map<std::pair<std::int64_t, std::string>, Looked> looks;
@@ -267,8 +276,8 @@ Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int
   evidence.measures = judged(rollout, all);
   if (evidence.looks == 0) return evidence;
   TRY(save(database, rollout, all));
-  TRY(tell(database, "DELETE FROM rollout_counts WHERE rollout = ? AND look <> ?",
-           {rollout.id, look}));
+  TRY(tell(database, "DELETE FROM rollout_counts WHERE rollout = ? AND NOT look BETWEEN ? AND ?",
+           {rollout.id, from, to}));
   return evidence;
 }
 

@@ -138,21 +138,42 @@ Result<std::vector<StageLimit>> limits_of(Database& database, const Part& part) 
   return limits;
 }
 
+// Of what a device runs beside its old release: it is compared with that alone, so that it counts
+// however late it is told, but for what an earlier rollout had there.
+Status observe_shadow(Database& database, const Part& part, std::string_view device,
+                      const proto::ReportUnit& unit, std::int64_t counted_s, std::int64_t look) {
+  const std::vector<MeasureCounts> counts = count_shadow(unit);
+  if (counts.empty() || counted_s < part.created_s) return {};
+  TRY_VALUE(const Rows chosen,
+            ask(database, "SELECT arm FROM rollout_device WHERE rollout = ? AND device = ?",
+                {part.rollout, device}));
+  if (chosen.empty()) return {};
+  return add_counts(database, part.rollout, look, *part.number,
+                    static_cast<int>(chosen[0][0].integer()), counts);
+}
+
+// When what a report tells was counted: the middle of its window.
+std::int64_t middle_of(const proto::Report& report, const proto::ReportMetrics& metrics) {
+  return report.time_s - static_cast<std::int64_t>(metrics.window_ms / 2000);
+}
+
 Status observe_unit(Database& database, std::string_view device, const proto::ReportUnit& unit,
-                    bool is_late, std::int64_t now_s) {
+                    std::int64_t counted_s, bool is_late, std::int64_t now_s) {
   if (unit.release || unit.health == proto::ReportHealth::kIdle) {
     ModelNews news{.running = version_of(unit.release), .committed = {}, .is_well = {}};
     if (unit.health != proto::ReportHealth::kStarting)
       news.is_well = unit.health != proto::ReportHealth::kFailed;
     if (!is_late) TRY(note_model(database, device, unit.name, news, now_s));
   }
-  if (!unit.release || is_late) return {};
+  if (!unit.release) return {};
   TRY_VALUE(const std::optional<Part> part, part_of(database, device, unit.name));
   if (!part || !part->number) return {};
-  const std::int64_t look = now_s / part->look_s;
+  const std::int64_t look = look_of(counted_s, part->look_s, now_s);
   const int arm = part->arm_of(unit.release->version);
   // What is neither new nor its old one says nothing of either.
   if (arm == 0 && unit.release->version != part->old_version) return {};
+  if (arm == 0) TRY(observe_shadow(database, *part, device, unit, counted_s, look));
+  if (is_late) return {};
   TRY_VALUE(const std::vector<StageLimit> limits, limits_of(database, *part));
   const std::vector<MeasureCounts> counts = count_window(unit, limits);
   TRY(add_counts(database, part->rollout, look, *part->number, arm, counts));
@@ -160,12 +181,6 @@ Status observe_unit(Database& database, std::string_view device, const proto::Re
   if (!part->has_counted && !counts.empty())
     TRY(tell(database, "UPDATE rollout_device SET counted = 1 WHERE rollout = ? AND device = ?",
              {part->rollout, device}));
-  TRY_VALUE(const Rows chosen,
-            ask(database, "SELECT arm FROM rollout_device WHERE rollout = ? AND device = ?",
-                {part->rollout, device}));
-  if (const auto shadow = count_shadow(unit); !shadow.empty() && !chosen.empty())
-    TRY(add_counts(database, part->rollout, look, *part->number,
-                   static_cast<int>(chosen[0][0].integer()), shadow));
   if (!limits.empty()) return {};
   for (const StageLimit& limit : hub::limits_of(unit))
     TRY(tell(database,
@@ -188,8 +203,9 @@ Status observe(Database& database, std::string_view device, const proto::Report&
     if (notice->what == proto::LifecycleKind::kCommitted) news.committed = news.running;
     return note_model(database, device, notice->unit, news, now_s);
   }
-  for (const proto::ReportUnit& unit : std::get<proto::ReportMetrics>(report.what).units)
-    TRY(observe_unit(database, device, unit, is_late, now_s));
+  const auto& metrics = std::get<proto::ReportMetrics>(report.what);
+  for (const proto::ReportUnit& unit : metrics.units)
+    TRY(observe_unit(database, device, unit, middle_of(report, metrics), is_late, now_s));
   return {};
 }
 

@@ -84,7 +84,7 @@ Result<Stage> read_stage(const trust::Json& json, std::string where) {
   if (from.has("allowed") && !stage.is_shadow)
     return fail(Code::kInvalid, "{}: of a stage of shadows only", from.place("allowed"));
   TRY_VALUE(gate.allowed, read_number(from, "allowed", 0.001, 0.9, gate.allowed));
-  TRY_VALUE(const std::int64_t failures, read_integer(from, "failures", 1, 1'000, gate.failures));
+  TRY_VALUE(const std::int64_t failures, read_integer(from, "failures", 1, kMaxFailures, 0));
   gate.failures = static_cast<std::uint32_t>(failures);
   return stage;
 }
@@ -172,7 +172,7 @@ Result<RolloutOrder> read_order(const trust::Json& json, const std::string& wher
   TRY(read_measures(from, order));
   TRY(read_times(from, order));
   order.stages = usual_stages();
-  for (Stage& stage : order.stages) stage.gate.margin = 0;
+  for (Stage& stage : order.stages) stage.gate.margin = 0, stage.gate.failures = 0;
   if (from.has("stages")) {
     TRY_VALUE(const trust::Json::Array* const stages, from.array("stages", kMaxStages));
     order.stages.clear();
@@ -192,8 +192,8 @@ trust::Json::Members json_of(const Stage& stage) {
                                {"least_minutes", static_cast<double>(gate.least_s) / kMinuteS},
                                {"least_observations", static_cast<std::int64_t>(gate.least_trials)},
                                {"negligible", gate.negligible},
-                               {"errors_an_hour", gate.errors_an_hour},
-                               {"failures", static_cast<std::int64_t>(gate.failures)}};
+                               {"errors_an_hour", gate.errors_an_hour}};
+  if (gate.failures > 0) members.emplace("failures", static_cast<std::int64_t>(gate.failures));
   if (gate.margin > 0) members.emplace("margin", gate.margin);
   if (stage.is_shadow) members.emplace("allowed", gate.allowed);
   if (stage.devices > 0) members.emplace("devices", static_cast<std::int64_t>(stage.devices));

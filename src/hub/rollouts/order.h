@@ -23,6 +23,8 @@ namespace polder::hub {
 // In a look each device has told once what it has counted.
 inline constexpr std::int64_t kLookS = proto::kReportEveryS, kMaxLookS = 3600, kHistoryLooks = 96,
                               kMaxHistoryLooks = 10'000;
+// With a hard failure, that a stage may allow for.
+inline constexpr std::int64_t kMaxFailures = 1000;
 
 // Each day, in UTC; over midnight where `to` is before `from`.
 struct DayWindow {
@@ -36,7 +38,7 @@ struct RolloutOrder {
   std::string other_version;          // of half of the devices, by a hash; empty: all get `version`
   Tags query;                         // empty: every device that has the model
   std::string strata;                 // a tag: devices are compared within each of its values
-  std::vector<Stage> stages;          // a margin of 0 is the usual one
+  std::vector<Stage> stages;          // a margin and failures of 0 are the usual ones
   std::vector<std::string> measures;  // of measures.h, those that the gate looks at
   std::int64_t look_s = kLookS;
   // Looks at the old release before a device acts by the new one: what a device is by itself is

@@ -19,6 +19,12 @@ double usual_margin(double devices) {
   return devices < 50 ? 1.5 : 1.25;
 }
 
+// Of many devices one loops or runs out of memory by itself: what stops everything is a share.
+std::uint32_t usual_failures(double devices) {
+  if (devices < 50) return 1;
+  return static_cast<std::uint32_t>(std::clamp(1 + devices / 500, 2.0, double(kMaxFailures)));
+}
+
 }  // namespace
 
 RolloutPlan Rollout::plan() const {
@@ -28,6 +34,7 @@ RolloutPlan Rollout::plan() const {
     stage.devices = std::min(stage.devices, most);
     const double all = stage.devices > 0 ? stage.devices : most * stage.permille / 1000.0;
     if (stage.gate.margin == 0) stage.gate.margin = usual_margin(is_a_b() ? all / 2 : all);
+    if (stage.gate.failures == 0) stage.gate.failures = usual_failures(all);
     // Nothing is left to compare with, so nothing more could be proven.
     if (stage.permille == 1000) stage.gate.promote_at = 0;
   }

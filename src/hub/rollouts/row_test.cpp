@@ -23,6 +23,7 @@ TEST_F(RolloutRows, IsShownAsItWasAskedFor) {
   const trust::Json::Array& stages = *shown.find("stages")->array();
   EXPECT_EQ(*stages[0].find("allowed")->number(), 0.125);
   EXPECT_EQ(*stages[1].find("failures")->integer(), 2);
+  EXPECT_EQ(*stages[2].find("failures")->integer(), 1);
   EXPECT_EQ(*stages[1].find("least_observations")->integer(), 7);
   EXPECT_EQ(*stages[1].find("negligible")->number(), 0.25);
   EXPECT_TRUE(stages[1].find("percent")->is_null());
@@ -30,6 +31,32 @@ TEST_F(RolloutRows, IsShownAsItWasAskedFor) {
   EXPECT_EQ(*shown.find("window")->find("from")->string(), "22:30");
   EXPECT_EQ(*shown.find("history_looks")->integer(), 0);
   EXPECT_TRUE(*shown.find("one_way")->boolean());
+}
+
+// One device that breaks by itself is not the end of a rollout to thousands.
+TEST(RolloutPlan, AllowsForMoreFailuresOfMoreDevices) {
+  Rollout rollout;
+  for (const int permille : {1, 5, 100, 500, 1000})
+    rollout.order.stages.push_back({.permille = std::uint32_t(permille), .gate = {.failures = 0}});
+  rollout.order.stages.push_back({.permille = 1000, .gate = {.failures = 7}});
+  rollout.members = 10'000;
+  std::vector<std::uint32_t> failures;
+  for (const Stage& stage : rollout.plan().stages) failures.push_back(stage.gate.failures);
+  EXPECT_EQ(failures, (std::vector<std::uint32_t>{1, 2, 3, 11, 21, 7}));
+  rollout.members = 10'000'000;
+  EXPECT_EQ(rollout.plan().stages[4].gate.failures, std::uint32_t(kMaxFailures));
+}
+
+TEST_F(RolloutRows, SaysOfFailuresThatAreNotTheEndHowManyAre) {
+  make_fleet(4);
+  behaviour_["1.1.0"].crashes = true;
+  const std::string id =
+      begin("1.1.0", "", R"("stages":[{"devices":1,"failures":2},{"percent":100}])");
+  looks(2);
+  EXPECT_EQ(phase(id), "running");
+  EXPECT_NE(gate(id).find("1 of the 2 devices with a hard failure that are the end: cam-"),
+            std::string::npos)
+      << gate(id);
 }
 
 // A hub that is stricter than the one before it, a row that was mended by hand.

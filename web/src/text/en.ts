@@ -324,7 +324,7 @@ export const en = {
   "rule.allowed": "Allowed share",
   "rule.allowed.hint": "Of decisions that may differ, and of inferences that may be slower. Usually 0.25.",
   "rule.failures": "Failed devices",
-  "rule.failures.hint": "So many with a hard failure end it. Usually 1.",
+  "rule.failures.hint": "So many with a hard failure end it. Usually 1, of many devices 1 in 500.",
   "order.measures": "What is compared",
   "order.measures.hint": "With none of them hard failures and time alone decide.",
   "order.strata": "Compared within a tag (optional)",

@@ -326,7 +326,7 @@ export const nl: Record<keyof typeof en, string> = {
   "rule.allowed": "Toegestaan aandeel",
   "rule.allowed.hint": "Van beslissingen die mogen verschillen, en van inferenties die trager mogen zijn. Gewoonlijk 0,25.",
   "rule.failures": "Mislukte apparaten",
-  "rule.failures.hint": "Zoveel met een harde fout zijn het einde. Gewoonlijk 1.",
+  "rule.failures.hint": "Zoveel met een harde fout zijn het einde. Gewoonlijk 1, bij veel apparaten 1 op 500.",
   "order.measures": "Wat wordt vergeleken",
   "order.measures.hint": "Zonder een ervan beslissen alleen harde fouten en tijd.",
   "order.strata": "Vergelijken binnen een label (niet verplicht)",

@@ -1,6 +1,6 @@
 import { webcrypto } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ask, Problem } from "./api";
+import { ask, askAll, Problem } from "./api";
 
 globalThis.crypto ??= webcrypto as Crypto; // Node 18 has it only as a module
 
@@ -94,4 +94,16 @@ describe("what is read", () => {
         .catch((error: Problem) => error);
       expect(other).toMatchObject({ missing: "", message: "gone" });
     });
+});
+
+describe("a list that comes page by page", () => {
+  it("is walked to its end, and to no other address", async () => {
+    answers = [
+      json({ windows: [3, 4], next: "/v1/devices/a/metrics?before=3" }),
+      json({ windows: [1, 2], next: "https://elsewhere.example/v1/devices/a/metrics?before=1" }),
+    ];
+    const path = "/v1/devices/a/metrics?limit=2";
+    expect(await settled(askAll(path, "windows"))).toEqual([3, 4, 1, 2]);
+    expect(sent.map((one) => one.path)).toEqual([path, "/v1/devices/a/metrics?before=3"]);
+  });
 });

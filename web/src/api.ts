@@ -131,6 +131,19 @@ export async function ask<T>(
   return document;
 }
 
+// Of a list that comes page by page all that is in `member`.
+export async function askAll<T>(path: string, member: string): Promise<T[]> {
+  const list = path.split("?")[0];
+  const all: T[] = [];
+  let at: string | undefined = path;
+  while (at?.split("?")[0] === list) {
+    const page: Record<string, T[]> & { next?: string } = await ask("GET", at!);
+    all.push(...(page[member] ?? []));
+    at = page.next;
+  }
+  return all;
+}
+
 // What one person read is not another's.
 session.follow(() => kept.clear());
 

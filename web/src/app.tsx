@@ -38,7 +38,7 @@ function current(path: string[], query: URLSearchParams) {
     case "devices":
       return second ? <DevicePage key={key} id={second} /> : <Devices query={query} />;
     case "enrolment":
-      return <Enrolment />;
+      return <Enrolment query={query} />;
     case "models":
       return second ? <ModelPage key={key} name={second} /> : <Models query={query} />;
     case "releases":
@@ -57,7 +57,7 @@ function current(path: string[], query: URLSearchParams) {
     case "audit":
       return <Audit query={query} />;
     case "people":
-      return <People />;
+      return <People query={query} />;
     default:
       return (
         <Page title={t("app.nowhere")}>

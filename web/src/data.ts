@@ -8,8 +8,12 @@ export interface Loaded<T> {
   again: () => void;
 }
 
-// path: null asks for nothing. everyMs: 0 asks once.
-export function useData<T>(path: string | null, everyMs = 0): Loaded<T> {
+// path: null asks for nothing. everyMs: 0 asks once. read: the same one each time.
+export function useData<T>(
+  path: string | null,
+  everyMs = 0,
+  read: (path: string) => Promise<T> = (path) => ask<T>("GET", path),
+): Loaded<T> {
   const [state, setState] = useState<{ path: string | null; data?: T; problem?: Problem }>({
     path,
   });
@@ -20,9 +24,9 @@ export function useData<T>(path: string | null, everyMs = 0): Loaded<T> {
     if (path === null) return;
     let live = true;
     missing.current = false;
-    const read = async () => {
+    const look = async () => {
       try {
-        const data = await ask<T>("GET", path);
+        const data = await read(path);
         if (live) setState({ path, data });
       } catch (error) {
         const problem = error as Problem;
@@ -35,10 +39,10 @@ export function useData<T>(path: string | null, everyMs = 0): Loaded<T> {
           }));
       }
     };
-    void read();
+    void look();
     const timer = everyMs
       ? setInterval(() => {
-          if (document.visibilityState === "visible" && !missing.current) void read();
+          if (document.visibilityState === "visible" && !missing.current) void look();
         }, everyMs)
       : 0;
     return () => {

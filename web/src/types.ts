@@ -75,10 +75,6 @@ export interface Window {
   classes?: { name: string; count: number }[];
 }
 
-export interface Metrics {
-  windows: Window[];
-}
-
 export interface Fleet {
   devices: number;
   revoked?: number;
@@ -104,7 +100,28 @@ export interface NewToken {
   token: string;
 }
 
+export interface TokensPage {
+  tokens: Token[];
+  next?: string;
+}
+
 export interface EnrolmentToken {
+  id: string;
+  device: string | null; // that alone may use it
+  created: Time;
+  created_by: string;
+  expires: Time;
+  used: Time | null;
+  enrolled: string | null; // the device that has used it
+  revoked: Time | null;
+}
+
+export interface EnrolmentTokensPage {
+  tokens: EnrolmentToken[];
+  next?: string;
+}
+
+export interface NewEnrolmentToken {
   id: string;
   token: string;
   expires: Time;

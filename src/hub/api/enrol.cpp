@@ -73,6 +73,8 @@ Result<TokenUse> check_token(const Result<Rows>& found, const Applicant& who, st
   if (found->empty()) return refused;
   const Row& row = (*found)[0];
   if (!is_secret_of(who.token.secret, row[0].bytes(), row[1].bytes())) return refused;
+  if (!row[9].is_null())
+    return fail(Code::kDenied, "the enrolment token is revoked: ask for another");
   if (row[3].integer() <= now_s)
     return fail(Code::kDenied, "the enrolment token has expired: ask for another");
   if (!row[2].is_null() && row[2].text() != who.device)
@@ -85,7 +87,8 @@ Result<TokenUse> check_token(const Result<Rows>& found, const Applicant& who, st
 
 constexpr std::string_view kToken =
     "SELECT t.salt, t.hash, t.device, t.expires_s, t.used_s, c.device, d.key_id, c.pem, "
-    "c.revoked_s FROM enrolment_token t LEFT JOIN certificate c ON c.serial = t.certificate "
+    "c.revoked_s, t.revoked_s FROM enrolment_token t LEFT JOIN certificate c ON c.serial = "
+    "t.certificate "
     "LEFT JOIN device d ON d.id = c.device WHERE t.id = ?";
 
 // The device's row, new or with its new key. Who has the name may lose it only to a token that
@@ -134,6 +137,7 @@ Result<Response> enrol(const Call& call) {
   TRY(body.only({"token", "csr"}));
   TRY_VALUE(const std::string text, body.text("token"));
   TRY_VALUE(const trust::CertificateRequest csr, read_csr(body));
+  TRY(check_device("body.csr: the device", csr.common_name));
   const auto parts = split_token(TokenKind::kEnrolment, text);
   if (!parts) return fail(Code::kDenied, "the enrolment token is none of this hub's");
   const Applicant who{csr.common_name, csr.key.id(), *parts};

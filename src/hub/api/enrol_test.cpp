@@ -177,6 +177,40 @@ TEST_F(Enrolment, TheHubsOwnNameIsNobodys) {
             201);
 }
 
+TEST_F(Enrolment, TheNameOfWhatIsForAllIsNoDevices) {
+  TestSigner key(Scheme::kEcdsaP256);
+  const std::string why = detail(enrol(key, "default", enrolment_token()), 400);
+  EXPECT_NE(why.find("choose another name"), std::string::npos) << why;
+  EXPECT_EQ(send("POST", "/v1/enrolment-tokens", R"({"device":"default"})", admin_).status, 400);
+  EXPECT_EQ(enrol(key, "default-1", enrolment_token()).status, 201);
+}
+
+TEST_F(Enrolment, TokensAreListedWithoutTheirSecretsAndRevoked) {
+  TestSigner key(Scheme::kEcdsaP256), other(Scheme::kEcdsaP256);
+  const std::string used = enrolment_token();
+  EXPECT_EQ(enrol(key, "cam-1", used).status, 201);
+  wall_.set_s(kNowS + 1);
+  const std::string token = enrolment_token(R"({"device":"cam-2"})");
+  const Response listed = send("GET", "/v1/enrolment-tokens?limit=1", "", admin_);
+  const trust::Json newest = json(listed).find("tokens")->array()->at(0);
+  const std::string id = *newest.find("id")->string();
+  EXPECT_NE(token.find(id), std::string::npos);
+  EXPECT_EQ(*newest.find("device")->string(), "cam-2");
+  EXPECT_EQ(*newest.find("created_by")->string(), "admin");
+  EXPECT_TRUE(newest.find("used")->is_null());
+  EXPECT_EQ(listed.body.find(token.substr(token.rfind('-') + 1)), std::string::npos);
+  const trust::Json rest = json(send("GET", text(listed, "next"), "", admin_));
+  ASSERT_EQ(rest.find("tokens")->array()->size(), 1u);
+  EXPECT_EQ(*rest.find("tokens")->array()->at(0).find("enrolled")->string(), "cam-1");
+  EXPECT_TRUE(rest.find("tokens")->array()->at(0).find("device")->is_null());
+  const std::string revoke = "/v1/enrolment-tokens/" + id + "/revoke";
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(send("POST", revoke, "", admin_).status, 204);
+  EXPECT_EQ(detail(enrol(other, "cam-2", token), 403),
+            "the enrolment token is revoked: ask for another");
+  EXPECT_EQ(acts().back(), "token_revoked cam-2");
+  EXPECT_EQ(send("POST", "/v1/enrolment-tokens/none/revoke", "", admin_).status, 404);
+}
+
 TEST_F(Enrolment, TwoDevicesWithOneIdentityAreFound) {
   TestSigner key(Scheme::kEcdsaP256);
   const std::string first = enrolled(key, "cam-1");

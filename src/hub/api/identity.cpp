@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "hub/tokens.h"
 #include "hub/upkeep/gap.h"
+#include "trust/assignment.h"
 #include "trust/certificate.h"
 
 namespace polder::hub {
@@ -52,6 +53,15 @@ Status check_actor(std::string_view what, std::string_view name) {
   };
   if (!std::ranges::equal(name, kHubActor, is_same)) return {};
   return fail(Code::kInvalid, "{} '{}': so the audit log calls the hub itself; choose another name",
+              what, name);
+}
+
+Status check_device(std::string_view what, std::string_view name) {
+  TRY(check_actor(what, name));
+  if (name != trust::kDefaultDevice) return {};
+  return fail(Code::kInvalid,
+              "{} '{}': so the repository calls what is for each device without an assignment; "
+              "choose another name",
               what, name);
 }
 

@@ -43,5 +43,7 @@ Result<EnrolledDevice> known_key(const Hub& hub, std::string_view certificate_pe
 Status check_name(std::string_view what, std::string_view name);
 // A name for a person or a device, by which the audit log has what they do: none of the hub's own.
 Status check_actor(std::string_view what, std::string_view name);
+// For a device that is to be, moreover: none under which the repository has what is for others.
+Status check_device(std::string_view what, std::string_view name);
 
 }  // namespace polder::hub

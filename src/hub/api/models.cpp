@@ -1,5 +1,6 @@
 // The registry: models, their releases, and the aliases that releases have.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "hub/api/handlers.h"
 #include "hub/repository/publications.h"
 #include "hub/repository/registry.h"
+#include "trust/tuf_updater.h"
 #include "trust/version.h"
 
 namespace polder::hub {
@@ -71,30 +73,76 @@ trust::Json model_json(const std::string& name, const Model& model) {
 
 }  // namespace
 
+namespace {
+
+// By model, and of one the newest version first: an order that no database has.
+struct Place {
+  std::string model;
+  trust::Version version;
+};
+bool operator<(const Place& a, const Place& b) {
+  if (a.model != b.model) return a.model < b.model;
+  if (a.version != b.version) return b.version < a.version;
+  return a.version.text() < b.version.text();
+}
+
+Result<std::vector<Place>> places_of(const Hub& hub, const std::string& model) {
+  TRY_VALUE(const Rows rows,
+            ask(hub, "SELECT model, version FROM model_release WHERE ? = '' OR model = ?",
+                {model, model}));
+  std::vector<Place> places;
+  for (const Row& row : rows) {
+    auto version = trust::Version::parse(row[1].text(), "model_release.version");
+    if (!version.ok()) return Error{Code::kIo, version.error().message};
+    places.push_back({row[0].text(), *std::move(version)});
+  }
+  std::ranges::sort(places, [](const Place& a, const Place& b) { return a < b; });
+  return places;
+}
+
+// The first that comes after "MODEL/VERSION".
+Result<std::size_t> first_after(const std::vector<Place>& places, const std::string& after) {
+  if (after.empty()) return std::size_t{0};
+  const std::size_t slash = std::min(after.find('/'), after.size());
+  const auto version =
+      trust::Version::parse(after.substr(std::min(slash + 1, after.size())), "version");
+  if (!version.ok())
+    return fail(Code::kInvalid, "the query: after: MODEL/VERSION expected, '{}' found",
+                clipped(after));
+  const auto found = std::ranges::upper_bound(places, Place{after.substr(0, slash), *version},
+                                              [](const Place& a, const Place& b) { return a < b; });
+  return static_cast<std::size_t>(found - places.begin());
+}
+
+}  // namespace
+
 Result<Response> list_releases(const Call& call) {
   TRY(call.target.only({"model", "limit", "after"}));
   TRY_VALUE(const std::int64_t limit, call.target.integer("limit", 1, kMaxPage, kPage));
-  const std::string model = call.target.text("model"), after = call.target.text("after");
-  const std::size_t slash = std::min(after.find('/'), after.size());
-  const std::string after_model = after.substr(0, slash),
-                    after_version = after.substr(std::min(slash + 1, after.size()));
-  TRY_VALUE(const Rows rows,
-            ask(call.hub,
-                std::string(kReleases) +
-                    "WHERE (? = '' OR model = ?) AND (model > ? OR (model = ? AND version > ?)) "
-                    "ORDER BY model, version LIMIT ?",
-                {model, model, after_model, after_model, after_version, limit + 1}));
-  trust::Json::Array list;
-  for (const Row& row : rows) {
-    if (static_cast<std::int64_t>(list.size()) == limit) break;
-    TRY_VALUE(trust::Json release, release_json(row, false));
-    list.push_back(std::move(release));
+  const std::string model = call.target.text("model");
+  TRY_VALUE(const auto places, places_of(call.hub, model));
+  TRY_VALUE(const std::size_t first, first_after(places, call.target.text("after")));
+  const std::size_t end = std::min(first + static_cast<std::size_t>(limit), places.size());
+  std::map<std::pair<std::string, std::string>, trust::Json> releases;
+  if (first < end) {
+    TRY_VALUE(const Rows rows,
+              ask(call.hub, std::string(kReleases) + "WHERE model >= ? AND model <= ?",
+                  {places[first].model, places[end - 1].model}));
+    for (const Row& row : rows) {
+      TRY_VALUE(trust::Json release, release_json(row, false));
+      releases.emplace(std::pair(row[0].text(), row[1].text()), std::move(release));
+    }
   }
+  trust::Json::Array list;
+  for (std::size_t i = first; i < end; ++i)
+    list.push_back(releases[{places[i].model, places[i].version.text()}]);
   trust::Json::Members page;
-  if (rows.size() > list.size()) {
-    const Row& last = rows[list.size() - 1];
-    page.emplace("next", fmt::format("/v1/releases?limit={}&after={}/{}{}{}", limit, last[0].text(),
-                                     last[1].text(), model.empty() ? "" : "&model=", model));
+  if (end < places.size()) {
+    const Place& last = places[end - 1];
+    page.emplace("next",
+                 fmt::format("/v1/releases?limit={}&after={}/{}{}{}", limit, last.model,
+                             trust::tuf::percent_encoded(last.version.text()),
+                             model.empty() ? "" : "&model=", trust::tuf::percent_encoded(model)));
   }
   page.emplace("releases", std::move(list));
   return document(std::move(page), call.request);
@@ -111,11 +159,19 @@ Result<Response> show_release(const Call& call) {
 }
 
 Result<Response> list_models(const Call& call) {
-  TRY(call.target.only({}));
+  TRY(call.target.only({"limit", "after"}));
+  TRY_VALUE(const std::int64_t limit, call.target.integer("limit", 1, kMaxPage, kPage));
   TRY_VALUE(const auto models, read_models(call.hub, ""));
   trust::Json::Array list;
-  for (const auto& [name, model] : models) list.push_back(model_json(name, model));
-  return document(trust::Json::Members{{"models", std::move(list)}}, call.request);
+  trust::Json::Members page;
+  auto each = models.upper_bound(call.target.text("after"));
+  for (; each != models.end() && static_cast<std::int64_t>(list.size()) < limit; ++each)
+    list.push_back(model_json(each->first, each->second));
+  if (each != models.end())
+    page.emplace("next",
+                 fmt::format("/v1/models?limit={}&after={}", limit, std::prev(each)->first));
+  page.emplace("models", std::move(list));
+  return document(std::move(page), call.request);
 }
 
 Result<Response> show_model(const Call& call) {

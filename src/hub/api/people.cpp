@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "hub/api/handlers.h"
 #include "hub/tokens.h"
 #include "trust/tuf_metadata.h"
@@ -57,39 +58,105 @@ Result<Response> create_person_token(const Call& call) {
       call.request, 201);
 }
 
-Result<Response> list_person_tokens(const Call& call) {
-  TRY(call.target.only({}));
-  TRY_VALUE(const Rows rows, ask(call.hub,
-                                 "SELECT id, name, role, created_s, expires_s, revoked_s "
-                                 "FROM person_token ORDER BY created_s DESC, id LIMIT 1000"));
-  trust::Json::Array list;
-  for (const Row& row : rows) {
-    list.push_back(trust::Json::Members{{"id", row[0].text()},
-                                        {"name", row[1].text()},
-                                        {"role", row[2].text()},
-                                        {"created", time_or_null(row[3])},
-                                        {"expires", time_or_null(row[4])},
-                                        {"revoked", time_or_null(row[5])}});
-  }
-  return document(trust::Json::Members{{"tokens", std::move(list)}}, call.request);
+namespace {
+
+// Of people, or of devices to be.
+struct TokenKindFacts {
+  std::string_view path, table, columns;  // the first column is the id
+  std::string_view object;                // whose it is, in the audit log
+  trust::Json (*shown)(const Row& row);
+};
+
+trust::Json person_json(const Row& row) {
+  return trust::Json::Members{{"id", row[0].text()},
+                              {"name", row[1].text()},
+                              {"role", row[2].text()},
+                              {"created", time_or_null(row[3])},
+                              {"expires", time_or_null(row[4])},
+                              {"revoked", time_or_null(row[5])}};
 }
 
-Result<Response> revoke_person_token(const Call& call) {
+trust::Json text_or_null(const Value& text) {
+  return text.is_null() ? trust::Json() : trust::Json(text.text());
+}
+
+trust::Json enrolment_json(const Row& row) {
+  return trust::Json::Members{{"id", row[0].text()},
+                              {"device", text_or_null(row[1])},
+                              {"created", time_or_null(row[2])},
+                              {"created_by", row[3].text()},
+                              {"expires", time_or_null(row[4])},
+                              {"used", time_or_null(row[5])},
+                              {"enrolled", text_or_null(row[6])},
+                              {"revoked", time_or_null(row[7])}};
+}
+
+constexpr TokenKindFacts kOfPeople = {"/v1/tokens", "person_token",
+                                      "id, name, role, created_s, expires_s, revoked_s", "name",
+                                      person_json};
+constexpr TokenKindFacts kOfEnrolment = {
+    "/v1/enrolment-tokens", "enrolment_token",
+    "id, device, created_s, created_by, expires_s, used_s, (SELECT c.device FROM certificate c "
+    "WHERE c.serial = enrolment_token.certificate), revoked_s",
+    "COALESCE(device, 'any device')", enrolment_json};
+
+// The newest first, page by page.
+Result<Response> list_tokens(const Call& call, const TokenKindFacts& kind) {
+  TRY(call.target.only({"limit", "after"}));
+  TRY_VALUE(const std::int64_t limit, call.target.integer("limit", 1, kMaxPage, kPage));
+  const std::string after = call.target.text("after");
+  std::string sql = fmt::format("SELECT {} FROM {}", kind.columns, kind.table);
+  Values values;
+  if (!after.empty()) {
+    TRY_VALUE(
+        const Rows last,
+        ask(call.hub, fmt::format("SELECT created_s FROM {} WHERE id = ?", kind.table), {after}));
+    if (last.empty())
+      return fail(Code::kInvalid, "the query: after: there is no token '{}'", clipped(after));
+    sql += " WHERE created_s < ? OR (created_s = ? AND id > ?)";
+    values = {last[0][0], last[0][0], after};
+  }
+  values.emplace_back(limit + 1);
+  TRY_VALUE(const Rows rows, ask(call.hub, sql + " ORDER BY created_s DESC, id LIMIT ?", values));
+  trust::Json::Array list;
+  for (const Row& row : rows)
+    if (static_cast<std::int64_t>(list.size()) < limit) list.push_back(kind.shown(row));
+  trust::Json::Members page;
+  if (rows.size() > list.size())
+    page.emplace("next", fmt::format("{}?limit={}&after={}", kind.path, limit,
+                                     rows[list.size() - 1][0].text()));
+  page.emplace("tokens", std::move(list));
+  return document(std::move(page), call.request);
+}
+
+Result<Response> revoke_token(const Call& call, const TokenKindFacts& kind) {
   TRY(call.target.only({}));
   const std::string& id = call.parts[0];
   const std::int64_t now_s = call.hub.wall.now_s();
   Status done = write(call.hub, [&](Database& database) -> Status {
     TRY_VALUE(const Rows rows,
-              ask(database, "SELECT name, revoked_s FROM person_token WHERE id = ?", {id}));
+              ask(database,
+                  fmt::format("SELECT {}, revoked_s FROM {} WHERE id = ?", kind.object, kind.table),
+                  {id}));
     if (rows.empty()) return fail(Code::kNotFound, "there is no token with this id");
     if (!rows[0][1].is_null()) return {};
-    TRY(tell(database, "UPDATE person_token SET revoked_s = ? WHERE id = ?", {now_s, id}));
+    TRY(tell(database, fmt::format("UPDATE {} SET revoked_s = ? WHERE id = ?", kind.table),
+             {now_s, id}));
     return put_on_record(
         database,
         {now_s, call.actor, trust::Act::kTokenRevoked, rows[0][0].text(), {{"token", id}}});
   });
   TRY(std::move(done));
   return Response{.status = 204};
+}
+
+}  // namespace
+
+Result<Response> list_person_tokens(const Call& call) { return list_tokens(call, kOfPeople); }
+Result<Response> revoke_person_token(const Call& call) { return revoke_token(call, kOfPeople); }
+Result<Response> list_enrolment_tokens(const Call& call) { return list_tokens(call, kOfEnrolment); }
+Result<Response> revoke_enrolment_token(const Call& call) {
+  return revoke_token(call, kOfEnrolment);
 }
 
 Result<Response> create_enrolment_token(const Call& call) {
@@ -100,7 +167,7 @@ Result<Response> create_enrolment_token(const Call& call) {
   std::string device;
   if (body.has("device")) {
     TRY_VALUE(device, body.text("device"));
-    TRY(check_actor("body.device", device));
+    TRY(check_device("body.device", device));
   }
   std::int64_t valid_s = kDayS;
   if (body.has("valid_s")) {

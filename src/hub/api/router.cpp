@@ -42,6 +42,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/tokens", Access::kAdmin, list_person_tokens},
     {"POST", "/v1/tokens/{id}/revoke", Access::kAdmin, revoke_person_token},
     {"POST", "/v1/enrolment-tokens", Access::kAdmin, create_enrolment_token, true, true},
+    {"GET", "/v1/enrolment-tokens", Access::kAdmin, list_enrolment_tokens},
+    {"POST", "/v1/enrolment-tokens/{id}/revoke", Access::kAdmin, revoke_enrolment_token},
     {"POST", "/v1/enrol", Access::kAnyone, enrol, true},
     {"POST", "/v1/renew", Access::kKnownKey, renew, true},
     {"GET", "/v1/self", Access::kDevice, show_self},

@@ -1,5 +1,7 @@
 #include "hub/api/router.h"
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -65,6 +67,8 @@ const std::map<std::string, std::string> kNeeds = {
     {"GET /v1/tokens", "admin"},
     {"POST /v1/tokens/{id}/revoke", "admin"},
     {"POST /v1/enrolment-tokens", "admin"},
+    {"GET /v1/enrolment-tokens", "admin"},
+    {"POST /v1/enrolment-tokens/{id}/revoke", "admin"},
 };
 
 struct Asker {
@@ -350,6 +354,29 @@ TEST_F(Routing, DevicesComeInPages) {
   }
   EXPECT_EQ(names, (std::vector<std::string>{"cam-0", "cam-1", "cam-2", "cam-3", "cam-4"}));
   EXPECT_EQ(sizes, (std::vector<std::size_t>{2, 2, 1}));
+}
+
+TEST_F(Routing, TokensComeInPagesTheNewestFirst) {
+  for (int i = 0; i < 4; ++i) {
+    if (i != 2) wall_.set_s(wall_.now_s() + 1);
+    token(Role::kViewer);
+  }
+  std::set<std::string> ids;
+  std::vector<std::string> created;
+  std::string target = "/v1/tokens?limit=2";
+  for (std::size_t pages = 1; !target.empty(); ++pages) {
+    const trust::Json page = json(send("GET", target, "", admin_));
+    ASSERT_TRUE(page.find("tokens")) << page.compact();
+    EXPECT_EQ(page.find("tokens")->array()->size(), pages < 3 ? 2u : 1u);
+    for (const trust::Json& one : *page.find("tokens")->array()) {
+      ids.insert(*one.find("id")->string());
+      created.push_back(*one.find("created")->string());
+    }
+    target = page.find("next") ? *page.find("next")->string() : "";
+  }
+  EXPECT_EQ(ids.size(), 5u);
+  EXPECT_TRUE(std::ranges::is_sorted(created, std::greater<>()));
+  EXPECT_EQ(send("GET", "/v1/tokens?after=none", "", admin_).status, 400);
 }
 
 TEST_F(Routing, ADatabaseThatIsBrokenIsTheHubsOwnTrouble) {

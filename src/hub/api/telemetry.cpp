@@ -8,6 +8,7 @@
 #include "hub/telemetry/show.h"
 #include "hub/telemetry/store.h"
 #include "trust/tuf_metadata.h"
+#include "trust/tuf_updater.h"
 
 namespace polder::hub {
 namespace {
@@ -78,17 +79,26 @@ void watch(const Hub& hub, const std::string& device) {
 }
 
 Result<Response> list_metrics(const Call& call) {
-  TRY(call.target.only({"unit", "from", "to", "limit"}));
+  TRY(call.target.only({"unit", "from", "to", "limit", "before"}));
   const std::int64_t now_s = call.hub.wall.now_s();
-  WindowQuery query{.device = call.parts[0], .unit = call.target.text("unit")};
+  WindowQuery query{.device = call.parts[0],
+                    .unit = call.target.text("unit"),
+                    .before = call.target.text("before")};
   TRY_VALUE(query.to_s, time_of(call, "to", now_s));
   TRY_VALUE(query.from_s, time_of(call, "from", query.to_s - kDayS));
   TRY_VALUE(query.limit, call.target.integer("limit", 1, kMaxWindowPage, kWindowPage));
   TRY_VALUE(const Rows rows, ask(call.hub, "SELECT 1 FROM device WHERE id = ?", {query.device}));
   if (rows.empty()) return fail(Code::kNotFound, "there is no device of this name");
   watch(call.hub, query.device);
-  TRY_VALUE(trust::Json::Array windows, metric_windows(call.hub, query));
-  return document(trust::Json::Members{{"windows", std::move(windows)}}, call.request);
+  TRY_VALUE(WindowPage found, metric_windows(call.hub, query));
+  trust::Json::Members page{{"windows", std::move(found.windows)}};
+  if (!found.before.empty())
+    page.emplace("next",
+                 fmt::format("/v1/devices/{}/metrics?limit={}&from={}&to={}{}{}&before={}",
+                             query.device, query.limit, trust::tuf::time_text(query.from_s),
+                             trust::tuf::time_text(query.to_s), query.unit.empty() ? "" : "&unit=",
+                             trust::tuf::percent_encoded(query.unit), found.before));
+  return document(std::move(page), call.request);
 }
 
 // Those that are revoked are a number of their own, and in no other.

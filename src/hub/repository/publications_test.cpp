@@ -88,9 +88,9 @@ TEST_F(Publications, TheNextIsStagedOnTop) {
   EXPECT_TRUE(device_gets("people/1.1.0/manifest.json").ok());
   EXPECT_TRUE(device_gets(kManifest).ok());
   const Response list = send("GET", "/v1/releases?limit=1", "", admin_);
-  EXPECT_EQ(text(list, "next"), "/v1/releases?limit=1&after=people/1.0.0");
+  EXPECT_EQ(text(list, "next"), "/v1/releases?limit=1&after=people/1.1.0");
   const trust::Json next = json(send("GET", text(list, "next"), "", admin_));
-  EXPECT_EQ(*next.find("releases")->array()->at(0).find("version")->string(), "1.1.0");
+  EXPECT_EQ(*next.find("releases")->array()->at(0).find("version")->string(), "1.0.0");
   EXPECT_FALSE(next.find("next"));
   // What is taken out is known, and offered no longer.
   auto repository = repo();
@@ -352,6 +352,38 @@ TEST_F(Publications, AChampionNeedsTwoOtherAliasesOne) {
   const Response approved = decide(id);
   EXPECT_EQ(approved.status, 200) << approved.body;
   EXPECT_EQ(aliases(), R"({"champion":"1.0.0","newest":"1.0.0"})");
+}
+
+TEST_F(Publications, ReleasesAndModelsComeInPagesTheNewestVersionsFirst) {
+  const auto add = [&](const std::string& model, const std::string& version) {
+    return writer_->write([&](Database& database) {
+      return database.run(
+          "INSERT INTO model_release (model, version, manifest, state, added_s, added_by, "
+          "publication, is_runtime, details) VALUES (?, ?, '', 'published', 1, 'anna', '', 0, "
+          "'{}')",
+          {model, version});
+    });
+  };
+  for (const char* version : {"1.2.0", "1.10.0", "1.10.0-rc.1", "1.9.0"})
+    ASSERT_TRUE(add("people", version).ok());
+  ASSERT_TRUE(add("cats", "1.0.0").ok());
+  const auto pages = [&](std::string target, const std::string& member, const std::string& name) {
+    std::string all;
+    while (!target.empty()) {
+      const trust::Json page = json(send("GET", target, "", admin_));
+      for (const trust::Json& one : *page.find(member)->array())
+        all += *one.find(name)->string() + " ";
+      all += "| ";
+      target = page.find("next") ? *page.find("next")->string() : "";
+    }
+    return all;
+  };
+  EXPECT_EQ(pages("/v1/releases?limit=2&model=people", "releases", "version"),
+            "1.10.0 1.10.0-rc.1 | 1.9.0 1.2.0 | ");
+  EXPECT_EQ(pages("/v1/releases?limit=3", "releases", "model"),
+            "cats people people | people people | ");
+  EXPECT_EQ(pages("/v1/models?limit=1", "models", "name"), "cats | people | ");
+  EXPECT_EQ(send("GET", "/v1/releases?after=people", "", admin_).status, 400);
 }
 
 TEST_F(Publications, AreRefusedWhereTooManyWait) {

@@ -214,6 +214,9 @@ const std::vector<SchemaStep>& steps_of_hub() {
           // What was taken of a device is forgotten by its age.
           "CREATE INDEX report_taken_time ON report_taken (device, taken_s)",
       },
+      {
+          "ALTER TABLE enrolment_token ADD COLUMN revoked_s BIGINT",
+      },
   };
   // NOLINTEND(bugprone-suspicious-missing-comma)
   return steps;

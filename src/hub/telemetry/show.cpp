@@ -1,9 +1,12 @@
 #include "hub/telemetry/show.h"
 
 #include <algorithm>
+#include <charconv>
+#include <span>
 #include <utility>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "hub/api/router.h"
 
 namespace polder::hub {
@@ -70,24 +73,63 @@ Result<trust::Json::Array> latest_alarms(const Hub& hub, const std::string& devi
   return alarms;
 }
 
-Result<trust::Json::Array> metric_windows(const Hub& hub, const WindowQuery& query) {
+namespace {
+
+// The place of a window among those of its device: what its key has beside the device.
+constexpr std::size_t kPlaceParts = 5;
+constexpr std::string_view kPlace = "time_s, boot, epoch, sequence, item";
+
+std::string place_text(std::span<const Value> place) {
+  std::string text;
+  for (const Value& part : place)
+    text += fmt::format("{}{}", text.empty() ? "" : ".", part.integer());
+  return text;
+}
+
+Result<Values> read_place(std::string_view text) {
+  Values place;
+  const char *at = text.data(), *const end = at + text.size();
+  while (place.size() < kPlaceParts) {
+    std::int64_t part = 0;
+    const auto read = std::from_chars(at, end, part);
+    if (read.ec != std::errc()) break;
+    place.emplace_back(part);
+    at = read.ptr;
+    if (place.size() < kPlaceParts && (at == end || *at++ != '.')) break;
+  }
+  if (place.size() == kPlaceParts && at == end) return place;
+  return fail(Code::kInvalid, "the query: before: what 'next' of a page says expected, '{}' found",
+              clipped(text));
+}
+
+}  // namespace
+
+Result<WindowPage> metric_windows(const Hub& hub, const WindowQuery& query) {
+  std::string sql = fmt::format(
+      "SELECT {}, window_ms, unit, model, version, frames, errors, crashes, details FROM "
+      "metric_window WHERE device = ? AND time_s > ? AND time_s <= ?",
+      kPlace);
   Values values = {query.device, query.from_s, query.to_s};
-  if (!query.unit.empty()) values.emplace_back(query.unit);
-  values.emplace_back(query.limit);
-  TRY_VALUE(const Rows rows,
-            ask(hub,
-                std::string("SELECT time_s, window_ms, unit, model, version, frames, errors, "
-                            "crashes, details FROM metric_window WHERE device = ? AND time_s > ? "
-                            "AND time_s <= ? ") +
-                    (query.unit.empty() ? "" : "AND unit = ? ") +
-                    "ORDER BY time_s DESC, boot DESC, sequence DESC, item DESC LIMIT ?",
-                values));
-  trust::Json::Array windows;
-  for (const Row& row : rows) {
+  if (!query.unit.empty()) {
+    sql += " AND unit = ?";
+    values.emplace_back(query.unit);
+  }
+  if (!query.before.empty()) {
+    TRY_VALUE(const Values place, read_place(query.before));
+    sql += fmt::format(" AND ({}) < (?, ?, ?, ?, ?)", kPlace);
+    values.insert(values.end(), place.begin(), place.end());
+  }
+  sql += " ORDER BY time_s DESC, boot DESC, epoch DESC, sequence DESC, item DESC LIMIT ?";
+  values.emplace_back(query.limit + 1);
+  TRY_VALUE(const Rows rows, ask(hub, sql, values));
+  WindowPage page;
+  for (const Row& whole : rows) {
+    if (static_cast<std::int64_t>(page.windows.size()) == query.limit) break;
+    const std::span<const Value> row = std::span(whole).subspan(kPlaceParts - 1);
     TRY_VALUE(trust::Json details, trust::Json::parse(row[8].text(), "metric_window.details"));
     trust::Json::Members window =
         details.members() ? std::move(*details.members()) : trust::Json::Members();
-    window.insert({{"time", time_or_null(row[0])},
+    window.insert({{"time", time_or_null(whole[0])},
                    {"window_ms", row[1].integer()},
                    {"unit", row[2].text()},
                    {"model", text_or_null(row[3])},
@@ -95,10 +137,12 @@ Result<trust::Json::Array> metric_windows(const Hub& hub, const WindowQuery& que
                    {"frames", row[5].integer()},
                    {"errors", row[6].integer()},
                    {"crashes", row[7].integer()}});
-    windows.push_back(std::move(window));
+    page.windows.push_back(std::move(window));
+    page.before = place_text(std::span(whole).first(kPlaceParts));
   }
-  std::ranges::reverse(windows);
-  return windows;
+  if (rows.size() == page.windows.size()) page.before.clear();
+  std::ranges::reverse(page.windows);
+  return page;
 }
 
 }  // namespace polder::hub

@@ -28,8 +28,13 @@ Result<trust::Json::Array> latest_alarms(const Hub& hub, const std::string& devi
 struct WindowQuery {
   std::string device, unit;  // empty unit: all
   std::int64_t from_s = 0, to_s = 0, limit = 0;
+  std::string before;  // what a page before says of the older ones; empty: the newest
 };
-// The newest of them, in the order of their times.
-Result<trust::Json::Array> metric_windows(const Hub& hub, const WindowQuery& query);
+struct WindowPage {
+  trust::Json::Array windows;  // the newest of them, in the order of their times
+  std::string before;          // for the next page; empty: there are no older ones
+};
+// Errors: kInvalid for a `before` that no page said; those of stored().
+Result<WindowPage> metric_windows(const Hub& hub, const WindowQuery& query);
 
 }  // namespace polder::hub

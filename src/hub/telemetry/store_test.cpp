@@ -199,6 +199,28 @@ TEST_F(Telemetry, AWindowHasWhatWasMeasured) {
   EXPECT_EQ(send("GET", "/v1/devices/cam-2/metrics", "", admin_).status, 404);
 }
 
+TEST_F(Telemetry, WindowsComeInPagesTheNewestFirst) {
+  for (std::uint64_t frames = 1; frames <= 5; ++frames) {
+    if (frames % 2 == 0) wall_.set_s(wall_.now_s() + 300);
+    take({metrics("1.2.0", frames)});
+  }
+  std::string target = "/v1/devices/cam-1/metrics?limit=2&unit=people";
+  std::vector<std::string> pages;
+  while (!target.empty()) {
+    const trust::Json page = shown(target);
+    std::string& text = pages.emplace_back();
+    for (const trust::Json& window : *page.find("windows")->array())
+      text += std::to_string(*window.find("frames")->integer());
+    target = page.find("next") ? *page.find("next")->string() : "";
+  }
+  EXPECT_EQ(pages, (std::vector<std::string>{"45", "23", "1"}));
+  for (const char* before : {"1", "1.2.3.4", "1.2.3.4.5.6", "x"}) {
+    const Response refused =
+        send("GET", std::string("/v1/devices/cam-1/metrics?before=") + before, "", admin_);
+    EXPECT_EQ(refused.status, 400) << before;
+  }
+}
+
 TEST_F(Telemetry, TheLatestOfAUnitIsShown) {
   take({started("people", ""), started("voice", "2.0.0")});
   EXPECT_EQ(unit_text(), "people none idle 0, voice 2.0.0 starting 0");

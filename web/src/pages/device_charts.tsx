@@ -1,14 +1,18 @@
 // Latency, drift and frames of a device's unit over time.
 import { useEffect, useState } from "preact/hooks";
-import { address, part } from "../api";
+import { address, askAll, part } from "../api";
 import { useData } from "../data";
 import { t } from "../i18n";
-import type { Metrics, Window } from "../types";
+import type { Window } from "../types";
 import { Chart, type Series } from "../ui/chart";
 import { Card, Empty, Show } from "../ui/parts";
 
 const ranges = [1, 6, 24, 7 * 24, 30 * 24]; // hours
-const steadyMs = 60_000; // the address stays the same for so long, and so does what is kept of it
+// The address stays the same for so long, and so does what is kept of it: of a long time little is
+// new each minute, and all of it is much.
+const steadyMs = (hours: number) => Math.max(60_000, hours * 5_000);
+
+const readWindows = (path: string) => askAll<Window>(path, "windows");
 
 // The same names in all windows, each with its values; null where a window has none.
 export function seriesOf(
@@ -29,18 +33,18 @@ export function seriesOf(
 export function DeviceCharts(props: { id: string; units: string[] }) {
   const [hours, setHours] = useState(6);
   const [unit, setUnit] = useState("");
-  const [now, setNow] = useState(Math.floor(Date.now() / steadyMs) * steadyMs);
+  const steady = steadyMs(hours);
+  const [now, setNow] = useState(Date.now());
   useEffect(() => {
-    const timer = setInterval(
-      () => setNow(Math.floor(Date.now() / steadyMs) * steadyMs),
-      steadyMs,
-    );
+    const timer = setInterval(() => setNow(Date.now()), 60_000);
     return () => clearInterval(timer);
   }, []);
-  const from = new Date(now - hours * 3_600_000).toISOString().replace(/\.\d+/, "");
+  const from = new Date(Math.floor(now / steady) * steady - hours * 3_600_000).toISOString().replace(/\.\d+/, "");
   const shown = unit || (props.units[0] ?? "");
-  const metrics = useData<Metrics>(
-    address(`/v1/devices/${part(props.id)}/metrics`, { unit: shown, from }),
+  const metrics = useData(
+    address(`/v1/devices/${part(props.id)}/metrics`, { unit: shown, from, limit: 2_000 }),
+    0,
+    readWindows,
   );
   return (
     <Card
@@ -76,11 +80,11 @@ export function DeviceCharts(props: { id: string; units: string[] }) {
       }
     >
       <Show data={metrics.data} problem={metrics.problem}>
-        {(data) =>
-          data.windows.length === 0 ? (
+        {(windows) =>
+          windows.length === 0 ? (
             <Empty>{t("device.charts.none")}</Empty>
           ) : (
-            <Charts windows={data.windows} />
+            <Charts windows={windows} />
           )
         }
       </Show>

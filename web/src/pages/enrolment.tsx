@@ -1,11 +1,17 @@
 // Letting a device in: a token, shown once, and what the device needs beside it.
-import { useState } from "preact/hooks";
-import { ask } from "../api";
-import { useAct } from "../data";
+import { useEffect, useState } from "preact/hooks";
+import { address, ask, part } from "../api";
+import { useAct, useData } from "../data";
 import { dateTime } from "../format";
 import { t } from "../i18n";
-import type { EnrolmentToken } from "../types";
-import { Button, Card, Code, Field, Notice, Page, ProblemNotice } from "../ui/parts";
+import { session } from "../session";
+import { useStore } from "../store";
+import type { EnrolmentToken, EnrolmentTokensPage, NewEnrolmentToken } from "../types";
+import { Confirm } from "../ui/dialog";
+import { Badge, Button, Card, Code, Empty, Field, Notice, Page, ProblemNotice, Show, Time }
+  from "../ui/parts";
+import { Pager, Table } from "../ui/table";
+import { State } from "./people";
 
 const validities = [
   ["enrolment.hour", 3_600],
@@ -22,10 +28,95 @@ ca_file = "/etc/polderd/hub-ca.pem"
 `;
 }
 
-export function Enrolment() {
+function Tokens(props: { after: string; turn: number }) {
+  const tokens = useData<EnrolmentTokensPage>(
+    address("/v1/enrolment-tokens", { after: props.after }),
+    10_000,
+  );
+  const [asks, setAsks] = useState<EnrolmentToken | null>(null);
+  const { busy, problem, act } = useAct();
+  useEffect(tokens.again, [props.turn]);
+  const revoke = async () => {
+    if (!asks) return;
+    const path = `/v1/enrolment-tokens/${part(asks.id)}/revoke`;
+    if (!(await act(async () => void (await ask("POST", path))))) return;
+    setAsks(null);
+    tokens.again();
+  };
+  return (
+    <Card title={t("enrolment.tokens")}>
+      <Show data={tokens.data} problem={tokens.problem}>
+        {(data) =>
+          data.tokens.length === 0 ? (
+            <Empty>{t("enrolment.tokens.none")}</Empty>
+          ) : (
+            <>
+              <Table
+                caption={t("enrolment.tokens")}
+                rows={data.tokens}
+                keyOf={(one) => one.id}
+                columns={[
+                  { head: t("enrolment.for"), cell: (one) => one.device ?? t("enrolment.any") },
+                  {
+                    head: t("common.state"),
+                    cell: (one) =>
+                      one.used && !one.revoked ? (
+                        <Badge tone="quiet">
+                          {t("enrolment.used", { device: one.enrolled ?? "" })}
+                        </Badge>
+                      ) : (
+                        <State token={one} />
+                      ),
+                    shrink: true,
+                  },
+                  { head: t("people.created"), cell: (one) => <Time value={one.created} /> },
+                  { head: t("enrolment.by"), cell: (one) => one.created_by },
+                  { head: t("people.expires"), cell: (one) => <Time value={one.expires} /> },
+                  {
+                    head: t("common.actions"),
+                    cell: (one) => (
+                      <Button
+                        class="small"
+                        kind="plain"
+                        needs="admin"
+                        disabled={one.revoked !== null || one.used !== null}
+                        aria-label={t("people.revoke.of", { name: one.device ?? one.id })}
+                        onClick={() => setAsks(one)}
+                      >
+                        {t("people.revoke")}
+                      </Button>
+                    ),
+                    shrink: true,
+                  },
+                ]}
+              />
+              <Pager next={data.next} path={["enrolment"]} query={{}} after={props.after} />
+            </>
+          )
+        }
+      </Show>
+      {asks && (
+        <Confirm
+          title={t("people.revoke.title", { name: asks.device ?? asks.id })}
+          text={t("enrolment.revoke.text")}
+          confirm={t("people.revoke.confirm")}
+          danger
+          busy={busy}
+          problem={problem}
+          onConfirm={() => void revoke()}
+          onClose={() => setAsks(null)}
+        />
+      )}
+    </Card>
+  );
+}
+
+export function Enrolment(props: { query: URLSearchParams }) {
+  const isAdmin = useStore(session)?.role === "admin";
+  const [turn, setTurn] = useState(0);
   const [device, setDevice] = useState("");
   const [valid, setValid] = useState(86_400);
-  const [made, setMade] = useState<EnrolmentToken | null>(null);
+  const [made, setMade] = useState<NewEnrolmentToken | null>(null);
   const { busy, problem, act } = useAct();
   const submit = (event: Event) => {
     event.preventDefault();
@@ -33,11 +124,12 @@ export function Enrolment() {
       const name = device.trim();
       setMade(null);
       setMade(
-        await ask<EnrolmentToken>("POST", "/v1/enrolment-tokens", {
+        await ask<NewEnrolmentToken>("POST", "/v1/enrolment-tokens", {
           valid_s: valid,
           ...(name ? { device: name } : {}),
         }),
       );
+      setTurn((n) => n + 1);
     });
   };
   return (
@@ -98,6 +190,7 @@ export function Enrolment() {
           </ol>
         </Card>
       )}
+      {isAdmin && <Tokens after={props.query.get("after") ?? ""} turn={turn} />}
     </Page>
   );
 }

@@ -8,12 +8,15 @@ import type { Model, ModelsPage, ReleasesPage, Release } from "../types";
 import { Confirm } from "../ui/dialog";
 import { Badge, Button, Card, Empty, Field, Notice, Page, Show, Time }
   from "../ui/parts";
-import { Pager, Table } from "../ui/table";
+import { cursorOf, Pager, Table } from "../ui/table";
 import { Lineage } from "./about";
 import { ReleaseState } from "./common";
 
+// The newest first.
 export function versionsOf(model: Model): string[] {
-  return (model.versions ?? []).map((one) => (typeof one === "string" ? one : one.version));
+  return (model.versions ?? [])
+    .map((one) => (typeof one === "string" ? one : one.version))
+    .reverse();
 }
 
 function Aliases(props: { of: Model; version?: string }) {
@@ -73,10 +76,12 @@ export function Models(props: { query: URLSearchParams }) {
 
 export function ModelPage(props: { name: string }) {
   const model = useData<Model>(`/v1/models/${part(props.name)}`, 30_000);
+  const [after, setAfter] = useState("");
   const releases = useData<ReleasesPage>(
-    address("/v1/releases", { model: props.name, limit: 100 }),
+    address("/v1/releases", { model: props.name, after }),
     30_000,
   );
+  const next = cursorOf(releases.data?.next, "after");
   const [asks, setAsks] = useState(false);
   const [said, setSaid] = useState(false);
   return (
@@ -99,6 +104,10 @@ export function ModelPage(props: { name: string }) {
               <Show data={releases.data} problem={releases.problem}>
                 {(page) => <Versions model={data} releases={page.releases} />}
               </Show>
+              <div class="pager">
+                {after && <Button onClick={() => setAfter("")}>{t("common.first")}</Button>}
+                {next && <Button onClick={() => setAfter(next)}>{t("common.next")}</Button>}
+              </div>
             </Card>
             <Card title={t("model.lineage")}>
               <Lineages releases={releases.data?.releases ?? []} />
@@ -149,13 +158,13 @@ function Versions(props: { model: Model; releases: Release[] }) {
   );
 }
 
-const maxLineages = 20; // of the newest versions
+const maxLineages = 20; // of the versions above
 
 function Lineages(props: { releases: Release[] }) {
   if (props.releases.length === 0) return <Empty>{t("releases.none")}</Empty>;
   return (
     <ol class="lineage">
-      {[...props.releases].reverse().slice(0, maxLineages).map((one) => (
+      {props.releases.slice(0, maxLineages).map((one) => (
         <li key={one.version}>
           <h3>
             <a href={link(["releases", one.model, one.version])}>{one.version}</a>

@@ -205,7 +205,7 @@ function Text(
 }
 
 function ReleaseFields(props: Fields) {
-  const models = useData<ModelsPage>("/v1/models");
+  const models = useData<ModelsPage>("/v1/models?limit=1000");
   const name = props.form.model.trim();
   const known = models.data?.models.some((one) => one.name === name);
   const model = useData<Model>(known ? `/v1/models/${part(name)}` : null);

@@ -1,14 +1,14 @@
 // Who may do what: the tokens of people and scripts.
 import { useState } from "preact/hooks";
-import { ask, part } from "../api";
+import { address, ask, part } from "../api";
 import { useAct, useData } from "../data";
 import { t } from "../i18n";
 import { roles, type Role } from "../session";
-import type { NewToken, Token } from "../types";
+import type { NewToken, Token, TokensPage } from "../types";
 import { Confirm } from "../ui/dialog";
 import { Badge, Button, Card, Code, Empty, Field, Notice, Page, ProblemNotice, Show, Time }
   from "../ui/parts";
-import { Table } from "../ui/table";
+import { Pager, Table } from "../ui/table";
 
 const validities = [
   ["people.valid.ever", 0],
@@ -17,8 +17,9 @@ const validities = [
   ["people.valid.year", 365 * 86_400],
 ] as const;
 
-export function People() {
-  const tokens = useData<{ tokens: Token[] }>("/v1/tokens", 30_000);
+export function People(props: { query: URLSearchParams }) {
+  const after = props.query.get("after") ?? "";
+  const tokens = useData<TokensPage>(address("/v1/tokens", { after }), 30_000);
   const [asks, setAsks] = useState<Token | null>(null);
   const { busy, problem, act } = useAct();
   const revoke = async () => {
@@ -39,39 +40,42 @@ export function People() {
           data.tokens.length === 0 ? (
             <Empty>{t("people.none")}</Empty>
           ) : (
-            <Table
-              caption={t("people.title")}
-              rows={data.tokens}
-              keyOf={(one) => one.id}
-              columns={[
-                { head: t("common.name"), cell: (one) => <b>{one.name}</b>, shrink: true },
-                { head: t("people.role"), cell: (one) => t(`role.${one.role}`), shrink: true },
-                { head: t("common.state"), cell: (one) => <State token={one} />, shrink: true },
-                { head: t("people.created"), cell: (one) => <Time value={one.created} /> },
-                {
-                  head: t("people.expires"),
-                  cell: (one) => (
-                    <Time value={one.expires} fallback={t("people.valid.ever")} />
-                  ),
-                },
-                {
-                  head: t("common.actions"),
-                  cell: (one) => (
-                    <Button
-                      class="small"
-                      kind="plain"
-                      needs="admin"
-                      disabled={one.revoked !== null}
-                      aria-label={t("people.revoke.of", { name: one.name })}
-                      onClick={() => setAsks(one)}
-                    >
-                      {t("people.revoke")}
-                    </Button>
-                  ),
-                  shrink: true,
-                },
-              ]}
-            />
+            <>
+              <Table
+                caption={t("people.title")}
+                rows={data.tokens}
+                keyOf={(one) => one.id}
+                columns={[
+                  { head: t("common.name"), cell: (one) => <b>{one.name}</b>, shrink: true },
+                  { head: t("people.role"), cell: (one) => t(`role.${one.role}`), shrink: true },
+                  { head: t("common.state"), cell: (one) => <State token={one} />, shrink: true },
+                  { head: t("people.created"), cell: (one) => <Time value={one.created} /> },
+                  {
+                    head: t("people.expires"),
+                    cell: (one) => (
+                      <Time value={one.expires} fallback={t("people.valid.ever")} />
+                    ),
+                  },
+                  {
+                    head: t("common.actions"),
+                    cell: (one) => (
+                      <Button
+                        class="small"
+                        kind="plain"
+                        needs="admin"
+                        disabled={one.revoked !== null}
+                        aria-label={t("people.revoke.of", { name: one.name })}
+                        onClick={() => setAsks(one)}
+                      >
+                        {t("people.revoke")}
+                      </Button>
+                    ),
+                    shrink: true,
+                  },
+                ]}
+              />
+              <Pager next={data.next} path={["people"]} query={{}} after={after} />
+            </>
           )
         }
       </Show>
@@ -91,7 +95,8 @@ export function People() {
   );
 }
 
-function State(props: { token: Token }) {
+// Of a token, of people or of a device to be.
+export function State(props: { token: Pick<Token, "revoked" | "expires"> }) {
   const { revoked, expires } = props.token;
   if (revoked) return <Badge tone="bad">{t("people.state.revoked")}</Badge>;
   if (expires && Date.parse(expires) < Date.now())

@@ -155,7 +155,7 @@ function Publication(props: { one: Approval }) {
 }
 
 function Published() {
-  const models = useData<ModelsPage>("/v1/models", everyMs);
+  const models = useData<ModelsPage>("/v1/models?limit=1000", everyMs);
   return (
     <Show data={models.data} problem={models.problem}>
       {(page) =>

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "base/fail.h"
 #include "base/text.h"
@@ -40,16 +42,25 @@ bool is_flat(const Command& command) { return command.name.find(' ') == command.
 
 bool is_help(std::string_view word) { return word == "--help" || word == "-h"; }
 
+// A line for each name, the summaries below each other.
+std::string list_of(const std::vector<std::pair<std::string_view, std::string_view>>& commands) {
+  std::size_t width = 0;
+  for (const auto& [name, summary] : commands) width = std::max(width, name.size());
+  std::string text;
+  for (const auto& [name, summary] : commands)
+    text += fmt::format("  {:<{}}  {}.\n", name, width, first_sentence(summary));
+  return text;
+}
+
 std::string general_help() {
   std::string text =
       "usage: polder COMMAND [ARGUMENTS]\n\nMakes AI models small, fast and measurable on "
       "devices.\n\n";
-  for (const Command* command : commands()) {
-    if (is_flat(*command))
-      text += fmt::format("  {:<12}{}.\n", command->name, first_sentence(command->summary));
-  }
-  for (const Noun& noun : nouns())
-    text += fmt::format("  {:<12}{}.\n", noun.name, first_sentence(noun.summary));
+  std::vector<std::pair<std::string_view, std::string_view>> all;
+  for (const Command* command : commands())
+    if (is_flat(*command)) all.emplace_back(command->name, command->summary);
+  for (const Noun& noun : nouns()) all.emplace_back(noun.name, noun.summary);
+  text += list_of(all);
   text +=
       "\n'polder COMMAND --help' tells more, with an example. 'polder --version' prints the "
       "version.\n"
@@ -183,14 +194,14 @@ int wrong_usage(const Command& command, const Error& error, bool json) {
 }
 
 std::string help_of(const Noun& noun) {
-  std::string text =
-      fmt::format("usage: polder {} COMMAND [ARGUMENTS]\n\n{}\n\n", noun.name, noun.summary);
-  for (const Command* command : commands()) {
-    const std::string_view verb = verb_of(*command, noun.name);
-    if (!verb.empty()) text += fmt::format("  {:<12}{}.\n", verb, first_sentence(command->summary));
-  }
-  return text +
-         fmt::format("\n'polder {} COMMAND --help' tells more, with an example.\n", noun.name);
+  std::vector<std::pair<std::string_view, std::string_view>> verbs;
+  for (const Command* command : commands())
+    if (const auto verb = verb_of(*command, noun.name); !verb.empty())
+      verbs.emplace_back(verb, command->summary);
+  return fmt::format(
+      "usage: polder {0} COMMAND [ARGUMENTS]\n\n{1}\n\n{2}\n'polder {0} COMMAND --help' tells "
+      "more, with an example.\n",
+      noun.name, noun.summary, list_of(verbs));
 }
 
 std::string help_of(const Command& command) {

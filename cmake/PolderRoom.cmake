@@ -38,7 +38,7 @@ endif()
 set(POLDER_TEST_OPTIONS $<$<CONFIG:Release>:-O1>)
 if(POLDER_FUZZ)
   # A quarter of what clang takes for a test goes into these, which are for the code under test:
-  # where it branches for the fuzzer, and checks of each access that the address sanitizer makes too.
+  # branches for the fuzzer, and checks of each access that the address sanitizer makes, too.
   list(APPEND POLDER_TEST_OPTIONS -fno-sanitize=fuzzer-no-link,null,alignment,object-size)
 endif()
 find_package(Threads REQUIRED)

@@ -39,7 +39,8 @@ export function DeviceCharts(props: { id: string; units: string[] }) {
     const timer = setInterval(() => setNow(Date.now()), 60_000);
     return () => clearInterval(timer);
   }, []);
-  const from = new Date(Math.floor(now / steady) * steady - hours * 3_600_000).toISOString().replace(/\.\d+/, "");
+  const since = Math.floor(now / steady) * steady - hours * 3_600_000;
+  const from = new Date(since).toISOString().replace(/\.\d+/, "");
   const shown = unit || (props.units[0] ?? "");
   const metrics = useData(
     address(`/v1/devices/${part(props.id)}/metrics`, { unit: shown, from, limit: 2_000 }),

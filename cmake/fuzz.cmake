@@ -8,9 +8,10 @@ if(NOT POLDER_HOST OR NOT (POLDER_FUZZ OR POLDER_TESTS))
 endif()
 get_property(rooms GLOBAL PROPERTY POLDER_ROOMS)
 add_library(polder_fuzz STATIC ${PROJECT_SOURCE_DIR}/fuzz/exercise.cpp
-            ${PROJECT_SOURCE_DIR}/fuzz/trust_seeds.cpp)
+            ${PROJECT_SOURCE_DIR}/fuzz/hub_world.cpp ${PROJECT_SOURCE_DIR}/fuzz/trust_seeds.cpp)
 target_link_libraries(polder_fuzz PUBLIC ${rooms})
 add_executable(fuzz_seeds ${PROJECT_SOURCE_DIR}/fuzz/seeds.cpp
+               ${PROJECT_SOURCE_DIR}/fuzz/hub_seeds.cpp
                ${PROJECT_SOURCE_DIR}/fuzz/tflite_seeds.cpp
                ${PROJECT_SOURCE_DIR}/fuzz/worker_seeds.cpp)
 target_link_libraries(fuzz_seeds PRIVATE polder_fuzz)

@@ -8,6 +8,7 @@
 //   OUT/sealed  sealed files and their keys
 //   OUT/worker_message  the messages of a shadow run
 //   OUT/output_message  what a worker's sinks ask to be written
+//   OUT/hub_request     requests for every route of the hub, and words of its API: hub_request.dict
 //
 // Every folder of CORPUS has its counterpart in OUT, if only an empty one.
 #include <algorithm>
@@ -18,6 +19,7 @@
 
 #include "base/fail.h"
 #include "compile/compile.h"
+#include "hub_seeds.h"
 #include "import/onnx.h"
 #include "ops/infer.h"
 #include "ops/sample_graph.h"
@@ -98,9 +100,15 @@ int run(const std::string& corpus, const std::string& out) {
   const int trust = write_audit_seeds(out + "/audit") + write_sealed_seeds(out + "/sealed");
   const int messages =
       write_worker_seeds(out + "/worker_message") + write_output_seeds(out + "/output_message");
-  std::printf("%d plans, %d TFLite models, %d tensors, %d of trust, %d messages\n", plans, models,
-              tensors, trust, messages);
-  return plans > 100 && models > 50 && tensors > 10 && trust == 12 && messages == 8 ? 0 : 1;
+  const int requests = write_hub_seeds(out + "/hub_request");
+  const int words = write_hub_words(out + "/hub_request.dict");
+  std::printf(
+      "%d plans, %d TFLite models, %d tensors, %d of trust, %d messages, %d requests, "
+      "%d words\n",
+      plans, models, tensors, trust, messages, requests, words);
+  const bool is_enough = plans > 100 && models > 50 && tensors > 10 && trust == 12 &&
+                         messages == 8 && requests > 0 && words > 100;
+  return is_enough ? 0 : 1;
 }
 
 }  // namespace

@@ -59,6 +59,8 @@ std::span<const Command* const> commands() {
                                                  &kFleetMetrics,
                                                  &kFleetRevoke,
                                                  &kFleetEnrolmentToken,
+                                                 &kFleetEnrolmentTokens,
+                                                 &kFleetRevokeEnrolmentToken,
                                                  &kHubPush,
                                                  &kHubPull,
                                                  &kHubApprovals,

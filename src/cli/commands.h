@@ -48,6 +48,8 @@ extern const Command kFleetStatus;
 extern const Command kFleetMetrics;
 extern const Command kFleetRevoke;
 extern const Command kFleetEnrolmentToken;
+extern const Command kFleetEnrolmentTokens;
+extern const Command kFleetRevokeEnrolmentToken;
 extern const Command kHubPush;
 extern const Command kHubPull;
 extern const Command kHubApprovals;

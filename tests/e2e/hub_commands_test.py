@@ -4,12 +4,15 @@ and what it did.
 
     hub_commands_test.py POLDER_HUB POLDER
 """
+import http.server
 import json
 import os
 import pathlib
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 import hubs
@@ -67,10 +70,81 @@ class HubCommands(unittest.TestCase):
         self.assertIn("the hub says", self.polder("fleet", "status", token=anna, status=1))
         self.assertIn("the hub says", self.polder("hub", "add-token", "bob", "king", status=1))
 
+    def pretend(self, answers):
+        """A hub that answers so, [(status, document)...], whatever it is asked; and what it was
+        asked: [(method, path, Idempotency-Key)...]."""
+        asked = []
+
+        class Answers(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                asked.append((self.command, self.path, self.headers["Idempotency-Key"]))
+                status, document = answers[len(asked) - 1]
+                text = json.dumps(document).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.send_header("Retry-After", "1")
+                self.end_headers()
+                self.wfile.write(text)
+            do_POST = do_GET
+
+            def log_message(self, *words):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.hub.folder / "server.pem", self.hub.folder / "server-key.pem")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return f"https://127.0.0.1:{server.server_address[1]}", asked
+
+    def test_lists_are_walked_to_their_end(self):
+        rollout = {"id": "r1", "model": "plus", "version": "1.0.0", "phase": "done", "stage": 0,
+                   "stages": [{}], "query": "", "reason": ""}
+        approval = {"id": "a1", "state": "open", "kind": "alias", "asked": "x", "asked_by": "x",
+                    "what": "x"}
+        windows = [{"time": f"2026-11-28T00:0{minute}:00Z"} for minute in range(4)]
+        for words, path, member, first, second in (
+                ("hub tokens", "/v1/tokens", "tokens", [{"id": "1"}], [{"id": "2"}]),
+                ("hub models", "/v1/models", "models", [{"name": "a"}], [{"name": "b"}]),
+                ("hub approvals", "/v1/approvals", "approvals", [approval], [approval]),
+                ("rollout list", "/v1/rollouts", "rollouts", [rollout], [rollout]),
+                ("fleet enrolment-tokens", "/v1/enrolment-tokens", "tokens", [{"id": "1"}],
+                 [{"id": "2"}]),
+                ("fleet metrics cam-1", "/v1/devices/cam-1/metrics", "windows", windows[2:],
+                 windows[:2])):
+            url, asked = self.pretend([(200, {member: first, "next": f"{path}?more"}),
+                                       (200, {member: second})])
+            found = json.loads(self.polder(*words.split(), "--json", "--hub", url))[member]
+            self.assertEqual(len(found), len(first) + len(second), words)
+            self.assertEqual(asked[1][1], f"{path}?more")
+        self.assertEqual(found, windows)
+
+    def test_what_is_asked_again_has_the_same_key(self):
+        busy = (503, {"code": "unavailable", "detail": "busy"})
+        url, asked = self.pretend([busy, busy, (201, {"token": "one"}), (201, {"token": "two"})])
+        for token in ("one", "two"):
+            self.assertEqual(self.polder("hub", "add-token", "anna", "viewer", "--hub", url),
+                             f"{token}\n")
+        keys = [key for _, _, key in asked]
+        self.assertRegex(keys[0], "^[0-9a-f]{32}$")
+        self.assertEqual(keys[:3], [keys[0]] * 3)
+        self.assertNotEqual(keys[3], keys[0])
+
     def test_a_device_enrols_and_is_revoked(self):
         token = self.polder("fleet", "enrolment-token", "cam-1", "--valid-hours", 2).strip()
         self.assertEqual(self.enrol("cam-2", token), 403)
         self.assertEqual(self.enrol("cam-1", token), 201)
+        self.assertRegex(self.polder("fleet", "enrolment-tokens"), r"\w+  cam-1  .*  cam-1  -\n")
+        lost = self.polder("fleet", "enrolment-token").strip()
+        named = self.json("fleet", "enrolment-tokens")["tokens"]
+        self.polder("fleet", "revoke-enrolment-token",
+                    next(one["id"] for one in named if one["device"] is None))
+        self.assertEqual(self.enrol("cam-2", lost), 403)
         self.assertRegex(self.polder("fleet", "status"), r"devices +1\n")
         self.assertEqual(self.polder("fleet", "metrics", "cam-1"),
                          "nothing was counted in this time\n")
@@ -126,6 +200,7 @@ class HubCommands(unittest.TestCase):
         self.assertEqual(self.polder("hub", "models"), "plus  1.0.0  newest=1.0.0\n")
         self.assertIn("approval", self.polder("hub", "alias", "plus", "champion", "1.0.0"))
         self.assertRegex(self.polder("hub", "approvals"), r"alias .* admin  plus")
+        self.assertIn("no approval with this id", self.polder("hub", "approvals", "a1", status=1))
         self.assertIn("no rollout of this name",
                       self.polder("rollout", "devices", "r1", status=1))
 
@@ -140,6 +215,10 @@ class HubCommands(unittest.TestCase):
         self.polder("repo", "add", folder / "repo", "plus", "--key", folder / "targets.pem")
         anna = self.polder("hub", "add-token", "anna", "releaser").strip()
         pushed = self.json("hub", "push", folder / "repo", token=anna)
+        shown = self.polder("hub", "approvals", pushed["approval"]["id"])
+        self.assertRegex(shown, r"what +plus 1\.0\.0; targets version 2\n")
+        self.assertRegex(shown, r"\n  releases +plus/1\.0\.0/manifest\.json\n")
+        self.assertRegex(shown, r"\n    files\n      .*role=targets,version=2,version_before=1\n")
         self.polder("hub", "approve", pushed["approval"]["id"])
 
 

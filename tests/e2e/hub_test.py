@@ -4,6 +4,7 @@
     hub_test.py POLDER_HUB POLDERD POLDER
 """
 import concurrent.futures
+import hashlib
 import http.client
 import json
 import os
@@ -235,6 +236,24 @@ class Hub(unittest.TestCase):
         chunk = b"4000\r\n" + b" " * 0x4000 + b"\r\n"
         self.assertEqual(self.problem_of(self.raw(
             head + b"Transfer-Encoding: chunked\r\n\r\n", chunk * 5)), 413)
+        # Many send all before they read: what comes is read to its end, and refused.
+        for target, kind, most in (("/v1/tokens", "application/json", 65536),
+                                   (f"/v1/uploads/{'a' * 64}?total=9", "application/octet-stream",
+                                    1 << 20)):
+            status, _, text = self.hub.send("POST", target, b" " * (3 << 20),
+                                            {"Content-Type": kind}, self.hub.token)
+            self.assertEqual(status, 413, text)
+            self.assertEqual(json.loads(text)["detail"], f"a body has at most {most} bytes here")
+        # Without its size: as much as the route takes.
+        piece = random.Random(3).randbytes(200_000)
+        target = f"/v1/uploads/{hashlib.sha256(piece).hexdigest()}?total={len(piece)}"
+        for pieces, expected in (([piece], 200), ([piece] * 6, 413)):
+            connection = self.hub.connect()
+            connection.request("POST", target, iter(pieces), {
+                "Content-Type": "application/octet-stream",
+                "Authorization": f"Bearer {self.hub.token}"}, encode_chunked=True)
+            response = connection.getresponse()
+            self.assertEqual(response.status, expected, response.read())
         # Whoever goes in the middle is not missed.
         with socket.create_connection(("127.0.0.1", self.hub.port)) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\n\r\n")

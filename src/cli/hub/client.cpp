@@ -1,12 +1,15 @@
 #include "cli/hub/client.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <random>
 #include <utility>
 
 #include "base/fail.h"
 #include "base/text.h"
 #include "platform/file.h"
+#include "platform/terminal.h"
 #include "platform/url.h"
 #include "trust/tuf_metadata.h"
 #include "trust/tuf_updater.h"
@@ -21,6 +24,8 @@ constexpr std::size_t kMaxPage = 1'000;
 constexpr int kTries = 5;                      // where the hub asks to wait
 constexpr std::int64_t kMaxWaitS = 30;         // at a time
 constexpr std::int64_t kDeadlineMs = 600'000;  // a hub hashes what it is to publish
+constexpr std::int64_t kTellAfterUs = 2'000'000;
+constexpr std::string_view kBytes = "application/octet-stream";
 
 class TextSink final : public HttpSink {
  public:
@@ -54,6 +59,11 @@ Code code_from_name(std::string_view name) {
   for (int i = static_cast<int>(Code::kInvalid); i <= static_cast<int>(Code::kTimeout); ++i)
     if (code_name(static_cast<Code>(i)) == name) return static_cast<Code>(i);
   return Code::kUnavailable;
+}
+
+std::string random_key() {
+  std::random_device source;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", source(), source(), source(), source());
 }
 
 // In the hub's own words (RFC 9457).
@@ -102,8 +112,15 @@ Result<trust::Json> HubClient::get(const std::string& path) {
 
 Result<trust::Json::Array> HubClient::get_all(std::string path, std::string_view member) {
   const std::string list = path.substr(0, path.find('?'));
+  const bool tells = stderr_is_terminal();
+  const std::int64_t begun_us = clocks_->clock.now_us();
+  bool has_told = false;
   trust::Json::Array all;
   while (!path.empty()) {
+    if (tells && clocks_->clock.now_us() - begun_us > kTellAfterUs) {
+      fmt::print(stderr, "\r{} {} so far", all.size(), member);
+      has_told = true;
+    }
     TRY_VALUE(const trust::Json page, get(path));
     TRY_VALUE(const trust::Object object, trust::Object::of(page, "answer"));
     TRY_VALUE(const trust::Json::Array* const found, object.array(member, kMaxPage));
@@ -113,6 +130,7 @@ Result<trust::Json::Array> HubClient::get_all(std::string path, std::string_view
     const bool goes_on = next && next->string() && next->string()->starts_with(list + "?");
     path = goes_on ? *next->string() : "";
   }
+  if (has_told) fmt::print(stderr, "\r\x1b[K");
   return all;
 }
 
@@ -129,7 +147,7 @@ Result<trust::Json> HubClient::post(const std::string& path) {
 }
 
 Result<trust::Json> HubClient::post_bytes(const std::string& path, std::string_view bytes) {
-  return ask(Method::kPost, path, "application/octet-stream", bytes);
+  return ask(Method::kPost, path, kBytes, bytes);
 }
 
 Result<trust::Json> HubClient::ask(Method method, const std::string& path, std::string_view type,
@@ -140,6 +158,10 @@ Result<trust::Json> HubClient::ask(Method method, const std::string& path, std::
   request.takes_refusals = true;
   request.puts = method == Method::kPut;
   request.headers = {{"Authorization", "Bearer " + token_}};
+  // Whether it was done where an answer is lost or says to wait, the hub knows by this. A piece of
+  // a file says itself where it belongs.
+  if (method == Method::kPost && type != kBytes)
+    request.headers.emplace_back("Idempotency-Key", random_key());
   for (int tries = 1;; ++tries) {
     TextSink sink;
     const auto reply =

@@ -47,7 +47,8 @@ class HubClient {
   // `path`: "/v1/models". Who is asked to wait, waits, a few times. Errors: what the hub says, with
   // its code; those of HttpClient.
   Result<trust::Json> get(const std::string& path);
-  // Of a list that comes page by page all that is in `member`.
+  // Of a list that comes page by page all that is in `member`; stderr says how far it is where that
+  // takes long.
   Result<trust::Json::Array> get_all(std::string path, std::string_view member);
   Result<trust::Json> post(const std::string& path, const trust::Json& body);
   Result<trust::Json> put(const std::string& path, const trust::Json& body);

@@ -1,5 +1,6 @@
-// polder fleet status, devices, groups, group, show, metrics, tag, revoke and enrolment-token: the
-// devices of a hub.
+// polder fleet status, devices, groups, group, show, metrics, tag, revoke and enrolment-token(s):
+// the devices of a hub.
+#include <algorithm>
 #include <string>
 
 #include "base/fail.h"
@@ -138,6 +139,11 @@ Result<int> metrics(const Args& args) {
   }
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(Json::Array windows, hub.get_all(path, "windows"));
+  // The newest page comes first.
+  std::ranges::stable_sort(windows, {}, [](const Json& window) {
+    const Json* const time = window.find("time");
+    return time && time->string() ? *time->string() : std::string();
+  });
   return print_list(args, std::move(windows),
                     {.member = "windows",
                      .columns = {"time", "unit", "version", "frames", "errors", "crashes"},
@@ -161,7 +167,45 @@ Result<int> enrolment_token(const Args& args) {
   return print_token(args, answer);
 }
 
+Result<int> enrolment_tokens(const Args& args) {
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY_VALUE(Json::Array all, hub.get_all("/v1/enrolment-tokens?limit=1000", "tokens"));
+  return print_list(
+      args, std::move(all),
+      {.member = "tokens",
+       .columns = {"id", "device", "created", "created_by", "expires", "enrolled", "revoked"},
+       .none = "no token was made"});
+}
+
+Result<int> revoke_enrolment_token(const Args& args) {
+  TRY_VALUE(HubClient hub, HubClient::open(args));
+  TRY(hub.post(fmt::format("/v1/enrolment-tokens/{}/revoke",
+                           trust::tuf::percent_encoded(args.positional()[0]))));
+  return 0;
+}
+
 }  // namespace
+
+const Command kFleetEnrolmentTokens = {
+    .name = "fleet enrolment-tokens",
+    .summary = "Lists the tokens by which devices enrol, and who used them, never their secrets.",
+    .arguments = "",
+    .example = "  polder fleet enrolment-tokens",
+    .options = kOptions,
+    .min_positional = 0,
+    .max_positional = 0,
+    .run = enrolment_tokens};
+
+const Command kFleetRevokeEnrolmentToken = {
+    .name = "fleet revoke-enrolment-token",
+    .summary =
+        "Revokes a token by which a device could enrol, by its id; a device that has, stays.",
+    .arguments = "ID",
+    .example = "  polder fleet revoke-enrolment-token 5f0e7a2b9c1d4e3f",
+    .options = kOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = revoke_enrolment_token};
 
 const Command kFleetDevices = {.name = "fleet devices",
                                .summary = "Lists the devices of a hub with their tags.",

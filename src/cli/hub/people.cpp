@@ -34,7 +34,7 @@ constexpr Option kLogOptions[] = {
 
 Result<int> tokens(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
-  TRY_VALUE(Json::Array all, hub.get_all("/v1/tokens", "tokens"));
+  TRY_VALUE(Json::Array all, hub.get_all("/v1/tokens?limit=1000", "tokens"));
   return print_list(args, std::move(all),
                     {.member = "tokens",
                      .columns = {"id", "name", "role", "created", "expires", "revoked"},

@@ -21,7 +21,7 @@ constexpr Option kReleasesOptions[] = {
 
 Result<int> models(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
-  TRY_VALUE(Json::Array all, hub.get_all("/v1/models", "models"));
+  TRY_VALUE(Json::Array all, hub.get_all("/v1/models?limit=1000", "models"));
   return print_list(args, std::move(all),
                     {.member = "models",
                      .columns = {"name", "versions", "aliases"},

@@ -357,15 +357,13 @@ Result<int> list(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   std::string path = fmt::format("/v1/rollouts?limit={}", kMaxListed);
   if (args.has("--phase")) path += "&phase=" + trust::tuf::percent_encoded(args.text("--phase"));
-  TRY_VALUE(const Json page, hub.get(path));
+  TRY_VALUE(Json::Array rollouts, hub.get_all(std::move(path), "rollouts"));
   if (args.has("--json")) {
-    fmt::print("{}", page.pretty());
+    fmt::print("{}", Json(Json::Members{{"rollouts", std::move(rollouts)}}).pretty());
     return 0;
   }
-  TRY_VALUE(const Object object, Object::of(page, "answer"));
-  TRY_VALUE(const Json::Array* const rollouts, object.array("rollouts", kMaxListed));
-  if (rollouts->empty()) fmt::print("no rollouts\n");
-  for (const Json& each : *rollouts) {
+  if (rollouts.empty()) fmt::print("no rollouts\n");
+  for (const Json& each : rollouts) {
     TRY_VALUE(const Object rollout, Object::of(each, "answer.rollouts"));
     TRY_VALUE(const std::string line, line_of(rollout));
     fmt::print("{}\n", line);

@@ -49,7 +49,8 @@ constexpr std::chrono::seconds kLastAnswers{10};
 constexpr std::chrono::milliseconds kAfterFailedAccept{100};
 constexpr std::chrono::seconds kGoodbye{1};
 constexpr std::chrono::hours kRenewEvery{24};
-constexpr int kMaxDropped = 64;
+constexpr std::chrono::seconds kMaxDrop{10};
+constexpr std::size_t kMaxDroppedBytes = 16 << 20;
 constexpr std::uint64_t kPieceBytes = 32 << 10;  // of a file, at once in memory
 
 // Operations that give their error as a value.
@@ -123,8 +124,9 @@ Response too_large(std::size_t max_bytes, const std::string& id) {
 }
 
 // What a message was that could not be read; nothing when nobody is there to be told.
-std::optional<Response> refusal_of(const error_code& error, const std::string& id) {
-  if (error == http::error::body_limit) return too_large(kMaxBodyBytes, id);
+std::optional<Response> refusal_of(const error_code& error, std::size_t max_body,
+                                   const std::string& id) {
+  if (error == http::error::body_limit) return too_large(max_body, id);
   if (error == http::error::header_limit || error == http::error::buffer_overflow)
     return problem(431, fail(Code::kExhausted, "headers have at most {} bytes", kMaxHeaderBytes),
                    id);
@@ -321,20 +323,24 @@ class BeastServer final : public Server {
       lowest.expires_after(std::chrono::seconds(options_.request_s));
       http::request_parser<http::string_body> parser;
       parser.header_limit(kMaxHeaderBytes);
-      parser.body_limit(kMaxLargeBodyBytes);
+      parser.body_limit(boost::none);  // which it is, the headers say
+      std::size_t max_body = kMaxBodyBytes;
       const std::string id = new_id();
       auto [error, bytes] = co_await http::async_read_header(stream, buffer, parser, kAwait);
       std::optional<Response> response;
       bool is_head = false;
-      if (!error) response = co_await refusal_of_body(parser, certificate, peer, id, lowest);
+      if (!error) response = co_await refusal_of_body(parser, certificate, peer, id, max_body);
       if (!error && !response) {
+        parser.body_limit(max_body);
+        if (max_body > kMaxBodyBytes)
+          lowest.expires_after(std::chrono::seconds(options_.large_body_s));
         auto [cut, count] = co_await http::async_read(stream, buffer, parser, kAwait);
         error = cut;
       }
       goes_on = !error && !response && parser.keep_alive();
       const bool is_whole = !error && !response;
       if (error) {
-        response = refusal_of(error, id);
+        response = refusal_of(error, max_body, id);
         if (!response) co_return;
       } else if (!response) {
         Request request = request_of(parser.release(), certificate, peer);
@@ -389,33 +395,33 @@ class BeastServer final : public Server {
   }
 
   // Whether a body may come, and how large, is known once the headers are: what is above the usual
-  // cap is taken from those alone who may send it.
+  // cap, or does not say its size, is taken from those alone who may send it.
   asio::awaitable<std::optional<Response>> refusal_of_body(
       http::request_parser<http::string_body>& parser, const std::string& certificate,
-      const std::string& peer, const std::string& id, beast::tcp_stream& lowest) {
+      const std::string& peer, const std::string& id, std::size_t& max_body) {
     const std::uint64_t announced = parser.content_length().value_or(0);
-    if (announced <= kMaxBodyBytes) {
-      parser.body_limit(kMaxBodyBytes);
-      co_return std::nullopt;
-    }
+    if (announced <= kMaxBodyBytes && !parser.chunked()) co_return std::nullopt;
     Request head = request_of(parser.get(), certificate, peer);
     head.id = id;
     BodyRule rule = co_await asio::co_spawn(workers_, rule_of(head), asio::use_awaitable);
     if (rule.refusal) co_return std::move(rule.refusal);
     if (announced > rule.max_bytes) co_return too_large(rule.max_bytes, id);
-    lowest.expires_after(std::chrono::seconds(options_.large_body_s));
+    max_body = rule.max_bytes;
     co_return std::nullopt;
   }
   asio::awaitable<BodyRule> rule_of(const Request& head) { co_return handler_.may_send(head); }
 
   // Of a request that was refused before its end: a connection that is closed while something comes
-  // in is reset, and the answer may be lost with it.
+  // in is reset, and the answer may be lost with it: many send all before they read.
   static asio::awaitable<void> drop_rest(Stream& stream) {
-    beast::get_lowest_layer(stream).expires_after(kGoodbye);
+    const auto last = std::chrono::steady_clock::now() + kMaxDrop;
     std::array<char, 16 << 10> rest{};
-    for (int i = 0; i < kMaxDropped; ++i) {
+    for (std::size_t dropped = 0; dropped < kMaxDroppedBytes;) {
+      beast::get_lowest_layer(stream).expires_at(
+          std::min(last, std::chrono::steady_clock::now() + kGoodbye));
       const auto [end, count] = co_await stream.async_read_some(asio::buffer(rest), kAwait);
       if (end) break;
+      dropped += count;
     }
   }
 

@@ -19,6 +19,34 @@ namespace {
 // The server of the environment: tests/hub/postgres_test.py starts one.
 const char* postgres() { return std::getenv("POLDER_POSTGRES"); }
 
+// Of the hub's tables, the one that a writer needs.
+void make_last_write(Database& database) {
+  ASSERT_TRUE(database
+                  .run("CREATE TABLE IF NOT EXISTS last_write (place BIGINT PRIMARY KEY, name TEXT "
+                       "NOT NULL)")
+                  .ok());
+}
+
+// What it answers to its next COMMIT is lost: of one that is done, or of one that is not.
+class LostAnswer final : public Database {
+ public:
+  LostAnswer(std::unique_ptr<Database> inner, bool is_done)
+      : inner_(std::move(inner)), is_done_(is_done) {}
+  int commits() const { return commits_; }
+
+ private:
+  Result<Rows> execute(std::string_view sql, const Values& values) override {
+    if (sql != "COMMIT" || ++commits_ > 1) return inner_->query(sql, values);
+    EXPECT_TRUE(inner_->run(is_done_ ? "COMMIT" : "ROLLBACK").ok());
+    return fail(Code::kUnavailable, "the connection was lost");
+  }
+  std::string_view begin_text() const override { return "BEGIN"; }
+
+  const std::unique_ptr<Database> inner_;
+  const bool is_done_;
+  int commits_ = 0;
+};
+
 class Databases : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -38,6 +66,7 @@ class Databases : public testing::TestWithParam<const char*> {
         "CREATE TABLE thing (id BIGINT PRIMARY KEY, name TEXT NOT NULL, weight DOUBLE PRECISION, "
         "data BLOB)");
     ASSERT_TRUE(made.ok()) << made.error().message;
+    make_last_write(*database_);
   }
   void TearDown() override {
     database_.reset();
@@ -209,6 +238,27 @@ TEST_P(Databases, AWriterCommitsTogetherAndAnswersEach) {
   EXPECT_EQ(writer.figures().writes, std::uint64_t{kThreads * kEach});
 }
 
+TEST_P(Databases, AWriterWhoseAnswerIsLostWritesOnce) {
+  for (const bool is_done : {true, false}) {
+    ASSERT_TRUE(database_->run("DROP TABLE IF EXISTS lost").ok());
+    ASSERT_TRUE(database_->run("CREATE TABLE lost (id BIGINT)").ok());
+    auto made = std::make_unique<LostAnswer>(open(), is_done);
+    const LostAnswer& database = *made;
+    Writer writer(std::move(made));
+    int seen = 0;
+    const Status written = writer.write([&](Database& one) {
+      ++seen;
+      return one.run("INSERT INTO lost VALUES (?)", {7});
+    });
+    EXPECT_TRUE(written.ok()) << written.error().message;
+    EXPECT_EQ(seen, is_done ? 1 : 2);
+    EXPECT_EQ(database.commits(), 2);
+    const auto rows = database_->query("SELECT id FROM lost");
+    ASSERT_TRUE(rows.ok()) << rows.error().message;
+    EXPECT_EQ(*rows, (Rows{{7}}));
+  }
+}
+
 TEST_P(Databases, AWriterEndsWhenAllIsDone) {
   std::atomic<int> done = 0;
   {
@@ -299,6 +349,7 @@ TEST(Postgres, GoesOnWhenTheServerIsBack) {
   EXPECT_EQ(*rows, (Rows{{2}}));
 
   // A writer tries again by itself.
+  make_last_write(database);
   Writer writer(std::move(*first));
   cut();
   const Status again =

@@ -217,6 +217,10 @@ const std::vector<SchemaStep>& steps_of_hub() {
       {
           "ALTER TABLE enrolment_token ADD COLUMN revoked_s BIGINT",
       },
+      {
+          // The name of the group of writes that was committed last (hub/store/writer.h).
+          "CREATE TABLE last_write (place BIGINT PRIMARY KEY, name TEXT NOT NULL)",
+      },
   };
   // NOLINTEND(bugprone-suspicious-missing-comma)
   return steps;

@@ -1,14 +1,20 @@
 #include "hub/store/writer.h"
 
 #include <algorithm>
+#include <chrono>
 #include <future>
+#include <thread>
 #include <utility>
+
+#include "base/fail.h"
+#include "hub/tokens.h"
 
 namespace polder::hub {
 namespace {
 
 constexpr std::size_t kMaxGroup = 1000;
 constexpr int kMaxTries = 5;  // where others write too
+constexpr std::chrono::milliseconds kAgainAfter{50};
 
 }  // namespace
 
@@ -45,10 +51,20 @@ Writer::Figures Writer::figures() const {
   return figures_;
 }
 
+// A COMMIT may be done though its answer is lost with the connection. So each group leaves its name
+// where it does all else, and who tries again looks first whether that is there.
 void Writer::commit(std::vector<Task>& group) {
   Status all;
+  bool is_unknown = false;  // whether it is done
+  auto name = random_name();
   for (int i = 0; i < kMaxTries; ++i) {
+    if (is_unknown) std::this_thread::sleep_for(kAgainAfter * (1 << i));
+    bool is_worked = false;
     all = database_->transaction([&]() -> Status {
+      if (!name.ok()) return name.error();
+      TRY_VALUE(const Rows last, database_->query("SELECT name FROM last_write"));
+      if (!last.empty() && last[0][0].text() == *name) return {};
+      is_unknown = false;
       for (Task& task : group) task.result = Status();
       for (Task& task : group) {
         task.result = database_->transaction([&] { return task.work(*database_); });
@@ -56,11 +72,19 @@ void Writer::commit(std::vector<Task>& group) {
         if (!task.result.ok() && task.result.error().code == Code::kUnavailable)
           return task.result.error();
       }
-      return {};
+      is_worked = true;
+      return database_->run(
+          "INSERT INTO last_write (place, name) VALUES (1, ?) ON CONFLICT (place) DO UPDATE SET "
+          "name = excluded.name",
+          {*name});
     });
     if (all.ok() || all.error().code != Code::kUnavailable) break;
+    is_unknown = is_unknown || is_worked;
   }
   if (all.ok()) return;
+  // Who is told to ask again would have it done twice.
+  if (is_unknown)
+    all = fail(Code::kIo, "whether it was written is not known: {}", all.error().message);
   for (Task& task : group)
     if (task.result.ok()) task.result = all.error();
 }

@@ -29,7 +29,7 @@ class Writer {
 
   // Returns when the work is durable, or undone. It may be done more than once, the last time for
   // good. Errors: those of the work, which undo it alone; those of a commit, which undo all of a
-  // group.
+  // group; kIo where the server went at its end and did not come back, and nobody knows.
   Status write(Work work);
   // The same, without waiting; `done` is called by the writer's thread, and may not block.
   void write_later(Work work, std::function<void(Status)> done);

@@ -27,6 +27,12 @@ class HubOnPostgres(hub_test.Hub):
         self.hub.environment = {
             "POLDER_DATABASE": self.server.new_database(self.id().split(".")[-1])}
 
+    def publish_people(self):
+        done = subprocess.run([postgres_test.tool("psql"), "-d",
+                               self.hub.environment["POLDER_DATABASE"], "-c", hub_test.PEOPLE],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def csr(self, name):
         return subprocess.run(
             ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt",
@@ -179,8 +185,9 @@ class HubOnPostgres(hub_test.Hub):
 
 
 if __name__ == "__main__":
-    tests = ["test_two_hubs_do_not_serve_one_database", "test_it_moves_from_sqlite_and_back",
-             "test_a_database_that_goes_away_comes_back",
-             "test_what_was_acknowledged_outlives_a_kill"]
+    tests = sys.argv[4:] or [
+        "test_two_hubs_do_not_serve_one_database", "test_it_moves_from_sqlite_and_back",
+        "test_a_database_that_goes_away_comes_back",
+        "test_what_was_acknowledged_outlives_a_kill"]
     result = unittest.TextTestRunner().run(unittest.TestSuite(map(HubOnPostgres, tests)))
     sys.exit(not result.wasSuccessful())

@@ -107,7 +107,7 @@ Result<std::size_t> first_after(const std::vector<Place>& places, const std::str
   const auto version =
       trust::Version::parse(after.substr(std::min(slash + 1, after.size())), "version");
   if (!version.ok())
-    return fail(Code::kInvalid, "the query: after: MODEL/VERSION expected, '{}' found",
+    return fail(Code::kNotFound, "the query: after: MODEL/VERSION expected, '{}' found",
                 clipped(after));
   const auto found = std::ranges::upper_bound(places, Place{after.substr(0, slash), *version},
                                               [](const Place& a, const Place& b) { return a < b; });

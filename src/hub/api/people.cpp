@@ -112,7 +112,7 @@ Result<Response> list_tokens(const Call& call, const TokenKindFacts& kind) {
         const Rows last,
         ask(call.hub, fmt::format("SELECT created_s FROM {} WHERE id = ?", kind.table), {after}));
     if (last.empty())
-      return fail(Code::kInvalid, "the query: after: there is no token '{}'", clipped(after));
+      return fail(Code::kNotFound, "the query: after: there is no token '{}'", clipped(after));
     sql += " WHERE created_s < ? OR (created_s = ? AND id > ?)";
     values = {last[0][0], last[0][0], after};
   }

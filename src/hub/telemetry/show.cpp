@@ -98,7 +98,7 @@ Result<Values> read_place(std::string_view text) {
     if (place.size() < kPlaceParts && (at == end || *at++ != '.')) break;
   }
   if (place.size() == kPlaceParts && at == end) return place;
-  return fail(Code::kInvalid, "the query: before: what 'next' of a page says expected, '{}' found",
+  return fail(Code::kNotFound, "the query: before: what 'next' of a page says expected, '{}' found",
               clipped(text));
 }
 

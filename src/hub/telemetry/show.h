@@ -34,7 +34,7 @@ struct WindowPage {
   trust::Json::Array windows;  // the newest of them, in the order of their times
   std::string before;          // for the next page; empty: there are no older ones
 };
-// Errors: kInvalid for a `before` that no page said; those of stored().
+// Errors: kNotFound for a `before` that no page said; those of stored().
 Result<WindowPage> metric_windows(const Hub& hub, const WindowQuery& query);
 
 }  // namespace polder::hub

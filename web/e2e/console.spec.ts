@@ -97,6 +97,16 @@ test("an enrolment token is shown once, and a device enrols by it", async ({ pag
   await expect(page.getByRole("main")).toContainText("enrolled");
   await page.goto("/#/enrolment");
   await expect(page.locator("pre")).toHaveCount(0);
+  // Of each token it is seen who used it; one that nobody has is taken back.
+  const tokens = page.getByRole("group", { name: "Tokens for devices" });
+  await expect(tokens.getByRole("row", { name: "camera-new" })).toContainText(
+    "used by camera-new",
+  );
+  await page.getByLabel("Only for the device").fill("camera-lost");
+  await page.getByRole("button", { name: "Make a token" }).click();
+  await tokens.getByRole("button", { name: "Revoke the token of camera-lost" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Revoke the token" }).click();
+  await expect(tokens.getByRole("row", { name: "camera-lost" })).toContainText("revoked");
 });
 
 test("who has a role sees what it may not do, and a revoked token ends the session", async ({

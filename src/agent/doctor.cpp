@@ -71,7 +71,9 @@ std::string key_advice(const Facts& facts, const Error& error) {
 std::string root_advice(const Facts& facts, const Error& error) {
   if (is_for_owner(error)) return ask_as_owner(facts);
   if (error.code == Code::kNotFound)
-    return "set 'root' in polderd.toml to the root.json that came with the device";
+    return "it is metadata/1.root.json of the folder where releases are signed ('polder repo "
+           "init', "
+           "'polder hub pull'), handed over with the device";
   return "set 'root' in polderd.toml to the root.json that it asks for, from the releaser over a "
          "way "
          "that you trust";

@@ -25,9 +25,7 @@ constexpr std::size_t kMaxTokenBytes = 4096;
 constexpr char kTimestampName[] = "metadata/timestamp.json";
 constexpr std::size_t kMaxTimestampBytes = 64 << 10;
 
-constexpr char kNewToken[] =
-    "ask an administrator of the hub for another token (POST /v1/enrolment-tokens) and put it into "
-    "the file that [hub] 'token_file' names";
+constexpr char kByKey[] = "polderd asks for another one by its key";
 constexpr char kByItself[] = "what is installed goes on; polderd tries again by itself";
 
 class TextSink final : public HttpSink {
@@ -58,16 +56,33 @@ Result<trust::Secret> read_token(const std::string& path) {
   return token;
 }
 
-// A server that is not to be trusted is not one that is away.
-std::string advice_for(const Error& error, const HubConfig& hub, bool is_named_by_root) {
-  if (error.code != Code::kDenied) return kByItself;
-  if (is_named_by_root)
-    return "root of the repository says by whose certificates this device knows its hub, and this "
-           "is none of them: 'polder repo trust-hub' where the hub has got another authority";
+std::string new_token(const std::string& device) {
   return fmt::format(
-      "compare {} with the fingerprint that 'polder-hub serve' prints, and [hub] 'url' with the "
-      "names of the hub's certificate ('polder-hub serve --host')",
-      hub.ca_file.empty() ? "the system's certificates ([hub] 'ca_file' is not set)" : hub.ca_file);
+      "ask an administrator of the hub for another token ('polder fleet enrolment-token {}') and "
+      "put it into the file that [hub] 'token_file' names",
+      device);
+}
+
+// A server that is not to be trusted is not one that is away.
+std::string advice_for(const Error& error, const HubConfig& hub, bool is_named_by_root,
+                       bool was_enrolled) {
+  if (error.code != Code::kDenied) return kByItself;
+  std::string advice;
+  if (is_named_by_root)
+    advice =
+        "root of the repository says by whose certificates this device knows its hub, and "
+        "this is none of them";
+  else
+    advice = fmt::format(
+        "compare {} with the fingerprint that 'polder-hub serve' prints, and [hub] 'url' with the "
+        "names of the hub's certificate ('polder-hub serve --host')",
+        hub.ca_file.empty() ? "the system's certificates ([hub] 'ca_file' is not set)"
+                            : hub.ca_file);
+  if (!is_named_by_root && !was_enrolled) return advice;
+  return advice +
+         "; where the hub has got another authority this device follows by itself once "
+         "root names it ('polder repo trust-hub'), at its next look at the repository: "
+         "within 'check_every_s', or at once by 'systemctl reload polderd'";
 }
 
 }  // namespace
@@ -85,7 +100,7 @@ HubStanding HubLink::standing() const {
 }
 
 void HubLink::stand(HubState state, std::string what, std::string advice) {
-  const bool is_news = !what.empty() && what != trouble_.what;
+  const bool is_news = !what.empty() && (what != trouble_.what || trouble_.advice == kByKey);
   state_ = state;
   trouble_ = {std::move(what), std::move(advice)};
   if (is_news)
@@ -222,11 +237,12 @@ bool HubLink::prepare_enrolment() {
   };
   next_look_us_ = parts_.clock.now_us() + kLookUs;
   if (config_.hub.token_file.empty())
-    return refuse("hub: not enrolled, and [hub] has no 'token_file'", kNewToken);
+    return refuse("hub: not enrolled, and [hub] has no 'token_file'", new_token(config_.device));
   auto token = read_token(config_.hub.token_file);
   if (!token.ok())
-    return refuse("hub: not enrolled: " + token.error().message,
-                  token.error().code == Code::kNotFound ? kNewToken : "mend that file");
+    return refuse(
+        "hub: not enrolled: " + token.error().message,
+        token.error().code == Code::kNotFound ? new_token(config_.device) : "mend that file");
   const trust::Sha256 digest = trust::sha256(token->view());
   if (is_token_refused_ && digest == sent_token_) return refuse(trouble_.what, trouble_.advice);
   auto csr = trust::certificate_request(*key_, config_.device);
@@ -350,7 +366,8 @@ void HubLink::failed() {
   const Error& error = result_.error();
   stand(error.code == Code::kDenied && state_ == HubState::kNotEnrolled ? HubState::kNotEnrolled
                                                                         : HubState::kAway,
-        "hub: " + error.message, advice_for(error, config_.hub, !authorities_.empty()));
+        "hub: " + error.message,
+        advice_for(error, config_.hub, !authorities_.empty(), certificate_.has_value()));
   close();
   wait(kHubLongestWaitS);
 }
@@ -370,13 +387,14 @@ void HubLink::refused() {
   if (asks_ == Asks::kEnrol) {
     is_token_refused_ = true;
     stand(certificate_ ? HubState::kRefused : HubState::kNotEnrolled,
-          "hub: it does not enrol this device: " + why, kNewToken);
+          "hub: it does not enrol this device: " + why, new_token(config_.device));
     next_us_ = parts_.clock.now_us() + kLookUs;
     return;
   }
   if (status == 401) {
     const bool was_refused = std::exchange(is_refused_, true);
-    stand(HubState::kRefused, "hub: it does not take this device's certificate: " + why, kNewToken);
+    stand(HubState::kRefused, "hub: it does not take this device's certificate: " + why,
+          was_refused ? new_token(config_.device) : kByKey);
     // By turns: a hub that has got another authority knows the key still, one that was set back and
     // is set right the certificate.
     renews_refused_ = asks_ == Asks::kCheckin;
@@ -386,7 +404,7 @@ void HubLink::refused() {
   }
   if (asks_ == Asks::kRenew) {
     const std::string what = "hub: the certificate is not renewed: " + why;
-    if (std::exchange(renewal_trouble_, {what, kNewToken}).what != what)
+    if (std::exchange(renewal_trouble_, {what, new_token(config_.device)}).what != what)
       parts_.happened({.act = status == 409 ? trust::Act::kDuplicateFound : trust::Act::kNote,
                        .object = config_.device,
                        .text = what});

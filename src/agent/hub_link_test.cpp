@@ -402,6 +402,9 @@ TEST_F(HubLinkTest, ADeviceThatIsRevokedSaysSoAndTakesANewToken) {
   later(60);
   EXPECT_EQ(link->standing().state, HubState::kRefused);
   EXPECT_NE(link->standing().trouble.find("it is revoked"), std::string::npos);
+  const std::string advice = link->standing().advice;
+  EXPECT_NE(advice.find("polder fleet enrolment-token camera-17"), std::string::npos) << advice;
+  EXPECT_NE(happened.back().text.find(advice), std::string::npos) << happened.back().text;
   EXPECT_EQ(reporter->ring()->count(), 1u);
   const std::size_t before = hub.posted.size();
   for (int i = 0; i < 60; ++i) later(60);
@@ -429,6 +432,8 @@ TEST_F(HubLinkTest, AHubWithAnotherAuthorityRenewsByTheKey) {
   EXPECT_EQ(link->standing().state, HubState::kEnrolled);
   EXPECT_EQ(link->standing().trouble, "");
   EXPECT_EQ(happened.back().act, trust::Act::kDeviceRenewed);
+  for (const Occurrence& what : happened)
+    EXPECT_EQ(what.text.find("another token"), std::string::npos) << what.text;
 }
 
 TEST_F(HubLinkTest, WhatIsRefusedForGoodIsAskedSeldom) {
@@ -473,7 +478,8 @@ TEST_F(HubLinkTest, AHubThatIsAwayIsAskedLessAndLess) {
   EXPECT_EQ(link->standing().state, HubState::kAway);
   hub.usual = [](const Posted&) { return Answer{-1}; };
   later(300);
-  EXPECT_NE(link->standing().advice.find("fingerprint"), std::string::npos);
+  for (const char* words : {"fingerprint", "reload polderd"})
+    EXPECT_NE(link->standing().advice.find(words), std::string::npos) << words;
   hub.usual = [this](const Posted& posted) { return usual(posted); };
   later(300);
   EXPECT_EQ(link->standing().trouble, "");

@@ -114,7 +114,10 @@ Result<StoredMetadata::Root> StoredMetadata::root() {
   const auto is_there = [](const auto& file) {
     return file.ok() || file.error().code != Code::kNotFound;
   };
-  if (!is_there(root) && !is_there(copy) && !is_there(known)) return root;
+  if (!is_there(root) && !is_there(copy) && !is_there(known))
+    return fail(Code::kNotFound,
+                "no root is trusted yet: set 'root' in polderd.toml to the first root.json of the "
+                "repository, from a way that you trust");
   std::string why = root.ok() ? fmt::format("{} has version {} only", kRootName, root->version)
                               : root.error().message;
   if (copy.ok() && (!root.ok() || copy->version > root->version)) root = std::move(copy);

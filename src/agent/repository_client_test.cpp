@@ -83,7 +83,9 @@ TEST_F(TrustedRoot, WhereAllIsLostOnlyOneThatIsNoLowerBeginsAnew) {
     EXPECT_NE(refused.error().message.find("are removed"), std::string::npos);
   }
   for (const char* name : kRootFiles) ASSERT_TRUE(disk_.remove(name).ok());
-  EXPECT_EQ(metadata().root().error().code, Code::kNotFound);
+  const auto none = metadata().root();
+  EXPECT_EQ(none.error().code, Code::kNotFound);
+  EXPECT_NE(none.error().message.find("set 'root'"), std::string::npos) << none.error().message;
   EXPECT_TRUE(metadata().start(repository_.files.files.at("2.root.json")).ok());
 }
 

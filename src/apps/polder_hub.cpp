@@ -60,8 +60,8 @@ constexpr Option kServeOptions[] = {
     HUB_OPTIONS,
     {"--listen", "ADDRESS:PORT", "where it listens (default: 0.0.0.0:8443)", false, check_listen},
     {"--host", "NAME",
-     "a name or address by which devices reach it, for its certificate; may be repeated (default: "
-     "this machine's name)",
+     "a name or address by which devices reach it, for its certificate (default: this machine's "
+     "name)",
      true},
     {"--person-rate", "N",
      "requests that one person may make in a second, ten times as many at once "

@@ -24,6 +24,20 @@ Status check_database(std::string_view, const std::string& value) {
               "database is the file hub.db in the folder");
 }
 
+namespace {
+
+// A URL may have a password, which no message repeats.
+Status check_place(std::string_view option, const std::string& value) {
+  const std::size_t scheme = value.find("://");
+  if (scheme == value.npos || is_postgres(value)) return {};
+  return fail(
+      Code::kInvalid,
+      "{}: a file hub.db or postgres://USER:PASSWORD@HOST/NAME expected, a URL of '{}' given",
+      option, clipped(value.substr(0, scheme)));
+}
+
+}  // namespace
+
 HomeOptions home_options(const Args& args) {
   return {.folder = args.text("--folder", default_folder()),
           .database = args.text("--database"),
@@ -122,11 +136,13 @@ constexpr Option kBackupOptions[] = {HUB_OPTIONS};
 constexpr Option kRestoreOptions[] = {HUB_OPTIONS};
 constexpr Option kCopyOptions[] = {
     {"--from", "PLACE",
-     "the database that is: a file hub.db, or postgres://USER:PASSWORD@HOST/NAME"},
+     "the database that is: a file hub.db, or postgres://USER:PASSWORD@HOST/NAME", false,
+     check_place},
     {"--to", "PLACE",
      "the one that is to be, empty or not there; a URL with a password is better in POLDER_FROM "
      "and "
-     "POLDER_TO, as all users of this machine can read options"}};
+     "POLDER_TO, as all users of this machine can read options",
+     false, check_place}};
 
 constexpr Command kCommands[] = {
     {"backup",

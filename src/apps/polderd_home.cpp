@@ -197,11 +197,7 @@ Status Home::trust_root(Storage& into) const {
   if (trusted.ok()) return metadata.start(trusted->bytes);
   if (config.root.empty()) {
     if (trusted.error().code != Code::kNotFound) return Error(trusted.error());
-    return config.repository.empty() ? Status()
-                                     : fail(Code::kNotFound,
-                                            "no root is trusted yet: set 'root' in polderd.toml to "
-                                            "the first root.json of the repository, from a way "
-                                            "that you trust");
+    return config.repository.empty() ? Status() : Status(trusted.error());
   }
   TRY_VALUE(const std::string root, read_file(config.root, trust::tuf::kMaxRootBytes));
   Status started = metadata.start(root);

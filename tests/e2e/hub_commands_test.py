@@ -60,6 +60,16 @@ class HubCommands(unittest.TestCase):
             check=True, capture_output=True, text=True).stdout
         return self.hub.ask("POST", "/v1/enrol", {"token": token, "csr": csr})[0]
 
+    def test_the_program_says_what_it_takes(self):
+        def program(*words, status):
+            done = subprocess.run([HUB, *words], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, status, done)
+            return done.stdout + done.stderr
+        self.assertEqual(program("serve", "--help", status=0).count("may be repeated"), 1)
+        said = program("copy", "--from", "hub.db", "--to", "mysql://hub:geheim@host/hub", status=2)
+        self.assertIn("a URL of 'mysql' given", said)
+        self.assertNotIn("geheim", said)
+
     def test_tokens_of_people(self):
         anna = self.polder("hub", "add-token", "anna", "operator", "--valid-days", 30).strip()
         self.assertTrue(anna.startswith("polder-person-"), anna)

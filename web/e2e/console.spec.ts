@@ -89,7 +89,8 @@ test("an enrolment token is shown once, and a device enrols by it", async ({ pag
   const made = page.getByRole("region", { name: "The token" });
   const token = (await made.locator("pre").first().textContent())!.trim();
   expect(token).toMatch(/^polder-enrol-/);
-  await expect(made.locator("pre").last()).toContainText(`url = "${hub.url}"`);
+  for (const line of ['device = "camera-new"', "models = [", "root = ", `url = "${hub.url}"`])
+    await expect(made.locator("pre").last()).toContainText(line);
   await made.getByRole("button", { name: "Copy" }).first().click();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(token);
   await hub.enrol("camera-new", token);

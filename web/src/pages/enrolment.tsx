@@ -6,7 +6,8 @@ import { dateTime } from "../format";
 import { t } from "../i18n";
 import { session } from "../session";
 import { useStore } from "../store";
-import type { EnrolmentToken, EnrolmentTokensPage, NewEnrolmentToken } from "../types";
+import type { EnrolmentToken, EnrolmentTokensPage, ModelsPage, NewEnrolmentToken }
+  from "../types";
 import { Confirm } from "../ui/dialog";
 import { Badge, Button, Card, Code, Empty, Field, Notice, Page, ProblemNotice, Show, Time }
   from "../ui/parts";
@@ -20,10 +21,15 @@ const validities = [
   ["enrolment.month", 30 * 86_400],
 ] as const;
 
-export function tomlOf(hub: string): string {
-  return `[hub]
+// All that a device needs to be let in and to be updated: docs/guide/hub.md says the same.
+export function tomlOf(hub: string, device: string | undefined, models: string[]): string {
+  return `device = "${device ?? "NAME"}"
+models = [${(models.length ? models : ["MODEL"]).map((one) => `"${one}"`).join(", ")}]
+root = "/etc/polderd/root.json"
+
+[hub]
 url = "${hub}"
-token_file = "/etc/polderd/enrol.token"
+token_file = "/var/lib/polderd/token"
 ca_file = "/etc/polderd/hub-ca.pem"
 `;
 }
@@ -117,6 +123,7 @@ export function Enrolment(props: { query: URLSearchParams }) {
   const [device, setDevice] = useState("");
   const [valid, setValid] = useState(86_400);
   const [made, setMade] = useState<NewEnrolmentToken | null>(null);
+  const models = useData<ModelsPage>(made && "/v1/models?limit=1000").data?.models ?? [];
   const { busy, problem, act } = useAct();
   const submit = (event: Event) => {
     event.preventDefault();
@@ -184,8 +191,14 @@ export function Enrolment(props: { query: URLSearchParams }) {
               <p>{t("enrolment.step.ca")}</p>
             </li>
             <li>
+              <p>{t("enrolment.step.root")}</p>
+            </li>
+            <li>
               <p>{t("enrolment.step.toml")}</p>
-              <Code text={tomlOf(location.origin)} label="polderd.toml" />
+              <Code
+                text={tomlOf(location.origin, made.device, models.map((one) => one.name))}
+                label="polderd.toml"
+              />
             </li>
           </ol>
         </Card>

@@ -47,6 +47,7 @@ export function People(props: { query: URLSearchParams }) {
                 keyOf={(one) => one.id}
                 columns={[
                   { head: t("common.name"), cell: (one) => <b>{one.name}</b>, shrink: true },
+                  { head: t("people.id"), cell: (one) => <code>{one.id}</code>, shrink: true },
                   { head: t("people.role"), cell: (one) => t(`role.${one.role}`), shrink: true },
                   { head: t("common.state"), cell: (one) => <State token={one} />, shrink: true },
                   { head: t("people.created"), cell: (one) => <Time value={one.created} /> },

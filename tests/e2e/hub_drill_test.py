@@ -4,10 +4,12 @@ drill of docs/guide/hub-recovery.md, with the real programs.
 
     hub_drill_test.py POLDER_HUB POLDERD POLDER
 """
+import hashlib
 import json
 import pathlib
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -111,6 +113,114 @@ class Drill(fleets.Fleet):
         for device in devices:
             self.wait_for(f"{device.name} goes on", lambda: device.hub()["checked_in_s"] >= since)
             self.assertEqual(device.running(), "1.1.0")
+
+    # --- Before that: all that the thief has is good still ----------------------------------------
+
+    def ask_stolen(self, folder, sql, *values):
+        with sqlite3.connect(folder / "hub.db", timeout=60) as database:
+            rows = database.execute(sql, values).fetchall()
+        database.close()
+        return rows
+
+    def assign(self, folder, version, is_released):
+        """As a rollout would: the thief writes the database, and the hub signs."""
+        if not is_released:
+            self.ask_stolen(folder, "INSERT INTO model_release (model, version, manifest, state, "
+                            "added_s, added_by, publication, is_runtime, details) VALUES (?, ?, "
+                            "'', 'published', 0, '', '', 0, '{}')", fleets.MODEL, version)
+        for device in self.devices:
+            self.ask_stolen(folder, "INSERT INTO wanted (device, model, version, shadow, retry, "
+                            "changed) VALUES (?, ?, ?, 0, 0, (SELECT MAX(changed) + 1 FROM wanted))"
+                            " ON CONFLICT (device, model) DO UPDATE SET version = excluded.version,"
+                            " changed = excluded.changed", device.name, fleets.MODEL, version)
+
+    def forge_targets(self, folder):
+        """Another version of targets, with a release of the thief's, by the key that is there;
+        snapshot and timestamp as they are to be."""
+        metadata, key = folder / "repository" / "metadata", folder / "online-key.pem"
+        online = self.key_id(folder / "hub-online.pub.pem")
+
+        def publish(role, version, change):
+            path = max(metadata.glob(f"*.{role}.json"), key=lambda one: int(one.name.split(".")[0]),
+                       default=metadata / f"{role}.json")
+            signed = json.loads(path.read_text())["signed"]
+            signed["version"] += 1
+            change(signed)
+            bytes_ = json.dumps(signed, sort_keys=True, separators=(",", ":")).encode()
+            signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=bytes_,
+                                       capture_output=True, check=True).stdout.hex()
+            name = f"{signed['version']}.{role}.json" if version else f"{role}.json"
+            (metadata / name).write_text(json.dumps(
+                {"signatures": [{"keyid": online, "sig": signature}], "signed": signed}))
+            return signed["version"], (metadata / name).read_bytes()
+
+        def meta(file, made):
+            version, content = made
+            return lambda signed: signed["meta"].__setitem__(file, {
+                "version": version, "length": len(content),
+                "hashes": {"sha256": hashlib.sha256(content).hexdigest()}})
+        evil = {"length": 2, "hashes": {"sha256": hashlib.sha256(b"{}").hexdigest()}}
+        targets = publish("targets", True, lambda signed: signed["targets"].__setitem__(
+            f"{fleets.MODEL}/9.9.9/manifest.json", evil))
+        snapshot = publish("snapshot", True, meta("targets.json", targets))
+        publish("timestamp", False, meta("snapshot.json", snapshot))
+
+    def installed(self):
+        """What devices have put on record of releases, and what they run."""
+        acts = []
+        for device in self.devices:
+            for path in sorted((device.folder / "audit").glob("log*")):
+                acts += re.findall(r'"act":"(update_installed|update_rolled_back)"',
+                                   path.read_text())
+        return acts, [device.running() for device in self.devices]
+
+    def test_before_it_is_ended_the_thief_installs_nothing(self):
+        for version in "1.0.0", "1.1.0":
+            self.release(version)
+        for name in ("cam-1", "cam-2"):
+            self.device(name)
+        self.polder("repo", "floor", self.repo, fleets.MODEL, "1.1.0", "--key", self.targets_key)
+        self.push()
+        self.roll_out("1.1.0")
+        self.all_run("1.1.0")
+        self.rolled_out()
+        before = self.installed()
+        self.assertTrue(before[0], "what they installed is on record")
+        self.hub.end()
+        stolen = self.scratch / "stolen"
+        shutil.copytree(self.hub.folder, stolen)
+        thief = hubs.Hub(fleets.HUB, stolen, *self.hub_options)
+        thief.token, thief.port = self.hub.token, self.hub.port
+        self.addCleanup(thief.kill)
+        thief.start()
+
+        def version():
+            return thief.get("/v1/repository")["version"]
+
+        def all_have(number):
+            return len(self.ask_stolen(stolen, "SELECT 1 FROM device_link WHERE repository >= ?",
+                                       number)) == len(self.devices)
+
+        def refused(words):
+            """Each device has said why not."""
+            return len(self.ask_stolen(stolen, "SELECT DISTINCT device FROM alarm WHERE text LIKE "
+                                       "?", f"%{words}%")) == len(self.devices)
+        # Nobody has signed it; it is below the floor. The hub's own key says that each has it.
+        for bad, is_released, words in (("9.9.9", False, "no role that is trusted for it lists it"),
+                                        ("1.0.0", True, "below the floor 1.1.0")):
+            old = version()
+            self.assign(stolen, bad, is_released)
+            self.wait_for(f"{bad} is assigned", lambda: version() > old)
+            self.wait_for(f"{bad} is heard of", lambda: all_have(version()))
+            self.wait_for(f"{bad} is refused", lambda: refused(words))
+            self.assertEqual(self.installed(), before)
+        # A list of releases by that key is none.
+        thief.end()
+        self.forge_targets(stolen)
+        thief.start()
+        self.wait_for("a forged list is refused",
+                      lambda: refused("signatures of 1 of its role's 1 keys expected, 0 found"))
+        self.assertEqual(self.installed(), before, "installs: 0")
 
     def test_a_backup_of_before_the_break_in(self):
         """In the order of the guide: restored, what was published since, and then other keys."""

@@ -222,8 +222,8 @@ Status Publisher::raise() {
   TRY_VALUE(const auto restoration, last_restoration(parts_.readers));
   TRY_VALUE(const Rows rows,
             parts_.readers.query(
-                "SELECT COALESCE(MAX(repository), 0), COALESCE(MAX(CASE WHEN repository <= ? THEN "
-                "repository ELSE 0 END), 0) FROM device_link",
+                "SELECT COALESCE((SELECT MAX(repository) FROM device_link), 0), COALESCE((SELECT "
+                "MAX(repository) FROM device_link WHERE repository <= ?), 0)",
                 {restoration ? restoration->highest_version() : 0}));
   const std::int64_t any = rows[0][0].integer(), seen = rows[0][1].integer();
   if (any > std::max(own, seen) && any != std::exchange(told_version_, any))

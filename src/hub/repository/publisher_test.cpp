@@ -1,7 +1,10 @@
 // What the hub publishes by itself.
 #include "hub/repository/publisher.h"
 
+#include <sstream>
+
 #include "hub/repository/testing_releaser.h"
+#include "hub/store/testing_plans.h"
 #include "trust/tuf_metadata.h"
 
 namespace polder::hub {
@@ -138,6 +141,43 @@ TEST_F(Assigning, AClockThatIsBehindPublishesNothing) {
   wall_.set_s(kNowS + 14 * kHourS);
   publisher_->tend();
   EXPECT_EQ(assigned("cam-1").releases.size(), 1u);
+}
+
+// What is asked every ten seconds is asked of indices, however large the fleet: releases alone are
+// gone through.
+TEST_F(Assigning, NothingGoesThroughTheFleet) {
+  if (is_postgres(where_)) GTEST_SKIP() << "SQLite alone explains itself so";
+  Plans plans;
+  Readers explained(where_, [&](std::string_view where) -> Result<std::unique_ptr<Database>> {
+    auto opened = open_database(where);
+    if (!opened.ok()) return opened;
+    return std::unique_ptr<Database>(std::make_unique<Explained>(*std::move(opened), plans));
+  });
+  Publisher publisher({*repository_, *uploads_, *writer_, explained, *recorder_, wall_,
+                       [this](const std::string& text) { log_.push_back(text); }});
+  // Devices have a version that the backup does not know.
+  const std::int64_t own = repository_->version();
+  write("INSERT INTO restoration (restored_s, taken_s, version) VALUES (?, ?, ?)",
+        {wall_.now_s(), wall_.now_s() - kHourS, own});
+  for (const char* device : {"cam-1", "cam-2"}) {
+    write("INSERT INTO device (id, key_id, enrolled_s) VALUES (?, ?, 1)", {device, device});
+    write(
+        "INSERT INTO device_link (device, seen_s, program, repository, watched_s, swept_s) "
+        "VALUES (?, 1, '', ?, 0, 0)",
+        {device, own + 2});
+    want(device, "1.0.0");
+  }
+  for (int i = 0; i < 3; ++i) {
+    publisher.tend();
+    wall_.set_s(wall_.now_s() + 10);
+  }
+  EXPECT_GT(repository_->version(), own + 2) << (log_.empty() ? "" : log_.back());
+  EXPECT_GE(plans.size(), 7u);
+  for (const auto& [sql, plan] : plans) {
+    std::istringstream lines(plan);
+    for (std::string line; std::getline(lines, line);)
+      EXPECT_FALSE(is_scan(line) && line != "SCAN model_release") << line << "\n    " << sql;
+  }
 }
 
 }  // namespace

@@ -1,46 +1,21 @@
 // How SQLite does what a check-in, a look and the end of a rollout ask of it: by an index that
 // leads to what is meant, however large the fleet. Each statement is explained as it comes; those
 // that a rollout may ask once, of all of its devices, are named.
-#include <map>
 #include <memory>
 #include <sstream>
 #include <string>
 
 #include "hub/rollouts/members.h"
 #include "hub/rollouts/testing_fleet.h"
+#include "hub/store/testing_plans.h"
 #include "hub/telemetry/store.h"
 
 namespace polder::hub {
 namespace {
 
-using Plans = std::map<std::string, std::string>;  // by statement
-
-// A database that asks of each statement, once, how it is done.
-class Explained final : public Database {
- public:
-  Explained(Database& database, Plans& plans) : database_(database), plans_(plans) {}
-
- private:
-  Result<Rows> execute(std::string_view sql, const Values& values) override {
-    const std::string text(sql);
-    if (!plans_.contains(text)) {
-      const auto rows = database_.query("EXPLAIN QUERY PLAN " + text, values);
-      std::string& plan = plans_[text];
-      if (!rows.ok()) plan = "SCAN " + rows.error().message;
-      else
-        for (const Row& row : *rows) plan += row[3].text() + "\n";
-    }
-    return database_.query(sql, values);
-  }
-  std::string_view begin_text() const override { return "BEGIN IMMEDIATE"; }
-
-  Database& database_;
-  Plans& plans_;
-};
-
 // Through all of a table, or all devices of a rollout or a model.
 bool is_broad(const std::string& line) {
-  if (line.starts_with("SCAN ")) return line != "SCAN CONSTANT ROW";
+  if (is_scan(line)) return true;
   for (const char* broad :
        {"sqlite_autoindex_rollout_device_1 (rollout=?)", "rollout_device_place (rollout=?)",
         "rollout_device_running (rollout=?)", "device_model_model (model=?)"})

@@ -22,7 +22,7 @@ Result<Rows> Readers::query(std::string_view sql, const Values& values) {
     std::unique_ptr<Database> database = take();
     const bool is_old = database != nullptr;
     if (!database) {
-      TRY_VALUE(database, open_database(where_));
+      TRY_VALUE(database, open_(where_));
     }
     Result<Rows> rows = database->query(sql, values);
     if (!rows.ok() && rows.error().code == Code::kUnavailable) {

@@ -3,9 +3,11 @@
 //   TRY_VALUE(const Rows rows, readers.query("SELECT id FROM device"));
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,8 +18,10 @@ namespace polder::hub {
 // Thread-safe.
 class Readers {
  public:
-  // As open_database() takes it.
-  explicit Readers(std::string where) : where_(std::move(where)) {}
+  using Open = std::function<Result<std::unique_ptr<Database>>(std::string_view where)>;
+  // As open_database() takes it, which a test may replace.
+  explicit Readers(std::string where, Open open = open_database)
+      : where_(std::move(where)), open_(std::move(open)) {}
   // What is committed; asked again on a new connection where the one that was kept is lost. Errors:
   // those of Database, and of opening it.
   Result<Rows> query(std::string_view sql, const Values& values = {});
@@ -26,6 +30,7 @@ class Readers {
   std::unique_ptr<Database> take();  // nullptr: none is idle
 
   const std::string where_;
+  const Open open_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Database>> idle_;
 };

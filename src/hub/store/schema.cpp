@@ -221,6 +221,10 @@ const std::vector<SchemaStep>& steps_of_hub() {
           // The name of the group of writes that was committed last (hub/store/writer.h).
           "CREATE TABLE last_write (place BIGINT PRIMARY KEY, name TEXT NOT NULL)",
       },
+      {
+          // The highest that any device has, or below a version.
+          "CREATE INDEX IF NOT EXISTS device_link_repository ON device_link (repository)",
+      },
   };
   // NOLINTEND(bugprone-suspicious-missing-comma)
   return steps;

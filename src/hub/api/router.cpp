@@ -172,8 +172,9 @@ Result<std::optional<Response>> Router::refusal(const Route& route, Call& call, 
     call.actor = call.device.id;
     if (auto wait = too_often("device", call.actor, kDeviceLimit, request)) return wait;
   } else if (route.access == Access::kAnyone) {
-    if (route.has_body)
-      if (auto wait = of_address()) return wait;
+    auto wait = route.has_body ? of_address()
+                               : too_often("open address", request.peer, kOpenLimit, request);
+    if (wait) return wait;
   } else {
     const auto person = person_of(hub_, request.authorization);
     if (!person.ok() && person.error().code == Code::kDenied)
@@ -213,8 +214,8 @@ Result<Response> Router::serve_once(const Route& route, const Call& call) {
   if (earlier) return std::move(*earlier);
   Hub marking = hub_;
   marking.also = [&](Database& database) { return once.mark(database, hub_.wall.now_s()); };
-  const Call marked{marking,    call.request, call.target, call.parts,
-                    call.actor, call.role,    call.device};
+  const Call marked{marking,    call.health, call.request, call.target,
+                    call.parts, call.actor,  call.role,    call.device};
   auto response = route.handler(marked);
   if (response.ok() && response->status < 300) once.keep(hub_, *response, route.shows_secret);
   return response;
@@ -228,7 +229,7 @@ BodyRule Router::may_send(const Request& head) {
     auto parts = match(route.path, target->path);
     if (!parts) continue;
     if (!route.has_body || route.max_body <= kMaxBodyBytes) return {};
-    Call call{hub_, head, *target, std::move(*parts), {}, Role::kViewer, {}};
+    Call call{hub_, health_, head, *target, std::move(*parts), {}, Role::kViewer, {}};
     auto refused = refusal(route, call, false);  // it comes again with its body
     if (!refused.ok()) return {.refusal = problem(refused.error(), head.id)};
     return {.max_bytes = route.max_body, .refusal = std::move(*refused)};
@@ -251,7 +252,7 @@ Response Router::answer(const Request& request) {
       if (route.method == "GET") allowed += ", HEAD";
       continue;
     }
-    Call call{hub_, request, *target, std::move(*parts), {}, {}, {}};
+    Call call{hub_, health_, request, *target, std::move(*parts), {}, {}, {}};
     auto response = serve(route, call);
     if (response.ok()) return std::move(*response);
     if (status_of(response.error().code) >= 500)

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hub/api/health.h"
 #include "hub/api/identity.h"
 #include "hub/api/limits.h"
 #include "hub/api/message.h"
@@ -40,6 +41,7 @@ enum class Access : std::uint8_t {
 // What a handler is given.
 struct Call {
   const Hub& hub;
+  Health& health;
   const Request& request;
   const Target& target;
   // For "{...}" of the path, in their order; for "{path}" at its end all that is left.
@@ -71,12 +73,14 @@ std::span<const Route> routes();
 inline constexpr Limit kPersonLimit{.a_second = 20, .at_once = 200};
 inline constexpr Limit kDeviceLimit{.a_second = 2, .at_once = 60};
 inline constexpr Limit kAddressLimit{.a_second = 5, .at_once = 100};
+// And for what is open to anyone: many devices may have one address.
+inline constexpr Limit kOpenLimit{.a_second = 500, .at_once = 5'000};
 
 // Thread-safe. Borrows both; `clock` is that of limits.
 class Router {
  public:
   Router(const Hub& hub, Clock& clock, const Limit& person_limit = kPersonLimit)
-      : hub_(hub), person_limit_(person_limit), limits_(clock) {}
+      : hub_(hub), person_limit_(person_limit), limits_(clock), health_(hub, clock) {}
   Response answer(const Request& request);
   // Of a request whose headers are there.
   BodyRule may_send(const Request& head);
@@ -94,6 +98,7 @@ class Router {
   const Hub& hub_;
   const Limit person_limit_;
   Limits limits_;
+  Health health_;
 };
 
 // A document; of what is read, with an ETag, or 304 for who has it already.

@@ -90,8 +90,10 @@ std::string repository_advice(const Facts& facts, const Error& error) {
     return "let the user of polderd read that folder; and " + ask_as_owner(facts);
   if (is_for_owner(error)) return ask_as_owner(facts);
   if (says(error, "certificate") || says(error, "TLS"))
-    return "set 'ca_file' ([network]) to the certificate of the server's authority; see that the "
-           "address and the clock are right";
+    return fmt::format(
+        "set 'ca_file' ([{}]) to the certificate of the server's authority; see that the address "
+        "and the clock are right",
+        facts.config.is_of_hub() ? "hub" : "network");
   switch (error.code) {
     case Code::kDenied:
       return "do not trust what is there: ask the releaser whether its keys were replaced or an "

@@ -26,6 +26,7 @@ void trust_server(HttpOptions& options, const std::string& ca_file, const HubSer
   options.takes_any_server = server.is_any;
   options.ca_pem = server.authorities;
   options.ca_file = server.authorities.empty() ? ca_file : "";
+  options.ca_setting = server.authorities.empty() ? "'ca_file' ([hub])" : "";
 }
 
 // "https://hub.example.org:8443/repository/metadata/3.root.json".

@@ -268,10 +268,11 @@ std::string RepositoryClient::unassigned(const trust::Assignment& assignment) co
   const std::string what = assignment.releases.empty()
                                ? "nothing"
                                : fmt::format("no release of {}", fmt::join(missing, ", "));
-  return fmt::format(
-      "the repository assigns {} to '{}': 'polder repo assign REPO {} {}=VERSION "
-      "--key ONLINE' does",
-      what, config_.device, config_.device, missing.front());
+  const std::string how = config_.is_of_hub()
+                              ? fmt::format("polder rollout create {} VERSION", missing.front())
+                              : fmt::format("polder repo assign REPO {} {}=VERSION --key ONLINE",
+                                            config_.device, missing.front());
+  return fmt::format("the repository assigns {} to '{}': '{}' does", what, config_.device, how);
 }
 
 // What a repository without assignments has for the unit. Errors: kNotFound.

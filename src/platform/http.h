@@ -90,6 +90,8 @@ struct HttpOptions {
   // Certificates to trust, in PEM: as text, or a file. Given, nothing else is trusted; both empty:
   // those of the system.
   std::string ca_pem, ca_file;
+  // What people set `ca_file` by, for what is said of a server that is not trusted; empty: nothing.
+  std::string ca_setting = "'ca_file' ([network])";
   // Whoever answers is taken for the server, and may be anybody: for what proves itself.
   bool takes_any_server = false;
   // Who we are: a chain in PEM, in a file or as it is, and its key from a file or from

@@ -80,6 +80,16 @@ class HubCommands(unittest.TestCase):
         self.assertIn("the hub says", self.polder("fleet", "status", token=anna, status=1))
         self.assertIn("the hub says", self.polder("hub", "add-token", "bob", "king", status=1))
 
+    def test_what_is_wrong_says_where_it_is_set(self):
+        said = self.polder("fleet", "status", "--ca", "", status=1)
+        self.assertIn("set --ca FILE, or POLDER_HUB_CA, to its certificate", said)
+        odd = self.scratch / "odd.token"
+        odd.write_text("polder person\n")
+        said = self.polder("fleet", "status", "--token-file", odd, status=1)
+        self.assertIn(f"{odd}: has a character", said)
+        said = self.polder("fleet", "status", token="polder person", status=1)
+        self.assertIn("POLDER_HUB_TOKEN: has a character", said)
+
     def pretend(self, answers):
         """A hub that answers so, [(status, document)...], whatever it is asked; and what it was
         asked: [(method, path, Idempotency-Key)...]."""
@@ -229,7 +239,17 @@ class HubCommands(unittest.TestCase):
         self.assertRegex(shown, r"what +plus 1\.0\.0; targets version 2\n")
         self.assertRegex(shown, r"\n  releases +plus/1\.0\.0/manifest\.json\n")
         self.assertRegex(shown, r"\n    files\n      .*role=targets,version=2,version_before=1\n")
+        # What a hub signs nobody else is asked to; what it has is not sent again.
+        shown = self.polder("repo", "show", folder / "repo")
+        self.assertIn("complete: 'polder hub push' asks the hub to publish it", shown)
+        self.assertRegex(shown, r"timestamp .* hours left; the hub renews it\)")
         self.polder("hub", "approve", pushed["approval"]["id"])
+        said = self.polder("hub", "push", folder / "repo", token=anna, status=1)
+        self.assertRegex(said, "targets version 2 is staged, and .* has version 2 by now: "
+                               "'polder hub pull")
+        self.polder("hub", "pull", folder / "repo")
+        self.assertIn("has all that was published",
+                      self.polder("hub", "push", folder / "repo", "--again", token=anna))
 
 
 if __name__ == "__main__":

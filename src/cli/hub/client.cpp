@@ -51,7 +51,8 @@ Result<std::string> token_of(const Args& args) {
                 "the hub makes one");
   const auto is_odd = [](char c) { return c <= ' ' || c > '~'; };
   if (std::ranges::any_of(token, is_odd))
-    return fail(Code::kInvalid, "the token has a character that no token has");
+    return fail(Code::kInvalid, "{}: has a character that no token has: the token alone expected",
+                args.has("--token-file") ? args.text("--token-file") : "POLDER_HUB_TOKEN");
   return token;
 }
 
@@ -100,6 +101,7 @@ Result<HubClient> HubClient::open(const Args& args) {
   TRY_VALUE(std::string token, token_of(args));
   HubClient hub(std::move(url), std::move(token));
   HttpOptions options{.ca_file = args.text("--ca", environment("POLDER_HUB_CA")),
+                      .ca_setting = "--ca FILE, or POLDER_HUB_CA,",
                       .deadline_ms = kDeadlineMs,
                       .min_rate_bytes_s = 0};
   TRY_VALUE(hub.http_, open_http_client(options, hub.clocks_->clock, hub.clocks_->wall));

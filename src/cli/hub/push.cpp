@@ -61,10 +61,6 @@ Result<std::map<std::string, std::int64_t>> versions_of(HubClient& hub) {
   return versions;
 }
 
-bool is_of_assignments(std::string_view role) {
-  return role.substr(0, role.find(".bin-")) == trust::kAssignmentsRole;
-}
-
 Status stage_published(Repository& repository, const std::string& role, std::int64_t version) {
   TRY_VALUE(const std::string bytes,
             read_file(fmt::format("{}/metadata/{}.{}.json", repository.folder(), version, role),
@@ -90,10 +86,22 @@ Status stage_again(Repository& repository, HubClient& hub) {
     if (is_own || role.version <= versions[role.role]) continue;
     TRY(stage_published(repository, role.role, role.version));
   }
-  TRY_VALUE(const auto staged, repository.staged());
-  if (!staged.empty()) return {};
-  return fail(Code::kNotFound, "{}: has all that was published in {}", hub.url(),
-              repository.folder());
+  return {};
+}
+
+// What the hub has already is refused there, and only once all files are sent.
+Status check_versions(HubClient& hub, const std::vector<trust::tuf::Staged>& staged,
+                      const std::string& folder) {
+  TRY_VALUE(auto versions, versions_of(hub));
+  for (const trust::tuf::Staged& role : staged) {
+    const bool is_own = role.signatures == 0 && is_of_assignments(role.role);
+    if (is_own || role.version > versions[role.role]) continue;
+    return fail(Code::kInvalid,
+                "{}: {} version {} is staged, and {} has version {} by now: 'polder hub pull {}', "
+                "and stage it anew",
+                folder, role.role, role.version, hub.url(), versions[role.role], folder);
+  }
+  return {};
 }
 
 // Roles first: their digests name what is asked for. Assignments that nobody here has signed are
@@ -181,6 +189,17 @@ Result<int> push(const Args& args) {
             Repository::open(folder_of(args), trust::tuf::kRepositoryWaitMs, staged_at));
   TRY_VALUE(HubClient hub, HubClient::open(args));
   if (is_again) TRY(stage_again(repository, hub));
+  TRY_VALUE(const auto staged, repository.staged());
+  if (is_again && staged.empty()) {
+    if (args.has("--json"))
+      fmt::print("{}",
+                 Json(Json::Members{{"approval", Json()}, {"files", 0}, {"bytes", 0}}).pretty());
+    else
+      fmt::print("{}: has all that was published in {}\n", hub.url(),
+                 one_line(repository.folder()));
+    return 0;
+  }
+  TRY(check_versions(hub, staged, repository.folder()));
   Json::Members roles;
   TRY_VALUE(const LocalFiles files,
             files_of(repository, staged_at,

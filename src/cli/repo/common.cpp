@@ -9,6 +9,7 @@
 #include "cli/passphrase.h"
 #include "platform/clock.h"
 #include "platform/file.h"
+#include "trust/assignment.h"
 
 namespace polder::cli {
 
@@ -109,7 +110,17 @@ trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged) {
   return list;
 }
 
-void print_staged(const std::vector<trust::tuf::Staged>& staged, const KeyNames& names) {
+bool is_of_hub(const trust::tuf::Repository& repository) {
+  return repository.profile().name == "hub";
+}
+
+bool is_of_assignments(std::string_view role) {
+  return role.substr(0, role.find(".bin-")) == trust::kAssignmentsRole;
+}
+
+void print_staged(const trust::tuf::Repository& repository,
+                  const std::vector<trust::tuf::Staged>& staged, const KeyNames& names) {
+  const bool has_hub = is_of_hub(repository);
   constexpr std::size_t kShown = 12;  // hash bins come by the hundred
   if (staged.empty()) {
     fmt::print("nothing is staged\n");
@@ -117,6 +128,11 @@ void print_staged(const std::vector<trust::tuf::Staged>& staged, const KeyNames&
   }
   std::size_t shown = 0, complete = 0;
   for (const trust::tuf::Staged& file : staged) {
+    if (has_hub && file.signatures == 0 && is_of_assignments(file.role)) {
+      fmt::print("  staged {} version {}: the hub signs it\n", file.role, file.version);
+      ++complete, ++shown;
+      continue;
+    }
     complete += file.complete;
     if (file.complete && shown >= kShown) continue;
     if (shown++ >= 2 * kShown) continue;
@@ -129,9 +145,11 @@ void print_staged(const std::vector<trust::tuf::Staged>& staged, const KeyNames&
   }
   if (staged.size() > shown) fmt::print("  ... {} files in all\n", staged.size());
   const bool all = complete == staged.size();
-  fmt::print("{}\n", all ? "complete: 'polder repo publish' makes it public"
-                         : "not complete: 'polder repo sign' adds signatures, then 'polder repo "
-                           "publish'");
+  const char* const publishes = has_hub ? "polder hub push" : "polder repo publish";
+  if (all)
+    fmt::print("complete: '{}' {}\n", publishes,
+               has_hub ? "asks the hub to publish it" : "makes it public");
+  else fmt::print("not complete: 'polder repo sign' adds signatures, then '{}'\n", publishes);
 }
 
 Result<int> show_staging(const trust::tuf::Repository& repository, const Args& args) {
@@ -145,7 +163,7 @@ Result<int> show_staging(const trust::tuf::Repository& repository, const Args& a
                                                       {"staged", staged_json(staged)}})
                          .pretty());
   } else {
-    print_staged(staged, names);
+    print_staged(repository, staged, names);
   }
   return 0;
 }

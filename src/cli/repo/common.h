@@ -57,6 +57,10 @@ Result<std::int64_t> signing_time();
 Result<int> show_staging(const trust::tuf::Repository& repository, const Args& args);
 // What is staged, as JSON and for people.
 trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged);
-void print_staged(const std::vector<trust::tuf::Staged>& staged, const KeyNames& names);
+void print_staged(const trust::tuf::Repository& repository,
+                  const std::vector<trust::tuf::Staged>& staged, const KeyNames& names);
+// Whether it is of a hub, which signs snapshot, timestamp and assignments by itself.
+bool is_of_hub(const trust::tuf::Repository& repository);
+bool is_of_assignments(std::string_view role);
 
 }  // namespace polder::cli

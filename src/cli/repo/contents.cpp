@@ -56,6 +56,10 @@ Result<Contents> Contents::of(const trust::tuf::Repository& repository,
   for (const auto& [path, role] : targets) {
     if (!path.starts_with(fmt::format("{}/", trust::kAssignmentsRole))) continue;
     const auto bytes = repository.read_target(path, trust::kMaxAssignmentBytes);
+    if (!bytes.ok() && bytes.error().code == Code::kNotFound && is_of_hub(repository)) {
+      ++contents.at_hub;
+      continue;
+    }
     auto assignment = bytes.ok() ? trust::Assignment::parse(*bytes, path)
                                  : Result<trust::Assignment>(bytes.error());
     if (assignment.ok()) contents.assignments.push_back(*std::move(assignment));
@@ -102,6 +106,8 @@ std::string Contents::text() const {
   if (assignments.size() > kShownAssignments)
     text += fmt::format("  and {} more assignments: --json has them all\n",
                         assignments.size() - kShownAssignments);
+  if (at_hub > 0)
+    text += fmt::format("  {} assignments are the hub's: 'polder rollout list' there\n", at_hub);
   for (const std::string& problem : unread) text += fmt::format("  {}\n", one_line(problem));
   return text;
 }

@@ -22,6 +22,7 @@ struct Contents {
   static Result<Contents> of(const trust::tuf::Repository& repository,
                              const std::map<std::string, std::string>& targets);
   std::vector<std::string> unread;
+  std::size_t at_hub = 0;  // assignments, which a hub makes and 'polder hub pull' does not fetch
 
   trust::Json releases_json() const;     // {"people": ["1.0.0", "1.1.0"]}
   trust::Json floors_json() const;       // {"people": "1.0.0"}

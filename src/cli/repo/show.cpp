@@ -23,7 +23,9 @@ constexpr Option kShowOptions[] = {{"--json", "", "prints the same as JSON"}};
 
 std::string days_left(std::int64_t expires_s, std::int64_t now_s) {
   const std::int64_t days = (expires_s - now_s) / trust::tuf::kDayS;
-  return expires_s <= now_s ? "expired" : fmt::format("{} days left", days);
+  if (expires_s <= now_s) return "expired";
+  if (days < 2) return fmt::format("{} hours left", (expires_s - now_s) / 3600);
+  return fmt::format("{} days left", days);
 }
 
 Result<int> show(const Args& args) {
@@ -38,8 +40,12 @@ Result<int> show(const Args& args) {
   auto published = repository.roles();
   if (published) roles = *std::move(published);
   else if (published.error().code != Code::kNotFound) return std::move(published).error();
-  const auto warnings = trust::tuf::expiring(trust::tuf::expiry_of(roles), repository.profile(),
-                                             repository.folder(), now_s);
+  auto warnings = trust::tuf::expiring(trust::tuf::expiry_of(roles), repository.profile(),
+                                       repository.folder(), now_s);
+  const auto is_hubs = [&](const std::string& role) {
+    return is_of_hub(repository) && trust::tuf::is_made_by_publishing(role);
+  };
+  std::erase_if(warnings, [&](const auto& warning) { return is_hubs(warning.role); });
   if (args.has("--json")) {
     Json::Array role_list;
     for (const auto& role : roles) {
@@ -70,15 +76,16 @@ Result<int> show(const Args& args) {
              repository.profile().name, targets.size());
   if (roles.empty()) fmt::print("nothing is published yet\n");
   for (const auto& role : roles) {
-    fmt::print("  {:<24} version {:>5}  {} of {} keys  {:>6} targets  until {} ({})\n", role.role,
+    fmt::print("  {:<24} version {:>5}  {} of {} keys  {:>6} targets  until {} ({}{})\n", role.role,
                role.version, role.threshold, role.keys, role.targets,
-               trust::tuf::time_text(role.expires_s), days_left(role.expires_s, now_s));
+               trust::tuf::time_text(role.expires_s), days_left(role.expires_s, now_s),
+               is_hubs(role.role) ? "; the hub renews it" : "");
   }
   fmt::print("{}", contents.text());
   print_expiring(stdout, warnings);
   if (staged.empty()) return 0;
   print_changes(stdout, changes, names);
-  print_staged(staged, names);
+  print_staged(repository, staged, names);
   return 0;
 }
 

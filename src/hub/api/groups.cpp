@@ -13,7 +13,8 @@ namespace {
 constexpr std::int64_t kMaxGroups = 200;
 
 Error no_group() {
-  return fail(Code::kNotFound, "there is no group of this name; /v1/groups lists them");
+  return fail(Code::kNotFound,
+              "there is no group of this name: 'polder fleet groups' (/v1/groups) lists them");
 }
 
 Result<trust::Json> json_of(const Hub& hub, const Row& row) {

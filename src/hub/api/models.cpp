@@ -153,7 +153,9 @@ Result<Response> show_release(const Call& call) {
   TRY_VALUE(const Rows rows,
             ask(call.hub, std::string(kReleases) + "WHERE model = ? AND version = ?",
                 {call.parts[0], call.parts[1]}));
-  if (rows.empty()) return fail(Code::kNotFound, "there is no such release");
+  if (rows.empty())
+    return fail(Code::kNotFound,
+                "there is no such release: 'polder hub releases' (/v1/releases) lists them");
   TRY_VALUE(const trust::Json release, release_json(rows[0], true));
   return document(release, call.request);
 }
@@ -177,7 +179,9 @@ Result<Response> list_models(const Call& call) {
 Result<Response> show_model(const Call& call) {
   TRY(call.target.only({}));
   TRY_VALUE(const auto models, read_models(call.hub, call.parts[0]));
-  if (models.empty()) return fail(Code::kNotFound, "there is no model of this name");
+  if (models.empty())
+    return fail(Code::kNotFound,
+                "there is no model of this name: 'polder hub models' (/v1/models) lists them");
   return document(model_json(models.begin()->first, models.begin()->second), call.request);
 }
 

@@ -65,6 +65,7 @@ struct TokenKindFacts {
   std::string_view path, table, columns;  // the first column is the id
   std::string_view object;                // whose it is, in the audit log
   trust::Json (*shown)(const Row& row);
+  std::string_view command;  // that lists them
 };
 
 trust::Json person_json(const Row& row) {
@@ -91,14 +92,17 @@ trust::Json enrolment_json(const Row& row) {
                               {"revoked", time_or_null(row[7])}};
 }
 
-constexpr TokenKindFacts kOfPeople = {"/v1/tokens", "person_token",
-                                      "id, name, role, created_s, expires_s, revoked_s", "name",
-                                      person_json};
+constexpr TokenKindFacts kOfPeople = {
+    "/v1/tokens", "person_token", "id, name, role, created_s, expires_s, revoked_s",
+    "name",       person_json,    "polder hub tokens"};
 constexpr TokenKindFacts kOfEnrolment = {
-    "/v1/enrolment-tokens", "enrolment_token",
+    "/v1/enrolment-tokens",
+    "enrolment_token",
     "id, device, created_s, created_by, expires_s, used_s, (SELECT c.device FROM certificate c "
     "WHERE c.serial = enrolment_token.certificate), revoked_s",
-    "COALESCE(device, 'any device')", enrolment_json};
+    "COALESCE(device, 'any device')",
+    enrolment_json,
+    "polder fleet enrolment-tokens"};
 
 // The newest first, page by page.
 Result<Response> list_tokens(const Call& call, const TokenKindFacts& kind) {
@@ -138,7 +142,9 @@ Result<Response> revoke_token(const Call& call, const TokenKindFacts& kind) {
               ask(database,
                   fmt::format("SELECT {}, revoked_s FROM {} WHERE id = ?", kind.object, kind.table),
                   {id}));
-    if (rows.empty()) return fail(Code::kNotFound, "there is no token with this id");
+    if (rows.empty())
+      return fail(Code::kNotFound, "there is no token with this id: '{}' ({}) lists them",
+                  kind.command, kind.path);
     if (!rows[0][1].is_null()) return {};
     TRY(tell(database, fmt::format("UPDATE {} SET revoked_s = ? WHERE id = ?", kind.table),
              {now_s, id}));

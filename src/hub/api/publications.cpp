@@ -57,7 +57,10 @@ trust::Json::Members approval_json(const Row& row) {
 // With all that is asked for.
 Result<Response> approval_document(const Call& call, const std::string& id, int status = 200) {
   TRY_VALUE(const Rows rows, ask(call.hub, std::string(kApprovals) + "WHERE id = ?", {id}));
-  if (rows.empty()) return fail(Code::kNotFound, "there is no approval with this id");
+  if (rows.empty())
+    return fail(Code::kNotFound,
+                "there is no approval with this id: 'polder hub approvals --all' (/v1/approvals) "
+                "lists them");
   trust::Json::Members members = approval_json(rows[0]);
   const auto details = trust::Json::parse(rows[0][9].text(), "approval.details");
   if (!details.ok()) return Error{Code::kIo, details.error().message};

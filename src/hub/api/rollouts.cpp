@@ -102,7 +102,9 @@ Result<Rollout> find(const Hub& hub, const std::string& id) {
   TRY_VALUE(const Rows rows,
             ask(hub, fmt::format("SELECT {} FROM rollout WHERE id = ?", kRolloutColumns), {id}));
   if (rows.empty())
-    return fail(Code::kNotFound, "there is no rollout of this name; /v1/rollouts lists them");
+    return fail(
+        Code::kNotFound,
+        "there is no rollout of this name: 'polder rollout list' (/v1/rollouts) lists them");
   return legible(rows[0]);
 }
 

@@ -119,7 +119,10 @@ constexpr std::string_view kApproval =
     "SELECT kind, what, details, asked_by, state, decided_by FROM approval WHERE id = ?";
 
 Result<Open> open_approval(const Rows& rows, const std::string& actor) {
-  if (rows.empty()) return fail(Code::kNotFound, "there is no approval with this id");
+  if (rows.empty())
+    return fail(Code::kNotFound,
+                "there is no approval with this id: 'polder hub approvals --all' (/v1/approvals) "
+                "lists them");
   const Row& row = rows[0];
   if (row[4].text() != "open")
     return fail(Code::kIncompatible, "it was {} by {}", row[4].text(), row[5].text());

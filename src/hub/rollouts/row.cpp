@@ -96,7 +96,10 @@ Result<Row> load_row(Database& database, std::string_view id) {
   TRY_VALUE(
       Rows rows,
       ask(database, fmt::format("SELECT {} FROM rollout WHERE id = ?", kRolloutColumns), {id}));
-  if (rows.empty()) return fail(Code::kNotFound, "there is no rollout of this name");
+  if (rows.empty())
+    return fail(
+        Code::kNotFound,
+        "there is no rollout of this name: 'polder rollout list' (/v1/rollouts) lists them");
   return std::move(rows[0]);
 }
 

@@ -45,7 +45,9 @@ Result<std::shared_ptr<const PolderVideoPlugin>> load_video_plugin(const std::st
   return fail(
       Code::kUnavailable,
       "the video plug-in {} cannot be loaded; build it (it needs "
-      "libavformat-dev libavcodec-dev libswscale-dev) or set POLDER_PLUGIN_PATH to its folder. "
+      "libavformat-dev libavcodec-dev libswscale-dev) and put it beside the program or into its "
+      "../lib/polder, where workers of polderd look alone, or set POLDER_PLUGIN_PATH to its "
+      "folder. "
       "Tried:{}",
       kFile, reasons);
 }

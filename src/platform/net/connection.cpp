@@ -131,10 +131,13 @@ Status Connection::why_refused() {
   const long verified = SSL_get_verify_result(ssl_.get());
   if (verified != X509_V_OK) {
     ERR_clear_error();
-    return fail(Code::kDenied,
-                "the server's certificate is not accepted: {}; for an authority of your own set "
-                "'ca_file' ([network]) to its certificate",
-                X509_verify_cert_error_string(verified));
+    const std::string& setting = TlsContext::ca_setting(ssl_.get());
+    return fail(Code::kDenied, "the server's certificate is not accepted: {}{}",
+                X509_verify_cert_error_string(verified),
+                setting.empty() ? ""
+                                : fmt::format("; for an authority of your own set {} to its "
+                                              "certificate",
+                                              setting));
   }
   // From this number on, reasons are what the server told us; below, what we found.
   const bool is_alert = reason >= SSL_AD_REASON_OFFSET;

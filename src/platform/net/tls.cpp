@@ -111,9 +111,14 @@ Result<std::unique_ptr<TlsContext>> TlsContext::create(const HttpOptions& option
   SSL_CTX_sess_set_new_cb(context, &TlsContext::keep_session);
   SSL_CTX_set_app_data(context, tls.get());
   tls->takes_any_server_ = options.takes_any_server;
+  tls->ca_setting_ = options.ca_setting;
   if (!tls->takes_any_server_) TRY(tls->trust(options));
   TRY(tls->identify(options));
   return tls;
+}
+
+const std::string& TlsContext::ca_setting(const SSL* ssl) {
+  return static_cast<TlsContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->ca_setting_;
 }
 
 Status TlsContext::trust(const HttpOptions& options) {

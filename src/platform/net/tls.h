@@ -36,6 +36,8 @@ class TlsContext {
   // A client's side of a connection to `url`, over the socket; not yet shaken hands. Owns no
   // socket.
   Result<OwnedSsl> open(const Url& url, int fd);
+  // HttpOptions::ca_setting of the context of a connection.
+  static const std::string& ca_setting(const SSL* ssl);
 
  private:
   TlsContext() = default;
@@ -47,6 +49,7 @@ class TlsContext {
   Owned<SSL_CTX, SSL_CTX_free> context_;
   const WallClock* wall_ = nullptr;
   bool takes_any_server_ = false;
+  std::string ca_setting_;
   std::string session_origin_;  // whose session it is
   Owned<SSL_SESSION, SSL_SESSION_free> session_;
 };

@@ -201,9 +201,13 @@ void HubLink::poll(Reporter* reporter) {
   if (is_due && open() && prepare(reporter) && open_client()) begin();
 }
 
-// Whether there is a token that was not sent yet.
 bool HubLink::look_at_token() {
   next_look_us_ = parts_.clock.now_us() + kLookUs;
+  return has_new_token();
+}
+
+// Whether there is a token that was not sent yet.
+bool HubLink::has_new_token() const {
   const auto token = read_token(config_.hub.token_file);
   return token.ok() && trust::sha256(token->view()) != sent_token_;
 }

@@ -82,6 +82,8 @@ class HubLink {
   // Whether the hub has published something since this was asked last that is not here yet.
   bool take_news() { return std::exchange(has_news_, false); }
   HubStanding standing() const;
+  // Whether the hub has refused its certificate, and it has something that it has not shown yet.
+  bool has_more_to_show() const { return is_refused_ && (is_busy() || has_new_token()); }
   // Another root may name another hub: it is asked at once.
   void root_changed() {
     next_us_ = parts_.clock.now_us();
@@ -116,6 +118,7 @@ class HubLink {
   void load();
   bool wants_enrolment() const { return !certificate_ || is_refused_; }
   bool look_at_token();
+  bool has_new_token() const;
   bool is_urgent(Reporter* reporter) const;
   bool prepare(Reporter* reporter);
   bool prepare_enrolment();

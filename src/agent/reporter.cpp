@@ -110,14 +110,15 @@ UnitStanding standing_of(const UnitTotal& total) {
 
 void Reporter::note(const Occurrence& what) {
   // A failed update without a word is told by the release's own doing.
-  const std::string own =
-      what.blames_no_release ? "for what is no fault of the release; it is tried again" : "";
+  std::string own;
+  if (what.blames_no_release) own = "for what is no fault of the release; it is tried again";
+  else if (what.act == trust::Act::kReleaseRefused) own = "'polderd status' there says why";
   if (const auto alarm = alarm_of(what.act)) {
     write(proto::ReportAlarm{.what = *alarm,
                              .unit = what.unit,
                              .release = release_of(what.release),
                              .code = {},
-                             .text = what.says_worker ? own : what.text,
+                             .text = what.says_worker ? std::move(own) : what.text,
                              .signal = ""});
   } else if (const auto notice = notice_of(what)) {
     write(proto::ReportLifecycle{*notice, what.unit, release_of(what.release)});

@@ -225,6 +225,17 @@ TEST_F(ReporterTest, AlarmsAreWrittenAtOnceAndComeFirst) {
   EXPECT_EQ(std::get<ReportLifecycle>(all[2].what).what, LifecycleKind::kStarted);
 }
 
+TEST_F(ReporterTest, OfARefusalThatNamesWhatIsHereTheWordsStayHere) {
+  Reporter reporter = this->reporter();
+  reporter.start(state);
+  reporter.note({.act = trust::Act::kReleaseRefused,
+                 .text = "microphone.path: CANARY",
+                 .unit = "people",
+                 .release = release("1.0.0"),
+                 .says_worker = true});
+  EXPECT_EQ(bodies<ReportAlarm>(reporter).at(0).text, "'polderd status' there says why");
+}
+
 TEST_F(ReporterTest, ACrashLoopIsToldOnceWithoutTheWordsOfTheWorker) {
   Reporter reporter = this->reporter();
   reporter.start(state);

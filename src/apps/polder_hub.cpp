@@ -60,9 +60,9 @@ constexpr Option kServeOptions[] = {
     HUB_OPTIONS,
     {"--listen", "ADDRESS:PORT", "where it listens (default: 0.0.0.0:8443)", false, check_listen},
     {"--host", "NAME",
-     "a name or address by which devices reach it, for its certificate (default: this machine's "
-     "name)",
-     true},
+     "a name or address by which devices reach it, for its certificate; POLDER_HOST has several "
+     "between spaces (default: this machine's name)",
+     true, nullptr, false, true},
     {"--person-rate", "N",
      "requests that one person may make in a second, ten times as many at once "
      "after a rest (default: 20)",

@@ -178,9 +178,31 @@ Status Home::renew_certificate() {
   return write_file_atomic(certificate_file(), certificate);
 }
 
+// Whether a hub has been here: its log is, or that of before it was rekeyed.
+Result<bool> Home::has_been() const {
+  TRY_VALUE(const bool has_log, is_there(folder_ + "/" + kAuditLog));
+  TRY_VALUE(const bool has_before, is_there(folder_ + "/" + kLogBefore));
+  return has_log || has_before;
+}
+
 Status Home::open_store(const HomeOptions& options) {
-  TRY_VALUE(std::unique_ptr<Database> database, open_database(database_of(options)));
+  const std::string place = database_of(options);
+  // It does not begin with nothing, as none of its devices would be known.
+  const Error no_database = fail(
+      Code::kNotFound,
+      "{}: the hub's database is not there: name the one that it had (--database, "
+      "POLDER_DATABASE), or bring it back ('polder-hub restore'); a new hub begins in an empty "
+      "folder",
+      options.database.empty() ? place : folder_);
+  TRY_VALUE(const bool has_been, this->has_been());
+  if (has_been && options.database.empty()) {
+    TRY_VALUE(const bool is_here, is_there(place));
+    if (!is_here) return no_database;
+  }
+  TRY_VALUE(std::unique_ptr<Database> database, open_database(place));
   TRY(database->hold());
+  TRY_VALUE(const bool is_empty, is_new(*database));
+  if (has_been && is_empty) return no_database;
   TRY(migrate(*database));
   TRY_VALUE(std::unique_ptr<trust::Signer> signer, open_or_make_key(folder_ + "/audit-key.pem"));
   // Named after the authority: a log of another hub is not taken for this one's.

@@ -61,6 +61,7 @@ class Home {
   Home(const HomeOptions& options, FileLock lock)
       : folder_(options.folder), lock_(std::move(lock)), hosts_(options.hosts) {}
   Status make_certificates(const HomeOptions& options);
+  Result<bool> has_been() const;
   Status open_store(const HomeOptions& options);
   Status open_repository(const HomeOptions& options);
 

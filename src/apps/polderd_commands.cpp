@@ -530,7 +530,8 @@ Result<int> enrol_command(const Args& args) {
       [&] { return passphrase.open_signer(home); });
   const std::int64_t last_us = clock.now_us() + kEnrolUs;
   HubStanding standing;
-  while (standing.checked_in_s == 0 && standing.trouble.empty() && clock.now_us() < last_us) {
+  while (standing.checked_in_s == 0 && (standing.trouble.empty() || link->has_more_to_show()) &&
+         clock.now_us() < last_us) {
     link->poll(nullptr);
     standing = link->standing();
     clock.sleep_until_us(clock.now_us() + 20'000);

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <optional>
+#include <sstream>
 
 #include "base/check.h"
 #include "base/fail.h"
@@ -109,13 +110,16 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
 
 Status Args::take_environment(std::span<const Option> options) {
   for (const Option& option : options) {
-    if (option.repeats || option.typed_only || has(option.name)) continue;
+    if ((option.repeats && !option.words) || option.typed_only || has(option.name)) continue;
     if (option.name == kJsonOption) {
       TRY_VALUE(const bool is_set, json_of_environment());
       if (is_set) given_.emplace_back(option.name, "");
     } else if (option.value.empty()) {
       continue;
-    } else if (std::string value = of_environment(option.name); !value.empty()) {
+    } else if (std::string value = of_environment(option.name); option.words) {
+      std::istringstream words(value);
+      while (words >> value) given_.emplace_back(option.name, value);
+    } else if (!value.empty()) {
       given_.emplace_back(option.name, std::move(value));
     }
   }

@@ -30,6 +30,8 @@ struct Option {
   Check check = nullptr;  // of each value given; null: any text
   // Only as it is typed: it decides what is trusted, or acts. A forgotten variable must not.
   bool typed_only = false;
+  // One that repeats and is taken from the environment all the same: words between spaces.
+  bool words = false;
 };
 
 Status check_whole(std::string_view option, const std::string& value, std::int64_t min,
@@ -47,8 +49,9 @@ Status real(std::string_view option, const std::string& value) {
   return check_real(option, value, min, max);
 }
 
-// What a command was given. An option with a value that is not given, does not repeat and is not
-// typed_only is taken from the environment: --output-dir from POLDER_OUTPUT_DIR. Of switches only
+// What a command was given. An option with a value that is not given, does not repeat (but for
+// `words`) and is not typed_only is taken from the environment: --output-dir from
+// POLDER_OUTPUT_DIR. Of switches only
 // --json is, from POLDER_JSON=1.
 class Args {
  public:

@@ -58,6 +58,23 @@ TEST(CommandLine, TheEnvironmentStandsInAndIsChecked) {
   ::unsetenv("POLDER_THREADS");
 }
 
+TEST(CommandLine, TheEnvironmentHasWordsOfWhatMayBeRepeated) {
+  constexpr Option kHosts[] = {{"--host", "NAME", "a name", true, nullptr, false, true},
+                               {"--key", "FILE", "signs", true}};
+  ::setenv("POLDER_HOST", " a.example  b.example ", 1);
+  ::setenv("POLDER_KEY", "key.pem", 1);
+  const auto args = Args::parse({}, kHosts, 0, 0);
+  char option[] = "--host", value[] = "c.example";
+  char* const words[] = {option, value};
+  const auto given = Args::parse(words, kHosts, 0, 0);
+  ::unsetenv("POLDER_HOST");
+  ::unsetenv("POLDER_KEY");
+  ASSERT_TRUE(args.ok());
+  EXPECT_EQ(args->all("--host"), (std::vector<std::string>{"a.example", "b.example"}));
+  EXPECT_TRUE(args->all("--key").empty());
+  EXPECT_EQ(given->all("--host"), (std::vector<std::string>{"c.example"}));
+}
+
 TEST(CommandLine, NoVariableActsOrIsTrusted) {
   constexpr Option kActs[] = {{"--install", "", "acts"},
                               {"--threshold", "N", "is trusted", false, whole<1, 9>, true}};

@@ -167,6 +167,9 @@ class HubOnPostgres(hub_test.Hub):
         self.hub.start()
         self.assertEqual(self.ask("GET", "/v1/self", device=second)[0], 200)
         self.end()
+        for wrong in {"POLDER_DATABASE": self.server.new_database("another")}, {}:
+            self.assertIn("the hub's database is not there",
+                          self.program("serve", "--folder", other, status=1, **wrong))
         # There it gets other keys; from a folder that is not its own it does not.
         wrong, rekey = self.scratch / "wrong", ("rekey", "--database", empty, "--folder")
         wrong.mkdir()

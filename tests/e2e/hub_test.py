@@ -318,6 +318,12 @@ class Hub(unittest.TestCase):
         for database in "mysql://host/hub", "hub.db", "":
             self.assertIn("--database: postgres://",
                           self.refused("serve", "--database", database, status=2))
+        moved = (self.hub.folder / "hub.db").rename(self.scratch / "moved.db")
+        for _ in range(2):
+            self.assertIn("the hub's database is not there: name the one that it had",
+                          self.refused("serve", "--folder", self.hub.folder))
+        self.assertFalse((self.hub.folder / "hub.db").exists())
+        moved.rename(self.hub.folder / "hub.db")
         nowhere = self.scratch / "nowhere"
         self.assertIn("no hub has been here", self.refused("admin-token", "--folder", nowhere))
         self.assertFalse(nowhere.exists())

@@ -215,6 +215,14 @@ class Link(devices.Device):
         self.wait_for("enrolment", lambda: self.status()["state"] == "enrolled" and
                       not self.status()["trouble"])
 
+    def test_enrol_lets_a_revoked_device_in_again(self):
+        self.put_token(self.hub.enrolment_token())
+        self.agent("enrol")
+        self.assertEqual(self.hub.ask("POST", "/v1/devices/camera-17/revoke")[0], 204)
+        self.agent("enrol", status=1)
+        self.put_token(self.hub.enrolment_token(device="camera-17"))
+        self.assertIn("is enrolled", self.agent("enrol"))
+
 
 class Keys(Link):
     """That never leave a token or a TPM: they sign the handshakes."""
@@ -241,6 +249,7 @@ class Keys(Link):
     test_what_a_device_has_heard_stays_there = None
     test_enrolling_by_hand_says_what_is_wrong = None
     test_a_revoked_device_says_so_and_enrols_anew = None
+    test_enrol_lets_a_revoked_device_in_again = None
 
 
 class ShortLives(Link):
@@ -280,6 +289,7 @@ class ShortLives(Link):
     test_what_a_device_has_heard_stays_there = None
     test_enrolling_by_hand_says_what_is_wrong = None
     test_a_revoked_device_says_so_and_enrols_anew = None
+    test_enrol_lets_a_revoked_device_in_again = None
 
 
 if __name__ == "__main__":

@@ -314,6 +314,12 @@ Status check_today(Database& database) {
               version, newest);
 }
 
+Result<bool> is_new(Database& database) {
+  TRY(database.run("CREATE TABLE IF NOT EXISTS hub_schema (version BIGINT NOT NULL)"));
+  TRY_VALUE(const Rows rows, database.query("SELECT version FROM hub_schema"));
+  return rows.empty();
+}
+
 Status migrate(Database& database) { return migrate(database, steps_of_hub()); }
 
 Status migrate(Database& database, const std::vector<SchemaStep>& steps) {

@@ -21,6 +21,9 @@ Status migrate(Database& database);
 // The same with other steps, for tests.
 Status migrate(Database& database, const std::vector<SchemaStep>& steps);
 
+// Whether no hub has had it. Errors: those of the database.
+Result<bool> is_new(Database& database);
+
 // That its tables are of today, without changing them. Errors: kIncompatible; those of the
 // database.
 Status check_today(Database& database);

@@ -162,6 +162,13 @@ Status keep(Database& database, std::string_view device, const Key& key, std::in
   return {};
 }
 
+// What an alarm says to people. A worker's words stay on its device: they are known by its code.
+std::string text_of(const proto::ReportAlarm& alarm) {
+  if (!alarm.text.empty()) return alarm.text;
+  if (!alarm.signal.empty() || !alarm.code) return alarm.signal;
+  return fmt::format("{}: 'polderd status' there says more", code_name(*alarm.code));
+}
+
 Status keep(Database& database, std::string_view device, const Key& key, std::int64_t time_s,
             bool is_kept, const proto::ReportAlarm& alarm) {
   if (!is_kept) return {};
@@ -169,8 +176,7 @@ Status keep(Database& database, std::string_view device, const Key& key, std::in
               "INSERT INTO alarm (device, time_s, boot, epoch, sequence, what, unit, model, "
               "version, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
               {device, time_s, key.boot, key.epoch, key.sequence, proto::alarm_name(alarm.what),
-               alarm.unit, model_of(alarm.release), version_of(alarm.release),
-               alarm.text.empty() ? alarm.signal : alarm.text});
+               alarm.unit, model_of(alarm.release), version_of(alarm.release), text_of(alarm)});
 }
 
 // At each start each unit says what it runs: those that say nothing are there no more.

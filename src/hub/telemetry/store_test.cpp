@@ -261,6 +261,15 @@ TEST_F(Telemetry, TheFleetIsCounted) {
   EXPECT_EQ(*shown("/v1/fleet").find("seen_lately")->integer(), 0);
 }
 
+TEST_F(Telemetry, AnAlarmWithoutWordsIsKnownByItsCode) {
+  proto::Report loop = alarm("");
+  std::get<proto::ReportAlarm>(loop.what).code = Code::kUnavailable;
+  take({std::move(loop)});
+  const trust::Json fleet = shown("/v1/fleet");
+  const trust::Json& shown = (*fleet.find("alarms")->array())[0];
+  EXPECT_EQ(*shown.find("text")->string(), "unavailable: 'polderd status' there says more");
+}
+
 TEST_F(Telemetry, ARevokedDeviceIsCountedAsSuchAlone) {
   take({metrics("1.2.0", 1)});
   EXPECT_EQ(send("POST", "/v1/devices/cam-1/revoke", "", admin_).status, 204);

@@ -57,7 +57,8 @@ class HubRollouts(unittest.TestCase):
     def test_tags(self):
         self.devices("cam-1", "cam-2")
         self.assertIn("line=3", self.polder("fleet", "tag", "cam-1", "line=3", "site=ams"))
-        self.assertRegex(self.polder("fleet", "devices"), r"cam-1 +line=3,site=ams\ncam-2 +\n")
+        self.assertRegex(self.polder("fleet", "devices"),
+                         r"cam-1 +never +- +line=3,site=ams\ncam-2 .* -\n")
         listed = json.loads(self.polder("fleet", "devices", "--query", "site=ams", "--json"))
         self.assertEqual([one["id"] for one in listed["devices"]], ["cam-1"])
         self.assertEqual(listed["devices"][0]["tags"], {"site": "ams", "line": "3"})

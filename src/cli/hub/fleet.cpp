@@ -56,6 +56,22 @@ Result<std::string> tags_text(const Object& device) {
   return text;
 }
 
+// "people 1.2.0 (well), gate 3.0.0 (failed)".
+std::string units_text(const Json& device) {
+  const Json* const units = device.find("units");
+  std::string text;
+  if (!units || !units->array()) return "-";
+  for (const Json& unit : *units->array()) {
+    const auto said = [&](const char* name) {
+      const Json* const value = unit.find(name);
+      return value ? shown(*value) : "-";
+    };
+    text += fmt::format("{}{} {} ({})", text.empty() ? "" : ", ", said("name"), said("version"),
+                        said("health"));
+  }
+  return text.empty() ? "-" : text;
+}
+
 // As one document, or a line for each device.
 Result<int> devices(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
@@ -68,14 +84,18 @@ Result<int> devices(const Args& args) {
     return 0;
   }
   if (all.empty()) fmt::print("no devices\n");
+  Table table{{"DEVICE", "SEEN", "RUNS", "TAGS"}};
   for (const Json& each : all) {
     TRY_VALUE(const Object device, Object::of(each, "answer.devices"));
     TRY_VALUE(const std::string id, device.text("id"));
     TRY_VALUE(const std::string tags, tags_text(device));
     const Json* const revoked = each.find("revoked");
-    fmt::print("{:<24} {}{}\n", one_line(id), tags,
-               revoked && !revoked->is_null() ? "  (revoked)" : "");
+    const Json* const seen = each.find("seen");
+    table.push_back({one_line(id) + (revoked && !revoked->is_null() ? " (revoked)" : ""),
+                     seen && !seen->is_null() ? shown(*seen) : "never", units_text(each),
+                     tags.empty() ? "-" : tags});
   }
+  if (!all.empty()) fmt::print("{}", table_text(table));
   return 0;
 }
 
@@ -115,6 +135,13 @@ Result<int> tag(const Args& args) {
   }
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(const Json answer, hub.put(device_path(args.positional()[0]) + "/tags", tags));
+  if (!args.has("--json")) {
+    TRY_VALUE(const Object device, Object::of(answer, "answer"));
+    TRY_VALUE(const std::string now, tags_text(device));
+    fmt::print("{}: {}\n", one_line(args.positional()[0]),
+               now.empty() ? "has no tags" : "has the tags " + now);
+    return 0;
+  }
   return print_document(args, answer);
 }
 
@@ -153,6 +180,11 @@ Result<int> metrics(const Args& args) {
 Result<int> revoke(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY(hub.post(device_path(args.positional()[0]) + "/revoke"));
+  if (!args.has("--json")) {
+    fmt::print("revoked: {}; a token that names it lets it in again\n",
+               one_line(args.positional()[0]));
+    return 0;
+  }
   TRY_VALUE(const Json answer, hub.get(device_path(args.positional()[0])));
   return print_document(args, answer);
 }
@@ -181,6 +213,7 @@ Result<int> revoke_enrolment_token(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY(hub.post(fmt::format("/v1/enrolment-tokens/{}/revoke",
                            trust::tuf::percent_encoded(args.positional()[0]))));
+  if (!args.has("--json")) fmt::print("revoked: token {}\n", one_line(args.positional()[0]));
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/hub/client.h"
 #include "cli/hub/print.h"
@@ -52,6 +53,7 @@ Result<int> add_token(const Args& args) {
 Result<int> revoke_token(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY(hub.post(fmt::format("/v1/tokens/{}/revoke", percent_encoded(args.positional()[0]))));
+  if (!args.has("--json")) fmt::print("revoked: token {}\n", one_line(args.positional()[0]));
   return 0;
 }
 

@@ -1,5 +1,8 @@
 #include "cli/hub/print.h"
 
+#include <algorithm>
+#include <set>
+
 #include "base/fail.h"
 #include "base/text.h"
 
@@ -23,6 +26,52 @@ std::string shown(const Json& value) {
   return value.compact();
 }
 
+namespace {
+
+// "created_by" as it is said.
+std::string heading(std::string_view member) {
+  std::string text = one_line(member);
+  for (char& c : text) {
+    if (c == '_') c = ' ';
+    if (c >= 'a' && c <= 'z') c = char(c - 'a' + 'A');
+  }
+  return text;
+}
+
+std::string cell(const Json& row, std::string_view column) {
+  const Json* const value = row.find(column);
+  return value ? shown(*value) : "-";
+}
+
+template <class Names>
+Table table_of(const Json::Array& all, const Names& columns) {
+  Table table(1);
+  for (const auto& column : columns) table[0].push_back(heading(column));
+  for (const Json& one : all) {
+    table.emplace_back();
+    for (const auto& column : columns) table.back().push_back(cell(one, column));
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string table_text(const Table& table, std::string_view margin) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : table) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : table) {
+    text += margin;
+    for (std::size_t i = 0; i + 1 < row.size(); ++i)
+      text += fmt::format("{:<{}}  ", row[i], widths[i]);
+    text += (row.empty() ? "" : row.back()) + '\n';
+  }
+  return text;
+}
+
 Result<int> print_document(const Args& args, const Json& answer) {
   if (args.has("--json")) {
     fmt::print("{}", answer.pretty());
@@ -31,10 +80,26 @@ Result<int> print_document(const Args& args, const Json& answer) {
   TRY_VALUE(const trust::Object object, trust::Object::of(answer, "answer"));
   for (const auto& [name, value] : object.members()) {
     const Json::Array* const list = value.array();
-    const bool is_table = list && !list->empty() && list->front().members();
-    fmt::print("{:<18} {}\n", one_line(name), is_table ? "" : shown(value));
-    if (!is_table) continue;
-    for (const Json& one : *list) fmt::print("  {}\n", shown(one));
+    if (list && !list->empty() && list->front().members()) {
+      std::set<std::string> columns;
+      for (const Json& one : *list)
+        if (one.members())
+          for (const auto& [column, of_row] : *one.members()) columns.insert(column);
+      fmt::print("{}\n{}", one_line(name), table_text(table_of(*list, columns), "  "));
+      continue;
+    }
+    const bool has_lines = value.string() && value.string()->find('\n') != std::string::npos;
+    if (!has_lines) {
+      fmt::print("{:<18} {}\n", one_line(name), shown(value));
+      continue;
+    }
+    fmt::print("{}\n", one_line(name));
+    std::string_view rest = *value.string();
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find('\n'), rest.size());
+      fmt::print("{}\n", one_line(rest.substr(0, end)));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
   }
   return 0;
 }
@@ -45,14 +110,7 @@ Result<int> print_list(const Args& args, Json::Array all, const List& list) {
     return 0;
   }
   if (all.empty()) fmt::print("{}\n", list.none);
-  for (const Json& one : all) {
-    std::string line;
-    for (const std::string_view column : list.columns) {
-      const Json* const value = one.find(column);
-      line += (line.empty() ? "" : "  ") + (value ? shown(*value) : "-");
-    }
-    fmt::print("{}\n", line);
-  }
+  else fmt::print("{}", table_text(table_of(all, list.columns)));
   return 0;
 }
 

@@ -15,7 +15,12 @@ namespace polder::cli {
 // What a terminal may show of a value: text as it is, lists and members in one line.
 std::string shown(const trust::Json& value);
 
-// Its members, one a line. Returns the exit status.
+// Rows of cells in columns as wide as they need, the first row as the heading.
+using Table = std::vector<std::vector<std::string>>;
+std::string table_text(const Table& table, std::string_view margin = "");
+
+// Its members, one a line; lists of documents as tables, texts of more lines as they are. Returns
+// the exit status.
 Result<int> print_document(const Args& args, const trust::Json& answer);
 
 struct List {
@@ -23,7 +28,7 @@ struct List {
   std::vector<std::string_view> columns;
   std::string_view none;  // said of an empty one
 };
-// A line for each.
+// A heading, and a line for each.
 Result<int> print_list(const Args& args, trust::Json::Array all, const List& list);
 
 // The token alone, so that it can go to a file; the rest is in the JSON.

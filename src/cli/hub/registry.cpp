@@ -2,6 +2,7 @@
 #include <string>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/hub/client.h"
 #include "cli/hub/print.h"
@@ -54,7 +55,14 @@ Result<int> alias(const Args& args) {
             hub.put(fmt::format("/v1/models/{}/aliases/{}", percent_encoded(words[0]),
                                 percent_encoded(words[1])),
                     Json::Members{{"version", words[2]}}));
-  return print_document(args, answer);
+  if (args.has("--json")) return print_document(args, answer);
+  const Json* const approval = answer.find("approval");
+  fmt::print("{}: {} {} {}{}\n", one_line(words[0]), one_line(words[1]),
+             approval ? "is to be" : "is", one_line(words[2]),
+             approval ? fmt::format(": waits for another person: 'polder hub approve {}'",
+                                    shown(*approval))
+                      : "");
+  return 0;
 }
 
 Result<int> repository(const Args& args) {

@@ -180,8 +180,8 @@ class Tables {
                                    {"devices differ", 0.5, 0.02, 0, 96},
                                    {"devices differ", 0.5, 0.05, 0, 96},
                                    {"sites vary", 0.5, 0, 0.02, 96},
-                                   {"sites vary", 0.5, 0, 0.05, 96, false},
-                                   {"both", 0.5, 0.02, 0.02, 96, false},
+                                   {"sites vary", 0.5, 0, 0.05, 96},
+                                   {"both", 0.5, 0.02, 0.02, 96},
                                    {"sites unknown", 0.5, 0, 0.02, 96, false, false},
                                    {"chance alone", 0, 0, 0, 10},
                                    {"devices differ", 0.5, 0.02, 0, 10, false}}) {

@@ -62,7 +62,7 @@ std::string held_by(const MeasureState& measure, const GateRules& rules) {
                        rules.least_trials);
   if (measure.rare >= rules.promote_at) return "";
   if (now.control_trials == 0)
-    return fmt::format("{}: no device runs the old release", measure.name);
+    return fmt::format("{}: nothing that runs the old release has been counted yet", measure.name);
   if (now.acceptable >= rules.promote_at) return "";
   return fmt::format("{}, evidence that it is acceptable {:.1f} of {}", ratio_text(measure),
                      std::max(now.acceptable, measure.rare), rules.promote_at);

@@ -35,6 +35,8 @@ TEST(Gate, HoldsWithoutData) {
   Judgement alone = good();
   alone.control_trials = 0;
   EXPECT_EQ(gate(alone).verdict, Verdict::kHold);
+  EXPECT_EQ(gate(alone).reasons.front(),
+            "errors: nothing that runs the old release has been counted yet");
 }
 
 // Of what never fails no ratio is known.

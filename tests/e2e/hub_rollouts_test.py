@@ -97,12 +97,21 @@ class HubRollouts(unittest.TestCase):
             # Whoever is told runs it at once.
             database.execute(
                 "CREATE TRIGGER told AFTER UPDATE OF wanted ON rollout_device WHEN NEW.wanted = 2 "
-                "BEGIN UPDATE rollout_device SET running = '1.1.0' WHERE device = NEW.device; END")
+                "BEGIN UPDATE rollout_device SET running = '1.1.0' WHERE device = NEW.device; "
+                "UPDATE device_model SET running = '1.1.0' WHERE device = NEW.device; END")
+            database.execute("UPDATE device_model SET running = '1.1.0' WHERE device IN "
+                             "(SELECT device FROM rollout_device WHERE wanted = 2)")
         database.close()
         watched = self.polder("rollout", "show", "r1", "--watch")
         for line in ("stage 2 of 3 (50%)", "stage 3 of 3 (100%)", "done"):
             self.assertRegex(watched, re.escape(f"  {line}  (polder-hub)"))
-        self.assertIn("3 matching, 3 wanted, 3 running, 0 failed", watched)
+        self.assertIn("3 matching, 3 wanted, 3 running now, 0 failed", watched)
+        # What is new alone, each with its time.
+        lines = watched.splitlines()
+        for line in lines:
+            self.assertRegex(line, r"^  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  ")
+        told = [line.split("  ", 2)[2] for line in lines]
+        self.assertFalse([one for one, next_one in zip(told, told[1:]) if one == next_one], told)
 
     def test_an_abort(self):
         self.devices("cam-1")
@@ -115,6 +124,14 @@ class HubRollouts(unittest.TestCase):
         self.polder("rollout", "show", "r1", "--watch", status=1)
         self.assertIn("no rollout of this name", self.polder("rollout", "show", "r9", status=1))
 
+    def test_a_measure_that_saw_nothing_is_not_known_yet(self):
+        self.devices("cam-1", "cam-2")
+        self.let_assign()
+        self.polder("rollout", "create", "people", "1.1.0", "--one-way", "--history-looks", "0",
+                    "--look-s", "1")
+        self.assertRegex(self.polder("rollout", "show", "r1"),
+                         r"\n  frames that differ +not known yet; evidence: .* 0 and 0 observa")
+
     def test_a_dry_run_begins_nothing(self):
         self.devices("cam-1", "cam-2", "cam-3", "cam-4")
         self.let_assign()
@@ -125,7 +142,8 @@ class HubRollouts(unittest.TestCase):
         said = self.polder(*words)
         self.assertRegex(said, r"^devices  4 matching, \d there, 0 running\n")
         self.assertRegex(said, r"\n  shadow on 1 device +1 device\n  2 devices +2 devices\n"
-                               r"  100% +4 devices\npeople 1.1.0 is not published here\n"
+                               r"  100% +4 devices\n  in all at least 8 h 13 min\n"
+                               r"people 1.1.0 is not published here\n"
                                r"watches the old release first: 0 of 96 looks\n$")
         shown = json.loads(self.polder(*words, "--json"))
         self.assertEqual([stage["least_minutes"] for stage in shown["stages"]], [3, 7, 3])

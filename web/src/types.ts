@@ -259,6 +259,7 @@ export interface RolloutDevicesPage {
     device: string;
     wanted: string; // "old", "shadow", "new"
     running: string | null; // the version that it told last
+    trouble?: string | null; // why it does not run a release that is not to blame
     failure: string | null;
     old_version?: string | null;
     new_version?: string;

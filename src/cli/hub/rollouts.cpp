@@ -1,6 +1,7 @@
 // polder rollout create, list, show, devices, pause, resume and abort: releases that a hub brings
 // to devices.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <string>
 
@@ -213,10 +214,13 @@ Result<std::string> line_of(const Object& rollout) {
 
 Result<std::string> devices_text(const Object& rollout) {
   TRY_VALUE(const Object devices, rollout.object("devices"));
+  TRY_VALUE(const std::string phase, rollout.text("phase"));
+  const bool is_over = phase == "aborted" || phase == "done";
   std::string text;
-  for (const char* name : {"matching", "wanted", "running", "failed"}) {
-    TRY_VALUE(const std::int64_t count, devices.integer(name, 0, INT64_MAX));
-    text += fmt::format("{}{} {}", text.empty() ? "devices  " : ", ", count, name);
+  for (const std::string_view name : {"matching", "wanted", "running", "failed"}) {
+    TRY_VALUE(const std::int64_t count, devices.integer(std::string(name), 0, INT64_MAX));
+    text += fmt::format("{}{} {}{}", text.empty() ? "devices  " : ", ", count, name,
+                        is_over && name == "running" ? " now" : "");
   }
   return text;
 }
@@ -245,11 +249,13 @@ Result<std::string> measures_text(const Object& rollout) {
     }
     TRY_VALUE(const std::int64_t canaries, measure.integer("canary_trials", 0, INT64_MAX));
     TRY_VALUE(const std::int64_t controls, measure.integer("control_trials", 0, INT64_MAX));
+    const std::string ratio =
+        canaries == 0 || controls == 0
+            ? "not known yet"
+            : fmt::format("{:.2f} times ({:.2f} to {:.2f})", numbers[0], numbers[1], numbers[2]);
     text += fmt::format(
-        "  {:<20} {:.2f} times ({:.2f} to {:.2f}); evidence: worse {:.3g}, acceptable {:.3g}; {} "
-        "and {} observations\n",
-        one_line(name), numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], canaries,
-        controls);
+        "  {:<20} {}; evidence: worse {:.3g}, acceptable {:.3g}; {} and {} observations\n",
+        one_line(name), ratio, numbers[3], numbers[4], canaries, controls);
   }
   return text;
 }
@@ -285,11 +291,30 @@ Result<int> print(const Args& args, const Json& answer) {
   return 0;
 }
 
+// Of a gate: its verdict and its reasons, each by itself.
+Result<std::vector<std::string>> gate_lines(const Object& rollout) {
+  TRY_VALUE(const Object gate, rollout.object("gate"));
+  TRY_VALUE(const std::string verdict, gate.text("verdict"));
+  TRY_VALUE(std::vector<std::string> lines, gate.texts("reasons", kMaxListed, kMaxTextBytes));
+  for (std::string& line : lines) line = fmt::format("{}: {}", one_line(verdict), one_line(line));
+  if (lines.empty()) lines.push_back(one_line(verdict));
+  return lines;
+}
+
+// Those of `now` that were not told last, with the time.
+void print_changes(std::vector<std::string>& told, std::vector<std::string> now) {
+  for (const std::string& line : now)
+    if (std::ranges::count(told, line) == 0)
+      fmt::print("  {}  {}\n", trust::tuf::time_text(SystemWallClock().now_s()), line);
+  told = std::move(now);
+}
+
 // What is new, as it comes. Returns the exit status.
 Result<int> watch(HubClient& hub, const Args& args) {
   SystemClock clock;
   std::size_t shown = 0;
   std::string told;
+  std::vector<std::string> told_lines;
   while (true) {
     TRY_VALUE(const Json answer, hub.get(rollout_path(args.positional()[0])));
     TRY_VALUE(const Object rollout, Object::of(answer, "answer"));
@@ -300,16 +325,27 @@ Result<int> watch(HubClient& hub, const Args& args) {
       if (std::string line = answer.compact(); line != told) fmt::print("{}\n", told = line);
     } else {
       TRY_VALUE(const std::string history, history_text(rollout, shown));
-      TRY_VALUE(const std::string devices, devices_text(rollout));
-      TRY_VALUE(const std::string gate, gate_text(rollout));
+      TRY_VALUE(std::string devices, devices_text(rollout));
+      TRY_VALUE(std::vector<std::string> lines, gate_lines(rollout));
       fmt::print("{}", history);
-      if (std::string now = fmt::format("{}\n{}\n", devices, gate); now != told)
-        fmt::print("{}", told = now);
+      lines.insert(lines.begin(), std::move(devices));
+      print_changes(told_lines, std::move(lines));
     }
     if (std::fflush(stdout) != 0) return fail(Code::kIo, "cannot write to standard output");
     if (is_over) return phase == "done" ? 0 : 1;
     clock.sleep_until_us(clock.now_us() + kWatchEveryS * 1'000'000);
   }
+}
+
+// "3 d 4 h 5 min"
+std::string duration_text(double minutes) {
+  constexpr std::int64_t kHour = 60, kDay = 24 * kHour;  // minutes
+  const auto all = static_cast<std::int64_t>(std::ceil(minutes));
+  std::string text;
+  for (const auto& [count, unit] : {std::pair(all / kDay, "d"), std::pair(all % kDay / kHour, "h"),
+                                    std::pair(all % kHour, "min")})
+    if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : " ", count, unit);
+  return text.empty() ? "0 min" : text;
 }
 
 // How many devices it would be for.
@@ -333,6 +369,8 @@ Result<int> print_preview(const Args& args, const Json& answer) {
     TRY_VALUE(const std::int64_t holds, stage.integer("holds", 0, INT64_MAX));
     text += fmt::format("  {:<22} {} device{}\n", one_line(name), holds, holds == 1 ? "" : "s");
   }
+  TRY_VALUE(const double minutes, preview.number("least_minutes"));
+  text += fmt::format("  in all at least {}\n", duration_text(minutes));
   TRY_VALUE(const std::vector<std::string> notes, preview.texts("notes", kMaxListed));
   for (const std::string& note : notes) text += one_line(note) + '\n';
   fmt::print("{}", text);
@@ -395,11 +433,11 @@ Result<int> devices(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(Json::Array all,
             hub.get_all(rollout_path(args.positional()[0]) + "/devices?limit=1000", "devices"));
-  return print_list(
-      args, std::move(all),
-      {.member = "devices",
-       .columns = {"device", "wanted", "running", "old_version", "new_version", "failure"},
-       .none = "no devices"});
+  return print_list(args, std::move(all),
+                    {.member = "devices",
+                     .columns = {"device", "wanted", "running", "old_version", "new_version",
+                                 "failure", "trouble"},
+                     .none = "no devices"});
 }
 
 Result<int> pause(const Args& args) { return order(args, "pause"); }

@@ -57,7 +57,15 @@ trust::Json::Members summary_of(const Rollout& rollout) {
   return members;
 }
 
-// By indices that hold no more of the fleet than is counted; null where its devices are forgotten.
+// Who only tries it does not run it.
+constexpr std::string_view kRunning = "running IN (?, ?) AND is_settled = 1";
+constexpr std::string_view kRunningNow =
+    "EXISTS (SELECT 1 FROM rollout r JOIN device_model m ON m.model = r.model WHERE r.id = "
+    "rollout_device.rollout AND m.device = rollout_device.device AND m.running IN (?, ?) AND "
+    "(m.is_well = 1 OR m.committed = m.running))";
+
+// By indices that hold no more of the fleet than is counted, while it is looked at again and again;
+// of one that is over, what devices run now. Null where its devices are forgotten.
 Result<trust::Json> devices_of(const Hub& hub, const Rollout& rollout, bool is_kept) {
   trust::Json::Members counts{{"matching", rollout.members}};
   const std::string_view version = rollout.order.version;
@@ -66,9 +74,10 @@ Result<trust::Json> devices_of(const Hub& hub, const Rollout& rollout, bool is_k
     std::string_view name, which;
     Values values;
   };
-  const Counted all[] = {{"wanted", "wanted > 0", {rollout.id}},
-                         {"running", "running IN (?, ?)", {rollout.id, version, other}},
-                         {"failed", "failure IS NOT NULL", {rollout.id}}};
+  const Counted all[] = {
+      {"wanted", "wanted > 0", {rollout.id}},
+      {"running", rollout.is_active() ? kRunning : kRunningNow, {rollout.id, version, other}},
+      {"failed", "failure IS NOT NULL", {rollout.id}}};
   for (const auto& [name, which, values] : all) {
     trust::Json count;
     if (is_kept) {
@@ -179,6 +188,7 @@ Result<Response> preview_rollout(const Call& call) {
                                                             {"there", preview.there},
                                                             {"running", preview.running}}},
                            {"stages", std::move(stages)},
+                           {"least_minutes", static_cast<double>(preview.least_s) / 60},
                            {"notes", std::move(notes)}},
       call.request);
 }
@@ -263,9 +273,11 @@ Result<Response> list_rollout_devices(const Call& call) {
   TRY_VALUE(const Rollout rollout, find(call.hub, call.parts[0]));
   TRY_VALUE(const Rows rows,
             ask(call.hub,
-                "SELECT device, wanted, running, failure, old_version, arm FROM rollout_device "
-                "WHERE rollout = ? AND device > ? ORDER BY device LIMIT ?",
-                {rollout.id, call.target.text("after"), limit + 1}));
+                "SELECT o.device, o.wanted, m.running, o.failure, o.old_version, o.arm, o.trouble, "
+                "o.is_settled FROM rollout_device o LEFT JOIN device_model m ON m.device = "
+                "o.device AND m.model = ? WHERE o.rollout = ? AND o.device > ? ORDER BY o.device "
+                "LIMIT ?",
+                {rollout.order.model, rollout.id, call.target.text("after"), limit + 1}));
   constexpr std::array kWanted = {"old", "shadow", "new"};
   const auto text_or_null = [](const Value& value) {
     return value.text().empty() ? trust::Json() : trust::Json(value.text());
@@ -274,11 +286,14 @@ Result<Response> list_rollout_devices(const Call& call) {
   for (const Row& row : rows) {
     if (static_cast<std::int64_t>(list.size()) == limit) break;
     const bool is_other = row[5].integer() == 2;
+    const std::string running = row[2].is_null() ? "" : row[2].text();
+    const bool is_settled = rollout.arm_of(running) != 0 && row[7].integer() != 0;
     list.push_back(trust::Json::Members{
         {"device", row[0].text()},
         {"wanted", kWanted.at(static_cast<std::size_t>(row[1].integer()))},
-        {"running", text_or_null(row[2])},
+        {"running", text_or_null(Value(running))},
         {"failure", text_or_null(row[3])},
+        {"trouble", is_settled ? trust::Json() : text_or_null(row[6])},
         {"old_version", text_or_null(row[4])},
         {"new_version", is_other ? rollout.order.other_version : rollout.order.version}});
   }

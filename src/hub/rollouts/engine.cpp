@@ -15,6 +15,7 @@ namespace {
 constexpr int kMaxLooks = 2'000;
 constexpr int kMaxDue = 100;              // at once
 constexpr std::size_t kMaxReasons = 100;  // of a gate
+constexpr int kNamedTroubles = 3;         // of a gate
 constexpr int kMaxOld = 100;   // releases that devices go back to, of those that are told
 constexpr double kAll = 1000;  // permille
 
@@ -44,12 +45,14 @@ Result<std::vector<DeviceFailure>> failures_of(Database& database, const Rollout
   return failures;
 }
 
+// Whether any device runs it that does not only try it.
 Result<bool> is_anywhere(Database& database, const Rollout& rollout) {
-  TRY_VALUE(
-      const Rows rows,
-      ask(database, "SELECT 1 FROM rollout_device WHERE rollout = ? AND running IN (?, ?) LIMIT 1",
-          {rollout.id, rollout.order.version,
-           rollout.is_a_b() ? rollout.order.other_version : rollout.order.version}));
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "SELECT 1 FROM rollout_device WHERE rollout = ? AND running IN (?, ?) "
+                "AND is_settled = 1 LIMIT 1",
+                {rollout.id, rollout.order.version,
+                 rollout.is_a_b() ? rollout.order.other_version : rollout.order.version}));
   return !rows.empty();
 }
 
@@ -103,32 +106,72 @@ Result<std::string> gone(Database& database, const Rollout& rollout, std::int64_
                      rollout.state.chosen.size(), rows[0][1].text());
 }
 
+// Why a stage of a number lacks devices.
+Result<std::string> not_there(Database& database, const Rollout& rollout) {
+  std::string why = fmt::format(
+      "{} of {} devices are there: checked in within {} minutes, and running the old release well",
+      rollout.state.chosen.size(), rollout.stage().devices, kThereS / 60);
+  if (!rollout.waits_for_counts()) return why;
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "SELECT COUNT(*), COUNT(CASE WHEN counted = 0 THEN 1 END) FROM rollout_device "
+                "WHERE rollout = ? AND number IS NOT NULL",
+                {rollout.id}));
+  const std::int64_t all = rows[0][0].integer(), silent = rows[0][1].integer();
+  if (silent > 0)
+    why += fmt::format("; {} of {} have told of no frame of it since this began", silent, all);
+  return why;
+}
+
 // What was proven in the stage before says nothing of devices that have not told of it: of those
-// that the stage has added, the ones that are compared stand for all. Who refuses it never will.
+// that the stage has added, the ones that are compared stand for all. Who refuses it never will. Of
+// the last stage time is enough, but for those that took it and do not run it: without statistics
+// nothing else would tell.
 Result<std::string> too_few(Database& database, const Rollout& rollout) {
   const Stage stage = rollout.stage();
-  if (stage.is_shadow || stage.permille == kAll) return std::string();
+  const bool is_last = stage.permille == kAll;
+  if (stage.is_shadow || (is_last && rollout.has_statistics())) return std::string();
   const std::string_view version = rollout.order.version;
   Values values = {version,
                    rollout.is_a_b() ? std::string_view(rollout.order.other_version) : version,
                    rollout.id};
   std::string_view which = "o.chosen = 1";
-  if (stage.devices == 0) {
+  if (is_last) {
+    which = "(o.running IN (?, ?) OR o.trouble <> '')";
+    values.emplace_back(version);
+    values.emplace_back(rollout.is_a_b() ? std::string_view(rollout.order.other_version) : version);
+  } else if (stage.devices == 0) {
     which = "o.place >= ? AND o.place < ?";
     values.emplace_back(rollout.share_before());
     values.emplace_back(stage.permille / kAll);
   }
   TRY_VALUE(const Rows rows,
             ask(database,
-                fmt::format("SELECT COUNT(*), COUNT(CASE WHEN o.running IN (?, ?) THEN 1 END) FROM "
-                            "rollout_device o JOIN device d ON d.id = o.device AND d.revoked_s IS "
-                            "NULL WHERE o.rollout = ? AND o.number IS NOT NULL AND o.failure IS "
-                            "NULL AND {}",
+                fmt::format("SELECT COUNT(*), COUNT(CASE WHEN o.running IN (?, ?) AND o.is_settled "
+                            "= 1 THEN 1 END) FROM rollout_device o JOIN device d ON d.id = "
+                            "o.device AND d.revoked_s IS NULL WHERE o.rollout = ? AND o.number IS "
+                            "NOT NULL AND o.failure IS NULL AND {}",
                             which),
                 values));
   const std::int64_t all = rows[0][0].integer(), there = rows[0][1].integer();
   if (2 * there >= all) return std::string();
   return fmt::format("{} of {} devices run it by now", there, all);
+}
+
+// Some that took it, do not run it, and say that it is not to blame.
+Result<std::vector<std::string>> troubles_of(Database& database, const Rollout& rollout) {
+  TRY_VALUE(
+      const Rows rows,
+      ask(database,
+          "SELECT device, trouble FROM rollout_device WHERE rollout = ? AND trouble <> '' AND "
+          "NOT (running IN (?, ?) AND is_settled = 1) ORDER BY device LIMIT ?",
+          {rollout.id, rollout.order.version,
+           rollout.is_a_b() ? rollout.order.other_version : rollout.order.version,
+           kNamedTroubles}));
+  std::vector<std::string> troubles;
+  for (const Row& row : rows)
+    troubles.push_back(fmt::format("{}: {}", row[0].text(), row[1].text()));
+  return troubles;
 }
 
 void hold(GateState& gate, std::string reason) {
@@ -161,12 +204,15 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
     TRY_VALUE(std::string few, too_few(database, rollout));
     if (!few.empty()) hold(gate, std::move(few));
   }
-  if (missing_devices(rollout.plan(), rollout.state) > 0)
-    hold(gate,
-         fmt::format("{} of {} devices are there", rollout.state.chosen.size(), stage.devices));
+  if (missing_devices(rollout.plan(), rollout.state) > 0) {
+    TRY_VALUE(std::string why, not_there(database, rollout));
+    hold(gate, std::move(why));
+  }
   if (rollout.members == 0) hold(gate, "no device that has the model is of the query");
   if (std::string waits = rollout.waits_for(now_s); !waits.empty()) hold(gate, std::move(waits));
   if (gate.verdict != Verdict::kHold) return gate;
+  TRY_VALUE(std::vector<std::string> troubles, troubles_of(database, rollout));
+  std::ranges::move(troubles, std::back_inserter(gate.reasons));
   TRY_VALUE(std::string away, gone(database, rollout, now_s));
   if (!away.empty()) gate.reasons.push_back(std::move(away));
   TRY_VALUE(const std::vector<std::string> missing, not_published(database, rollout));
@@ -213,6 +259,11 @@ Status fill_stage(Database& database, Rollout& rollout, std::int64_t now_s) {
               ask(database, "SELECT 1 FROM rollout_device WHERE rollout = ? AND wanted > 0 LIMIT 1",
                   {rollout.id}));
     if (told.empty()) rollout.state.stage_since_s = now_s;
+  }
+  // Where time is all that is looked at, it is that of devices that run it.
+  if (!rollout.has_statistics()) {
+    TRY_VALUE(const bool is_there, is_anywhere(database, rollout));
+    if (!is_there) rollout.state.stage_since_s = now_s;
   }
   if (may_grow) {
     TRY(replace(database, rollout, now_s));

@@ -55,20 +55,23 @@ struct Member {
   std::string device;
   std::string old_version;  // what it goes back to; empty: nothing is known
   std::string running;
+  bool is_settled = true;  // what runs is no trial any more
   double place = 0;
 };
 
 // What is known of a device that has the model.
 struct Known {
   std::string running, committed;
+  bool is_settled = true;
   std::optional<std::string> wanted;  // that it is to run; nothing: it was never told
 };
 constexpr std::string_view kKnown =
-    "m.running, m.committed, w.version FROM device_model m "
+    "m.running, m.committed, m.is_well, w.version FROM device_model m "
     "LEFT JOIN wanted w ON w.device = m.device AND w.model = m.model";
 Known known_of(const Row& row, std::size_t from) {
   Known known{.running = row[from].text(), .committed = row[from + 1].text(), .wanted = {}};
-  if (!row[from + 2].is_null()) known.wanted = row[from + 2].text();
+  known.is_settled = known.running == known.committed || row[from + 2].integer() != 0;
+  if (!row[from + 3].is_null()) known.wanted = row[from + 3].text();
   return known;
 }
 
@@ -78,6 +81,7 @@ Member member_of(const Rollout& rollout, const std::string& device, const Known&
   Member member{.device = device,
                 .old_version = known.wanted.value_or(known.committed),
                 .running = known.running,
+                .is_settled = known.is_settled,
                 .place = place_of(rollout.id, device)};
   if (!known.wanted && member.old_version == new_version(rollout, device))
     member.old_version.clear();
@@ -85,11 +89,13 @@ Member member_of(const Rollout& rollout, const std::string& device, const Known&
 }
 
 Status insert(Database& database, const Rollout& rollout, const Member& member, Value number) {
-  return tell(database,
-              "INSERT INTO rollout_device (rollout, device, place, arm, number, wanted, "
-              "old_version, running, chosen, active_model) VALUES (?, ?, ?, ?, ?, 0, ?, ?, 0, ?)",
-              {rollout.id, member.device, member.place, arm_of(rollout, member.device),
-               std::move(number), member.old_version, member.running, rollout.order.model});
+  return tell(
+      database,
+      "INSERT INTO rollout_device (rollout, device, place, arm, number, wanted, "
+      "old_version, running, is_settled, chosen, active_model) VALUES (?, ?, ?, ?, ?, 0, "
+      "?, ?, ?, 0, ?)",
+      {rollout.id, member.device, member.place, arm_of(rollout, member.device), std::move(number),
+       member.old_version, member.running, member.is_settled ? 1 : 0, rollout.order.model});
 }
 
 // One whose old release is that of others is told to run it. One that has the new one by itself is
@@ -227,13 +233,14 @@ Status note_model(Database& database, std::string_view device, std::string_view 
                 "model = ?",
                 {device, model}));
   // A rollout of which it runs the new release is not to take that for the old one.
-  TRY_VALUE(const Rows member, ask(database,
-                                   "SELECT r.id, r.version, r.other_version, d.running, "
-                                   "d.old_version, w.version FROM rollout_device d JOIN rollout r "
-                                   "ON r.id = d.rollout LEFT JOIN wanted w ON w.device = d.device "
-                                   "AND w.model = d.active_model WHERE d.device = ? AND "
-                                   "d.active_model = ?",
-                                   {device, model}));
+  TRY_VALUE(const Rows member,
+            ask(database,
+                "SELECT r.id, r.version, r.other_version, d.running, "
+                "d.old_version, w.version, d.is_settled FROM rollout_device d "
+                "JOIN rollout r ON r.id = d.rollout LEFT JOIN wanted w ON w.device = d.device "
+                "AND w.model = d.active_model WHERE d.device = ? AND "
+                "d.active_model = ?",
+                {device, model}));
   const auto is_new = [&](const std::string& version) {
     return !member.empty() && !version.empty() &&
            (version == member[0][1].text() || version == member[0][2].text());
@@ -242,12 +249,17 @@ Status note_model(Database& database, std::string_view device, std::string_view 
   const std::string running = news.running.value_or(is_known ? rows[0][0].text() : "");
   std::string committed = news.committed.value_or(is_known ? rows[0][1].text() : "");
   if (committed.empty() && !is_new(running)) committed = running;
-  const bool is_well = news.is_well.value_or(is_known ? rows[0][2].integer() != 0 : true);
+  // What it runs since it was asked last is as good as it says; a trial is to show it.
+  const bool was_well = is_known && rows[0][0].text() == running
+                            ? rows[0][2].integer() != 0
+                            : !is_new(running) || committed == running;
+  const bool is_well = !news.is_trial && news.is_well.value_or(was_well);
   const std::int64_t seen_s = is_known ? rows[0][3].integer() : 0;
   // Until it has said what it runs it was not seen since the hub goes on from a backup.
   TRY_VALUE(const bool is_silent, is_before_restoration(database, seen_s));
   const bool is_back = is_silent && news.running && !news.is_alarm;
-  if (is_back) TRY(keep_what_runs(database, device, model, is_well ? running : ""));
+  if (is_back)
+    TRY(keep_what_runs(database, device, model, is_well || news.is_trial ? running : ""));
   const std::int64_t new_seen_s = is_silent && !is_back ? seen_s : now_s;
   if (!is_known) {
     TRY_VALUE(const Rows known,
@@ -271,11 +283,13 @@ Status note_model(Database& database, std::string_view device, std::string_view 
   // What it had all along and tells of late.
   const bool is_old = row[4].text().empty() && row[5].is_null() && !is_new(committed);
   const std::string& old = is_old ? committed : row[4].text();
-  if (row[3].text() == running && row[4].text() == old) return {};
-  TRY(tell(
-      database,
-      "UPDATE rollout_device SET running = ?, old_version = ? WHERE rollout = ? AND device = ?",
-      {running, old, row[0], device}));
+  const bool is_settled = is_well || committed == running;
+  if (row[3].text() == running && row[4].text() == old && (row[6].integer() != 0) == is_settled)
+    return {};
+  TRY(tell(database,
+           "UPDATE rollout_device SET running = ?, old_version = ?, is_settled = ? WHERE rollout = "
+           "? AND device = ?",
+           {running, old, is_settled ? 1 : 0, row[0], device}));
   if (old.empty()) return {};
   return tell(database, "UPDATE rollout SET has_old = 1 WHERE id = ? AND has_old = 0", {row[0]});
 }
@@ -458,10 +472,9 @@ Status choose_of(Database& database, Rollout& rollout, std::string_view which, V
 Status choose(Database& database, Rollout& rollout, std::int64_t now_s) {
   // One whose counts never come, as its clock is wrong or it reports nothing, would hold the stage
   // up for ever.
-  const bool has_history = rollout.has_statistics() && rollout.order.history_looks > 0;
   TRY(choose_of(database, rollout,
                 fmt::format("o.number IS NOT NULL AND +o.wanted = 0{}",
-                            has_history ? " AND o.counted = 1" : ""),
+                            rollout.waits_for_counts() ? " AND o.counted = 1" : ""),
                 {}, now_s));
   const std::int64_t parts = 1 + rollout.members / kAskedAbout;
   const std::int64_t part = now_s / rollout.order.look_s % parts;

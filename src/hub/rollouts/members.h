@@ -30,6 +30,7 @@ struct ModelNews {
   std::optional<std::string> running;  // a version; "": nothing
   std::optional<std::string> committed;
   std::optional<bool> is_well;
+  bool is_trial = false;  // it runs since now, and goes back by itself where it is not well
   bool is_alarm = false;  // what went wrong, which may be over: not what it runs from now on
 };
 // All of these are parts of a Work. Errors: those of ask().

@@ -83,6 +83,32 @@ std::optional<HardFailure> failure_of(const proto::ReportAlarm& alarm) {
   }
 }
 
+// Why a device does not run a release that is not to blame for it.
+std::string_view trouble_text(std::optional<Code> code) {
+  if (!code) return "its worker does not start";
+  switch (*code) {
+    case Code::kNotFound: return "a plug-in, a camera or a file that it needs is not there";
+    case Code::kIo: return "something that it needs cannot be read or written";
+    case Code::kUnavailable: return "a camera, a file or a server that it needs is away";
+    default: return "its worker does not start";
+  }
+}
+
+// Once of each device, while it has not run it well.
+Status note_trouble(Database& database, const Part& part, std::string_view device,
+                    const proto::ReportAlarm& alarm, std::int64_t now_s) {
+  const std::string trouble =
+      fmt::format("does not run it: {} (no fault of the release)", trouble_text(alarm.code));
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                "UPDATE rollout_device SET trouble = ? WHERE rollout = ? AND device = ? AND "
+                "trouble = '' AND is_settled = 0 RETURNING device",
+                {trouble, part.rollout, device}));
+  if (rows.empty()) return {};
+  TRY_VALUE(const Rollout rollout, load_legible(database, part.rollout));
+  return note(database, rollout, fmt::format("{}: {}", device, trouble), device, now_s);
+}
+
 // A device that will not take it: of those that a stage has chosen another takes its place. What is
 // only put off it does not tell (agent/driver.cpp).
 Status note_refusal(Database& database, const Part& part, std::string_view device,
@@ -115,6 +141,7 @@ Status observe_alarm(Database& database, std::string_view device, const proto::R
   if (alarm.what == proto::AlarmKind::kReleaseRefused)
     return note_refusal(database, *part, device, alarm, now_s);
   const auto failure = failure_of(alarm);
+  if (!failure && is_down) return note_trouble(database, *part, device, alarm, now_s);
   if (!failure) return {};
   TRY(tell(database,
            "UPDATE rollout_device SET failure = ?, failure_kind = ? WHERE rollout = ? AND device = "
@@ -199,8 +226,12 @@ Status observe(Database& database, std::string_view device, const proto::Report&
     return observe_alarm(database, device, *alarm, report.time_s, now_s);
   if (const auto* notice = std::get_if<proto::ReportLifecycle>(&report.what)) {
     if (notice->what == proto::LifecycleKind::kUpdateBegun) return {};
-    ModelNews news{.running = version_of(notice->release), .committed = {}, .is_well = true};
-    if (notice->what == proto::LifecycleKind::kCommitted) news.committed = news.running;
+    ModelNews news{.running = version_of(notice->release), .committed = {}, .is_well = {}};
+    news.is_trial = notice->what == proto::LifecycleKind::kActivated;
+    if (notice->what == proto::LifecycleKind::kCommitted) {
+      news.committed = news.running;
+      news.is_well = true;
+    }
     return note_model(database, device, notice->unit, news, now_s);
   }
   const auto& metrics = std::get<proto::ReportMetrics>(report.what);

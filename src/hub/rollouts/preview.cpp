@@ -74,6 +74,8 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
   preview.matching = rollout.members;
   preview.stages = rollout.plan().stages;
   preview.holds = sizes_of(preview.stages, preview.matching);
+  for (const Stage& stage : preview.stages) preview.least_s += stage.gate.least_s;
+  if (rollout.has_statistics()) preview.least_s += order.history_looks * order.look_s;
   if (preview.matching == 0)
     preview.notes.emplace_back("no device that has the model is of the query");
   for (const std::string& version : {order.version, order.other_version})

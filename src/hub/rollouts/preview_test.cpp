@@ -34,6 +34,10 @@ TEST_F(Preview, SaysHowManyDevicesEachStageHoldsAndBeginsNothing) {
   EXPECT_EQ(devices(usual, "running"), 0);
   EXPECT_NE(usual.body.find("people 1.1.0 is not published here"), std::string::npos);
   EXPECT_EQ(devices(preview("1.0.0"), "running"), 40);
+  // Eight hours of looks at the old release, three days and three times four hours of stages.
+  const trust::Json answer = json(usual);
+  EXPECT_EQ(*trust::Object::of(answer, "answer")->number("least_minutes"),
+            (8 + 3 * 24 + 3 * 4) * 60);
   // A share of few is no less than the number before it, and shadows are no part of who acts.
   const Response own = preview("1.1.0", R"(,"stages":[{"devices":9,"shadow":true},)"
                                         R"({"devices":9},{"percent":1},{"percent":100}])");

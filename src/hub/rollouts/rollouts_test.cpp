@@ -439,7 +439,9 @@ TEST_F(AtOnce, WhoIsAwayOrRefusesIsNotChosen) {
   wall_.set_s(kNowS + 3600);
   const std::string id = begin("1.1.0");
   EXPECT_EQ(wanted().size(), 0u);
-  EXPECT_NE(gate(id).find("0 of 1 devices are there"), std::string::npos) << gate(id);
+  EXPECT_NE(gate(id).find("0 of 1 devices are there: checked in within 15 minutes"),
+            std::string::npos)
+      << gate(id);
   for (const char* name : {"cam-1", "cam-2"}) started(device(name));
   wall_.set_s(wall_.now_s() + kTestLookS);
   turn();

@@ -45,6 +45,8 @@ struct Rollout {
   int arm_of(std::string_view version) const;
   // Whether anything is compared.
   bool has_statistics() const { return has_old && !order.measures.empty(); }
+  // Whether a stage of a number takes only devices that have counted something by the old release.
+  bool waits_for_counts() const { return has_statistics() && order.history_looks > 0; }
   // Why no device may be told to change now; empty: it may.
   std::string waits_for(std::int64_t now_s) const;
   bool is_a_b() const { return !order.other_version.empty(); }

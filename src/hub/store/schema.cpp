@@ -225,6 +225,14 @@ const std::vector<SchemaStep>& steps_of_hub() {
           // The highest that any device has, or below a version.
           "CREATE INDEX IF NOT EXISTS device_link_repository ON device_link (repository)",
       },
+      {
+          // Whether what it runs is no trial any more: it has committed it, or ran it well.
+          "ALTER TABLE rollout_device ADD COLUMN is_settled BIGINT NOT NULL DEFAULT 1",
+          // Why it did not run the release, which is not to blame; "": it did, or is to blame.
+          "ALTER TABLE rollout_device ADD COLUMN trouble TEXT NOT NULL DEFAULT ''",
+          "CREATE INDEX rollout_device_trouble ON rollout_device (rollout, device) "
+          "WHERE trouble <> ''",
+      },
   };
   // NOLINTEND(bugprone-suspicious-missing-comma)
   return steps;

@@ -374,7 +374,13 @@ function RolloutDevices(props: { path: string }) {
                 {
                   head: t("rollout.device.failure"),
                   cell: (one) =>
-                    one.failure ? <Badge tone="bad">{one.failure}</Badge> : "–",
+                    one.failure ? (
+                      <Badge tone="bad">{one.failure}</Badge>
+                    ) : one.trouble ? (
+                      <span class="prose">{one.trouble}</span>
+                    ) : (
+                      "–"
+                    ),
                 },
               ]}
             />

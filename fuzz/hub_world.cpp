@@ -384,8 +384,8 @@ void HubWorld::look(std::uint64_t sequence) {
     const auto message = must(proto::decode_report_message(checkin(device.name, sequence)));
     must(write(*hub_, [&](Database& database) -> Status {
       const auto& checkin = std::get<proto::Checkin>(message);
-      const auto watched_s = take_checkin(database, device.name, checkin, kNowS);
-      return watched_s.ok() ? Status() : Status(watched_s.error());
+      const auto taken = take_checkin(database, device.name, checkin, kNowS);
+      return taken.ok() ? Status() : Status(taken.error());
     }));
   }
   wall_.set_s(wall_.now_s() + kLookS);

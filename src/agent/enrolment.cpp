@@ -77,8 +77,12 @@ Result<CheckinAnswer> checkin_answer(std::string_view body) {
   if (const trust::Json* version = document.find("timestamp"); version && !version->is_null()) {
     TRY_VALUE(read.timestamp, answer.integer("timestamp", 0, kMaxVersion));
   }
-  const trust::Json* renew = document.find("renew");
-  read.renew = renew && renew->boolean() && *renew->boolean();
+  const auto says = [&](std::string_view name) {
+    const trust::Json* found = document.find(name);
+    return found && found->boolean() && *found->boolean();
+  };
+  read.renew = says("renew");
+  read.describe = says("describe");
   return read;
 }
 

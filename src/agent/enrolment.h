@@ -48,6 +48,7 @@ struct CheckinAnswer {
   std::int64_t next_s = 0;                // when to come again
   std::optional<std::int64_t> timestamp;  // the version of the repository's; none: it has none
   bool renew = false;                     // the certificate ends soon by the hub's clock
+  bool describe = false;                  // it does not know what this device is
 };
 // Of POST /v1/checkin. Errors: kCorrupt.
 Result<CheckinAnswer> checkin_answer(std::string_view body);

@@ -287,6 +287,7 @@ bool HubLink::prepare_checkin(Reporter* reporter) {
     const bool has_reports = reporter && reporter->ring() && !suspect_;
     if (has_reports && !take(*reporter, checkin)) return false;
     if (reporter) checkin.time_s = reporter->wall_s();
+    if (has_to_describe_) checkin.machine = parts_.machine;
     auto bytes = proto::encode(checkin);
     if (bytes.ok()) {
       asks_ = Asks::kCheckin;
@@ -481,6 +482,7 @@ void HubLink::checked_in(Reporter* reporter) {
   const bool is_removed = acknowledge(reporter);
   batch_ = std::min(batch_ * 2, proto::kMaxCheckinReports);
   has_to_renew_ = answer->renew;
+  has_to_describe_ = answer->describe;
   // Again and again, until a check of the repository has gone well.
   if (config_.is_of_hub() && answer->timestamp && *answer->timestamp > std::int64_t(timestamp_))
     has_news_ = true;

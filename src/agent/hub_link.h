@@ -18,6 +18,7 @@
 // - A check-in carries the reports that wait, the most urgent first; alarms and notices do not wait
 //   for the next one. What the hub has taken leaves the ring; what it cannot read (400) is found by
 //   sending fewer, at last one; that is given up and counted if a check-in without it is taken.
+// - What the device is goes with the first check-in that is taken, and again when the hub asks.
 // - What fails is tried again after a time that doubles, half of it by chance, or as the hub asks.
 #pragma once
 
@@ -66,6 +67,7 @@ struct HubLinkParts {
   std::function<Result<std::unique_ptr<trust::Signer>>()> open_key;
   std::function<std::uint64_t()> random;
   std::function<void(const Occurrence&)> happened;
+  proto::Machine machine = {};  // what it tells of itself
 };
 
 // Not thread-safe: of one thread, which also owns the reporter. The destructor waits for a request
@@ -146,7 +148,8 @@ class HubLink {
   std::unique_ptr<HttpClient> client_;
   std::string authorities_;  // that it knows the hub by
   std::optional<DeviceCertificate> certificate_;
-  bool has_to_renew_ = false;  // says the hub: our clock may be wrong
+  bool has_to_renew_ = false;    // says the hub: our clock may be wrong
+  bool has_to_describe_ = true;  // what the device is: the hub may not know
   bool is_loaded_ = false, is_refused_ = false, renews_refused_ = false, has_news_ = false;
   std::int64_t renewal_s_ = 0;  // of the certificate
   std::int64_t next_us_ = 0, next_look_us_ = 0, next_renewal_us_ = 0, last_checkin_us_ = 0;

@@ -6,6 +6,7 @@
 
 #include "agent/hub_repository.h"
 #include "agent/identity.h"
+#include "agent/machine.h"
 #include "platform/folder.h"
 #include "trust/key_uri.h"
 #include "trust/passphrase.h"
@@ -52,7 +53,8 @@ std::unique_ptr<HubLink> make_link(const Home& home, Clock& clock, const WallClo
                      .open_client = {},
                      .open_key = {},
                      .random = std::move(random),
-                     .happened = happened};
+                     .happened = happened,
+                     .machine = describe_machine(this_device())};
   parts.open_client = [&config, &clock](const HubIdentity& who, const WallClock& held) {
     HttpOptions options;
     trust_server(options, config.hub.ca_file, who.server);

@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,6 +49,21 @@ int usable_cores() {
   CPU_ZERO(&allowed);
   if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
   return std::max(1, CPU_COUNT(&allowed));
+}
+
+HostFacts host_facts() {
+  const long cpus = ::sysconf(_SC_NPROCESSORS_ONLN), pages = ::sysconf(_SC_PHYS_PAGES),
+             page_bytes = ::sysconf(_SC_PAGESIZE);
+  HostFacts facts{
+      .architecture = {},
+      .kernel = {},
+      .cpus = std::uint32_t(std::max(cpus, 0L)),
+      .memory_bytes = std::uint64_t(std::max(pages, 0L)) * std::uint64_t(std::max(page_bytes, 0L))};
+  if (utsname names{}; ::uname(&names) == 0) {
+    facts.architecture = names.machine;
+    facts.kernel = names.release;
+  }
+  return facts;
 }
 
 Result<std::string> read_kernel_text(const std::string& path) {

@@ -150,10 +150,25 @@ Status check(const Report& report) {
   return std::visit([](const auto& what) { return check(what); }, report.what);
 }
 
+Status check(const Machine& machine) {
+  for (const std::string* text :
+       {&machine.architecture, &machine.cpu, &machine.system, &machine.kernel})
+    TRY(check_printable("a text of a machine", *text, kMaxNameBytes));
+  for (const std::uint32_t number : {machine.cpus, machine.plan_format, machine.operators})
+    if (number > kMaxMachineNumber) return corrupt("a machine that cannot be");
+  if (!is_total(machine.memory_bytes)) return corrupt("a machine that cannot be");
+  for (const auto* names : {&machine.targets, &machine.backends}) {
+    TRY(check_size("targets", names->size(), kMaxMachineTargets));
+    for (const std::string& name : *names) TRY(check_plain("a target", name));
+  }
+  return {};
+}
+
 Status check(const Checkin& checkin) {
   TRY(check_plain("a program", checkin.program));
   if (!is_total(checkin.timestamp)) return corrupt("a version that cannot be");
   TRY(check_time(checkin.time_s));
+  if (checkin.machine) TRY(check(*checkin.machine));
   TRY(check_size("reports", checkin.reports.size(), kMaxCheckinReports));
   std::size_t sketches = 0;
   for (const Report& report : checkin.reports) {
@@ -249,11 +264,25 @@ auto write(Builder& to, const Report& report) {
   return std::visit(finish, report.what);
 }
 
+Offset<wire::Machine> write(Builder& to, const std::optional<Machine>& machine) {
+  if (!machine) return 0;
+  const auto architecture = to.CreateString(machine->architecture),
+             cpu = to.CreateString(machine->cpu), system = to.CreateString(machine->system),
+             kernel = to.CreateString(machine->kernel);
+  const auto targets = to.CreateVectorOfStrings(machine->targets),
+             backends = to.CreateVectorOfStrings(machine->backends);
+  const wire::Digest digest(flatbuffers::make_span(machine->operators_digest));
+  return wire::CreateMachine(to, architecture, cpu, machine->cpus, machine->memory_bytes, system,
+                             kernel, targets, backends, machine->plan_format, machine->operators,
+                             &digest);
+}
+
 auto write(Builder& to, const Checkin& checkin) {
   const auto program = to.CreateString(checkin.program);
   const auto reports =
       each(to, checkin.reports, [&](const Report& report) { return write(to, report); });
-  return wire::CreateCheckin(to, program, checkin.timestamp, reports, checkin.time_s);
+  const auto machine = write(to, checkin.machine);
+  return wire::CreateCheckin(to, program, checkin.timestamp, reports, checkin.time_s, machine);
 }
 
 template <class T>
@@ -261,7 +290,7 @@ wire::Content content_type(Offset<T>) {
   return wire::ContentTraits<T>::enum_value;
 }
 
-// The texts of errors are cut and so never above their cap.
+// The texts of errors and of a machine are cut and so never above their cap.
 void cut(Report& report) {
   if (auto* alarm = std::get_if<ReportAlarm>(&report.what))
     alarm->text = printable(alarm->text, kMaxErrorBytes);
@@ -269,6 +298,10 @@ void cut(Report& report) {
 
 void cut(Checkin& checkin) {
   for (Report& report : checkin.reports) cut(report);
+  if (!checkin.machine) return;
+  Machine& machine = *checkin.machine;
+  for (std::string* text : {&machine.architecture, &machine.cpu, &machine.system, &machine.kernel})
+    *text = printable(*text, kMaxNameBytes);
 }
 
 std::size_t max_bytes(const ReportMessage& message) {
@@ -281,12 +314,40 @@ std::optional<Code> code_of(std::uint8_t number) {
   return number == 0 ? std::nullopt : std::optional(Code(number));
 }
 
+std::array<std::uint8_t, 32> digest_of(const wire::Digest& from) {
+  std::array<std::uint8_t, 32> digest{};
+  for (std::size_t i = 0; i < digest.size(); ++i)
+    digest[i] = from.bytes()->Get(flatbuffers::uoffset_t(i));
+  return digest;
+}
+
 std::optional<ReportRelease> read(const wire::Release* from) {
   if (!from) return {};
-  ReportRelease release{.model = from->model()->str(), .version = from->version()->str()};
-  for (std::size_t i = 0; i < release.manifest.size(); ++i)
-    release.manifest[i] = from->manifest()->bytes()->Get(flatbuffers::uoffset_t(i));
-  return release;
+  return ReportRelease{from->model()->str(), from->version()->str(), digest_of(*from->manifest())};
+}
+
+Result<std::vector<std::string>> read(const Strings& from) {
+  TRY(check_size("targets", from.size(), kMaxMachineTargets));
+  std::vector<std::string> names;
+  for (const flatbuffers::String* name : from) names.push_back(name->str());
+  return names;
+}
+
+Result<Machine> read(const wire::Machine& from) {
+  Machine machine{.architecture = from.architecture()->str(),
+                  .cpu = from.cpu()->str(),
+                  .cpus = from.cpus(),
+                  .memory_bytes = from.memory_bytes(),
+                  .system = from.system()->str(),
+                  .kernel = from.kernel()->str(),
+                  .targets = {},
+                  .backends = {},
+                  .plan_format = from.plan_format(),
+                  .operators = from.operators(),
+                  .operators_digest = digest_of(*from.operators_digest())};
+  TRY_VALUE(machine.targets, read(*from.targets()));
+  TRY_VALUE(machine.backends, read(*from.backends()));
+  return machine;
 }
 
 ReportAlarm read(const wire::Alarm& from) {
@@ -421,7 +482,11 @@ Result<ReportMessage> read(const wire::Message& message) {
     Checkin found{.program = checkin->program()->str(),
                   .timestamp = checkin->timestamp(),
                   .reports = {},
-                  .time_s = checkin->time_s()};
+                  .time_s = checkin->time_s(),
+                  .machine = {}};
+    if (const wire::Machine* machine = checkin->machine()) {
+      TRY_VALUE(found.machine, read(*machine));
+    }
     for (const wire::Report* report : *checkin->reports()) {
       TRY_VALUE(Report one, read(*report));
       found.reports.push_back(std::move(one));

@@ -7,9 +7,10 @@
 //
 // A report holds numbers, and names of a small alphabet: of the device, of releases, and of a
 // pipeline's stages, signals and classes as its worker has said them before it read its first
-// frame. Tensors, pictures, sound and what a pipeline writes have no type here. The one text is an
+// frame. Tensors, pictures, sound and what a pipeline writes have no type here. Its one text is an
 // alarm's, of at most kMaxErrorBytes of printable ASCII; who writes reports takes it from the agent
-// itself and never from a process that has seen the data (agent/reporter.h).
+// itself and never from a process that has seen the data (agent/reporter.h). A check-in may say
+// what the device is (Machine), in texts of the kernel and the operating system.
 //
 // Counts and sketches of Metrics are those of its window, so that those of many add up: a receiver
 // takes each (device, boot, epoch, sequence) once. Drops are since the device's ring was made, so
@@ -40,6 +41,8 @@ inline constexpr std::size_t kMaxCheckinBytes = 192 << 10;
 inline constexpr std::size_t kMaxCheckinReports = 64;
 inline constexpr std::size_t kMaxCheckinSketches = 1024;  // of all its reports together
 inline constexpr std::size_t kMaxReportUnits = 64;
+inline constexpr std::size_t kMaxMachineTargets = 16;        // and as many backends
+inline constexpr std::uint32_t kMaxMachineNumber = 1 << 20;  // of CPUs, operators, a plan's format
 // How often a device tells of its metrics that was not told otherwise.
 inline constexpr std::int64_t kReportEveryS = 300;
 inline constexpr std::size_t kMaxReportSketches = 256;                     // of all units together
@@ -170,6 +173,22 @@ struct Report {
   std::variant<ReportAlarm, ReportLifecycle, ReportMetrics> what;
 };
 
+// What a device is and can run, as its hub knows it: agent/machine.h has where it comes from. No
+// serial numbers, addresses or names of hosts or people.
+struct Machine {
+  std::string architecture;                    // "x86_64"
+  std::string cpu;                             // its model, or the board's; may be empty
+  std::uint32_t cpus = 0;                      // that the kernel runs
+  std::uint64_t memory_bytes = 0;              // of the whole machine
+  std::string system;                          // "Debian GNU/Linux 12 (bookworm)"; may be empty
+  std::string kernel;                          // "6.1.0-18-amd64"
+  std::vector<std::string> targets, backends;  // the best first: "x86-64-v3", "generic"; "native"
+  std::uint32_t plan_format = 0;
+  std::uint32_t operators = 0;                      // how many
+  std::array<std::uint8_t, 32> operators_digest{};  // of all of them: agent/machine.h
+  bool operator==(const Machine&) const = default;
+};
+
 // What a device sends to its hub: the reports that waited, and what it has. Who it is its
 // certificate says.
 struct Checkin {
@@ -179,12 +198,14 @@ struct Checkin {
   // When it is sent, by the clock that reports have their times of: the hub has its own. 0: not
   // told.
   std::int64_t time_s = 0;
+  // Seldom: after a start, and when the hub asks.
+  std::optional<Machine> machine = {};
 };
 
 using ReportMessage = std::variant<Report, Checkin>;
 
-// Texts of errors are cut and made printable. The same bytes for the same message. Errors:
-// kExhausted above a cap, kCorrupt for what could not be.
+// Texts of errors, and of a machine, are cut and made printable. The same bytes for the same
+// message. Errors: kExhausted above a cap, kCorrupt for what could not be.
 Result<std::string> encode(const ReportMessage& message);
 // Errors: kCorrupt for what is no such message or could not be; kExhausted above a cap.
 Result<ReportMessage> decode_report_message(std::string_view bytes);

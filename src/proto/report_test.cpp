@@ -93,6 +93,26 @@ Checkin checkin_with_time() {
   return made;
 }
 
+Machine machine() {
+  Machine made{.architecture = "aarch64",
+               .cpu = "Cortex-A76",
+               .cpus = 4,
+               .memory_bytes = 8ull << 30,
+               .system = "Debian GNU/Linux 12 (bookworm)",
+               .kernel = "6.1.0-18-arm64",
+               .targets = {"arm64", "generic"},
+               .backends = {"native"},
+               .plan_format = 5,
+               .operators = 61};
+  made.operators_digest[31] = 0xd1;
+  return made;
+}
+Checkin checkin_with_machine() {
+  Checkin made = checkin_with_time();
+  made.machine = machine();
+  return made;
+}
+
 std::string bytes_of(const ReportMessage& message) {
   auto bytes = encode(message);
   EXPECT_TRUE(bytes.ok()) << bytes.error().message;
@@ -179,11 +199,13 @@ std::string file_bytes(const std::string& path) {
 // The bytes are those of the files, which are in git: a receiver of another version reads them. A
 // change that is meant adds fields and new files; the old files must still be read.
 TEST(Reports, TheFormatIsWhatItWas) {
-  const std::pair<const char*, ReportMessage> golden[] = {{"alarm", alarm()},
-                                                          {"lifecycle", lifecycle()},
-                                                          {"metrics", metrics()},
-                                                          {"checkin", checkin()},
-                                                          {"checkin_time", checkin_with_time()}};
+  const std::pair<const char*, ReportMessage> golden[] = {
+      {"alarm", alarm()},
+      {"lifecycle", lifecycle()},
+      {"metrics", metrics()},
+      {"checkin", checkin()},
+      {"checkin_time", checkin_with_time()},
+      {"checkin_machine", checkin_with_machine()}};
   for (const auto& [name, message] : golden) {
     const std::string path = kCorpus + name;
     if (std::getenv("POLDER_WRITE_GOLDEN"))
@@ -263,6 +285,32 @@ TEST(Reports, ACheckinHasItsOwnCaps) {
   EXPECT_EQ(encode(odd).error().code, Code::kCorrupt);
 }
 
+TEST(Reports, AMachineComesBackAsItWasAndHasCaps) {
+  EXPECT_FALSE(back<Checkin>(checkin()).machine);
+  EXPECT_EQ(back<Checkin>(checkin_with_machine()).machine, machine());
+  // What a system's files say may be anything.
+  Checkin odd = checkin_with_machine();
+  odd.machine->system = "D\xc3\xa9\nbian" + std::string(1000, 'x');
+  EXPECT_EQ(back<Checkin>(odd).machine->system, "D???bian" + std::string(kMaxNameBytes - 8, 'x'));
+  const auto code = [](auto change) {
+    Checkin made = checkin_with_machine();
+    change(*made.machine);
+    const auto bytes = encode(made);
+    return bytes.ok() ? std::optional<Code>() : bytes.error().code;
+  };
+  EXPECT_EQ(code([](Machine& m) { m.targets.assign(kMaxMachineTargets, "generic"); }),
+            std::nullopt);
+  EXPECT_EQ(code([](Machine& m) { m.targets.assign(kMaxMachineTargets + 1, "generic"); }),
+            Code::kExhausted);
+  EXPECT_EQ(code([](Machine& m) { m.backends.assign(kMaxMachineTargets + 1, "native"); }),
+            Code::kExhausted);
+  EXPECT_EQ(code([](Machine& m) { m.targets[0] = "x86 64"; }), Code::kCorrupt);
+  EXPECT_EQ(code([](Machine& m) { m.backends[0] = std::string(kMaxNameBytes + 1, 'x'); }),
+            Code::kExhausted);
+  EXPECT_EQ(code([](Machine& m) { m.cpus = kMaxMachineNumber + 1; }), Code::kCorrupt);
+  EXPECT_EQ(code([](Machine& m) { m.memory_bytes = kMaxTotal + 1; }), Code::kCorrupt);
+}
+
 // Metrics that do not fit into one message say so, for whoever writes them to divide them.
 TEST(Reports, TheFullestSketchesFillAMessage) {
   telemetry::Sketch full;
@@ -281,7 +329,7 @@ TEST(Reports, DamagedOnes) {
   std::mt19937_64 random(7);
   int taken = 0;
   for (const ReportMessage& message :
-       {ReportMessage(alarm()), ReportMessage(metrics()), ReportMessage(checkin())}) {
+       {ReportMessage(alarm()), ReportMessage(metrics()), ReportMessage(checkin_with_machine())}) {
     const std::string bytes = bytes_of(message);
     for (std::size_t size = 0; size < bytes.size(); ++size)
       static_cast<void>(decode_report_message(bytes.substr(0, size)));
@@ -297,15 +345,17 @@ TEST(Reports, DamagedOnes) {
   EXPECT_GT(taken, 0);
 }
 
-// The schema itself: no list of bytes, and no list of floating-point numbers.
+// The schema itself: no list of bytes, and no list of floating-point numbers; texts are the names
+// of instruction sets and backends.
 TEST(Reports, NoFieldCouldCarrySensorData) {
   const std::string schema = file_bytes(POLDER_SOURCE_DIR "/src/proto/report.fbs");
-  // All the lists that there are; those of numbers are counts of values, none is of bytes, floats
-  // or texts. Whoever adds one says here what it is.
+  // All the lists that there are; those of numbers are counts of values, none is of bytes or
+  // floats. Whoever adds one says here what it is.
   const std::set<std::string> known = {
       "bytes:[ubyte:32]",    "buckets:[ushort]",         "counts:[ulong]",     "bins:[ulong]",
       "errors:[ErrorCount]", "classes:[ClassCount]",     "stages:[Stage]",     "signals:[Signal]",
-      "units:[Unit]",        "temperatures_c:[Reading]", "powers_w:[Reading]", "reports:[Report]"};
+      "units:[Unit]",        "temperatures_c:[Reading]", "powers_w:[Reading]", "reports:[Report]",
+      "targets:[string]",    "backends:[string]"};
   std::set<std::string> found;
   const std::regex list(R"((\w+)\s*:\s*(\[[^\]]*\]))");
   for (std::sregex_iterator at(schema.begin(), schema.end(), list), end; at != end; ++at)

@@ -174,6 +174,7 @@ class HubCommands(unittest.TestCase):
         self.assertRegex(self.polder("fleet", "devices"), r"DEVICE +SEEN +RUNS +TAGS\ncam-1 +never")
         self.assertIn("revoked: cam-1;", self.polder("fleet", "revoke", "cam-1"))
         self.assertIn("(revoked)", self.polder("fleet", "devices"))
+        self.devices_are_found_by_what_they_are()
         self.assertIn("no device of this name", self.polder("fleet", "revoke", "cam-9", status=1))
         self.assertRegex(self.polder("hub", "log", "--object", "cam-1"),
                          r"\d+ +\S+ +admin +device_revoked +cam-1 ")
@@ -182,6 +183,20 @@ class HubCommands(unittest.TestCase):
         (self.scratch / "log.pub.pem").write_text(self.json("hub", "checkpoint")["key"])
         self.assertIn("polder-hub", self.polder("hub", "checkpoint"))
         self.polder("audit", "check-proof", "proof.json", "--key", "log.pub.pem")
+
+    def devices_are_found_by_what_they_are(self):
+        def found(*words):
+            return self.polder("fleet", "devices", *words)
+        self.assertIn("cam-1", found("--revoked", "true"))
+        for words in (("--revoked", "false"), ("--health", "failed"), ("--target", "arm64"),
+                      ("--version", "people=1.2.0"), ("--unseen", "1d")):
+            self.assertEqual(found(*words), "no devices\n")
+        self.assertIn("MODEL=VERSION", self.polder("fleet", "devices", "--version", "1.2.0",
+                                                   status=2))
+        self.assertIn("90m, 12h or 1d", self.polder("fleet", "devices", "--unseen", "1 day",
+                                                    status=2))
+        self.assertIn("idle, starting, well", self.polder("fleet", "devices", "--health", "ill",
+                                                          status=1))
 
     def test_groups_are_names_for_queries(self):
         for name in ("cam-3", "cam-4"):

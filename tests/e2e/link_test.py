@@ -8,6 +8,7 @@ killed. What its hub holds is searched for what the device has heard.
 import json
 import os
 import pathlib
+import platform
 import sqlite3
 import subprocess
 import sys
@@ -123,6 +124,32 @@ class Link(devices.Device):
         self.end_device(process)
         self.counted_once()
         self.no_secrets(token)
+
+    def test_the_hub_knows_what_a_device_is(self):
+        self.put_token(self.hub.enrolment_token())
+        process = self.run_device()
+        self.enrolled()
+        machine = self.wait_for("what it is", lambda: self.device_at_hub()["machine"])
+        self.assertEqual((machine["architecture"], machine["kernel"], machine["cpus"]),
+                         (platform.machine(), platform.release(), os.cpu_count()))
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        self.assertEqual(machine["memory_bytes"], memory)
+        self.assertEqual(machine["system"], platform.freedesktop_os_release()["PRETTY_NAME"])
+        self.assertEqual((machine["targets"][-1], machine["backends"]), ("generic", ["native"]))
+        self.assertGreater(machine["operators"]["count"], 50)
+        said = json.dumps(machine)
+        for private in (platform.node(), pathlib.Path("/etc/machine-id").read_text().strip()):
+            self.assertNotIn(private, said)
+        found = self.hub.get("/v1/devices?target=generic")["devices"]
+        self.assertEqual([device["id"] for device in found], ["camera-17"])
+        self.assertEqual(self.hub.get("/v1/devices?target=none")["devices"], [])
+        # A hub that has lost it asks for it; the device was not started again.
+        with sqlite3.connect(self.hub.folder / "hub.db", timeout=60) as database:
+            database.execute("DELETE FROM device_machine")
+        self.assertEqual(self.wait_for("what it is, once more",
+                                       lambda: self.device_at_hub()["machine"])["cpu"],
+                         machine["cpu"])
+        self.end_device(process)
 
     def test_what_a_device_has_heard_stays_there(self):
         self.maker = CanaryMaker(devices.POLDER, self.scratch, self.repo)

@@ -39,9 +39,25 @@ export interface Device {
   certificate_until: Time | null;
   seen?: Time | null;
   program?: string | null;
+  machine?: Machine | null;
   tags?: Record<string, string>;
   units?: Unit[];
   alarms?: Alarm[];
+}
+
+// What a device has told of itself.
+export interface Machine {
+  architecture: string;
+  cpu: string;
+  cpus: number;
+  memory_bytes: number;
+  system: string;
+  kernel: string;
+  targets: string[];
+  backends: string[];
+  plan_format: number;
+  operators: { count: number; sha256: string };
+  told: Time;
 }
 
 export interface DevicesPage {

@@ -1,6 +1,9 @@
 // polder fleet status, devices, groups, group, show, metrics, tag, revoke and enrolment-token(s):
 // the devices of a hub.
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/fail.h"
@@ -8,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/hub/client.h"
 #include "cli/hub/print.h"
+#include "trust/tuf_metadata.h"
 #include "trust/tuf_updater.h"
 
 namespace polder::cli {
@@ -20,11 +24,44 @@ using trust::Object;
 constexpr std::size_t kMaxListed = 1'000;  // of a page
 
 constexpr Option kJson = {"--json", "", "prints the hub's answer as JSON"};
+
+// Of "90m" and "1d"; nothing for what is no such time.
+std::optional<std::int64_t> seconds_of(std::string_view text) {
+  constexpr std::string_view kUnits = "smhd";
+  constexpr std::int64_t kUnitS[] = {1, 60, 3'600, 86'400}, kMost = 100'000;
+  std::int64_t number = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(read.ptr, static_cast<std::size_t>(text.end() - read.ptr));
+  const std::size_t which = unit.size() == 1 ? kUnits.find(unit) : kUnits.npos;
+  if (read.ec != std::errc() || which == kUnits.npos || number < 1 || number > kMost) return {};
+  return number * kUnitS[which];
+}
+
+Status check_span(std::string_view option, const std::string& value) {
+  if (seconds_of(value)) return {};
+  return fail(Code::kInvalid, "{}: a time such as 90m, 12h or 1d expected, '{}' given", option,
+              clipped(value));
+}
+
+Status check_release(std::string_view option, const std::string& value) {
+  const std::size_t equals = value.find('=');
+  if (equals != value.npos && equals > 0 && equals + 1 < value.size()) return {};
+  return fail(Code::kInvalid, "{}: MODEL=VERSION expected, such as people=1.2.0; '{}' given",
+              option, clipped(value));
+}
+
 constexpr Option kDevicesOptions[] = {
     POLDER_HUB_OPTIONS,
     {"--query", "TAG=VALUE,...", "devices with all of these tags (default: all)", false,
      check_query},
     {"--group", "NAME", "those of this group"},
+    {"--health", "HEALTH", "those with a unit that is idle, starting, well or failed"},
+    {"--version", "MODEL=VERSION", "those with a unit of this release; with --health that unit",
+     false, check_release},
+    {"--target", "NAME", "those that run this instruction set, such as arm64"},
+    {"--unseen", "TIME", "those that have not checked in for so long: 90m, 12h, 1d", false,
+     check_span},
+    {"--revoked", "true|false", "those that are revoked, or are not (default: both)"},
     kJson};
 constexpr Option kGroupOptions[] = {
     POLDER_HUB_OPTIONS,
@@ -78,6 +115,12 @@ Result<int> devices(const Args& args) {
   std::string path = fmt::format("/v1/devices?limit={}", kMaxListed);
   TRY_VALUE(const std::string query, query_of(args, hub));
   if (!query.empty()) path += "&query=" + trust::tuf::percent_encoded(query);
+  for (const std::string_view name : {"health", "version", "target", "revoked"})
+    if (const std::string option = fmt::format("--{}", name); args.has(option))
+      path += fmt::format("&{}={}", name, trust::tuf::percent_encoded(args.text(option)));
+  if (args.has("--unseen"))
+    path += "&seen_before=" +
+            trust::tuf::time_text(SystemWallClock().now_s() - *seconds_of(args.text("--unseen")));
   TRY_VALUE(Json::Array all, hub.get_all(std::move(path), "devices"));
   if (args.has("--json")) {
     fmt::print("{}", Json(Json::Members{{"devices", std::move(all)}}).pretty());
@@ -145,10 +188,19 @@ Result<int> tag(const Args& args) {
   return print_document(args, answer);
 }
 
+// What it is goes last, line by line.
 Result<int> show(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
-  TRY_VALUE(const Json answer, hub.get(device_path(args.positional()[0])));
-  return print_document(args, answer);
+  TRY_VALUE(Json answer, hub.get(device_path(args.positional()[0])));
+  const Json* const found = answer.find("machine");
+  if (args.has("--json") || !found || !found->members()) return print_document(args, answer);
+  const Json machine = *found;
+  answer.members()->erase("machine");
+  TRY_VALUE(const int status, print_document(args, answer));
+  fmt::print("machine\n");
+  for (const auto& [name, value] : *machine.members())
+    fmt::print("  {:<16} {}\n", one_line(name), shown(value));
+  return status;
 }
 
 Result<int> status(const Args& args) {
@@ -241,9 +293,14 @@ const Command kFleetRevokeEnrolmentToken = {
     .run = revoke_enrolment_token};
 
 const Command kFleetDevices = {.name = "fleet devices",
-                               .summary = "Lists the devices of a hub with their tags.",
+                               .summary =
+                                   "Lists the devices of a hub with their tags: all, or those for "
+                                   "which everything that is asked for holds.",
                                .arguments = "",
-                               .example = "  polder fleet devices --query site=ams,line=3",
+                               .example =
+                                   "  polder fleet devices --query site=ams,line=3\n"
+                                   "  polder fleet devices --version people=1.2.0 --health failed\n"
+                                   "  polder fleet devices --unseen 1d --revoked false",
                                .options = kDevicesOptions,
                                .min_positional = 0,
                                .max_positional = 0,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/fail.h"
+#include "hub/api/device_filter.h"
 #include "hub/api/handlers.h"
 #include "hub/rollouts/members.h"
 #include "hub/tags.h"
@@ -21,16 +22,12 @@ constexpr std::string_view kDevices =
 
 using TagsByDevice = std::map<std::string, Tags, std::less<>>;
 
-// Of the devices of a query from one name to another.
-Result<TagsByDevice> tags_between(const Hub& hub, const std::string& first, const std::string& last,
-                                  const Tags& query) {
-  Values values = {first, last};
-  const std::string condition = query_condition(query, "d.device", values);
-  TRY_VALUE(const Rows rows, ask(hub,
-                                 "SELECT d.device, d.name, d.value FROM device_tag d WHERE "
-                                 "d.device >= ? AND d.device <= ?" +
-                                     condition,
-                                 values));
+Result<TagsByDevice> tags_of(const Hub& hub, const DeviceSet& devices) {
+  TRY_VALUE(const Rows rows,
+            ask(hub,
+                fmt::format("SELECT device, name, value FROM device_tag WHERE device IN ({})",
+                            devices.sql),
+                devices.values));
   TagsByDevice all;
   for (const Row& row : rows) all[row[0].text()].emplace(row[1].text(), row[2].text());
   return all;
@@ -53,6 +50,7 @@ trust::Json json_of(const Row& row, const TagsByDevice& all_tags, NewsByDevice& 
       {"certificate_until", time_or_null(row[5])},
       {"seen", time_or_null(news.seen_s)},
       {"program", news.program.is_null() ? trust::Json() : news.program.text()},
+      {"machine", std::move(news.machine)},
       {"units", std::move(news.units)}};
 }
 
@@ -60,8 +58,9 @@ Result<Response> show(const Call& call, const std::string& id) {
   TRY(call.target.only({}));
   TRY_VALUE(const Rows rows, ask(call.hub, std::string(kDevices) + "WHERE d.id = ?", {id}));
   if (rows.empty()) return fail(Code::kNotFound, "there is no device of this name");
-  TRY_VALUE(const TagsByDevice tags, tags_between(call.hub, id, id, {}));
-  TRY_VALUE(NewsByDevice news, news_between(call.hub, id, id));
+  const DeviceSet one{"?", {id}};
+  TRY_VALUE(const TagsByDevice tags, tags_of(call.hub, one));
+  TRY_VALUE(NewsByDevice news, news_of(call.hub, one));
   TRY_VALUE(trust::Json::Array alarms, latest_alarms(call.hub, id, kAlarms));
   trust::Json device = json_of(rows[0], tags, news);
   device.members()->emplace("alarms", std::move(alarms));
@@ -71,22 +70,23 @@ Result<Response> show(const Call& call, const std::string& id) {
 }  // namespace
 
 Result<Response> list_devices(const Call& call) {
-  TRY(call.target.only({"query", "limit", "after"}));
+  TRY(call.target.only(
+      {"query", "health", "version", "target", "seen_before", "revoked", "limit", "after"}));
   TRY_VALUE(const std::int64_t limit, call.target.integer("limit", 1, kMaxPage, kPage));
-  TRY_VALUE(const Tags query, read_query(call.target.text("query")));
-  Values values = {call.target.text("after")};
-  const std::string condition = query_condition(query, "d.id", values);
-  values.emplace_back(limit + 1);
+  TRY_VALUE(const DeviceFilter filter, DeviceFilter::read(call.target));
   // One more than is shown says whether there are more.
-  TRY_VALUE(
-      const Rows rows,
-      ask(call.hub, std::string(kDevices) + "WHERE d.id > ?" + condition + " ORDER BY d.id LIMIT ?",
-          values));
+  Values values = {call.target.text("after")};
+  values.insert(values.end(), filter.values.begin(), filter.values.end());
+  values.emplace_back(limit + 1);
+  const std::string page_of =
+      fmt::format("WHERE d.id > ?{} ORDER BY d.id LIMIT ?", filter.condition);
+  TRY_VALUE(const Rows rows, ask(call.hub, std::string(kDevices) + page_of, values));
   TagsByDevice tags;
   NewsByDevice news;
   if (!rows.empty()) {
-    TRY_VALUE(news, news_between(call.hub, rows.front()[0].text(), rows.back()[0].text()));
-    TRY_VALUE(tags, tags_between(call.hub, rows.front()[0].text(), rows.back()[0].text(), query));
+    const DeviceSet devices{"SELECT d.id FROM device d " + page_of, values};
+    TRY_VALUE(news, news_of(call.hub, devices));
+    TRY_VALUE(tags, tags_of(call.hub, devices));
   }
   trust::Json::Array list;
   for (const Row& row : rows)
@@ -94,8 +94,7 @@ Result<Response> list_devices(const Call& call) {
   trust::Json::Members page;
   if (rows.size() > list.size()) {
     page.emplace("next", fmt::format("/v1/devices?limit={}&after={}{}", limit,
-                                     rows[list.size() - 1][0].text(),
-                                     query.empty() ? "" : "&query=" + query_text(query)));
+                                     rows[list.size() - 1][0].text(), filter.text));
   }
   page.emplace("devices", std::move(list));
   return document(std::move(page), call.request);

@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "base/text.h"
+#include "trust/tuf_metadata.h"
 
 namespace polder::hub {
 namespace {
@@ -95,6 +96,16 @@ Result<std::int64_t> Target::integer(std::string_view name, std::int64_t min, st
     return fail(Code::kInvalid, "the query: {}: a whole number from {} to {} expected, '{}' found",
                 name, min, max, clipped(digits));
   return value;
+}
+
+Result<std::int64_t> Target::time(std::string_view name, std::int64_t fallback) const {
+  const auto found = query.find(name);
+  if (found == query.end()) return fallback;
+  auto time_s = trust::tuf::parse_time(found->second, "");
+  if (time_s.ok()) return time_s;
+  return fail(Code::kInvalid,
+              "the query: {}: a time such as 2026-11-28T18:41:40Z expected, '{}' found", name,
+              clipped(found->second));
 }
 
 std::string Target::text(std::string_view name) const {

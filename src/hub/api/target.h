@@ -26,6 +26,8 @@ struct Target {
   // Errors: kInvalid.
   Result<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max,
                                std::int64_t fallback) const;
+  // A time such as 2026-11-28T18:41:40Z, in seconds since 1970. Errors: kInvalid.
+  Result<std::int64_t> time(std::string_view name, std::int64_t fallback) const;
   std::string text(std::string_view name) const;  // empty: it is not there
 };
 

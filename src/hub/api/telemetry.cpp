@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/fail.h"
-#include "base/text.h"
 #include "hub/api/handlers.h"
 #include "hub/telemetry/show.h"
 #include "hub/telemetry/store.h"
@@ -17,16 +16,6 @@ constexpr std::int64_t kFleetAlarms = 20, kVersions = 1'000;
 constexpr std::int64_t kMaxWindowPage = 5'000, kWindowPage = 1'000;
 // Whoever looks at a device sees it as it is now.
 constexpr std::int64_t kWatchedForS = 60, kWatchedPollS = 5;
-
-Result<std::int64_t> time_of(const Call& call, std::string_view name, std::int64_t fallback) {
-  if (!call.target.query.contains(name)) return fallback;
-  const std::string text = call.target.text(name);
-  auto time_s = trust::tuf::parse_time(text, "");
-  if (time_s.ok()) return time_s;
-  return fail(Code::kInvalid,
-              "the query: {}: a time such as 2026-11-28T18:41:40Z expected, '{}' found", name,
-              clipped(text));
-}
 
 // A device renews in the last third of its certificate's life by itself, unless its clock is wrong.
 bool is_renewal_late(const EnrolledDevice& device, std::int64_t now_s) {
@@ -46,13 +35,13 @@ Result<Response> check_in(const Call& call) {
     if (report.device != device)
       return fail(Code::kInvalid, "body: a report of {}, told by {}", report.device, device);
   const std::int64_t now_s = call.hub.wall.now_s();
-  std::int64_t watched_s = 0;
+  TakenCheckin taken;
   Status done = write(call.hub, [&](Database& database) -> Status {
-    TRY_VALUE(watched_s, take_checkin(database, device, *checkin, now_s));
+    TRY_VALUE(taken, take_checkin(database, device, *checkin, now_s));
     return {};
   });
   TRY(std::move(done));
-  const bool is_watched = watched_s > now_s - kWatchedForS;
+  const bool is_watched = taken.watched_s > now_s - kWatchedForS;
   const std::int64_t next_s =
       is_watched ? std::min(kWatchedPollS, call.hub.poll_s) : call.hub.poll_s;
   // Of the repository, where anything is published: a device that trusts an older one asks it now.
@@ -61,6 +50,7 @@ Result<Response> check_in(const Call& call) {
   trust::Json::Members answer{{"next_s", next_s},
                               {"timestamp", version == 0 ? trust::Json() : trust::Json(version)}};
   if (is_renewal_late(call.device, now_s)) answer.emplace("renew", true);
+  if (!taken.is_machine_known) answer.emplace("describe", true);
   return document(std::move(answer), call.request);
 }
 
@@ -84,8 +74,8 @@ Result<Response> list_metrics(const Call& call) {
   WindowQuery query{.device = call.parts[0],
                     .unit = call.target.text("unit"),
                     .before = call.target.text("before")};
-  TRY_VALUE(query.to_s, time_of(call, "to", now_s));
-  TRY_VALUE(query.from_s, time_of(call, "from", query.to_s - kDayS));
+  TRY_VALUE(query.to_s, call.target.time("to", now_s));
+  TRY_VALUE(query.from_s, call.target.time("from", query.to_s - kDayS));
   TRY_VALUE(query.limit, call.target.integer("limit", 1, kMaxWindowPage, kWindowPage));
   TRY_VALUE(const Rows rows, ask(call.hub, "SELECT 1 FROM device WHERE id = ?", {query.device}));
   if (rows.empty()) return fail(Code::kNotFound, "there is no device of this name");

@@ -233,6 +233,14 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "CREATE INDEX rollout_device_trouble ON rollout_device (rollout, device) "
           "WHERE trouble <> ''",
       },
+      {
+          // What a device has told of itself, at `told_s`: what it can run and the rest, as JSON.
+          "CREATE TABLE IF NOT EXISTS device_machine (device TEXT PRIMARY KEY REFERENCES "
+          "device (id), told_s BIGINT NOT NULL, abilities TEXT NOT NULL, details TEXT NOT NULL)",
+          "CREATE TABLE IF NOT EXISTS device_target (device TEXT NOT NULL REFERENCES device (id), "
+          "target TEXT NOT NULL, PRIMARY KEY (device, target))",
+          "CREATE INDEX IF NOT EXISTS device_target_target ON device_target (target, device)",
+      },
   };
   // NOLINTEND(bugprone-suspicious-missing-comma)
   return steps;
@@ -265,8 +273,10 @@ std::string first_word(std::string_view text) {
 
 constexpr std::string_view kPrimaryKey = "PRIMARY KEY";
 
-// Of "CREATE TABLE NAME (...)".
+// Of "CREATE TABLE NAME (...)", after "CREATE TABLE".
 Table table_of(std::string_view statement) {
+  constexpr std::string_view kIfNotThere = "IF NOT EXISTS ";
+  if (statement.starts_with(kIfNotThere)) statement.remove_prefix(kIfNotThere.size());
   Table table;
   const std::size_t open = statement.find('(');
   table.name = first_word(statement);

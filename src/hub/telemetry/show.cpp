@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "hub/api/router.h"
+#include "hub/telemetry/machine.h"
 
 namespace polder::hub {
 namespace {
@@ -18,24 +19,29 @@ trust::Json text_or_null(const Value& text) {
 
 }  // namespace
 
-Result<std::map<std::string, DeviceNews>> news_between(const Hub& hub, const std::string& first,
-                                                       const std::string& last) {
+Result<std::map<std::string, DeviceNews>> news_of(const Hub& hub, const DeviceSet& devices) {
   std::map<std::string, DeviceNews> all;
-  TRY_VALUE(const Rows links, ask(hub,
-                                  "SELECT device, seen_s, program FROM device_link "
-                                  "WHERE device >= ? AND device <= ?",
-                                  {first, last}));
+  TRY_VALUE(
+      const Rows links,
+      ask(hub,
+          fmt::format("SELECT l.device, l.seen_s, l.program, m.told_s, m.abilities, m.details "
+                      "FROM device_link l LEFT JOIN device_machine m ON m.device = l.device "
+                      "WHERE l.device IN ({})",
+                      devices.sql),
+          devices.values));
   for (const Row& row : links) {
     DeviceNews& news = all[row[0].text()];
     news.seen_s = row[1];
     news.program = row[2];
+    TRY_VALUE(news.machine, machine_json(row[3], row[4], row[5]));
   }
   TRY_VALUE(const Rows units,
             ask(hub,
-                "SELECT device, unit, model, version, manifest, health, frames, crashes, "
-                "reported_s FROM device_unit WHERE device >= ? AND device <= ? "
-                "ORDER BY device, unit",
-                {first, last}));
+                fmt::format("SELECT device, unit, model, version, manifest, health, frames, "
+                            "crashes, reported_s FROM device_unit WHERE device IN ({}) "
+                            "ORDER BY device, unit",
+                            devices.sql),
+                devices.values));
   for (const Row& row : units) {
     all[row[0].text()].units.push_back(trust::Json::Members{{"name", row[1].text()},
                                                             {"model", text_or_null(row[2])},

@@ -15,11 +15,16 @@ namespace polder::hub {
 // When a device was seen, what it is, what its units do.
 struct DeviceNews {
   Value seen_s, program;  // NULL: it has never checked in
+  trust::Json machine;    // null: it has not told what it is
   trust::Json::Array units;
 };
-// Of the devices from one name to another. Errors: those of stored().
-Result<std::map<std::string, DeviceNews>> news_between(const Hub& hub, const std::string& first,
-                                                       const std::string& last);
+// Some devices: what stands in "device IN (...)", with its values.
+struct DeviceSet {
+  std::string sql;
+  Values values;
+};
+// By their names. Errors: those of stored().
+Result<std::map<std::string, DeviceNews>> news_of(const Hub& hub, const DeviceSet& devices);
 
 // The newest alarms, of one device or (empty) of all.
 Result<trust::Json::Array> latest_alarms(const Hub& hub, const std::string& device,

@@ -10,6 +10,7 @@
 #include "base/fail.h"
 #include "hub/rollouts/observe.h"
 #include "hub/store/ask.h"
+#include "hub/telemetry/machine.h"
 #include "trust/digest.h"
 #include "trust/json.h"
 
@@ -260,7 +261,7 @@ Status sweep(Database& database, std::string_view device, std::int64_t now_s) {
   return due.empty() ? Status() : sweep_one(database, due[0][0].text(), now_s);
 }
 
-Result<std::int64_t> take_checkin(Database& database, std::string_view device,
+Result<TakenCheckin> take_checkin(Database& database, std::string_view device,
                                   const proto::Checkin& checkin, std::int64_t now_s) {
   TRY_VALUE(
       const Rows link,
@@ -270,6 +271,8 @@ Result<std::int64_t> take_checkin(Database& database, std::string_view device,
           "seen_s = excluded.seen_s, program = excluded.program, "
           "repository = excluded.repository RETURNING watched_s",
           {device, now_s, checkin.program, static_cast<std::int64_t>(checkin.timestamp), now_s}));
+  // Before its reports, by which it may join a rollout.
+  if (checkin.machine) TRY(keep_machine(database, device, *checkin.machine, now_s));
   const std::int64_t off_s = checkin.time_s > 0 ? checkin.time_s - now_s : 0;
   if (std::abs(off_s) <= kClockSlackS) {
     TRY(store_reports(database, device, checkin.reports, now_s));
@@ -280,7 +283,8 @@ Result<std::int64_t> take_checkin(Database& database, std::string_view device,
     TRY(store_reports(database, device, reports, now_s));
   }
   TRY(sweep(database, device, now_s));
-  return link[0][0].integer();
+  TRY_VALUE(const bool is_machine_known, knows_machine(database, device));
+  return TakenCheckin{link[0][0].integer(), is_machine_known};
 }
 
 }  // namespace polder::hub

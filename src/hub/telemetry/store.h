@@ -1,7 +1,7 @@
 // What devices say of themselves, kept: the latest state of each unit, alarms, windows of metrics.
 //
 //   const Status done = write(hub, [&](Database& database) -> Status {
-//     TRY_VALUE(watched_s, take_checkin(database, device, checkin, now_s));
+//     TRY_VALUE(taken, take_checkin(database, device, checkin, now_s));
 //     return {};
 //   });
 //
@@ -30,8 +30,13 @@ inline constexpr std::int64_t kSweptAfter = 1'000;
 
 // All of these as parts of a Work; the device is enrolled. Errors: those of tell().
 
-// All that a check-in means; its reports are the device's. When somebody last watched it.
-Result<std::int64_t> take_checkin(Database& database, std::string_view device,
+// What the answer to a check-in goes by.
+struct TakenCheckin {
+  std::int64_t watched_s = 0;     // when somebody last watched the device
+  bool is_machine_known = false;  // it need not say again what it is
+};
+// All that a check-in means; its reports are the device's.
+Result<TakenCheckin> take_checkin(Database& database, std::string_view device,
                                   const proto::Checkin& checkin, std::int64_t now_s);
 Status store_reports(Database& database, std::string_view device,
                      std::span<const proto::Report> reports, std::int64_t now_s);

@@ -84,11 +84,7 @@ TEST_F(Copying, ADatabaseOfAnOlderHubIsNotChangedBeforeItIsRefused) {
   const auto version = [&] {
     return target_->query("SELECT version FROM hub_schema").value()[0][0].integer();
   };
-  // The newest step can be taken again.
-  for (const char* undone :
-       {"DROP INDEX rollout_device_trouble", "ALTER TABLE rollout_device DROP COLUMN trouble",
-        "ALTER TABLE rollout_device DROP COLUMN is_settled"})
-    ASSERT_TRUE(target_->run(undone).ok()) << undone;
+  // The newest step can be taken again: it makes what is not there.
   const std::int64_t before = version();
   EXPECT_EQ(copy_database(*source_, *target_).error().code, Code::kDenied);
   EXPECT_EQ(version(), before);

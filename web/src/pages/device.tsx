@@ -2,10 +2,10 @@
 import { useState } from "preact/hooks";
 import { ask, part } from "../api";
 import { useAct, useData } from "../data";
-import { count } from "../format";
+import { bytes, count } from "../format";
 import { t } from "../i18n";
 import { link } from "../route";
-import type { Device, Unit } from "../types";
+import type { Device, Machine, Unit } from "../types";
 import { Confirm } from "../ui/dialog";
 import { Badge, Button, Card, Empty, Facts, Field, Hash, Notice, Page, Show, Time }
   from "../ui/parts";
@@ -128,6 +128,7 @@ function Inventory(props: { device: Device }) {
           <Time value={device.seen} fallback={t("common.never")} />,
         ],
         [t("device.program"), device.program ?? "–"],
+        ...machineRows(device.machine),
         [t("device.enrolled"), <Time value={device.enrolled} />],
         [t("device.certificate"), <Time value={device.certificate_until} />],
         [t("device.key"), <Hash value={device.key} />],
@@ -140,6 +141,40 @@ function Inventory(props: { device: Device }) {
       ]}
     />
   );
+}
+
+function machineRows(machine: Machine | null | undefined): [string, preact.ComponentChildren][] {
+  if (!machine) return [[t("device.machine"), t("device.machine.none")]];
+  return [
+    [
+      t("device.machine"),
+      t("device.machine.text", {
+        cpu: machine.cpu || machine.architecture,
+        n: count(machine.cpus),
+        memory: bytes(machine.memory_bytes),
+      }),
+    ],
+    [t("device.system"), machine.system || "–"],
+    [t("device.kernel"), `${machine.kernel} ${machine.architecture}`],
+    [
+      t("device.targets"),
+      <span class="tags">
+        {machine.targets.map((one) => (
+          <a key={one} class="tag" href={link(["devices"], { target: one })}>
+            {one}
+          </a>
+        ))}
+      </span>,
+    ],
+    [t("device.backends"), machine.backends.join(", ") || "–"],
+    [t("device.plan_format"), String(machine.plan_format)],
+    [
+      t("device.operators"),
+      <>
+        {count(machine.operators.count)} <Hash value={machine.operators.sha256} />
+      </>,
+    ],
+  ];
 }
 
 function Units(props: { units: Unit[] }) {

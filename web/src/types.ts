@@ -255,7 +255,7 @@ export interface Rollout {
 }
 
 export interface RolloutPreview {
-  devices: { matching: number; there: number; running: number };
+  devices: { matching: number; unable?: number; there: number; running: number };
   stages: (Stage & { holds: number })[];
   notes: string[];
 }

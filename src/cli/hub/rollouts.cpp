@@ -361,6 +361,10 @@ Result<int> print_preview(const Args& args, const Json& answer) {
     TRY_VALUE(const std::int64_t count, devices.integer(name, 0, INT64_MAX));
     text += fmt::format("{}{} {}", text.empty() ? "devices  " : ", ", count, name);
   }
+  // A hub of before does not say.
+  if (const Json* const unable = devices.has("unable") ? *devices.get("unable") : nullptr;
+      unable && unable->integer() && *unable->integer() > 0)
+    text += fmt::format("; {} cannot run it", *unable->integer());
   text += '\n';
   TRY_VALUE(const Json::Array* const stages, preview.array("stages", kMaxListed));
   for (const Json& each : *stages) {

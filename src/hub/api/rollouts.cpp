@@ -185,6 +185,7 @@ Result<Response> preview_rollout(const Call& call) {
   }
   return document(
       trust::Json::Members{{"devices", trust::Json::Members{{"matching", preview.matching},
+                                                            {"unable", preview.unable},
                                                             {"there", preview.there},
                                                             {"running", preview.running}}},
                            {"stages", std::move(stages)},

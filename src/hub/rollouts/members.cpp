@@ -64,12 +64,17 @@ struct Known {
   std::string running, committed;
   bool is_settled = true;
   std::optional<std::string> wanted;  // that it is to run; nothing: it was never told
+  Value abilities;                    // that it has told: see able.h
 };
 constexpr std::string_view kKnown =
-    "m.running, m.committed, m.is_well, w.version FROM device_model m "
-    "LEFT JOIN wanted w ON w.device = m.device AND w.model = m.model";
+    "m.running, m.committed, m.is_well, w.version, c.abilities FROM device_model m "
+    "LEFT JOIN wanted w ON w.device = m.device AND w.model = m.model "
+    "LEFT JOIN device_machine c ON c.device = m.device";
 Known known_of(const Row& row, std::size_t from) {
-  Known known{.running = row[from].text(), .committed = row[from + 1].text(), .wanted = {}};
+  Known known{.running = row[from].text(),
+              .committed = row[from + 1].text(),
+              .wanted = {},
+              .abilities = row[from + 4]};
   known.is_settled = known.running == known.committed || row[from + 2].integer() != 0;
   if (!row[from + 3].is_null()) known.wanted = row[from + 3].text();
   return known;
@@ -108,6 +113,13 @@ Status begin(Database& database, const Rollout& rollout, const Member& member, s
                     {.model = rollout.order.model, .version = member.old_version});
 }
 
+Result<bool> can_run(Database& database, const RolloutOrder& order, const Value& abilities) {
+  if (abilities.is_null()) return true;
+  TRY_VALUE(const Rows rows,
+            ask(database, kArtifacts, {order.model, order.version, order.other_version}));
+  return Needs(order.model, rows).why_not(abilities).empty();
+}
+
 // What a device with the model is to run that takes part in no rollout: what the last one that was
 // done, and is for it, left.
 struct LastRelease {
@@ -115,7 +127,7 @@ struct LastRelease {
   std::int64_t retry = 0;
 };
 Result<LastRelease> last_release(Database& database, std::string_view device,
-                                 std::string_view model, const Tags& tags) {
+                                 std::string_view model, const Tags& tags, const Value& abilities) {
   TRY_VALUE(const Rows rows,
             ask(database,
                 fmt::format("SELECT {} FROM rollout WHERE model = ? AND phase = 'done' ORDER BY "
@@ -127,6 +139,8 @@ Result<LastRelease> last_release(Database& database, std::string_view device,
     if (!read.ok()) continue;  // nobody can say any more whom it is for
     const Rollout& rollout = *read;
     if (!holds(rollout.order.query, tags)) continue;
+    TRY_VALUE(const bool is_able, can_run(database, rollout.order, abilities));
+    if (!is_able) continue;
     const bool is_other = arm_of(rollout, device) == 2;
     return LastRelease{is_other ? rollout.order.other_version : rollout.order.version,
                        rollout.retry};
@@ -184,7 +198,8 @@ Status join(Database& database, Rollout& rollout, const std::string& device, con
   Member member = member_of(rollout, device, known);
   const bool is_own = !member.old_version.empty();
   if (!is_own) {
-    TRY_VALUE(const LastRelease last, last_release(database, device, rollout.order.model, tags));
+    TRY_VALUE(const LastRelease last,
+              last_release(database, device, rollout.order.model, tags, known.abilities));
     member.old_version = last.version.empty() ? rollout.old_version : last.version;
   }
   TRY(insert_late(database, rollout, member));
@@ -213,11 +228,12 @@ Status enlist_one(Database& database, const std::string& device, std::string_vie
                 {model}));
   for (const Row& row : active) {
     auto rollout = rollout_of(row);
-    if (rollout.ok() && holds(rollout->order.query, tags))
-      return join(database, *rollout, device, known, tags, now_s);
+    if (!rollout.ok() || !holds(rollout->order.query, tags)) continue;
+    TRY_VALUE(const bool is_able, can_run(database, rollout->order, known.abilities));
+    if (is_able) return join(database, *rollout, device, known, tags, now_s);
   }
   if (!known.committed.empty()) return {};
-  TRY_VALUE(const LastRelease last, last_release(database, device, model, tags));
+  TRY_VALUE(const LastRelease last, last_release(database, device, model, tags, known.abilities));
   if (last.version.empty()) return {};
   return want_first(database, device,
                     {.model = model, .version = last.version, .retry = last.retry});
@@ -294,11 +310,22 @@ Status note_model(Database& database, std::string_view device, std::string_view 
   return tell(database, "UPDATE rollout SET has_old = 1 WHERE id = ? AND has_old = 0", {row[0]});
 }
 
-Error part_of_another(std::string_view device, std::string_view rollout) {
-  return fail(Code::kIncompatible,
-              "device {} is part of rollout {}, which is not over: abort that, let it end, or "
-              "name other devices",
-              device, rollout);
+std::string others_of(std::string_view condition) {
+  return fmt::format(
+      "SELECT o.rollout, MIN(m.device), c.abilities FROM device_model m JOIN rollout_device o ON "
+      "o.device = m.device AND o.active_model = m.model LEFT JOIN device_machine c ON c.device = "
+      "m.device WHERE m.model = ?{} GROUP BY o.rollout, c.abilities ORDER BY 2",
+      condition);
+}
+
+Status check_free(const Rows& others, Needs& needs) {
+  for (const Row& row : others)
+    if (needs.why_not(row[2]).empty())
+      return fail(Code::kIncompatible,
+                  "device {} is part of rollout {}, which is not over: abort that, let it end, or "
+                  "name other devices",
+                  row[1].text(), row[0].text());
+  return {};
 }
 
 Status take_stock(Rollout& rollout, const std::map<std::string, std::int64_t>& devices,
@@ -324,13 +351,12 @@ Status take_stock(Rollout& rollout, const std::map<std::string, std::int64_t>& d
 Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
   Values values = {rollout.order.model};
   const std::string condition = query_condition(rollout.order.query, "m.device", values);
-  TRY_VALUE(const Rows others,
-            ask(database,
-                "SELECT o.rollout, m.device FROM device_model m JOIN rollout_device o ON "
-                "o.device = m.device AND o.active_model = m.model WHERE m.model = ?" +
-                    condition + " LIMIT 1",
-                values));
-  if (!others.empty()) return part_of_another(others[0][1].text(), others[0][0].text());
+  TRY_VALUE(const Rows releases,
+            ask(database, kArtifacts,
+                {rollout.order.model, rollout.order.version, rollout.order.other_version}));
+  Needs needs(rollout.order.model, releases);
+  TRY_VALUE(const Rows others, ask(database, others_of(condition), values));
+  TRY(check_free(others, needs));
   TRY_VALUE(const Rows rows,
             ask(database,
                 fmt::format("SELECT m.device, {} JOIN device d ON d.id = m.device AND d.revoked_s "
@@ -340,7 +366,9 @@ Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
   std::vector<Member> members;
   std::map<std::string, std::int64_t> devices;  // by what they go back to
   for (const Row& row : rows) {
-    members.push_back(member_of(rollout, row[0].text(), known_of(row, 1)));
+    const Known known = known_of(row, 1);
+    if (!needs.why_not(known.abilities).empty()) continue;
+    members.push_back(member_of(rollout, row[0].text(), known));
     ++devices[members.back().old_version];
   }
   TRY_VALUE(const Rows published, ask(database, kPublished, {rollout.order.model}));

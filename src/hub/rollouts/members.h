@@ -1,7 +1,7 @@
 // The devices of rollouts: who takes part, what each has, and what each is to run.
 //
 // Who joins is found when a device tells of a model for the first time or gets other tags, never by
-// a look through the fleet.
+// a look through the fleet; likewise when it comes to run other artifacts than before.
 #pragma once
 
 #include <polder/error.h>
@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "hub/rollouts/able.h"
 #include "hub/rollouts/row.h"
 
 namespace polder::hub {
@@ -40,15 +41,18 @@ Status note_model(Database& database, std::string_view device, std::string_view 
 // The versions that are published, for the name of a model.
 inline constexpr std::string_view kPublished =
     "SELECT version FROM model_release WHERE model = ? AND state = 'published'";
-// Why a device cannot be of this rollout.
-Error part_of_another(std::string_view device, std::string_view rollout);
+// What asks which devices of a model (its name, then the values of the condition on "m.device") are
+// part of a rollout; and whether one that could take part in another is. Errors: kIncompatible,
+// naming both.
+std::string others_of(std::string_view condition);
+Status check_free(const Rows& others, Needs& needs);
 // Before it begins: of how many devices it is and what they go back to, of devices by their
 // releases of before, and versions of the model that are published. Errors: kIncompatible for a
 // release that no device could go back to; kInvalid as check_shadows().
 Status take_stock(Rollout& rollout, const std::map<std::string, std::int64_t>& devices,
                   const Rows& published);
-// All devices of its query, with what it takes stock of. Errors: kIncompatible, naming the rollout
-// that has one of them; those of take_stock().
+// All devices of its query that can run what it brings (able.h), with what it takes stock of.
+// Errors: kIncompatible, naming the rollout that has one of them; those of take_stock().
 Status enlist(Database& database, Rollout& rollout, std::int64_t now_s);
 // The device has other tags than before.
 Status enlist_anew(Database& database, std::string_view device, std::int64_t now_s);

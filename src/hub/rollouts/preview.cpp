@@ -11,6 +11,13 @@ namespace polder::hub {
 namespace {
 
 constexpr std::int64_t kAll = 1000;
+constexpr std::size_t kMaxUnable = 8;  // reasons that are told
+
+// Devices that cannot run the release, for one reason.
+struct Unable {
+  std::int64_t devices = 0;
+  std::string example;
+};
 
 std::vector<std::int64_t> sizes_of(std::span<const Stage> stages, std::int64_t devices) {
   std::vector<std::int64_t> sizes;
@@ -33,13 +40,11 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
                                        std::int64_t now_s) {
   Values values = {order.model};
   const std::string condition = query_condition(order.query, "m.device", values);
-  TRY_VALUE(const Rows others,
-            ask(hub,
-                "SELECT o.rollout, m.device FROM device_model m JOIN rollout_device o ON "
-                "o.device = m.device AND o.active_model = m.model WHERE m.model = ?" +
-                    condition + " LIMIT 1",
-                values));
-  if (!others.empty()) return part_of_another(others[0][1].text(), others[0][0].text());
+  TRY_VALUE(const Rows releases,
+            ask(hub, kArtifacts, {order.model, order.version, order.other_version}));
+  Needs needs(order.model, releases);
+  TRY_VALUE(const Rows others, ask(hub, others_of(condition), values));
+  TRY(check_free(others, needs));
   // By what they go back to: see member_of() in members.cpp.
   Values all = {order.version,   order.other_version, now_s - kThereS,
                 now_s - kThereS, order.version,       order.other_version};
@@ -49,16 +54,25 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
       ask(hub,
           "SELECT COALESCE(w.version, CASE WHEN m.committed IN (?, ?) THEN '' ELSE m.committed "
           "END), COUNT(*), COUNT(CASE WHEN m.is_well = 1 AND (m.seen_s >= ? OR l.seen_s >= ?) THEN "
-          "1 END), COUNT(CASE WHEN m.running <> '' AND m.running IN (?, ?) THEN 1 END) FROM "
-          "device_model m JOIN device d ON d.id = m.device AND d.revoked_s IS NULL LEFT JOIN "
-          "device_link l ON l.device = m.device LEFT JOIN wanted w ON w.device = m.device AND "
+          "1 END), COUNT(CASE WHEN m.running <> '' AND m.running IN (?, ?) THEN 1 END), "
+          "c.abilities, MIN(m.device) FROM device_model m JOIN device d ON d.id = m.device AND "
+          "d.revoked_s IS NULL LEFT JOIN device_link l ON l.device = m.device LEFT JOIN "
+          "device_machine c ON c.device = m.device LEFT JOIN wanted w ON w.device = m.device AND "
           "w.model = m.model WHERE m.model = ?" +
-              condition + " GROUP BY 1",
+              condition + " GROUP BY 1, c.abilities",
           all));
   RolloutPreview preview;
   std::map<std::string, std::int64_t> devices;
+  std::map<std::string, Unable> unable;
   for (const Row& row : rows) {
-    devices[row[0].text()] = row[1].integer();
+    if (const std::string& why = needs.why_not(row[4]); !why.empty()) {
+      preview.unable += row[1].integer();
+      Unable& such = unable[why];
+      such.devices += row[1].integer();
+      such.example = such.example.empty() ? row[5].text() : std::min(such.example, row[5].text());
+      continue;
+    }
+    devices[row[0].text()] += row[1].integer();
     preview.there += row[2].integer();
     preview.running += row[3].integer();
   }
@@ -76,7 +90,12 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
   preview.holds = sizes_of(preview.stages, preview.matching);
   for (const Stage& stage : preview.stages) preview.least_s += stage.gate.least_s;
   if (rollout.has_statistics()) preview.least_s += order.history_looks * order.look_s;
-  if (preview.matching == 0)
+  for (const auto& [why, such] : unable) {
+    if (preview.notes.size() == kMaxUnable) break;
+    preview.notes.push_back(fmt::format("{} device{} left out, such as {}: {}", such.devices,
+                                        such.devices == 1 ? " is" : "s are", such.example, why));
+  }
+  if (preview.matching == 0 && preview.unable == 0)
     preview.notes.emplace_back("no device that has the model is of the query");
   for (const std::string& version : {order.version, order.other_version})
     if (!version.empty() && std::ranges::count(published, Row{version}) == 0)

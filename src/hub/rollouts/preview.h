@@ -13,7 +13,8 @@
 namespace polder::hub {
 
 struct RolloutPreview {
-  std::int64_t matching = 0;  // devices that have the model and the tags
+  std::int64_t matching = 0;  // devices that have the model and the tags, and can run the release
+  std::int64_t unable = 0;    // that cannot, as they have told: a note says why
   std::int64_t there = 0;     // of them, those that a stage of a number could take now
   std::int64_t running = 0;   // of them, those that run the release already
   std::vector<Stage> stages;  // as Rollout::plan() has them

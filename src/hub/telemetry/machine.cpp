@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "hub/api/router.h"
+#include "hub/rollouts/members.h"
 #include "hub/store/ask.h"
 #include "hub/upkeep/gap.h"
 #include "trust/digest.h"
@@ -53,7 +54,8 @@ Status keep_machine(Database& database, std::string_view device, const proto::Ma
     TRY(tell(database,
              "INSERT INTO device_target (device, target) VALUES (?, ?) ON CONFLICT DO NOTHING",
              {device, target}));
-  return {};
+  // One that had told nothing was taken as able.
+  return before.empty() ? Status() : enlist_anew(database, device, now_s);
 }
 
 Result<bool> knows_machine(Database& database, std::string_view device) {

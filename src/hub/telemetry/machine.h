@@ -3,7 +3,7 @@
 //   TRY(keep_machine(database, device, *checkin.machine, now_s));
 //
 // A row of each device; the targets that it runs have rows of their own, to find it by. What it
-// can run (`abilities`) is a text that is the same for devices of a kind.
+// can run (`abilities`) is a text that is the same for devices of a kind: hub/rollouts/able.h.
 #pragma once
 
 #include <polder/error.h>
@@ -19,7 +19,8 @@ namespace polder::hub {
 
 // Both as parts of a Work, of a device that is enrolled. Errors: those of tell().
 
-// In place of what it told before.
+// In place of what it told before. One that can run something else than then takes part in rollouts
+// accordingly.
 Status keep_machine(Database& database, std::string_view device, const proto::Machine& machine,
                     std::int64_t now_s);
 // Whether it has told what it is, since the hub went on from a backup where it did.

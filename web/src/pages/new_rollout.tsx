@@ -369,6 +369,7 @@ function Preview(props: { preview: RolloutPreview }) {
           there: count(devices.there),
           running: count(devices.running),
         })}
+        {devices.unable ? ` ${t("order.preview.unable", { n: count(devices.unable) })}` : ""}
       </p>
       <table class="holds">
         <caption class="unseen">{t("order.preview.stages")}</caption>

@@ -375,6 +375,7 @@ export const nl: Record<keyof typeof en, string> = {
   "order.preview.asks": "De hub wordt gevraagd naar de opdracht zoals die nu is.",
   "order.preview.none": "Noem een release om te zien hoeveel apparaten elke fase omvat.",
   "order.preview.devices": "Apparaten die in aanmerking komen: {n}. Aanwezig en gezond: {there}. Draaien hem al: {running}.",
+  "order.preview.unable": "Weggelaten, omdat ze het niet kunnen draaien: {n}.",
   "order.preview.stages": "Apparaten van elke fase",
   "order.command": "Hetzelfde als opdracht",
   "measure.errors": "fouten",

@@ -210,22 +210,30 @@ proto::ReportHealth Reporter::health_of(const std::string& unit, const AgentStat
   return proto::ReportHealth::kFailed;
 }
 
+bool Reporter::is_running(const Window& window) const {
+  const auto found = state_->units.find(window.unit);
+  const ReleaseId* const running = found == state_->units.end() ? nullptr : found->second.running();
+  return running && *running == window.release;
+}
+
 proto::ReportUnit Reporter::unit_report(const Window& window) const {
   const Observed& seen = window.observed;
-  proto::ReportUnit unit{.name = window.unit,
-                         .release = release_of(window.release),
-                         .health = health_of(window.unit, *state_),
-                         .starts = seen.starts,
-                         .crashes = seen.crashes,
-                         .frames = seen.frames,
-                         .events = seen.events,
-                         .encoded_bytes = seen.encoded_bytes,
-                         .decoded_bytes = seen.decoded_bytes,
-                         .event_bytes = seen.event_bytes,
-                         .errors = seen.errors,
-                         .classes = {},
-                         .stages = {},
-                         .signals = {}};
+  proto::ReportUnit unit{
+      .name = window.unit,
+      .release = release_of(window.release),
+      // What was taken back since, or has another's place, does not run.
+      .health = is_running(window) ? health_of(window.unit, *state_) : proto::ReportHealth::kIdle,
+      .starts = seen.starts,
+      .crashes = seen.crashes,
+      .frames = seen.frames,
+      .events = seen.events,
+      .encoded_bytes = seen.encoded_bytes,
+      .decoded_bytes = seen.decoded_bytes,
+      .event_bytes = seen.event_bytes,
+      .errors = seen.errors,
+      .classes = {},
+      .stages = {},
+      .signals = {}};
   for (const auto& [name, count] : seen.classes.counts()) unit.classes.push_back({name, count});
   for (const auto& [name, stage] : seen.stages)
     unit.stages.push_back({name, stage.packets, stage.latency_ms});

@@ -124,6 +124,7 @@ class Reporter {
   void report_metrics();
   std::int64_t until_window_ends_us(std::int64_t now_s) const;
   std::uint64_t take_window_ms(std::int64_t now_us, std::int64_t now_s);
+  bool is_running(const Window& window) const;
   proto::ReportUnit unit_report(const Window& window) const;
   void complain(std::string error);
   void stand() { standing_ = now(); }

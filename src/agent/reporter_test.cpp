@@ -171,6 +171,21 @@ TEST_F(ReporterTest, WindowsEndWhenThoseOfAllDevicesDo) {
   }
 }
 
+// It was counted, and has another's place by now: nobody is to take it for what runs.
+TEST_F(ReporterTest, AReleaseThatRunsNoMoreIsIdle) {
+  Reporter reporter = this->reporter();
+  reporter.start(state);
+  units.windows = {window(100), window(7)};
+  units.windows[1].release = release("1.3.0");
+  pass(reporter, 300);
+  const auto metrics = bodies<ReportMetrics>(reporter);
+  ASSERT_EQ(metrics.size(), 1u);
+  ASSERT_EQ(metrics[0].units.size(), 2u);
+  EXPECT_EQ(metrics[0].units[0].health, proto::ReportHealth::kWell);
+  EXPECT_EQ(metrics[0].units[1].release->version, "1.3.0");
+  EXPECT_EQ(metrics[0].units[1].health, proto::ReportHealth::kIdle);
+}
+
 TEST_F(ReporterTest, MetricsComeAsOftenAsConfigured) {
   Reporter reporter = this->reporter();
   reporter.start(state);

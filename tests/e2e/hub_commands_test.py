@@ -196,7 +196,7 @@ class HubCommands(unittest.TestCase):
         self.assertIn("90m, 12h or 1d", self.polder("fleet", "devices", "--unseen", "1 day",
                                                     status=2))
         self.assertIn("idle, starting, well", self.polder("fleet", "devices", "--health", "ill",
-                                                          status=1))
+                                                          status=2))
 
     def test_groups_are_names_for_queries(self):
         for name in ("cam-3", "cam-4"):

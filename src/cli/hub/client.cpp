@@ -162,12 +162,19 @@ Result<trust::Json> HubClient::ask(Method method, const std::string& path, std::
   request.headers = {{"Authorization", "Bearer " + token_}};
   // Whether it was done where an answer is lost or says to wait, the hub knows by this. A piece of
   // a file says itself where it belongs.
-  if (method == Method::kPost && type != kBytes)
-    request.headers.emplace_back("Idempotency-Key", random_key());
+  const bool has_key = method == Method::kPost && type != kBytes;
+  if (has_key) request.headers.emplace_back("Idempotency-Key", random_key());
   for (int tries = 1;; ++tries) {
     TextSink sink;
     const auto reply =
         method == Method::kGet ? http_->get(request, sink) : http_->post(request, type, body, sink);
+    // An answer that is lost, or does not know whether it was done: asked again, it does.
+    const bool is_unknown =
+        reply.ok() ? reply->status == 500 : reply.error().code == Code::kUnavailable;
+    if (is_unknown && has_key && tries == 1) {
+      clocks_->clock.sleep_until_us(clocks_->clock.now_us() + 1'000'000);
+      continue;
+    }
     if (!reply.ok()) return reply.error();
     const bool is_busy = reply->status == 429 || reply->status == 503;
     if (is_busy && tries < kTries) {

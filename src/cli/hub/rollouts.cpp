@@ -373,8 +373,10 @@ Result<int> print_preview(const Args& args, const Json& answer) {
     TRY_VALUE(const std::int64_t holds, stage.integer("holds", 0, INT64_MAX));
     text += fmt::format("  {:<22} {} device{}\n", one_line(name), holds, holds == 1 ? "" : "s");
   }
-  TRY_VALUE(const double minutes, preview.number("least_minutes"));
-  text += fmt::format("  in all at least {}\n", duration_text(minutes));
+  if (preview.has("least_minutes")) {
+    TRY_VALUE(const double minutes, preview.number("least_minutes"));
+    text += fmt::format("  in all at least {}\n", duration_text(minutes));
+  }
   TRY_VALUE(const std::vector<std::string> notes, preview.texts("notes", kMaxListed));
   for (const std::string& note : notes) text += one_line(note) + '\n';
   fmt::print("{}", text);

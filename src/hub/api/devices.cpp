@@ -84,7 +84,11 @@ Result<Response> list_devices(const Call& call) {
   TagsByDevice tags;
   NewsByDevice news;
   if (!rows.empty()) {
-    const DeviceSet devices{"SELECT d.id FROM device d " + page_of, values};
+    DeviceSet devices;
+    for (const Row& row : rows) {
+      devices.sql += devices.sql.empty() ? "?" : ", ?";
+      devices.values.push_back(row[0]);
+    }
     TRY_VALUE(news, news_of(call.hub, devices));
     TRY_VALUE(tags, tags_of(call.hub, devices));
   }

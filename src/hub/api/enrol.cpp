@@ -111,6 +111,9 @@ Status admit(Database& database, const Applicant& who, bool names_device, std::i
                      "token that names it");
   TRY(tell(database, "UPDATE certificate SET revoked_s = ? WHERE device = ? AND revoked_s IS NULL",
            {now_s, who.device}));
+  // It may be another machine: it tells anew what it is.
+  for (const char* const table : {"device_machine", "device_target"})
+    TRY(tell(database, fmt::format("DELETE FROM {} WHERE device = ?", table), {who.device}));
   return tell(database,
               "UPDATE device SET key_id = ?, enrolled_s = ?, revoked_s = NULL, duplicate_s = NULL "
               "WHERE id = ?",

@@ -125,9 +125,16 @@ Result<Response> list_releases(const Call& call) {
   const std::size_t end = std::min(first + static_cast<std::size_t>(limit), places.size());
   std::map<std::pair<std::string, std::string>, trust::Json> releases;
   if (first < end) {
+    // By name, as the database has an order of its own.
+    std::string marks;
+    Values models;
+    for (std::size_t i = first; i < end; ++i) {
+      if (i > first && places[i].model == places[i - 1].model) continue;
+      marks += marks.empty() ? "?" : ", ?";
+      models.emplace_back(places[i].model);
+    }
     TRY_VALUE(const Rows rows,
-              ask(call.hub, std::string(kReleases) + "WHERE model >= ? AND model <= ?",
-                  {places[first].model, places[end - 1].model}));
+              ask(call.hub, fmt::format("{}WHERE model IN ({})", kReleases, marks), models));
     for (const Row& row : rows) {
       TRY_VALUE(trust::Json release, release_json(row, false));
       releases.emplace(std::pair(row[0].text(), row[1].text()), std::move(release));

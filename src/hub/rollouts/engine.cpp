@@ -208,7 +208,7 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
     TRY_VALUE(std::string why, not_there(database, rollout));
     hold(gate, std::move(why));
   }
-  if (rollout.members == 0) hold(gate, "no device that has the model is of the query");
+  if (rollout.members == 0) hold(gate, "no device of the query has the model and can run it");
   if (std::string waits = rollout.waits_for(now_s); !waits.empty()) hold(gate, std::move(waits));
   if (gate.verdict != Verdict::kHold) return gate;
   TRY_VALUE(std::vector<std::string> troubles, troubles_of(database, rollout));

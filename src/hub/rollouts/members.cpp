@@ -397,7 +397,8 @@ Status enlist_anew(Database& database, std::string_view device, std::int64_t now
             "SELECT rollout, wanted FROM rollout_device WHERE device = ? AND active_model = ?",
             {device, model[0]}));
     if (!member.empty()) {
-      TRY_VALUE(const Rollout rollout, load_rollout(database, member[0][0].text()));
+      TRY_VALUE(const Rollout rollout, load_legible(database, member[0][0].text()));
+      if (rollout.order.stages.empty()) continue;
       // One that was told to take the new release stays: what it does there counts.
       if (holds(rollout.order.query, tags) || member[0][1].integer() != 0) continue;
       TRY(tell(database, "DELETE FROM rollout_device WHERE rollout = ? AND device = ?",

@@ -186,7 +186,8 @@ std::int64_t middle_of(const proto::Report& report, const proto::ReportMetrics& 
 
 Status observe_unit(Database& database, std::string_view device, const proto::ReportUnit& unit,
                     std::int64_t counted_s, bool is_late, std::int64_t now_s) {
-  if (unit.release || unit.health == proto::ReportHealth::kIdle) {
+  // An idle release is one that was counted and has another's place, or nothing's, by now.
+  if (unit.release.has_value() != (unit.health == proto::ReportHealth::kIdle)) {
     ModelNews news{.running = version_of(unit.release), .committed = {}, .is_well = {}};
     if (unit.health != proto::ReportHealth::kStarting)
       news.is_well = unit.health != proto::ReportHealth::kFailed;

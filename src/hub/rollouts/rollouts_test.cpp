@@ -271,7 +271,7 @@ TEST_F(AtOnce, ATagBringsADeviceIn) {
   make_fleet(4);
   const std::string id = begin("1.1.0", R"(,"query":"site=ams")");
   EXPECT_EQ(count(id, "matching"), 0);
-  EXPECT_NE(gate(id).find("no device that has the model"), std::string::npos) << gate(id);
+  EXPECT_NE(gate(id).find("no device of the query has the model"), std::string::npos) << gate(id);
   for (const char* name : {"cam-1", "cam-2", "cam-3"})
     send("PUT", std::string("/v1/devices/") + name + "/tags", R"({"site":"ams"})", admin_);
   EXPECT_EQ(count(id, "matching"), 3);

@@ -30,11 +30,14 @@ std::uint32_t usual_failures(double devices) {
 RolloutPlan Rollout::plan() const {
   RolloutPlan plan{.id = id, .stages = order.stages};
   const auto most = static_cast<std::uint32_t>(std::clamp<std::int64_t>(members, 1, UINT32_MAX));
+  std::uint32_t failures = 1;
   for (Stage& stage : plan.stages) {
     stage.devices = std::min(stage.devices, most);
     const double all = stage.devices > 0 ? stage.devices : most * stage.permille / 1000.0;
     if (stage.gate.margin == 0) stage.gate.margin = usual_margin(is_a_b() ? all / 2 : all);
-    if (stage.gate.failures == 0) stage.gate.failures = usual_failures(all);
+    // Failures of all stages count: what one allowed for is not the end in the next.
+    if (stage.gate.failures == 0) stage.gate.failures = std::max(usual_failures(all), failures);
+    failures = stage.gate.failures;
     // Nothing is left to compare with, so nothing more could be proven.
     if (stage.permille == 1000) stage.gate.promote_at = 0;
   }

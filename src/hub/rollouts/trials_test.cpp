@@ -64,6 +64,21 @@ TEST_F(Trials, WhatTellsOfFramesRunsIt) {
   EXPECT_EQ(count(id, "running"), 1);
 }
 
+// Its last window is told when nothing runs any more, or the one of before again.
+TEST_F(Trials, WhatWasCountedOfOneThatWasTakenBackIsNoRun) {
+  make_fleet(1, "");
+  const std::string id = begin("1.0.0", "", kAllAtOnce);
+  tries("cam-0", "1.0.0");
+  Device& one = device("cam-0");
+  one.runs = "1.0.0";
+  proto::ReportMetrics last = window(one);
+  last.units[0].health = proto::ReportHealth::kIdle;
+  report("cam-0", last);
+  EXPECT_EQ(count(id, "running"), 0);
+  pass();
+  EXPECT_EQ(phase(id), "running") << gate(id);
+}
+
 TEST_F(Trials, ACrashLoopThatIsNoFaultOfTheReleaseHoldsAndIsTold) {
   make_fleet(2, "");
   const std::string id = begin("1.0.0", "", kAllAtOnce);

@@ -72,11 +72,12 @@ void Writer::commit(std::vector<Task>& group) {
         if (!task.result.ok() && task.result.error().code == Code::kUnavailable)
           return task.result.error();
       }
+      TRY(database_->run(
+          "INSERT INTO last_write (place, name) VALUES (1, ?) ON CONFLICT (place) DO "
+          "UPDATE SET name = excluded.name",
+          {*name}));
       is_worked = true;
-      return database_->run(
-          "INSERT INTO last_write (place, name) VALUES (1, ?) ON CONFLICT (place) DO UPDATE SET "
-          "name = excluded.name",
-          {*name});
+      return {};
     });
     if (all.ok() || all.error().code != Code::kUnavailable) break;
     is_unknown = is_unknown || is_worked;

@@ -85,6 +85,16 @@ TEST_F(Machines, AreShownAsTheyWereTold) {
   EXPECT_NE(shown().find("17:47:40Z"), std::string::npos) << shown();
 }
 
+TEST_F(Machines, AreForgottenWhenAnotherTakesTheName) {
+  EXPECT_FALSE(check_in(machine()));
+  EXPECT_EQ(targets(), "arm64 generic ");
+  trust::TestSigner other(trust::Scheme::kEcdsaP256);
+  certificate_ =
+      text(enrol(other, "cam-1", enrolment_token(R"({"device":"cam-1"})")), "certificate");
+  EXPECT_EQ(targets(), "");
+  EXPECT_TRUE(check_in());
+}
+
 // What a backup has of a device may be of long ago.
 TEST_F(Machines, AreAskedForAgainWhenTheHubGoesOnFromABackup) {
   EXPECT_FALSE(check_in(machine()));

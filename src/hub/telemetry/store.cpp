@@ -155,6 +155,8 @@ Status keep(Database& database, std::string_view device, const Key& key, std::in
     if (is_kept)
       TRY(keep_window(database, device, key, time_s, static_cast<std::int64_t>(metrics.window_ms),
                       item++, unit));
+    // What was counted of a release that runs no more says nothing of what does.
+    if (unit.release && unit.health == proto::ReportHealth::kIdle) continue;
     UnitState state = state_of(unit.name, unit.release, unit.health);
     state.frames = static_cast<std::int64_t>(unit.frames);
     state.crashes = static_cast<std::int64_t>(unit.crashes);
@@ -198,7 +200,14 @@ Status keep(Database& database, std::string_view device, const Key& key, std::in
 Status store_reports(Database& database, std::string_view device,
                      std::span<const proto::Report> reports, std::int64_t now_s) {
   std::int64_t rows = 0;
-  for (const proto::Report& report : reports) {
+  // The most urgent come first; what they mean is seen in the order in which they were written.
+  std::vector<const proto::Report*> written;
+  for (const proto::Report& report : reports) written.push_back(&report);
+  std::ranges::stable_sort(written, {}, [](const proto::Report* report) {
+    return std::pair(report->boot, report->sequence);
+  });
+  for (const proto::Report* const each : written) {
+    const proto::Report& report = *each;
     const Key key = key_of(report);
     TRY_VALUE(const bool is_first, is_new(database, device, key, now_s));
     if (!is_first) continue;

@@ -159,6 +159,24 @@ TEST_F(Telemetry, AReportCountsOnce) {
   EXPECT_EQ(windows().size(), 3u);
 }
 
+// Alarms come first, and may be of later than metrics beside them; a release that has another's
+// place is counted, and is not what runs.
+TEST_F(Telemetry, WhatRunsIsToldByWhatWasWrittenLast) {
+  const proto::Report before = metrics("1.2.0", 10);
+  proto::Report loop = alarm("x");
+  take({loop, before});
+  const auto rows = readers_->query(
+      "SELECT is_well FROM device_model WHERE device = 'cam-1' AND model = 'people'");
+  ASSERT_EQ(rows->size(), 1u);
+  EXPECT_EQ((*rows)[0][0].integer(), 0);
+  take({metrics("1.2.0", 10)});
+  proto::Report retired = metrics("1.3.0", 5);
+  std::get<proto::ReportMetrics>(retired.what).units[0].health = proto::ReportHealth::kIdle;
+  take({retired});
+  EXPECT_EQ(unit_text(), "people 1.2.0 well 20");
+  EXPECT_EQ(windows().size(), 3u);
+}
+
 // The hub knows by a check-in what the device's clock is off by.
 TEST_F(Telemetry, AClockThatIsWrongMovesNothing) {
   take_by(2 * 3600, metrics("1.2.0", 100));

@@ -23,8 +23,8 @@ function searchOf(query: URLSearchParams): Search {
 }
 
 function hoursAgo(hours: string): string {
-  const time = Date.now() - Number(hours) * 3_600_000;
-  return Number.isFinite(time) ? `${new Date(time).toISOString().slice(0, 19)}Z` : hours;
+  const time = new Date(Date.now() - Number(hours) * 3_600_000);
+  return Number.isNaN(time.getTime()) ? hours : `${time.toISOString().slice(0, 19)}Z`;
 }
 
 export function Devices(props: { query: URLSearchParams }) {

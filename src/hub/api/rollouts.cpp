@@ -272,13 +272,15 @@ Result<Response> list_rollout_devices(const Call& call) {
   TRY(call.target.only({"limit", "after"}));
   TRY_VALUE(const std::int64_t limit, call.target.integer("limit", 1, kMaxPage, kPage));
   TRY_VALUE(const Rollout rollout, find(call.hub, call.parts[0]));
-  TRY_VALUE(const Rows rows,
-            ask(call.hub,
-                "SELECT o.device, o.wanted, m.running, o.failure, o.old_version, o.arm, o.trouble, "
-                "o.is_settled FROM rollout_device o LEFT JOIN device_model m ON m.device = "
-                "o.device AND m.model = ? WHERE o.rollout = ? AND o.device > ? ORDER BY o.device "
-                "LIMIT ?",
-                {rollout.order.model, rollout.id, call.target.text("after"), limit + 1}));
+  TRY_VALUE(
+      const Rows rows,
+      ask(call.hub,
+          "SELECT o.device, o.wanted, m.running, o.failure, o.old_version, o.arm, o.trouble, "
+          "o.is_settled, CASE WHEN m.is_well = 1 OR m.committed = m.running THEN 1 ELSE 0 END "
+          "FROM rollout_device o LEFT JOIN device_model m ON m.device = "
+          "o.device AND m.model = ? WHERE o.rollout = ? AND o.device > ? ORDER BY o.device "
+          "LIMIT ?",
+          {rollout.order.model, rollout.id, call.target.text("after"), limit + 1}));
   constexpr std::array kWanted = {"old", "shadow", "new"};
   const auto text_or_null = [](const Value& value) {
     return value.text().empty() ? trust::Json() : trust::Json(value.text());
@@ -288,7 +290,9 @@ Result<Response> list_rollout_devices(const Call& call) {
     if (static_cast<std::int64_t>(list.size()) == limit) break;
     const bool is_other = row[5].integer() == 2;
     const std::string running = row[2].is_null() ? "" : row[2].text();
-    const bool is_settled = rollout.arm_of(running) != 0 && row[7].integer() != 0;
+    // Of one that is over the device's own state counts: nobody follows its trials any more.
+    const bool runs_it = row[rollout.is_active() ? 7 : 8].integer() != 0;
+    const bool is_settled = rollout.arm_of(running) != 0 && runs_it;
     list.push_back(trust::Json::Members{
         {"device", row[0].text()},
         {"wanted", kWanted.at(static_cast<std::size_t>(row[1].integer()))},

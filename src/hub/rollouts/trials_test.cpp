@@ -138,6 +138,10 @@ TEST_F(Trials, TheLastStageOfAFirstReleaseIsHeldByThoseThatTookItAndDoNotRunIt) 
   commits("cam-1", "1.0.0");
   pass();
   EXPECT_EQ(phase(id), "done") << gate(id);
+  // Of one that is over it is told what the device does now.
+  EXPECT_NE(member(id, 2, "trouble"), "");
+  commits("cam-2", "1.0.0");
+  EXPECT_EQ(member(id, 2, "trouble"), "");
 }
 
 TEST_F(Trials, TheTimeOfAStageWithoutStatisticsBeginsWhenADeviceRunsIt) {

@@ -30,6 +30,25 @@ test("what a device reports is shown, as charts and as numbers", async ({ page, 
   expect(await breaches(page)).toEqual([]);
 });
 
+test("devices say what they are, and are found by that", async ({ page, fleet }) => {
+  await signIn(page, fleet.people.olga, "/#/devices/cell-1");
+  const inventory = page.getByRole("region", { name: "Inventory" });
+  await expect(inventory).toContainText(/CPUs, .* GiB/);
+  await expect(inventory).toContainText("Linux");
+  await inventory.getByRole("link", { name: "generic" }).click();
+  const rows = page.getByRole("table", { name: "Devices" }).getByRole("row");
+  await expect(rows.filter({ hasText: "cell-1" })).toHaveCount(1);
+  expect(new URL(page.url()).hash).toBe("#/devices?target=generic");
+  await page.getByLabel("Not seen for").selectOption("24 hours");
+  await page.getByRole("button", { name: "Search" }).click();
+  await expect(page.getByText("No device is such.")).toBeVisible();
+  await page.getByRole("link", { name: "Clear" }).click();
+  await page.getByLabel("Health of a unit").selectOption("well");
+  await page.getByLabel("Runs a release").fill("people=0.0.9");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText("No device is such.")).toBeVisible();
+});
+
 test("the form says what the hub says of it, where it belongs, before anything is begun", async ({
   page, hub, fleet,
 }) => {

@@ -47,11 +47,15 @@ class HubRollouts(unittest.TestCase):
                                  (name, int(time.time())))
             database.close()
 
-    def polder(self, *words, status=0, token=None):
+    def done(self, *words, status=0, token=None):
         done = subprocess.run([POLDER, *words], capture_output=True, text=True, timeout=120, env={
             **os.environ, "POLDER_HUB": self.hub.url(), "POLDER_HUB_CA": str(self.hub.ca()),
             "POLDER_HUB_TOKEN": token or self.hub.token})
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done
+
+    def polder(self, *words, status=0, token=None):
+        done = self.done(*words, status=status, token=token)
         return done.stdout if status == 0 else done.stdout + done.stderr
 
     def test_tags(self):
@@ -151,7 +155,7 @@ class HubRollouts(unittest.TestCase):
         self.assertEqual([second[name] for name in ("margin", "failures", "least_observations")],
                          [2.5, 2, 9])
         self.assertEqual(self.polder("rollout", "list"), "no rollouts\n")
-        self.polder(*words[:-1])
+        self.assertIn("note: people 1.1.0 is not published here\n", self.done(*words[:-1]).stderr)
         self.assertIn("is part of rollout r1", self.polder(*words, status=1))
 
     def test_what_is_wrong_is_told(self):

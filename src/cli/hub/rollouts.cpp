@@ -389,11 +389,13 @@ Result<int> create(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(const std::string query, query_of(args, hub));
   TRY_VALUE(const Json order, order_of(args, query));
-  if (args.has("--dry-run")) {
-    TRY_VALUE(const Json preview, hub.post("/v1/rollout-previews", order));
-    return print_preview(args, preview);
-  }
+  TRY_VALUE(const Json preview, hub.post("/v1/rollout-previews", order));
+  if (args.has("--dry-run")) return print_preview(args, preview);
   TRY_VALUE(const Json answer, hub.post("/v1/rollouts", order));
+  // What it will wait for is said now: a version that was misspelt, devices that are left out.
+  TRY_VALUE(const Object told, Object::of(preview, "answer"));
+  TRY_VALUE(const std::vector<std::string> notes, told.texts("notes", kMaxListed));
+  for (const std::string& note : notes) fmt::print(stderr, "note: {}\n", one_line(note));
   return print(args, answer);
 }
 

@@ -118,7 +118,7 @@ void Reporter::note(const Occurrence& what) {
                              .unit = what.unit,
                              .release = release_of(what.release),
                              .code = {},
-                             .text = what.says_worker ? std::move(own) : what.text,
+                             .text = what.says_worker ? own : what.text,
                              .signal = ""});
   } else if (const auto notice = notice_of(what)) {
     write(proto::ReportLifecycle{*notice, what.unit, release_of(what.release)});

@@ -28,8 +28,7 @@ constexpr int kMaxLast = 100;
 // One that runs its old release, or has none, may be told to take the new one, where it can go
 // back. `row`: "o." where the row has that name.
 std::string may_take(const Rollout& rollout, std::string_view row = "") {
-  std::string runs_old =
-      fmt::format("({0}running = {0}old_version OR {0}old_version = '')", row);
+  std::string runs_old = fmt::format("({0}running = {0}old_version OR {0}old_version = '')", row);
   if (rollout.order.is_one_way) return runs_old;
   return fmt::format(
       "{0} AND ({1}old_version = '' OR EXISTS (SELECT 1 FROM model_release r WHERE r.model = "

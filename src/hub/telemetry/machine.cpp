@@ -54,8 +54,8 @@ Status keep_machine(Database& database, std::string_view device, const proto::Ma
     TRY(tell(database,
              "INSERT INTO device_target (device, target) VALUES (?, ?) ON CONFLICT DO NOTHING",
              {device, target}));
-  // One that had told nothing was taken as able.
-  return before.empty() ? Status() : enlist_anew(database, device, now_s);
+  // It may be able now, also where it is another machine with the name of one that was not.
+  return enlist_anew(database, device, now_s);
 }
 
 Result<bool> knows_machine(Database& database, std::string_view device) {

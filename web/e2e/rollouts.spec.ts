@@ -186,7 +186,7 @@ test("a rollout is paused, resumed and aborted, each with its reason on record",
   const dialog = page.getByRole("dialog");
   await expect(main.getByRole("list", { name: "Stages" }).getByRole("listitem").first())
     .toHaveAttribute("aria-current", "step");
-  await expect(main).toContainText("no device that has the model is of the query");
+  await expect(main).toContainText("no device of the query has the model and can run it");
 
   await page.getByRole("button", { name: "Pause" }).click();
   await dialog.getByRole("button", { name: "Pause" }).click();

@@ -127,6 +127,8 @@ bool Driver::tell(Event event) {
       record(trust::Act::kFloorRaised, model, "the floor is now " + floor.text());
   }
   backoff_.follow(before, state_, event.clock_s, parts_.clock.now_us());
+  if (state_.attempts != before.attempts)
+    for (const Attempts& item : state_.attempts) ask_after(item);
   if (!before.update) offered_us_ = parts_.clock.now_us();
   if (state_.phase == before.phase) return true;
   observed_from_us_.reset(), trial_from_us_.reset();
@@ -134,6 +136,14 @@ bool Driver::tell(Event event) {
   const bool has_worker = before.phase >= Phase::kProbe && before.phase <= Phase::kObserve;
   record_phase(has_worker && event.kind != EventKind::kHeard);
   return true;
+}
+
+// A release that is left alone for a while is asked for again as soon as that is over.
+void Driver::ask_after(const Attempts& attempts) {
+  const std::int64_t left_s = wait_left_s(attempts);
+  if (left_s == 0) return;
+  const std::int64_t wait_s = std::max(left_s, parts_.retry_after_s());
+  next_check_us_ = std::min(next_check_us_, parts_.clock.now_us() + wait_s * kSecondUs);
 }
 
 void Driver::tell_status(const Status& status, bool may_blame) {
@@ -486,7 +496,10 @@ void Driver::check() {
                                     return waits_for_window(state_, offer);
                                   }) > 0;
   for (Offer& offer : found->offers) offer.settings = config_.settings_digest(offer.unit);
-  const auto left_s = [this](const Attempts& item) { return wait_left_s(item); };
+  const auto left_s = [this](const Attempts& item) {
+    ask_after(item);
+    return wait_left_s(item);
+  };
   event.offer = choose_offer(state_, found->offers, left_s, refusals_);
   if (event.offer) event.kind = EventKind::kOffer;
   for (const Refusal& refusal : refusals_) {

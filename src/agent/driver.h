@@ -210,6 +210,7 @@ class Driver {
  private:
   bool save(const AgentState& state);
   Result<CheckOutcome> ask_repository();
+  void ask_after(const Attempts& attempts);
   bool tell(Event event);
   void tell_status(const Status& status, bool may_blame = false);
   void record(const Occurrence& what);

@@ -84,6 +84,40 @@ TEST_F(DriverTest, AnOfferEndsWithoutAClock) {
   EXPECT_EQ(runner.running.at("people"), release("3.0.0"));
 }
 
+// `polderd check` says how long that is: no device waits for its next check as well.
+TEST_F(DriverTest, WhatIsPutOffIsAskedForWhenItsTimeHasCome) {
+  install("1.0.0");
+  releases.offers = {{"people", release("2.0.0")}};
+  releases.download_error = {Code::kUnavailable, "no network"};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  const auto wait = [&](std::int64_t seconds) {
+    const std::int64_t end_us = clock.now_us() + seconds * kSecondUs;
+    while (clock.now_us() < end_us)
+      clock.sleep_until_us(std::min(std::max(agent.turn()->wake_us, clock.now_us() + 1), end_us));
+  };
+  wait(1);
+  EXPECT_EQ(releases.downloads, 2);
+  wait(61);
+  EXPECT_EQ(releases.downloads, 3);
+  EXPECT_LE(releases.checks, 4);
+  // Nor is a server that is busy asked before its time.
+  retry_after_s = 500;
+  wait(121);
+  EXPECT_EQ(releases.downloads, 4);
+  wait(300);
+  EXPECT_EQ(releases.downloads, 4);
+  retry_after_s = 0;
+  releases.download_error.message.clear();
+  wait(240);
+  EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
+  // Once it is here the repository is asked as seldom as ever.
+  wait(config.observe_s + 1);
+  const int checks = releases.checks;
+  wait(config.check_every_s / 2);
+  EXPECT_EQ(releases.checks, checks);
+}
+
 TEST_F(DriverTest, SomebodyWhoAsksNeedNotWait) {
   install("1.0.0");
   releases.offers = {{"people", release("2.0.0")}};

@@ -88,7 +88,11 @@ std::string advice_for(const Error& error, const HubConfig& hub, bool is_named_b
 }  // namespace
 
 HubLink::HubLink(const Config& config, HubLinkParts parts)
-    : config_(config), parts_(std::move(parts)) {}
+    : config_(config), parts_(std::move(parts)) {
+  const auto told = proto::encode(proto::Checkin{
+      .program = POLDER_VERSION, .timestamp = 0, .reports = {}, .machine = parts_.machine});
+  if (!told.ok()) give_up_description(told.error().message);
+}
 
 HubStanding HubLink::standing() const {
   const Trouble& trouble = trouble_.what.empty() ? renewal_trouble_ : trouble_;
@@ -281,13 +285,14 @@ bool HubLink::prepare_renewal() {
 
 bool HubLink::prepare_checkin(Reporter* reporter) {
   timestamp_ = config_.is_of_hub() ? trusted_timestamp(parts_.storage) : 0;
+  describes_ = has_to_describe_ && may_describe_ && description_refusal_.empty();
   for (;;) {
     proto::Checkin checkin{.program = POLDER_VERSION, .timestamp = timestamp_, .reports = {}};
     keys_.clear();
     const bool has_reports = reporter && reporter->ring() && !suspect_;
     if (has_reports && !take(*reporter, checkin)) return false;
     if (reporter) checkin.time_s = reporter->wall_s();
-    if (has_to_describe_) checkin.machine = parts_.machine;
+    if (describes_) checkin.machine = parts_.machine;
     auto bytes = proto::encode(checkin);
     if (bytes.ok()) {
       asks_ = Asks::kCheckin;
@@ -361,8 +366,14 @@ void HubLink::finish(Reporter* reporter) {
     if (asks_ == Asks::kCheckin) return checked_in(reporter);
     return enrolled(asks_ == Asks::kEnrol);
   }
-  const bool is_body = status == 400 || status == 413;
-  if (is_body && asks_ == Asks::kCheckin && reporter && !keys_.empty()) return not_understood();
+  const bool is_body = asks_ == Asks::kCheckin && (status == 400 || status == 413);
+  if (is_body && describes_) {
+    description_refusal_ = refusal_text(status, answer_);
+    next_us_ = parts_.clock.now_us();
+    return;
+  }
+  description_refusal_.clear();
+  if (is_body && reporter && !keys_.empty()) return not_understood();
   suspect_.reset();  // it is the hub that takes nothing
   refused();
 }
@@ -477,6 +488,8 @@ void HubLink::checked_in(Reporter* reporter) {
   wait_s_ = kHubFirstWaitS;
   checked_in_s_ = parts_.wall.now_s();
   stand(HubState::kEnrolled);
+  if (!description_refusal_.empty())
+    give_up_description("hub: " + std::exchange(description_refusal_, ""));
   const bool was_suspect = suspect_.has_value();
   if (was_suspect) give_up_suspect(reporter);
   const bool is_removed = acknowledge(reporter);
@@ -500,6 +513,14 @@ void HubLink::not_understood() {
   next_us_ = parts_.clock.now_us();
   if (keys_.size() > 1) batch_ = 1;
   else suspect_ = Suspect{keys_[0], "hub: " + refusal_text(*result_, answer_)};
+}
+
+// Neither is what the device says of itself worth a report, nor the other way round.
+void HubLink::give_up_description(const std::string& why) {
+  may_describe_ = false;
+  parts_.happened({.act = trust::Act::kNote,
+                   .object = config_.device,
+                   .text = "what this device is cannot be told: " + why});
 }
 
 // The hub takes a check-in without it.

@@ -136,6 +136,7 @@ class HubLink {
   void checked_in(Reporter* reporter);
   void not_understood();
   void give_up_suspect(Reporter* reporter);
+  void give_up_description(const std::string& why);
   bool acknowledge(Reporter* reporter);
   void wait(std::int64_t longest_s);
   void stand(HubState state, std::string what = "", std::string advice = "");
@@ -150,6 +151,7 @@ class HubLink {
   std::optional<DeviceCertificate> certificate_;
   bool has_to_renew_ = false;    // says the hub: our clock may be wrong
   bool has_to_describe_ = true;  // what the device is: the hub may not know
+  bool may_describe_ = true;     // not where that is what it refuses
   bool is_loaded_ = false, is_refused_ = false, renews_refused_ = false, has_news_ = false;
   std::int64_t renewal_s_ = 0;  // of the certificate
   std::int64_t next_us_ = 0, next_look_us_ = 0, next_renewal_us_ = 0, last_checkin_us_ = 0;
@@ -164,8 +166,10 @@ class HubLink {
   Asks asks_ = Asks::kCheckin;
   std::string path_, type_, body_, answer_;
   std::uint64_t timestamp_ = 0;  // that was told
+  bool describes_ = false;
   std::vector<ReportKey> keys_;
   std::optional<Suspect> suspect_;
+  std::string description_refusal_;  // of the last check-in, which had one
   std::size_t batch_ = proto::kMaxCheckinReports;
   Result<int> result_{0};  // the status of its answer
   std::int64_t retry_after_s_ = 0;

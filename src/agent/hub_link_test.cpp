@@ -47,9 +47,9 @@ TEST_F(HubLinkTest, SaysWhatItIsOnceAndWhenTheHubAsks) {
     hub.posted.clear();
     later(next_s);
     EXPECT_EQ(paths(), Paths{"/v1/checkin"});
-    const auto machine = checkin(hub.posted.at(0)).machine;
-    EXPECT_TRUE(!machine || machine->targets == std::vector<std::string>{"generic"});
-    return machine.has_value();
+    const auto told = checkin(hub.posted.at(0)).machine;
+    EXPECT_TRUE(!told || told->targets == machine.targets);
+    return told.has_value();
   };
   // Until the hub has taken it.
   hub.answers = {{0}, {503, ""}};
@@ -334,6 +334,56 @@ TEST_F(HubLinkTest, AReportThatIsRefusedAloneIsGivenUp) {
   ASSERT_EQ(hub.posted.size(), 4u);
   EXPECT_TRUE(checkin(hub.posted[2]).reports.empty());
   EXPECT_EQ(checkin(hub.posted[3]).reports.size(), 1u);
+}
+
+// Neither costs the other: what a device says of itself, and its reports.
+TEST_F(HubLinkTest, ADescriptionThatIsRefusedIsGivenUpAlone) {
+  enrol();
+  start();
+  refuse_release("one");
+  hub.answers = {problem(400, "a machine")};
+  later(60);
+  ASSERT_EQ(hub.posted.size(), 2u);
+  EXPECT_TRUE(checkin(hub.posted[0]).machine);
+  EXPECT_FALSE(checkin(hub.posted[1]).machine);
+  EXPECT_EQ(checkin(hub.posted[1]).reports.size(), 1u);
+  EXPECT_EQ(happened.back().text, "what this device is cannot be told: hub: a machine");
+  hub.answers = {{200, R"({"next_s":60,"describe":true})"}};
+  later(60);
+  later(60);
+  EXPECT_FALSE(checkin(hub.posted.back()).machine);
+  EXPECT_EQ(reporter->now().lost, 0u);
+}
+
+TEST_F(HubLinkTest, AReportThatIsRefusedBesideADescriptionIsFound) {
+  enrol();
+  start();
+  refuse_release("one");
+  refuse_release("two");
+  hub.usual = [this](const Posted& posted) {
+    return checkin(posted).reports.empty() ? usual(posted) : problem(400, "a report");
+  };
+  for (int i = 0; i < 6; ++i) later(600);
+  EXPECT_EQ(reporter->ring()->count(), 0u);
+  EXPECT_EQ(reporter->now().lost, 2u);
+  EXPECT_TRUE(std::ranges::any_of(hub.posted, [this](const Posted& posted) {
+    const auto told = checkin(posted);
+    return told.machine && told.reports.empty();
+  }));
+}
+
+TEST_F(HubLinkTest, WhatCannotBeSaidOfADeviceHoldsUpNothing) {
+  enrol();
+  machine.targets.assign(100'000, "generic");
+  happened.clear();
+  start();
+  ASSERT_EQ(happened.size(), 1u);
+  EXPECT_NE(happened[0].text.find("what this device is cannot be told"), std::string::npos);
+  refuse_release("one");
+  later(60);
+  ASSERT_EQ(paths(), Paths{"/v1/checkin"});
+  EXPECT_EQ(checkin(hub.posted[0]).reports.size(), 1u);
+  EXPECT_EQ(reporter->now().lost, 0u);
 }
 
 // A hub that cannot read anything (another version, a proxy before it) costs no report.

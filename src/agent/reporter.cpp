@@ -159,6 +159,9 @@ void Reporter::see_health() {
   for (const auto& [name, unit] : state_->units) {
     const ReleaseId* release = unit.running();
     if (!release || unit.runtime) continue;
+    // All of it is hashed before it is started: nothing runs until then, and nothing is wrong.
+    const bool is_starting = state_->phase == Phase::kActivate && state_->update->unit == name;
+    if (is_starting) continue;
     const UnitHealth now = parts_.runner.health(name);
     const Health before = std::exchange(health_[name], now.health);
     if (now.health != Health::kFailed || before == Health::kFailed) continue;

@@ -269,6 +269,20 @@ TEST_F(ReporterTest, ACrashLoopIsToldOnceWithoutTheWordsOfTheWorker) {
   EXPECT_EQ(bodies<ReportAlarm>(reporter).back().what, AlarmKind::kNotRunning);
 }
 
+// Between the state that names a release and its start all of it is hashed.
+TEST_F(ReporterTest, WhatIsBeingStartedRaisesNoAlarm) {
+  runner.healths["people"] = {Health::kFailed, "nothing runs"};
+  state.phase = Phase::kActivate;
+  state.update = Update{.unit = "people", .release = *state.units["people"].running()};
+  Reporter reporter = this->reporter();
+  reporter.start(state);
+  pass(reporter, 2);
+  EXPECT_TRUE(bodies<ReportAlarm>(reporter).empty());
+  state.phase = Phase::kObserve;
+  pass(reporter, 1);
+  EXPECT_EQ(bodies<ReportAlarm>(reporter).size(), 1u);
+}
+
 TEST_F(ReporterTest, TheLifeCycleIsTold) {
   Reporter reporter = this->reporter();
   // What the driver says while it starts, before there is a ring.

@@ -102,6 +102,7 @@ class HubLinkTest : public testing::Test {
   std::unique_ptr<Reporter> reporter;
   std::unique_ptr<HubLink> link;
   std::vector<Occurrence> happened;
+  proto::Machine machine{.architecture = "x86_64", .targets = {"generic"}};
   std::vector<HubServer> servers;  // for whom a client was opened
   std::int64_t life_s = 90 * kDayS, next_s = 60, timestamp = 0;
 
@@ -150,21 +151,19 @@ class HubLinkTest : public testing::Test {
   // As the process does at its start.
   void start() {
     link = std::make_unique<HubLink>(
-        config, HubLinkParts{disk,
-                             clock,
-                             wall,
-                             [this](const HubIdentity& who, const WallClock&) {
-                               servers.push_back(who.server);
-                               return Result<std::unique_ptr<HttpClient>>(
-                                   std::make_unique<HubClient>(hub, who.certificate));
-                             },
-                             [this] {
-                               return Result<std::unique_ptr<trust::Signer>>(
-                                   std::make_unique<SharedSigner>(key));
-                             },
-                             [] { return std::uint64_t(0); },
-                             [this](const Occurrence& what) { happened.push_back(what); },
-                             {.architecture = "x86_64", .targets = {"generic"}}});
+        config,
+        HubLinkParts{disk, clock, wall,
+                     [this](const HubIdentity& who, const WallClock&) {
+                       servers.push_back(who.server);
+                       return Result<std::unique_ptr<HttpClient>>(
+                           std::make_unique<HubClient>(hub, who.certificate));
+                     },
+                     [this] {
+                       return Result<std::unique_ptr<trust::Signer>>(
+                           std::make_unique<SharedSigner>(key));
+                     },
+                     [] { return std::uint64_t(0); },
+                     [this](const Occurrence& what) { happened.push_back(what); }, machine});
   }
 
   std::string certificate(const std::string& device = "camera-17") const {

@@ -163,7 +163,9 @@ class BeastServer final : public Server {
       return fail(Code::kCorrupt, "{}: a certificate in PEM expected", options_.authority_file);
     SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, take_any);
-    // Sessions are resumed by tickets, which hold the client's certificate.
+    // Sessions are resumed by tickets, which hold the client's certificate: one is enough, as each
+    // that is resumed gives another.
+    SSL_CTX_set_num_tickets(context, 1);
     constexpr unsigned char kName[] = "polder-hub";
     SSL_CTX_set_session_id_context(context, kName, sizeof kName - 1);
     return {};

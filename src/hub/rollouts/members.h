@@ -33,6 +33,7 @@ struct ModelNews {
   std::optional<bool> is_well;
   bool is_trial = false;  // it runs since now, and goes back by itself where it is not well
   bool is_alarm = false;  // what went wrong, which may be over: not what it runs from now on
+  bool operator==(const ModelNews&) const = default;
 };
 // All of these are parts of a Work. Errors: those of ask().
 Status note_model(Database& database, std::string_view device, std::string_view model,

@@ -23,46 +23,6 @@ std::string version_of(const std::optional<proto::ReportRelease>& release) {
   return release ? release->version : "";
 }
 
-// What it is part of, of a rollout that is not over.
-struct Part {
-  std::string rollout;
-  std::int64_t look_s = 0;
-  std::string version, other_version, old_version;
-  std::optional<std::int64_t> number;  // where its counts are compared
-  std::int64_t created_s = 0;
-  bool has_failed = false, is_told = false;  // that it is to take the new release
-  bool has_counted = false;                  // anything with its old release
-
-  int arm_of(std::string_view running) const {
-    if (running == version) return 1;
-    return !other_version.empty() && running == other_version ? 2 : 0;
-  }
-};
-Result<std::optional<Part>> part_of(Database& database, std::string_view device,
-                                    std::string_view model) {
-  TRY_VALUE(
-      const Rows rows,
-      ask(database,
-          "SELECT r.id, r.look_s, r.version, r.other_version, d.number, d.failure_kind, "
-          "r.created_s, d.wanted, d.old_version, d.counted FROM rollout_device d JOIN rollout "
-          "r ON r.id = d.rollout WHERE d.device = ? AND d.active_model = ?",
-          {device, model}));
-  if (rows.empty()) return std::optional<Part>();
-  const Row& row = rows[0];
-  Part part{.rollout = row[0].text(),
-            .look_s = row[1].integer(),
-            .version = row[2].text(),
-            .other_version = row[3].text(),
-            .old_version = row[8].text(),
-            .number = {},
-            .created_s = row[6].integer(),
-            .has_failed = !row[5].is_null(),
-            .is_told = row[7].integer() != 0,
-            .has_counted = row[9].integer() != 0};
-  if (!row[4].is_null()) part.number = row[4].integer();
-  return std::optional(std::move(part));
-}
-
 // --- What goes wrong -----------------------------------------------------------------------------
 
 // Nothing for what says nothing of the release: a download that failed, a signal that drifts.
@@ -94,38 +54,91 @@ std::string_view trouble_text(std::optional<Code> code) {
   }
 }
 
+}  // namespace
+
+// --- What is known -------------------------------------------------------------------------------
+
+int Observer::Part::arm_of(std::string_view running) const {
+  if (running == version) return 1;
+  return !other_version.empty() && running == other_version ? 2 : 0;
+}
+
+Status Observer::note(const std::string& model, const ModelNews& news) {
+  Known& known = known_[model];
+  if (known.news == news) return {};
+  known = {};  // it may join a rollout by them
+  TRY(note_model(database_, device_, model, news, now_s_));
+  known.news = news;
+  return {};
+}
+
+Result<Observer::Part*> Observer::part_of(const std::string& model) {
+  Known& known = known_[model];
+  const auto found = [&] { return known.part ? &*known.part : nullptr; };
+  if (std::exchange(known.is_asked, true)) return found();
+  TRY_VALUE(
+      const Rows rows,
+      ask(database_,
+          "SELECT r.id, r.look_s, r.version, r.other_version, d.number, d.failure_kind, "
+          "r.created_s, d.wanted, d.old_version, d.counted FROM rollout_device d JOIN rollout "
+          "r ON r.id = d.rollout WHERE d.device = ? AND d.active_model = ?",
+          {device_, model}));
+  if (rows.empty()) return found();
+  const Row& row = rows[0];
+  Part part{.rollout = row[0].text(),
+            .look_s = row[1].integer(),
+            .version = row[2].text(),
+            .other_version = row[3].text(),
+            .old_version = row[8].text(),
+            .number = {},
+            .created_s = row[6].integer(),
+            .has_failed = !row[5].is_null(),
+            .is_told = row[7].integer() != 0,
+            .has_counted = row[9].integer() != 0,
+            .limits = {}};
+  if (!row[4].is_null()) {
+    part.number = row[4].integer();
+    TRY_VALUE(const Rows limits,
+              ask(database_, "SELECT stage, ms FROM rollout_limit WHERE rollout = ? AND number = ?",
+                  {part.rollout, *part.number}));
+    for (const Row& limit : limits) part.limits.push_back({limit[0].text(), limit[1].number()});
+  }
+  known.part = std::move(part);
+  return found();
+}
+
+// --- Alarms --------------------------------------------------------------------------------------
+
 // Once of each device, while it has not run it well.
-Status note_trouble(Database& database, const Part& part, std::string_view device,
-                    const proto::ReportAlarm& alarm, std::int64_t now_s) {
+Status Observer::note_trouble(const Part& part, const proto::ReportAlarm& alarm) {
   const std::string trouble =
       fmt::format("does not run it: {} (no fault of the release)", trouble_text(alarm.code));
   TRY_VALUE(const Rows rows,
-            ask(database,
+            ask(database_,
                 "UPDATE rollout_device SET trouble = ? WHERE rollout = ? AND device = ? AND "
                 "trouble = '' AND is_settled = 0 RETURNING device",
-                {trouble, part.rollout, device}));
+                {trouble, part.rollout, device_}));
   if (rows.empty()) return {};
-  TRY_VALUE(const Rollout rollout, load_legible(database, part.rollout));
-  return note(database, rollout, fmt::format("{}: {}", device, trouble), device, now_s);
+  TRY_VALUE(const Rollout rollout, load_legible(database_, part.rollout));
+  return hub::note(database_, rollout, fmt::format("{}: {}", device_, trouble), device_, now_s_);
 }
 
 // A device that will not take it: of those that a stage has chosen another takes its place. What is
 // only put off it does not tell (agent/driver.cpp).
-Status note_refusal(Database& database, const Part& part, std::string_view device,
-                    const proto::ReportAlarm& alarm, std::int64_t now_s) {
-  TRY_VALUE(const Rows rows,
-            ask(database,
-                "UPDATE rollout_device SET failure = ? WHERE rollout = ? AND device = ? AND "
-                "failure IS NULL RETURNING chosen, running",
-                {alarm.text.empty() ? "refused" : "refused: " + alarm.text, part.rollout, device}));
+Status Observer::note_refusal(const Part& part, const proto::ReportAlarm& alarm) {
+  TRY_VALUE(
+      const Rows rows,
+      ask(database_,
+          "UPDATE rollout_device SET failure = ? WHERE rollout = ? AND device = ? AND "
+          "failure IS NULL RETURNING chosen, running",
+          {alarm.text.empty() ? "refused" : "refused: " + alarm.text, part.rollout, device_}));
   const bool runs_it = !rows.empty() && part.arm_of(rows[0][1].text()) != 0;
   if (rows.empty() || rows[0][0].integer() == 0 || runs_it) return {};
-  TRY_VALUE(Rollout rollout, load_legible(database, part.rollout));
-  return leave_stage(database, rollout, std::string(device), "it refuses the release", now_s);
+  TRY_VALUE(Rollout rollout, load_legible(database_, part.rollout));
+  return leave_stage(database_, rollout, std::string(device_), "it refuses the release", now_s_);
 }
 
-Status observe_alarm(Database& database, std::string_view device, const proto::ReportAlarm& alarm,
-                     std::int64_t time_s, std::int64_t now_s) {
+Status Observer::take_alarm(const proto::ReportAlarm& alarm, std::int64_t time_s) {
   if (!alarm.release) return {};
   const std::string& model = alarm.release->model;
   const bool is_down =
@@ -133,98 +146,84 @@ Status observe_alarm(Database& database, std::string_view device, const proto::R
   ModelNews news{.running = {}, .committed = {}, .is_well = {}, .is_alarm = true};
   if (is_down) news.is_well = false;
   if (is_down) news.running = alarm.release->version;
-  TRY(note_model(database, device, model, news, now_s));
-  TRY_VALUE(const std::optional<Part> part, part_of(database, device, model));
+  TRY(note(model, news));
+  TRY_VALUE(const Part* const part, part_of(model));
   if (!part || part->arm_of(alarm.release->version) == 0 || part->has_failed) return {};
   // Of a rollout of the same release before this one.
   if (!part->is_told && time_s < part->created_s) return {};
-  if (alarm.what == proto::AlarmKind::kReleaseRefused)
-    return note_refusal(database, *part, device, alarm, now_s);
+  if (alarm.what == proto::AlarmKind::kReleaseRefused) return note_refusal(*part, alarm);
   const auto failure = failure_of(alarm);
-  if (!failure && is_down) return note_trouble(database, *part, device, alarm, now_s);
+  if (!failure && is_down) return note_trouble(*part, alarm);
   if (!failure) return {};
-  TRY(tell(database,
+  TRY(tell(database_,
            "UPDATE rollout_device SET failure = ?, failure_kind = ? WHERE rollout = ? AND device = "
            "?",
-           {failure_text(*failure), static_cast<int>(*failure), part->rollout, device}));
-  TRY_VALUE(const Rollout rollout, load_legible(database, part->rollout));
-  TRY(note(database, rollout, fmt::format("{}: {}", device, failure_text(*failure)), device,
-           now_s));
+           {failure_text(*failure), static_cast<int>(*failure), part->rollout, device_}));
+  TRY_VALUE(const Rollout rollout, load_legible(database_, part->rollout));
+  TRY(hub::note(database_, rollout, fmt::format("{}: {}", device_, failure_text(*failure)), device_,
+                now_s_));
   // One that cannot be carried on says so when it is due; what the device tells is kept.
-  return rollout.order.stages.empty() ? Status() : advance(database, part->rollout, now_s);
+  return rollout.order.stages.empty() ? Status() : advance(database_, part->rollout, now_s_);
 }
 
 // --- What is counted -----------------------------------------------------------------------------
 
-Result<std::vector<StageLimit>> limits_of(Database& database, const Part& part) {
-  TRY_VALUE(const Rows rows,
-            ask(database, "SELECT stage, ms FROM rollout_limit WHERE rollout = ? AND number = ?",
-                {part.rollout, *part.number}));
-  std::vector<StageLimit> limits;
-  for (const Row& row : rows) limits.push_back({row[0].text(), row[1].number()});
-  return limits;
-}
-
 // Of what a device runs beside its old release: it is compared with that alone, so that it counts
 // however late it is told, but for what an earlier rollout had there.
-Status observe_shadow(Database& database, const Part& part, std::string_view device,
-                      const proto::ReportUnit& unit, std::int64_t counted_s, std::int64_t look) {
+Status Observer::take_shadow(const Part& part, const proto::ReportUnit& unit,
+                             std::int64_t counted_s, std::int64_t look) {
   const std::vector<MeasureCounts> counts = count_shadow(unit);
   if (counts.empty() || counted_s < part.created_s) return {};
   TRY_VALUE(const Rows chosen,
-            ask(database, "SELECT arm FROM rollout_device WHERE rollout = ? AND device = ?",
-                {part.rollout, device}));
+            ask(database_, "SELECT arm FROM rollout_device WHERE rollout = ? AND device = ?",
+                {part.rollout, device_}));
   if (chosen.empty()) return {};
-  return add_counts(database, part.rollout, look, *part.number,
+  return add_counts(database_, part.rollout, look, *part.number,
                     static_cast<int>(chosen[0][0].integer()), counts);
 }
 
-// When what a report tells was counted: the middle of its window.
-std::int64_t middle_of(const proto::Report& report, const proto::ReportMetrics& metrics) {
-  return report.time_s - static_cast<std::int64_t>(metrics.window_ms / 2000);
-}
-
-Status observe_unit(Database& database, std::string_view device, const proto::ReportUnit& unit,
-                    std::int64_t counted_s, bool is_late, std::int64_t now_s) {
+Status Observer::take_unit(const proto::ReportUnit& unit, std::int64_t counted_s, bool is_late) {
   // An idle release is one that was counted and has another's place, or nothing's, by now.
   if (unit.release.has_value() != (unit.health == proto::ReportHealth::kIdle)) {
     ModelNews news{.running = version_of(unit.release), .committed = {}, .is_well = {}};
     if (unit.health != proto::ReportHealth::kStarting)
       news.is_well = unit.health != proto::ReportHealth::kFailed;
-    if (!is_late) TRY(note_model(database, device, unit.name, news, now_s));
+    if (!is_late) TRY(note(unit.name, news));
   }
   if (!unit.release) return {};
-  TRY_VALUE(const std::optional<Part> part, part_of(database, device, unit.name));
+  TRY_VALUE(Part* const part, part_of(unit.name));
   if (!part || !part->number) return {};
-  const std::int64_t look = look_of(counted_s, part->look_s, now_s);
+  const std::int64_t look = look_of(counted_s, part->look_s, now_s_);
   const int arm = part->arm_of(unit.release->version);
   // What is neither new nor its old one says nothing of either.
   if (arm == 0 && unit.release->version != part->old_version) return {};
-  if (arm == 0) TRY(observe_shadow(database, *part, device, unit, counted_s, look));
+  if (arm == 0) TRY(take_shadow(*part, unit, counted_s, look));
   if (is_late) return {};
-  TRY_VALUE(const std::vector<StageLimit> limits, limits_of(database, *part));
-  const std::vector<MeasureCounts> counts = count_window(unit, limits);
-  TRY(add_counts(database, part->rollout, look, *part->number, arm, counts));
+  const std::vector<MeasureCounts> counts = count_window(unit, part->limits);
+  TRY(add_counts(database_, part->rollout, look, *part->number, arm, counts));
   if (arm != 0) return {};
-  if (!part->has_counted && !counts.empty())
-    TRY(tell(database, "UPDATE rollout_device SET counted = 1 WHERE rollout = ? AND device = ?",
-             {part->rollout, device}));
-  if (!limits.empty()) return {};
-  for (const StageLimit& limit : hub::limits_of(unit))
-    TRY(tell(database,
+  if (!part->has_counted && !counts.empty()) {
+    TRY(tell(database_, "UPDATE rollout_device SET counted = 1 WHERE rollout = ? AND device = ?",
+             {part->rollout, device_}));
+    part->has_counted = true;
+  }
+  if (!part->limits.empty()) return {};
+  part->limits = limits_of(unit);
+  for (const StageLimit& limit : part->limits)
+    TRY(tell(database_,
              "INSERT INTO rollout_limit (rollout, number, stage, ms) VALUES (?, ?, ?, ?) ON "
              "CONFLICT (rollout, number, stage) DO NOTHING",
              {part->rollout, *part->number, limit.stage, limit.ms}));
   return {};
 }
 
-}  // namespace
-
-Status observe(Database& database, std::string_view device, const proto::Report& report,
-               std::int64_t now_s) {
-  const bool is_late = std::abs(now_s - report.time_s) > kMaxLateS;
-  if (const auto* alarm = std::get_if<proto::ReportAlarm>(&report.what))
-    return observe_alarm(database, device, *alarm, report.time_s, now_s);
+Status Observer::take(const proto::Report& report, std::int64_t time_s) {
+  const bool is_late = std::abs(now_s_ - time_s) > kMaxLateS;
+  if (const auto* alarm = std::get_if<proto::ReportAlarm>(&report.what)) {
+    TRY(take_alarm(*alarm, time_s));
+    known_.clear();  // what came of it may have changed that
+    return {};
+  }
   if (const auto* notice = std::get_if<proto::ReportLifecycle>(&report.what)) {
     if (notice->what == proto::LifecycleKind::kUpdateBegun) return {};
     ModelNews news{.running = version_of(notice->release), .committed = {}, .is_well = {}};
@@ -233,11 +232,12 @@ Status observe(Database& database, std::string_view device, const proto::Report&
       news.committed = news.running;
       news.is_well = true;
     }
-    return note_model(database, device, notice->unit, news, now_s);
+    return note(notice->unit, news);
   }
   const auto& metrics = std::get<proto::ReportMetrics>(report.what);
-  for (const proto::ReportUnit& unit : metrics.units)
-    TRY(observe_unit(database, device, unit, middle_of(report, metrics), is_late, now_s));
+  // In the middle of its window.
+  const auto counted_s = time_s - static_cast<std::int64_t>(metrics.window_ms / 2000);
+  for (const proto::ReportUnit& unit : metrics.units) TRY(take_unit(unit, counted_s, is_late));
   return {};
 }
 

@@ -96,7 +96,7 @@ class FleetTest : public ReleasingTest {
     const proto::Report report{
         .device = name, .program = "1", .time_s = wall_.now_s() - late_s, .what = std::move(what)};
     const Status done = write(*hub_, [&](Database& database) {
-      return observe(seen(database), name, report, wall_.now_s());
+      return Observer(seen(database), name, wall_.now_s()).take(report, report.time_s);
     });
     ASSERT_TRUE(done.ok()) << done.error().message;
   }
@@ -171,7 +171,8 @@ class FleetTest : public ReleasingTest {
       for (const auto& one : windows) {
         const proto::Report report{
             .device = one.first, .program = "1", .time_s = wall_.now_s(), .what = one.second};
-        Status told = observe(seen(database), one.first, report, wall_.now_s());
+        Status told =
+            Observer(seen(database), one.first, wall_.now_s()).take(report, report.time_s);
         if (!told.ok()) return told;
       }
       return {};

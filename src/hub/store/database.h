@@ -74,8 +74,8 @@ class Database {
   Status transaction(const std::function<Status()>& work);
 
   // Of all that ask for it one connection has the database, also once it was made anew: for the hub
-  // that serves it. (A file is its folder's, which has a lock of its own.) Errors: kUnavailable
-  // while another has it, saying from where.
+  // that serves it, and so with room for many writes. (A file is its folder's, which has a lock of
+  // its own.) Errors: kUnavailable while another has it, saying from where.
   virtual Status hold() { return {}; }
 
  protected:

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <numeric>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,44 +61,116 @@ struct UnitState {
 
 // Reports of one kind come in the order they were written in, and a state of the device that was
 // lost counts its boots again.
-bool is_older(const Row& kept, const Key& key, std::int64_t time_s) {
-  const std::pair was(kept[0].integer(), kept[1].integer());
-  const std::pair is(key.boot, key.sequence);
-  return is < was && (key.boot == kept[0].integer() || time_s < kept[2].integer());
+bool is_older(const Key& kept, std::int64_t reported_s, const Key& key, std::int64_t time_s) {
+  const std::pair was(kept.boot, kept.sequence), is(key.boot, key.sequence);
+  return is < was && (key.boot == kept.boot || time_s < reported_s);
 }
 
-// Of the release that runs, frames and crashes add up; another one begins at 0.
-Status keep_unit(Database& database, std::string_view device, const Key& key, std::int64_t time_s,
-                 UnitState unit) {
+// The units of a device, while a body of its reports is taken: read once each, written at the end,
+// for a device that was away tells hundreds of windows of one.
+class Units {
+ public:
+  Units(Database& database, std::string_view device) : database_(database), device_(device) {}
+
+  // Of the release that runs, frames and crashes add up; another one begins at 0.
+  Status keep(const Key& key, std::int64_t time_s, UnitState unit);
+  // At each start each unit says what it runs: those that say nothing are there no more.
+  Status begin(const Key& key, std::int64_t time_s);
+  Status write();
+
+ private:
+  struct Kept {
+    UnitState state;
+    Key key;
+    std::int64_t reported_s = 0;
+    bool is_changed = false;
+  };
+
+  Result<std::optional<Kept>> read(const std::string& name);
+  Result<bool> is_full();
+
+  Database& database_;
+  const std::string_view device_;
+  std::map<std::string, Kept> kept_;
+};
+
+Result<std::optional<Units::Kept>> Units::read(const std::string& name) {
   TRY_VALUE(const Rows rows,
-            ask(database,
-                "SELECT boot, sequence, reported_s, manifest, frames, crashes FROM device_unit "
-                "WHERE device = ? AND unit = ?",
-                {device, unit.name}));
-  if (rows.empty()) {
-    TRY_VALUE(const Rows known,
-              ask(database, "SELECT COUNT(*) FROM device_unit WHERE device = ?", {device}));
-    if (known[0][0].integer() >= kMaxUnits) return {};
+            ask(database_,
+                "SELECT model, version, manifest, health, frames, crashes, reported_s, boot, "
+                "sequence FROM device_unit WHERE device = ? AND unit = ?",
+                {device_, name}));
+  if (rows.empty()) return std::optional<Kept>();
+  const Row& row = rows[0];
+  return std::optional(
+      Kept{.state = {.name = name,
+                     .model = row[0].text(),
+                     .version = row[1].text(),
+                     .manifest = row[2].text(),
+                     .health = row[3].text(),
+                     .frames = row[4].integer(),
+                     .crashes = row[5].integer()},
+           .key = {.boot = row[7].integer(), .epoch = 0, .sequence = row[8].integer()},
+           .reported_s = row[6].integer()});
+}
+
+Result<bool> Units::is_full() {
+  TRY(write());  // to be counted
+  TRY_VALUE(const Rows known,
+            ask(database_, "SELECT COUNT(*) FROM device_unit WHERE device = ?", {device_}));
+  return known[0][0].integer() >= kMaxUnits;
+}
+
+Status Units::keep(const Key& key, std::int64_t time_s, UnitState unit) {
+  auto found = kept_.find(unit.name);
+  if (found == kept_.end()) {
+    TRY_VALUE(std::optional<Kept> kept, read(unit.name));
+    if (!kept) {
+      TRY_VALUE(const bool is_too_much, is_full());
+      if (is_too_much) return {};
+      const std::string name = unit.name;
+      kept_.emplace(name, Kept{std::move(unit), key, time_s, true});
+      return {};
+    }
+    found = kept_.emplace(unit.name, std::move(*kept)).first;
   }
-  const bool is_same = !rows.empty() && rows[0][3].text() == unit.manifest;
-  if (!rows.empty() && is_older(rows[0], key, time_s)) {
+  Kept& kept = found->second;
+  const bool is_same = kept.state.manifest == unit.manifest;
+  if (is_older(kept.key, kept.reported_s, key, time_s)) {
     if (!is_same || unit.frames + unit.crashes == 0) return {};
-    return tell(database,
-                "UPDATE device_unit SET frames = frames + ?, crashes = crashes + ? "
-                "WHERE device = ? AND unit = ?",
-                {unit.frames, unit.crashes, device, unit.name});
+    kept.state.frames += unit.frames, kept.state.crashes += unit.crashes;
+    kept.is_changed = true;
+    return {};
   }
-  if (is_same) unit.frames += rows[0][4].integer(), unit.crashes += rows[0][5].integer();
-  return tell(database,
-              "INSERT INTO device_unit (device, unit, model, version, manifest, health, frames, "
-              "crashes, reported_s, boot, sequence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-              "ON CONFLICT (device, unit) DO UPDATE SET model = excluded.model, "
-              "version = excluded.version, manifest = excluded.manifest, "
-              "health = excluded.health, frames = excluded.frames, crashes = excluded.crashes, "
-              "reported_s = excluded.reported_s, boot = excluded.boot, "
-              "sequence = excluded.sequence",
-              {device, unit.name, unit.model, unit.version, unit.manifest, unit.health, unit.frames,
-               unit.crashes, time_s, key.boot, key.sequence});
+  if (is_same) unit.frames += kept.state.frames, unit.crashes += kept.state.crashes;
+  kept = {std::move(unit), key, time_s, true};
+  return {};
+}
+
+Status Units::begin(const Key& key, std::int64_t time_s) {
+  TRY(write());
+  kept_.clear();
+  return tell(database_,
+              "DELETE FROM device_unit WHERE device = ? AND boot < ? AND reported_s <= ?",
+              {device_, key.boot, time_s});
+}
+
+Status Units::write() {
+  for (auto& [name, kept] : kept_) {
+    if (!std::exchange(kept.is_changed, false)) continue;
+    const UnitState& unit = kept.state;
+    TRY(tell(database_,
+             "INSERT INTO device_unit (device, unit, model, version, manifest, health, frames, "
+             "crashes, reported_s, boot, sequence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+             "ON CONFLICT (device, unit) DO UPDATE SET model = excluded.model, "
+             "version = excluded.version, manifest = excluded.manifest, "
+             "health = excluded.health, frames = excluded.frames, crashes = excluded.crashes, "
+             "reported_s = excluded.reported_s, boot = excluded.boot, "
+             "sequence = excluded.sequence",
+             {device_, name, unit.model, unit.version, unit.manifest, unit.health, unit.frames,
+              unit.crashes, kept.reported_s, kept.key.boot, kept.key.sequence}));
+  }
+  return {};
 }
 
 UnitState state_of(const std::string& name, const std::optional<proto::ReportRelease>& release,
@@ -148,8 +223,8 @@ Status keep_window(Database& database, std::string_view device, const Key& key, 
                static_cast<std::int64_t>(unit.crashes), details_of(unit)});
 }
 
-Status keep(Database& database, std::string_view device, const Key& key, std::int64_t time_s,
-            bool is_kept, const proto::ReportMetrics& metrics) {
+Status keep(Database& database, std::string_view device, Units& units, const Key& key,
+            std::int64_t time_s, bool is_kept, const proto::ReportMetrics& metrics) {
   int item = 0;
   for (const proto::ReportUnit& unit : metrics.units) {
     if (is_kept)
@@ -160,7 +235,7 @@ Status keep(Database& database, std::string_view device, const Key& key, std::in
     UnitState state = state_of(unit.name, unit.release, unit.health);
     state.frames = static_cast<std::int64_t>(unit.frames);
     state.crashes = static_cast<std::int64_t>(unit.crashes);
-    TRY(keep_unit(database, device, key, time_s, std::move(state)));
+    TRY(units.keep(key, time_s, std::move(state)));
   }
   return {};
 }
@@ -172,8 +247,8 @@ std::string text_of(const proto::ReportAlarm& alarm) {
   return fmt::format("{}: 'polderd status' there says more", code_name(*alarm.code));
 }
 
-Status keep(Database& database, std::string_view device, const Key& key, std::int64_t time_s,
-            bool is_kept, const proto::ReportAlarm& alarm) {
+Status keep(Database& database, std::string_view device, Units&, const Key& key,
+            std::int64_t time_s, bool is_kept, const proto::ReportAlarm& alarm) {
   if (!is_kept) return {};
   return tell(database,
               "INSERT INTO alarm (device, time_s, boot, epoch, sequence, what, unit, model, "
@@ -182,50 +257,57 @@ Status keep(Database& database, std::string_view device, const Key& key, std::in
                alarm.unit, model_of(alarm.release), version_of(alarm.release), text_of(alarm)});
 }
 
-// At each start each unit says what it runs: those that say nothing are there no more.
-Status keep(Database& database, std::string_view device, const Key& key, std::int64_t time_s, bool,
+Status keep(Database&, std::string_view, Units& units, const Key& key, std::int64_t time_s, bool,
             const proto::ReportLifecycle& notice) {
   if (notice.what == proto::LifecycleKind::kUpdateBegun || notice.unit.empty()) return {};
   const bool runs = notice.release.has_value();
-  TRY(keep_unit(database, device, key, time_s,
-                state_of(notice.unit, notice.release,
-                         runs ? proto::ReportHealth::kStarting : proto::ReportHealth::kIdle)));
+  TRY(units.keep(key, time_s,
+                 state_of(notice.unit, notice.release,
+                          runs ? proto::ReportHealth::kStarting : proto::ReportHealth::kIdle)));
   if (notice.what != proto::LifecycleKind::kStarted) return {};
-  return tell(database, "DELETE FROM device_unit WHERE device = ? AND boot < ? AND reported_s <= ?",
-              {device, key.boot, time_s});
+  return units.begin(key, time_s);
 }
 
-}  // namespace
+// Rows that they are, of those that were not taken before.
+std::int64_t rows_of(std::span<const proto::Report> reports) {
+  std::size_t rows = 0;
+  for (const proto::Report& report : reports) {
+    const auto* metrics = std::get_if<proto::ReportMetrics>(&report.what);
+    rows += 1 + (metrics ? metrics->units.size() : 0);
+  }
+  return static_cast<std::int64_t>(rows);
+}
 
+// `off_s`: by which the device's clock is ahead.
 Status store_reports(Database& database, std::string_view device,
-                     std::span<const proto::Report> reports, std::int64_t now_s) {
-  std::int64_t rows = 0;
+                     std::span<const proto::Report> reports, std::int64_t off_s,
+                     std::int64_t now_s) {
   // The most urgent come first; what they mean is seen in the order in which they were written.
   std::vector<const proto::Report*> written;
   for (const proto::Report& report : reports) written.push_back(&report);
   std::ranges::stable_sort(written, {}, [](const proto::Report* report) {
     return std::pair(report->boot, report->sequence);
   });
+  Units units(database, device);
+  Observer observer(database, device, now_s);
   for (const proto::Report* const each : written) {
-    const proto::Report& report = *each;
-    const Key key = key_of(report);
+    const Key key = key_of(*each);
     TRY_VALUE(const bool is_first, is_new(database, device, key, now_s));
     if (!is_first) continue;
+    const std::int64_t written_s =
+        off_s == 0 ? each->time_s : std::max<std::int64_t>(each->time_s - off_s, 0);
     // A clock that is ahead would hide what comes after.
-    const std::int64_t time_s = std::min(report.time_s, now_s);
+    const std::int64_t time_s = std::min(written_s, now_s);
     const bool is_kept = time_s > now_s - kKeptS;
     TRY(std::visit(
-        [&](const auto& what) { return keep(database, device, key, time_s, is_kept, what); },
-        report.what));
-    TRY(observe(database, device, report, now_s));
-    const auto* metrics = std::get_if<proto::ReportMetrics>(&report.what);
-    rows += 1 + (metrics ? static_cast<std::int64_t>(metrics->units.size()) : 0);
+        [&](const auto& what) { return keep(database, device, units, key, time_s, is_kept, what); },
+        each->what));
+    // A rollout that goes on by it chooses by what its devices run.
+    if (!std::holds_alternative<proto::ReportMetrics>(each->what)) TRY(units.write());
+    TRY(observer.take(*each, written_s));
   }
-  if (rows == 0) return {};
-  return tell(database, "UPDATE device_link SET kept = kept + ? WHERE device = ?", {rows, device});
+  return units.write();
 }
-
-namespace {
 
 // The time of the device's newest row that is too much.
 Result<std::int64_t> last_above(Database& database, std::string_view table, std::string_view time,
@@ -257,12 +339,9 @@ Status sweep_one(Database& database, std::string_view device, std::int64_t now_s
   return {};
 }
 
-}  // namespace
-
-Status sweep(Database& database, std::string_view device, std::int64_t now_s) {
-  TRY_VALUE(const Rows own,
-            ask(database, "SELECT kept FROM device_link WHERE device = ?", {device}));
-  if (!own.empty() && own[0][0].integer() >= kSweptAfter) return sweep_one(database, device, now_s);
+// Of this device, where it has kept so many rows since it was swept; otherwise of one that is due.
+Status sweep(Database& database, std::string_view device, std::int64_t kept, std::int64_t now_s) {
+  if (kept >= kSweptAfter) return sweep_one(database, device, now_s);
   TRY_VALUE(
       const Rows due,
       ask(database, "SELECT device FROM device_link WHERE swept_s <= ? ORDER BY swept_s LIMIT 1",
@@ -270,28 +349,26 @@ Status sweep(Database& database, std::string_view device, std::int64_t now_s) {
   return due.empty() ? Status() : sweep_one(database, due[0][0].text(), now_s);
 }
 
+}  // namespace
+
 Result<TakenCheckin> take_checkin(Database& database, std::string_view device,
                                   const proto::Checkin& checkin, std::int64_t now_s) {
   TRY_VALUE(
       const Rows link,
       ask(database,
-          "INSERT INTO device_link (device, seen_s, program, repository, watched_s, swept_s) "
-          "VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (device) DO UPDATE SET "
+          "INSERT INTO device_link (device, seen_s, program, repository, watched_s, swept_s, kept) "
+          "VALUES (?, ?, ?, ?, 0, ?, ?) ON CONFLICT (device) DO UPDATE SET "
           "seen_s = excluded.seen_s, program = excluded.program, "
-          "repository = excluded.repository RETURNING watched_s",
-          {device, now_s, checkin.program, static_cast<std::int64_t>(checkin.timestamp), now_s}));
+          "repository = excluded.repository, kept = device_link.kept + excluded.kept "
+          "RETURNING watched_s, kept",
+          {device, now_s, checkin.program, static_cast<std::int64_t>(checkin.timestamp), now_s,
+           rows_of(checkin.reports)}));
   // Before its reports, by which it may join a rollout.
   if (checkin.machine) TRY(keep_machine(database, device, *checkin.machine, now_s));
   const std::int64_t off_s = checkin.time_s > 0 ? checkin.time_s - now_s : 0;
-  if (std::abs(off_s) <= kClockSlackS) {
-    TRY(store_reports(database, device, checkin.reports, now_s));
-  } else {
-    std::vector<proto::Report> reports = checkin.reports;
-    for (proto::Report& report : reports)
-      report.time_s = std::max<std::int64_t>(report.time_s - off_s, 0);
-    TRY(store_reports(database, device, reports, now_s));
-  }
-  TRY(sweep(database, device, now_s));
+  const bool is_right = std::abs(off_s) <= kClockSlackS;
+  TRY(store_reports(database, device, checkin.reports, is_right ? 0 : off_s, now_s));
+  TRY(sweep(database, device, link[0][1].integer(), now_s));
   TRY_VALUE(const bool is_machine_known, knows_machine(database, device));
   return TakenCheckin{link[0][0].integer(), is_machine_known};
 }

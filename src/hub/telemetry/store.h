@@ -15,7 +15,6 @@
 #include <polder/error.h>
 
 #include <cstdint>
-#include <span>
 #include <string_view>
 
 #include "hub/store/database.h"
@@ -38,9 +37,5 @@ struct TakenCheckin {
 // All that a check-in means; its reports are the device's.
 Result<TakenCheckin> take_checkin(Database& database, std::string_view device,
                                   const proto::Checkin& checkin, std::int64_t now_s);
-Status store_reports(Database& database, std::string_view device,
-                     std::span<const proto::Report> reports, std::int64_t now_s);
-// Removes what is too old, or too much, of one device that is due: of this one, where it is.
-Status sweep(Database& database, std::string_view device, std::int64_t now_s);
 
 }  // namespace polder::hub

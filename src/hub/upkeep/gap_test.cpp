@@ -56,8 +56,9 @@ class Gap : public AssigningTest {
   void reports(const std::string& device, decltype(proto::Report::what) what) {
     const proto::Report report{
         .device = device, .program = "1", .time_s = wall_.now_s(), .what = std::move(what)};
-    const Status done = writer_->write(
-        [&](Database& database) { return observe(database, device, report, wall_.now_s()); });
+    const Status done = writer_->write([&](Database& database) {
+      return Observer(database, device, wall_.now_s()).take(report, report.time_s);
+    });
     ASSERT_TRUE(done.ok()) << done.error().message;
   }
   void runs(const std::string& device, const std::string& model, const std::string& version) {

@@ -153,7 +153,9 @@ constexpr Option kShowOptions[] = {
      "goes on to tell what is new until it is over; then status 1 if it was aborted"},
     kJson};
 constexpr Option kReasonOptions[] = {
-    POLDER_HUB_OPTIONS, {"--reason", "TEXT", "why, for the others", false, check_reason}, kJson};
+    POLDER_HUB_OPTIONS,
+    {"--reason", "TEXT", "why, for the others (required)", false, check_reason},
+    kJson};
 constexpr Option kDevicesOptions[] = {POLDER_HUB_OPTIONS, kJson};
 constexpr Option kResumeOptions[] = {POLDER_HUB_OPTIONS, kJson};
 
@@ -194,22 +196,34 @@ Result<Json> order_of(const Args& args, const std::string& query) {
 
 // --- What it looks like --------------------------------------------------------------------------
 
-Result<std::string> line_of(const Object& rollout) {
+Result<std::string> stage_text(const Object& rollout) {
   TRY_VALUE(const Json::Array* const stages, rollout.array("stages", kMaxListed));
   TRY_VALUE(const std::int64_t stage, rollout.integer("stage", 0, kMaxListed));
+  return fmt::format("{} of {}", stage + 1, stages->size());
+}
+
+// Why it is where it is; empty: as it goes.
+Result<std::string> reason_text(const Object& rollout) {
+  TRY_VALUE(const std::string reason, rollout.text("reason", kMaxTextBytes));
+  std::string text = one_line(reason);
+  if (!rollout.has("trouble") || rollout.members().at("trouble").is_null()) return text;
+  TRY_VALUE(const std::string trouble, rollout.text("trouble", kMaxTextBytes));
+  return text + (text.empty() ? "" : "; ") + "it cannot go on: " + one_line(trouble);
+}
+
+Result<std::string> line_of(const Object& rollout) {
   std::string text;
   for (const char* name : {"id", "model", "version", "phase"}) {
     TRY_VALUE(const std::string value, rollout.text(name));
     text += (text.empty() ? "" : "  ") + one_line(value);
   }
+  TRY_VALUE(const std::string stage, stage_text(rollout));
   TRY_VALUE(const std::string query, rollout.text("query"));
-  TRY_VALUE(const std::string reason, rollout.text("reason", kMaxTextBytes));
-  text += fmt::format("  stage {} of {}", stage + 1, stages->size());
+  TRY_VALUE(const std::string reason, reason_text(rollout));
+  text += "  stage " + stage;
   if (!query.empty()) text += "  of " + one_line(query);
-  if (!reason.empty()) text += ": " + one_line(reason);
-  if (!rollout.has("trouble") || rollout.members().at("trouble").is_null()) return text;
-  TRY_VALUE(const std::string trouble, rollout.text("trouble", kMaxTextBytes));
-  return text + "; it cannot go on: " + one_line(trouble);
+  if (!reason.empty()) text += ": " + reason;
+  return text;
 }
 
 Result<std::string> devices_text(const Object& rollout) {
@@ -408,12 +422,20 @@ Result<int> list(const Args& args) {
     fmt::print("{}", Json(Json::Members{{"rollouts", std::move(rollouts)}}).pretty());
     return 0;
   }
-  if (rollouts.empty()) fmt::print("no rollouts\n");
+  Table table{{"rollout", "model", "version", "phase", "stage", "query", "reason"}};
   for (const Json& each : rollouts) {
     TRY_VALUE(const Object rollout, Object::of(each, "answer.rollouts"));
-    TRY_VALUE(const std::string line, line_of(rollout));
-    fmt::print("{}\n", line);
+    std::vector<std::string>& row = table.emplace_back();
+    for (const char* name : {"id", "model", "version", "phase"}) {
+      TRY_VALUE(const std::string value, rollout.text(name));
+      row.push_back(one_line(value));
+    }
+    TRY_VALUE(std::string stage, stage_text(rollout));
+    TRY_VALUE(const std::string query, rollout.text("query"));
+    TRY_VALUE(std::string reason, reason_text(rollout));
+    row.insert(row.end(), {std::move(stage), one_line(query), std::move(reason)});
   }
+  fmt::print("{}", rollouts.empty() ? "no rollouts\n" : table_text(table));
   return 0;
 }
 

@@ -57,7 +57,7 @@ trust::Json json_of(const Row& row, const TagsByDevice& all_tags, NewsByDevice& 
 Result<Response> show(const Call& call, const std::string& id) {
   TRY(call.target.only({}));
   TRY_VALUE(const Rows rows, ask(call.hub, std::string(kDevices) + "WHERE d.id = ?", {id}));
-  if (rows.empty()) return fail(Code::kNotFound, "there is no device of this name");
+  if (rows.empty()) return no_such_device();
   const DeviceSet one{"?", {id}};
   TRY_VALUE(const TagsByDevice tags, tags_of(call.hub, one));
   TRY_VALUE(NewsByDevice news, news_of(call.hub, one));
@@ -68,6 +68,11 @@ Result<Response> show(const Call& call, const std::string& id) {
 }
 
 }  // namespace
+
+Error no_such_device() {
+  return fail(Code::kNotFound,
+              "there is no device of this name: 'polder fleet devices' (/v1/devices) lists them");
+}
 
 Result<Response> list_devices(const Call& call) {
   TRY(call.target.only(
@@ -117,7 +122,7 @@ Result<Response> revoke_device(const Call& call) {
   const std::int64_t now_s = call.hub.wall.now_s();
   Status done = write(call.hub, [&](Database& database) -> Status {
     TRY_VALUE(const Rows rows, ask(database, "SELECT revoked_s FROM device WHERE id = ?", {id}));
-    if (rows.empty()) return fail(Code::kNotFound, "there is no device of this name");
+    if (rows.empty()) return no_such_device();
     if (!rows[0][0].is_null()) return {};
     TRY(tell(database, "UPDATE device SET revoked_s = ? WHERE id = ?", {now_s, id}));
     TRY(tell(database,
@@ -146,7 +151,7 @@ Result<Response> set_device_tags(const Call& call) {
   const std::int64_t now_s = call.hub.wall.now_s();
   Status done = write(call.hub, [&](Database& database) -> Status {
     TRY_VALUE(const Rows rows, ask(database, "SELECT 1 FROM device WHERE id = ?", {id}));
-    if (rows.empty()) return fail(Code::kNotFound, "there is no device of this name");
+    if (rows.empty()) return no_such_device();
     TRY_VALUE(const Tags before, tags_of(database, id));
     if (before == tags) return {};
     TRY(tell(database, "DELETE FROM device_tag WHERE device = ?", {id}));

@@ -43,6 +43,7 @@ Result<Response> revoke_enrolment_token(const Call& call);
 Result<Response> enrol(const Call& call);
 Result<Response> renew(const Call& call);
 
+Error no_such_device();  // kNotFound
 Result<Response> list_devices(const Call& call);
 Result<Response> show_device(const Call& call);
 Result<Response> show_self(const Call& call);

@@ -78,7 +78,7 @@ Result<Response> list_metrics(const Call& call) {
   TRY_VALUE(query.from_s, call.target.time("from", query.to_s - kDayS));
   TRY_VALUE(query.limit, call.target.integer("limit", 1, kMaxWindowPage, kWindowPage));
   TRY_VALUE(const Rows rows, ask(call.hub, "SELECT 1 FROM device WHERE id = ?", {query.device}));
-  if (rows.empty()) return fail(Code::kNotFound, "there is no device of this name");
+  if (rows.empty()) return no_such_device();
   watch(call.hub, query.device);
   TRY_VALUE(WindowPage found, metric_windows(call.hub, query));
   trust::Json::Members page{{"windows", std::move(found.windows)}};

@@ -362,7 +362,8 @@ class BeastServer final : public Server {
       const auto [unsent, sent] = co_await http::async_write(stream, serializer, kAwait);
       if (unsent) co_return;
       if (response->file && !is_head && !co_await send_file(stream, *response)) co_return;
-      if (!is_whole) co_await drop_rest(stream);
+      const bool is_too_often = message.result() == http::status::too_many_requests;
+      if (!is_whole && !is_too_often) co_await drop_rest(stream);
       goes_on = goes_on && message.keep_alive();
     }
     lowest.expires_after(kGoodbye);

@@ -48,9 +48,14 @@ proto::Ready Aggregator::begin(const pipeline::Graph& graph) {
     signal.detector.emplace(telemetry::mean_band(baseline->edges, baseline->counts), kMeanRun);
   }
   // Where there is room: a pipeline may have as many steps as signals fit.
+  const std::size_t room = proto::kMaxSignals - signals_.size();
+  signals_of_shadow_ =
+      kShadowSignals * shadows_.size() <= room ? kShadowSignals : kFewShadowSignals;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     std::string name = found_signal_of(graph.nodes[i]);
-    if (name.empty() || signals_.size() + 2 * shadows_.size() >= proto::kMaxSignals) continue;
+    if (name.empty() ||
+        signals_.size() + signals_of_shadow_ * shadows_.size() >= proto::kMaxSignals)
+      continue;
     stages_[i].found_signal = int(signals_.size());
     signals_.emplace_back();
     ready.signals.push_back(std::move(name));
@@ -60,8 +65,8 @@ proto::Ready Aggregator::begin(const pipeline::Graph& graph) {
   for (const std::string& model : shadows_) {
     ready.stages.push_back(shadow_old_stage(model));
     ready.stages.push_back(shadow_new_stage(model));
-    ready.signals.push_back(shadow_agreement(model));
-    ready.signals.push_back(shadow_difference(model));
+    const auto names = shadow_signals(model);
+    ready.signals.insert(ready.signals.end(), names.begin(), names.begin() + signals_of_shadow_);
   }
   stages_.resize(ready.stages.size());
   signals_.resize(ready.signals.size());
@@ -93,13 +98,17 @@ void Aggregator::after(std::size_t index, const pipeline::Node& node, std::int64
 
 void Aggregator::compared(std::size_t shadow, const Comparison& seen) {
   const std::lock_guard lock(mutex_);
-  const std::size_t stage = shadow_stages_ + 2 * shadow, signal = shadow_signals_ + 2 * shadow;
+  const std::size_t stage = shadow_stages_ + 2 * shadow;
+  const std::size_t signal = shadow_signals_ + signals_of_shadow_ * shadow;
   for (const auto& [at, took_ms] : {std::pair(stage, seen.old_ms), {stage + 1, seen.new_ms}}) {
     ++stages_[at].packets;
     stages_[at].latency_ms.add(took_ms);
   }
-  add(signals_[signal], seen.agreement);
+  add(signals_[signal], seen.decisions.agreement);
   add(signals_[signal + 1], seen.difference);
+  if (signals_of_shadow_ < kShadowSignals) return;
+  for (const double score : seen.decisions.old_scores) add(signals_[signal + 2], score);
+  for (const double score : seen.decisions.new_scores) add(signals_[signal + 3], score);
 }
 
 void Aggregator::add(Signal& signal, double value) {

@@ -67,7 +67,8 @@ class Aggregator final : public pipeline::NodeObserver {
 
   std::vector<proto::SignalBaseline> baselines_;
   std::vector<std::string> shadows_;
-  std::size_t shadow_stages_ = 0, shadow_signals_ = 0;  // where theirs begin: two of each
+  std::size_t shadow_stages_ = 0, shadow_signals_ = 0;  // where theirs begin: two stages of each
+  std::size_t signals_of_shadow_ = 0;
   mutable std::mutex mutex_;
   std::vector<Stage> stages_;
   std::vector<Signal> signals_;

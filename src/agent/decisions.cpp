@@ -61,6 +61,12 @@ class Decoder {
   pipeline::PayloadPool tensors_, detections_;
 };
 
+std::vector<double> scores_of(std::span<const pipeline::Detection> boxes) {
+  std::vector<double> scores;
+  for (const pipeline::Detection& box : boxes) scores.push_back(box.score);
+  return scores;
+}
+
 // On each row of the last axis.
 double agreement_of_rows(const TensorView& some, const TensorView& others) {
   const std::int64_t width = some.shape[some.shape.rank() - 1];
@@ -137,37 +143,40 @@ double agreement_of_outputs(const Executor& old_one, const Executor& new_one,
   return count == 0 ? 1 : sum / count;
 }
 
-Result<Agreement> agreement_of(const pipeline::Graph& graph, int node, const std::string& folder,
-                               Tolerance tolerance) {
+Result<Compare> comparison_of(const pipeline::Graph& graph, int node, const std::string& folder,
+                              Tolerance tolerance) {
   const pipeline::NodeSpec* const next = next_step(graph, node);
   if (!next)
-    return Agreement(
+    return Compare(
         [carried = carried_by(graph.nodes[std::size_t(node)]), tolerance](
             std::span<const TensorView>, const Executor& old_one, const Executor& new_one) {
-          return agreement_of_outputs(old_one, new_one, carried, tolerance);
+          return Decisions{agreement_of_outputs(old_one, new_one, carried, tolerance), {}, {}};
         });
   if (next->type->name == "vad_smooth") {
     const int output = int(next->settings.integer("output"));
     const auto on = float(next->settings.number("on"));
-    return Agreement([output, on](std::span<const TensorView>, const Executor& old_one,
-                                  const Executor& new_one) {
-      const auto speaks = [&](const Executor& model) {
+    return Compare([output, on](std::span<const TensorView>, const Executor& old_one,
+                                const Executor& new_one) {
+      // Silence, where it is no number.
+      const auto speech = [&](const Executor& model) {
         const TensorView view = model.output(output);
-        return view.type == DataType::kF32 && view.shape.elements() > 0 && *view.as<float>() >= on;
+        const bool is_number = view.type == DataType::kF32 && view.shape.elements() > 0;
+        return is_number ? *view.as<float>() : 0.0F;
       };
-      return double(speaks(old_one) == speaks(new_one));
+      const float before = speech(old_one), now = speech(new_one);
+      return Decisions{double((before >= on) == (now >= on)), {before}, {now}};
     });
   }
   pipeline::Environment environment;
   environment.input_folder = folder;
   TRY_VALUE(std::unique_ptr<pipeline::Node> made, next->type->make(next->settings, environment));
   auto decoder = std::make_shared<Decoder>(std::move(made));
-  return Agreement([decoder = std::move(decoder)](std::span<const TensorView> inputs,
-                                                  const Executor& old_one,
-                                                  const Executor& new_one) {
+  return Compare([decoder = std::move(decoder)](std::span<const TensorView> inputs,
+                                                const Executor& old_one, const Executor& new_one) {
     const auto some = decoder->boxes(inputs, old_one);
     const auto others = decoder->boxes(inputs, new_one);
-    return some.ok() && others.ok() ? agreement_of_boxes(*some, *others) : 0.0;
+    if (!some.ok() || !others.ok()) return Decisions();
+    return Decisions{agreement_of_boxes(*some, *others), scores_of(*some), scores_of(*others)};
   });
 }
 

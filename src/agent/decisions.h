@@ -13,23 +13,29 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "pipeline/graph.h"
 #include "runtime/executor.h"
 
 namespace polder::agent {
 
-// Of one inference, after both have run on the same inputs: from 0 to 1.
-using Agreement = std::function<double(std::span<const TensorView> inputs, const Executor& old_one,
-                                       const Executor& new_one)>;
+// Of one inference.
+struct Decisions {
+  double agreement = 0;                        // share of those that are the same, 0 to 1
+  std::vector<double> old_scores, new_scores;  // of what each model found, where it says any
+};
+// After both have run on the same inputs.
+using Compare = std::function<Decisions(std::span<const TensorView> inputs, const Executor& old_one,
+                                        const Executor& new_one)>;
 
 struct Tolerance {
   double absolute = 0, relative = 0;
 };
 
 // `node` of the graph runs the model; `folder` is the pipeline's. Errors: those of the step after.
-Result<Agreement> agreement_of(const pipeline::Graph& graph, int node, const std::string& folder,
-                               Tolerance tolerance);
+Result<Compare> comparison_of(const pipeline::Graph& graph, int node, const std::string& folder,
+                              Tolerance tolerance);
 // Where nothing is known of what follows. `carried`: outputs that only the next run reads.
 double agreement_of_outputs(const Executor& old_one, const Executor& new_one,
                             std::span<const std::string> carried, Tolerance tolerance);

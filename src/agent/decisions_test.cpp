@@ -41,11 +41,15 @@ pipeline::Graph graph_of(const std::string& after) {
   return graph;
 }
 
-double agreement(const std::string& after, const Given& some, const Given& others,
-                 std::span<const TensorView> inputs = {}) {
-  const auto made = agreement_of(graph_of(after), 0, ".", {.absolute = 0.1});
+Decisions compared(const std::string& after, const Given& some, const Given& others,
+                   std::span<const TensorView> inputs = {}) {
+  const auto made = comparison_of(graph_of(after), 0, ".", {.absolute = 0.1});
   EXPECT_TRUE(made.ok()) << made.error().message;
   return (*made)(inputs, some, others);
+}
+double agreement(const std::string& after, const Given& some, const Given& others,
+                 std::span<const TensorView> inputs = {}) {
+  return compared(after, some, others, inputs).agreement;
 }
 
 TEST(Decisions, OfBoxesThoseThatOverlapAreTheSame) {
@@ -73,6 +77,9 @@ TEST(Decisions, ADecoderSaysWhatADetectorFound) {
   };
   EXPECT_EQ(agreement(yolo, found(40, 0.9F, 0), found(41, 0.6F, 0.2F), {&picture, 1}), 1);
   EXPECT_EQ(agreement(yolo, found(40, 0.9F, 0), found(20, 0.9F, 0), {&picture, 1}), 0);
+  const Decisions both = compared(yolo, found(40, 0.75F, 0), found(41, 0.5F, 0), {&picture, 1});
+  EXPECT_EQ(both.old_scores, std::vector{0.75});
+  EXPECT_EQ(both.new_scores, std::vector{0.5});
   EXPECT_EQ(agreement(yolo, found(40, 0.9F, 0), found(40, 0.9F, 1), {&picture, 1}), 0);
   EXPECT_EQ(agreement(yolo, found(40, 0.9F, 0), found(40, 0.3F, 0), {&picture, 1}), 0);
   EXPECT_EQ(agreement(yolo, found(40, 0.3F, 0), found(10, 0.2F, 0), {&picture, 1}), 1);

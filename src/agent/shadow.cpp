@@ -49,11 +49,11 @@ double largest_magnitude(const TensorView& tensor) {
 
 class Beside final : public Executor {
  public:
-  Beside(std::unique_ptr<Executor> old_one, std::unique_ptr<Executor> new_one, Agreement agreement,
+  Beside(std::unique_ptr<Executor> old_one, std::unique_ptr<Executor> new_one, Compare compare,
          ShadowListener listener)
       : old_(std::move(old_one)),
         new_(std::move(new_one)),
-        agreement_(std::move(agreement)),
+        compare_(std::move(compare)),
         listener_(std::move(listener)) {}
 
   std::span<const Port> inputs() const override { return old_->inputs(); }
@@ -72,7 +72,7 @@ class Beside final : public Executor {
       listener_.failed(std::move(status).error());
       return {};
     }
-    Comparison seen{.agreement = agreement_(inputs, *old_, *new_), .difference = difference()};
+    Comparison seen{.decisions = compare_(inputs, *old_, *new_), .difference = difference()};
     seen.old_ms = double(middle_ns - begin_ns) * 1e-6;
     seen.new_ms = double(end_ns - middle_ns) * 1e-6;
     listener_.told(seen);
@@ -92,7 +92,7 @@ class Beside final : public Executor {
   }
 
   std::unique_ptr<Executor> old_, new_;  // no new one: it has failed
-  const Agreement agreement_;
+  const Compare compare_;
   const ShadowListener listener_;
 };
 
@@ -121,25 +121,39 @@ ShadowModelResult model_result(const std::string& model, const Observed& beside)
   const auto difference = beside.signals.find(shadow_difference(model));
   if (difference != beside.signals.end())
     result.difference_p99 = difference->second.values.quantile(0.99);
+  const auto mean = [&](const std::string& name) -> std::optional<double> {
+    const auto found = beside.signals.find(name);
+    if (found == beside.signals.end() || found->second.values.count() == 0) return {};
+    return found->second.values.sum() / double(found->second.values.count());
+  };
+  result.old_score = mean(shadow_old_score(model));
+  result.new_score = mean(shadow_new_score(model));
   return result;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Executor>> run_beside(std::unique_ptr<Executor> old_one,
-                                             std::unique_ptr<Executor> new_one, Agreement agreement,
+                                             std::unique_ptr<Executor> new_one, Compare compare,
                                              ShadowListener listener) {
   const bool by_name = old_one->inputs().size() > 1;
   TRY(check_ports("inputs", old_one->inputs(), new_one->inputs(), by_name));
   TRY(check_ports("outputs", old_one->outputs(), new_one->outputs(), false));
   return std::unique_ptr<Executor>(std::make_unique<Beside>(
-      std::move(old_one), std::move(new_one), std::move(agreement), std::move(listener)));
+      std::move(old_one), std::move(new_one), std::move(compare), std::move(listener)));
 }
 
 std::string shadow_old_stage(const std::string& model) { return name_of(model, "old"); }
 std::string shadow_new_stage(const std::string& model) { return name_of(model, "new"); }
 std::string shadow_agreement(const std::string& model) { return name_of(model, "agreement"); }
 std::string shadow_difference(const std::string& model) { return name_of(model, "difference"); }
+std::string shadow_old_score(const std::string& model) { return name_of(model, "old_score"); }
+std::string shadow_new_score(const std::string& model) { return name_of(model, "new_score"); }
+
+std::array<std::string, kShadowSignals> shadow_signals(const std::string& model) {
+  return {shadow_agreement(model), shadow_difference(model), shadow_old_score(model),
+          shadow_new_score(model)};
+}
 
 std::string ShadowResult::text() const {
   std::string out = fmt::format("{} beside {}", release, beside);
@@ -151,6 +165,8 @@ std::string ShadowResult::text() const {
     out += fmt::format("; '{}': {} inferences, {:.1f}% agree, p99 {:.3f} ms (old {:.3f} ms)",
                        item.model, item.inferences, 100 * item.agreement, item.new_p99_ms,
                        item.old_p99_ms);
+    if (item.old_score && item.new_score)
+      out += fmt::format(", mean score {:.3f} (old {:.3f})", *item.new_score, *item.old_score);
   }
   if (!slowed_stage.empty())
     out += fmt::format("; stage '{}' took p99 {:.3f} ms instead of {:.3f} ms", slowed_stage,

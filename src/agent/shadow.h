@@ -7,9 +7,11 @@
 
 #include <polder/error.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +27,7 @@ namespace polder::agent {
 // One inference.
 struct Comparison {
   double old_ms = 0, new_ms = 0;
-  double agreement = 0;  // share of the decisions on which they agree (agent/decisions.h)
+  Decisions decisions;
   // The largest of the outputs' max|new - old| / max|old|; for integers max|new - old|.
   double difference = 0;
 };
@@ -40,14 +42,19 @@ struct ShadowListener {
 // Errors: kUnsupported where the two cannot be compared: inputs or outputs of other types or
 // extents.
 Result<std::unique_ptr<Executor>> run_beside(std::unique_ptr<Executor> old_one,
-                                             std::unique_ptr<Executor> new_one, Agreement agreement,
+                                             std::unique_ptr<Executor> new_one, Compare compare,
                                              ShadowListener listener);
 
 // Names of what a worker reports of a shadow: stages and signals like others.
 std::string shadow_old_stage(const std::string& model);  // latency of the old model alone
 std::string shadow_new_stage(const std::string& model);
-std::string shadow_agreement(const std::string& model);  // Comparison::agreement
+std::string shadow_agreement(const std::string& model);
 std::string shadow_difference(const std::string& model);
+std::string shadow_old_score(const std::string& model);
+std::string shadow_new_score(const std::string& model);
+// All signals; where there is no room for that many, the first kFewShadowSignals.
+inline constexpr std::size_t kShadowSignals = 4, kFewShadowSignals = 2;
+std::array<std::string, kShadowSignals> shadow_signals(const std::string& model);
 
 // --- in the agent ---
 
@@ -57,6 +64,8 @@ struct ShadowModelResult {
   double agreement = 0;       // mean over inferences, 0 to 1
   double difference_p99 = 0;  // Comparison::difference
   double old_p50_ms = 0, old_p99_ms = 0, new_p50_ms = 0, new_p99_ms = 0;
+  // Means over what each model found; nothing where it found nothing, or says no score.
+  std::optional<double> old_score, new_score;
   bool operator==(const ShadowModelResult&) const = default;
 };
 

@@ -51,7 +51,7 @@ struct Both {
     executor =
         run_beside(std::make_unique<Scale>(2), std::move(new_one),
                    [](std::span<const TensorView>, const Executor& some, const Executor& others) {
-                     return agreement_of_outputs(some, others, {}, {});
+                     return Decisions{agreement_of_outputs(some, others, {}, {}), {}, {}};
                    },
                    {.told = [this](const Comparison& seen) { told.push_back(seen); },
                     .failed = [this](const Error& e) { failures.push_back(e.message); }})
@@ -73,14 +73,14 @@ TEST(Shadow, OnlyTheOldOnesOutputsGoOn) {
   EXPECT_EQ(both.run(5), 10);
   EXPECT_EQ(both.run(0), 0);
   ASSERT_EQ(both.told.size(), 2u);
-  EXPECT_EQ(both.told[0].agreement, 1);            // the first of two is the larger one, of both
+  EXPECT_EQ(both.told[0].decisions.agreement, 1);  // the first of two is the larger one, of both
   EXPECT_DOUBLE_EQ(both.told[0].difference, 0.5);  // 15 instead of 10
-  EXPECT_EQ(both.told[1].agreement, 1);
+  EXPECT_EQ(both.told[1].decisions.agreement, 1);
   EXPECT_EQ(both.told[1].difference, 0);
   EXPECT_GE(both.told[0].old_ms, 0);
   Both other(-2);
   other.run(5);
-  EXPECT_EQ(other.told[0].agreement, 0);
+  EXPECT_EQ(other.told[0].decisions.agreement, 0);
   EXPECT_NEAR(other.told[0].difference, 2, 1e-6);
 }
 
@@ -126,6 +126,8 @@ TEST(Shadow, TheResultNamesTheStageThatWasSlowed) {
     beside.stages[shadow_new_stage("m")].latency_ms.add(4);
     beside.signals[shadow_agreement("m")].values.add(i < 75 ? 1 : 0);
     beside.signals[shadow_difference("m")].values.add(0.25);
+    beside.signals[shadow_old_score("m")].values.add(0.5);
+    beside.signals[shadow_new_score("m")].values.add(i % 2 == 0 ? 0.25 : 0.5);
   }
   for (auto* all : {&alone, &beside})
     for (auto& [name, stage] : all->stages) stage.packets = 100;
@@ -141,9 +143,12 @@ TEST(Shadow, TheResultNamesTheStageThatWasSlowed) {
   EXPECT_NEAR(result.models[0].new_p99_ms, 4, 0.1);
   EXPECT_NE(result.text().find("'m': 100 inferences, 75.0% agree"), std::string::npos)
       << result.text();
+  EXPECT_NE(result.text().find(", mean score 0.375 (old 0.500)"), std::string::npos)
+      << result.text();
   // Nothing was seen, nothing is claimed.
   const ShadowResult none = shadow_result({{.model = {"m", "/m.plan", {}}}}, {}, {});
   EXPECT_EQ(none.models[0].inferences, 0u);
+  EXPECT_FALSE(none.models[0].old_score || none.models[0].new_score);
   EXPECT_EQ(none.text(), " beside ; 'm': nothing was compared");
 }
 

@@ -159,15 +159,15 @@ std::string seen_text(const UnitStanding& unit) {
 
 Json shadow_json(const ShadowResult& result) {
   Json::Array models;
-  for (const ShadowModelResult& item : result.models)
-    models.push_back(Json::Members{{"model", item.model},
-                                   {"inferences", count_json(item.inferences)},
-                                   {"agreement", item.agreement},
-                                   {"difference_p99", item.difference_p99},
-                                   {"old_p50_ms", item.old_p50_ms},
-                                   {"old_p99_ms", item.old_p99_ms},
-                                   {"new_p50_ms", item.new_p50_ms},
-                                   {"new_p99_ms", item.new_p99_ms}});
+  for (const ShadowModelResult& item : result.models) {
+    Json::Members one{{"model", item.model},           {"inferences", count_json(item.inferences)},
+                      {"agreement", item.agreement},   {"difference_p99", item.difference_p99},
+                      {"old_p50_ms", item.old_p50_ms}, {"old_p99_ms", item.old_p99_ms},
+                      {"new_p50_ms", item.new_p50_ms}, {"new_p99_ms", item.new_p99_ms}};
+    if (item.old_score) one.emplace("old_score", *item.old_score);
+    if (item.new_score) one.emplace("new_score", *item.new_score);
+    models.push_back(std::move(one));
+  }
   return Json::Members{
       {"release", result.release},           {"beside", result.beside},
       {"models", std::move(models)},         {"slowed_stage", result.slowed_stage},
@@ -186,6 +186,11 @@ Result<ShadowModelResult> read_shadow_model(const Object& object) {
   TRY_VALUE(item.old_p99_ms, object.number("old_p99_ms"));
   TRY_VALUE(item.new_p50_ms, object.number("new_p50_ms"));
   TRY_VALUE(item.new_p99_ms, object.number("new_p99_ms"));
+  for (const auto& [name, to] :
+       {std::pair("old_score", &item.old_score), std::pair("new_score", &item.new_score)}) {
+    if (!object.has(name)) continue;
+    TRY_VALUE(*to, object.number(name));
+  }
   return item;
 }
 

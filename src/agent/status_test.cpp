@@ -29,7 +29,7 @@ Standing standing(AgentState state, std::optional<Live> live = {}, bool is_runni
 ShadowResult some_shadow() {
   return {.release = "people 1.4.0",
           .beside = "people 1.2.0",
-          .models = {{"detector", 30, 0.5, 0.25, 1, 2, 3, 4}},
+          .models = {{"detector", 30, 0.5, 0.25, 1, 2, 3, 4, 0.75, 0.5}},
           .slowed_stage = "infer",
           .alone_p99_ms = 2.5,
           .beside_p99_ms = 6.5,

@@ -35,7 +35,7 @@ void Supervisor::run(proto::Start start, ReleaseNames names, FillKeys fill_keys,
   for (const proto::ShadowModel& shadow : job_.shadows) {
     const std::string& model = shadow.model.name;
     release_names_.stages.insert({shadow_old_stage(model), shadow_new_stage(model)});
-    release_names_.signals.insert({shadow_agreement(model), shadow_difference(model)});
+    for (std::string& name : shadow_signals(model)) release_names_.signals.insert(std::move(name));
   }
   crash_loop_ = false;
   crashes_in_a_row_ = hindered_in_a_row_ = 0;

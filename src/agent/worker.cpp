@@ -146,10 +146,10 @@ class Shadows {
       if (error.code == Code::kUnsupported) error.code = Code::kIncompatible;
       return error;
     }
-    TRY_VALUE(Agreement agreement, agreement_of(*graph_, node_of(request.path, folder), folder,
-                                                {shadow.absolute, shadow.relative}));
+    TRY_VALUE(Compare compare, comparison_of(*graph_, node_of(request.path, folder), folder,
+                                             {shadow.absolute, shadow.relative}));
     return run_beside(
-        std::move(executor), std::move(*session), std::move(agreement),
+        std::move(executor), std::move(*session), std::move(compare),
         {.told = [this, index](const Comparison& seen) { aggregator_.compared(index, seen); },
          .failed =
              [this, index](Error error) {

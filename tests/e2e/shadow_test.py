@@ -110,6 +110,7 @@ class Shadow(Device):
         self.assertGreater(model["inferences"], 5)
         self.assertGreater(model["old_p99_ms"], 0)
         self.assertGreater(model["new_p99_ms"], 0)
+        self.assertEqual(model["new_score"], model["old_score"])
         self.assertEqual(self.running(), "1.1.0")
         self.assertIn("100.0% agree", self.agent("status"))
         # The reports have it too, as stages and signals.

@@ -51,6 +51,7 @@ constexpr std::chrono::seconds kGoodbye{1};
 constexpr std::chrono::hours kRenewEvery{24};
 constexpr std::chrono::seconds kMaxDrop{10};
 constexpr std::size_t kMaxDroppedBytes = 16 << 20;
+constexpr std::size_t kFirstBytes = 4 << 10;     // of a request: what an idle connection keeps
 constexpr std::uint64_t kPieceBytes = 32 << 10;  // of a file, at once in memory
 
 // Operations that give their error as a value.
@@ -317,7 +318,7 @@ class BeastServer final : public Server {
         open_.splice(open_.end(), open_, place);
         lowest.expires_after(std::chrono::seconds(options_.idle_s));
         const auto [silent, count] =
-            co_await stream.async_read_some(buffer.prepare(kMaxHeaderBytes), kAwait);
+            co_await stream.async_read_some(buffer.prepare(kFirstBytes), kAwait);
         open.is_idle = false;
         if (silent) co_return;
         buffer.commit(count);

@@ -25,7 +25,9 @@ struct ServerOptions {
   std::string certificate_file, key_file, authority_file;  // in PEM
   // Makes certificate_file anew, for connections from then on; called once a day. Empty: it stays.
   std::function<Status()> renew_certificate = {};
-  int threads = 4;  // that call the handler
+  // That call the handler, and wait for the database most of the time: what they ask for at once is
+  // committed together.
+  int threads = 32;
   std::size_t max_connections = 10'000;
   std::size_t max_per_address = 4'000;  // so that one address does not take them all
   std::size_t max_waiting = 1'000;      // requests; beyond, the answer is 503 at once

@@ -5,7 +5,7 @@
 namespace polder::hub {
 namespace {
 
-constexpr std::size_t kMaxIdle = 8;
+constexpr std::size_t kMaxIdle = 32;  // one for each thread of the server
 
 }  // namespace
 

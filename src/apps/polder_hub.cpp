@@ -20,8 +20,10 @@
 #include "hub/console/console.h"
 #include "hub/http/server.h"
 #include "platform/command_line.h"
+#include "platform/completion.h"
 #include "platform/process.h"
 #include "platform/service.h"
+#include "trust/json.h"
 
 namespace polder::hub {
 namespace {
@@ -98,6 +100,32 @@ std::vector<std::string> hosts_of(const Args& args, const Listen& listen) {
   return hosts;
 }
 
+// Where it serves, and what its first administrator needs.
+Status say_where(const Args& args, const HomeOptions& options, const Home& home,
+                 std::uint16_t port) {
+  const std::string& host = options.hosts[0];
+  const std::string url =
+      fmt::format("https://{}:{}", host.find(':') == host.npos ? host : "[" + host + "]", port);
+  std::string text = fmt::format("polder-hub serves {}\nauthority {}\nSHA-256   {}\n", url,
+                                 home.authority_file(), home.fingerprint());
+  trust::Json::Members json{
+      {"url", url}, {"authority", home.authority_file()}, {"sha256", home.fingerprint()}};
+  TRY_VALUE(const bool has_people, home.has_people());
+  if (!has_people && std::getenv("JOURNAL_STREAM")) {
+    text += fmt::format(
+        "nobody may do anything yet: 'polder-hub admin-token --folder {}', as this user, makes a "
+        "token, which this journal is no place for\n",
+        options.folder);
+  } else if (!has_people) {
+    TRY_VALUE(const std::string token, make_admin_token(options));
+    text += fmt::format(
+        "admin     {}\n(this token is shown once; 'polder-hub admin-token' makes another)\n",
+        token);
+    json.emplace("admin_token", token);
+  }
+  return print(args, std::move(json), text);
+}
+
 Status serve_command(const Args& args) {
   TRY_VALUE(const Listen listen, read_listen(args.text("--listen", "0.0.0.0:8443")));
   HomeOptions options = home_options(args);
@@ -127,23 +155,7 @@ Status serve_command(const Args& args) {
                                 return page ? std::move(*page) : router.answer(request);
                               },
                           .may_send = [&](const Request& head) { return router.may_send(head); }}));
-  const std::string& host = options.hosts[0];
-  TRY(print(fmt::format("polder-hub serves https://{}:{}\nauthority {}\nSHA-256   {}\n",
-                        host.find(':') == host.npos ? host : "[" + host + "]", server->port(),
-                        home->authority_file(), home->fingerprint())));
-  TRY_VALUE(const bool has_people, home->has_people());
-  if (!has_people && std::getenv("JOURNAL_STREAM")) {
-    TRY(
-        print(fmt::format("nobody may do anything yet: 'polder-hub admin-token --folder {}', as "
-                          "this user, makes a token, which this journal is no place for\n",
-                          options.folder)));
-  } else if (!has_people) {
-    TRY_VALUE(const std::string token, make_admin_token(options));
-    TRY(
-        print(fmt::format("admin     {}\n(this token is shown once; 'polder-hub admin-token' makes "
-                          "another)\n",
-                          token)));
-  }
+  TRY(say_where(args, options, *home, server->port()));
   tell_service_manager("READY=1");
   server->serve();
   log("ends, as it was asked to");
@@ -152,7 +164,7 @@ Status serve_command(const Args& args) {
 
 Status token_command(const Args& args) {
   TRY_VALUE(const std::string token, make_admin_token(home_options(args)));
-  return print(token + "\n");
+  return print(args, trust::Json::Members{{"token", token}}, token + "\n");
 }
 
 constexpr Command kOwnCommands[] = {
@@ -188,14 +200,15 @@ std::string general_help() {
                         command.summary.substr(0, command.summary.find('.') + 1));
   return text +
          "\n'polder-hub COMMAND --help' tells more, with an example. 'polder-hub --version' prints "
-         "the version.\n";
+         "the version.\n'polder-hub completion bash' prints completion for your shell: source "
+         "<(polder-hub completion bash)\n";
 }
 
 std::string help_of(const Command& command) {
   return fmt::format(
       "usage: polder-hub {} {}[OPTIONS]\n\n{}\n\noptions:\n{}\nAn option that is not given is "
-      "taken "
-      "from the environment: --folder DIR from POLDER_FOLDER=DIR.\n\nexample:\n{}\n",
+      "taken from the environment: --folder DIR from POLDER_FOLDER=DIR; of\nswitches only --json, "
+      "from POLDER_JSON=1.\n\nexample:\n{}\n",
       command.name, command.arguments, command.summary, options_help(command.options),
       command.example);
 }
@@ -211,8 +224,29 @@ int run(const Command& command, std::span<char* const> words) {
                            command.name, one_line(args.error().message), command.name),
                stderr, 2);
   const Status done = command.run(*args);
-  if (!done.ok()) log(done.error().message);
-  return done.ok() ? 0 : 1;
+  if (done.ok()) return 0;
+  log(done.error().message);
+  if (!args->has("--json")) return 1;
+  const trust::Json error = trust::Json::Members{
+      {"error", trust::Json::Members{{"code", std::string(code_name(done.error().code))},
+                                     {"message", one_line(done.error().message)}}}};
+  return say(error.compact() + "\n", stdout, 1);
+}
+
+constexpr char kCompletionHelp[] =
+    "usage: polder-hub completion bash\n\nPrints completion for bash (zsh: after 'autoload "
+    "bashcompinit && bashcompinit').\n\nexample:\n  source <(polder-hub completion bash)\n";
+
+std::string completion_script() {
+  std::vector<command_line::CommandWords> words;
+  const std::vector<Command> all = commands();
+  for (const Command& command : all) words.push_back({command.name, command.options});
+  return command_line::bash_completion("polder-hub", words);
+}
+
+int run_completion(std::string_view shell) {
+  if (shell == "bash") return say(completion_script(), stdout, 0);
+  return is_help(shell) ? say(kCompletionHelp, stdout, 0) : say(kCompletionHelp, stderr, 2);
 }
 
 int main_of(int argc, char** argv) {
@@ -223,6 +257,7 @@ int main_of(int argc, char** argv) {
   const std::string_view word = argv[1];
   if (is_help(word)) return say(general_help(), stdout, 0);
   if (word == "--version") return say(fmt::format("polder-hub {}\n", POLDER_VERSION), stdout, 0);
+  if (word == "completion") return run_completion(argc == 3 ? argv[2] : "");
   std::vector<std::string_view> names;
   for (const Command& command : commands()) {
     if (command.name == word) return run(command, {argv + 2, static_cast<std::size_t>(argc - 2)});

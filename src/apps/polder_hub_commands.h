@@ -10,6 +10,7 @@
 
 #include "apps/polder_hub_home.h"
 #include "platform/command_line.h"
+#include "trust/json.h"
 
 namespace polder::hub {
 
@@ -27,17 +28,20 @@ std::span<const Command> upkeep_commands();
 
 Status check_database(std::string_view, const std::string& value);
 HomeOptions home_options(const Args& args);
-Status print(const std::string& text);
+// To standard output: `text`, or with --json the document.
+Status print(const Args& args, const trust::Json& json, const std::string& text);
 
-#define HUB_OPTIONS                                                                           \
-  {"--folder", "DIR",                                                                         \
-   "where keys, database and audit log are kept (default: /var/lib/polder-hub for root, "     \
-   "else ~/.local/share/polder-hub)"},                                                        \
-  {                                                                                           \
-    "--database", "URL",                                                                      \
-        "postgres://USER:PASSWORD@HOST:PORT/NAME in place of the file hub.db in the folder; " \
-        "better in POLDER_DATABASE, as all users of this machine can read options",           \
-        false, check_database                                                                 \
-  }
+#define HUB_JSON \
+  { "--json", "", "prints the result as JSON" }
+
+#define HUB_OPTIONS                                                                          \
+  {"--folder", "DIR",                                                                        \
+   "where keys, database and audit log are kept (default: /var/lib/polder-hub for root, "    \
+   "else ~/.local/share/polder-hub)"},                                                       \
+      {"--database", "URL",                                                                  \
+       "postgres://USER:PASSWORD@HOST:PORT/NAME in place of the file hub.db in the folder; " \
+       "better in POLDER_DATABASE, as all users of this machine can read options",           \
+       false, check_database},                                                               \
+      HUB_JSON
 
 }  // namespace polder::hub

@@ -47,12 +47,15 @@ HomeOptions home_options(const Args& args) {
           .is_clock_right = args.has("--clock-is-right")};
 }
 
-Status print(const std::string& text) {
-  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return {};
+Status print(const Args& args, const trust::Json& json, const std::string& text) {
+  const std::string shown = args.has("--json") ? json.compact() + "\n" : text;
+  if (std::fputs(shown.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return {};
   return fail(Code::kIo, "cannot write to standard output");
 }
 
 namespace {
+
+using trust::Json;
 
 HubPlace place_of(const HomeOptions& options) { return {options.folder, database_of(options)}; }
 
@@ -67,10 +70,20 @@ Status rekey_command(const Args& args) {
     log("the password of this database was in what the hub was started with: give its role "
         "another one and end its other sessions (docs/guide/hub-recovery.md), or the thief goes on "
         "writing there");
-  return print(fmt::format(
-      "keys and audit log are in {}; 'polder-hub serve' makes others\nadmin     {}\n(this "
-      "token is shown once; all others hold no longer)\n",
-      done.former, done.admin_token));
+  return print(
+      args, Json::Members{{"former", done.former}, {"admin_token", done.admin_token}},
+      fmt::format(
+          "keys and audit log are in {}; 'polder-hub serve' makes others\nadmin     {}\n(this "
+          "token is shown once; all others hold no longer)\n",
+          done.former, done.admin_token));
+}
+
+Json json_of(const Backup& backup, const std::string& folder) {
+  return Json::Members{{"folder", folder},
+                       {"taken", trust::tuf::time_text(backup.taken_s)},
+                       {"files", static_cast<std::int64_t>(backup.files)},
+                       {"bytes", static_cast<std::int64_t>(backup.bytes)},
+                       {"repository_version", static_cast<std::int64_t>(backup.version)}};
 }
 
 std::string facts_of(const Backup& backup) {
@@ -82,7 +95,8 @@ Status backup_command(const Args& args) {
   const std::string& to = args.positional()[0];
   TRY_VALUE(const Backup made,
             back_up(place_of(home_options(args)), to, SystemWallClock().now_s()));
-  return print(fmt::format("{}: {}\nit holds the keys of this hub: keep it as you keep them\n", to,
+  return print(args, json_of(made, to),
+               fmt::format("{}: {}\nit holds the keys of this hub: keep it as you keep them\n", to,
                            facts_of(made)));
 }
 
@@ -94,12 +108,15 @@ Status restore_command(const Args& args) {
   const auto old = restore(args.positional()[0], hub, SystemWallClock().now_s());
   if (!old.ok() && is_new) ::rmdir(hub.folder.c_str());  // where nothing has begun
   if (!old.ok()) return old.error();
-  return print(fmt::format(
-      "{}: as it was at {}: {}\nwhat came after that is lost here: revoke again the devices and "
-      "tokens of people that were revoked since;\nrollouts that went on are paused; enrolment "
-      "tokens "
-      "have ended; 'polder hub push --again' brings what was published\n",
-      hub.folder, trust::tuf::time_text(old->taken_s), facts_of(*old)));
+  return print(
+      args, json_of(*old, hub.folder),
+      fmt::format(
+          "{}: as it was at {}: {}\nwhat came after that is lost here: revoke again the devices "
+          "and "
+          "tokens of people that were revoked since;\nrollouts that went on are paused; enrolment "
+          "tokens "
+          "have ended; 'polder hub push --again' brings what was published\n",
+          hub.folder, trust::tuf::time_text(old->taken_s), facts_of(*old)));
 }
 
 // What serves a file holds its folder.
@@ -123,11 +140,15 @@ Status copy_command(const Args& args) {
   TRY_VALUE(const auto tables, copy_database(*source, *target));
   std::string text;
   std::int64_t rows = 0;
+  Json::Array list;
   for (const CopiedTable& table : tables) {
     rows += table.rows;
+    list.push_back(
+        Json::Members{{"name", table.name}, {"rows", table.rows}, {"sha256", table.digest}});
     text += fmt::format("{:<18} {:>9}  {}\n", table.name, table.rows, table.digest.substr(0, 16));
   }
-  return print(fmt::format("{}{} rows in {} tables, read again there and the same\n", text, rows,
+  return print(args, Json::Members{{"rows", rows}, {"tables", std::move(list)}},
+               fmt::format("{}{} rows in {} tables, read again there and the same\n", text, rows,
                            tables.size()));
 }
 
@@ -142,7 +163,8 @@ constexpr Option kCopyOptions[] = {
      "the one that is to be, empty or not there; a URL with a password is better in POLDER_FROM "
      "and "
      "POLDER_TO, as all users of this machine can read options",
-     false, check_place}};
+     false, check_place},
+    HUB_JSON};
 
 constexpr Command kCommands[] = {
     {"backup",

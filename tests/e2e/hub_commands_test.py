@@ -70,6 +70,41 @@ class HubCommands(unittest.TestCase):
         self.assertIn("a URL of 'mysql' given", said)
         self.assertNotIn("geheim", said)
 
+    def test_the_program_prints_json_and_completes_itself(self):
+        folder, backup = self.scratch / "hub", self.scratch / "backup"
+
+        def program(*words, status=0):
+            done = subprocess.run([HUB, *map(str, words), "--folder", folder, "--json"],
+                                  capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, status, done)
+            return json.loads(done.stdout)
+        token = program("admin-token")["token"]
+        self.assertEqual(json.loads(self.polder("hub", "tokens", "--json", token=token)).keys(),
+                         {"tokens"})
+        made = program("backup", backup)
+        self.assertEqual(made["folder"], str(backup))
+        self.assertGreater(made["files"], 5)
+        self.assertEqual(program("backup", backup, status=1)["error"]["code"], "denied")
+        self.hub.kill()
+        hub = subprocess.Popen([HUB, "serve", "--folder", folder, "--listen", "127.0.0.1:0",
+                                "--json"], stdout=subprocess.PIPE, text=True)
+        said = json.loads(hub.stdout.readline())
+        # Who is answered finds it serving.
+        ssl.get_server_certificate(("127.0.0.1", int(said["url"].rsplit(":", 1)[1])))
+        hub.terminate()
+        self.assertEqual(hub.wait(60), 0)
+        hub.stdout.close()
+        self.assertEqual(said["authority"], str(folder / "ca.pem"))
+        self.assertRegex(said["url"], r"^https://.+:\d+$")
+        self.assertNotIn("admin_token", said)  # it has people
+        script = subprocess.run([HUB, "completion", "bash"], capture_output=True, text=True,
+                                check=True).stdout
+        done = subprocess.run(
+            ["bash", "-c", f"{script}\nCOMP_WORDS=(polder-hub back); COMP_CWORD=1\n"
+                           "_polder-hub; echo \"${COMPREPLY[@]}\""],
+            capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout.strip(), "backup", done.stderr)
+
     def test_tokens_of_people(self):
         anna = self.polder("hub", "add-token", "anna", "operator", "--valid-days", 30).strip()
         self.assertTrue(anna.startswith("polder-person-"), anna)

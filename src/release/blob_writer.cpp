@@ -67,30 +67,46 @@ Status BlobWriter::put_index(const Sha256& blob, std::span<const std::uint64_t> 
   return {};
 }
 
+namespace {
+
+// Of a step that runs a model: that there is one, and that each plan of it fits.
+Status check_model(const pipeline::NodeSpec& node, const trust::Manifest& manifest,
+                   const OpenArtifact& open) {
+  const std::string& model = node.settings.string("model");
+  bool is_known = false;
+  for (const trust::Artifact& artifact : manifest.artifacts) {
+    if (artifact.name != model || artifact.kind == trust::ArtifactKind::kRuntime) continue;
+    is_known = true;
+    if (artifact.kind != trust::ArtifactKind::kPlan) continue;  // of another runtime
+    pipeline::Environment environment;
+    environment.open_model = [&](const pipeline::ModelRequest&) { return open(artifact); };
+    if (auto made = node.type->make(node.settings, environment); !made)
+      return pipeline::at_node(std::move(made).error(), node.name)
+          .at(fmt::format("artifact '{}' for {}", artifact.name, artifact.target));
+  }
+  if (is_known) return {};
+  std::string names;
+  for (const trust::Artifact& artifact : manifest.artifacts) {
+    if (names.find("'" + artifact.name + "'") != names.npos) continue;
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", artifact.name);
+  }
+  return fail(Code::kInvalid, "{}: 'model' is '{}'; in a release it is an artifact's name: {}",
+              node.settings.place("model"), clipped(model), names);
+}
+
+}  // namespace
+
 Result<std::vector<PipelineSource>> check_pipeline(const std::string& path, const std::string& name,
-                                                   const trust::Manifest& manifest) {
+                                                   const trust::Manifest& manifest,
+                                                   const OpenArtifact& open) {
   TRY_VALUE(const std::string text, read_file(path, kMaxTomlBytes));
   TRY_VALUE(const TomlValue document, parse_toml(text, name));
   TRY_VALUE(const pipeline::Graph graph, pipeline::load_graph(document, name));
   std::vector<PipelineSource> sources;
   for (const pipeline::NodeSpec& node : graph.nodes) {
-    if (node.type->inputs.empty() && node.settings.has("path")) {
+    if (node.type->inputs.empty() && node.settings.has("path"))
       sources.push_back({node.name + ".path", node.settings.string("path")});
-    }
-    if (node.type->name != "infer") continue;
-    const std::string& model = node.settings.string("model");
-    const bool known =
-        std::ranges::any_of(manifest.artifacts, [&](const trust::Artifact& artifact) {
-          return artifact.name == model && artifact.kind != trust::ArtifactKind::kRuntime;
-        });
-    if (known) continue;
-    std::string names;
-    for (const trust::Artifact& artifact : manifest.artifacts) {
-      if (names.find("'" + artifact.name + "'") != names.npos) continue;
-      names += fmt::format("{}'{}'", names.empty() ? "" : ", ", artifact.name);
-    }
-    return fail(Code::kInvalid, "{}: 'model' is '{}'; in a release it is an artifact's name: {}",
-                node.settings.place("model"), clipped(model), names);
+    if (node.type->name == "infer") TRY(check_model(node, manifest, open));
   }
   return sources;
 }

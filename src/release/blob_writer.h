@@ -4,11 +4,14 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "runtime/executor.h"
 #include "trust/manifest.h"
 
 namespace polder::release {
@@ -37,9 +40,14 @@ struct PipelineSource {
   std::string setting, path;
 };
 
-// Whether the pipeline can be loaded and its models are artifacts of the manifest; returns its
-// sources. `name` stands for the file in errors. Errors: kCorrupt, kInvalid.
+// Opens an artifact of the manifest, to look at.
+using OpenArtifact = std::function<Result<std::unique_ptr<Executor>>(const trust::Artifact&)>;
+
+// Whether the pipeline can be loaded, its models are artifacts of the manifest, and each plan of
+// them has the inputs and outputs that the step gives it; returns its sources. `name` stands for
+// the file in errors. Errors: kCorrupt, kInvalid, kUnsupported; those of `open`.
 Result<std::vector<PipelineSource>> check_pipeline(const std::string& path, const std::string& name,
-                                                   const trust::Manifest& manifest);
+                                                   const trust::Manifest& manifest,
+                                                   const OpenArtifact& open);
 
 }  // namespace polder::release

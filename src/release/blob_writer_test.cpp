@@ -20,6 +20,10 @@ class BlobWriterTest : public ReleaseTest {
   }
   trust::Manifest manifest_;
   BlobWriter blobs_{path("release"), manifest_};
+  // Of models that have no plan nobody asks.
+  const OpenArtifact open_ = [](const trust::Artifact&) {
+    return fail(Code::kUnsupported, "no plan");
+  };
 };
 
 TEST_F(BlobWriterTest, TheSameContentIsThereOnce) {
@@ -120,8 +124,9 @@ TEST_F(BlobWriterTest, PipelinesTellWhatTheyReadFrom) {
   const std::string file = write("p.toml", kPipeline);
   trust::Artifact scorer;
   scorer.name = "scorer";
+  scorer.kind = trust::ArtifactKind::kTflite;
   manifest_.artifacts = {scorer};
-  const auto sources = check_pipeline(file, "p.toml", manifest_).value();
+  const auto sources = check_pipeline(file, "p.toml", manifest_, open_).value();
   ASSERT_EQ(sources.size(), 1u);  // what is written is no source
   EXPECT_EQ(sources[0].setting, "microphone.path");
   EXPECT_EQ(sources[0].path, "speech.wav");
@@ -134,13 +139,14 @@ TEST_F(BlobWriterTest, PipelinesRunModelsOfTheRelease) {
   agent.kind = trust::ArtifactKind::kRuntime;
   other.name = "other";
   manifest_.artifacts = {agent, other, other};
-  expect_error(check_pipeline(file, "p.toml", manifest_), Code::kInvalid,
+  expect_error(check_pipeline(file, "p.toml", manifest_, open_), Code::kInvalid,
                {"p.toml:16", "'model' is 'scorer'", "name: 'scorer', 'other'"});
-  expect_error(check_pipeline(path("none"), "p.toml", manifest_), Code::kNotFound, {path("none")});
+  expect_error(check_pipeline(path("none"), "p.toml", manifest_, open_), Code::kNotFound,
+               {path("none")});
   write("p.toml", "[pipeline\n");
-  expect_error(check_pipeline(file, "p.toml", manifest_), Code::kCorrupt, {"p.toml:1"});
+  expect_error(check_pipeline(file, "p.toml", manifest_, open_), Code::kCorrupt, {"p.toml:1"});
   write("p.toml", std::string(kMaxTomlBytes + 1, '\n'));
-  expect_error(check_pipeline(file, "p.toml", manifest_), Code::kExhausted, {file});
+  expect_error(check_pipeline(file, "p.toml", manifest_, open_), Code::kExhausted, {file});
 }
 
 }  // namespace

@@ -199,7 +199,12 @@ class Maker {
     if (description_.pipeline.empty()) return {};
     const std::string path = path_of(description_.pipeline);
     TRY_VALUE(const Sha256 blob, blobs_.put_file(path, trust::kMaxPipelineBytes));
-    TRY_VALUE(const auto sources, check_pipeline(blobs_.path_of(blob), path, manifest_));
+    const auto open = [this](const Artifact& artifact) -> Result<std::unique_ptr<Executor>> {
+      TRY_VALUE(auto model,
+                look_into(open_paths_[std::size_t(&artifact - manifest_.artifacts.data())], {}));
+      return std::unique_ptr<Executor>(std::move(model));
+    };
+    TRY_VALUE(const auto sources, check_pipeline(blobs_.path_of(blob), path, manifest_, open));
     manifest_.pipeline = trust::Pipeline{blob, {}};
     for (const std::string& file : description_.pipeline_files) {
       const std::string name = file.substr(file.rfind('/') + 1);

@@ -99,6 +99,26 @@ TEST_F(CreateTest, FilesOfAPipelineHaveTheirOwnNames) {
   EXPECT_TRUE(create(describe(pipeline + "files = [\"sub/x\"]\n")).value().unset.empty());
 }
 
+// A device would find out, and no golden would: the model is sound, the step is not its own.
+TEST_F(CreateTest, APipelineFitsThePlansOfItsModels) {
+  write_plan("m.plan", test_graph());
+  const auto with = [&](const std::string& more) {
+    write("p.toml",
+          "[pipeline]\nname = \"p\"\n[[node]]\nname = \"w\"\ntype = \"wav_file\"\npath = \"x\"\n"
+          "[[node]]\nname = \"a\"\ntype = \"audio_window\"\ninputs = [\"w\"]\n"
+          "[[node]]\nname = \"i\"\ntype = \"infer\"\ninputs = [\"a\"]\nmodel = \"a\"\n" +
+              more +
+              "[[node]]\nname = \"v\"\ntype = \"vad_smooth\"\ninputs = [\"i\"]\n"
+              "[[node]]\nname = \"e\"\ntype = \"json_lines\"\ninputs = [\"v\"]\npath = \"y\"\n");
+    return describe("[pipeline]\nfile = \"p.toml\"\n");
+  };
+  refuses(with("constants = { sr = 16000 }\n"), Code::kInvalid,
+          {"artifact 'a' for generic", "p.toml:16", "the model has no input 'sr'; it has 'x'"});
+  refuses(with("carry = [\"y:state\"]\n"), Code::kInvalid, {"no input 'state'"});
+  refuses(with("constants = { x = 1 }\n"), Code::kInvalid, {"the pipeline feeds one input"});
+  EXPECT_TRUE(create(with("")).ok());
+}
+
 TEST_F(CreateTest, ProgramsAreForAMachine) {
   write("polderd", std::string("\x7f"
                                "ELF and so on"));

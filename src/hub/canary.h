@@ -51,7 +51,6 @@ struct DeviceCounts {
 // A device whose own ratio is less hardly ever fails, and tells little as a canary.
 inline constexpr double kLeastTelling = 0.8;
 inline constexpr double kRatioStep = 0.05;  // of logarithms
-inline constexpr double kLeastRatio = 0.2019, kMostRatio = 4.953;
 
 class CanaryComparison {
  public:

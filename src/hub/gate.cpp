@@ -11,6 +11,9 @@ namespace {
 
 std::string ratio_text(const MeasureState& measure) {
   const Judgement& now = measure.judgement;
+  if (!now.is_known())
+    return fmt::format("{}: how often, compared with {}, is not known yet", measure.name,
+                       measure.than);
   return fmt::format("{}: {:.2f} times as often as {} ({:.2f} to {:.2f})", measure.name, now.ratio,
                      measure.than, now.low, now.high);
 }

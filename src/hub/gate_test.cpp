@@ -39,6 +39,15 @@ TEST(Gate, HoldsWithoutData) {
             "errors: nothing that runs the old release has been counted yet");
 }
 
+TEST(Gate, SaysNoRatioThatNobodyKnows) {
+  Judgement open = good();
+  open.low = kLeastRatio, open.high = kMostRatio, open.ratio = kLeastRatio;
+  open.acceptable = 1;
+  EXPECT_EQ(gate(open).reasons.front(),
+            "errors: how often, compared with before, is not known yet, evidence that it is "
+            "acceptable 1.0 of 20");
+}
+
 // Of what never fails no ratio is known.
 TEST(Gate, OpensWhenFailuresAreRareWhateverTheyWere) {
   Judgement unknown = good();

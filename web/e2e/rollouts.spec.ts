@@ -62,6 +62,7 @@ test("the form says what the hub says of it, where it belongs, before anything i
   await page.getByLabel("Model").fill("voice");
   await page.getByLabel("Version", { exact: true }).fill("9.0.0");
   await expect(preview).toContainText("match: 3. There and well: 3. Running it already: 0.");
+  await expect(preview).toContainText(/lasts at least \d+ days/);
   await expect(preview).toContainText("voice 9.0.0 is not published here");
   const rows = preview.getByRole("table").getByRole("row");
   await expect(rows).toHaveCount(7);

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { ago, axisTimes, bytes, count, milliseconds, number, percent, short } from "./format";
+import {
+  ago, axisTimes, bytes, count, duration, milliseconds, number, percent, short,
+} from "./format";
 import { language } from "./settings";
 
 afterEach(() => language.set("en"));
@@ -49,6 +51,14 @@ describe("an axis", () => {
       "22:00\n28 Nov", "23:00", "00:00\n29 Nov", "01:00",
     ]);
     expect(axisTimes([from, from + 10])).toEqual(["22:00:00\n28 Nov", "22:00:10"]);
+  });
+});
+
+describe("durations", () => {
+  it("have their two largest parts", () => {
+    expect(duration(3 * 1440 + 12 * 60 + 5)).toBe("3 days 12 hours");
+    expect(duration(61)).toBe("1 hour 1 minute");
+    expect(duration(0)).toBe("0 minutes");
   });
 });
 

@@ -83,6 +83,22 @@ export function ago(text: string, nowMs: number): string {
   return t("time.now");
 }
 
+// The two largest parts: "3 days 12 hours".
+export function duration(minutes: number): string {
+  let left = Math.round(minutes) * 60;
+  const parts: string[] = [];
+  for (const [unit, size] of steps) {
+    const n = Math.floor(left / size);
+    left -= n * size;
+    if (n > 0 && parts.length < 2) parts.push(units(unit, n));
+  }
+  return parts.length === 0 ? units("minute", 0) : parts.join(" ");
+}
+
+function units(unit: string, n: number): string {
+  return new Intl.NumberFormat(locale(), { style: "unit", unit, unitDisplay: "long" }).format(n);
+}
+
 export function bytes(n: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let i = 0;

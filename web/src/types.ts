@@ -257,6 +257,7 @@ export interface Rollout {
 export interface RolloutPreview {
   devices: { matching: number; unable?: number; there: number; running: number };
   stages: (Stage & { holds: number })[];
+  least_minutes: number;
   notes: string[];
 }
 

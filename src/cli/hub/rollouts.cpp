@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/hub/client.h"
 #include "cli/hub/print.h"
+#include "hub/judgement.h"
 #include "trust/tuf_metadata.h"
 #include "trust/tuf_updater.h"
 
@@ -263,10 +264,11 @@ Result<std::string> measures_text(const Object& rollout) {
     }
     TRY_VALUE(const std::int64_t canaries, measure.integer("canary_trials", 0, INT64_MAX));
     TRY_VALUE(const std::int64_t controls, measure.integer("control_trials", 0, INT64_MAX));
-    const std::string ratio =
-        canaries == 0 || controls == 0
-            ? "not known yet"
-            : fmt::format("{:.2f} times ({:.2f} to {:.2f})", numbers[0], numbers[1], numbers[2]);
+    const bool is_known = canaries > 0 && controls > 0 &&
+                          hub::Judgement{.low = numbers[1], .high = numbers[2]}.is_known();
+    const std::string ratio = !is_known ? "not known yet"
+                                        : fmt::format("{:.2f} times ({:.2f} to {:.2f})", numbers[0],
+                                                      numbers[1], numbers[2]);
     text += fmt::format(
         "  {:<20} {}; evidence: worse {:.3g}, acceptable {:.3g}; {} and {} observations\n",
         one_line(name), ratio, numbers[3], numbers[4], canaries, controls);

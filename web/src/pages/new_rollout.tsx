@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { ask, part, type Problem } from "../api";
 import { useAct, useData } from "../data";
-import { count } from "../format";
+import { count, duration } from "../format";
 import { t } from "../i18n";
 import { go, link } from "../route";
 import { session } from "../session";
@@ -370,6 +370,7 @@ function Preview(props: { preview: RolloutPreview }) {
           running: count(devices.running),
         })}
         {devices.unable ? ` ${t("order.preview.unable", { n: count(devices.unable) })}` : ""}
+        {` ${t("order.preview.least", { time: duration(props.preview.least_minutes) })}`}
       </p>
       <table class="holds">
         <caption class="unseen">{t("order.preview.stages")}</caption>

@@ -374,6 +374,7 @@ export const en = {
   "order.preview.none": "Name a release to see how many devices each stage will hold.",
   "order.preview.devices": "Devices that match: {n}. There and well: {there}. Running it already: {running}.",
   "order.preview.unable": "Left out, as they cannot run it: {n}.",
+  "order.preview.least": "It lasts at least {time}.",
   "order.preview.stages": "Devices of each stage",
   "order.command": "The same by command",
   "measure.errors": "errors",

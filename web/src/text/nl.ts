@@ -376,6 +376,7 @@ export const nl: Record<keyof typeof en, string> = {
   "order.preview.none": "Noem een release om te zien hoeveel apparaten elke fase omvat.",
   "order.preview.devices": "Apparaten die in aanmerking komen: {n}. Aanwezig en gezond: {there}. Draaien hem al: {running}.",
   "order.preview.unable": "Weggelaten, omdat ze het niet kunnen draaien: {n}.",
+  "order.preview.least": "Dat duurt ten minste {time}.",
   "order.preview.stages": "Apparaten van elke fase",
   "order.command": "Hetzelfde als opdracht",
   "measure.errors": "fouten",

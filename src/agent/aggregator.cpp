@@ -48,7 +48,10 @@ proto::Ready Aggregator::begin(const pipeline::Graph& graph) {
     signal.detector.emplace(telemetry::mean_band(baseline->edges, baseline->counts), kMeanRun);
   }
   // Where there is room: a pipeline may have as many steps as signals fit.
-  const std::size_t room = proto::kMaxSignals - signals_.size();
+  const auto found = std::ranges::count_if(
+      graph.nodes, [](const pipeline::NodeSpec& node) { return !found_signal_of(node).empty(); });
+  const std::size_t wanted = signals_.size() + std::size_t(found);
+  const std::size_t room = proto::kMaxSignals - std::min(wanted, proto::kMaxSignals);
   signals_of_shadow_ =
       kShadowSignals * shadows_.size() <= room ? kShadowSignals : kFewShadowSignals;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {

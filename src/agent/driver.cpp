@@ -127,7 +127,8 @@ bool Driver::tell(Event event) {
       record(trust::Act::kFloorRaised, model, "the floor is now " + floor.text());
   }
   backoff_.follow(before, state_, event.clock_s, parts_.clock.now_us());
-  if (state_.attempts != before.attempts)
+  // What failed on trial is left to the next check: each try takes the place of what runs.
+  if (state_.attempts != before.attempts && before.phase < Phase::kActivate)
     for (const Attempts& item : state_.attempts) ask_after(item);
   if (!before.update) offered_us_ = parts_.clock.now_us();
   if (state_.phase == before.phase) return true;
@@ -451,6 +452,7 @@ Result<CheckOutcome> Driver::ask_repository() {
   has_read_repository_ |= found.ok();
   if (const auto version = parts_.releases.new_root())
     record(trust::Act::kRootTrusted, "root.json", fmt::format("version {}", *version));
+  checks_failed_ = found.ok() ? 0 : checks_failed_ + 1;
   if (found.ok()) {
     check_error_.clear();
     check_errors_.clear();
@@ -459,6 +461,11 @@ Result<CheckOutcome> Driver::ask_repository() {
     return found;
   }
   check_error_ = found.error().message;
+  // A network that was away when something was fetched may be away still.
+  if (!state_.attempts.empty()) {
+    const std::int64_t wait_s = backoff_s(checks_failed_, parts_.random(), policy_);
+    next_check_us_ = std::min(next_check_us_, *asked_us_ + wait_s * kSecondUs);
+  }
   next_check_us_ =
       std::max(next_check_us_, parts_.clock.now_us() + parts_.retry_after_s() * kSecondUs);
   const Code code = found.error().code;

@@ -250,6 +250,7 @@ class Driver {
   Backoff backoff_;
   std::optional<Error> unsaved_;  // why the last state could not be saved
   std::int64_t next_check_us_ = 0, retry_us_ = 0, next_look_us_ = 0;
+  std::int64_t checks_failed_ = 0;        // one after the other
   std::optional<std::int64_t> asked_us_;  // when the repository was asked last
   std::optional<std::int64_t> observed_from_us_, trial_from_us_;
   std::int64_t observed_before_us_ = 0;  // in starts before this one, each with an orderly end

@@ -108,8 +108,13 @@ TEST_F(DriverTest, WhatIsPutOffIsAskedForWhenItsTimeHasCome) {
   wait(300);
   EXPECT_EQ(releases.downloads, 4);
   retry_after_s = 0;
+  // The network is away when it is due, and comes back.
+  releases.check_error = {Code::kUnavailable, "no network"};
+  wait(400);
+  EXPECT_EQ(releases.downloads, 4);
+  releases.check_error.message.clear();
   releases.download_error.message.clear();
-  wait(240);
+  wait(480);
   EXPECT_EQ(runner.running.at("people"), release("2.0.0"));
   // Once it is here the repository is asked as seldom as ever.
   wait(config.observe_s + 1);

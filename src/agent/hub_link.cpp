@@ -20,6 +20,7 @@ namespace {
 constexpr std::int64_t kLookUs = 10 * kSecondUs;      // at the file of the token
 constexpr std::int64_t kUrgentUs = 2 * kSecondUs;     // between check-ins at the least
 constexpr std::int64_t kKeyAgainUs = 60 * kSecondUs;  // for a key that cannot be used
+constexpr std::int64_t kDescribeAgainUs = 86'400 * kSecondUs;
 constexpr std::int64_t kRenewAgainUs = 600 * kSecondUs;
 constexpr std::size_t kMaxTokenBytes = 4096;
 constexpr char kTimestampName[] = "metadata/timestamp.json";
@@ -91,7 +92,7 @@ HubLink::HubLink(const Config& config, HubLinkParts parts)
     : config_(config), parts_(std::move(parts)) {
   const auto told = proto::encode(proto::Checkin{
       .program = POLDER_VERSION, .timestamp = 0, .reports = {}, .machine = parts_.machine});
-  if (!told.ok()) give_up_description(told.error().message);
+  if (!told.ok()) give_up_description(told.error().message, INT64_MAX);
 }
 
 HubStanding HubLink::standing() const {
@@ -285,7 +286,8 @@ bool HubLink::prepare_renewal() {
 
 bool HubLink::prepare_checkin(Reporter* reporter) {
   timestamp_ = config_.is_of_hub() ? trusted_timestamp(parts_.storage) : 0;
-  describes_ = has_to_describe_ && may_describe_ && description_refusal_.empty();
+  describes_ = has_to_describe_ && description_refusal_.empty() &&
+               parts_.clock.now_us() >= describes_from_us_;
   for (;;) {
     proto::Checkin checkin{.program = POLDER_VERSION, .timestamp = timestamp_, .reports = {}};
     keys_.clear();
@@ -489,7 +491,8 @@ void HubLink::checked_in(Reporter* reporter) {
   checked_in_s_ = parts_.wall.now_s();
   stand(HubState::kEnrolled);
   if (!description_refusal_.empty())
-    give_up_description("hub: " + std::exchange(description_refusal_, ""));
+    give_up_description("hub: " + std::exchange(description_refusal_, ""),
+                        parts_.clock.now_us() + kDescribeAgainUs);
   const bool was_suspect = suspect_.has_value();
   if (was_suspect) give_up_suspect(reporter);
   const bool is_removed = acknowledge(reporter);
@@ -516,8 +519,8 @@ void HubLink::not_understood() {
 }
 
 // Neither is what the device says of itself worth a report, nor the other way round.
-void HubLink::give_up_description(const std::string& why) {
-  may_describe_ = false;
+void HubLink::give_up_description(const std::string& why, std::int64_t until_us) {
+  describes_from_us_ = until_us;
   parts_.happened({.act = trust::Act::kNote,
                    .object = config_.device,
                    .text = "what this device is cannot be told: " + why});

@@ -136,7 +136,7 @@ class HubLink {
   void checked_in(Reporter* reporter);
   void not_understood();
   void give_up_suspect(Reporter* reporter);
-  void give_up_description(const std::string& why);
+  void give_up_description(const std::string& why, std::int64_t until_us);
   bool acknowledge(Reporter* reporter);
   void wait(std::int64_t longest_s);
   void stand(HubState state, std::string what = "", std::string advice = "");
@@ -149,9 +149,9 @@ class HubLink {
   std::unique_ptr<HttpClient> client_;
   std::string authorities_;  // that it knows the hub by
   std::optional<DeviceCertificate> certificate_;
-  bool has_to_renew_ = false;    // says the hub: our clock may be wrong
-  bool has_to_describe_ = true;  // what the device is: the hub may not know
-  bool may_describe_ = true;     // not where that is what it refuses
+  bool has_to_renew_ = false;           // says the hub: our clock may be wrong
+  bool has_to_describe_ = true;         // what the device is: the hub may not know
+  std::int64_t describes_from_us_ = 0;  // where that is what it refused
   bool is_loaded_ = false, is_refused_ = false, renews_refused_ = false, has_news_ = false;
   std::int64_t renewal_s_ = 0;  // of the certificate
   std::int64_t next_us_ = 0, next_look_us_ = 0, next_renewal_us_ = 0, last_checkin_us_ = 0;

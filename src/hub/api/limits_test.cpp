@@ -71,14 +71,6 @@ TEST_F(Limited, WhoTriesSecretsFromOneAddressIsSlowedDown) {
   EXPECT_EQ(guess(), 401);
 }
 
-TEST_F(Limited, BodiesThatAreTooLargeAreReadOnForAWhileOnly) {
-  const Request head{.method = "POST", .target = "/v1/tokens", .peer = peer_};
-  int taken = 0;
-  while (!router_->may_send(head).refusal && taken < 10'000) ++taken;
-  EXPECT_EQ(taken, static_cast<int>(kAddressLimit.at_once));
-  EXPECT_EQ(router_->may_send(head).refusal->status, 429);
-}
-
 TEST_F(Limited, ADeviceThatAsksTooOftenHoldsUpNoOther) {
   trust::TestSigner one(trust::Scheme::kEcdsaP256), other(trust::Scheme::kEcdsaP256);
   const std::string first = enrolled(one, "cam-1"), second = enrolled(other, "cam-2");

@@ -44,10 +44,9 @@ std::optional<HardFailure> failure_of(const proto::ReportAlarm& alarm) {
 }
 
 // Why a device does not run a release that is not to blame for it.
-std::string_view trouble_text(const proto::ReportAlarm& alarm) {
-  if (!alarm.text.empty()) return alarm.text;
-  if (!alarm.code) return "its worker does not start";
-  switch (*alarm.code) {
+std::string_view trouble_text(std::optional<Code> code) {
+  if (!code) return "its worker does not start";
+  switch (*code) {
     case Code::kNotFound: return "a plug-in, a camera or a file that it needs is not there";
     case Code::kIo: return "something that it needs cannot be read or written";
     case Code::kUnavailable: return "a camera, a file or a server that it needs is away";
@@ -113,13 +112,12 @@ Result<Observer::Part*> Observer::part_of(const std::string& model) {
 // Once of each device, while it has not run it well.
 Status Observer::note_trouble(const Part& part, const proto::ReportAlarm& alarm) {
   const std::string trouble =
-      fmt::format("does not run it: {} (no fault of the release)", trouble_text(alarm));
+      fmt::format("does not run it: {} (no fault of the release)", trouble_text(alarm.code));
   TRY_VALUE(const Rows rows,
             ask(database_,
                 "UPDATE rollout_device SET trouble = ? WHERE rollout = ? AND device = ? AND "
-                "trouble = '' AND (is_settled = 0 OR running NOT IN (?, ?)) RETURNING device",
-                {trouble, part.rollout, device_, part.version,
-                 part.other_version.empty() ? part.version : part.other_version}));
+                "trouble = '' AND is_settled = 0 RETURNING device",
+                {trouble, part.rollout, device_}));
   if (rows.empty()) return {};
   TRY_VALUE(const Rollout rollout, load_legible(database_, part.rollout));
   return hub::note(database_, rollout, fmt::format("{}: {}", device_, trouble), device_, now_s_);
@@ -155,9 +153,7 @@ Status Observer::take_alarm(const proto::ReportAlarm& alarm, std::int64_t time_s
   if (!part->is_told && time_s < part->created_s) return {};
   if (alarm.what == proto::AlarmKind::kReleaseRefused) return note_refusal(*part, alarm);
   const auto failure = failure_of(alarm);
-  const bool is_over =
-      alarm.what == proto::AlarmKind::kRolledBack || alarm.what == proto::AlarmKind::kUpdateFailed;
-  if (!failure && (is_down || is_over)) return note_trouble(*part, alarm);
+  if (!failure && is_down) return note_trouble(*part, alarm);
   if (!failure) return {};
   TRY(tell(database_,
            "UPDATE rollout_device SET failure = ?, failure_kind = ? WHERE rollout = ? AND device = "

@@ -112,31 +112,6 @@ TEST_F(Trials, ACrashLoopThatIsNoFaultOfTheReleaseHoldsAndIsTold) {
   EXPECT_EQ(phase(id), "done") << gate(id);
 }
 
-// In a download, a probe or a trial: the words say what it was.
-TEST_F(Trials, WhatEndsAnUpdateForWhatIsNoFaultOfItIsTold) {
-  make_fleet(2, "");
-  const std::string id = begin("1.0.0", "", kAllAtOnce);
-  alarm("cam-0", proto::AlarmKind::kUpdateFailed, "1.0.0", {}, "the disk is full");
-  tries("cam-1", "1.0.0");
-  alarm("cam-1", proto::AlarmKind::kRolledBack, "1.0.0", {}, "the camera is away");
-  started(device("cam-1"));
-  pass();
-  EXPECT_EQ(phase(id), "running") << gate(id);
-  EXPECT_EQ(count(id, "failed"), 0);
-  const auto told = [](const char* why) {
-    return fmt::format("does not run it: {} (no fault of the release)", why);
-  };
-  EXPECT_EQ(member(id, 0, "trouble"), told("the disk is full"));
-  EXPECT_EQ(member(id, 1, "trouble"), told("the camera is away"));
-  EXPECT_TRUE(gate_says(id, "cam-0: " + told("the disk is full"))) << gate(id);
-  // Of one that runs it by then it says nothing.
-  commits("cam-0", "1.0.0");
-  EXPECT_EQ(member(id, 0, "trouble"), "");
-  const std::size_t lines = history(id).size();
-  alarm("cam-0", proto::AlarmKind::kUpdateFailed, "1.0.0", {}, "the disk is full");
-  EXPECT_EQ(history(id).size(), lines);
-}
-
 // The camera of one that has committed it is away: it goes on with it.
 TEST_F(Trials, WhatHappensAfterItIsCommittedIsAnotherMatter) {
   make_fleet(1, "");

@@ -5,16 +5,29 @@
 namespace polder::hub {
 namespace {
 
-constexpr std::size_t kMaxIdle = 32;  // one for each thread of the server
+constexpr std::size_t kMaxOpen = 8;
 
 }  // namespace
 
 std::unique_ptr<Database> Readers::take() {
-  const std::lock_guard lock(mutex_);
-  if (idle_.empty()) return nullptr;
+  std::unique_lock lock(mutex_);
+  free_.wait(lock, [this] { return !idle_.empty() || open_count_ < kMaxOpen; });
+  if (idle_.empty()) {
+    ++open_count_;
+    return nullptr;
+  }
   std::unique_ptr<Database> one = std::move(idle_.back());
   idle_.pop_back();
   return one;
+}
+
+void Readers::give_back(std::unique_ptr<Database> one) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (one) idle_.push_back(std::move(one));
+    else --open_count_;
+  }
+  free_.notify_one();
 }
 
 Result<Rows> Readers::query(std::string_view sql, const Values& values) {
@@ -22,16 +35,17 @@ Result<Rows> Readers::query(std::string_view sql, const Values& values) {
     std::unique_ptr<Database> database = take();
     const bool is_old = database != nullptr;
     if (!database) {
-      TRY_VALUE(database, open_(where_));
+      auto made = open_(where_);
+      if (!made.ok()) {
+        give_back(nullptr);
+        return made.error();
+      }
+      database = *std::move(made);
     }
     Result<Rows> rows = database->query(sql, values);
-    if (!rows.ok() && rows.error().code == Code::kUnavailable) {
-      if (is_old) continue;  // without that connection
-      return rows;
-    }
-    const std::lock_guard lock(mutex_);
-    if (idle_.size() < kMaxIdle) idle_.push_back(std::move(database));
-    return rows;
+    const bool is_lost = !rows.ok() && rows.error().code == Code::kUnavailable;
+    give_back(is_lost ? nullptr : std::move(database));
+    if (!is_lost || !is_old) return rows;
   }
 }
 

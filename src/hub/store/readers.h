@@ -1,8 +1,11 @@
-// Connections that only read, for many at once: one that is free, or a new one.
+// Connections that only read, for many at once: one that is free, or a new one; of eight that are
+// in use the next that is given back.
 //
 //   TRY_VALUE(const Rows rows, readers.query("SELECT id FROM device"));
 #pragma once
 
+#include <condition_variable>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -27,12 +30,15 @@ class Readers {
   Result<Rows> query(std::string_view sql, const Values& values = {});
 
  private:
-  std::unique_ptr<Database> take();  // nullptr: none is idle
+  std::unique_ptr<Database> take();               // nullptr: a new one may be made
+  void give_back(std::unique_ptr<Database> one);  // nullptr: that is no more
 
   const std::string where_;
   const Open open_;
   std::mutex mutex_;
+  std::condition_variable free_;
   std::vector<std::unique_ptr<Database>> idle_;
+  std::size_t open_count_ = 0;  // idle, or in use
 };
 
 }  // namespace polder::hub

@@ -333,9 +333,9 @@ Status check_today(Database& database) {
 }
 
 Result<bool> is_new(Database& database) {
-  const auto rows = database.query("SELECT version FROM hub_schema");
-  if (!rows.ok() && rows.error().code == Code::kInvalid) return true;  // it has no such table
-  return rows.ok() ? Result<bool>(rows->empty()) : rows.error();
+  TRY(database.run("CREATE TABLE IF NOT EXISTS hub_schema (version BIGINT NOT NULL)"));
+  TRY_VALUE(const Rows rows, database.query("SELECT version FROM hub_schema"));
+  return rows.empty();
 }
 
 Status migrate(Database& database) { return migrate(database, steps_of_hub()); }

@@ -268,7 +268,7 @@ Status keep(Database&, std::string_view, Units& units, const Key& key, std::int6
   return units.begin(key, time_s);
 }
 
-// Rows that they are, of those that were not taken before.
+// Rows that they are at most: some may have been taken before.
 std::int64_t rows_of(std::span<const proto::Report> reports) {
   std::size_t rows = 0;
   for (const proto::Report& report : reports) {

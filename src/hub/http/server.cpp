@@ -51,8 +51,6 @@ constexpr std::chrono::seconds kGoodbye{1};
 constexpr std::chrono::hours kRenewEvery{24};
 constexpr std::chrono::seconds kMaxDrop{10};
 constexpr std::size_t kMaxDroppedBytes = 16 << 20;
-constexpr std::size_t kFirstBytes = 4 << 10;     // of a request: what an idle connection keeps
-constexpr std::size_t kRecordBytes = 16 << 10;   // of TLS
 constexpr std::uint64_t kPieceBytes = 32 << 10;  // of a file, at once in memory
 
 // Operations that give their error as a value.
@@ -316,11 +314,10 @@ class BeastServer final : public Server {
       // The first byte of a request may take its time, the rest may not.
       if (buffer.size() == 0) {
         open.is_idle = true;
-        if (buffer.capacity() > kFirstBytes) buffer.shrink_to_fit();
         open_.splice(open_.end(), open_, place);
         lowest.expires_after(std::chrono::seconds(options_.idle_s));
         const auto [silent, count] =
-            co_await stream.async_read_some(buffer.prepare(kFirstBytes), kAwait);
+            co_await stream.async_read_some(buffer.prepare(kMaxHeaderBytes), kAwait);
         open.is_idle = false;
         if (silent) co_return;
         buffer.commit(count);
@@ -337,9 +334,6 @@ class BeastServer final : public Server {
       if (!error) response = co_await refusal_of_body(parser, certificate, peer, id, max_body);
       if (!error && !response) {
         parser.body_limit(max_body);
-        // Else it comes in pieces of what there is room for; the buffer of the idle is small again.
-        if (parser.content_length_remaining().value_or(0) > kFirstBytes)
-          buffer.reserve(kRecordBytes);
         if (max_body > kMaxBodyBytes)
           lowest.expires_after(std::chrono::seconds(options_.large_body_s));
         auto [cut, count] = co_await http::async_read(stream, buffer, parser, kAwait);

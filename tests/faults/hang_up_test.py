@@ -23,12 +23,15 @@ class Reloaded(Goal):
     """Also says that it has read the new polderd.toml."""
 
     def missing(self, device, since_ns):
-        missing = super().missing(device, since_ns)
-        if missing:
-            return missing
-        live = json.loads((device / "status.json").read_text())
+        # First: what is read after that is of the polderd that has read it, too.
+        try:
+            live = json.loads((device / "status.json").read_text())
+        except (OSError, ValueError):
+            return "no news"
         room = live["reports"]["max_bytes"]
-        return None if room == MEGABYTES << 20 else f"[reports] as it was before: {room}"
+        if room != MEGABYTES << 20:
+            return f"[reports] as it was before: {room}"
+        return super().missing(device, since_ns)
 
 
 def update(s):

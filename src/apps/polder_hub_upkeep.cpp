@@ -133,7 +133,7 @@ Status copy_command(const Args& args) {
   if (!is_postgres(from) && !entry_kind(from).ok())
     return fail(Code::kNotFound, "{}: there is no such file", from);
   TRY_VALUE(const auto lock, lock_place(is_postgres(from) ? to : from));
-  TRY_VALUE(const std::unique_ptr<Database> source, open_database(from));
+  TRY_VALUE(const std::unique_ptr<Database> source, open_to_read(from));
   TRY_VALUE(const std::unique_ptr<Database> target, open_database(to));
   TRY(source->hold());
   TRY(target->hold());

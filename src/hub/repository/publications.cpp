@@ -1,5 +1,6 @@
 #include "hub/repository/publications.h"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -116,7 +117,7 @@ struct Open {
   Json details;
 };
 constexpr std::string_view kApproval =
-    "SELECT kind, what, details, asked_by, state, decided_by FROM approval WHERE id = ?";
+    "SELECT kind, what, details, asked_by, state, decided_by, asked_s FROM approval WHERE id = ?";
 
 Result<Open> open_approval(const Rows& rows, const std::string& actor) {
   if (rows.empty())
@@ -223,12 +224,18 @@ Status approve(const Hub& hub, const std::string& id, const std::string& actor) 
   // Who may not, hears so before large files are read.
   TRY_VALUE(const Rows rows, ask(hub, kApproval, {id}));
   TRY_VALUE(const Open open, open_approval(rows, actor));
+  std::optional<Proposal> proposal;
   if (open.kind == "publication") {
-    const auto proposal = hub.repository.check(id, now_s);
-    if (!proposal.ok()) return proposal.error();
+    auto checked = hub.repository.check(id, now_s);
+    if (!checked.ok()) return checked.error();
+    proposal = *std::move(checked);
   }
-  Status done =
-      write(hub, [&](Database& database) { return decide(database, id, actor, true, now_s); });
+  Status done = write(hub, [&](Database& database) -> Status {
+    TRY(decide(database, id, actor, true, now_s));
+    if (!proposal) return {};
+    // What another had brought before, which was rejected, is on record by this one.
+    return note_waiting(database, *proposal, {id, rows[0][3].text(), rows[0][6].integer()});
+  });
   TRY(std::move(done));
   if (open.kind != "publication") return {};
   // It is approved, whatever happens now: the publisher tries again.

@@ -115,6 +115,23 @@ TEST_F(Publications, WhatIsRejectedLeavesNothing) {
   EXPECT_EQ(push().status, 201) << "it may be asked for again";
 }
 
+// Both bring it, and the one that came first is rejected.
+TEST_F(Publications, WhoAddedAReleaseIsToldByTheRequestThatWasApproved) {
+  add_release("people", "1.0.0");
+  const std::string older = text(push(), "id");
+  add_release("people", "1.0.1");
+  const std::string newer = text(push(), "id");
+  ASSERT_NE(older, newer);
+  EXPECT_EQ(decide(older, "reject").status, 200);
+  const Response approved = decide(newer);
+  ASSERT_EQ(approved.status, 200) << approved.body;
+  const Response release = send("GET", "/v1/releases/people/1.0.0", "", admin_);
+  EXPECT_EQ(text(release, "state"), "published");
+  EXPECT_EQ(text(release, "added_by"), "releaser");
+  EXPECT_EQ(text(release, "approved_by"), "admin");
+  EXPECT_EQ(json(release).find("signatures")->array()->size(), 1u);
+}
+
 TEST_F(Publications, WhatHasWaitedTooLongIsRefusedWhenItIsApproved) {
   add_release("people", "1.0.0");
   const std::string first = text(push(), "id");

@@ -5,7 +5,8 @@
 
 namespace polder::hub {
 
-Result<std::unique_ptr<Database>> open_sqlite(std::string_view path);
+enum class Access { kRead, kWrite };
+Result<std::unique_ptr<Database>> open_sqlite(std::string_view path, Access access);
 Result<std::unique_ptr<Database>> open_postgres(std::string_view url);
 
 }  // namespace polder::hub

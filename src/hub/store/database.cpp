@@ -67,7 +67,11 @@ bool is_postgres(std::string_view where) {
 }
 
 Result<std::unique_ptr<Database>> open_database(std::string_view where) {
-  return is_postgres(where) ? open_postgres(where) : open_sqlite(where);
+  return is_postgres(where) ? open_postgres(where) : open_sqlite(where, Access::kWrite);
+}
+
+Result<std::unique_ptr<Database>> open_to_read(std::string_view where) {
+  return is_postgres(where) ? open_postgres(where) : open_sqlite(where, Access::kRead);
 }
 
 }  // namespace polder::hub

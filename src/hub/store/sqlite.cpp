@@ -75,8 +75,8 @@ Value column(sqlite3_stmt* statement, int at) {
 
 class Sqlite final : public Database {
  public:
-  Sqlite(Connection connection, std::string path)
-      : connection_(std::move(connection)), path_(std::move(path)) {}
+  Sqlite(Connection connection, std::string path, Access access)
+      : connection_(std::move(connection)), path_(std::move(path)), access_(access) {}
 
   // Who serves writes the same pages again and again: they stay in memory, savepoints too, and many
   // reach their place in the file together.
@@ -112,7 +112,9 @@ class Sqlite final : public Database {
   }
 
   // It takes its lock at once: a reader that becomes a writer could be refused.
-  std::string_view begin_text() const override { return "BEGIN IMMEDIATE"; }
+  std::string_view begin_text() const override {
+    return access_ == Access::kWrite ? "BEGIN IMMEDIATE" : "BEGIN";
+  }
 
   Error error(int status, std::string_view sql) const {
     return fail(code_of(status), "{}: {}: {}", path_, sqlite3_errmsg(connection_.get()), sql);
@@ -135,22 +137,24 @@ class Sqlite final : public Database {
   Connection connection_;  // outlives the statements
   std::map<std::string, Statement, std::less<>> statements_;
   std::string path_;
+  const Access access_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> open_sqlite(std::string_view path) {
+Result<std::unique_ptr<Database>> open_sqlite(std::string_view path, Access access) {
   std::string name(path);
   sqlite3* made = nullptr;
-  const int status = sqlite3_open_v2(
-      name.c_str(), &made,
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-      nullptr);
+  const int how =
+      access == Access::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  const int status = sqlite3_open_v2(name.c_str(), &made,
+                                     how | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   Connection connection(made);
   if (status != SQLITE_OK)
     return fail(code_of(status), "{}: {}", name, made ? sqlite3_errmsg(made) : "out of memory");
   sqlite3_busy_timeout(made, kBusyMs);
-  auto database = std::make_unique<Sqlite>(std::move(connection), name);
+  auto database = std::make_unique<Sqlite>(std::move(connection), name, access);
+  if (access == Access::kRead) return std::unique_ptr<Database>(std::move(database));
   // What is committed is on the disk; readers do not wait for the writer.
   for (const char* pragma : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
                              "PRAGMA foreign_keys = ON", "PRAGMA trusted_schema = OFF"})

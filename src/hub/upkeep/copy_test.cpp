@@ -1,10 +1,12 @@
 // A hub's database in another one: all of it, or nothing.
 #include "hub/upkeep/copy.h"
 
+#include <filesystem>
 #include <set>
 
 #include "base/fail.h"
 #include "hub/api/testing_hub.h"
+#include "platform/file.h"
 
 namespace polder::hub {
 namespace {
@@ -66,6 +68,24 @@ TEST_F(Copying, AllRowsArriveAndComeBackTheSame) {
   EXPECT_EQ(digests(*again), digests(*there));
   const auto limit = empty->query("SELECT stage, ms FROM rollout_limit ORDER BY number");
   EXPECT_EQ(limit.value(), (Rows{{"Ünïcode 'x' ?", 0.1}, {"", 5e-324}}));
+}
+
+// A backup is held to its sums when it is restored.
+TEST_F(Copying, NotAByteOfAFileThatIsCopiedFromChanges) {
+  if (is_postgres(where_)) GTEST_SKIP() << "of SQLite";
+  const std::string backup = (folder_ / "backup.db").string();
+  ASSERT_TRUE(source_->run("VACUUM INTO ?", {backup}).ok());
+  const std::string before = read_file(backup, 64 << 20).value();
+  {
+    const auto from = open_to_read(backup).value();
+    ASSERT_TRUE(from->hold().ok());
+    const auto copied = copy_database(*from, *target_);
+    ASSERT_TRUE(copied.ok()) << copied.error().message;
+    EXPECT_FALSE(from->run("DELETE FROM report_taken").ok());
+  }
+  EXPECT_TRUE(read_file(backup, 64 << 20).value() == before);
+  EXPECT_FALSE(std::filesystem::exists(backup + "-wal"));
+  EXPECT_FALSE(std::filesystem::exists(backup + "-shm"));
 }
 
 TEST_F(Copying, WhereAHubIsNothingIsCopiedTo) {

@@ -92,7 +92,7 @@ class Database {
 // "postgres://USER:PASSWORD@HOST:PORT/NAME" (or postgresql://), or a path of a file that is made
 // where it is not. Errors name what was opened, without a password.
 Result<std::unique_ptr<Database>> open_database(std::string_view where);
-// The same, of what is there, to read alone: of a file not a byte changes.
+// The same, of what is there, to read alone: nothing is written there.
 Result<std::unique_ptr<Database>> open_to_read(std::string_view where);
 bool is_postgres(std::string_view where);
 

@@ -145,8 +145,8 @@ class Sqlite final : public Database {
 Result<std::unique_ptr<Database>> open_sqlite(std::string_view path, Access access) {
   std::string name(path);
   sqlite3* made = nullptr;
-  const int how =
-      access == Access::kWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  // Also to read: who opens a WAL to read alone leaves its files behind.
+  const int how = SQLITE_OPEN_READWRITE | (access == Access::kWrite ? SQLITE_OPEN_CREATE : 0);
   const int status = sqlite3_open_v2(name.c_str(), &made,
                                      how | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   Connection connection(made);
@@ -154,7 +154,10 @@ Result<std::unique_ptr<Database>> open_sqlite(std::string_view path, Access acce
     return fail(code_of(status), "{}: {}", name, made ? sqlite3_errmsg(made) : "out of memory");
   sqlite3_busy_timeout(made, kBusyMs);
   auto database = std::make_unique<Sqlite>(std::move(connection), name, access);
-  if (access == Access::kRead) return std::unique_ptr<Database>(std::move(database));
+  if (access == Access::kRead) {
+    TRY(database->run("PRAGMA query_only = ON"));
+    return std::unique_ptr<Database>(std::move(database));
+  }
   // What is committed is on the disk; readers do not wait for the writer.
   for (const char* pragma : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
                              "PRAGMA foreign_keys = ON", "PRAGMA trusted_schema = OFF"})

@@ -84,8 +84,12 @@ TEST_F(Copying, NotAByteOfAFileThatIsCopiedFromChanges) {
     EXPECT_FALSE(from->run("DELETE FROM report_taken").ok());
   }
   EXPECT_TRUE(read_file(backup, 64 << 20).value() == before);
-  EXPECT_FALSE(std::filesystem::exists(backup + "-wal"));
-  EXPECT_FALSE(std::filesystem::exists(backup + "-shm"));
+  // Nor does anything stay beside it, or beside one that a hub has served.
+  source_.reset();
+  ASSERT_TRUE(open_to_read(where_).value()->query("SELECT id FROM device").ok());
+  for (const std::string& file : {backup, where_})
+    for (const char* const beside : {"-wal", "-shm"})
+      EXPECT_FALSE(std::filesystem::exists(file + beside)) << file << beside;
 }
 
 TEST_F(Copying, WhereAHubIsNothingIsCopiedTo) {

@@ -6,6 +6,7 @@ it; and a hub whose clock was wrong. The real programs.
 """
 import json
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,15 @@ class Restore(fleets.Fleet):
         said = self.polder_hub("restore", backup, "--folder", self.hub.folder)
         self.assertIn("revoke again", said)
         self.hub.start()
+
+    @staticmethod
+    def restore_without_room(backup, folder):
+        """Ends in the middle of the first file that is larger: that of the database."""
+        room = (backup / "hub.db").stat().st_size // 2
+        done = subprocess.run(
+            [fleets.HUB, "restore", backup, "--folder", folder], stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)))
+        assert done.returncode != 0
 
     def test_a_hub_goes_on_from_a_backup(self):
         self.release("1.0.0")
@@ -74,7 +84,7 @@ class Restore(fleets.Fleet):
         lost_version = self.repository_version()
         lost_log = (self.hub.folder / "audit.log").read_bytes()
         self.hub.end()
-        # One that was damaged is found out, and one that was cut off begins no hub.
+        # One that was damaged is found out before anything is written.
         damaged = self.scratch / "damaged"
         shutil.copytree(backup, damaged)
         blob = next(path for path in (damaged / "repository" / "blobs").rglob("*")
@@ -83,6 +93,9 @@ class Restore(fleets.Fleet):
         elsewhere = self.scratch / "elsewhere"
         self.assertIn("is not what was backed up",
                       self.polder_hub("restore", damaged, "--folder", elsewhere, status=1))
+        self.assertFalse(elsewhere.exists())
+        # One that was cut off, here by a disk that takes no large file, begins no hub.
+        self.restore_without_room(backup, elsewhere)
         self.assertIn("was cut off here", self.polder_hub(
             "serve", "--folder", elsewhere, "--listen", "127.0.0.1:0", status=1))
         # Another backup would make it half of each; the same one, whole, goes on.

@@ -246,19 +246,36 @@ Status check_free(const std::string& folder) {
               folder, there.front());
 }
 
-Status copy_back(const std::string& from, const std::string& folder, Opened& opened) {
-  TRY(remove_database(folder + "/" + kDatabaseFile));
-  for (const auto& [name, digest] : opened.sums) {
-    if (name == kFacts) continue;
-    auto copied = copy_file(from + "/" + name, folder + "/" + name);
-    if (!copied.ok() && copied.error().code == Code::kNotFound)
+using Reader = std::function<Result<trust::FileDigest>(const std::string& name)>;
+
+// Each file is read as `read` does it, and is what was backed up.
+Status hold_to_sums(const std::string& from, const Sums& sums, const Reader& read) {
+  for (const auto& [name, digest] : sums) {
+    const auto file = read(name);
+    if (!file.ok() && file.error().code == Code::kNotFound)
       return fail(Code::kCorrupt, "{}/{}: is missing from the backup: take another one", from,
                   name);
-    if (!copied.ok()) return std::move(copied).error();
-    if (trust::hex(copied->sha256) != digest) return changed(from, name, digest, copied->sha256);
-    ++opened.backup.files, opened.backup.bytes += copied->bytes;
+    if (!file.ok()) return file.error();
+    if (trust::hex(file->sha256) != digest) return changed(from, name, digest, file->sha256);
   }
   return {};
+}
+
+// Before anything is written: what is damaged would leave a half that no second run completes.
+Status check_files(const std::string& from, Opened& opened) {
+  return hold_to_sums(from, opened.sums, [&](const std::string& name) -> Result<trust::FileDigest> {
+    TRY_VALUE(const auto file, trust::digest_file(from + "/" + name, kMaxFileBytes));
+    ++opened.backup.files, opened.backup.bytes += file.bytes;
+    return file;
+  });
+}
+
+Status copy_back(const std::string& from, const std::string& folder, Sums sums) {
+  TRY(remove_database(folder + "/" + kDatabaseFile));
+  sums.erase(kFacts);
+  return hold_to_sums(from, sums, [&](const std::string& name) {
+    return copy_file(from + "/" + name, folder + "/" + name);
+  });
 }
 
 // Whoever keeps checkpoints of what is lost finds another log, not one that was rewritten: what was
@@ -341,6 +358,7 @@ Result<Backup> restore(const std::string& from, const HubPlace& hub, std::int64_
   if (backup.taken_s > now_s)
     return fail(Code::kDenied, "{}: was taken at {}, and this machine's clock says {}: set it",
                 from, trust::tuf::time_text(backup.taken_s), trust::tuf::time_text(now_s));
+  TRY(check_files(from, opened));
   const bool is_beside = is_postgres(hub.database);
   std::unique_ptr<Database> database;
   if (is_beside) {
@@ -348,7 +366,7 @@ Result<Backup> restore(const std::string& from, const HubPlace& hub, std::int64_
     TRY(database->hold());
   }
   TRY_VALUE(const Change change, begin_change(hub.folder, kind, now_s));
-  TRY(copy_back(from, hub.folder, opened));
+  TRY(copy_back(from, hub.folder, opened.sums));
   TRY_VALUE(const FormerLog log, begin_another_log(hub.folder, change));
   const std::string file = hub.folder + "/" + kDatabaseFile;
   if (!is_beside) {

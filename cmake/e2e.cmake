@@ -90,6 +90,9 @@ add_test(NAME hub_repository
          COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_repository_test.py
                  $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)
 # When things go wrong with it.
+add_test(NAME hub_refusal
+         COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_refusal_test.py
+                 $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)
 add_test(NAME hub_drill COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/e2e/hub_drill_test.py
          $<TARGET_FILE:polder-hub> $<TARGET_FILE:polderd> $<TARGET_FILE:polder>)
 set_tests_properties(hub_drill PROPERTIES LABELS slow)

@@ -88,7 +88,7 @@ class HubRollouts(unittest.TestCase):
         self.assertIn("is part of rollout r1",
                       self.polder("rollout", "create", "people", "1.2.0", status=1))
         self.assertRegex(self.polder("rollout", "list", "--phase", "running"),
-                         r"r1 +people +1\.1\.0 +running +1 of 3 *\n")
+                         r"r1 +people +1\.1\.0 +running +1 of 3 +no device runs it yet\n")
         self.assertIn("paused: wait", self.polder("rollout", "pause", "r1", "--reason", "wait"))
         self.assertIn("it cannot be paused",
                       self.polder("rollout", "pause", "r1", "--reason", "wait", status=1))

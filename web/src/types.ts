@@ -243,6 +243,7 @@ export interface Rollout {
   phase: string; // "running", "paused", "aborted", "done"
   reason?: string | null;
   trouble?: string | null; // why it could not be carried on
+  waits_for?: string | null; // of one that runs
   stage: number;
   stages?: Stage[];
   created?: Time | null;

@@ -435,6 +435,11 @@ Result<int> list(const Args& args) {
     TRY_VALUE(std::string stage, stage_text(rollout));
     TRY_VALUE(const std::string query, rollout.text("query"));
     TRY_VALUE(std::string reason, reason_text(rollout));
+    if (reason.empty() && rollout.has("waits_for") &&
+        !rollout.members().at("waits_for").is_null()) {
+      TRY_VALUE(const std::string waits, rollout.text("waits_for", kMaxTextBytes));
+      reason = one_line(waits);
+    }
     row.insert(row.end(), {std::move(stage), one_line(query), std::move(reason)});
   }
   fmt::print("{}", rollouts.empty() ? "no rollouts\n" : table_text(table));

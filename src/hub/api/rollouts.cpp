@@ -27,6 +27,16 @@ trust::Json::Members shown(const Stage& stage) {
   return members;
 }
 
+// Of one that runs, what stands first in a gate that holds; else null.
+trust::Json waits_for(const Rollout& rollout) {
+  const auto gate = trust::Json::parse(rollout.gate, "gate");
+  if (rollout.state.phase != RolloutPhase::kRunning || !gate.ok()) return {};
+  const trust::Json *const verdict = gate->find("verdict"), *const reasons = gate->find("reasons");
+  const bool is_held = verdict && verdict->string() && *verdict->string() == "hold";
+  if (!is_held || !reasons || !reasons->array() || reasons->array()->empty()) return {};
+  return reasons->array()->front();
+}
+
 // What a list shows of it.
 trust::Json::Members summary_of(const Rollout& rollout) {
   const RolloutOrder& order = rollout.order;
@@ -42,6 +52,7 @@ trust::Json::Members summary_of(const Rollout& rollout) {
       {"phase", phase_text(rollout.state.phase)},
       {"reason", rollout.state.reason},
       {"trouble", rollout.trouble.empty() ? trust::Json() : rollout.trouble},
+      {"waits_for", waits_for(rollout)},
       {"stage", static_cast<std::int64_t>(rollout.state.stage)},
       {"stages", std::move(stages)},
       {"measures", trust::Json::Array(order.measures.begin(), order.measures.end())},

@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "hub/rollouts/evidence.h"
 #include "hub/rollouts/members.h"
+#include "hub/rollouts/refusals.h"
 #include "hub/store/ask.h"
 
 namespace polder::hub {
@@ -195,8 +196,8 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
                     "{}: {}",
                     failures.size(), rules.failures, failures.back().device,
                     failure_text(failures.back().failure)));
+  TRY_VALUE(const bool is_there, is_anywhere(database, rollout));
   if (!rules.has_statistics) {
-    TRY_VALUE(const bool is_there, is_anywhere(database, rollout));
     if (!is_there) hold(gate, "no device runs it yet");
     gate.reasons.emplace_back(without_statistics(rollout));
   }
@@ -204,10 +205,16 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
     TRY_VALUE(std::string few, too_few(database, rollout));
     if (!few.empty()) hold(gate, std::move(few));
   }
-  if (missing_devices(rollout.plan(), rollout.state) > 0) {
+  TRY_VALUE(const Refusals refusals, refusals_of(database, rollout));
+  const std::size_t lacking = missing_devices(rollout.plan(), rollout.state);
+  if (lacking > 0 && refusals.refused < rollout.members) {
     TRY_VALUE(std::string why, not_there(database, rollout));
     hold(gate, std::move(why));
   }
+  // Where none has taken it, nothing has been proven of it by anybody.
+  if (refusals.are_all() || (lacking > 0 && refusals.refused > 0)) hold(gate, refusals.text());
+  else if (refusals.refused > 0 && gate.verdict == Verdict::kHold)
+    gate.reasons.push_back(refusals.text());
   if (rollout.members == 0) hold(gate, "no device of the query has the model and can run it");
   if (std::string waits = rollout.waits_for(now_s); !waits.empty()) hold(gate, std::move(waits));
   if (gate.verdict != Verdict::kHold) return gate;

@@ -11,6 +11,7 @@
 #include "hub/rollouts/evidence.h"
 #include "hub/rollouts/measures.h"
 #include "hub/rollouts/members.h"
+#include "hub/rollouts/refusals.h"
 #include "hub/store/ask.h"
 
 namespace polder::hub {
@@ -126,12 +127,11 @@ Status Observer::note_trouble(const Part& part, const proto::ReportAlarm& alarm)
 // A device that will not take it: of those that a stage has chosen another takes its place. What is
 // only put off it does not tell (agent/driver.cpp).
 Status Observer::note_refusal(const Part& part, const proto::ReportAlarm& alarm) {
-  TRY_VALUE(
-      const Rows rows,
-      ask(database_,
-          "UPDATE rollout_device SET failure = ? WHERE rollout = ? AND device = ? AND "
-          "failure IS NULL RETURNING chosen, running",
-          {alarm.text.empty() ? "refused" : "refused: " + alarm.text, part.rollout, device_}));
+  TRY_VALUE(const Rows rows,
+            ask(database_,
+                "UPDATE rollout_device SET failure = ? WHERE rollout = ? AND device = ? AND "
+                "failure IS NULL RETURNING chosen, running",
+                {refused_text(alarm.text), part.rollout, device_}));
   const bool runs_it = !rows.empty() && part.arm_of(rows[0][1].text()) != 0;
   if (rows.empty() || rows[0][0].integer() == 0 || runs_it) return {};
   TRY_VALUE(Rollout rollout, load_legible(database_, part.rollout));

@@ -66,7 +66,11 @@ export function Rollouts(props: { query: URLSearchParams }) {
                   { head: t("rollouts.stage"), cell: stageText },
                   {
                     head: t("common.reason"),
-                    cell: (one) => <span class="prose">{one.reason || "–"}</span>,
+                    cell: (one) => (
+                      <span class="prose">
+                        {one.reason || one.trouble || one.waits_for || "–"}
+                      </span>
+                    ),
                   },
                   {
                     head: t("rollouts.created"),

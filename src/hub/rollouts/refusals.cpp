@@ -1,0 +1,61 @@
+#include "hub/rollouts/refusals.h"
+
+#include "base/fail.h"
+#include "base/text.h"
+#include "hub/store/ask.h"
+
+namespace polder::hub {
+namespace {
+
+// What a device that refuses has as its failure: without a word, and with its words.
+constexpr std::string_view kRefused = "refused", kRefusedWith = "refused: ";
+
+// Those whose release has gone wrong did take it (failure_kind); so did those that run it.
+constexpr std::string_view kRefusals =
+    "failure IS NOT NULL AND failure_kind IS NULL AND running NOT IN (?, ?)";
+
+}  // namespace
+
+std::string refused_text(std::string_view words) {
+  return words.empty() ? std::string(kRefused) : fmt::format("{}{}", kRefusedWith, words);
+}
+
+std::string Refusals::text() const {
+  if (refused == 0) return {};
+  std::string_view words = why;
+  if (words == kRefused) words = "without a word why";
+  if (words.starts_with(kRefusedWith)) words.remove_prefix(kRefusedWith.size());
+  return fmt::format("{} of {} devices that were told refused it{}: {}{}", refused, told,
+                     is_unanimous ? "" : ", most of them", one_line(words),
+                     are_all() ? ". Abort it, or let devices join that can take it" : "");
+}
+
+Result<Refusals> refusals_of(Database& database, const Rollout& rollout) {
+  const bool is_share = rollout.stage().devices == 0;
+  const std::string_view compared = is_share ? " AND number IS NOT NULL" : "";
+  const std::string_view version = rollout.order.version;
+  const std::string_view other = rollout.is_a_b() ? rollout.order.other_version : version;
+  TRY_VALUE(const Rows rows,
+            ask(database,
+                fmt::format("SELECT failure, COUNT(*) FROM rollout_device WHERE rollout = ? AND "
+                            "{}{} GROUP BY failure ORDER BY 2 DESC, 1",
+                            kRefusals, compared),
+                {rollout.id, version, other}));
+  Refusals all;
+  if (rows.empty()) return all;
+  for (const Row& row : rows) all.refused += row[1].integer();
+  all.why = rows[0][0].text();
+  all.is_unanimous = rows.size() == 1;
+  all.told = all.refused + static_cast<std::int64_t>(rollout.state.chosen.size());
+  if (!is_share) return all;
+  TRY_VALUE(const Rows told,
+            ask(database,
+                fmt::format("SELECT COUNT(*) FROM rollout_device WHERE rollout = ? AND number IS "
+                            "NOT NULL AND (wanted > 0 OR ({}))",
+                            kRefusals),
+                {rollout.id, version, other}));
+  all.told = told[0][0].integer();
+  return all;
+}
+
+}  // namespace polder::hub

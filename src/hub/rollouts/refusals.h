@@ -1,0 +1,31 @@
+// Devices that do not take the release of their rollout, and say so.
+#pragma once
+
+#include <polder/error.h>
+
+#include <cstdint>
+#include <string>
+
+#include "hub/rollouts/row.h"
+
+namespace polder::hub {
+
+// What a device that refuses has as its failure, with its words.
+std::string refused_text(std::string_view words);
+
+// Of the devices that a rollout has told, those that refused it, or did not take it for days. None
+// of them is told again. Of a share those whose counts are compared stand for all.
+struct Refusals {
+  std::int64_t told = 0, refused = 0;
+  std::string why;           // what most of them say
+  bool is_unanimous = true;  // all of them say that
+  bool are_all() const { return refused > 0 && refused == told; }
+  // "2 of 2 devices that were told refused it: below the floor 2.0.0. Abort it, or ...". Of none:
+  // "".
+  std::string text() const;
+};
+
+// As a part of a Work. Errors: those of ask().
+Result<Refusals> refusals_of(Database& database, const Rollout& rollout);
+
+}  // namespace polder::hub

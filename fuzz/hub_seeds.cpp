@@ -40,6 +40,7 @@ std::vector<Seed> seeds() {
   return {
       {"GET /healthz", "/healthz"},
       {"GET /openapi.json", "/openapi.json"},
+      {"GET /metrics", "/metrics"},
       {"GET /v1/me", "/v1/me"},
       {"GET /repository/metadata/{name}", "/repository/metadata/timestamp.json"},
       {"GET /repository/metadata/{name}", "/repository/metadata/1.root.json", "",

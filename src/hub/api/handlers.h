@@ -10,6 +10,7 @@ inline constexpr std::int64_t kPage = 100, kMaxPage = 1'000;
 
 Result<Response> get_health(const Call& call);
 Result<Response> get_openapi(const Call& call);
+Result<Response> get_metrics(const Call& call);
 
 Result<Response> show_me(const Call& call);
 // repository.cpp

@@ -18,6 +18,7 @@ namespace {
 constexpr Route kRoutes[] = {
     {"GET", "/healthz", Access::kAnyone, get_health},
     {"GET", "/openapi.json", Access::kAnyone, get_openapi},
+    {"GET", "/metrics", Access::kViewer, get_metrics},
     {"GET", "/v1/me", Access::kViewer, show_me},
     {"GET", "/repository/metadata/{name}", Access::kAnyone, get_metadata},
     {"GET", "/repository/targets/{path}", Access::kAnyone, get_target},
@@ -92,6 +93,12 @@ std::optional<std::vector<std::string>> match(std::string_view pattern,
   }
   if (i != path.size()) return {};
   return parts;
+}
+
+Asker asker_of(Access access) {
+  if (access == Access::kAnyone) return Asker::kAnyone;
+  const bool is_device = access == Access::kDevice || access == Access::kKnownKey;
+  return is_device ? Asker::kDevice : Asker::kPerson;
 }
 
 // Whatever its parameters are.
@@ -214,7 +221,7 @@ Result<Response> Router::serve_once(const Route& route, const Call& call) {
   if (earlier) return std::move(*earlier);
   Hub marking = hub_;
   marking.also = [&](Database& database) { return once.mark(database, hub_.wall.now_s()); };
-  const Call marked{marking,    call.health, call.request, call.target,
+  const Call marked{marking,    call.health, call.traffic, call.request, call.target,
                     call.parts, call.actor,  call.role,    call.device};
   auto response = route.handler(marked);
   if (response.ok() && response->status < 300) once.keep(hub_, *response, route.shows_secret);
@@ -229,7 +236,7 @@ BodyRule Router::may_send(const Request& head) {
     auto parts = match(route.path, target->path);
     if (!parts) continue;
     if (!route.has_body || route.max_body <= kMaxBodyBytes) return {};
-    Call call{hub_, health_, head, *target, std::move(*parts), {}, Role::kViewer, {}};
+    Call call{hub_, health_, traffic_, head, *target, std::move(*parts), {}, Role::kViewer, {}};
     auto refused = refusal(route, call, false);  // it comes again with its body
     if (!refused.ok()) return {.refusal = problem(refused.error(), head.id)};
     return {.max_bytes = route.max_body, .refusal = std::move(*refused)};
@@ -238,6 +245,14 @@ BodyRule Router::may_send(const Request& head) {
 }
 
 Response Router::answer(const Request& request) {
+  const std::int64_t begun_us = clock_.now_us();
+  Asker asker = Asker::kAnyone;
+  Response response = answer(request, asker);
+  traffic_.add(asker, response.status, clock_.now_us() - begun_us);
+  return response;
+}
+
+Response Router::answer(const Request& request, Asker& asker) {
   const auto target = Target::parse(request.target);
   if (!target.ok()) return problem(target.error(), request.id);
   // Who may GET may ask for the headers alone; the server leaves the body out.
@@ -252,7 +267,8 @@ Response Router::answer(const Request& request) {
       if (route.method == "GET") allowed += ", HEAD";
       continue;
     }
-    Call call{hub_, health_, request, *target, std::move(*parts), {}, {}, {}};
+    asker = asker_of(route.access);
+    Call call{hub_, health_, traffic_, request, *target, std::move(*parts), {}, {}, {}};
     auto response = serve(route, call);
     if (response.ok()) return std::move(*response);
     if (status_of(response.error().code) >= 500)

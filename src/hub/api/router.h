@@ -21,6 +21,7 @@
 #include "hub/api/limits.h"
 #include "hub/api/message.h"
 #include "hub/api/target.h"
+#include "hub/api/traffic.h"
 #include "hub/hub.h"
 #include "trust/json.h"
 
@@ -42,6 +43,7 @@ enum class Access : std::uint8_t {
 struct Call {
   const Hub& hub;
   Health& health;
+  const Traffic& traffic;
   const Request& request;
   const Target& target;
   // For "{...}" of the path, in their order; for "{path}" at its end all that is left.
@@ -76,16 +78,21 @@ inline constexpr Limit kAddressLimit{.a_second = 5, .at_once = 100};
 // And for what is open to anyone: many devices may have one address.
 inline constexpr Limit kOpenLimit{.a_second = 500, .at_once = 5'000};
 
-// Thread-safe. Borrows both; `clock` is that of limits.
+// Thread-safe. Borrows both; `clock` is that of limits, and of how long answers take.
 class Router {
  public:
   Router(const Hub& hub, Clock& clock, const Limit& person_limit = kPersonLimit)
-      : hub_(hub), person_limit_(person_limit), limits_(clock), health_(hub, clock) {}
+      : hub_(hub),
+        clock_(clock),
+        person_limit_(person_limit),
+        limits_(clock),
+        health_(hub, clock) {}
   Response answer(const Request& request);
   // Of a request whose headers are there.
   BodyRule may_send(const Request& head);
 
  private:
+  Response answer(const Request& request, Asker& asker);
   // Who it is; a response where it may not. `counts`: against how often a person may ask. Errors:
   // kDenied; the database's.
   Result<std::optional<Response>> refusal(const Route& route, Call& call, bool counts);
@@ -96,9 +103,11 @@ class Router {
                                     const Limit& limit, const Request& request);
 
   const Hub& hub_;
+  Clock& clock_;
   const Limit person_limit_;
   Limits limits_;
   Health health_;
+  Traffic traffic_;
 };
 
 // A document; of what is read, with an ETag, or 304 for who has it already.

@@ -19,6 +19,7 @@ class Routing : public HubTest {};
 const std::map<std::string, std::string> kNeeds = {
     {"GET /healthz", "anyone"},
     {"GET /openapi.json", "anyone"},
+    {"GET /metrics", "viewer"},
     {"GET /repository/metadata/{name}", "anyone"},
     {"GET /repository/targets/{path}", "anyone"},
     {"GET /repository/blobs/sha256/{prefix}/{digest}", "anyone"},

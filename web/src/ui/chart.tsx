@@ -139,7 +139,7 @@ export function Chart(props: {
   const rows = times.map((time, i) => ({ time, i })).slice(-maxTableRows);
   return (
     <figure class="chart" aria-labelledby={id}>
-      <figcaption id={id}>{title}</figcaption>
+      <figcaption id={id}>{unit ? `${title} (${unit})` : title}</figcaption>
       <div ref={place} aria-hidden="true" />
       <details>
         <summary>{t("common.data")}</summary>

@@ -84,8 +84,14 @@ if(POLDER_HOST)
   polder_room(measure DEPS runtime platform base)
   find_package(SQLite3 REQUIRED)
   find_package(PostgreSQL REQUIRED)
+  find_library(DATE_TZ date-tz REQUIRED)
   polder_room(hub DEPS proto trust telemetry platform base SKIP /hub/http/
-              LIBS SQLite::SQLite3 PostgreSQL::PostgreSQL ${CRYPTO})
+              LIBS SQLite::SQLite3 PostgreSQL::PostgreSQL ${DATE_TZ} ${CRYPTO})
+  # The adapter of the date library, which throws, and the tests that walk beside it; the
+  # definitions are those that Debian built it with.
+  set_source_files_properties(src/hub/zones.cpp src/hub/rollouts/window_test.cpp PROPERTIES
+    COMPILE_OPTIONS -fexceptions
+    COMPILE_DEFINITIONS "USE_OS_TZDB=1;ONLY_C_LOCALE=1;HAS_STRING_VIEW=1")
   polder_embed(polder_hub src/hub/openapi.json kOpenapiJson hub_openapi_json.h)
   # The server, apart as the network of devices is; the adapter of Boost, which throws.
   find_package(Boost 1.81 REQUIRED)

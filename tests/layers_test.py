@@ -32,6 +32,7 @@ OWNED = [
     ("tss2/", {"trust"}, "the TPM is spoken to in one place"),
     ("sqlite3.h", {"hub"}, "the database is the hub's"),
     ("libpq-fe.h", {"hub"}, "the database is the hub's"),
+    ("date/", {"hub"}, "time zones are the hub's; devices go by UTC"),
     ("libav", LIBAV, "libav is a plug-in, loaded at run time"),
     ("libsw", LIBAV, "libav is a plug-in, loaded at run time"),
     ("hwy/", {"kernel"}, "vector code is for kernels"),

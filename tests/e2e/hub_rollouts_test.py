@@ -128,6 +128,28 @@ class HubRollouts(unittest.TestCase):
         self.polder("rollout", "show", "r1", "--watch", status=1)
         self.assertIn("no rollout of this name", self.polder("rollout", "show", "r9", status=1))
 
+    def test_a_window_of_some_days_in_a_zone(self):
+        self.devices("cam-1")
+        self.let_assign()
+        # Two weeks away at most, and never open now: the day before today, for one minute.
+        days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+        day = days[(time.gmtime().tm_wday + 4) % 7]
+        words = ("rollout", "create", "people", "1.1.0", "--query", "site=ams", "--window")
+        window = f"{day} 12:00-12:01 Europe/Amsterdam"
+        waits = f"waits for the window {day.title()} 12:00-12:01 Europe/Amsterdam: opens at 20"
+        self.assertIn(waits, self.polder(*words, window, "--dry-run"))
+        self.polder(*words, window)
+        shown = self.polder("rollout", "show", "r1")
+        self.assertRegex(shown, rf"\nwindow   {day.title()} 12:00-12:01 Europe/Amsterdam; opens at "
+                                r"20\d\d-\d\d-\d\dT1[01]:00:00Z\ngate     hold; ")
+        self.assertIn(waits, shown)
+        answer = json.loads(self.polder("rollout", "show", "r1", "--json"))["window"]
+        self.assertEqual([answer[name] for name in ("days", "from", "to", "zone")],
+                         [[day], "12:00", "12:01", "Europe/Amsterdam"])
+        said = self.polder(*words, "Fri-Mon 22:00-05:00 amsterdam", status=1)
+        self.assertIn("body.window.zone: there is no time zone 'amsterdam'; did you mean "
+                      "'Europe/Amsterdam'?", said)
+
     def test_a_measure_that_saw_nothing_is_not_known_yet(self):
         self.devices("cam-1", "cam-2")
         self.let_assign()

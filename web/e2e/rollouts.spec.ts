@@ -109,13 +109,17 @@ test("the form says what the hub says of it, where it belongs, before anything i
   await page.getByLabel("To (optional)").fill("22:00");
   await expect(page.getByLabel("From (optional)")).toHaveAccessibleDescription(/it is empty/);
   await page.getByLabel("To (optional)").fill("05:00");
+  await page.getByLabel("Time zone").fill("Europe/Amsterdm");
+  await expect(page.getByLabel("Time zone")).toHaveAccessibleDescription(/'Europe\/Amsterdam'\?/);
+  await page.getByLabel("Time zone").fill("Europe/Amsterdam");
+  for (const day of ["Sat", "Sun"]) await page.getByLabel(day, { exact: true }).uncheck();
   await page.getByLabel("Not before").fill("2099-01-11 00:00");
   await expect(preview).toContainText("not before 2099-01-11T00:00:00Z");
   await expect(page.getByRole("region", { name: "The same by command" })).toContainText(
     "polder rollout create voice 9.0.0 --other-version 9.1.0 --query site=ams --stages " +
       "'shadow 1, 1, 5 least_minutes=90 margin=2.5, 50%, 100%' " +
       "--measures 'errors, slow frames, frames that differ, slower frames' --look-s 20 " +
-      "--window 22:00-05:00 --not-before 2099-01-11T00:00:00Z",
+      "--window 'mon-fri 22:00-05:00 Europe/Amsterdam' --not-before 2099-01-11T00:00:00Z",
   );
   expect(await breaches(page), "filled in").toEqual([]);
   expect((await hub.ask("GET", "/v1/rollouts?phase=running")).rollouts).toEqual([]);
@@ -124,13 +128,17 @@ test("the form says what the hub says of it, where it belongs, before anything i
   await expect(page.getByRole("heading", { level: 1, name: "voice 9.0.0" })).toBeVisible();
   const main = page.getByRole("main");
   await expect(main).toContainText("A/B voice 9.1.0");
-  await expect(main).toContainText("changes between 22:00 and 05:00 UTC");
+  await expect(main).toContainText("changes Mon-Fri between 22:00 and 05:00 Europe/Amsterdam");
   const id = new URL(page.url()).hash.split("/").pop()!;
   const begun = await hub.ask("GET", `/v1/rollouts/${id}`);
   expect(begun).toMatchObject({
     query: "site=ams", other_version: "9.1.0", look_s: 20,
     measures: ["errors", "slow frames", "frames that differ", "slower frames"],
-    window: { from: "22:00", to: "05:00" }, not_before: "2099-01-11T00:00:00Z", created_by: "olga",
+    window: {
+      days: ["mon", "tue", "wed", "thu", "fri"], from: "22:00", to: "05:00",
+      zone: "Europe/Amsterdam",
+    },
+    not_before: "2099-01-11T00:00:00Z", created_by: "olga",
   });
   expect(begun.stages[2]).toMatchObject({ least_minutes: 90, margin: 2.5 });
 

@@ -238,7 +238,8 @@ export interface Rollout {
   version: string;
   other_version?: string | null;
   query?: string | null;
-  window?: { from: string; to: string } | null;
+  // `opens`: null while it is open.
+  window?: { days: string[]; from: string; to: string; zone: string; opens: Time | null } | null;
   not_before?: Time | null;
   phase: string; // "running", "paused", "aborted", "done"
   reason?: string | null;

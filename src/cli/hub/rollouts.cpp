@@ -1,6 +1,7 @@
 // polder rollout create, list, show, devices, pause, resume and abort: releases that a hub brings
 // to devices.
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -99,11 +100,55 @@ Status check_phase(std::string_view option, const std::string& value) {
   return check_one_of(option, value, kKnown);
 }
 
-// The hub looks at the rest.
+constexpr std::string_view kWeekDays[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
+
+// Of "mon-wed,sat", "fri-mon".
+Result<Json::Array> read_days(std::string_view option, std::string_view list) {
+  bool is_in[std::size(kWeekDays)] = {};
+  for (std::string part : parts_of(list)) {
+    std::ranges::transform(part, part.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::size_t dash = std::min(part.find('-'), part.size());
+    const std::string first(trimmed(std::string_view(part).substr(0, dash)));
+    const std::string last(trimmed(std::string_view(part).substr(std::min(dash + 1, part.size()))));
+    const std::string& end = dash == part.size() ? first : last;
+    TRY(check_one_of(option, first, kWeekDays));
+    TRY(check_one_of(option, end, kWeekDays));
+    for (const auto* day = std::ranges::find(kWeekDays, first);; ++day) {
+      if (day == std::end(kWeekDays)) day = std::begin(kWeekDays);
+      is_in[day - std::begin(kWeekDays)] = true;
+      if (*day == end) break;
+    }
+  }
+  Json::Array days;
+  for (std::size_t day = 0; day < std::size(kWeekDays); ++day)
+    if (is_in[day]) days.emplace_back(kWeekDays[day]);
+  return days;
+}
+
+// As the hub takes it, of "22:00-05:00", "mon-fri 01:00-05:00 Europe/Amsterdam"; it looks at the
+// times and the zone itself.
+Result<Json::Members> read_window(std::string_view option, std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_of("0123456789"), text.size());
+  const std::string_view days = trimmed(text.substr(0, begin)), rest = text.substr(begin);
+  const std::string hours(rest.substr(0, rest.find(' ')));
+  if (hours.size() != 11 || hours[2] != ':' || hours[5] != '-' || hours[8] != ':')
+    return fail(Code::kInvalid,
+                "{}: '[DAYS] FROM-TO [ZONE]' expected, such as 22:00-05:00 or 'mon-fri 01:00-05:00 "
+                "Europe/Amsterdam'; '{}' given",
+                option, clipped(text));
+  Json::Members window{{"from", hours.substr(0, 5)}, {"to", hours.substr(6)}};
+  if (!days.empty()) {
+    TRY_VALUE(Json::Array list, read_days(option, days));
+    window.emplace("days", std::move(list));
+  }
+  if (const std::string_view zone = trimmed(rest.substr(hours.size())); !zone.empty())
+    window.emplace("zone", std::string(zone));
+  return window;
+}
+
 Status check_window(std::string_view option, const std::string& value) {
-  if (value.size() == 11 && value[2] == ':' && value[5] == '-' && value[8] == ':') return {};
-  return fail(Code::kInvalid, "{}: FROM-TO in UTC expected, such as 22:00-05:00; '{}' given",
-              option, clipped(value));
+  TRY(read_window(option, value));
+  return {};
 }
 
 Status check_reason(std::string_view option, const std::string& value) {
@@ -135,8 +180,10 @@ constexpr Option kCreateOptions[] = {
      false, whole<1, 3600>},
     {"--history-looks", "N", "looks at the old release first (default: 96)", false,
      whole<0, 10'000>},
-    {"--window", "FROM-TO", "when devices may be told to change, in UTC: 22:00-05:00", false,
-     check_window},
+    {"--window", "[DAYS] FROM-TO [ZONE]",
+     "when devices may be told to change, such as 'mon-fri 01:00-05:00 Europe/Amsterdam' (default: "
+     "always; of each day, in UTC)",
+     false, check_window},
     {"--not-before", "TIME", "such as 2027-01-11T00:00:00Z", false, check_time},
     {"--other-version", "VERSION", "A/B: what half of the devices get"},
     {"--one-way", "",
@@ -187,10 +234,8 @@ Result<Json> order_of(const Args& args, const std::string& query) {
     order.emplace("measures", std::move(measures));
   }
   if (args.has("--window")) {
-    const std::string window = args.text("--window");
-    const std::size_t dash = window.find('-');
-    order.emplace("window",
-                  Json::Members{{"from", window.substr(0, dash)}, {"to", window.substr(dash + 1)}});
+    TRY_VALUE(Json::Members window, read_window("--window", args.text("--window")));
+    order.emplace("window", std::move(window));
   }
   return Json(std::move(order));
 }
@@ -238,6 +283,20 @@ Result<std::string> devices_text(const Object& rollout) {
                         is_over && name == "running" ? " now" : "");
   }
   return text;
+}
+
+// Empty where it has none.
+Result<std::string> window_text(const Object& rollout) {
+  if (!rollout.has("window") || rollout.members().at("window").is_null()) return std::string();
+  TRY_VALUE(const Object window, rollout.object("window"));
+  if (!window.has("text")) return std::string();  // a hub of before
+  TRY_VALUE(const std::string text, window.text("text"));
+  std::string opens;
+  if (window.has("opens") && !window.members().at("opens").is_null()) {
+    TRY_VALUE(opens, window.text("opens"));
+  }
+  return fmt::format("window   {}; {}\n", one_line(text),
+                     opens.empty() ? "open now" : "opens at " + one_line(opens));
 }
 
 Result<std::string> gate_text(const Object& rollout) {
@@ -299,11 +358,12 @@ Result<int> print(const Args& args, const Json& answer) {
   TRY_VALUE(const Object rollout, Object::of(answer, "answer"));
   TRY_VALUE(const std::string line, line_of(rollout));
   TRY_VALUE(const std::string devices, devices_text(rollout));
+  TRY_VALUE(const std::string window, window_text(rollout));
   TRY_VALUE(const std::string gate, gate_text(rollout));
   TRY_VALUE(const std::string measures, measures_text(rollout));
   std::size_t shown = 0;
   TRY_VALUE(const std::string history, history_text(rollout, shown));
-  fmt::print("{}\n{}\n{}\n{}{}", line, devices, gate, measures, history);
+  fmt::print("{}\n{}\n{}{}\n{}{}", line, devices, window, gate, measures, history);
   return 0;
 }
 
@@ -490,7 +550,8 @@ const Command kRolloutCreate = {
     .example =
         "  polder rollout create people 1.3.0 --query site=ams --hub "
         "https://hub.example.org:8443\n  polder rollout create people 1.3.0 --stages 'shadow "
-        "1, 3, 25% margin=1.5, 100%' --least-minutes 30 --dry-run",
+        "1, 3, 25% margin=1.5, 100%' --least-minutes 30 --dry-run\n  polder rollout create people "
+        "1.3.0 --window 'mon-fri 01:00-05:00 Europe/Amsterdam'",
     .options = kCreateOptions,
     .min_positional = 2,
     .max_positional = 2,

@@ -38,7 +38,7 @@ trust::Json waits_for(const Rollout& rollout) {
 }
 
 // What a list shows of it.
-trust::Json::Members summary_of(const Rollout& rollout) {
+trust::Json::Members summary_of(const Rollout& rollout, std::int64_t now_s) {
   const RolloutOrder& order = rollout.order;
   trust::Json::Array stages;
   for (const Stage& stage : rollout.plan().stages) stages.emplace_back(shown(stage));
@@ -59,7 +59,7 @@ trust::Json::Members summary_of(const Rollout& rollout) {
       {"look_s", order.look_s},
       {"history_looks", order.history_looks},
       {"one_way", order.is_one_way},
-      {"window", json_of(order.window)},
+      {"window", order.window ? shown(*order.window, now_s) : trust::Json()},
       {"not_before", order.not_before_s > 0 ? trust::Json(trust::tuf::time_text(order.not_before_s))
                                             : trust::Json()},
       {"created", trust::tuf::time_text(rollout.created_s)},
@@ -130,7 +130,7 @@ Result<Rollout> find(const Hub& hub, const std::string& id) {
 
 Result<Response> show(const Call& call, const std::string& id, int status = 200) {
   TRY_VALUE(const Rollout rollout, find(call.hub, id));
-  trust::Json::Members members = summary_of(rollout);
+  trust::Json::Members members = summary_of(rollout, call.hub.wall.now_s());
   TRY_VALUE(trust::Json::Array history, history_of(call.hub, rollout));
   TRY_VALUE(trust::Json devices, devices_of(call.hub, rollout, !history.empty()));
   TRY_VALUE(trust::Json gate, trust::Json::parse(rollout.gate, id + ": gate"));
@@ -232,7 +232,7 @@ Result<Response> list_rollouts(const Call& call) {
   for (const Row& row : rows) {
     if (static_cast<std::int64_t>(list.size()) == limit) break;
     const Rollout rollout = legible(row);
-    list.push_back(summary_of(rollout));
+    list.push_back(summary_of(rollout, call.hub.wall.now_s()));
     last = rollout.id;
   }
   trust::Json::Members page;

@@ -16,30 +16,6 @@ namespace {
 constexpr std::int64_t kMinuteS = 60, kDayMin = 24 * 60;
 constexpr double kMaxMinutes = 366.0 * kDayMin;
 
-std::string day_time(int minutes) { return fmt::format("{:02}:{:02}", minutes / 60, minutes % 60); }
-
-Result<int> read_day_time(const trust::Object& from, std::string_view name) {
-  TRY_VALUE(const std::string text, from.text(name));
-  const auto digit = [&](std::size_t at) { return text[at] >= '0' && text[at] <= '9'; };
-  if (text.size() == 5 && digit(0) && digit(1) && text[2] == ':' && digit(3) && digit(4)) {
-    const int hours = (text[0] - '0') * 10 + text[1] - '0';
-    const int minutes = (text[3] - '0') * 10 + text[4] - '0';
-    if (hours < 24 && minutes < 60) return hours * 60 + minutes;
-  }
-  return fail(Code::kInvalid, "{}: a time of the day in UTC expected, such as 22:00; '{}' found",
-              from.place(name), clipped(text));
-}
-
-Result<DayWindow> read_window(const trust::Object& from) {
-  TRY(from.only({"from", "to"}));
-  DayWindow window;
-  TRY_VALUE(window.from_min, read_day_time(from, "from"));
-  TRY_VALUE(window.to_min, read_day_time(from, "to"));
-  if (window.from_min == window.to_min)
-    return fail(Code::kInvalid, "{}: it is empty: leave it out for all day", from.where());
-  return window;
-}
-
 Result<double> read_number(const trust::Object& from, std::string_view name, double min, double max,
                            double fallback) {
   if (!from.has(name)) return fallback;
@@ -138,19 +114,11 @@ Status read_measures(const trust::Object& from, RolloutOrder& order) {
 
 }  // namespace
 
-bool DayWindow::holds(std::int64_t now_s) const {
-  const auto now_min = static_cast<int>(now_s / kMinuteS % kDayMin);
-  return from_min < to_min ? now_min >= from_min && now_min < to_min
-                           : now_min >= from_min || now_min < to_min;
-}
-
-std::string DayWindow::text() const {
-  return fmt::format("{} to {} UTC", day_time(from_min), day_time(to_min));
-}
-
 std::string RolloutOrder::waits_for(std::int64_t now_s) const {
   if (now_s < not_before_s) return "not before " + trust::tuf::time_text(not_before_s);
-  if (window && !window->holds(now_s)) return "waits for the window " + window->text();
+  if (window && !window->holds(now_s))
+    return fmt::format("waits for the window {}: opens at {}", window->text(),
+                       trust::tuf::time_text(window->opens_s(now_s)));
   return "";
 }
 
@@ -201,12 +169,6 @@ trust::Json::Members json_of(const Stage& stage) {
   return members;
 }
 
-trust::Json json_of(const std::optional<DayWindow>& window) {
-  if (!window) return {};
-  return trust::Json::Members{{"from", day_time(window->from_min)},
-                              {"to", day_time(window->to_min)}};
-}
-
 trust::Json::Members json_of(const RolloutOrder& order) {
   trust::Json::Array stages;
   for (const Stage& stage : order.stages) stages.emplace_back(json_of(stage));
@@ -223,7 +185,7 @@ trust::Json::Members json_of(const RolloutOrder& order) {
   if (!order.strata.empty()) members.emplace("strata", order.strata);
   if (order.not_before_s > 0)
     members.emplace("not_before", trust::tuf::time_text(order.not_before_s));
-  if (order.window) members.emplace("window", json_of(order.window));
+  if (order.window) members.emplace("window", json_of(*order.window));
   return members;
 }
 

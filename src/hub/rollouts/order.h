@@ -2,7 +2,8 @@
 //
 //   {"model":"people","version":"1.3.0","query":"site=ams",
 //    "stages":[{"devices":1,"shadow":true},{"devices":1,"least_minutes":60},{"percent":100}],
-//    "window":{"from":"22:00","to":"06:00"},"not_before":"2026-12-01T00:00:00Z"}
+//    "window":{"days":["mon","tue"],"from":"22:00","to":"06:00","zone":"Europe/Amsterdam"},
+//    "not_before":"2026-12-01T00:00:00Z"}
 #pragma once
 
 #include <polder/error.h>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "hub/rollout.h"
+#include "hub/rollouts/window.h"
 #include "hub/tags.h"
 #include "proto/report.h"
 #include "trust/json.h"
@@ -25,13 +27,6 @@ inline constexpr std::int64_t kLookS = proto::kReportEveryS, kMaxLookS = 3600, k
                               kMaxHistoryLooks = 10'000;
 // With a hard failure, that a stage may allow for.
 inline constexpr std::int64_t kMaxFailures = 1000;
-
-// Each day, in UTC; over midnight where `to` is before `from`.
-struct DayWindow {
-  int from_min = 0, to_min = 0;
-  bool holds(std::int64_t now_s) const;
-  std::string text() const;  // "22:00 to 06:00 UTC"
-};
 
 struct RolloutOrder {
   std::string model, version;
@@ -56,9 +51,8 @@ struct RolloutOrder {
 
 // Strictly; what is not there is as usual. Errors: kInvalid and kCorrupt, naming the member.
 Result<RolloutOrder> read_order(const trust::Json& json, const std::string& where);
-// What read_order() reads; a window that is none is null.
+// What read_order() reads.
 trust::Json::Members json_of(const Stage& stage);
-trust::Json json_of(const std::optional<DayWindow>& window);
 trust::Json::Members json_of(const RolloutOrder& order);
 
 }  // namespace polder::hub

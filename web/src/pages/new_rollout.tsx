@@ -12,7 +12,15 @@ import { Bar } from "../ui/bars";
 import { Button, Card, Code, Empty, Field, Page, ProblemNotice } from "../ui/parts";
 import { stageName } from "./common";
 import { versionsOf } from "./models";
-import { commandOf, emptyOrder, fieldOf, measures, orderOf, type OrderForm } from "./order";
+import {
+  commandOf,
+  emptyOrder,
+  fieldOf,
+  measures,
+  orderOf,
+  weekDays,
+  type OrderForm,
+} from "./order";
 import { Stages } from "./stage_rows";
 
 const quietMs = 400; // after the last key
@@ -342,6 +350,11 @@ function Group(props: {
 }
 
 function TimeFields(props: Fields) {
+  const { form, change, errorOf } = props;
+  const toggle = (day: string) =>
+    change({
+      days: form.days.includes(day) ? form.days.filter((one) => one !== day) : [...form.days, day],
+    });
   return (
     <Card title={t("order.times")}>
       <p class="hint">{t("order.times.hint")}</p>
@@ -350,11 +363,30 @@ function TimeFields(props: Fields) {
         <Text {...props} name="to" label={t("order.to")} placeholder="05:00" />
         <Text
           {...props}
+          name="zone"
+          label={t("order.zone")}
+          placeholder="UTC"
+          choices={Intl.supportedValuesOf("timeZone")}
+        />
+        <Text
+          {...props}
           name="not_before"
           label={t("order.not_before")}
           placeholder="2027-01-11 00:00"
         />
       </div>
+      <Group legend={t("order.days")} hint={t("order.days.hint")} error={errorOf("days")}>
+        {weekDays.map((day) => (
+          <label key={day} class="check">
+            <input
+              type="checkbox"
+              checked={form.days.includes(day)}
+              onChange={() => toggle(day)}
+            />
+            {t(`day.${day}`)}
+          </label>
+        ))}
+      </Group>
     </Card>
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { commandOf, emptyOrder, fieldOf, orderOf, stageForm } from "./order";
+import { commandOf, daysText, emptyOrder, fieldOf, orderOf, stageForm } from "./order";
 
 describe("an order", () => {
   it("leaves to the hub what nobody has filled in", () => {
@@ -55,6 +55,32 @@ describe("an order", () => {
     expect(commandOf(orderOf({ ...form, measures: [] }))).toContain("--measures none");
   });
 
+  it("has days and a zone of its window", () => {
+    const form = { ...emptyOrder("people", "1.3.0"), from: "01:00", to: "05:00" };
+    expect(orderOf(form)["window"]).toEqual({ from: "01:00", to: "05:00" });
+    const order = orderOf({ ...form, days: ["sat", "tue", "mon"], zone: "Europe/Amsterdam" });
+    expect(order["window"]).toEqual({
+      days: ["mon", "tue", "sat"],
+      from: "01:00",
+      to: "05:00",
+      zone: "Europe/Amsterdam",
+    });
+    expect(commandOf(order)).toContain("--window 'mon,tue,sat 01:00-05:00 Europe/Amsterdam'");
+    expect(orderOf({ ...form, days: [] })["window"]).toMatchObject({ days: [] });
+  });
+
+  it.each([
+    ["mon tue wed thu fri", "mon-fri"],
+    ["fri sat sun mon", "fri-mon"],
+    ["sat sun", "sat,sun"],
+    ["sun mon wed", "wed,sun,mon"],
+    ["tue", "tue"],
+    ["", ""],
+    ["mon tue wed thu fri sat sun", "mon-sun"],
+  ])("has days in a row: %s", (days, text) => {
+    expect(daysText(days.split(" "))).toBe(text);
+  });
+
   it("is a command that a shell reads as it is meant", () => {
     expect(commandOf({ model: "it's", version: "$(x)" })).toBe(
       "polder rollout create 'it'\\''s' '$(x)'",
@@ -66,6 +92,7 @@ describe("a refusal of the hub", () => {
   const cases: [string, string, string][] = [
     ["body.window.from: a time of the day", "from", "a time of the day"],
     ["body.window: it is empty", "from", "it is empty"],
+    ["body.window.zone: there is no time zone", "zone", "there is no time zone"],
     ["body.stages[2]: either devices or percent", "stages.2", "either devices or percent"],
     ["body.stages[0].margin: 1.1 to 4 expected", "stages.0", "1.1 to 4 expected"],
     ["stage 2 (1 device): must be larger", "stages.1", "stage 2 (1 device): must be larger"],

@@ -33,6 +33,24 @@ export function rulesOf(stage: StageForm): readonly Rule[] {
   return stage.shadow ? ["allowed", ...rules] : rules;
 }
 
+export const weekDays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
+
+// "mon-fri", "sat,sun", "fri-mon": days in a row, also over the end of the week.
+export function daysText(days: readonly string[], name = (day: string) => day): string {
+  const all = weekDays.length;
+  const on = (i: number) => days.includes(weekDays[i % all]!);
+  const first = weekDays.findIndex((_, i) => !on(i + all - 1));
+  const runs: string[] = [];
+  for (let i = Math.max(first, 0), end = i + all; i < end; ++i) {
+    if (!on(i)) continue;
+    const from = i;
+    while (i + 1 < end && on(i + 1)) ++i;
+    const [begin, last] = [name(weekDays[from % all]!), name(weekDays[i % all]!)];
+    runs.push(i === from ? begin : `${begin}${i > from + 1 ? "-" : ","}${last}`);
+  }
+  return runs.join(",");
+}
+
 // Texts as they stand in the fields; empty: as the hub does usually.
 export interface OrderForm {
   model: string;
@@ -47,6 +65,8 @@ export interface OrderForm {
   history_looks: string;
   from: string; // of the window, "22:00"
   to: string;
+  days: string[]; // of the window
+  zone: string; // of its times; empty: UTC
   not_before: string; // "2027-01-11 00:00", in UTC
   one_way: boolean;
 }
@@ -77,11 +97,19 @@ export function emptyOrder(model: string, version: string): OrderForm {
     history_looks: "",
     from: "",
     to: "",
+    days: [...weekDays],
+    zone: "",
     not_before: "",
     one_way: false,
   };
 }
 
+export interface WindowOrder {
+  days?: string[];
+  from: string;
+  to: string;
+  zone?: string;
+}
 export type Order = { model: string; version: string } & Record<string, unknown>;
 type Fields = Record<string, unknown>;
 
@@ -110,7 +138,15 @@ export function orderOf(form: OrderForm): Order {
   for (const name of ["look_s", "history_looks"] as const)
     if (form[name].trim() !== "") order[name] = Number(form[name]);
   const [from, to] = [form.from.trim(), form.to.trim()];
-  if (from || to) order["window"] = { from, to };
+  const zone = form.zone.trim();
+  const each = form.days.length === weekDays.length;
+  if (from || to || zone || !each)
+    order["window"] = {
+      from,
+      to,
+      ...(each ? {} : { days: weekDays.filter((day) => form.days.includes(day)) }),
+      ...(zone ? { zone } : {}),
+    } satisfies WindowOrder;
   if (form.not_before.trim()) order["not_before"] = timeOf(form.not_before.trim());
   if (form.one_way) order["one_way"] = true;
   return order;
@@ -133,7 +169,7 @@ export function commandOf(order: Order): string {
   const add = (option: string, value: unknown) => words.push(option, String(value));
   const stages = order["stages"] as Fields[] | undefined;
   const compared = order["measures"] as string[] | undefined;
-  const window = order["window"] as { from: string; to: string } | undefined;
+  const window = order["window"] as WindowOrder | undefined;
   if (order["other_version"]) add("--other-version", order["other_version"]);
   if (order["query"]) add("--query", order["query"]);
   if (order["strata"]) add("--strata", order["strata"]);
@@ -141,7 +177,11 @@ export function commandOf(order: Order): string {
   if (compared) add("--measures", compared.join(", ") || "none");
   if (order["look_s"] !== undefined) add("--look-s", order["look_s"]);
   if (order["history_looks"] !== undefined) add("--history-looks", order["history_looks"]);
-  if (window) add("--window", `${window.from}-${window.to}`);
+  if (window) {
+    const { days, from, to, zone } = window;
+    const parts = [days && daysText(days), `${from}-${to}`, zone];
+    add("--window", parts.filter(Boolean).join(" "));
+  }
   if (order["not_before"]) add("--not-before", order["not_before"]);
   if (order["one_way"]) words.push("--one-way");
   return words.map(quoted).join(" ");

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { address, ask, part, type Problem } from "../api";
 import { useAct, useData } from "../data";
-import { count } from "../format";
+import { count, dateTime } from "../format";
 import { t, word } from "../i18n";
 import { link } from "../route";
 import type { Looks, Measure, Rollout, RolloutDevicesPage, Stage } from "../types";
@@ -13,6 +13,7 @@ import { Badge, Button, Card, Empty, Field, Notice, Page, Show, Time, type Tone 
   from "../ui/parts";
 import { cursorOf, Table } from "../ui/table";
 import { DeviceLink, Phase, ReleaseLink, stageName } from "./common";
+import { daysText, weekDays } from "./order";
 
 const everyMs = 3_000;
 // A gate's, where its stage says nothing else (src/hub/gate.h).
@@ -89,7 +90,7 @@ export function RolloutPage(props: { id: string }) {
                   </a>
                 </li>
               )}
-              {one.window && <li>{t("rollout.window", one.window)}</li>}
+              {one.window && <li>{windowText(one.window)}</li>}
               {one.not_before && (
                 <li>
                   {t("rollout.not_before")} <Time value={one.not_before} />
@@ -141,6 +142,16 @@ export function RolloutPage(props: { id: string }) {
       )}
     </Page>
   );
+}
+
+function windowText(window: NonNullable<Rollout["window"]>): string {
+  const { days, opens, ...hours } = window;
+  const each = days.length === weekDays.length;
+  const text = t("rollout.window", {
+    ...hours,
+    days: each ? t("day.each") : daysText(days, (day) => word("day", day)),
+  });
+  return opens ? `${text}; ${t("rollout.window.opens", { time: dateTime(opens) })}` : text;
 }
 
 function rulesOf(rollout: Rollout): typeof usual {

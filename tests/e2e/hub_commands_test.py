@@ -278,7 +278,8 @@ class HubCommands(unittest.TestCase):
         self.assertIn("newest=1.0.0", self.polder("hub", "models"))
         self.assertRegex(self.polder("hub", "alias", "plus", "champion", "1.0.0"),
                          r"champion is to be 1\.0\.0: waits .* 'polder hub approve \w+'")
-        self.assertRegex(self.polder("hub", "approvals"), r"alias .* admin  plus")
+        self.assertRegex(self.polder("hub", "approvals"), r"ID +STATE +ASKED +ASKED BY +WHAT\n"
+                         r"\w+ +open +\S+ +admin +makes plus 1\.0\.0 the champion\n")
         self.assertIn("no approval with this id", self.polder("hub", "approvals", "a1", status=1))
         self.assertIn("no rollout of this name",
                       self.polder("rollout", "devices", "r1", status=1))
@@ -294,10 +295,13 @@ class HubCommands(unittest.TestCase):
         self.polder("repo", "add", folder / "repo", "plus", "--key", folder / "targets.pem")
         anna = self.polder("hub", "add-token", "anna", "releaser").strip()
         pushed = self.json("hub", "push", folder / "repo", token=anna)
-        shown = self.polder("hub", "approvals", pushed["approval"]["id"])
-        self.assertRegex(shown, r"what +plus 1\.0\.0; targets version 2\n")
-        self.assertRegex(shown, r"\n  releases +plus/1\.0\.0/manifest\.json\n")
-        self.assertRegex(shown, r"\n    files\n      .*role=targets,version=2,version_before=1\n")
+        shown = self.polder("hub", "approvals", pushed["approval"]["id"], "--repo", folder / "repo")
+        self.assertRegex(shown, r"publication \w+\nadds plus 1\.0\.0 \(open\)\n"
+                                r"  asked by anna at \S+\n"
+                                r"  targets signed by \w{64} \(.*/targets\.pem\)\n"
+                                r"against what is published:\n"
+                                r"  targets version 2 until \S+, was 1 until \S+\n"
+                                r"  \+ plus/1\.0\.0/manifest\.json \w{12}\n$")
         # What a hub signs nobody else is asked to; what it has is not sent again.
         shown = self.polder("repo", "show", folder / "repo")
         self.assertIn("complete: 'polder hub push' asks the hub to publish it", shown)

@@ -56,6 +56,7 @@ WRONG = {
     "--profile": ["", "foo"],
     "--retry": ["", "abc", "-1", "1.5", "99999999999999999999"],
     "--hub": [], "--ca": [], "--token-file": [], "--other-version": [],
+    "--repo": [],
     "--query": ["", "site"], "--group": [], "--strata": [],
     "--stages": ["", "many", "0", "1,", "shadow", "101%", "shadow x%"],
     "--least-minutes": ["", "abc", "-1", "nan"],

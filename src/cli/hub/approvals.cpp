@@ -1,5 +1,6 @@
 // polder hub approvals, approve and reject: what waits for a second person.
 #include <algorithm>
+#include <cstdio>
 #include <string>
 
 #include "base/fail.h"
@@ -7,6 +8,9 @@
 #include "cli/commands.h"
 #include "cli/hub/client.h"
 #include "cli/hub/print.h"
+#include "cli/repo/changes.h"
+#include "cli/repo/key_names.h"
+#include "trust/tuf_changes_read.h"
 
 namespace polder::cli {
 
@@ -15,10 +19,13 @@ namespace {
 using trust::Json;
 
 constexpr std::size_t kMaxListed = 1'000;
+constexpr std::size_t kMaxSignatures = 1'000'000;  // of a role and its hash bins
 
-constexpr Option kListOptions[] = {POLDER_HUB_OPTIONS,
-                                   {"--all", "", "also those that were decided"},
-                                   {"--json", "", "prints them as JSON"}};
+constexpr Option kListOptions[] = {
+    POLDER_HUB_OPTIONS,
+    {"--all", "", "also those that were decided"},
+    {"--repo", "FOLDER", "a repository whose names of keys are shown with their ids"},
+    {"--json", "", "prints them as JSON"}};
 constexpr Option kDecideOptions[] = {POLDER_HUB_OPTIONS,
                                      {"--json", "", "prints the approval as JSON"}};
 
@@ -31,24 +38,41 @@ Result<std::string> approval_path(const std::string& id) {
   return "/v1/approvals/" + id;
 }
 
-// All that it changes: what it is of, and below that each part, further in; nothing of what is
-// empty.
-void print_tree(std::string_view name, const Json& value, std::size_t depth) {
-  const Json::Array* const list = value.array();
-  const Json::Members* const members = value.members();
-  if (value.is_null() || (list && list->empty()) || (members && members->empty())) return;
-  const std::string margin(2 * depth, ' ');
-  const bool is_table = list && list->front().members();
-  if (!members && !is_table) {
-    fmt::print("{}{:<{}}  {}\n", margin, one_line(name), 18 - std::min<std::size_t>(18, 2 * depth),
-               shown(value));
-    return;
+// "  asked by anna at 2026-12-01T00:00:00Z".
+void print_act(const Json& approval, std::string_view act, const char* by, const char* at) {
+  const Json* const time = approval.find(at);
+  if (time == nullptr || time->is_null()) return;
+  const Json* const who = by == nullptr ? nullptr : approval.find(by);
+  fmt::print("  {}{} at {}\n", act, who ? " by " + shown(*who) : "", shown(*time));
+}
+
+// Of keys: as the repository in --repo has them, and the hub's own.
+Result<KeyNames> names_for(const Args& args, const trust::Object& details) {
+  KeyNames names;
+  if (args.has("--repo")) {
+    TRY_VALUE(names, KeyNames::of(args.text("--repo")));
   }
-  fmt::print("{}{}\n", margin, one_line(name));
-  if (members)
-    for (const auto& [part, one] : *members) print_tree(part, one, depth + 1);
-  if (is_table)
-    for (const Json& one : *list) fmt::print("{}  {}\n", margin, shown(one));
+  if (!details.has("key_names")) return names;
+  TRY_VALUE(const trust::Object known, details.object("key_names"));
+  for (const auto& [id, name] : known.members()) names.set_unnamed(id, shown(name));
+  return names;
+}
+
+// Who has signed it, and all that it changes, as 'polder repo show' says it.
+Status print_publication(const Args& args, const trust::Object& details) {
+  TRY_VALUE(const KeyNames names, names_for(args, details));
+  TRY_VALUE(const Json::Array* const signatures, details.array("signatures", kMaxSignatures));
+  for (const Json& item : *signatures) {
+    TRY_VALUE(const trust::Object one, trust::Object::of(item, details.place("signatures")));
+    TRY_VALUE(const std::string role, one.text("role"));
+    TRY_VALUE(const std::string key, one.text("key"));
+    if (role.find(".bin-") != role.npos) continue;  // hundreds, by whoever signs for their role
+    fmt::print("  {} signed by {}\n", one_line(role), names.beside(one_line(key)));
+  }
+  TRY_VALUE(const Json* const json, details.get("changes"));
+  TRY_VALUE(const auto changes, trust::tuf::parse_changes(*json, details.place("changes")));
+  print_changes(stdout, changes, names);
+  return {};
 }
 
 Result<int> show(const Args& args) {
@@ -60,9 +84,17 @@ Result<int> show(const Args& args) {
     return 0;
   }
   TRY_VALUE(const trust::Object object, trust::Object::of(approval, "answer"));
-  for (const auto& [name, value] : object.members())
-    if (name != "details") print_tree(name, value, 0);
-  if (const Json* const details = approval.find("details")) print_tree("details", *details, 0);
+  TRY_VALUE(const std::string id, object.text("id"));
+  TRY_VALUE(const std::string state, object.text("state"));
+  TRY_VALUE(const std::string kind, object.text("kind"));
+  TRY_VALUE(const std::string what, object.text("what"));
+  fmt::print("{} {}\n{} ({})\n", one_line(kind), one_line(id), one_line(what), one_line(state));
+  print_act(approval, "asked", "asked_by", "asked");
+  print_act(approval, state, "decided_by", "decided");
+  print_act(approval, "done", nullptr, "done");
+  if (kind != "publication") return 0;
+  TRY_VALUE(const trust::Object details, object.object("details"));
+  TRY(print_publication(args, details));
   return 0;
 }
 
@@ -72,21 +104,10 @@ Result<int> list(const Args& args) {
   TRY_VALUE(Json::Array approvals, hub.get_all(fmt::format("/v1/approvals?limit={}{}", kMaxListed,
                                                            args.has("--all") ? "" : "&state=open"),
                                                "approvals"));
-  if (args.has("--json")) {
-    fmt::print("{}", Json(Json::Members{{"approvals", std::move(approvals)}}).pretty());
-    return 0;
-  }
-  if (approvals.empty()) fmt::print("nothing waits\n");
-  for (const Json& each : approvals) {
-    TRY_VALUE(const trust::Object approval, trust::Object::of(each, "answer.approvals"));
-    std::string line;
-    for (const char* name : {"id", "state", "kind", "asked", "asked_by", "what"}) {
-      TRY_VALUE(const std::string text, approval.text(name));
-      line += (line.empty() ? "" : "  ") + one_line(text);
-    }
-    fmt::print("{}\n", line);
-  }
-  return 0;
+  return print_list(args, std::move(approvals),
+                    {.member = "approvals",
+                     .columns = {"id", "state", "asked", "asked_by", "what"},
+                     .none = "nothing waits"});
 }
 
 Result<int> decide(const Args& args, std::string_view how) {
@@ -118,7 +139,7 @@ const Command kHubApprovals = {
     .arguments = "[ID]",
     .example =
         "  polder hub approvals --hub https://hub.example.org:8443\n"
-        "  polder hub approvals 5f0e7a2b9c1d4e3f",
+        "  polder hub approvals 5f0e7a2b9c1d4e3f --repo repo",
     .options = kListOptions,
     .min_positional = 0,
     .max_positional = 1,

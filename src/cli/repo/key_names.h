@@ -25,6 +25,10 @@ class KeyNames {
   // Without names where the file is not there. Errors: kCorrupt, kExhausted above 1 MiB; kIo.
   static Result<KeyNames> of(const std::string& folder);
   void set(const std::string& key_id, std::string_view name);
+  // The same where it has none.
+  void set_unnamed(const std::string& key_id, std::string_view name) {
+    if (!names_.contains(key_id)) set(key_id, name);
+  }
   // Where something changed. Errors: kIo, kExhausted.
   Status save();
   // The text with " (NAME)" after each key id that it has a name for.

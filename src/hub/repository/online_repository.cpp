@@ -206,7 +206,14 @@ Result<Proposal> OnlineRepository::hold(Repository& repository, std::int64_t now
   if (!problems.empty()) return fail(Code::kCorrupt, "{}", problems.front());
   TRY(repository.check_publishable(now_s));
   for (const trust::tuf::TargetChange& change : proposal.changes.targets) {
-    if (!trust::tuf::is_manifest(change.path) || change.after.empty()) continue;
+    if (change.after.empty()) continue;
+    if (change.path.starts_with(fmt::format("{}/", trust::kAssignmentsRole))) {
+      TRY_VALUE(const std::string bytes,
+                of_people(repository.read_target(change.path, trust::kMaxAssignmentBytes)));
+      TRY_VALUE(auto assignment, trust::Assignment::parse(bytes, change.path));
+      proposal.assignments.emplace(change.path, std::move(assignment));
+    }
+    if (!trust::tuf::is_manifest(change.path)) continue;
     ProposedRelease release{change.path, change.after, "", change.role};
     TRY_VALUE(release.manifest,
               of_people(repository.read_target(change.path, trust::kMaxManifestBytes)));

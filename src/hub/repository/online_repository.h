@@ -42,6 +42,8 @@ struct Proposal {
   trust::tuf::Changes changes;
   std::vector<trust::tuf::Staged> roles;
   std::vector<ProposedRelease> releases;
+  // That people make and sign, by target, where the hub does not.
+  std::map<std::string, trust::Assignment> assignments;
 };
 
 // What a repository looks like from outside.

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "hub/repository/publisher.h"
 #include "hub/repository/registry.h"
+#include "hub/repository/title.h"
 #include "hub/tokens.h"
 #include "platform/file.h"
 #include "trust/tuf_limits.h"
@@ -16,8 +17,6 @@ namespace polder::hub {
 namespace {
 
 using trust::Json;
-constexpr std::size_t kNamed = 8;         // of releases and roles, in a title
-constexpr std::size_t kMaxTitle = 1'000;  // of bytes; the audit log takes no more
 constexpr std::size_t kIdDigits = 16;
 
 Result<std::string> new_id() {
@@ -58,27 +57,7 @@ Status put_approval(Database& database, const Asked& asked, std::int64_t now_s) 
                        {now_s, asked.actor, asked.act, asked.what, {{"approval", asked.id}}});
 }
 
-// "people 1.2.0; root version 2".
-std::string title_of(const Proposal& proposal) {
-  std::vector<std::string> parts;
-  for (const ProposedRelease& release : proposal.releases) {
-    std::string name = release.target.substr(0, release.target.rfind('/'));
-    name[name.find('/')] = ' ';
-    parts.push_back(std::move(name));
-  }
-  for (const trust::tuf::StagedVersion& role : proposal.changes.files)
-    if (role.role.find(".bin-") == role.role.npos)
-      parts.push_back(fmt::format("{} version {}", role.role, role.version));
-  const std::size_t all = parts.size();
-  if (all > kNamed) {
-    parts.resize(kNamed);
-    parts.push_back(fmt::format("and {} more", all - kNamed));
-  }
-  if (parts.empty()) parts.emplace_back("hash bins");
-  return fmt::format("{}", fmt::join(parts, "; ")).substr(0, kMaxTitle);
-}
-
-Json details_of(const Proposal& proposal) {
+Json details_of(const Proposal& proposal, const std::string& own_key_id) {
   Json::Array added, withdrawn, signatures;
   for (const trust::tuf::TargetChange& change : proposal.changes.targets)
     if (trust::tuf::is_manifest(change.path))
@@ -89,6 +68,7 @@ Json details_of(const Proposal& proposal) {
   return Json::Members{{"releases", std::move(added)},
                        {"withdrawn", std::move(withdrawn)},
                        {"signatures", std::move(signatures)},
+                       {"key_names", Json::Members{{own_key_id, "the hub's own"}}},
                        {"changes", trust::tuf::to_json(proposal.changes)}};
 }
 
@@ -173,11 +153,12 @@ Result<std::string> ask_for_publication(const Hub& hub, std::string_view actor,
   TRY_VALUE(const std::string id, new_id());
   const std::int64_t now_s = hub.wall.now_s();
   TRY_VALUE(const Proposal proposal, hub.repository.propose(id, bytes, hub.uploads, now_s));
+  const std::string own_key_id = hub.repository.key().id();
   const Asked asked{.id = id,
                     .kind = "publication",
-                    .what = title_of(proposal),
+                    .what = title_of(proposal, own_key_id),
                     .digest = digest,
-                    .details = details_of(proposal),
+                    .details = details_of(proposal, own_key_id),
                     .actor = std::string(actor)};
   Status done = write(hub, [&](Database& database) -> Status {
     TRY(put_approval(database, asked, now_s));
@@ -190,15 +171,15 @@ Result<std::string> ask_for_publication(const Hub& hub, std::string_view actor,
 
 Result<std::string> ask_for_alias(const Hub& hub, std::string_view actor, const std::string& model,
                                   const std::string& alias, const std::string& version) {
-  const std::string what = fmt::format("{} {} {}", model, alias, version);
-  TRY_VALUE(const std::string same, waiting_for(hub, "alias " + what));
+  const std::string digest = fmt::format("alias {} {} {}", model, alias, version);
+  TRY_VALUE(const std::string same, waiting_for(hub, digest));
   if (!same.empty()) return same;
   TRY_VALUE(const std::string id, new_id());
   const Asked asked{
       .id = id,
       .kind = "alias",
-      .what = what,
-      .digest = "alias " + what,
+      .what = fmt::format("makes {} {} the {}", model, version, alias),
+      .digest = digest,
       .details = Json::Members{{"model", model}, {"alias", alias}, {"version", version}},
       .actor = std::string(actor),
       .act = trust::Act::kAliasAsked};

@@ -33,7 +33,7 @@ TEST_F(Publications, WaitForASecondPersonAndAreThenFetched) {
   const Response pushed = push();
   ASSERT_EQ(pushed.status, 201) << pushed.body;
   const std::string id = text(pushed, "id");
-  EXPECT_EQ(text(pushed, "what"), "people 1.0.0; root version 1; targets version 1");
+  EXPECT_EQ(text(pushed, "what"), "begins the repository; adds people 1.0.0");
   EXPECT_EQ(text(pushed, "asked_by"), "releaser");
   EXPECT_EQ(text(push(), "id"), id) << "the same again is the same";
   EXPECT_EQ(state_of("people/1.0.0"), "waiting");

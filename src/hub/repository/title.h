@@ -1,0 +1,16 @@
+// What a publication is for, in a line, such as "withdraws people 2.0.0; raises the floor of people
+// to 1.3.0": of what is published and what is proposed alone, so that whoever approves it reads no
+// words of who asked.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "hub/repository/online_repository.h"
+
+namespace polder::hub {
+
+// `own_key_id`: of the hub's key. At most 1,000 bytes: what a device trusts comes first.
+std::string title_of(const Proposal& proposal, std::string_view own_key_id);
+
+}  // namespace polder::hub

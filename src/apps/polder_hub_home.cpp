@@ -51,12 +51,6 @@ Result<std::string> first_line(const std::string& path) {
   return std::string(line.value_or(""));
 }
 
-Result<std::unique_ptr<Database>> open_today(const HomeOptions& options) {
-  TRY_VALUE(std::unique_ptr<Database> database, open_database(database_of(options)));
-  TRY(migrate(*database));
-  return database;
-}
-
 // One that goes on from a backup is called NAME/TIME-CHANCE (upkeep/backup.cpp).
 Result<trust::AuditLog> open_log(const std::string& folder, const std::string& name,
                                  std::int64_t now_s) {
@@ -100,15 +94,18 @@ Result<FileLock> lock_folder(const std::string& folder, Unfinished how) {
 
 Result<std::string> make_admin_token(const HomeOptions& options) {
   TRY(check_finished(options.folder));
+  const Error nobody =
+      fail(Code::kNotFound,
+           "{}: no hub has been here: 'polder-hub serve' makes one; --folder says where it is",
+           options.folder);
   if (options.database.empty()) {
     TRY_VALUE(const bool exists, is_there(database_of(options)));
-    if (!exists)
-      return fail(
-          Code::kNotFound,
-          "{}: no hub has been here: 'polder-hub serve' makes one; --folder says where it is",
-          options.folder);
+    if (!exists) return nobody;
   }
-  TRY_VALUE(const std::unique_ptr<Database> database, open_today(options));
+  TRY_VALUE(const HubDatabase there, open_of_hub(database_of(options)));
+  if (there.is_new) return nobody;
+  const auto& database = there.database;
+  TRY(migrate(*database));
   const std::int64_t now_s = SystemWallClock().now_s();
   std::string text;
   Status done = database->transaction([&]() -> Status {
@@ -188,21 +185,22 @@ Result<bool> Home::has_been() const {
 Status Home::open_store(const HomeOptions& options) {
   const std::string place = database_of(options);
   // It does not begin with nothing, as none of its devices would be known.
-  const Error no_database = fail(
-      Code::kNotFound,
-      "{}: the hub's database is not there: name the one that it had (--database, "
-      "POLDER_DATABASE), or bring it back ('polder-hub restore'); a new hub begins in an empty "
-      "folder",
-      options.database.empty() ? place : folder_);
+  const auto no_database = [&](std::string_view what) {
+    return fail(Code::kNotFound,
+                "{}: the hub's database is {}: name the one that it had (--database, "
+                "POLDER_DATABASE), or bring it back ('polder-hub restore'); a new hub begins in an "
+                "empty folder",
+                options.database.empty() ? place : folder_, what);
+  };
   TRY_VALUE(const bool has_been, this->has_been());
   if (has_been && options.database.empty()) {
     TRY_VALUE(const bool is_here, is_there(place));
-    if (!is_here) return no_database;
+    if (!is_here) return no_database("not there");
   }
-  TRY_VALUE(std::unique_ptr<Database> database, open_database(place));
+  TRY_VALUE(HubDatabase there, open_of_hub(place));
+  if (has_been && there.is_new) return no_database("empty");
+  std::unique_ptr<Database> database = std::move(there.database);
   TRY(database->hold());
-  TRY_VALUE(const bool is_empty, is_new(*database));
-  if (has_been && is_empty) return no_database;
   TRY(migrate(*database));
   TRY_VALUE(std::unique_ptr<trust::Signer> signer, open_or_make_key(folder_ + "/audit-key.pem"));
   // Named after the authority: a log of another hub is not taken for this one's.

@@ -8,6 +8,7 @@
 #include "apps/polder_hub_commands.h"
 #include "base/fail.h"
 #include "base/text.h"
+#include "hub/store/schema.h"
 #include "hub/upkeep/backup.h"
 #include "hub/upkeep/copy.h"
 #include "hub/upkeep/rekey.h"
@@ -134,10 +135,11 @@ Status copy_command(const Args& args) {
     return fail(Code::kNotFound, "{}: there is no such file", from);
   TRY_VALUE(const auto lock, lock_place(is_postgres(from) ? to : from));
   TRY_VALUE(const std::unique_ptr<Database> source, open_to_read(from));
-  TRY_VALUE(const std::unique_ptr<Database> target, open_database(to));
+  TRY(check_today(*source));
+  TRY_VALUE(const HubDatabase target, open_of_hub(to));
   TRY(source->hold());
-  TRY(target->hold());
-  TRY_VALUE(const auto tables, copy_database(*source, *target));
+  TRY(target.database->hold());
+  TRY_VALUE(const auto tables, copy_database(*source, *target.database));
   std::string text;
   std::int64_t rows = 0;
   Json::Array list;

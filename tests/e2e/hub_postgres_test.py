@@ -27,11 +27,14 @@ class HubOnPostgres(hub_test.Hub):
         self.hub.environment = {
             "POLDER_DATABASE": self.server.new_database(self.id().split(".")[-1])}
 
-    def publish_people(self):
-        done = subprocess.run([postgres_test.tool("psql"), "-d",
-                               self.hub.environment["POLDER_DATABASE"], "-c", hub_test.PEOPLE],
+    def sql(self, database, statement):
+        done = subprocess.run([postgres_test.tool("psql"), "-d", database, "-c", statement],
                               capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def publish_people(self):
+        self.sql(self.hub.environment["POLDER_DATABASE"], hub_test.PEOPLE)
 
     def csr(self, name):
         return subprocess.run(
@@ -167,9 +170,21 @@ class HubOnPostgres(hub_test.Hub):
         self.hub.start()
         self.assertEqual(self.ask("GET", "/v1/self", device=second)[0], 200)
         self.end()
-        for wrong in {"POLDER_DATABASE": self.server.new_database("another")}, {}:
-            self.assertIn("the hub's database is not there",
+        another = self.server.new_database("another")
+        for what, wrong in ("empty", {"POLDER_DATABASE": another}), ("not there", {}):
+            self.assertIn(f"the hub's database is {what}",
                           self.program("serve", "--folder", other, status=1, **wrong))
+        # Nor is a backup mixed with another hub, or with what is none: the folder stays as it was.
+        third = self.scratch / "third"
+        self.assertIn("has rows of a hub", self.program(
+            "restore", self.scratch / "backup", "--folder", third, "--database", empty, status=1))
+        self.assertFalse(third.exists())
+        self.sql(another, "CREATE TABLE invoice (id INTEGER)")
+        for words in ("restore", self.scratch / "backup", "--folder", third), (
+                "serve", "--folder", third), ("admin-token", "--folder", other):
+            self.assertIn("something else (invoice)",
+                          self.program(*words, "--database", another, status=1))
+            self.assertEqual(self.sql(another, "\\dt").count("table"), 1)
         # There it gets other keys; from a folder that is not its own it does not.
         wrong, rekey = self.scratch / "wrong", ("rekey", "--database", empty, "--folder")
         wrong.mkdir()

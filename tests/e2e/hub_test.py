@@ -307,7 +307,18 @@ class Hub(unittest.TestCase):
         with sqlite3.connect(self.hub.folder / "hub.db") as database:
             database.execute("UPDATE hub_schema SET version = 1000")
         database.close()
-        self.assertIn("tables of version 1000", self.refused("serve", "--folder", self.hub.folder))
+        for words in ("serve",), ("admin-token",), ("rekey",), ("backup", self.scratch / "none"):
+            self.assertIn("tables of version 1000",
+                          self.refused(*words, "--folder", self.hub.folder))
+        foreign = self.scratch / "foreign"
+        foreign.mkdir()
+        with sqlite3.connect(foreign / "hub.db") as database:
+            database.execute("CREATE TABLE invoice (id INTEGER)")
+        database.close()
+        before = (foreign / "hub.db").read_bytes()
+        for words in ("serve",), ("admin-token",):
+            self.assertIn("something else (invoice)", self.refused(*words, "--folder", foreign))
+        self.assertEqual((foreign / "hub.db").read_bytes(), before)
         file = self.scratch / "file"
         file.write_text("")
         self.assertIn(str(file), self.refused("serve", "--folder", file / "hub"))
@@ -323,6 +334,12 @@ class Hub(unittest.TestCase):
             self.assertIn("the hub's database is not there: name the one that it had",
                           self.refused("serve", "--folder", self.hub.folder))
         self.assertFalse((self.hub.folder / "hub.db").exists())
+        (self.hub.folder / "hub.db").touch()
+        self.assertIn("the hub's database is empty: name the one that it had",
+                      self.refused("serve", "--folder", self.hub.folder))
+        self.assertIn("the database is empty", self.refused(
+            "copy", "--from", self.hub.folder / "hub.db", "--to", self.scratch / "to.db"))
+        self.assertFalse((self.scratch / "to.db").exists())
         moved.rename(self.hub.folder / "hub.db")
         nowhere = self.scratch / "nowhere"
         self.assertIn("no hub has been here", self.refused("admin-token", "--folder", nowhere))

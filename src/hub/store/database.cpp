@@ -42,6 +42,13 @@ Status Database::run(std::string_view sql, const Values& values) {
   return rows.ok() ? Status() : Status(rows.error());
 }
 
+Result<std::vector<std::string>> Database::tables() {
+  TRY_VALUE(const Rows rows, query(catalogue_text()));
+  std::vector<std::string> names;
+  for (const Row& row : rows) names.push_back(row[0].text());
+  return names;
+}
+
 Status Database::transaction(const std::function<Status()>& work) {
   const bool is_whole = depth_ == 0;
   const std::string part = fmt::format("part_{}", depth_);

@@ -78,6 +78,11 @@ class Database {
   // its own.) Errors: kUnavailable while another has it, saying from where.
   virtual Status hold() { return {}; }
 
+  // The names of the tables that it has, by the catalogue.
+  Result<std::vector<std::string>> tables();
+  // What asks for them.
+  virtual std::string_view catalogue_text() const = 0;
+
  protected:
   bool is_in_transaction() const { return depth_ > 0; }
 

@@ -12,6 +12,7 @@
 #include "base/fail.h"
 #include "hub/store/schema.h"
 #include "hub/store/writer.h"
+#include "platform/file.h"
 
 namespace polder::hub {
 namespace {
@@ -33,6 +34,7 @@ class LostAnswer final : public Database {
   LostAnswer(std::unique_ptr<Database> inner, bool is_done)
       : inner_(std::move(inner)), is_done_(is_done) {}
   int commits() const { return commits_; }
+  std::string_view catalogue_text() const override { return inner_->catalogue_text(); }
 
  private:
   Result<Rows> execute(std::string_view sql, const Values& values) override {
@@ -213,6 +215,66 @@ TEST_P(Databases, TablesGoFromVersionToVersionAndNeverBack) {
             "polder-hub that was used last, or a newer one");
   ASSERT_TRUE(database_->run("DROP TABLE hub_schema").ok());
   ASSERT_TRUE(database_->run("DROP TABLE step").ok());
+}
+
+// Whose it is is asked before anything is written: not even the journal of a file is another then.
+TEST_P(Databases, WhatIsNoHubsOrANewerOnesStaysAsItIs) {
+  const bool is_file = !is_postgres(where_);
+  if (is_file) where_ = folder_ / "other.db";
+  const auto there = [&] {
+    const auto database = open_to_read(where_).value();
+    std::string found = fmt::format("{}", fmt::join(database->tables().value(), ","));
+    const auto version = database->query("SELECT version FROM hub_schema");
+    if (version.ok())
+      for (const Row& row : *version) found += fmt::format(" {}", row[0].integer());
+    return is_file ? read_file(where_, 1 << 20).value() : found;
+  };
+  const auto refused = [&](std::string_view what, Code code) {
+    const std::string before = there();
+    const auto opened = open_of_hub(where_);
+    ASSERT_FALSE(opened.ok()) << what;
+    EXPECT_EQ(opened.error().code, code) << opened.error().message;
+    EXPECT_NE(opened.error().message.find(what), std::string::npos) << opened.error().message;
+    EXPECT_TRUE(there() == before) << what;
+  };
+  if (is_file) {
+    EXPECT_TRUE(open_of_hub(where_)->is_new) << "of what is not there";
+    std::filesystem::remove(where_);
+  }
+  const auto database = open_database(where_).value();
+  EXPECT_TRUE(!is_file || database->run("PRAGMA journal_mode = DELETE").ok());
+  for (const char* table : {"hub_schema", "thing"})
+    ASSERT_TRUE(database->run(fmt::format("DROP TABLE IF EXISTS {}", table)).ok());
+  ASSERT_TRUE(database->run("CREATE TABLE thing (id BIGINT)").ok());
+  refused("something else", Code::kIncompatible);
+  refused("thing", Code::kIncompatible);
+  const Status today = check_today(*database);
+  ASSERT_FALSE(today.ok());
+  EXPECT_NE(today.error().message.find("something else"), std::string::npos);
+  // As a hub that was refused here has left it once.
+  ASSERT_TRUE(database->run("CREATE TABLE hub_schema (version BIGINT NOT NULL)").ok());
+  refused("something else", Code::kIncompatible);
+  ASSERT_TRUE(database->run("INSERT INTO hub_schema (version) VALUES (1000)").ok());
+  refused("tables of version 1000", Code::kIncompatible);
+  ASSERT_TRUE(database->run("UPDATE hub_schema SET version = 1").ok());
+  const auto older = open_of_hub(where_);
+  ASSERT_TRUE(older.ok()) << older.error().message;
+  EXPECT_FALSE(older->is_new) << "tables beside its own are fine";
+  ASSERT_TRUE(database->run("DROP TABLE hub_schema").ok());
+}
+
+TEST(Sqlite, AnEmptyFileIsNewAndHasNothingOfToday) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("polder-hub-empty-" + std::to_string(getpid()));
+  std::filesystem::create_directory(folder);
+  const std::string file = folder / "hub.db";
+  ASSERT_TRUE(write_file_atomic(file, "").ok());
+  const Status today = check_today(*open_to_read(file).value());
+  ASSERT_FALSE(today.ok());
+  EXPECT_EQ(today.error().code, Code::kNotFound);
+  EXPECT_NE(today.error().message.find("is empty: name the one"), std::string::npos);
+  EXPECT_TRUE(open_of_hub(file)->is_new);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_P(Databases, AWriterCommitsTogetherAndAnswersEach) {

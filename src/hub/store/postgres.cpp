@@ -137,6 +137,9 @@ class Postgres final : public Database {
     return PQresultStatus(done.get()) == PGRES_COMMAND_OK ? Status()
                                                           : Status(error(done.get(), settings));
   }
+  std::string_view catalogue_text() const override {
+    return "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename";
+  }
 
  private:
   Result<Rows> execute(std::string_view sql, const Values& values) override {

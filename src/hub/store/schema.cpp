@@ -1,8 +1,10 @@
 #include "hub/store/schema.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/fail.h"
+#include "platform/folder.h"
 
 namespace polder::hub {
 namespace {
@@ -321,21 +323,59 @@ const std::vector<Table>& tables_of_hub() {
   return tables;
 }
 
-Status check_today(Database& database) {
-  TRY_VALUE(const Rows rows, database.query("SELECT version FROM hub_schema"));
-  const std::int64_t version = rows.empty() ? 0 : rows[0][0].integer();
-  const auto newest = static_cast<std::int64_t>(steps_of_hub().size());
-  if (version == newest) return {};
+namespace {
+
+Status check_known(std::int64_t version, std::size_t newest) {
+  if (version >= 0 && version <= static_cast<std::int64_t>(newest)) return {};
   return fail(Code::kIncompatible,
-              "the database has tables of version {}, this polder-hub those of version {}: use the "
-              "polder-hub that serves it, or let this one serve it once",
+              "the database has tables of version {}, this polder-hub knows them up to {}: run "
+              "the polder-hub that was used last, or a newer one",
               version, newest);
 }
 
-Result<bool> is_new(Database& database) {
-  TRY(database.run("CREATE TABLE IF NOT EXISTS hub_schema (version BIGINT NOT NULL)"));
-  TRY_VALUE(const Rows rows, database.query("SELECT version FROM hub_schema"));
-  return rows.empty();
+// Of the tables; nothing where there are none. Errors: kIncompatible where they are another's.
+Result<std::optional<std::int64_t>> version_of(Database& database) {
+  TRY_VALUE(auto tables, database.tables());
+  if (std::erase(tables, "hub_schema") > 0) {
+    TRY_VALUE(const Rows rows, database.query("SELECT version FROM hub_schema"));
+    if (!rows.empty()) return std::optional(rows[0][0].integer());
+  }
+  if (tables.empty()) return std::optional<std::int64_t>();
+  constexpr std::size_t kShown = 5;
+  const std::string more = tables.size() > kShown ? ", ..." : "";
+  tables.resize(std::min(tables.size(), kShown));
+  return fail(Code::kIncompatible,
+              "the database has tables of something else ({}{}): give a hub one of its own, empty "
+              "or not there; nothing was changed",
+              fmt::join(tables, ", "), more);
+}
+
+}  // namespace
+
+Result<HubDatabase> open_of_hub(std::string_view where) {
+  HubDatabase opened{.database = nullptr, .is_new = true};
+  if (is_postgres(where) || entry_kind(std::string(where)).ok()) {
+    TRY_VALUE(const std::unique_ptr<Database> there, open_to_read(where));
+    TRY_VALUE(const auto version, version_of(*there));
+    if (version) TRY(check_known(*version, steps_of_hub().size()));
+    opened.is_new = !version;
+  }
+  TRY_VALUE(opened.database, open_database(where));
+  return opened;
+}
+
+Status check_today(Database& database) {
+  TRY_VALUE(const auto version, version_of(database));
+  const auto newest = static_cast<std::int64_t>(steps_of_hub().size());
+  if (version == newest) return {};
+  if (!version)
+    return fail(Code::kNotFound,
+                "the database is empty: name the one that a hub has served (--folder says where "
+                "its hub.db is, POLDER_DATABASE where that is PostgreSQL's)");
+  return fail(Code::kIncompatible,
+              "the database has tables of version {}, this polder-hub those of version {}: use the "
+              "polder-hub that serves it, or let this one serve it once",
+              *version, newest);
 }
 
 Status migrate(Database& database) { return migrate(database, steps_of_hub()); }
@@ -348,11 +388,7 @@ Status migrate(Database& database, const std::vector<SchemaStep>& steps) {
     const std::int64_t version = rows.empty() ? 0 : rows[0][0].integer();
     const auto newest = static_cast<std::int64_t>(steps.size());
     if (version == newest) return {};
-    if (version < 0 || version > newest)
-      return fail(Code::kIncompatible,
-                  "the database has tables of version {}, this polder-hub knows them up to {}: run "
-                  "the polder-hub that was used last, or a newer one",
-                  version, newest);
+    TRY(check_known(version, steps.size()));
     for (auto i = static_cast<std::size_t>(version); i < steps.size(); ++i)
       for (const std::string_view statement : steps[i]) TRY(database.run(statement));
     return database.run("UPDATE hub_schema SET version = ?", {newest});

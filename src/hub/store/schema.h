@@ -3,6 +3,7 @@
 
 #include <polder/error.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,11 +22,17 @@ Status migrate(Database& database);
 // The same with other steps, for tests.
 Status migrate(Database& database, const std::vector<SchemaStep>& steps);
 
-// Whether no hub has had it. Errors: those of the database.
-Result<bool> is_new(Database& database);
+// A database that is a hub's, or nobody's yet.
+struct HubDatabase {
+  std::unique_ptr<Database> database;
+  bool is_new = false;  // it has no tables
+};
+// Looks before anything is written, so that what is refused is as it was to the last byte. Errors:
+// kIncompatible where it has tables of something else, or of a newer hub; those of the database.
+Result<HubDatabase> open_of_hub(std::string_view where);
 
-// That its tables are of today, without changing them. Errors: kIncompatible; those of the
-// database.
+// That its tables are of today, without changing them. Errors: kNotFound where it has none;
+// kIncompatible; those of the database.
 Status check_today(Database& database);
 
 // A table as those steps make it. Tables that others refer to come before them.

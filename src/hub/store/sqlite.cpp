@@ -85,6 +85,10 @@ class Sqlite final : public Database {
     TRY(run("PRAGMA temp_store = MEMORY"));
     return run("PRAGMA wal_autocheckpoint = 8192");  // pages
   }
+  std::string_view catalogue_text() const override {
+    return "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
+           "ORDER BY name";
+  }
 
  private:
   Result<Rows> execute(std::string_view sql, const Values& values) override {

@@ -19,6 +19,7 @@ class Explained final : public Database {
   Explained(Database& database, Plans& plans) : database_(database), plans_(plans) {}
   Explained(std::unique_ptr<Database> database, Plans& plans)
       : owned_(std::move(database)), database_(*owned_), plans_(plans) {}
+  std::string_view catalogue_text() const override { return database_.catalogue_text(); }
 
  private:
   Result<Rows> execute(std::string_view sql, const Values& values) override {

@@ -106,14 +106,11 @@ class Filling {
 };
 
 // Of SQLite by its own snapshot, which holds up no writer; of PostgreSQL row by row.
-Status copy_store(const std::string& database, const std::string& to) {
-  TRY_VALUE(const std::unique_ptr<Database> from, open_database(database));
-  if (is_postgres(database)) {
-    TRY_VALUE(const std::unique_ptr<Database> into, open_database(to));
-    const auto copied = copy_database(*from, *into);
-    return copied.ok() ? Status() : Status(copied.error());
-  }
-  return from->run("VACUUM INTO ?", {to});
+Status copy_store(Database& from, const HubPlace& hub, const std::string& to) {
+  if (!is_postgres(hub.database)) return from.run("VACUUM INTO ?", {to});
+  TRY_VALUE(const std::unique_ptr<Database> into, open_database(to));
+  const auto copied = copy_database(from, *into);
+  return copied.ok() ? Status() : Status(copied.error());
 }
 
 Result<std::int64_t> version_of(const std::string& repository) {
@@ -129,15 +126,19 @@ Result<std::int64_t> version_of(const std::string& repository) {
 
 Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t now_s) {
   TRY(check_finished(hub.folder));
+  const Error nobody =
+      fail(Code::kNotFound, "{}: no hub has been here; --folder says where it is", hub.folder);
   if (!exists(hub.folder + "/" + kAuthorityKey) ||
       (!is_postgres(hub.database) && !exists(hub.database)))
-    return fail(Code::kNotFound, "{}: no hub has been here; --folder says where it is", hub.folder);
+    return nobody;
+  TRY_VALUE(const HubDatabase there, open_of_hub(hub.database));
+  if (there.is_new) return nobody;
   TRY_VALUE(NewFolder made, NewFolder::create(to));
   Filling filling(hub.folder, made.path());
   Backup backup{.taken_s = now_s};
   // As it is copied it is on the disk.
   const std::string snapshot = made.path() + "/hub.db.snapshot";
-  TRY(copy_store(hub.database, snapshot));
+  TRY(copy_store(*there.database, hub, snapshot));
   TRY_VALUE([[maybe_unused]] const auto database,
             copy_file(snapshot, made.path() + "/" + kDatabaseFile));
   TRY(remove_database(snapshot));
@@ -362,8 +363,10 @@ Result<Backup> restore(const std::string& from, const HubPlace& hub, std::int64_
   const bool is_beside = is_postgres(hub.database);
   std::unique_ptr<Database> database;
   if (is_beside) {
-    TRY_VALUE(database, open_database(hub.database));
+    TRY_VALUE(HubDatabase there, open_of_hub(hub.database));
+    database = std::move(there.database);
     TRY(database->hold());
+    if (!before) TRY(check_empty(*database));
   }
   TRY_VALUE(const Change change, begin_change(hub.folder, kind, now_s));
   TRY(copy_back(from, hub.folder, opened.sums));

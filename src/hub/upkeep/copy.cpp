@@ -1,5 +1,6 @@
 #include "hub/upkeep/copy.h"
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 #include <variant>
@@ -71,9 +72,13 @@ Result<CopiedTable> walk(Database& database, const Table& table, const Visitor& 
   return walked;
 }
 
+}  // namespace
+
 Status check_empty(Database& to) {
+  TRY_VALUE(const std::vector<std::string> there, to.tables());
   std::vector<std::string> found;
   for (const Table& table : tables_of_hub()) {
+    if (std::ranges::find(there, table.name) == there.end()) continue;
     TRY_VALUE(const Rows rows, to.query(fmt::format("SELECT 1 FROM {} LIMIT 1", table.name)));
     if (!rows.empty()) found.push_back(table.name);
   }
@@ -83,6 +88,8 @@ Status check_empty(Database& to) {
               "nothing was changed",
               list(found));
 }
+
+namespace {
 
 Result<CopiedTable> copy_table(Database& from, Database& to, const Table& table) {
   const std::string insert = fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name,
@@ -105,9 +112,8 @@ Result<std::vector<CopiedTable>> copy_database(Database& from, Database& to) {
   std::vector<CopiedTable> tables;
   Status read = from.transaction([&] {
     return to.transaction([&]() -> Status {
-      // Undone with the rest, where a hub is there.
-      TRY(migrate(to));
       TRY(check_empty(to));
+      TRY(migrate(to));
       for (const Table& table : tables_of_hub()) {
         TRY_VALUE(CopiedTable copied, copy_table(from, to, table));
         tables.push_back(std::move(copied));

@@ -26,4 +26,7 @@ struct CopiedTable {
 // sent; kIncompatible of the tables of an older or newer hub; those of the databases.
 Result<std::vector<CopiedTable>> copy_database(Database& from, Database& to);
 
+// That it has no rows of a hub, without changing it. Errors: kDenied; those of the database.
+Status check_empty(Database& to);
+
 }  // namespace polder::hub

@@ -43,13 +43,15 @@ Result<Rekeyed> rekey(const HubPlace& hub, std::int64_t now_s) {
   const ChangeKind kind{"rekey"};
   TRY_VALUE(const auto before, unfinished(folder, kind));
   const bool has_key = before || entry_kind(folder + "/" + kAuthorityKey).ok();
-  if (!has_key || (!is_postgres(hub.database) && !entry_kind(hub.database).ok()))
-    return fail(
-        Code::kNotFound,
-        "{}: no hub has been here (--folder says where it is), or it was rekeyed and has not "
-        "served since ('polder-hub admin-token' makes a token); nothing was changed",
-        folder);
-  TRY_VALUE(const std::unique_ptr<Database> opened, open_database(hub.database));
+  const Error nobody =
+      fail(Code::kNotFound,
+           "{}: no hub has been here (--folder says where it is), or it was rekeyed and has not "
+           "served since ('polder-hub admin-token' makes a token); nothing was changed",
+           folder);
+  if (!has_key || (!is_postgres(hub.database) && !entry_kind(hub.database).ok())) return nobody;
+  TRY_VALUE(const HubDatabase there, open_of_hub(hub.database));
+  if (there.is_new) return nobody;
+  const auto& opened = there.database;
   TRY(opened->hold());
   TRY(migrate(*opened));
   TRY_VALUE(const Change change, begin_change(folder, kind, now_s));

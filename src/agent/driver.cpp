@@ -66,7 +66,7 @@ void Driver::record(trust::Act act, std::string object, std::string text) {
 
 // That the update is in this phase now. What is told of lasts until its action is done, and is told
 // again by who finds it so at a start: twice rather than never, where the power went in between.
-void Driver::record_phase(bool says_worker, const std::string& note) {
+void Driver::record_phase(bool says_worker, const std::string& note, std::optional<Code> code) {
   if (!state_.update) return;
   const ReleaseId& release = state_.update->release;
   Occurrence what{.object = release.text(),
@@ -89,11 +89,13 @@ void Driver::record_phase(bool says_worker, const std::string& note) {
     case Phase::kDiscard:
       what.says_worker = says_worker;
       what.blames_no_release = !state_.find_bad(release.manifest);
+      what.code = code;
       tell(trust::Act::kUpdateFailed, state_.update->reason);
       break;
     case Phase::kRollBack:
       what.says_worker = says_worker;
       what.blames_no_release = !state_.find_bad(release.manifest);
+      what.code = code;
       tell(trust::Act::kUpdateRolledBack, state_.update->reason);
       break;
     default: break;
@@ -135,7 +137,7 @@ bool Driver::tell(Event event) {
   observed_from_us_.reset(), trial_from_us_.reset();
   // Of these phases what failed is said by a process that the release runs in.
   const bool has_worker = before.phase >= Phase::kProbe && before.phase <= Phase::kObserve;
-  record_phase(has_worker && event.kind != EventKind::kHeard);
+  record_phase(has_worker && event.kind != EventKind::kHeard, "", event.code);
   return true;
 }
 
@@ -153,7 +155,8 @@ void Driver::tell_status(const Status& status, bool may_blame) {
   } else {
     const bool blame = may_blame && is_to_blame(status.error().code);
     tell({.kind = blame ? EventKind::kRejected : EventKind::kFailed,
-          .reason = status.error().message});
+          .reason = status.error().message,
+          .code = status.error().code});
   }
 }
 
@@ -612,7 +615,8 @@ bool Driver::watch() {
   // A crash loop counts here, whether or not it runs now.
   if (health.health == Health::kFailed || health.is_crash_loop) {
     tell({.kind = is_to_blame(health) ? EventKind::kRejected : EventKind::kFailed,
-          .reason = health.reason.empty() ? "crash loop" : health.reason});
+          .reason = health.reason.empty() ? "crash loop" : health.reason,
+          .code = health.code});
     return false;
   }
   const bool has_failed = health.failed_start != std::exchange(failed_start_, health.failed_start);

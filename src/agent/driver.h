@@ -114,6 +114,7 @@ struct Occurrence {
   std::string unit = {};  // empty: of none
   std::optional<ReleaseId> release = {};
   std::optional<Phase> entered = {};
+  std::optional<Code> code = {};  // of the error that ended an update, where it is known
   // The text is what a process has said that has seen data, or names what this device reads: not
   // for those outside of it.
   bool says_worker = false;
@@ -215,7 +216,7 @@ class Driver {
   void tell_status(const Status& status, bool may_blame = false);
   void record(const Occurrence& what);
   void record(trust::Act act, std::string object, std::string text);
-  void record_phase(bool says_worker, const std::string& note = "");
+  void record_phase(bool says_worker, const std::string& note = "", std::optional<Code> code = {});
   bool is_run_here(const std::string& unit) const;
   void clear_others(const AgentState& before);
   void run_active();

@@ -75,6 +75,7 @@ TEST_F(TakenBackTest, WhatIsNotActivatedYetIsGivenUp) {
     ASSERT_NE(told, occurred.end());
     EXPECT_FALSE(told->says_worker);  // whose silence would blame the release
     EXPECT_TRUE(told->blames_no_release);
+    EXPECT_FALSE(told->code);  // nothing has failed
   }
 }
 

@@ -57,6 +57,7 @@ struct Event {
   std::int64_t clock_s = 0;         // what the clock of the day says, for waits
   std::uint64_t random = 0;         // for jitter
   std::string reason = {};          // kFailed, kRejected; kHeard: for an update that is taken back
+  std::optional<Code> code = {};    // of the reason, where there is one: for the record alone
   trust::Sha256 settings{};         // that the device has for the unit of the update
   std::optional<Offer> offer = {};  // kOffer
   std::int64_t observed_s = 0;      // kEnd: how long the release on trial was well

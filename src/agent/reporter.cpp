@@ -117,7 +117,7 @@ void Reporter::note(const Occurrence& what) {
     write(proto::ReportAlarm{.what = *alarm,
                              .unit = what.unit,
                              .release = release_of(what.release),
-                             .code = {},
+                             .code = what.code,
                              .text = what.says_worker ? own : what.text,
                              .signal = ""});
   } else if (const auto notice = notice_of(what)) {

@@ -327,6 +327,7 @@ TEST_F(ReporterTest, AFailedUpdateWithoutAWordIsTheReleasesOwn) {
                    .unit = "people",
                    .release = release("1.3.0"),
                    .entered = Phase::kDiscard,
+                   .code = Code::kExhausted,
                    .says_worker = true,
                    .blames_no_release = blames_none});
   reporter.start(state);
@@ -334,6 +335,7 @@ TEST_F(ReporterTest, AFailedUpdateWithoutAWordIsTheReleasesOwn) {
   ASSERT_EQ(alarms.size(), 2u);
   EXPECT_EQ(alarms[0].text, "");
   EXPECT_EQ(alarms[1].text, "for what is no fault of the release; it is tried again");
+  for (const ReportAlarm& alarm : alarms) EXPECT_EQ(alarm.code, Code::kExhausted);
 }
 
 // As many reports as it takes, whose sums are those of the whole.

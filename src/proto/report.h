@@ -64,8 +64,8 @@ struct ReportRelease {
 enum class AlarmKind : std::uint8_t {
   kDrift = 1,        // a signal's mean has left its band: `signal`, `evidence`, `mean_run`
   kCrashLoop,        // a worker ends again and again: `code`
-  kRolledBack,       // what ran before runs again
-  kUpdateFailed,     // before it was activated
+  kRolledBack,       // what ran before runs again; `code`, where it is known
+  kUpdateFailed,     // before it was activated; `code`, where it is known
   kReleaseRefused,   // the repository offered it, policy or signatures forbid it
   kMetadataRefused,  // the repository cannot be trusted now
   kNotRunning,       // there is a release, and no worker of it

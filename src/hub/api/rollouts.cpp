@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "hub/api/handlers.h"
 #include "hub/rollouts/preview.h"
+#include "hub/rollouts/refusals.h"
 #include "trust/tuf_metadata.h"
 
 namespace polder::hub {
@@ -287,7 +288,8 @@ Result<Response> list_rollout_devices(const Call& call) {
       const Rows rows,
       ask(call.hub,
           "SELECT o.device, o.wanted, m.running, o.failure, o.old_version, o.arm, o.trouble, "
-          "o.is_settled, CASE WHEN m.is_well = 1 OR m.committed = m.running THEN 1 ELSE 0 END "
+          "o.is_settled, CASE WHEN m.is_well = 1 OR m.committed = m.running THEN 1 ELSE 0 END, "
+          "o.ended_code "
           "FROM rollout_device o LEFT JOIN device_model m ON m.device = "
           "o.device AND m.model = ? WHERE o.rollout = ? AND o.device > ? ORDER BY o.device "
           "LIMIT ?",
@@ -304,12 +306,15 @@ Result<Response> list_rollout_devices(const Call& call) {
     // Of one that is over the device's own state counts: nobody follows its trials any more.
     const bool runs_it = row[rollout.is_active() ? 7 : 8].integer() != 0;
     const bool is_settled = rollout.arm_of(running) != 0 && runs_it;
+    std::string trouble = is_settled ? "" : row[6].text();
+    if (!is_settled && trouble.empty() && !row[9].is_null())
+      trouble = ended_text(static_cast<Code>(row[9].integer()));
     list.push_back(trust::Json::Members{
         {"device", row[0].text()},
         {"wanted", kWanted.at(static_cast<std::size_t>(row[1].integer()))},
         {"running", text_or_null(Value(running))},
         {"failure", text_or_null(row[3])},
-        {"trouble", is_settled ? trust::Json() : text_or_null(row[6])},
+        {"trouble", text_or_null(Value(trouble))},
         {"old_version", text_or_null(row[4])},
         {"new_version", is_other ? rollout.order.other_version : rollout.order.version}});
   }

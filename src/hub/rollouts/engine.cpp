@@ -197,10 +197,10 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
                     failures.size(), rules.failures, failures.back().device,
                     failure_text(failures.back().failure)));
   TRY_VALUE(const bool is_there, is_anywhere(database, rollout));
-  if (!rules.has_statistics) {
-    if (!is_there) hold(gate, "no device runs it yet");
-    gate.reasons.emplace_back(without_statistics(rollout));
-  }
+  // The last stage waits for nobody; one that is done has been run by somebody.
+  if (!is_there && (!rules.has_statistics || stage.permille == kAll))
+    hold(gate, "no device runs it yet");
+  if (!rules.has_statistics) gate.reasons.emplace_back(without_statistics(rollout));
   if (gate.verdict == Verdict::kPromote) {
     TRY_VALUE(std::string few, too_few(database, rollout));
     if (!few.empty()) hold(gate, std::move(few));
@@ -220,6 +220,8 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
   if (gate.verdict != Verdict::kHold) return gate;
   TRY_VALUE(std::vector<std::string> troubles, troubles_of(database, rollout));
   std::ranges::move(troubles, std::back_inserter(gate.reasons));
+  TRY_VALUE(std::vector<std::string> ended, ended_of(database, rollout));
+  std::ranges::move(ended, std::back_inserter(gate.reasons));
   TRY_VALUE(std::string away, gone(database, rollout, now_s));
   if (!away.empty()) gate.reasons.push_back(std::move(away));
   TRY_VALUE(const std::vector<std::string> missing, not_published(database, rollout));

@@ -44,6 +44,10 @@ std::optional<HardFailure> failure_of(const proto::ReportAlarm& alarm) {
   }
 }
 
+bool is_over(proto::AlarmKind what) {
+  return what == proto::AlarmKind::kRolledBack || what == proto::AlarmKind::kUpdateFailed;
+}
+
 // Why a device does not run a release that is not to blame for it.
 std::string_view trouble_text(std::optional<Code> code) {
   if (!code) return "its worker does not start";
@@ -124,6 +128,15 @@ Status Observer::note_trouble(const Part& part, const proto::ReportAlarm& alarm)
   return hub::note(database_, rollout, fmt::format("{}: {}", device_, trouble), device_, now_s_);
 }
 
+// An update that is tried again: told of in the device's row alone, as it may end so many times.
+Status Observer::note_ended(const Part& part, Code code) {
+  const auto number = static_cast<std::int64_t>(code);
+  return tell(database_,
+              "UPDATE rollout_device SET ended_code = ? WHERE rollout = ? AND device = ? AND "
+              "COALESCE(ended_code, -1) <> ?",
+              {number, part.rollout, device_, number});
+}
+
 // A device that will not take it: of those that a stage has chosen another takes its place. What is
 // only put off it does not tell (agent/driver.cpp).
 Status Observer::note_refusal(const Part& part, const proto::ReportAlarm& alarm) {
@@ -154,6 +167,9 @@ Status Observer::take_alarm(const proto::ReportAlarm& alarm, std::int64_t time_s
   if (alarm.what == proto::AlarmKind::kReleaseRefused) return note_refusal(*part, alarm);
   const auto failure = failure_of(alarm);
   if (!failure && is_down) return note_trouble(*part, alarm);
+  // One that was taken back by the hub itself says nothing of the device.
+  if (!failure && alarm.code && part->is_told && is_over(alarm.what))
+    return note_ended(*part, *alarm.code);
   if (!failure) return {};
   TRY(tell(database_,
            "UPDATE rollout_device SET failure = ?, failure_kind = ? WHERE rollout = ? AND device = "

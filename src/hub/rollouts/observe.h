@@ -57,6 +57,7 @@ class Observer {
   Result<Part*> part_of(const std::string& model);
   Status take_alarm(const proto::ReportAlarm& alarm, std::int64_t time_s);
   Status note_trouble(const Part& part, const proto::ReportAlarm& alarm);
+  Status note_ended(const Part& part, Code code);
   Status note_refusal(const Part& part, const proto::ReportAlarm& alarm);
   Status take_unit(const proto::ReportUnit& unit, std::int64_t counted_s, bool is_late);
   Status take_shadow(const Part& part, const proto::ReportUnit& unit, std::int64_t counted_s,

@@ -14,6 +14,18 @@ constexpr std::string_view kRefused = "refused", kRefusedWith = "refused: ";
 constexpr std::string_view kRefusals =
     "failure IS NOT NULL AND failure_kind IS NULL AND running NOT IN (?, ?)";
 
+std::string_view words_of(Code code) {
+  switch (code) {
+    case Code::kExhausted: return "there is no room for it";
+    case Code::kIo: return "something could not be read or written";
+    case Code::kNotFound: return "something that it needs is not there";
+    case Code::kUnavailable: return "something that it needs could not be reached";
+    case Code::kTimeout: return "something took too long";
+    case Code::kCorrupt: return "what came of it was damaged";
+    default: return "something there was not as it should be";
+  }
+}
+
 }  // namespace
 
 std::string refused_text(std::string_view words) {
@@ -55,6 +67,29 @@ Result<Refusals> refusals_of(Database& database, const Rollout& rollout) {
                             kRefusals),
                 {rollout.id, version, other}));
   all.told = told[0][0].integer();
+  return all;
+}
+
+std::string ended_text(Code code) {
+  return fmt::format("could not take it: {} (no fault of the release; tried again)",
+                     words_of(code));
+}
+
+Result<std::vector<std::string>> ended_of(Database& database, const Rollout& rollout) {
+  const std::string_view version = rollout.order.version;
+  TRY_VALUE(
+      const Rows rows,
+      ask(database,
+          "SELECT ended_code, COUNT(*), MIN(device) FROM rollout_device WHERE rollout = ? AND "
+          "ended_code IS NOT NULL AND failure IS NULL AND trouble = '' AND wanted > 0 AND NOT "
+          "(running IN (?, ?) AND is_settled = 1) GROUP BY ended_code ORDER BY 2 DESC, 1",
+          {rollout.id, version,
+           rollout.is_a_b() ? std::string_view(rollout.order.other_version) : version}));
+  std::vector<std::string> all;
+  for (const Row& row : rows)
+    all.push_back(fmt::format("{} device{} {}, such as {}", row[1].integer(),
+                              row[1].integer() == 1 ? "" : "s",
+                              ended_text(static_cast<Code>(row[0].integer())), row[2].text()));
   return all;
 }
 

@@ -1,10 +1,13 @@
-// Devices that do not take the release of their rollout, and say so.
+// Devices that do not take the release of their rollout, and say so: those that refuse it, and
+// those whose updates to it end for what is no fault of it.
 #pragma once
 
 #include <polder/error.h>
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "hub/rollouts/row.h"
 
@@ -27,5 +30,12 @@ struct Refusals {
 
 // As a part of a Work. Errors: those of ask().
 Result<Refusals> refusals_of(Database& database, const Rollout& rollout);
+
+// Why a device has not taken a release that is not to blame; it tries again. Of a device no more
+// than the Code is known: its words are its own.
+std::string ended_text(Code code);  // "could not take it: there is no room for it (...)"
+// "2 devices could not take it: ..., such as cam-1": of those that do not run it by now, the most
+// frequent reason first.
+Result<std::vector<std::string>> ended_of(Database& database, const Rollout& rollout);
 
 }  // namespace polder::hub

@@ -169,6 +169,47 @@ TEST_F(Trials, OfARolloutThatIsOverItIsToldWhatDevicesRunNow) {
   EXPECT_EQ(member(id, 0, "running"), "1.0.0");
 }
 
+// In a download or a trial; no word of a device is told, but what kind of trouble it was.
+TEST_F(Trials, WhatEndsAnUpdateForWhatIsNoFaultOfItIsTold) {
+  make_fleet(3, "");
+  const std::string id = begin("1.0.0", "", kAllAtOnce);
+  const std::size_t lines = history(id).size();
+  for (int i = 0; i < 3; ++i)
+    alarm("cam-0", proto::AlarmKind::kUpdateFailed, "1.0.0", Code::kExhausted, "CANARY");
+  tries("cam-1", "1.0.0");
+  alarm("cam-1", proto::AlarmKind::kRolledBack, "1.0.0", Code::kExhausted, "CANARY");
+  started(device("cam-1"));
+  pass();
+  const std::string why =
+      "could not take it: there is no room for it (no fault of the release; tried again)";
+  EXPECT_EQ(phase(id), "running");
+  EXPECT_EQ(count(id, "failed"), 0);
+  EXPECT_TRUE(gate_says(id, "2 devices " + why + ", such as cam-0")) << gate(id);
+  EXPECT_FALSE(gate_says(id, "CANARY")) << gate(id);
+  EXPECT_EQ(member(id, 1, "trouble"), why);
+  EXPECT_EQ(history(id).size(), lines);
+  // Those that could not take it do not hold the last stage; of one that runs it nothing is said.
+  commits("cam-2", "1.0.0");
+  commits("cam-0", "1.0.0");
+  EXPECT_EQ(member(id, 0, "trouble"), "");
+  pass();
+  EXPECT_EQ(phase(id), "done") << gate(id);
+}
+
+// An agent of before tells no code; and what the hub took back itself has not failed.
+TEST_F(Trials, AnUpdateThatEndsWithoutACodeOrIsTakenBackIsNotTold) {
+  make_fleet(2);
+  history_looks_ = 0;
+  const std::string id = begin("1.1.0");
+  const std::string told = wanted().begin()->first;
+  const std::size_t i = told == "cam-0" ? 0 : 1;
+  alarm(told, proto::AlarmKind::kUpdateFailed, "1.1.0", {}, "blob 1: the connection was cut");
+  EXPECT_EQ(member(id, i, "trouble"), "");
+  const std::string other = told == "cam-0" ? "cam-1" : "cam-0";
+  alarm(other, proto::AlarmKind::kRolledBack, "1.1.0", Code::kIo, "it is tried again");
+  EXPECT_EQ(member(id, 1 - i, "trouble"), "");
+}
+
 TEST_F(Trials, WhoHasCountedNothingIsNamedAsTheReason) {
   make_fleet(2);
   history_looks_ = 1;

@@ -243,6 +243,13 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "target TEXT NOT NULL, PRIMARY KEY (device, target))",
           "CREATE INDEX IF NOT EXISTS device_target_target ON device_target (target, device)",
       },
+      {
+          // The Code of what ended its last update to the release, which is not to blame: the
+          // device tries again.
+          "ALTER TABLE rollout_device ADD COLUMN ended_code BIGINT",
+          "CREATE INDEX rollout_device_ended ON rollout_device (rollout, device) "
+          "WHERE ended_code IS NOT NULL",
+      },
   };
   // NOLINTEND(bugprone-suspicious-missing-comma)
   return steps;

@@ -468,6 +468,13 @@ void judge_refusals(Findings& out, const Facts& facts, const AgentState& state) 
         state.find_attempts(manifest) || (bad && !is_superseded(state, bad->release));
     if (!is_told) add(out, Level::kWarning, refusal.line(), refusal_advice(refusal));
   }
+  if (!facts.live) return;
+  for (const auto& [unit, line] : past_refusal_lines(*facts.live)) {
+    const bool is_told = std::ranges::any_of(
+        facts.refusals, [&](const Refusal& one) { return line.starts_with(one.line()); });
+    const Refusal past{.unit = unit, .release = {}, .reason = line};
+    if (!is_told) add(out, Level::kWarning, line, refusal_advice(past));
+  }
 }
 
 }  // namespace

@@ -287,6 +287,13 @@ TEST(Doctor, EveryRefusedReleaseIsNamedWithItsReasonAndWhatToDo) {
         {"refused: people 0.4.0", "it is installed then"},
         {"refused: people 0.5.0: something new", "tell the releaser"}})
     EXPECT_NE(advice_for(facts, what).find(advice), std::string::npos) << what;
+  // What nobody offers any more is told too, and nothing twice.
+  facts.live = Live{.said_s = facts.now_s};
+  facts.live->past_refusals["people"] = {"refused: people 0.6.0: below the floor 1.0.0", 0};
+  EXPECT_NE(advice_for(facts, "refused: people 0.6.0: below the floor 1.0.0 (1970-").find("floor"),
+            std::string::npos);
+  facts.live->past_refusals["people"] = {"refused: people 0.5.0: something new", 0};
+  EXPECT_EQ(advice_for(facts, "it is not offered any more"), "no finding");
   // What failed here is told once.
   facts.state->bad = {bad_release()};
   refuse("1.3.0", "failed here: crash loop");

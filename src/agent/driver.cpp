@@ -134,6 +134,7 @@ bool Driver::tell(Event event) {
     for (const Attempts& item : state_.attempts) ask_after(item);
   if (!before.update) offered_us_ = parts_.clock.now_us();
   if (state_.phase == before.phase) return true;
+  if (state_.phase == Phase::kCommit) past_refusals_.erase(state_.update->unit);
   observed_from_us_.reset(), trial_from_us_.reset();
   // Of these phases what failed is said by a process that the release runs in.
   const bool has_worker = before.phase >= Phase::kProbe && before.phase <= Phase::kObserve;
@@ -512,6 +513,7 @@ void Driver::check() {
   };
   event.offer = choose_offer(state_, found->offers, left_s, refusals_);
   if (event.offer) event.kind = EventKind::kOffer;
+  remember_refusals();
   for (const Refusal& refusal : refusals_) {
     // Of those that are waited for the text changes with the time.
     const std::string key = refusal.unit + trust::hex(refusal.release.manifest) +
@@ -531,6 +533,15 @@ void Driver::check() {
     }
   }
   tell(std::move(event));
+}
+
+void Driver::remember_refusals() {
+  for (const Refusal& refusal : refusals_) {
+    const trust::Sha256& manifest = refusal.release.manifest;
+    if (refusal.is_put_off || state_.find_bad(manifest) || state_.find_attempts(manifest)) continue;
+    PastRefusal& past = past_refusals_[refusal.unit];
+    if (past.line != refusal.line()) past = {refusal.line(), parts_.wall.now_s()};
+  }
 }
 
 void Driver::download() {

@@ -44,6 +44,14 @@ struct CheckOutcome {
   std::map<std::string, trust::Version> floors;
 };
 
+// What a unit refused last, for people: also once nobody offers it any more.
+struct PastRefusal {
+  std::string line;         // Refusal::line()
+  std::int64_t time_s = 0;  // since 1970, by the clock of the day: when that was said first
+  bool operator==(const PastRefusal&) const = default;
+};
+using PastRefusals = std::map<std::string, PastRefusal>;  // by unit
+
 // The repository, and what of it is on the device. Every call may be repeated, and its error is no
 // proof against the release: a copy of a repository may be damaged, or not be whole yet.
 class Releases {
@@ -190,6 +198,10 @@ class Driver {
 
   const AgentState& state() const { return state_; }
   const std::vector<Refusal>& refusals() const { return refusals_; }
+  // Until a release of the unit is committed; but what failed here, which the state knows.
+  const PastRefusals& past_refusals() const { return past_refusals_; }
+  // Those of the start before this one.
+  void remember(PastRefusals past) { past_refusals_ = std::move(past); }
   // Of the last check that went well.
   const std::string& check_note() const { return check_note_; }
   // By the hours of config.window, as of the last check.
@@ -219,6 +231,7 @@ class Driver {
   void record_phase(bool says_worker, const std::string& note = "", std::optional<Code> code = {});
   bool is_run_here(const std::string& unit) const;
   void clear_others(const AgentState& before);
+  void remember_refusals();
   void run_active();
   void run(const std::string& name);
   void mend_slots();
@@ -264,6 +277,7 @@ class Driver {
   std::string check_error_, check_note_;
   std::int64_t checked_well_s_ = 0;
   std::vector<Refusal> refusals_;
+  PastRefusals past_refusals_;
   std::set<std::string> recorded_;              // refusals: each once
   std::set<std::string> check_errors_;          // recorded since the last check that went well
   std::set<std::string> not_started_;           // units that could not be, the last time

@@ -221,6 +221,29 @@ TEST_F(DriverTest, WhatADeviceIsNotSetUpForIsToldOnceAndStays) {
   EXPECT_EQ(count(trust::Act::kReleaseRefused), 2);
 }
 
+TEST_F(DriverTest, WhatWasRefusedIsRememberedUntilAnotherReleaseIsCommitted) {
+  install("1.0.0");
+  releases.offers.clear();
+  releases.refusals = {{"people", release("2.0.0"), "below the floor 3.0.0"}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  const PastRefusals refused = agent.past_refusals();
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused.at("people").line, "refused: people 2.0.0: below the floor 3.0.0");
+  // Nobody wants it here any more.
+  releases.refusals.clear();
+  clock.advance_us(config.check_every_s * kSecondUs);
+  settle(agent);
+  EXPECT_TRUE(agent.refusals().empty());
+  EXPECT_EQ(agent.past_refusals(), refused);
+  releases.offers = {{"people", release("3.0.0")}};
+  agent.ask_now();
+  settle(agent);
+  EXPECT_EQ(runner.running.at("people"), release("3.0.0"));
+  EXPECT_TRUE(agent.past_refusals().empty());
+}
+
 // A role file that is held back, a key that does not answer, a camera that is away.
 TEST_F(TakenBackTest, WhatIsRefusedForAMomentIsNotTakenBack) {
   for (const Phase phase : {Phase::kShadow, Phase::kObserve}) {

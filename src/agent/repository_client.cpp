@@ -268,11 +268,16 @@ std::string RepositoryClient::unassigned(const trust::Assignment& assignment) co
   const std::string what = assignment.releases.empty()
                                ? "nothing"
                                : fmt::format("no release of {}", fmt::join(missing, ", "));
-  const std::string how = config_.is_of_hub()
-                              ? fmt::format("polder rollout create {} VERSION", missing.front())
-                              : fmt::format("polder repo assign REPO {} {}=VERSION --key ONLINE",
-                                            config_.device, missing.front());
-  return fmt::format("the repository assigns {} to '{}': '{}' does", what, config_.device, how);
+  // Of a rollout that runs no device knows anything before its turn.
+  const std::string how =
+      config_.is_of_hub()
+          ? fmt::format(
+                "a rollout does: 'polder rollout list --phase running' says which there are "
+                "and what they wait for, 'polder rollout create {} VERSION' begins one",
+                missing.front())
+          : fmt::format("'polder repo assign REPO {} {}=VERSION --key ONLINE' does", config_.device,
+                        missing.front());
+  return fmt::format("the repository assigns {} to '{}': {}", what, config_.device, how);
 }
 
 // What a repository without assignments has for the unit. Errors: kNotFound.

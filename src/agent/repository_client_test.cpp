@@ -173,7 +173,7 @@ TEST_F(Client, FollowsTheAssignment) {
       check()->note.starts_with("the repository assigns nothing to 'cam-12': 'polder repo"));
   const Config before = config_;
   config_.hub.url = "https://hub.example", config_.repository = "https://hub.example/repository";
-  EXPECT_NE(check()->note.find("'polder rollout create people VERSION' does"), std::string::npos);
+  EXPECT_NE(check()->note.find("a rollout does: 'polder rollout list"), std::string::npos);
   config_ = before;
   assign("default", {{"people", version("1.0.0")}, {"vehicles", version("1.0.0")}});
   EXPECT_EQ(texts(), (Texts{"people 1.0.0", "vehicles 1.0.0"}));

@@ -211,6 +211,19 @@ Result<ShadowResult> read_shadow(const Object& object) {
   return result;
 }
 
+// An older polderd had none.
+Status read_past(const Object& live, PastRefusals& out) {
+  if (!live.has("past_refusals")) return {};
+  TRY_VALUE(const Object units, live.object("past_refusals"));
+  for (const auto& [unit, value] : units.members()) {
+    TRY_VALUE(const Object one, units.object(unit));
+    PastRefusal& past = out[unit];
+    TRY_VALUE(past.line, one.text("line", kMaxLiveTextBytes));
+    TRY_VALUE(past.time_s, one.integer("time_s", 0, kMaxTimeS));
+  }
+  return {};
+}
+
 Json hub_json(const HubStanding& hub) {
   return Json::Members{{"state", hub_state_name(hub.state)},
                        {"certificate_until_s", hub.certificate_until_s},
@@ -277,6 +290,7 @@ std::string live_text(const std::string& output_folder, const AgentState& state,
   if (!live.metrics_error.empty()) text += fmt::format("  {}\n", live.metrics_error);
   text += reports_text(live.reports);
   for (const std::string& refusal : live.refusals) text += fmt::format("  {}\n", refusal);
+  for (const auto& [unit, line] : past_refusal_lines(live)) text += fmt::format("  {}\n", line);
   return text;
 }
 
@@ -297,6 +311,15 @@ std::string failed_text(const Attempts& item) {
                      item.failures, item.reason);
 }
 
+std::map<std::string, std::string> past_refusal_lines(const Live& live) {
+  std::map<std::string, std::string> lines;
+  for (const auto& [unit, past] : live.past_refusals)
+    if (std::ranges::count(live.refusals, past.line) == 0)
+      lines[unit] = fmt::format("{} ({}; it is not offered any more)", past.line,
+                                trust::tuf::time_text(past.time_s));
+  return lines;
+}
+
 bool Live::has_read_another(const Config& now) const {
   return !config.empty() && config != trust::hex(now.file);
 }
@@ -306,6 +329,9 @@ Json Live::to_json() const {
   for (const std::string& text : refusals) {
     if (refused.size() < kMaxLiveRefusals) refused.push_back(clip_text(text));
   }
+  Json::Members past;
+  for (const auto& [unit, one] : past_refusals)
+    past.emplace(unit, Json::Members{{"line", clip_text(one.line)}, {"time_s", one.time_s}});
   Json::Members units;
   for (const auto& [name, text] : health) units.emplace(name, clip_text(text));
   Json::Members next;
@@ -323,6 +349,7 @@ Json Live::to_json() const {
                        {"check_error", clip_text(check_error)},
                        {"note", clip_text(note)},
                        {"refusals", std::move(refused)},
+                       {"past_refusals", std::move(past)},
                        {"health", std::move(units)},
                        {"next_start_s", std::move(next)},
                        {"output", std::move(kept)},
@@ -345,6 +372,7 @@ Result<Live> Live::parse(std::string_view bytes, std::string_view where) {
   TRY_VALUE(live.check_error, object.text("check_error", kMaxLiveTextBytes));
   TRY_VALUE(live.note, object.text("note", kMaxLiveTextBytes));
   TRY_VALUE(live.refusals, object.texts("refusals", kMaxLiveRefusals, kMaxLiveTextBytes));
+  TRY(read_past(object, live.past_refusals));
   TRY_VALUE(const Object health, object.object("health"));
   for (const auto& [name, value] : health.members()) {
     TRY_VALUE(std::string text, health.text(name, kMaxLiveTextBytes));

@@ -42,6 +42,7 @@ struct Live {
   std::string check_error;            // of the last check; empty: it went well
   std::string note;                   // of the last check that went well: what nobody has assigned
   std::vector<std::string> refusals;  // Refusal::line()
+  PastRefusals past_refusals;
   std::map<std::string, std::string> health;  // by unit: "well", "starting", or what is wrong
   std::map<std::string, std::int64_t> next_start_s;  // by unit, of one that waits; since 1970
   std::map<std::string, KeptCounts> output;          // by unit, where something is kept
@@ -82,5 +83,8 @@ HubStanding hub_standing(const Config& config, Storage& storage, const std::opti
                          bool is_live);
 trust::Json status_json(const Config& config, const Standing& standing);
 std::string status_text(const Config& config, const Standing& standing);
+// "refused: people 1.3.0: ... (2026-12-01T00:00:00Z; it is not offered any more)", of each unit
+// whose past refusal is not one of now.
+std::map<std::string, std::string> past_refusal_lines(const Live& live);
 
 }  // namespace polder::agent

@@ -228,12 +228,28 @@ TEST(Status, SaysWhatExpiresSoonAndWhoRenewsIt) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 
+TEST(Status, WhatWasRefusedIsToldWhenNobodyOffersItAnyMore) {
+  Live live{.said_s = kNowS - 3,
+            .past_refusals = {{"people", {"refused: people 0.1: below", kNowS}}}};
+  const std::string line =
+      "  refused: people 0.1: below (2027-01-15T08:00:00Z; it is not offered any more)\n";
+  const auto text = [&] { return status_text(config_with(), standing(some_state(), live)); };
+  EXPECT_NE(text().find(line), std::string::npos) << text();
+  live.refusals = {"refused: people 0.1: below"};
+  EXPECT_EQ(text().find("not offered any more"), std::string::npos) << text();
+  // An older polderd knew none.
+  trust::Json old = live.to_json();
+  old.members()->erase("past_refusals");
+  EXPECT_TRUE(Live::parse(old.compact(), "status.json")->past_refusals.empty());
+}
+
 TEST(Status, LiveComesBack) {
   Live live{.said_s = kNowS,
             .checked_s = 5,
             .check_error = "no",
             .note = "nothing is assigned",
             .refusals = {"a", "b"},
+            .past_refusals = {{"people", {"refused: people 0.1: below", kNowS}}},
             .health = {{"people", "well"}},
             .next_start_s = {{"people", kNowS}},
             .output = {{"people", {1, 2, 3}}},

@@ -91,6 +91,7 @@ class Agent {
               .check_error = driver_->check_error(),
               .note = driver_->check_note()};
     for (const Refusal& refusal : driver_->refusals()) live.refusals.push_back(refusal.line());
+    live.past_refusals = driver_->past_refusals();
     for (const std::string& name : home_.config.models) {
       const UnitHealth health = runner_->health(name);
       const bool runs = driver_->state().units.at(name).running() != nullptr;
@@ -213,6 +214,7 @@ class Agent {
                     [this](const Occurrence& what) { happened(what); },
                     [this] { return sources_.retry_after_s(); }, [this] { meanwhile(); }},
         self_);
+    if (auto before = home_.live()) driver_->remember(std::move(before->past_refusals));
     TRY(driver_->start());
     telemetry_->reporter().start(driver_->state());
     return {};

@@ -6,6 +6,7 @@ programs.
 """
 import json
 import pathlib
+import subprocess
 import sys
 import unittest
 
@@ -27,6 +28,12 @@ class Refusal(fleets.Fleet):
                     f"{fleets.MODEL}/{version}/manifest.json", "--key", self.targets_key)
         self.push()
 
+    @staticmethod
+    def device_says(device, command):
+        done = subprocess.run([fleets.POLDERD, command, "--config", device.config],
+                              capture_output=True, text=True, timeout=100)
+        return done.stdout + done.stderr
+
     def test_a_rollout_that_all_devices_refuse_says_so(self):
         self.release("1.0.0")
         self.device("cam-1")
@@ -45,6 +52,17 @@ class Refusal(fleets.Fleet):
         self.assertIn("cam-1: it refuses the release", shown)
         self.assertIn(told, self.polder("rollout", "list", person="olga"))
         self.all_run("1.0.0")
+        # The hub has taken it back from who refused it: there it is still told, after a new start.
+        device = self.devices[0]
+        gone = f"refused: voice 1.1.0: {WHY}"
+        for _ in range(2):
+            said = self.wait_for("the device remembers", lambda: (
+                lambda text: text if "it is not offered any more" in text else "")(
+                    self.device_says(device, "status")))
+            self.assertRegex(said, rf"{gone}.* \(\d{{4}}-.*Z; it is not offered any more\)")
+            self.assertIn(gone, self.device_says(device, "doctor"))
+            device.kill()
+            device.run()
 
 
 if __name__ == "__main__":

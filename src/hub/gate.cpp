@@ -1,21 +1,24 @@
 #include "hub/gate.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <utility>
 
 namespace polder::hub {
 namespace {
 
-std::string ratio_text(const MeasureState& measure) {
+// With its ratio, or that nobody knows that.
+Reason say_of(const MeasureState& measure, const Sentence& known, const Sentence& unknown,
+              double evidence, double at) {
   const Judgement& now = measure.judgement;
-  if (!now.is_known())
-    return fmt::format("{}: how often, compared with {}, is not known yet", measure.name,
-                       measure.than);
-  return fmt::format("{}: {:.2f} times as often as {} ({:.2f} to {:.2f})", measure.name, now.ratio,
-                     measure.than, now.low, now.high);
+  return say(now.is_known() ? known : unknown, {{"measure", measure.name},
+                                                {"than", measure.than},
+                                                {"ratio", now.ratio},
+                                                {"low", now.low},
+                                                {"high", now.high},
+                                                {"evidence", evidence},
+                                                {"at", at}});
 }
 
 // Of those that matter, the strongest first.
@@ -31,8 +34,8 @@ void add_evidence(std::span<const MeasureState> measures, const GateRules& rules
   std::ranges::stable_sort(parts, std::greater(), &decltype(parts)::value_type::first);
   for (const auto& [part, measure] : parts)
     if (part >= state.evidence / 10)
-      state.reasons.push_back(fmt::format("{}, evidence {:.3g} of {} over all measures",
-                                          ratio_text(*measure), part, rules.abort_at));
+      state.reasons.push_back(
+          say_of(*measure, why::kWorse, why::kWorseUnknown, part, rules.abort_at));
 }
 
 GateState aborted(std::span<const DeviceFailure> failures, const GateRules& rules,
@@ -40,50 +43,47 @@ GateState aborted(std::span<const DeviceFailure> failures, const GateRules& rule
   GateState state{.verdict = Verdict::kAbort, .reasons = {}};
   if (!failures.empty() && failures.size() >= rules.failures) {
     for (const DeviceFailure& one : failures)
-      state.reasons.push_back(fmt::format("{}: {}", one.device, failure_text(one.failure)));
+      state.reasons.push_back(
+          say(why::kFailed, {{"device", one.device}, {"failure", failure_text(one.failure)}}));
   }
   if (rules.has_statistics) add_evidence(measures, rules, state);
   return state;
 }
 
-// Why that measure keeps the gate shut; empty: it does not.
-std::string held_by(const MeasureState& measure, const GateRules& rules) {
+// Why that measure keeps the gate shut; nothing: it does not.
+std::optional<Reason> held_by(const MeasureState& measure, const GateRules& rules) {
   const Judgement& now = measure.judgement;
   if (measure.is_over) {
-    if (now.canary_trials == 0)
-      return fmt::format(
-          "{}: nothing was compared, and the device acts by now: other inputs or "
-          "outputs, or no model of the same name. Leave it out of the measures to go "
-          "on without",
-          measure.name);
-    return now.ratio <= 1 || now.acceptable >= rules.promote_at
-               ? ""
-               : ratio_text(measure) + ", and no more of it will be seen";
+    if (now.canary_trials == 0) return say(why::kNothingCompared, {{"measure", measure.name}});
+    if (now.ratio <= 1 || now.acceptable >= rules.promote_at) return {};
+    return say_of(measure, why::kSeenTooLittle, why::kSeenTooLittleUnknown, now.acceptable,
+                  rules.promote_at);
   }
   if (now.canary_trials < rules.least_trials)
-    return fmt::format("{}: {} observations of at least {}", measure.name, now.canary_trials,
-                       rules.least_trials);
-  if (measure.rare >= rules.promote_at) return "";
-  if (now.control_trials == 0)
-    return fmt::format("{}: nothing that runs the old release has been counted yet", measure.name);
-  if (now.acceptable >= rules.promote_at) return "";
-  return fmt::format("{}, evidence that it is acceptable {:.1f} of {}", ratio_text(measure),
-                     std::max(now.acceptable, measure.rare), rules.promote_at);
+    return say(why::kFewObservations,
+               {{"measure", measure.name},
+                {"observations", static_cast<std::int64_t>(now.canary_trials)},
+                {"least", static_cast<std::int64_t>(rules.least_trials)}});
+  if (measure.rare >= rules.promote_at) return {};
+  if (now.control_trials == 0) return say(why::kNoControls, {{"measure", measure.name}});
+  if (now.acceptable >= rules.promote_at) return {};
+  return say_of(measure, why::kNotProven, why::kNotProvenUnknown,
+                std::max(now.acceptable, measure.rare), rules.promote_at);
 }
 
 GateState held(std::span<const MeasureState> measures, std::int64_t stage_s,
                const GateRules& rules) {
   GateState state;
   if (!rules.has_statistics || rules.promote_at == 0) measures = {};
-  else if (measures.empty()) state.reasons.emplace_back("nothing is measured yet");
+  else if (measures.empty()) state.reasons.push_back(say(why::kNothingMeasured));
   for (const MeasureState& measure : measures) {
     if (!measure.is_asked) continue;
-    if (std::string why = held_by(measure, rules); !why.empty())
-      state.reasons.push_back(std::move(why));
+    if (std::optional<Reason> held = held_by(measure, rules))
+      state.reasons.push_back(*std::move(held));
   }
   if (stage_s < rules.least_s)
     state.reasons.push_back(
-        fmt::format("{} s of at least {} s have passed", stage_s, rules.least_s));
+        say(why::kTooSoon, {{"passed_s", stage_s}, {"least_s", rules.least_s}}));
   return state;
 }
 

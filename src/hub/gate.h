@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hub/canary.h"
+#include "hub/reason.h"
 
 namespace polder::hub {
 
@@ -53,8 +54,8 @@ enum class Verdict : std::uint8_t { kHold, kPromote, kAbort };
 
 struct GateState {
   Verdict verdict = Verdict::kHold;
-  std::vector<std::string> reasons;  // for people; of the verdict alone, the strongest first
-  double evidence = 0;               // that the release is worse, of all measures
+  std::vector<Reason> reasons;  // of the verdict alone, the strongest first
+  double evidence = 0;          // that the release is worse, of all measures
 };
 
 // `stage_s` is how long the stage has run. Without measures, or with too few observations, it

@@ -31,11 +31,11 @@ TEST(Gate, HoldsWithoutData) {
   Judgement few = good();
   few.canary_trials = 99;
   EXPECT_EQ(gate(few).verdict, Verdict::kHold);
-  EXPECT_EQ(gate(few).reasons.front(), "errors: 99 observations of at least 100");
+  EXPECT_EQ(gate(few).reasons.front().text, "errors: 99 observations of at least 100");
   Judgement alone = good();
   alone.control_trials = 0;
   EXPECT_EQ(gate(alone).verdict, Verdict::kHold);
-  EXPECT_EQ(gate(alone).reasons.front(),
+  EXPECT_EQ(gate(alone).reasons.front().text,
             "errors: nothing that runs the old release has been counted yet");
 }
 
@@ -43,7 +43,7 @@ TEST(Gate, SaysNoRatioThatNobodyKnows) {
   Judgement open = good();
   open.low = kLeastRatio, open.high = kMostRatio, open.ratio = kLeastRatio;
   open.acceptable = 1;
-  EXPECT_EQ(gate(open).reasons.front(),
+  EXPECT_EQ(gate(open).reasons.front().text,
             "errors: how often, compared with before, is not known yet, evidence that it is "
             "acceptable 1.0 of 20");
 }
@@ -85,7 +85,7 @@ TEST(Gate, HoldsUntilItIsAcceptableAndTimeHasPassed) {
   unclear.acceptable = 19;
   EXPECT_EQ(gate(unclear).verdict, Verdict::kHold);
   EXPECT_EQ(gate(good(), 299).verdict, Verdict::kHold);
-  EXPECT_EQ(gate(good(), 299).reasons.front(), "299 s of at least 300 s have passed");
+  EXPECT_EQ(gate(good(), 299).reasons.front().text, "299 s of at least 300 s have passed");
 }
 
 TEST(Gate, OneMeasureThatIsWorseIsTheEnd) {
@@ -96,7 +96,8 @@ TEST(Gate, OneMeasureThatIsWorseIsTheEnd) {
   const GateState state = judge_gate(measures, {}, 600, {});
   EXPECT_EQ(state.verdict, Verdict::kAbort);
   ASSERT_EQ(state.reasons.size(), 1u);
-  EXPECT_TRUE(state.reasons[0].starts_with("slow frames: 2.00 times")) << state.reasons[0];
+  EXPECT_TRUE(state.reasons[0].text.starts_with("slow frames: 2.00 times"))
+      << state.reasons[0].text;
 }
 
 // Their mean is an e-value whatever they have to do with each other; their largest is none.
@@ -115,8 +116,8 @@ TEST(Gate, EvidenceIsTheWeightedMeanOverMeasures) {
   state = judge_gate(measures, {}, 600, {});
   EXPECT_EQ(state.verdict, Verdict::kAbort);
   ASSERT_EQ(state.reasons.size(), 1u);
-  EXPECT_NE(state.reasons[0].find("evidence 39.3 of 40 over all measures"), std::string::npos)
-      << state.reasons[0];
+  EXPECT_NE(state.reasons[0].text.find("evidence 39.3 of 40 over all measures"), std::string::npos)
+      << state.reasons[0].text;
 }
 
 // Of a shadow whose device acts by now, what it saw decides.
@@ -133,13 +134,13 @@ TEST(Gate, AShadowThatIsOverIsTakenAtItsFace) {
   measures[0].judgement.ratio = 1.6;
   GateState state = judge_gate(measures, {}, 0, {});
   EXPECT_EQ(state.verdict, Verdict::kHold);
-  EXPECT_EQ(state.reasons.at(0),
+  EXPECT_EQ(state.reasons.at(0).text,
             "frames that differ: 1.60 times as often as allowed (0.10 to 2.00), and no more of it "
             "will be seen");
   measures[0].judgement = {};
   state = judge_gate(measures, {}, 0, {});
   EXPECT_EQ(state.verdict, Verdict::kHold);
-  EXPECT_NE(state.reasons.at(0).find("nothing was compared"), std::string::npos);
+  EXPECT_NE(state.reasons.at(0).text.find("nothing was compared"), std::string::npos);
   // What the stage does not ask for holds nothing up.
   measures[0].is_asked = false;
   EXPECT_EQ(judge_gate(measures, {}, 0, {}).verdict, Verdict::kPromote);
@@ -149,7 +150,7 @@ TEST(Gate, AHardFailureNeedsNoStatistics) {
   const DeviceFailure failures[] = {{"cam-7", HardFailure::kCrashLoop}};
   const GateState state = judge_gate({}, failures, 0, {});
   EXPECT_EQ(state.verdict, Verdict::kAbort);
-  EXPECT_EQ(state.reasons.front(), "cam-7: crash loop");
+  EXPECT_EQ(state.reasons.front().text, "cam-7: crash loop");
   // A large fleet may allow for more.
   EXPECT_EQ(judge_gate({}, failures, 0, {.failures = 2}).verdict, Verdict::kHold);
 }

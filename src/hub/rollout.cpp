@@ -12,9 +12,8 @@
 namespace polder::hub {
 namespace {
 
-constexpr std::uint32_t kAll = 1000;       // permille
-constexpr std::size_t kNamedReasons = 20;  // of an end
-constexpr std::int64_t kDay = 86400;       // seconds
+constexpr std::uint32_t kAll = 1000;  // permille
+constexpr std::int64_t kDay = 86400;  // seconds
 
 std::string stage_place(std::size_t i, const Stage& stage) {
   return fmt::format("stage {} ({})", i + 1, stage.text());
@@ -43,10 +42,10 @@ bool is_larger(const Stage& shadows, const Stage& acts, std::int64_t devices) {
   return std::min<std::int64_t>(shadows.devices, devices) > std::max<std::int64_t>(acting, 1);
 }
 
-std::string joined(const std::vector<std::string>& reasons) {
+std::string joined(const std::vector<Reason>& reasons) {
   std::string text;
   for (std::size_t i = 0; i < std::min(reasons.size(), kNamedReasons); ++i)
-    text += (i == 0 ? "" : "; ") + reasons[i];
+    text += (i == 0 ? "" : "; ") + reasons[i].text;
   if (reasons.size() > kNamedReasons)
     text += fmt::format("; and {} more", reasons.size() - kNamedReasons);
   return text;

@@ -22,6 +22,7 @@
 namespace polder::hub {
 
 inline constexpr std::size_t kMaxStages = 16;
+inline constexpr std::size_t kNamedReasons = 20;  // of an end
 // Of a stage that names a number of devices.
 inline constexpr std::uint32_t kMaxStageDevices = 1000;
 

@@ -7,9 +7,10 @@
 namespace polder::hub {
 namespace {
 
-const GateState kHeld{.verdict = Verdict::kHold, .reasons = {"too few observations"}};
+const GateState kHeld{.verdict = Verdict::kHold, .reasons = {{.text = "too few observations"}}};
 const GateState kOpen{.verdict = Verdict::kPromote, .reasons = {}};
-const GateState kBad{.verdict = Verdict::kAbort, .reasons = {"cam-1: crash loop", "errors: 2.00"}};
+const GateState kBad{.verdict = Verdict::kAbort,
+                     .reasons = {{.text = "cam-1: crash loop"}, {.text = "errors: 2.00"}}};
 
 RolloutPlan usual(std::string id = "people-counting/2.0.0") {
   return {.id = std::move(id), .stages = usual_stages()};
@@ -104,7 +105,7 @@ TEST(Rollout, AnAbortIsForAllAtOnce) {
 
 TEST(Rollout, NamesTheFirstOfManyReasons) {
   GateState bad{.verdict = Verdict::kAbort, .reasons = {}};
-  for (int i = 0; i < 200; ++i) bad.reasons.push_back(device(i) + ": crash loop");
+  for (int i = 0; i < 200; ++i) bad.reasons.push_back({.text = device(i) + ": crash loop"});
   const std::string reason = after_gate(usual(), begin_rollout(0), bad, 5).reason;
   EXPECT_TRUE(reason.starts_with("cam-0: crash loop; cam-1: crash loop; ")) << reason;
   EXPECT_TRUE(reason.ends_with("cam-19: crash loop; and 180 more")) << reason;

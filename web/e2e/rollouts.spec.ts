@@ -142,6 +142,14 @@ test("the form says what the hub says of it, where it belongs, before anything i
   });
   expect(begun.stages[2]).toMatchObject({ least_minutes: 90, margin: 2.5 });
 
+  // What its gate waits for is said in the language of the page, here and in the list.
+  await page.getByLabel("Language").selectOption("Nederlands");
+  await expect(main).toContainText(/niet voor 1[01] jan 2099/);
+  await expect(main).not.toContainText("not before");
+  await page.goto("/#/rollouts");
+  await expect(main.getByRole("row", { name: id })).toContainText(/niet voor 1[01] jan 2099/);
+  await page.getByLabel("Taal").selectOption("English");
+
   // A device is part of one: what is in the way is named.
   await page.goto("/#/rollouts/new?model=voice&version=9.2.0");
   await expect(preview.getByRole("alert")).toContainText(`cell-1 is part of rollout ${id}`);

@@ -232,6 +232,13 @@ export interface Stage {
   margin?: number;
 }
 
+// What stands in a text of the hub, and how to say it otherwise (src/hub/reason.h).
+export interface Why {
+  code: string;
+  text: string;
+  values: Record<string, string | number>;
+}
+
 export interface Rollout {
   id: string;
   model: string;
@@ -245,6 +252,7 @@ export interface Rollout {
   reason?: string | null;
   trouble?: string | null; // why it could not be carried on
   waits_for?: string | null; // of one that runs
+  why?: Why[]; // what stands in `reason` and `waits_for`
   stage: number;
   stages?: Stage[];
   created?: Time | null;
@@ -252,7 +260,7 @@ export interface Rollout {
   ended?: Time | null;
   // Null of one that was over long ago.
   devices?: Partial<Record<"matching" | "wanted" | "running" | "failed", number | null>>;
-  gate?: { verdict: string; reasons?: string[]; measures?: Measure[] } | null;
+  gate?: { verdict: string; reasons?: string[]; why?: Why[]; measures?: Measure[] } | null;
   history?: { time: Time; stage: number; what: string; actor?: string | null }[];
 }
 
@@ -261,6 +269,7 @@ export interface RolloutPreview {
   stages: (Stage & { holds: number })[];
   least_minutes: number;
   notes: string[];
+  why?: Why[]; // of each note
 }
 
 export interface RolloutsPage {

@@ -29,18 +29,28 @@ trust::Json::Members shown(const Stage& stage) {
 }
 
 // Of one that runs, what stands first in a gate that holds; else null.
-trust::Json waits_for(const Rollout& rollout) {
-  const auto gate = trust::Json::parse(rollout.gate, "gate");
-  if (rollout.state.phase != RolloutPhase::kRunning || !gate.ok()) return {};
-  const trust::Json *const verdict = gate->find("verdict"), *const reasons = gate->find("reasons");
+trust::Json waits_for(const Rollout& rollout, const trust::Json& gate) {
+  const trust::Json *const verdict = gate.find("verdict"), *const reasons = gate.find("reasons");
   const bool is_held = verdict && verdict->string() && *verdict->string() == "hold";
-  if (!is_held || !reasons || !reasons->array() || reasons->array()->empty()) return {};
+  if (rollout.state.phase != RolloutPhase::kRunning || !is_held) return {};
+  if (!reasons || !reasons->array() || reasons->array()->empty()) return {};
   return reasons->array()->front();
+}
+
+// The first of its gate, for the words of `reason` and `waits_for`.
+trust::Json::Array why_of(const trust::Json& gate) {
+  const trust::Json* const why = gate.find("why");
+  if (!why || !why->array()) return {};
+  const auto first = why->array()->begin();
+  return {first, first + std::ptrdiff_t(std::min(why->array()->size(), kNamedReasons))};
 }
 
 // What a list shows of it.
 trust::Json::Members summary_of(const Rollout& rollout, std::int64_t now_s) {
   const RolloutOrder& order = rollout.order;
+  // Of a rollout that nobody has looked at yet there is none.
+  const auto parsed = trust::Json::parse(rollout.gate, "gate");
+  const trust::Json gate = parsed.ok() ? *parsed : trust::Json();
   trust::Json::Array stages;
   for (const Stage& stage : rollout.plan().stages) stages.emplace_back(shown(stage));
   trust::Json::Members members{
@@ -53,7 +63,8 @@ trust::Json::Members summary_of(const Rollout& rollout, std::int64_t now_s) {
       {"phase", phase_text(rollout.state.phase)},
       {"reason", rollout.state.reason},
       {"trouble", rollout.trouble.empty() ? trust::Json() : rollout.trouble},
-      {"waits_for", waits_for(rollout)},
+      {"waits_for", waits_for(rollout, gate)},
+      {"why", why_of(gate)},
       {"stage", static_cast<std::int64_t>(rollout.state.stage)},
       {"stages", std::move(stages)},
       {"measures", trust::Json::Array(order.measures.begin(), order.measures.end())},
@@ -189,7 +200,7 @@ Result<Response> create_rollout(const Call& call) {
 Result<Response> preview_rollout(const Call& call) {
   TRY_VALUE(const RolloutOrder order, order_of(call));
   TRY_VALUE(const RolloutPreview preview, preview_rollout(call.hub, order, call.hub.wall.now_s()));
-  trust::Json::Array stages, notes(preview.notes.begin(), preview.notes.end());
+  trust::Json::Array stages;
   for (std::size_t i = 0; i < preview.stages.size(); ++i) {
     trust::Json::Members stage = shown(preview.stages[i]);
     stage.emplace("holds", preview.holds[i]);
@@ -202,7 +213,8 @@ Result<Response> preview_rollout(const Call& call) {
                                                             {"running", preview.running}}},
                            {"stages", std::move(stages)},
                            {"least_minutes", static_cast<double>(preview.least_s) / 60},
-                           {"notes", std::move(notes)}},
+                           {"notes", texts_of(preview.notes)},
+                           {"why", why_of(preview.notes)}},
       call.request);
 }
 

@@ -66,7 +66,7 @@ Result<std::vector<std::string>> not_published(Database& database, const Rollout
                                    "SELECT 1 FROM model_release WHERE model = ? AND version = ? "
                                    "AND state = 'published'",
                                    {rollout.order.model, version}));
-    if (rows.empty()) missing.push_back(fmt::format("{} {}", rollout.order.model, version));
+    if (rows.empty()) missing.push_back(version);
   }
   return missing;
 }
@@ -85,15 +85,14 @@ Result<std::vector<std::string>> no_ways_back(Database& database, const Rollout&
                                    {rollout.id, version}));
     if (next[0][0].is_null()) break;
     version = next[0][0].text();
-    if (std::ranges::count(published, next[0]) == 0)
-      missing.push_back(fmt::format("{} {}", rollout.order.model, version));
+    if (std::ranges::count(published, next[0]) == 0) missing.push_back(version);
   }
   return missing;
 }
 
 // Of those that a stage has chosen: who was told of the new release and is gone. They may run it,
 // so nobody takes their place.
-Result<std::string> gone(Database& database, const Rollout& rollout, std::int64_t now_s) {
+Result<std::optional<Reason>> gone(Database& database, const Rollout& rollout, std::int64_t now_s) {
   TRY_VALUE(const Rows rows,
             ask(database,
                 "SELECT COUNT(*), MIN(o.device) FROM rollout_device o JOIN device_model m ON "
@@ -102,36 +101,39 @@ Result<std::string> gone(Database& database, const Rollout& rollout, std::int64_
                 "COALESCE(l.seen_s, 0) < ?",
                 {rollout.id, now_s - kThereS, now_s - kThereS}));
   const std::int64_t count = rows[0][0].integer();
-  if (count == 0) return std::string();
-  return fmt::format("{} of {} devices were told of it and are not there, such as {}", count,
-                     rollout.state.chosen.size(), rows[0][1].text());
+  if (count == 0) return std::optional<Reason>();
+  return std::optional(
+      say(why::kGone, {{"gone", count},
+                       {"all", static_cast<std::int64_t>(rollout.state.chosen.size())},
+                       {"device", rows[0][1].text()}}));
 }
 
 // Why a stage of a number lacks devices.
-Result<std::string> not_there(Database& database, const Rollout& rollout) {
-  std::string why = fmt::format(
-      "{} of {} devices are there: checked in within {} minutes, and running the old release well",
-      rollout.state.chosen.size(), rollout.stage().devices, kThereS / 60);
-  if (!rollout.waits_for_counts()) return why;
+Result<Reason> not_there(Database& database, const Rollout& rollout) {
+  trust::Json::Members values{{"there", static_cast<std::int64_t>(rollout.state.chosen.size())},
+                              {"all", static_cast<std::int64_t>(rollout.stage().devices)},
+                              {"minutes", kThereS / 60}};
+  if (!rollout.waits_for_counts()) return say(why::kNotThere, std::move(values));
   TRY_VALUE(const Rows rows,
             ask(database,
                 "SELECT COUNT(*), COUNT(CASE WHEN counted = 0 THEN 1 END) FROM rollout_device "
                 "WHERE rollout = ? AND number IS NOT NULL",
                 {rollout.id}));
   const std::int64_t all = rows[0][0].integer(), silent = rows[0][1].integer();
-  if (silent > 0)
-    why += fmt::format("; {} of {} have told of no frame of it since this began", silent, all);
-  return why;
+  if (silent == 0) return say(why::kNotThere, std::move(values));
+  values.emplace("silent", silent);
+  values.emplace("compared", all);
+  return say(why::kNotThereSilent, std::move(values));
 }
 
 // What was proven in the stage before says nothing of devices that have not told of it: of those
 // that the stage has added, the ones that are compared stand for all. Who refuses it never will. Of
 // the last stage time is enough, but for those that took it and do not run it: without statistics
 // nothing else would tell.
-Result<std::string> too_few(Database& database, const Rollout& rollout) {
+Result<std::optional<Reason>> too_few(Database& database, const Rollout& rollout) {
   const Stage stage = rollout.stage();
   const bool is_last = stage.permille == kAll;
-  if (stage.is_shadow || (is_last && rollout.has_statistics())) return std::string();
+  if (stage.is_shadow || (is_last && rollout.has_statistics())) return std::optional<Reason>();
   const std::string_view version = rollout.order.version;
   Values values = {version,
                    rollout.is_a_b() ? std::string_view(rollout.order.other_version) : version,
@@ -155,12 +157,12 @@ Result<std::string> too_few(Database& database, const Rollout& rollout) {
                             which),
                 values));
   const std::int64_t all = rows[0][0].integer(), there = rows[0][1].integer();
-  if (2 * there >= all) return std::string();
-  return fmt::format("{} of {} devices run it by now", there, all);
+  if (2 * there >= all) return std::optional<Reason>();
+  return std::optional(say(why::kTooFew, {{"there", there}, {"all", all}}));
 }
 
 // Some that took it, do not run it, and say that it is not to blame.
-Result<std::vector<std::string>> troubles_of(Database& database, const Rollout& rollout) {
+Result<std::vector<Reason>> troubles_of(Database& database, const Rollout& rollout) {
   TRY_VALUE(
       const Rows rows,
       ask(database,
@@ -169,13 +171,13 @@ Result<std::vector<std::string>> troubles_of(Database& database, const Rollout& 
           {rollout.id, rollout.order.version,
            rollout.is_a_b() ? rollout.order.other_version : rollout.order.version,
            kNamedTroubles}));
-  std::vector<std::string> troubles;
+  std::vector<Reason> troubles;
   for (const Row& row : rows)
-    troubles.push_back(fmt::format("{}: {}", row[0].text(), row[1].text()));
+    troubles.push_back(say(why::kTrouble, {{"device", row[0].text()}, {"trouble", row[1].text()}}));
   return troubles;
 }
 
-void hold(GateState& gate, std::string reason) {
+void hold(GateState& gate, Reason reason) {
   if (gate.verdict == Verdict::kAbort) return;
   gate.verdict = Verdict::kHold;
   gate.reasons.insert(gate.reasons.begin(), std::move(reason));
@@ -192,45 +194,46 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
   if (gate.verdict == Verdict::kAbort) return gate;
   if (!failures.empty())
     gate.reasons.push_back(
-        fmt::format("{} of the {} devices with a hard failure that are the end: "
-                    "{}: {}",
-                    failures.size(), rules.failures, failures.back().device,
-                    failure_text(failures.back().failure)));
+        say(why::kSomeFailed, {{"failed", static_cast<std::int64_t>(failures.size())},
+                               {"end", static_cast<std::int64_t>(rules.failures)},
+                               {"device", failures.back().device},
+                               {"failure", failure_text(failures.back().failure)}}));
   TRY_VALUE(const bool is_there, is_anywhere(database, rollout));
   // The last stage waits for nobody; one that is done has been run by somebody.
   if (!is_there && (!rules.has_statistics || stage.permille == kAll))
-    hold(gate, "no device runs it yet");
-  if (!rules.has_statistics) gate.reasons.emplace_back(without_statistics(rollout));
+    hold(gate, say(why::kNobodyRunsIt));
+  if (!rules.has_statistics) gate.reasons.push_back(without_statistics(rollout));
   if (gate.verdict == Verdict::kPromote) {
-    TRY_VALUE(std::string few, too_few(database, rollout));
-    if (!few.empty()) hold(gate, std::move(few));
+    TRY_VALUE(std::optional<Reason> few, too_few(database, rollout));
+    if (few) hold(gate, *std::move(few));
   }
   TRY_VALUE(const Refusals refusals, refusals_of(database, rollout));
   const std::size_t lacking = missing_devices(rollout.plan(), rollout.state);
   if (lacking > 0 && refusals.refused < rollout.members) {
-    TRY_VALUE(std::string why, not_there(database, rollout));
-    hold(gate, std::move(why));
+    TRY_VALUE(Reason lacks, not_there(database, rollout));
+    hold(gate, std::move(lacks));
   }
   // Where none has taken it, nothing has been proven of it by anybody.
-  if (refusals.are_all() || (lacking > 0 && refusals.refused > 0)) hold(gate, refusals.text());
+  if (refusals.are_all() || (lacking > 0 && refusals.refused > 0)) hold(gate, refusals.reason());
   else if (refusals.refused > 0 && gate.verdict == Verdict::kHold)
-    gate.reasons.push_back(refusals.text());
-  if (rollout.members == 0) hold(gate, "no device of the query has the model and can run it");
-  if (std::string waits = rollout.waits_for(now_s); !waits.empty()) hold(gate, std::move(waits));
+    gate.reasons.push_back(refusals.reason());
+  if (rollout.members == 0) hold(gate, say(why::kNobody));
+  if (std::optional<Reason> waits = rollout.waits_for(now_s)) hold(gate, *std::move(waits));
   if (gate.verdict != Verdict::kHold) return gate;
-  TRY_VALUE(std::vector<std::string> troubles, troubles_of(database, rollout));
+  TRY_VALUE(std::vector<Reason> troubles, troubles_of(database, rollout));
   std::ranges::move(troubles, std::back_inserter(gate.reasons));
-  TRY_VALUE(std::vector<std::string> ended, ended_of(database, rollout));
+  TRY_VALUE(std::vector<Reason> ended, ended_of(database, rollout));
   std::ranges::move(ended, std::back_inserter(gate.reasons));
-  TRY_VALUE(std::string away, gone(database, rollout, now_s));
-  if (!away.empty()) gate.reasons.push_back(std::move(away));
+  TRY_VALUE(std::optional<Reason> away, gone(database, rollout, now_s));
+  if (away) gate.reasons.push_back(*std::move(away));
   TRY_VALUE(const std::vector<std::string> missing, not_published(database, rollout));
-  for (const std::string& release : missing)
-    gate.reasons.push_back(release + " is not published here");
+  for (const std::string& version : missing)
+    gate.reasons.push_back(
+        say(why::kNotPublished, {{"model", rollout.order.model}, {"version", version}}));
   TRY_VALUE(const std::vector<std::string> no_way_back, no_ways_back(database, rollout));
-  for (const std::string& release : no_way_back)
-    gate.reasons.push_back(release +
-                           " is not published here: devices that go back to it are not told");
+  for (const std::string& version : no_way_back)
+    gate.reasons.push_back(
+        say(why::kNoWayBack, {{"model", rollout.order.model}, {"version", version}}));
   return gate;
 }
 
@@ -261,7 +264,7 @@ Status end(Database& database, Rollout& rollout, std::string_view actor, std::in
 
 // Who is missing in a stage is chosen, and told.
 Status fill_stage(Database& database, Rollout& rollout, std::int64_t now_s) {
-  const bool may_grow = rollout.waits_for(now_s).empty();
+  const bool may_grow = !rollout.waits_for(now_s);
   // A stage begins when it may.
   if (!may_grow && rollout.state.stage == 0) {
     TRY_VALUE(const Rows told,
@@ -327,12 +330,12 @@ Status advance(Database& database, std::string_view id, std::int64_t now_s) {
   TRY(fill_stage(database, rollout, now_s));
   TRY_VALUE(const GateState gate, judge(database, rollout, evidence.measures, now_s));
   if (evidence.looks > 0) TRY(keep_look(database, rollout, evidence.measures, now_s));
-  const std::span<const std::string> reasons(gate.reasons.data(),
-                                             std::min(gate.reasons.size(), kMaxReasons));
-  rollout.gate = trust::Json(trust::Json::Members{
-                                 {"verdict", verdict_text(gate.verdict)},
-                                 {"reasons", trust::Json::Array(reasons.begin(), reasons.end())},
-                                 {"measures", json_of(evidence.measures)}})
+  const std::span<const Reason> reasons(gate.reasons.data(),
+                                        std::min(gate.reasons.size(), kMaxReasons));
+  rollout.gate = trust::Json(trust::Json::Members{{"verdict", verdict_text(gate.verdict)},
+                                                  {"reasons", texts_of(reasons)},
+                                                  {"why", why_of(reasons)},
+                                                  {"measures", json_of(evidence.measures)}})
                      .compact();
   const std::uint32_t stage = rollout.state.stage;
   rollout.state = after_gate(rollout.plan(), std::move(rollout.state), gate, now_s);

@@ -205,7 +205,7 @@ Status join(Database& database, Rollout& rollout, const std::string& device, con
   if (!is_own) TRY(begin(database, rollout, member, now_s));
   const Wanted wanted = wanted_of(rollout.plan(), rollout.state, device);
   const bool may_change =
-      rollout.state.phase == RolloutPhase::kRunning && rollout.waits_for(now_s).empty();
+      rollout.state.phase == RolloutPhase::kRunning && !rollout.waits_for(now_s);
   if (wanted == Wanted::kOld || !may_change) return {};
   return want(database, rollout, wanted, fmt::format("device = ? AND {}", may_take(rollout)),
               {device}, now_s);

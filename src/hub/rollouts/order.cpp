@@ -114,12 +114,13 @@ Status read_measures(const trust::Object& from, RolloutOrder& order) {
 
 }  // namespace
 
-std::string RolloutOrder::waits_for(std::int64_t now_s) const {
-  if (now_s < not_before_s) return "not before " + trust::tuf::time_text(not_before_s);
+std::optional<Reason> RolloutOrder::waits_for(std::int64_t now_s) const {
+  if (now_s < not_before_s)
+    return say(why::kNotBefore, {{"time", trust::tuf::time_text(not_before_s)}});
   if (window && !window->holds(now_s))
-    return fmt::format("waits for the window {}: opens at {}", window->text(),
-                       trust::tuf::time_text(window->opens_s(now_s)));
-  return "";
+    return say(why::kWindow, {{"window", window->text()},
+                              {"time", trust::tuf::time_text(window->opens_s(now_s))}});
+  return {};
 }
 
 Result<RolloutOrder> read_order(const trust::Json& json, const std::string& where) {

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hub/reason.h"
 #include "hub/rollout.h"
 #include "hub/rollouts/window.h"
 #include "hub/tags.h"
@@ -45,8 +46,8 @@ struct RolloutOrder {
   // leaves them with what they run.
   bool is_one_way = false;
 
-  // Why no device may be told to change now; empty: it may.
-  std::string waits_for(std::int64_t now_s) const;
+  // Why no device may be told to change now; nothing: it may.
+  std::optional<Reason> waits_for(std::int64_t now_s) const;
 };
 
 // Strictly; what is not there is as usual. Errors: kInvalid and kCorrupt, naming the member.

@@ -90,20 +90,22 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
   preview.holds = sizes_of(preview.stages, preview.matching);
   for (const Stage& stage : preview.stages) preview.least_s += stage.gate.least_s;
   if (rollout.has_statistics()) preview.least_s += order.history_looks * order.look_s;
-  for (const auto& [why, such] : unable) {
+  for (const auto& [trouble, such] : unable) {
     if (preview.notes.size() == kMaxUnable) break;
-    preview.notes.push_back(fmt::format("{} device{} left out, such as {}: {}", such.devices,
-                                        such.devices == 1 ? " is" : "s are", such.example, why));
+    preview.notes.push_back(
+        say(such.devices == 1 ? why::kOneUnable : why::kUnable,
+            {{"devices", such.devices}, {"device", such.example}, {"trouble", trouble}}));
   }
   if (preview.matching == 0 && preview.unable == 0)
-    preview.notes.emplace_back("no device that has the model is of the query");
+    preview.notes.push_back(say(why::kNobodyMatches));
   for (const std::string& version : {order.version, order.other_version})
     if (!version.empty() && std::ranges::count(published, Row{version}) == 0)
-      preview.notes.push_back(fmt::format("{} {} is not published here", order.model, version));
+      preview.notes.push_back(
+          say(why::kNotPublished, {{"model", order.model}, {"version", version}}));
   if (preview.matching > 0 && !rollout.has_statistics())
-    preview.notes.emplace_back(without_statistics(rollout));
-  if (std::string waits = rollout.waits_for(now_s); !waits.empty())
-    preview.notes.push_back(std::move(waits));
+    preview.notes.push_back(without_statistics(rollout));
+  if (std::optional<Reason> waits = rollout.waits_for(now_s))
+    preview.notes.push_back(*std::move(waits));
   return preview;
 }
 

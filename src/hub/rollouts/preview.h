@@ -21,8 +21,8 @@ struct RolloutPreview {
   // Of each how many devices it holds, with those before it; a share is of those that match now, on
   // average, as devices take part by a hash.
   std::vector<std::int64_t> holds;
-  std::int64_t least_s = 0;  // from its beginning to its end, where nothing has to be waited for
-  std::vector<std::string> notes;  // what it would wait for
+  std::int64_t least_s = 0;   // from its beginning to its end, where nothing has to be waited for
+  std::vector<Reason> notes;  // what it would wait for
 };
 
 // Errors: those of create_rollout(), for the same.

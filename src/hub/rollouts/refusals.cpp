@@ -32,14 +32,14 @@ std::string refused_text(std::string_view words) {
   return words.empty() ? std::string(kRefused) : fmt::format("{}{}", kRefusedWith, words);
 }
 
-std::string Refusals::text() const {
-  if (refused == 0) return {};
+Reason Refusals::reason() const {
   std::string_view words = why;
   if (words == kRefused) words = "without a word why";
   if (words.starts_with(kRefusedWith)) words.remove_prefix(kRefusedWith.size());
-  return fmt::format("{} of {} devices that were told refused it{}: {}{}", refused, told,
-                     is_unanimous ? "" : ", most of them", one_line(words),
-                     are_all() ? ". Abort it, or let devices join that can take it" : "");
+  const Sentence& some = is_unanimous ? why::kRefused : why::kRefusedMostly;
+  const Sentence& all = is_unanimous ? why::kRefusedByAll : why::kRefusedByAllMostly;
+  return say(are_all() ? all : some,
+             {{"refused", refused}, {"told", told}, {"trouble", one_line(words)}});
 }
 
 Result<Refusals> refusals_of(Database& database, const Rollout& rollout) {
@@ -75,7 +75,7 @@ std::string ended_text(Code code) {
                      words_of(code));
 }
 
-Result<std::vector<std::string>> ended_of(Database& database, const Rollout& rollout) {
+Result<std::vector<Reason>> ended_of(Database& database, const Rollout& rollout) {
   const std::string_view version = rollout.order.version;
   TRY_VALUE(
       const Rows rows,
@@ -85,11 +85,12 @@ Result<std::vector<std::string>> ended_of(Database& database, const Rollout& rol
           "(running IN (?, ?) AND is_settled = 1) GROUP BY ended_code ORDER BY 2 DESC, 1",
           {rollout.id, version,
            rollout.is_a_b() ? std::string_view(rollout.order.other_version) : version}));
-  std::vector<std::string> all;
+  std::vector<Reason> all;
   for (const Row& row : rows)
-    all.push_back(fmt::format("{} device{} {}, such as {}", row[1].integer(),
-                              row[1].integer() == 1 ? "" : "s",
-                              ended_text(static_cast<Code>(row[0].integer())), row[2].text()));
+    all.push_back(say(row[1].integer() == 1 ? why::kOneEnded : why::kEnded,
+                      {{"devices", row[1].integer()},
+                       {"cause", words_of(static_cast<Code>(row[0].integer()))},
+                       {"device", row[2].text()}}));
   return all;
 }
 

@@ -23,9 +23,8 @@ struct Refusals {
   std::string why;           // what most of them say
   bool is_unanimous = true;  // all of them say that
   bool are_all() const { return refused > 0 && refused == told; }
-  // "2 of 2 devices that were told refused it: below the floor 2.0.0. Abort it, or ...". Of none:
-  // "".
-  std::string text() const;
+  // "2 of 2 devices that were told refused it: below the floor 2.0.0. Abort it, or ...".
+  Reason reason() const;
 };
 
 // As a part of a Work. Errors: those of ask().
@@ -36,6 +35,6 @@ Result<Refusals> refusals_of(Database& database, const Rollout& rollout);
 std::string ended_text(Code code);  // "could not take it: there is no room for it (...)"
 // "2 devices could not take it: ..., such as cam-1": of those that do not run it by now, the most
 // frequent reason first.
-Result<std::vector<std::string>> ended_of(Database& database, const Rollout& rollout);
+Result<std::vector<Reason>> ended_of(Database& database, const Rollout& rollout);
 
 }  // namespace polder::hub

@@ -50,10 +50,10 @@ double Rollout::share_before() const {
   return before.is_shadow ? 0 : before.permille / 1000.0;
 }
 
-std::string Rollout::waits_for(std::int64_t now_s) const {
-  std::string why = order.waits_for(now_s);
-  if (why.empty() && has_statistics() && state.stage == 0 && looks < order.history_looks)
-    why = fmt::format("watches the old release first: {} of {} looks", looks, order.history_looks);
+std::optional<Reason> Rollout::waits_for(std::int64_t now_s) const {
+  std::optional<Reason> why = order.waits_for(now_s);
+  if (!why && has_statistics() && state.stage == 0 && looks < order.history_looks)
+    why = say(why::kHistory, {{"looks", looks}, {"least", order.history_looks}});
   return why;
 }
 
@@ -62,9 +62,8 @@ int Rollout::arm_of(std::string_view version) const {
   return is_a_b() && version == order.other_version ? 2 : 0;
 }
 
-std::string_view without_statistics(const Rollout& rollout) {
-  return rollout.has_old ? "no measures were asked for: hard failures and time alone are looked at"
-                         : "a first release: hard failures and time alone are looked at";
+Reason without_statistics(const Rollout& rollout) {
+  return say(rollout.has_old ? why::kNoMeasures : why::kFirstRelease);
 }
 
 namespace {

@@ -47,13 +47,13 @@ struct Rollout {
   bool has_statistics() const { return has_old && !order.measures.empty(); }
   // Whether a stage of a number takes only devices that have counted something by the old release.
   bool waits_for_counts() const { return has_statistics() && order.history_looks > 0; }
-  // Why no device may be told to change now; empty: it may.
-  std::string waits_for(std::int64_t now_s) const;
+  // Why no device may be told to change now; nothing: it may.
+  std::optional<Reason> waits_for(std::int64_t now_s) const;
   bool is_a_b() const { return !order.other_version.empty(); }
 };
 
 // Why nothing is compared of one that has_statistics() not.
-std::string_view without_statistics(const Rollout& rollout);
+Reason without_statistics(const Rollout& rollout);
 
 // As parts of a Work. Errors: those of ask(); kNotFound; kCorrupt.
 Result<Rollout> load_rollout(Database& database, std::string_view id);

@@ -267,6 +267,7 @@ class FleetTest : public ReleasingTest {
     std::string text = *all.find("gate")->find("verdict")->string();
     for (const trust::Json& one : *all.find("gate")->find("reasons")->array())
       text += "; " + *one.string();
+    EXPECT_EQ(text.find('{'), std::string::npos) << "a value is not there: " << text;
     return text;
   }
   std::vector<std::string> history(const std::string& id) {

@@ -10,6 +10,7 @@ import { session } from "../session";
 import type { DevicesPage, GroupsPage, Model, ModelsPage, Rollout, RolloutPreview } from "../types";
 import { Bar } from "../ui/bars";
 import { Button, Card, Code, Empty, Field, Page, ProblemNotice } from "../ui/parts";
+import { said } from "../why";
 import { stageName } from "./common";
 import { versionsOf } from "./models";
 import {
@@ -392,7 +393,7 @@ function TimeFields(props: Fields) {
 }
 
 function Preview(props: { preview: RolloutPreview }) {
-  const { devices, stages, notes } = props.preview;
+  const { devices, stages, notes, why } = props.preview;
   return (
     <>
       <p>
@@ -427,8 +428,8 @@ function Preview(props: { preview: RolloutPreview }) {
       </table>
       {notes.length > 0 && (
         <ul class="notice warn">
-          {notes.map((note) => (
-            <li key={note}>{note}</li>
+          {notes.map((note, i) => (
+            <li key={note}>{why?.[i] ? said(why[i]) : note}</li>
           ))}
         </ul>
       )}

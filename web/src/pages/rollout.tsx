@@ -12,6 +12,7 @@ import { Confirm } from "../ui/dialog";
 import { Badge, Button, Card, Empty, Field, Notice, Page, Show, Time, type Tone }
   from "../ui/parts";
 import { cursorOf, Table } from "../ui/table";
+import { said, saidIn } from "../why";
 import { DeviceLink, Phase, ReleaseLink, stageName } from "./common";
 import { daysText, weekDays } from "./order";
 
@@ -69,7 +70,9 @@ export function RolloutPage(props: { id: string }) {
         {(one) => (
           <>
             {one.reason && (
-              <Notice tone={one.phase === "aborted" ? "bad" : "warn"}>{one.reason}</Notice>
+              <Notice tone={one.phase === "aborted" ? "bad" : "warn"}>
+                {saidIn(one.reason, one.why)}
+              </Notice>
             )}
             {one.trouble && (
               <Notice tone="bad">{t("rollout.trouble", { why: one.trouble })}</Notice>
@@ -208,8 +211,8 @@ function Gate(props: { rollout: Rollout }) {
     >
       {gate.reasons && gate.reasons.length > 0 && (
         <ul class="reasons">
-          {gate.reasons.map((reason) => (
-            <li key={reason}>{reason}</li>
+          {gate.reasons.map((reason, i) => (
+            <li key={reason}>{gate.why?.[i] ? said(gate.why[i]) : reason}</li>
           ))}
         </ul>
       )}

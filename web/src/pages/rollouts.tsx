@@ -6,6 +6,7 @@ import { go, link } from "../route";
 import type { Rollout, RolloutsPage } from "../types";
 import { Button, Empty, Page, Show, Time } from "../ui/parts";
 import { Pager, Table } from "../ui/table";
+import { saidIn } from "../why";
 import { Phase, ReleaseLink, stageName } from "./common";
 
 const phases = ["", "running", "paused", "aborted", "done"] as const;
@@ -68,7 +69,7 @@ export function Rollouts(props: { query: URLSearchParams }) {
                     head: t("common.reason"),
                     cell: (one) => (
                       <span class="prose">
-                        {one.reason || one.trouble || one.waits_for || "–"}
+                        {saidIn(one.reason || one.trouble || one.waits_for || "–", one.why)}
                       </span>
                     ),
                   },

@@ -1,0 +1,83 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { languages, language } from "./settings";
+import { sentences, words } from "./text/why";
+import { said, saidIn } from "./why";
+
+const source = (name: string) =>
+  readFileSync(join(__dirname, "../../src/hub", name), "utf8");
+
+// The table of the hub: each code, and the values that stand in its sentence.
+const table = new Map(
+  [...source("reason.h").matchAll(/inline constexpr Sentence k\w+\{(.*?")\};/gs)].map((found) => {
+    const [code, ...text] = [...found[1]!.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((one) => one[1]!);
+    return [code!, text.join("")] as const;
+  }),
+);
+const names = (text: string) =>
+  [...new Set([...text.matchAll(/\{(\w+)[^}]*\}/g)].map((found) => found[1]))].sort();
+const others = languages.filter((one) => one !== "en");
+
+afterEach(() => language.set("en"));
+
+describe.each(others)("what a hub says of rollouts, in %s", (one) => {
+  it("has a sentence for each that it can say, and no other", () => {
+    expect(table.size).toBe(source("reason.h").split("Sentence k").length - 1);
+    expect(Object.keys(sentences[one]!).sort()).toEqual([...table.keys()].sort());
+  });
+
+  it.each([...table])("takes the same values: %s", (code, text) => {
+    expect(names(sentences[one]![code]!)).toEqual(names(text));
+  });
+
+  it("has words for each failure, and for why one could not be taken", () => {
+    const returned = (name: string, file: string) => {
+      const body = new RegExp(`string_view ${name}\\(.*?\n\\}`, "s").exec(source(file))![0];
+      return [...body.matchAll(/return "([^"]+)"/g)].map((found) => found[1]!);
+    };
+    const failures = returned("failure_text", "gate.cpp");
+    const causes = returned("words_of", "rollouts/refusals.cpp");
+    expect(Math.min(failures.length, causes.length)).toBeGreaterThan(3);
+    expect(Object.keys(words[one]!).sort()).toEqual([...failures, ...causes].sort());
+  });
+});
+
+const why = {
+  code: "window",
+  text: "waits for the window Fri-Mon 01:00-05:00 Europe/Amsterdam: opens at 2030-03-31T23:00:00Z",
+  values: { window: "Fri-Mon 01:00-05:00 Europe/Amsterdam", time: "2030-03-31T23:00:00Z" },
+};
+const failed = {
+  code: "failed",
+  text: "cam-1: crash loop",
+  values: { device: "cam-1", failure: "crash loop" },
+};
+
+describe("a reason", () => {
+  it("is the hub's own in English, and where its code is new", () => {
+    expect(said(why)).toBe(why.text);
+    language.set("nl");
+    expect(said({ ...why, code: "moon" })).toBe(why.text);
+  });
+
+  it("is said with its values", () => {
+    language.set("nl");
+    expect(said(why)).toMatch(/^wacht op het venster vr-ma 01:00-05:00 Europe\/Amsterdam: gaat op/);
+    expect(said({ code: "few_observations", text: "", values: {
+      measure: "slow frames", observations: 1234, least: 5000,
+    } })).toBe("trage beelden: 1.234 waarnemingen van ten minste 5.000");
+    expect(said({ code: "too_soon", text: "", values: { passed_s: 60, least_s: 7200 } })).toBe(
+      "1 minuut van ten minste 2 uur is voorbij",
+    );
+  });
+
+  it("is found in a text that has several", () => {
+    language.set("nl");
+    expect(saidIn("cam-1: crash loop; and 3 more", [failed])).toBe(
+      "cam-1: stort telkens in; and 3 more",
+    );
+    expect(saidIn("a fair is on", [failed])).toBe("a fair is on");
+    expect(saidIn("a fair is on")).toBe("a fair is on");
+  });
+});

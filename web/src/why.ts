@@ -1,0 +1,37 @@
+// Reasons of the hub in the language that was chosen.
+import { count, dateTime, duration, number } from "./format";
+import { fill, word } from "./i18n";
+import { language } from "./settings";
+import { sentences, words } from "./text/why";
+import type { Why } from "./types";
+
+function shown(name: string, value: string | number): string {
+  if (typeof value === "number") {
+    if (name.endsWith("_s")) return duration(value / 60);
+    return Number.isInteger(value) ? count(value) : number(value);
+  }
+  if (name === "measure" || name === "than") return word(name, value);
+  if (name === "failure" || name === "cause") return words[language.get()]?.[value] ?? value;
+  if (name === "time") return dateTime(value);
+  if (name === "window") return value.replace(/[A-Z][a-z]{2}(?=[-, ])/g, dayOf);
+  return value;
+}
+
+function dayOf(day: string): string {
+  return word("day", day.toLowerCase());
+}
+
+// The hub's English where this console has no other words.
+export function said(why: Why): string {
+  const sentence = sentences[language.get()]?.[why.code];
+  if (sentence === undefined) return why.text;
+  const values = Object.entries(why.values).map(([name, value]) => [name, shown(name, value)]);
+  return fill(sentence, Object.fromEntries(values) as Record<string, string>);
+}
+
+// A text of the hub in which reasons stand, one or several.
+export function saidIn(text: string, why: Why[] = []): string {
+  // Of two that begin alike the longer one first.
+  const longest = [...why].sort((a, b) => b.text.length - a.text.length);
+  return longest.reduce((all, one) => all.replace(one.text, () => said(one)), text);
+}

@@ -171,8 +171,8 @@ if(POLDER_TESTS)
 endif()
 if(POLDER_HOST AND POLDER_TESTS)
   # The same tests on a server of their own: all but those that have no database, or are of SQLite.
-  set(elsewhere Canary.* Console.* Database.* Gate.* Limits.* Measures.* Openapi.* Reason.* Rollout.*
-      RolloutPlans.* Share.* UploadsTest.* Window.* Zones.*)
+  set(elsewhere Canary.* Console.* Database.* Gate.* Limits.* Measures.* Openapi.* Reason.*
+      Rollout.* RolloutPlans.* Share.* UploadsTest.* Window.* Zones.*)
   string(JOIN : elsewhere ${elsewhere})
   add_test(NAME hub_databases
            COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/hub/postgres_test.py

@@ -89,8 +89,6 @@ class HubCommands(unittest.TestCase):
         hub = subprocess.Popen([HUB, "serve", "--folder", folder, "--listen", "127.0.0.1:0",
                                 "--json"], stdout=subprocess.PIPE, text=True)
         said = json.loads(hub.stdout.readline())
-        # Who is answered finds it serving.
-        ssl.get_server_certificate(("127.0.0.1", int(said["url"].rsplit(":", 1)[1])))
         hub.terminate()
         self.assertEqual(hub.wait(60), 0)
         hub.stdout.close()

@@ -217,8 +217,7 @@ class BeastServer final : public Server {
   using Place = std::list<Open>::iterator;
 
   asio::awaitable<void> end_at_signal() {
-    asio::signal_set signals(io_, SIGTERM, SIGINT);
-    co_await signals.async_wait(kAwait);
+    co_await signals_.async_wait(kAwait);
     ends_ = true;
     error_code error;
     acceptor_.close(error);
@@ -438,6 +437,8 @@ class BeastServer final : public Server {
   const ServerOptions options_;
   const Handler handler_;
   asio::io_context io_{1};
+  // From the beginning: whoever is told where it serves may end it.
+  asio::signal_set signals_{io_, SIGTERM, SIGINT};
   asio::ssl::context tls_;
   tcp::acceptor acceptor_;
   std::list<Open> open_;

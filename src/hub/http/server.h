@@ -51,8 +51,8 @@ class Server {
   virtual ~Server() = default;
 
   virtual std::uint16_t port() const = 0;
-  // Answers until the process gets SIGTERM or SIGINT: then what was asked is still answered, for
-  // some seconds at most.
+  // Answers until the process gets SIGTERM or SIGINT, or has got it since open(): then what was
+  // asked is still answered, for some seconds at most.
   virtual void serve() = 0;
 };
 

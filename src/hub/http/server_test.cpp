@@ -36,35 +36,44 @@ std::string ask(std::uint16_t port) {
   return answer;
 }
 
-TEST(Server, WhoComesToABusyHubIsToldToComeAgain) {
-  const std::filesystem::path folder =
+class Serving : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directory(folder_);
+    options_ = {.address = "127.0.0.1",
+                .certificate_file = folder_ / "server.pem",
+                .key_file = folder_ / "key.pem",
+                .authority_file = folder_ / "ca.pem"};
+    trust::NoPassphrase none;
+    const auto made =
+        trust::create_key("file:" + options_.key_file, trust::Scheme::kEcdsaP256, none);
+    ASSERT_TRUE(made.ok()) << made.error().message;
+    constexpr std::int64_t kNowS = 1'900'000'000;
+    auto authority = std::make_unique<trust::TestSigner>(trust::Scheme::kEcdsaP256);
+    const std::string pem = make_authority(*authority, kNowS).value();
+    ASSERT_TRUE(write_file_atomic(options_.authority_file, pem).ok());
+    Authority issuing(std::move(authority), pem);
+    const auto issued = issuing.issue_server(*made, {"127.0.0.1"}, kNowS);
+    ASSERT_TRUE(issued.ok()) << issued.error().message;
+    ASSERT_TRUE(write_file_atomic(options_.certificate_file, *issued).ok());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  const std::filesystem::path folder_ =
       std::filesystem::temp_directory_path() / ("polder-server-" + std::to_string(::getpid()));
-  std::filesystem::create_directory(folder);
-  const std::string key = folder / "key.pem", certificate = folder / "server.pem";
-  trust::NoPassphrase none;
-  const auto made = trust::create_key("file:" + key, trust::Scheme::kEcdsaP256, none);
-  ASSERT_TRUE(made.ok()) << made.error().message;
-  constexpr std::int64_t kNowS = 1'900'000'000;
-  auto authority = std::make_unique<trust::TestSigner>(trust::Scheme::kEcdsaP256);
-  const std::string pem = make_authority(*authority, kNowS).value();
-  ASSERT_TRUE(write_file_atomic(folder / "ca.pem", pem).ok());
-  Authority issuing(std::move(authority), pem);
-  const auto issued = issuing.issue_server(*made, {"127.0.0.1"}, kNowS);
-  ASSERT_TRUE(issued.ok()) << issued.error().message;
-  ASSERT_TRUE(write_file_atomic(certificate, *issued).ok());
+  ServerOptions options_;
+};
+
+TEST_F(Serving, WhoComesToABusyHubIsToldToComeAgain) {
   std::promise<void> asked, goes_on;
-  ServerOptions options{.address = "127.0.0.1",
-                        .certificate_file = certificate,
-                        .key_file = key,
-                        .authority_file = folder / "ca.pem"};
-  options.max_waiting = 1;
-  auto server = Server::open(options, {.answer =
-                                           [&](const Request&) {
-                                             asked.set_value();
-                                             goes_on.get_future().wait();
-                                             return Response{.body = "done"};
-                                           },
-                                       .may_send = [](const Request&) { return BodyRule{}; }});
+  options_.max_waiting = 1;
+  auto server = Server::open(options_, {.answer =
+                                            [&](const Request&) {
+                                              asked.set_value();
+                                              goes_on.get_future().wait();
+                                              return Response{.body = "done"};
+                                            },
+                                        .may_send = [](const Request&) { return BodyRule{}; }});
   ASSERT_TRUE(server.ok()) << server.error().message;
   std::thread serving([&] { (*server)->serve(); });
   std::string first;
@@ -79,7 +88,15 @@ TEST(Server, WhoComesToABusyHubIsToldToComeAgain) {
   EXPECT_TRUE(first.starts_with("HTTP/1.1 200 ")) << first;
   std::raise(SIGTERM);
   serving.join();
-  std::filesystem::remove_all(folder);
+}
+
+// Whoever was told that it serves may end it, however early.
+TEST_F(Serving, WhatIsToEndBeforeItServesEnds) {
+  auto server = Server::open(options_, {.answer = [](const Request&) { return Response{}; },
+                                        .may_send = [](const Request&) { return BodyRule{}; }});
+  ASSERT_TRUE(server.ok()) << server.error().message;
+  std::raise(SIGTERM);
+  (*server)->serve();
 }
 
 }  // namespace

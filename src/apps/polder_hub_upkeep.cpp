@@ -1,6 +1,7 @@
 // polder-hub backup, restore, copy and rekey: what looks after a hub's folder and database.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -14,6 +15,9 @@
 #include "hub/upkeep/rekey.h"
 #include "platform/file.h"
 #include "platform/folder.h"
+#include "platform/private_file.h"
+#include "trust/passphrase.h"
+#include "trust/secret.h"
 #include "trust/tuf_metadata.h"
 
 namespace polder::hub {
@@ -26,6 +30,12 @@ Status check_database(std::string_view, const std::string& value) {
 }
 
 namespace {
+
+// Left empty it would be as if it was not given.
+Status check_file(std::string_view option, const std::string& value) {
+  return value.empty() ? Status(fail(Code::kInvalid, "{}: a file expected, nothing given", option))
+                       : Status();
+}
 
 // A URL may have a password, which no message repeats.
 Status check_place(std::string_view option, const std::string& value) {
@@ -92,21 +102,37 @@ std::string facts_of(const Backup& backup) {
                      backup.version);
 }
 
+// Of --passphrase-file: its first line; without one none.
+Result<trust::Secret> passphrase_of(const Args& args) {
+  const std::string path = args.text("--passphrase-file");
+  if (path.empty()) return trust::Secret();
+  trust::Secret text(trust::kMaxPassphraseBytes);
+  TRY_VALUE(const std::size_t size, read_private_file(path, text.span()));
+  text.shrink(std::min(text.view().substr(0, size).find_first_of("\r\n"), size));
+  if (!text.empty()) return text;
+  return fail(Code::kInvalid, "{}: a passphrase expected in its first line, which is empty", path);
+}
+
 Status backup_command(const Args& args) {
   const std::string& to = args.positional()[0];
-  TRY_VALUE(const Backup made,
-            back_up(place_of(home_options(args)), to, SystemWallClock().now_s()));
-  return print(args, json_of(made, to),
-               fmt::format("{}: {}\nit holds the keys of this hub: keep it as you keep them\n", to,
-                           facts_of(made)));
+  TRY_VALUE(const trust::Secret passphrase, passphrase_of(args));
+  TRY_VALUE(const Backup made, back_up(place_of(home_options(args)), to, SystemWallClock().now_s(),
+                                       passphrase.view()));
+  const char* const advice =
+      passphrase.empty()
+          ? "it holds the keys of this hub in the clear: keep it as you keep them, or encrypt it "
+            "(--passphrase-file)"
+          : "it is encrypted: without its passphrase nobody can restore it, you included";
+  return print(args, json_of(made, to), fmt::format("{}: {}\n{}\n", to, facts_of(made), advice));
 }
 
 Status restore_command(const Args& args) {
   const HubPlace hub = place_of(home_options(args));
+  TRY_VALUE(const trust::Secret passphrase, passphrase_of(args));
   const bool is_new = !entry_kind(hub.folder).ok();
   TRY(make_folders(hub.folder));
   TRY_VALUE(const FileLock lock, lock_folder(hub.folder, Unfinished::kGoesOn));
-  const auto old = restore(args.positional()[0], hub, SystemWallClock().now_s());
+  const auto old = restore(args.positional()[0], hub, SystemWallClock().now_s(), passphrase.view());
   if (!old.ok() && is_new) ::rmdir(hub.folder.c_str());  // where nothing has begun
   if (!old.ok()) return old.error();
   return print(
@@ -155,8 +181,17 @@ Status copy_command(const Args& args) {
 }
 
 constexpr Option kRekeyOptions[] = {HUB_OPTIONS};
-constexpr Option kBackupOptions[] = {HUB_OPTIONS};
-constexpr Option kRestoreOptions[] = {HUB_OPTIONS};
+constexpr Option kBackupOptions[] = {
+    HUB_OPTIONS,
+    {"--passphrase-file", "FILE",
+     "encrypts the backup with the passphrase in the first line of this file, which its user alone "
+     "may read",
+     false, check_file}};
+constexpr Option kRestoreOptions[] = {
+    HUB_OPTIONS,
+    {"--passphrase-file", "FILE",
+     "of a backup that is encrypted: the file with its passphrase; one that is not is refused",
+     false, check_file}};
 constexpr Option kCopyOptions[] = {
     {"--from", "PLACE",
      "the database that is: a file hub.db, or postgres://USER:PASSWORD@HOST/NAME", false,
@@ -172,15 +207,18 @@ constexpr Command kCommands[] = {
     {"backup",
      "Copies all that a hub needs into a new folder, also while it serves.\nOf PostgreSQL too. "
      "'sha256sum --check SHA256SUMS' checks what is there.",
-     "  polder-hub backup /backup/2026-11-30 --folder /srv/hub", kBackupOptions, backup_command, 1,
-     "FOLDER "},
+     "  polder-hub backup /backup/2026-11-30 --folder /srv/hub --passphrase-file "
+     "/etc/polder-hub.passphrase",
+     kBackupOptions, backup_command, 1, "FOLDER "},
     {"restore",
-     "Makes a hub of a backup.\nInto an empty folder (and for PostgreSQL an empty database); cut "
+     "Makes a hub of a backup, all of which is read before anything is written.\nInto an empty "
+     "folder (and for PostgreSQL an empty database); cut "
      "off, "
      "it is run again. What came after the\nbackup is lost; of that devices bring back what they "
      "know.",
-     "  polder-hub restore /backup/2026-11-30 --folder /srv/hub", kRestoreOptions, restore_command,
-     1, "FOLDER "},
+     "  polder-hub restore /backup/2026-11-30 --folder /srv/hub --passphrase-file "
+     "/etc/polder-hub.passphrase",
+     kRestoreOptions, restore_command, 1, "FOLDER "},
     {"copy",
      "Copies a database into an empty one, from SQLite to PostgreSQL or back.\nNo hub serves "
      "either "

@@ -212,12 +212,7 @@ Result<int> unseal(const Args& args) {
   TRY_VALUE(trust::SealedFile sealed, trust::SealedFile::open(*file, key));
   DiskStore disk;
   TRY_VALUE(const auto out, disk.create(output));
-  trust::Secret segment(trust::kSegmentBytes);
-  for (std::uint64_t i = 0; i < sealed.header().segments(); ++i) {
-    const std::size_t size = sealed.header().segment_bytes(i);
-    TRY(sealed.read_segment(i, segment.span().first(size)));
-    TRY(out->write(segment.view().substr(0, size)));
-  }
+  TRY(sealed.write_to(*out));
   TRY(out->commit());
   if (args.has("--json")) fmt::print("{{\"bytes\": {}}}\n", sealed.header().plaintext_bytes);
   return 0;

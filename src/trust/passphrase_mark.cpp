@@ -1,39 +1,29 @@
 #include "trust/passphrase_mark.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
-
-#include <array>
-
 #include "base/fail.h"
 #include "trust/digest.h"
-#include "trust/openssl.h"
+#include "trust/scrypt.h"
 
 namespace polder::trust {
 
 namespace {
 
-constexpr std::uint64_t kScryptN = 1 << 14, kScryptR = 8, kScryptP = 1;
-constexpr std::uint64_t kMaxScryptBytes = 32 << 20;
-constexpr std::size_t kSaltBytes = 16;
+constexpr ScryptCost kCost{.n = 1 << 14};
+
+std::string hex_of(std::string_view bytes) {
+  return hex({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
 
 Result<std::string> mark_with(std::string_view passphrase, std::string_view salt) {
-  Sha256 key{};
-  if (EVP_PBE_scrypt(passphrase.data(), passphrase.size(),
-                     reinterpret_cast<const unsigned char*>(salt.data()), salt.size(), kScryptN,
-                     kScryptR, kScryptP, kMaxScryptBytes, key.data(), key.size()) != 1)
-    return fail(Code::kUnavailable, "scrypt failed: {}", openssl_reason());
-  return fmt::format(
-      "{} {}", hex({reinterpret_cast<const std::uint8_t*>(salt.data()), salt.size()}), hex(key));
+  TRY_VALUE(const Secret key, scrypt(passphrase, salt, kCost, sizeof(Sha256)));
+  return fmt::format("{} {}", hex_of(salt), hex_of(key.view()));
 }
 
 }  // namespace
 
 Result<std::string> passphrase_mark(std::string_view passphrase) {
-  std::array<char, kSaltBytes> salt{};
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(salt.data()), int(salt.size())) != 1)
-    return fail(Code::kUnavailable, "no random bytes: {}", openssl_reason());
-  return mark_with(passphrase, {salt.data(), salt.size()});
+  TRY_VALUE(const std::string salt, random_salt());
+  return mark_with(passphrase, salt);
 }
 
 bool fits_mark(std::string_view passphrase, std::string_view mark) {

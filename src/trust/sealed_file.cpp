@@ -121,6 +121,11 @@ Status SegmentSealer::seal(std::uint64_t index, std::string_view plaintext, std:
 
 Result<ContentKey> seal_file(const ReadableFile& plain, OutputFile& out) {
   TRY_VALUE(ContentKey key, ContentKey::generate());
+  TRY(seal_file(plain, out, key));
+  return key;
+}
+
+Status seal_file(const ReadableFile& plain, OutputFile& out, const ContentKey& key) {
   TRY_VALUE(SegmentSealer sealer, SegmentSealer::create(key, plain.size()));
   TRY(out.write(sealer.header().bytes()));
   Secret segment(kSegmentBytes);
@@ -132,7 +137,7 @@ Result<ContentKey> seal_file(const ReadableFile& plain, OutputFile& out) {
     TRY(sealer.seal(i, segment.view().substr(0, size), place));
     TRY(out.write({place.data(), place.size()}));
   }
-  return key;
+  return {};
 }
 
 Result<SealedHeader> read_sealed_header(const ReadableFile& file) {
@@ -170,6 +175,16 @@ Status SealedFile::read_segment(std::uint64_t index, std::span<char> out) {
               "{}: segment {} of {} was changed, or is not the one that was sealed there; fetch "
               "the file again",
               file_->path(), index, header_.segments());
+}
+
+Status SealedFile::write_to(OutputFile& out) {
+  Secret segment(kSegmentBytes);
+  for (std::uint64_t i = 0; i < header_.segments(); ++i) {
+    const std::size_t size = header_.segment_bytes(i);
+    TRY(read_segment(i, segment.span().first(size)));
+    TRY(out.write(segment.view().substr(0, size)));
+  }
+  return {};
 }
 
 Result<PrivateMemory> SealedFile::open_all(std::uint64_t max_bytes) {

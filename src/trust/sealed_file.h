@@ -107,6 +107,8 @@ class SegmentSealer {
 
 // Seals a whole file under a new key; the caller commits `out`. Memory: two segments.
 Result<ContentKey> seal_file(const ReadableFile& plain, OutputFile& out);
+// The same under a key that seals nothing else.
+Status seal_file(const ReadableFile& plain, OutputFile& out, const ContentKey& key);
 
 // A sealed file and its key. Borrows the file. Not thread-safe.
 class SealedFile {
@@ -121,6 +123,9 @@ class SealedFile {
   // The whole plaintext in memory that nothing else sees, read-only, aligned to a page. Errors:
   // kExhausted above `max_bytes` or without memory; as read_segment().
   Result<PrivateMemory> open_all(std::uint64_t max_bytes = kMaxSealedBytes);
+  // The whole plaintext into a file, which the caller commits. Memory: two segments. Errors: as
+  // read_segment(); those of the file.
+  Status write_to(OutputFile& out);
 
  private:
   SealedFile(const ReadableFile& file, SealedHeader header, Gcm gcm)

@@ -70,6 +70,39 @@ class HubCommands(unittest.TestCase):
         self.assertIn("a URL of 'mysql' given", said)
         self.assertNotIn("geheim", said)
 
+    def a_backup_is_encrypted(self, folder):
+        sealed, into = self.scratch / "sealed", self.scratch / "into"
+        file, other = self.scratch / "passphrase", self.scratch / "another"
+
+        def program(*words, status=0, **environment):
+            done = subprocess.run([HUB, *map(str, words)], capture_output=True, text=True,
+                                  timeout=60, env={**os.environ, **environment})
+            self.assertEqual(done.returncode, status, done)
+            return done.stdout if status == 0 else done.stderr
+        back_up = ("backup", sealed, "--folder", folder)
+        self.assertIn("--passphrase-file: a file expected",
+                      program(*back_up, "--passphrase-file", "", status=2))
+        self.assertIn("No such file", program(*back_up, "--passphrase-file", file, status=1))
+        file.write_text("")
+        self.assertIn("chmod 600", program(*back_up, "--passphrase-file", file, status=1))
+        file.chmod(0o600)
+        self.assertIn("which is empty", program(*back_up, "--passphrase-file", file, status=1))
+        file.write_text("correct horse\nwhat follows is not read\n")
+        self.assertIn("it is encrypted: without its passphrase nobody can restore it",
+                      program(*back_up, POLDER_PASSPHRASE_FILE=str(file)))
+        self.assertNotIn(b"PRIVATE KEY", (sealed / "ca-key.pem").read_bytes())
+        subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=sealed, check=True)
+        restore = ("restore", sealed, "--folder", into)
+        self.assertIn("is encrypted: give the file", program(*restore, status=1))
+        other.write_text("correct horses")
+        other.chmod(0o600)
+        self.assertIn("this passphrase does not open it",
+                      program(*restore, "--passphrase-file", other, status=1))
+        self.assertFalse(into.exists())
+        other.write_text("correct horse")
+        program(*restore, "--passphrase-file", other)
+        self.assertEqual((into / "ca-key.pem").read_bytes(), (folder / "ca-key.pem").read_bytes())
+
     def test_the_program_prints_json_and_completes_itself(self):
         folder, backup = self.scratch / "hub", self.scratch / "backup"
 
@@ -85,6 +118,7 @@ class HubCommands(unittest.TestCase):
         self.assertEqual(made["folder"], str(backup))
         self.assertGreater(made["files"], 5)
         self.assertEqual(program("backup", backup, status=1)["error"]["code"], "denied")
+        self.a_backup_is_encrypted(folder)
         self.hub.kill()
         hub = subprocess.Popen([HUB, "serve", "--folder", folder, "--listen", "127.0.0.1:0",
                                 "--json"], stdout=subprocess.PIPE, text=True)

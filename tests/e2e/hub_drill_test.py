@@ -230,8 +230,11 @@ class Drill(fleets.Fleet):
         self.all_run("1.0.0")
         self.rolled_out()
         online_id = self.key_id(self.hub.folder / "hub-online.pub.pem")
-        backup = self.scratch / "backup"
-        self.polder_hub("backup", backup, "--folder", self.hub.folder)
+        backup, passphrase = self.scratch / "backup", self.scratch / "passphrase"
+        passphrase.write_text("correct horse battery staple\n")
+        passphrase.chmod(0o600)
+        self.polder_hub("backup", backup, "--folder", self.hub.folder, "--passphrase-file",
+                        passphrase)
         # Since then: a device, a release that runs, a root.
         late = self.device("cam-2")
         self.release("1.1.0")
@@ -242,7 +245,8 @@ class Drill(fleets.Fleet):
         self.push()
         self.hub.end()
         shutil.rmtree(self.hub.folder)
-        self.polder_hub("restore", backup, "--folder", self.hub.folder)
+        self.polder_hub("restore", backup, "--folder", self.hub.folder, "--passphrase-file",
+                        passphrase)
         # Where no device comes: by the stolen keys, for people alone.
         port, self.hub.port = self.hub.port, 0
         self.hub.start()

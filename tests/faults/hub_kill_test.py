@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""polder-hub backup, restore, rekey and copy are killed at every system call that changes
-something, and in the middle of writes: what they began is never taken for whole, nothing of before
-is lost, and the same command, run again, ends as one that was never cut off.
+"""polder-hub backup and restore, in the clear and encrypted, rekey and copy are killed at every
+system call that changes something, and in the middle of writes: what they began is never taken for
+whole, nothing of before is lost, and the same command, run again, ends as one that was never cut
+off.
 
     hub_kill_test.py POLDER_HUB POLDER KILL_POINTS [--every N] [--command C [--point K [--half]]]
 
@@ -25,6 +26,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
 from hubs import Hub  # noqa: E402
 
 SPLIT = ("write", "pwrite")
+CLEAR = (b"PRIVATE KEY", b"SQLite format 3")  # what files say of themselves
 KEYS = ("ca-key.pem", "ca.pem", "server-key.pem", "server.pem", "audit-key.pem", "online-key.pem",
         "hub-online.pub.pem")
 TABLES = ("device", "certificate", "approval", "model_release", "person_token", "audit_entry")
@@ -48,7 +50,8 @@ def digests(folder):
     """Of all files but the database's, by their paths; not of what had no name yet."""
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in folder.rglob("*") if path.is_file()
-            and not path.name.startswith("hub.db") and path not in leftovers(folder)}
+            and not path.name.startswith("hub.db") and path not in leftovers(folder)
+            and folder / ".backup" not in path.parents}
 
 
 def ask(database, query):
@@ -118,12 +121,38 @@ class BackupOf(Command):
         done = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=self.out,
                               capture_output=True, text=True)
         want(done.returncode == 0, done.stdout + done.stderr)
+        self.has_all()
+        for path in self.out.rglob("*"):
+            want(path.stat().st_mode & 0o077 == 0, f"{path} is not its user's alone")
+
+    def has_all(self):
         there = digests(self.out)
         missing = {name for name in self.before if not name.startswith("uploads/")} - there.keys()
         want(not missing, f"not in the backup: {missing}")
         want(rows(self.out / "hub.db") == rows(self.hub / "hub.db"), "the database differs")
-        for path in self.out.rglob("*"):
-            want(path.stat().st_mode & 0o077 == 0, f"{path} is not its user's alone")
+
+
+class SealedBackupOf(BackupOf):
+    def words(self):
+        return *super().words(), "--passphrase-file", self.test.passphrase
+
+    def killed(self):
+        for path in self.folder.glob("out*/**/*"):
+            want(not path.is_file() or not any(word in path.read_bytes() for word in CLEAR),
+                 f"{path} is in the clear")
+        return super().killed()
+
+    def has_all(self):
+        want(not (self.hub / ".backup").exists(), "what was made for it is left")
+        again = self.folder / "again"
+        done = self.test.polder_hub("restore", self.out, "--folder", again, "--passphrase-file",
+                                    self.test.passphrase)
+        want(done.returncode == 0, f"restored: {done.stderr}")
+        there = digests(again)
+        for name, digest in self.before.items():
+            if not name.startswith(("uploads/", "audit.log")):
+                want(there.get(name) == digest, f"{name} differs")
+        shutil.rmtree(again)
 
 
 class RestoreOf(Command):
@@ -159,6 +188,12 @@ class RestoreOf(Command):
         want(len(ask(database, "SELECT 1 FROM audit_pending WHERE act = 'hub_restored'")) == 1,
              "how often it is on record")
         self.serves()
+
+
+class SealedRestoreOf(RestoreOf):
+    def words(self):
+        return ("restore", self.test.sealed, "--folder", self.hub, "--passphrase-file",
+                self.test.passphrase)
 
 
 class RekeyOf(Command):
@@ -214,7 +249,8 @@ class CopyOf(Command):
         want(rows(self.to) == self.before, "not all has arrived")
 
 
-COMMANDS = {"backup": BackupOf, "restore": RestoreOf, "rekey": RekeyOf, "copy": CopyOf}
+COMMANDS = {"backup": BackupOf, "sealed-backup": SealedBackupOf, "restore": RestoreOf,
+            "sealed-restore": SealedRestoreOf, "rekey": RekeyOf, "copy": CopyOf}
 
 
 class Test:
@@ -224,6 +260,7 @@ class Test:
         self.scratch = pathlib.Path(tempfile.mkdtemp(
             prefix="polder-hub-kill-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
         self.hub, self.backup = self.scratch / "made", self.scratch / "taken"
+        self.sealed, self.passphrase = self.scratch / "sealed", self.scratch / "passphrase"
         self.failures = []
 
     def make(self):
@@ -237,8 +274,12 @@ class Test:
         with contextlib.closing(sqlite3.connect(self.hub / "hub.db")) as database:
             database.execute("INSERT INTO device (id, key_id, enrolled_s) VALUES ('d', 'k', 1)")
             database.commit()
-        done = self.polder_hub("backup", self.backup, "--folder", self.hub)
-        assert done.returncode == 0, done.stderr
+        self.passphrase.write_text("correct horse battery staple\n")
+        self.passphrase.chmod(0o600)
+        for words in ([self.backup],
+                      [self.sealed, "--passphrase-file", self.passphrase]):
+            done = self.polder_hub("backup", *words, "--folder", self.hub)
+            assert done.returncode == 0, done.stderr
 
     def polder_hub(self, *words):
         return subprocess.run([self.program, *map(str, words)], capture_output=True, text=True,
@@ -313,7 +354,7 @@ def main():
                 chosen = points[::options.every] if options.point is None else [
                     p for p in points if p[:2] == (options.point, options.half)]
                 list(pool.map(lambda point: test.kill(name, *point), chosen))
-                print(f"  {name:<10}{len(points):>5} points, {len(chosen):>5} kills", flush=True)
+                print(f"  {name:<15}{len(points):>5} points, {len(chosen):>5} kills", flush=True)
                 kills += len(chosen)
         print(f"{kills} kills, {len(test.failures)} of them wrong")
         print("\n".join(test.failures[:10]))

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -12,13 +11,13 @@
 #include "hub/rollouts/engine.h"
 #include "hub/store/ask.h"
 #include "hub/store/schema.h"
+#include "hub/upkeep/backup_files.h"
 #include "hub/upkeep/copy.h"
 #include "hub/upkeep/folder.h"
 #include "platform/file.h"
+#include "platform/file_lock.h"
 #include "platform/folder.h"
 #include "trust/audit_log.h"
-#include "trust/digest.h"
-#include "trust/file_digest.h"
 #include "trust/json.h"
 #include "trust/tuf_metadata.h"
 #include "trust/tuf_repository.h"
@@ -26,33 +25,13 @@
 namespace polder::hub {
 namespace {
 
-constexpr char kSums[] = "SHA256SUMS", kFacts[] = "backup.json";
+constexpr char kFacts[] = "backup.json";
 constexpr char kRestore[] = "restore";  // the command
 // What SQLite has beside a database that was not closed.
 constexpr const char* kDatabaseParts[] = {"-wal", "-shm"};
-constexpr std::size_t kMaxFiles = 1u << 20;
-constexpr std::size_t kMaxSumsBytes = 256u << 20;
-constexpr std::uint64_t kMaxFileBytes = std::uint64_t(1) << 40;
-constexpr std::size_t kDigits = 64;
+constexpr std::size_t kMaxFiles = 1u << 20, kMaxFactsBytes = 1u << 16;
 
-std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 bool exists(const std::string& path) { return entry_kind(path).ok(); }
-
-// What is written is what was hashed: the file may grow meanwhile.
-Result<trust::FileDigest> copy_file(const std::string& from, const std::string& to) {
-  TRY(make_folders(parent_of(to)));
-  DiskStore disk;
-  TRY_VALUE(const auto output, disk.create(to));
-  trust::Sha256Stream hash;
-  trust::FileDigest copied;
-  TRY_VALUE(copied.bytes, stream_file(from, kMaxFileBytes, [&](std::string_view piece) {
-              hash.update(piece);
-              return output->write(piece);
-            }));
-  TRY(output->commit());
-  copied.sha256 = hash.finish();
-  return copied;
-}
 
 Status remove_database(const std::string& file) {
   for (const char* part : kDatabaseParts) TRY(remove_file(file + part));
@@ -61,49 +40,46 @@ Status remove_database(const std::string& file) {
 
 // --- Backing up ----------------------------------------------------------------------------------
 
-// A folder that is being filled, and the sums of what is in it.
-class Filling {
+// Where what is made for a backup lies in the clear: in the hub's folder, as it does there anyway.
+// One at a time; what is left of one that was killed goes with the next.
+class Draft {
  public:
-  Filling(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
-
-  // Of one that is not there: nothing.
-  Status add(const std::string& name) {
-    auto copied = copy_file(from_ + "/" + name, to_ + "/" + name);
-    if (!copied.ok() && copied.error().code == Code::kNotFound) return {};
-    if (!copied.ok()) return std::move(copied).error();
-    note(name, *copied);
-    return {};
+  static Result<std::unique_ptr<Draft>> begin(const std::string& hub) {
+    const std::string path = hub + "/.backup";
+    TRY(make_folders(path));
+    auto lock = FileLock::take(path, 0);
+    if (!lock.ok() && lock.error().code == Code::kUnavailable)
+      return fail(Code::kUnavailable, "{}: another backup is being taken: take this one after it",
+                  hub);
+    if (!lock.ok()) return std::move(lock).error();
+    TRY(empty_folder(path));
+    return std::unique_ptr<Draft>(new Draft(path, std::move(*lock)));
   }
-  // All files below a folder; what is removed meanwhile is not needed.
-  Status add_all(const std::string& folder) {
-    auto entries = walk_folder(from_ + "/" + folder, kMaxFiles);
-    if (!entries.ok() && entries.error().code == Code::kNotFound) return {};
-    if (!entries.ok()) return std::move(entries).error();
-    for (const FolderEntry& entry : *entries)
-      if (entry.kind == EntryKind::kFile) TRY(add(folder + "/" + entry.path));
-    return {};
-  }
-  Status add_here(const std::string& name) {
-    TRY_VALUE(const trust::FileDigest found, trust::digest_file(to_ + "/" + name, kMaxFileBytes));
-    note(name, found);
-    return {};
-  }
-  Status finish(Backup& made) {
-    made.files = files_, made.bytes = bytes_;
-    return write_file_atomic(to_ + "/" + kSums, sums_);
-  }
-  std::int64_t files() const { return static_cast<std::int64_t>(files_); }
+  ~Draft() { (void)remove_folder(path_); }
+  const std::string& path() const { return path_; }
 
  private:
-  void note(const std::string& name, const trust::FileDigest& file) {
-    sums_ += trust::hex(file.sha256) + "  " + name + "\n";
-    ++files_, bytes_ += file.bytes;
-  }
-
-  const std::string from_, to_;
-  std::string sums_;
-  std::uint64_t files_ = 0, bytes_ = 0;
+  Draft(std::string path, FileLock lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  const std::string path_;
+  const FileLock lock_;
 };
+
+// Of one that is not there, or is removed meanwhile: nothing.
+Status add(BackupWriter& writer, const std::string& folder, const std::string& name) {
+  Status added = writer.add(folder + "/" + name, name);
+  if (!added.ok() && added.error().code == Code::kNotFound) return {};
+  return added;
+}
+
+// All files below a folder.
+Status add_all(BackupWriter& writer, const std::string& folder, const std::string& name) {
+  auto entries = walk_folder(folder + "/" + name, kMaxFiles);
+  if (!entries.ok() && entries.error().code == Code::kNotFound) return {};
+  if (!entries.ok()) return std::move(entries).error();
+  for (const FolderEntry& entry : *entries)
+    if (entry.kind == EntryKind::kFile) TRY(add(writer, folder, name + "/" + entry.path));
+  return {};
+}
 
 // Of SQLite by its own snapshot, which holds up no writer; of PostgreSQL row by row.
 Status copy_store(Database& from, const HubPlace& hub, const std::string& to) {
@@ -124,7 +100,8 @@ Result<std::int64_t> version_of(const std::string& repository) {
 
 }  // namespace
 
-Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t now_s) {
+Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t now_s,
+                       std::string_view passphrase) {
   TRY(check_finished(hub.folder));
   const Error nobody =
       fail(Code::kNotFound, "{}: no hub has been here; --folder says where it is", hub.folder);
@@ -134,32 +111,35 @@ Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t 
   TRY_VALUE(const HubDatabase there, open_of_hub(hub.database));
   if (there.is_new) return nobody;
   TRY_VALUE(NewFolder made, NewFolder::create(to));
-  Filling filling(hub.folder, made.path());
+  TRY_VALUE(BackupWriter writer, BackupWriter::begin(made.path(), passphrase));
   Backup backup{.taken_s = now_s};
-  // As it is copied it is on the disk.
-  const std::string snapshot = made.path() + "/hub.db.snapshot";
-  TRY(copy_store(*there.database, hub, snapshot));
-  TRY_VALUE([[maybe_unused]] const auto database,
-            copy_file(snapshot, made.path() + "/" + kDatabaseFile));
-  TRY(remove_database(snapshot));
-  TRY(filling.add_here(kDatabaseFile));
-  for (const HubFile& file : kHubFiles) TRY(filling.add(file.name));
+  TRY_VALUE(const std::unique_ptr<Draft> own, Draft::begin(hub.folder));
+  {
+    const std::string snapshot = own->path() + "/" + kDatabaseFile;
+    TRY(copy_store(*there.database, hub, snapshot));
+    TRY(writer.add(snapshot, kDatabaseFile));
+    TRY(remove_database(snapshot));
+  }
+  for (const HubFile& file : kHubFiles) TRY(add(writer, hub.folder, file.name));
   {
     // While nobody publishes: what timestamp.json leads to is there.
     TRY_VALUE(const auto held, trust::tuf::Repository::open(hub.folder + "/repository"));
-    TRY(filling.add("repository/repository.toml"));
-    TRY(filling.add_all("repository/metadata"));
+    TRY(add(writer, hub.folder, "repository/repository.toml"));
+    TRY(add_all(writer, hub.folder, "repository/metadata"));
+    TRY_VALUE(backup.version, version_of(hub.folder + "/repository"));
   }
   for (const char* folder : {"repository/targets", "repository/blobs", "waiting", "former"})
-    TRY(filling.add_all(folder));
-  TRY_VALUE(backup.version, version_of(made.path() + "/repository"));
+    TRY(add_all(writer, hub.folder, folder));
+  const auto files = static_cast<std::int64_t>(writer.size().files);
   const trust::Json facts = trust::Json::Members{{"taken", trust::tuf::time_text(now_s)},
                                                  {"program", POLDER_VERSION},
                                                  {"repository", backup.version},
-                                                 {"files", filling.files()}};
-  TRY(write_file_atomic(made.path() + "/" + kFacts, facts.pretty()));
-  TRY(filling.add_here(kFacts));
-  TRY(filling.finish(backup));
+                                                 {"files", files}};
+  const std::string facts_file = own->path() + "/" + kFacts;
+  TRY(write_file_atomic(facts_file, facts.pretty()));
+  TRY(writer.add(facts_file, kFacts));
+  TRY(writer.finish());
+  backup.files = writer.size().files, backup.bytes = writer.size().bytes;
   // It may have begun meanwhile.
   TRY(check_finished(hub.folder));
   TRY(made.commit());
@@ -170,48 +150,14 @@ Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t 
 
 namespace {
 
-using Sums = std::map<std::string, std::string>;  // digest by name
-
-// A backup that is all there, by what it says of itself.
-struct Opened {
-  Sums sums;
-  std::string digest;  // of the sums
-  Backup backup;
-};
-
-Result<Sums> read_sums(const std::string& text, const std::string& from) {
-  Sums sums;
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    const std::string name(line.size() > kDigits + 2 ? line.substr(kDigits + 2) : "");
-    const bool is_below =
-        !name.empty() && name[0] != '/' && ("/" + name + "/").find("/../") == std::string::npos;
-    if (!is_below) return fail(Code::kCorrupt, "{}/{}: 'DIGEST  NAME' expected", from, kSums);
-    sums.emplace(name, line.substr(0, kDigits));
-  }
-  return sums;
-}
-
-Error changed(const std::string& from, const std::string& name, const std::string& digest,
-              const trust::Sha256& found) {
-  return fail(Code::kCorrupt,
-              "{}/{}: is not what was backed up (SHA-256 {} expected, {} found): take another "
-              "backup",
-              from, name, digest, trust::hex(found));
-}
-
 // They decide how much is taken from devices: held to their sum before anything is believed.
-Result<Backup> read_facts(const std::string& from, const Sums& sums) {
+Result<Backup> read_facts(const BackupReader& reader, const std::string& from) {
   const std::string path = from + "/" + kFacts;
-  const auto sum = sums.find(kFacts);
-  if (sum == sums.end() || !sums.contains(kDatabaseFile))
-    return fail(Code::kCorrupt, "{}/{}: is cut off, {} is not in it: take another backup", from,
-                kSums, sum == sums.end() ? kFacts : kDatabaseFile);
-  TRY_VALUE(const std::string text, read_file(path, 1 << 16));
-  if (const auto found = trust::sha256(text); trust::hex(found) != sum->second)
-    return changed(from, kFacts, sum->second, found);
+  for (const char* name : {kFacts, kDatabaseFile})
+    if (!reader.has(name))
+      return fail(Code::kCorrupt, "{}: its list is cut off, {} is not in it: take another backup",
+                  from, name);
+  TRY_VALUE(const std::string text, reader.read(kFacts, kMaxFactsBytes));
   TRY_VALUE(const trust::Json json, trust::Json::parse(text, path));
   TRY_VALUE(const trust::Object facts, trust::Object::of(json, path));
   TRY_VALUE(const std::string taken, facts.text("taken"));
@@ -219,21 +165,10 @@ Result<Backup> read_facts(const std::string& from, const Sums& sums) {
   TRY_VALUE(backup.taken_s, trust::tuf::parse_time(taken, path));
   TRY_VALUE(backup.version, facts.integer("repository", 0, trust::tuf::kMaxInteger));
   TRY_VALUE(const std::int64_t files, facts.integer("files", 0, kMaxFiles));
-  if (files + 1 != static_cast<std::int64_t>(sums.size()))
-    return fail(Code::kCorrupt, "{}/{}: {} files expected, {} are listed: take another backup",
-                from, kSums, files + 1, sums.size());
+  if (files + 1 != static_cast<std::int64_t>(reader.count()))
+    return fail(Code::kCorrupt, "{}: {} files expected, {} are listed: take another backup", from,
+                files + 1, reader.count());
   return backup;
-}
-
-Result<Opened> open_backup(const std::string& from) {
-  auto text = read_file(from + "/" + kSums, kMaxSumsBytes);
-  if (!text.ok() && text.error().code == Code::kNotFound)
-    return fail(Code::kNotFound, "{}: no backup that is whole is here (no {})", from, kSums);
-  if (!text.ok()) return std::move(text).error();
-  Opened opened{.sums = {}, .digest = trust::hex(trust::sha256(*text)), .backup = {}};
-  TRY_VALUE(opened.sums, read_sums(*text, from));
-  TRY_VALUE(opened.backup, read_facts(from, opened.sums));
-  return opened;
 }
 
 // What is there already would be mixed with what comes, and a database with another one's journal.
@@ -245,38 +180,6 @@ Status check_free(const std::string& folder) {
               "{}: is not empty ({} is there): restore into an empty folder, or move away what is "
               "in this one; nothing was changed",
               folder, there.front());
-}
-
-using Reader = std::function<Result<trust::FileDigest>(const std::string& name)>;
-
-// Each file is read as `read` does it, and is what was backed up.
-Status hold_to_sums(const std::string& from, const Sums& sums, const Reader& read) {
-  for (const auto& [name, digest] : sums) {
-    const auto file = read(name);
-    if (!file.ok() && file.error().code == Code::kNotFound)
-      return fail(Code::kCorrupt, "{}/{}: is missing from the backup: take another one", from,
-                  name);
-    if (!file.ok()) return file.error();
-    if (trust::hex(file->sha256) != digest) return changed(from, name, digest, file->sha256);
-  }
-  return {};
-}
-
-// Before anything is written: what is damaged would leave a half that no second run completes.
-Status check_files(const std::string& from, Opened& opened) {
-  return hold_to_sums(from, opened.sums, [&](const std::string& name) -> Result<trust::FileDigest> {
-    TRY_VALUE(const auto file, trust::digest_file(from + "/" + name, kMaxFileBytes));
-    ++opened.backup.files, opened.backup.bytes += file.bytes;
-    return file;
-  });
-}
-
-Status copy_back(const std::string& from, const std::string& folder, Sums sums) {
-  TRY(remove_database(folder + "/" + kDatabaseFile));
-  sums.erase(kFacts);
-  return hold_to_sums(from, sums, [&](const std::string& name) {
-    return copy_file(from + "/" + name, folder + "/" + name);
-  });
 }
 
 // Whoever keeps checkpoints of what is lost finds another log, not one that was rewritten: what was
@@ -350,16 +253,19 @@ Status copy_into(Database& database, const std::string& file, const std::functio
 
 }  // namespace
 
-Result<Backup> restore(const std::string& from, const HubPlace& hub, std::int64_t now_s) {
-  TRY_VALUE(Opened opened, open_backup(from));
-  const Backup& backup = opened.backup;
-  const ChangeKind kind{kRestore, opened.digest};
+Result<Backup> restore(const std::string& from, const HubPlace& hub, std::int64_t now_s,
+                       std::string_view passphrase) {
+  TRY_VALUE(const BackupReader reader, BackupReader::open(from, passphrase));
+  TRY_VALUE(Backup backup, read_facts(reader, from));
+  const ChangeKind kind{kRestore, reader.digest()};
   TRY_VALUE(const auto before, unfinished(hub.folder, kind));
   if (!before) TRY(check_free(hub.folder));
   if (backup.taken_s > now_s)
     return fail(Code::kDenied, "{}: was taken at {}, and this machine's clock says {}: set it",
                 from, trust::tuf::time_text(backup.taken_s), trust::tuf::time_text(now_s));
-  TRY(check_files(from, opened));
+  // Before anything is written: what is damaged would leave a half that no second run completes.
+  TRY_VALUE(const BackupSize size, reader.check());
+  backup.files = size.files, backup.bytes = size.bytes;
   const bool is_beside = is_postgres(hub.database);
   std::unique_ptr<Database> database;
   if (is_beside) {
@@ -369,9 +275,10 @@ Result<Backup> restore(const std::string& from, const HubPlace& hub, std::int64_
     if (!before) TRY(check_empty(*database));
   }
   TRY_VALUE(const Change change, begin_change(hub.folder, kind, now_s));
-  TRY(copy_back(from, hub.folder, opened.sums));
-  TRY_VALUE(const FormerLog log, begin_another_log(hub.folder, change));
   const std::string file = hub.folder + "/" + kDatabaseFile;
+  TRY(remove_database(file));
+  TRY(reader.copy_to(hub.folder, {kFacts}));
+  TRY_VALUE(const FormerLog log, begin_another_log(hub.folder, change));
   if (!is_beside) {
     TRY_VALUE(database, open_database(hub.database));
     TRY(migrate(*database));

@@ -7,6 +7,7 @@
 #include "hub/rollouts/members.h"
 #include "hub/upkeep/rekey.h"
 #include "trust/audit_log.h"
+#include "trust/sealed_file.h"
 
 namespace polder::hub {
 namespace {
@@ -149,6 +150,112 @@ TEST_F(BackedUp, WhatWasChangedIsFound) {
     ASSERT_TRUE(write_file_atomic(path, bytes).ok());
   }
   EXPECT_TRUE(restored(other()).ok());
+}
+
+class SealedBackup : public BackedUp {
+ protected:
+  static constexpr std::string_view kPassphrase = "correct horse battery staple";
+  void SetUp() override {
+    BackedUp::SetUp();
+    fs::remove_all(to());
+    made_ = back_up(hub(), to(), kNowS, kPassphrase);
+    ASSERT_TRUE(made_.ok()) << made_.error().message;
+  }
+  // As in the clear, but that it is sealed.
+  void refused(std::string_view passphrase, Code code, std::string_view what) {
+    const auto refused = restore(to(), other(), kNowS + kDayS, passphrase);
+    ASSERT_FALSE(refused.ok()) << what;
+    EXPECT_EQ(refused.error().code, code) << refused.error().message;
+    EXPECT_NE(refused.error().message.find(what), std::string::npos) << refused.error().message;
+    EXPECT_TRUE(fs::is_empty(other().folder)) << what;
+  }
+  std::string bytes(const std::string& name) const {
+    return read_file(to() + "/" + name, 64 << 20).value();
+  }
+  void put(const std::string& name, std::string_view bytes) const {
+    ASSERT_TRUE(write_file_atomic(to() + "/" + name, bytes).ok());
+  }
+  // As who can change files can change sums.
+  void mend_sums() const {
+    std::string sums = bytes("SHA256SUMS"), mended;
+    for (std::size_t at = 0; at < sums.size(); at = sums.find('\n', at) + 1) {
+      const std::string name = sums.substr(at + 66, sums.find('\n', at) - at - 66);
+      mended += trust::hex(trust::sha256(bytes(name))) + "  " + name + "\n";
+    }
+    put("SHA256SUMS", mended);
+  }
+};
+
+TEST_F(SealedBackup, GoesOnAsItWasAndShowsNothingMeanwhile) {
+  for (const auto& file : fs::recursive_directory_iterator(to())) {
+    if (!file.is_regular_file()) continue;
+    const std::string text = read_file(file.path(), 64 << 20).value();
+    for (const char* clear : {"of ca-key.pem", "SQLite format 3", "polder-hub-test", "taken"})
+      EXPECT_EQ(text.find(clear), std::string::npos) << file.path() << " shows: " << clear;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / ".backup"));
+  const auto old = restore(to(), other(), kNowS + kDayS, kPassphrase);
+  ASSERT_TRUE(old.ok()) << old.error().message;
+  EXPECT_EQ(old->version, repository_->version());
+  EXPECT_EQ(old->taken_s, kNowS);
+  EXPECT_EQ(old->files, made_->files);
+  EXPECT_EQ(old->bytes, made_->bytes);
+  EXPECT_EQ(read_file(other().folder + "/ca-key.pem", 100).value(), "of ca-key.pem");
+  EXPECT_FALSE(fs::exists(other().folder + "/passphrase.json"));
+  EXPECT_FALSE(fs::exists(other().folder + "/SHA256SUMS.sealed"));
+  for (const auto& file : fs::recursive_directory_iterator(folder_ / "repository"))
+    if (file.is_regular_file()) {
+      const fs::path name = fs::relative(file.path(), folder_);
+      EXPECT_EQ(read_file(other().folder / name, 64 << 20).value(),
+                read_file(file.path(), 64 << 20).value())
+          << name;
+    }
+}
+
+TEST_F(SealedBackup, OnlyItsPassphraseOpensIt) {
+  refused("correct horse battery stapl", Code::kDenied, "this passphrase does not open it");
+  refused("", Code::kDenied, "--passphrase-file FILE");
+  // Nor is one that nobody sealed taken for one that was.
+  fs::remove_all(to());
+  ASSERT_TRUE(back_up(hub(), to(), kNowS).ok());
+  refused(kPassphrase, Code::kDenied, "is not encrypted");
+}
+
+// With sums that fit what was done, as who does it writes others.
+TEST_F(SealedBackup, WhatWasChangedIsFoundWhateverTheSumsSay) {
+  const std::string database = bytes("hub.db"), sums = bytes("SHA256SUMS");
+  ASSERT_GT(database.size(), trust::kSealedHeaderBytes + 2 * trust::kSealedSegmentBytes);
+  std::string flipped = database, swapped = database;
+  flipped[trust::kSealedHeaderBytes + 5] ^= 1;
+  for (std::size_t i = 0; i < trust::kSealedSegmentBytes; ++i)
+    std::swap(swapped[trust::kSealedHeaderBytes + i],
+              swapped[trust::kSealedHeaderBytes + trust::kSealedSegmentBytes + i]);
+  const std::string cut =
+      database.substr(0, trust::kSealedHeaderBytes + trust::kSealedSegmentBytes);
+  for (const std::string& odd : {flipped, swapped, cut, bytes("audit-key.pem"), std::string()}) {
+    put("hub.db", odd);
+    refused(kPassphrase, Code::kCorrupt, "hub.db: is not what was backed up");
+    mend_sums();
+    refused(kPassphrase, Code::kCorrupt, "SHA256SUMS: is not the list that was sealed");
+    put("SHA256SUMS", sums);
+  }
+  put("hub.db", database);
+  // One less, and the whole of another time.
+  put("SHA256SUMS", sums.substr(sums.find('\n') + 1));
+  refused(kPassphrase, Code::kDenied, "is not encrypted");
+  put("SHA256SUMS", sums.substr(0, sums.rfind('\n', sums.size() - 2) + 1));
+  refused(kPassphrase, Code::kCorrupt, "SHA256SUMS: is not the list that was sealed");
+  put("SHA256SUMS", sums);
+  const std::string list = bytes("SHA256SUMS.sealed");
+  put("SHA256SUMS.sealed", list.substr(0, list.size() - 1));
+  refused(kPassphrase, Code::kCorrupt, "SHA256SUMS.sealed");
+  put("SHA256SUMS.sealed", list);
+  std::string salted = bytes("passphrase.json");
+  const std::size_t digit = salted.find("\"salt\": \"") + 9;
+  salted[digit] = salted[digit] == '0' ? '1' : '0';
+  put("passphrase.json", salted);
+  mend_sums();
+  refused(kPassphrase, Code::kDenied, "passphrase.json or SHA256SUMS.sealed was changed");
 }
 
 // Well formed, and of another time: so much more would be taken from devices.

@@ -51,12 +51,13 @@ class ForgetfulStore final : public MetadataStore {
 
 class Walk {
  public:
-  Walk(const std::string& folder, std::string_view root_bytes, std::int64_t now_s)
+  Walk(const std::string& folder, std::string_view root_bytes, std::int64_t now_s, Files files)
       : folder_(folder),
         fetcher_(folder + "/metadata", folder + "/targets"),
         store_(root_bytes),
         updater_(fetcher_, store_, kBeforeAnyExpiry),
-        now_s_(now_s) {}
+        now_s_(now_s),
+        files_(files) {}
 
   Result<Verification> run() {
     if (auto status = updater_.refresh(); !status) {
@@ -111,12 +112,21 @@ class Walk {
         if (cap > 0) content += bytes;
         return Status();
       });
+      if (!status.ok() && status.error().code == Code::kNotFound && may_be_elsewhere(kind)) {
+        ++result_.elsewhere;
+        continue;
+      }
       if (status.ok()) status = check_device_target(path, content);
       if (!status) problem(status.error().message);
       else if (kind == DeviceTarget::kManifest) need_files(path, content);
       else if (kind == DeviceTarget::kSealedKeys) keys_.insert(path);
     }
     if (body.delegations) delegators_.push_back({role, *body.delegations});
+  }
+
+  bool may_be_elsewhere(DeviceTarget kind) const {
+    return files_ == Files::kElsewhere &&
+           (kind == DeviceTarget::kNone || kind == DeviceTarget::kAssignment);
   }
 
   // Whom a role delegates to, once: delegations may lead in circles.
@@ -211,6 +221,10 @@ class Walk {
     for (const auto& [digest, release] : needed_) {
       if (there.contains(std::string_view(blob_place(digest)).substr(kBlobsFolder.size())))
         continue;
+      if (files_ == Files::kElsewhere) {
+        ++result_.elsewhere;
+        continue;
+      }
       problem(fmt::format("{}: blob {} is missing; copy it again", release, hex(digest)));
     }
     for (const FolderEntry& entry : entries) {
@@ -241,14 +255,15 @@ class Walk {
   std::map<Sha256, std::string> needed_;      // blobs, each with a release that names it
   std::set<std::string> keys_, needed_keys_;  // targets: those that are there, and should be
   std::int64_t now_s_;
+  Files files_;
   Verification result_;
 };
 
 }  // namespace
 
 Result<Verification> verify_repository(const std::string& folder, std::string_view root_bytes,
-                                       std::int64_t now_s) {
-  return Walk(folder, root_bytes, now_s).run();
+                                       std::int64_t now_s, Files files) {
+  return Walk(folder, root_bytes, now_s, files).run();
 }
 
 }  // namespace polder::trust::tuf

@@ -9,8 +9,10 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -33,6 +35,14 @@ name = "noise"
 artifact = "plus"
 seed = 1
 """
+
+
+def guide_commands(section):
+    """The commands of a section of the hub's guide, without their comments."""
+    page = pathlib.Path(__file__).parents[2] / "docs" / "guide" / "hub.md"
+    text = page.read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return [line.split("  #")[0].strip() for line in text.splitlines()
+            if line.startswith("    polder ")]
 
 
 class HubRepository(unittest.TestCase):
@@ -81,14 +91,14 @@ class HubRepository(unittest.TestCase):
         self.assertLess(status, 300, document)
         return document
 
-    def polder(self, *words, person=None, status=0):
+    def polder(self, *words, person=None, status=0, folder=None):
         """What it prints; of what fails what it says."""
         environment = {**os.environ, "POLDER_HUB": self.hub.url(),
                        "POLDER_HUB_CA": str(self.hub.ca())}
         if person:
             environment["POLDER_HUB_TOKEN"] = self.people[person]
-        done = subprocess.run([POLDER, *map(str, words)], cwd=self.keys, capture_output=True,
-                              text=True, timeout=120, env=environment)
+        done = subprocess.run([POLDER, *map(str, words)], cwd=folder or self.keys,
+                              capture_output=True, text=True, timeout=120, env=environment)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout if status == 0 else done.stderr
 
@@ -291,6 +301,64 @@ class HubRepository(unittest.TestCase):
             self.assertEqual(shown["staged"], [])
             self.assertTrue((self.repo / "metadata" / "1.assignments.json").exists())
         self.assertFalse(any((self.repo / "staged" / "targets").glob("**/*.json")))
+
+    def test_a_release_is_withdrawn_as_the_guide_says(self):
+        """In a folder that was only pulled, of a hub that assigns what each device runs."""
+        self.polder("repo", "delegate", self.repo, "assignments", "--role-key",
+                    self.hub.folder / "hub-online.pub.pem", "--path", "assignments/*", "--key",
+                    "targets.pem")
+        for version in ("1.0.0", "1.1.0"):
+            self.release(version)
+        self.want("1.1.0")
+        folder = self.scratch / "releaser"
+        folder.mkdir()
+        shutil.copy(self.keys / "targets.pem", folder)
+        self.polder("hub", "pull", folder / "repo", "--root", self.repo / "metadata/1.root.json",
+                    person="anna")
+        said = self.polder("repo", "verify", folder / "repo")
+        self.assertRegex(said, r"good\n  \d+ files are at the hub alone")
+        said = self.polder("repo", "publish", folder / "repo", status=1)
+        self.assertIn("'polder hub push", said)
+        approval, done = None, []
+        for command in guide_commands("Withdraw a release"):
+            words = command.replace("people", "plus").split()[1:]
+            words = [approval if word == "5f0e7a2b9c1d4e3f" else word for word in words]
+            if words[:2] == ["hub", "push"]:
+                # What a device is to run stays, whoever asks.
+                self.polder("repo", "remove", folder / "repo", "plus/1.1.0/manifest.json", "--key",
+                            "targets.pem")
+                self.assertIn("a device is to run it (camera-17)",
+                              self.polder(*words, person="anna", status=1, folder=folder))
+                self.polder("repo", "discard", folder / "repo")
+                for again in done:
+                    self.polder(*again, person="anna", folder=folder)
+            out = self.polder(*words, person="bob" if approval else "anna", folder=folder)
+            done.append(words)
+            found = re.search(r"'polder hub approve (\w+)'", out)
+            approval = found.group(1) if found else approval
+        shown = self.ask("GET", f"/v1/approvals/{approval}")
+        self.assertEqual(shown["what"],
+                         "withdraws plus 1.0.0; raises the floor of plus to 1.1.0")
+        self.assertTrue(shown["done"])
+        releases = self.ask("GET", "/v1/releases")["releases"]
+        self.assertEqual([(one["version"], one["state"]) for one in releases],
+                         [("1.1.0", "published"), ("1.0.0", "withdrawn")])
+        self.polder("repo", "verify", folder / "repo")
+
+    def want(self, version):
+        """A device that is to run it, as a rollout says, and its assignment is published."""
+        self.hub.end()
+        with sqlite3.connect(self.hub.folder / "hub.db") as database:
+            database.execute("INSERT INTO device (id, key_id, enrolled_s) VALUES "
+                             "('camera-17', 'key', 1)")
+            database.execute("INSERT INTO wanted (device, model, version, shadow, retry, changed) "
+                             "VALUES ('camera-17', 'plus', ?, 0, 0, 1)", (version,))
+        database.close()
+        self.hub.start()
+        deadline = time.monotonic() + 60
+        while not any((self.hub.folder / "repository" / "targets").glob("assignments/*camera-17*")):
+            self.assertLess(time.monotonic(), deadline, self.hub.log.read_text())
+            time.sleep(0.1)
 
     def test_a_publication_outlives_kills(self):
         chance = random.Random(os.environ.get("POLDER_SEED", "3"))

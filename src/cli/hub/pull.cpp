@@ -139,6 +139,7 @@ Result<int> pull(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(const Pulled pulled, pull_from(hub, repository, root));
   TRY_VALUE(const auto outdated, repository.adopt(pulled.metadata, trust::kAssignmentsRole));
+  TRY(note_pulled(folder, hub.url()));
   TRY_VALUE(const auto roles, repository.roles());
   std::int64_t version = 0;
   for (const trust::tuf::RoleState& role : roles)

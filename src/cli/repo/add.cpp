@@ -153,6 +153,8 @@ constexpr Option kRemoveOptions[] = {
 Status check_unassigned(const trust::tuf::Repository& repository, const std::string& target) {
   constexpr std::string_view kAssignments = "assignments/";
   if (!target.ends_with("/manifest.json")) return {};
+  // Who is to run what the hub knows, and looks before it asks anybody.
+  if (was_pulled(repository.folder())) return {};
   return repository.read_targets(
       kAssignments, trust::kMaxAssignmentBytes,
       [&](const std::string& path, const std::string& bytes) -> Status {

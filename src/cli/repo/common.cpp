@@ -9,6 +9,7 @@
 #include "cli/passphrase.h"
 #include "platform/clock.h"
 #include "platform/file.h"
+#include "platform/folder.h"
 #include "trust/assignment.h"
 
 namespace polder::cli {
@@ -108,6 +109,17 @@ trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged) {
                                            {"open_keys", std::move(open)}});
   }
   return list;
+}
+
+namespace {
+std::string pulled_place(const std::string& folder) { return folder + "/pulled.json"; }
+}  // namespace
+
+bool was_pulled(const std::string& folder) { return entry_kind(pulled_place(folder)).ok(); }
+
+Status note_pulled(const std::string& folder, const std::string& hub_url) {
+  return write_file_atomic(pulled_place(folder),
+                           trust::Json(trust::Json::Members{{"hub", hub_url}}).pretty());
 }
 
 bool is_of_hub(const trust::tuf::Repository& repository) {

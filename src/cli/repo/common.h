@@ -59,6 +59,10 @@ Result<int> show_staging(const trust::tuf::Repository& repository, const Args& a
 trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged);
 void print_staged(const trust::tuf::Repository& repository,
                   const std::vector<trust::tuf::Staged>& staged, const KeyNames& names);
+// Whether it was pulled from a hub (FOLDER/pulled.json), which has the files that are not here, and
+// publishes what is staged here.
+bool was_pulled(const std::string& folder);
+Status note_pulled(const std::string& folder, const std::string& hub_url);
 // Whether it is of a hub, which signs snapshot, timestamp and assignments by itself.
 bool is_of_hub(const trust::tuf::Repository& repository);
 bool is_of_assignments(std::string_view role);

@@ -139,7 +139,10 @@ Result<int> verify(const Args& args) {
   const std::string root = args.text("--root", folder + "/metadata/1.root.json");
   TRY_VALUE(const std::string root_bytes, read_file(root, trust::tuf::kMaxRootBytes));
   TRY_VALUE(const std::int64_t now_s, signing_time());
-  TRY_VALUE(const auto found, trust::tuf::verify_repository(folder, root_bytes, now_s));
+  TRY_VALUE(const auto found,
+            trust::tuf::verify_repository(
+                folder, root_bytes, now_s,
+                was_pulled(folder) ? trust::tuf::Files::kElsewhere : trust::tuf::Files::kHere));
   const Making making = making_of(folder);
   const auto warnings = trust::tuf::expiring(
       making.expiry.empty() ? trust::tuf::expiry_of(found.roles) : making.expiry,
@@ -160,6 +163,7 @@ Result<int> verify(const Args& args) {
                                         {"targets", std::int64_t(found.targets)},
                                         {"blobs", std::int64_t(found.blobs)},
                                         {"bytes", std::int64_t(found.bytes)},
+                                        {"elsewhere", std::int64_t(found.elsewhere)},
                                         {"warnings", trust::tuf::expiring_json(warnings)},
                                         {"problems", list_json(found.problems)},
                                         {"staged_problems", list_json(making.staged_problems)}})
@@ -173,6 +177,8 @@ Result<int> verify(const Args& args) {
     fmt::print("{}: {} targets and {} blobs, {}: {}\n", one_line(folder), found.targets,
                found.blobs, bytes_text(found.bytes),
                found.problems.empty() ? "good" : "not good; devices would refuse it");
+    if (found.elsewhere > 0)
+      fmt::print("  {} files are at the hub alone, and were not looked at\n", found.elsewhere);
     print_expiring(stdout, warnings);
     for (const std::string& problem : making.staged_problems)
       fmt::print("  staged, not published: {}\n", one_line(problem));
@@ -199,7 +205,9 @@ const Command kRepoVerify = {
     .summary =
         "Holds a published repository to all that a device holds it to. Every signature from the "
         "root on,\nevery expiry, every target and blob: a copy on a stick or a server is whole "
-        "when this says good. What is\nstaged is looked at too. A role that expires soon is a "
+        "when this says good. What is\nstaged is looked at too. Of what was pulled from a hub "
+        "files are not missed that the hub alone has."
+        "\n A role that expires soon is a "
         "warning, one that has expired an error.",
     .arguments = "FOLDER",
     .example = "  polder repo verify /media/stick/repo --root root.json",

@@ -37,7 +37,8 @@ Result<int> sign(const Args& args) {
 constexpr Option kPublishOptions[] = {
     {"--key", "KEY", "a private key of snapshot and timestamp", true},
     {"--force", "",
-     "also what no device would take: expired, without its files, of an early clock"},
+     "also what no device would take (expired, without its files, of an early clock), and what a "
+     "hub has published so far"},
     POLDER_AUDIT_LOG_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what was published, and the roles, as JSON"}};
@@ -61,6 +62,11 @@ Status record_published(const trust::tuf::Repository& repository,
 Result<int> publish(const Args& args) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
+  if (was_pulled(repository.folder()) && !args.has("--force"))
+    return fail(Code::kDenied,
+                "{}: was pulled from a hub, which publishes it: 'polder hub push {}' asks for what "
+                "is staged; to publish it without the hub from here, say --force",
+                repository.folder(), repository.folder());
   TRY_VALUE(const GivenSigners signers, GivenSigners::of(args));
   TRY_VALUE(const std::int64_t now_s, signing_time());
   TRY_VALUE(const KeyNames names, KeyNames::of(repository.folder()));

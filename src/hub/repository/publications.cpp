@@ -1,5 +1,6 @@
 #include "hub/repository/publications.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -57,16 +58,25 @@ Status put_approval(Database& database, const Asked& asked, std::int64_t now_s) 
                        {now_s, asked.actor, asked.act, asked.what, {{"approval", asked.id}}});
 }
 
-Json details_of(const Proposal& proposal, const std::string& own_key_id) {
-  Json::Array added, withdrawn, signatures;
+// That no role lists any more.
+std::vector<std::string> withdrawn_by(const Proposal& proposal) {
+  std::vector<std::string> withdrawn;
   for (const trust::tuf::TargetChange& change : proposal.changes.targets)
-    if (trust::tuf::is_manifest(change.path))
-      (change.after.empty() ? withdrawn : added).emplace_back(change.path);
+    if (trust::tuf::is_manifest(change.path) && change.after.empty() &&
+        std::ranges::count(proposal.releases, change.path, &ProposedRelease::target) == 0)
+      withdrawn.push_back(change.path);
+  return withdrawn;
+}
+
+Json details_of(const Proposal& proposal, const std::string& own_key_id) {
+  Json::Array added, signatures;
+  for (const ProposedRelease& release : proposal.releases) added.emplace_back(release.target);
+  const auto withdrawn = withdrawn_by(proposal);
   for (const trust::tuf::Staged& role : proposal.roles)
     for (const std::string& key : role.signed_keys)
       signatures.emplace_back(Json::Members{{"role", role.role}, {"key", key}});
   return Json::Members{{"releases", std::move(added)},
-                       {"withdrawn", std::move(withdrawn)},
+                       {"withdrawn", Json::Array(withdrawn.begin(), withdrawn.end())},
                        {"signatures", std::move(signatures)},
                        {"key_names", Json::Members{{own_key_id, "the hub's own"}}},
                        {"changes", trust::tuf::to_json(proposal.changes)}};
@@ -161,6 +171,7 @@ Result<std::string> ask_for_publication(const Hub& hub, std::string_view actor,
                     .details = details_of(proposal, own_key_id),
                     .actor = std::string(actor)};
   Status done = write(hub, [&](Database& database) -> Status {
+    for (const std::string& target : withdrawn_by(proposal)) TRY(may_withdraw(database, target));
     TRY(put_approval(database, asked, now_s));
     return note_waiting(database, proposal, {id, asked.actor, now_s});
   });

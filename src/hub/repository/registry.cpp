@@ -123,16 +123,32 @@ Status may_withdraw(Database& database, const std::string& target) {
                 "SELECT id FROM rollout r WHERE model = ? AND due_s IS NOT NULL AND EXISTS (SELECT "
                 "1 FROM rollout_device d WHERE d.rollout = r.id AND d.old_version = ?) LIMIT 1",
                 {name.model, name.version}));
-  if (rows.empty()) return {};
-  return fail(Code::kIncompatible,
-              "{} {}: devices of rollout {} go back to it when that is aborted: let it end, or "
-              "abort it, first",
-              name.model, name.version, rows[0][0].text());
+  if (!rows.empty())
+    return fail(Code::kIncompatible,
+                "{} {}: devices of rollout {} go back to it when that is aborted: let it end, or "
+                "abort it, first",
+                name.model, name.version, rows[0][0].text());
+  TRY_VALUE(const Rows running,
+            ask(database,
+                "SELECT COUNT(*), MIN(w.device) FROM wanted w JOIN device d ON d.id = w.device "
+                "WHERE w.model = ? AND w.version = ? AND d.revoked_s IS NULL",
+                {name.model, name.version}));
+  const std::int64_t devices = running[0][0].integer();
+  if (devices == 0) return {};
+  return fail(Code::kIncompatible, "{} {}: {} to run it ({}{}): roll out another version first",
+              name.model, name.version,
+              devices == 1 ? "a device is" : fmt::format("{} devices are", devices),
+              running[0][1].text(), devices > 1 ? ", ..." : "");
 }
 
 Status note_withdrawn(Database& database, const std::string& target) {
   const ReleaseName name = name_of(target);
   TRY(tell(database, "DELETE FROM model_alias WHERE model = ? AND version = ?",
+           {name.model, name.version}));
+  // Whoever is revoked and was to run it is assigned what is left.
+  TRY(tell(database,
+           "UPDATE wanted SET changed = (SELECT MAX(changed) + 1 FROM wanted) WHERE model = ? AND "
+           "version = ?",
            {name.model, name.version}));
   return tell(database,
               "UPDATE model_release SET state = 'withdrawn' WHERE model = ? AND version = ?",

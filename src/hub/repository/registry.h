@@ -26,7 +26,8 @@ Status note_waiting(Database& database, const Proposal& proposal, const ReleaseN
 // One that devices can fetch; its manifest is the published one.
 Status note_published(Database& database, const std::string& target, const std::string& manifest,
                       const ReleaseNote& note);
-// Errors: kIncompatible where devices of a rollout that is not over go back to it.
+// Errors: kIncompatible where devices are to run it, or of a rollout that is not over go back to
+// it.
 Status may_withdraw(Database& database, const std::string& target);
 // One that is listed no longer.
 Status note_withdrawn(Database& database, const std::string& target);

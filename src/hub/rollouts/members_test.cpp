@@ -379,6 +379,17 @@ TEST_F(Members, WhatDevicesGoBackToIsNotWithdrawn) {
   EXPECT_NE(refused.error().message.find("rollout " + id), std::string::npos)
       << refused.error().message;
   abort(id);
+  // Who went back is to run it, but for those that are revoked.
+  const Status running = withdraw("1.0.0");
+  ASSERT_FALSE(running.ok());
+  EXPECT_EQ(running.error().code, Code::kIncompatible);
+  EXPECT_NE(running.error().message.find("a device is to run it (cam-"), std::string::npos)
+      << running.error().message;
+  ASSERT_TRUE(writer_
+                  ->write([](Database& database) {
+                    return database.run("UPDATE device SET revoked_s = 1");
+                  })
+                  .ok());
   EXPECT_TRUE(withdraw("1.0.0").ok());
 }
 

@@ -340,8 +340,7 @@ class HubCommands(unittest.TestCase):
         self.assertRegex(shown, r"timestamp .* hours left; the hub renews it\)")
         self.polder("hub", "approve", pushed["approval"]["id"])
         said = self.polder("hub", "push", folder / "repo", token=anna, status=1)
-        self.assertRegex(said, "targets version 2 is staged, and .* has version 2 by now: "
-                               "'polder hub pull")
+        self.assertRegex(said, "targets version 2 is published by .* already: 'polder hub pull")
         self.polder("hub", "pull", folder / "repo")
         self.assertIn("has all that was published",
                       self.polder("hub", "push", folder / "repo", "--again", token=anna))

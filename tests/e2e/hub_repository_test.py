@@ -345,6 +345,39 @@ class HubRepository(unittest.TestCase):
                          [("1.1.0", "published"), ("1.0.0", "withdrawn")])
         self.polder("repo", "verify", folder / "repo")
 
+    def test_of_two_who_stage_the_second_is_led_out(self):
+        """What goes on from a former state ends at the hub, and nowhere here is it called whole."""
+        self.release("1.0.0")
+        other = self.scratch / "other"
+        self.polder("hub", "pull", other, "--root", self.repo / "metadata/1.root.json",
+                    person="bob")
+        self.polder("repo", "add", self.repo, "plus-1.1.0", "--key", "targets.pem")
+        self.polder("repo", "floor", other, "plus", "1.0.0", "--key", "targets.pem")
+        first = json.loads(self.polder("hub", "push", other, "--json", person="bob"))["approval"]
+        second = self.push()["approval"]
+        self.polder("hub", "approve", second["id"], person="bob")
+        shown = self.polder("hub", "approvals", first["id"], person="eve")
+        self.assertIn("raises the floor of plus to 1.0.0 (superseded)\n", shown)
+        self.assertRegex(shown, r"\n  superseded by targets version 2 at \S+\n")
+        self.assertEqual(self.polder("hub", "approvals", person="eve"), "nothing waits\n")
+        self.assertIn("another publication came first",
+                      self.polder("hub", "approve", first["id"], person="anna", status=1))
+        said = self.polder("hub", "push", other, person="bob", status=1)
+        self.assertRegex(said, "has another version 2 by now: 'polder repo discard .*', "
+                               "'polder hub pull .*', and stage and sign it anew")
+        self.polder("hub", "pull", other, person="bob")
+        self.assertIn("outdated: targets version 2, of which version 2 is published: 'polder repo "
+                      "discard", self.polder("repo", "show", other))
+        self.assertIn("'polder repo discard", self.polder("repo", "remove", other,
+                                                          "plus/1.0.0/manifest.json", status=1))
+        # The way out.
+        self.polder("repo", "discard", other)
+        self.polder("hub", "pull", other, person="bob")
+        self.polder("repo", "floor", other, "plus", "1.0.0", "--key", "targets.pem")
+        again = json.loads(self.polder("hub", "push", other, "--json", person="bob"))["approval"]
+        self.assertIn("approved", self.polder("hub", "approve", again["id"], person="anna"))
+        self.assertTrue(self.ask("GET", f"/v1/approvals/{again['id']}")["done"])
+
     def want(self, version):
         """A device that is to run it, as a rollout says, and its assignment is published."""
         self.hub.end()

@@ -198,7 +198,7 @@ export interface Approval {
   what: string;
   asked_by: string;
   asked: Time;
-  state: string; // "open", "approved", "rejected"
+  state: string; // "open", "approved", "rejected", "superseded"
   decided_by?: string | null;
   decided?: Time | null;
   done?: Time | null; // when what was approved was there for all

@@ -90,7 +90,10 @@ Result<int> show(const Args& args) {
   TRY_VALUE(const std::string what, object.text("what"));
   fmt::print("{} {}\n{} ({})\n", one_line(kind), one_line(id), one_line(what), one_line(state));
   print_act(approval, "asked", "asked_by", "asked");
-  print_act(approval, state, "decided_by", "decided");
+  const Json* const details_json = approval.find("details");
+  const Json* const by = details_json ? details_json->find("superseded_by") : nullptr;
+  if (by) print_act(approval, "superseded by " + shown(*by), nullptr, "decided");
+  else print_act(approval, state, "decided_by", "decided");
   print_act(approval, "done", nullptr, "done");
   if (kind != "publication") return 0;
   TRY_VALUE(const trust::Object details, object.object("details"));

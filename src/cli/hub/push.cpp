@@ -89,17 +89,31 @@ Status stage_again(Repository& repository, HubClient& hub) {
   return {};
 }
 
+// Whether the hub has published what is staged here.
+bool is_published(HubClient& hub, const trust::tuf::Staged& role, const std::string& place) {
+  const auto published =
+      hub.get(fmt::format("/repository/metadata/{}.{}.json", role.version, role.role));
+  const auto bytes = read_file(place, trust::tuf::kMaxTargetsBytes);
+  if (!published.ok() || !bytes.ok()) return false;
+  const auto staged = Json::parse(*bytes, place);
+  return staged.ok() && *staged == *published;
+}
+
 // What the hub has already is refused there, and only once all files are sent.
 Status check_versions(HubClient& hub, const std::vector<trust::tuf::Staged>& staged,
-                      const std::string& folder) {
+                      const std::string& folder, const std::string& staged_at) {
   TRY_VALUE(auto versions, versions_of(hub));
   for (const trust::tuf::Staged& role : staged) {
     const bool is_own = role.signatures == 0 && is_of_assignments(role.role);
     if (is_own || role.version > versions[role.role]) continue;
+    if (is_published(hub, role, fmt::format("{}/{}.json", staged_at, role.role)))
+      return fail(Code::kInvalid,
+                  "{}: {} version {} is published by {} already: 'polder hub pull {}' takes it in",
+                  folder, role.role, role.version, hub.url(), folder);
     return fail(Code::kInvalid,
-                "{}: {} version {} is staged, and {} has version {} by now: 'polder hub pull {}', "
-                "and stage it anew",
-                folder, role.role, role.version, hub.url(), versions[role.role], folder);
+                "{}: {} version {} is staged, and {} has another version {} by now: 'polder repo "
+                "discard {}', 'polder hub pull {}', and stage and sign it anew",
+                folder, role.role, role.version, hub.url(), versions[role.role], folder, folder);
   }
   return {};
 }
@@ -199,7 +213,7 @@ Result<int> push(const Args& args) {
                  one_line(repository.folder()));
     return 0;
   }
-  TRY(check_versions(hub, staged, repository.folder()));
+  TRY(check_versions(hub, staged, repository.folder(), staged_at));
   Json::Members roles;
   TRY_VALUE(const LocalFiles files,
             files_of(repository, staged_at,

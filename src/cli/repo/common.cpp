@@ -11,6 +11,7 @@
 #include "platform/file.h"
 #include "platform/folder.h"
 #include "trust/assignment.h"
+#include "trust/tuf_limits.h"
 
 namespace polder::cli {
 
@@ -111,6 +112,24 @@ trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged) {
   return list;
 }
 
+Result<std::string> outdated(const trust::tuf::Repository& repository) {
+  TRY_VALUE(const auto staged, repository.staged());
+  for (const trust::tuf::Staged& file : staged) {
+    if (is_of_hub(repository) && is_of_assignments(file.role)) continue;  // made anew there
+    const auto published = repository.read_published(file.role);
+    if (!published.ok() && published.error().code == Code::kNotFound) continue;
+    if (!published.ok()) return published.error();
+    TRY_VALUE(const trust::Json json, trust::Json::parse(*published, file.role));
+    TRY_VALUE(const trust::Object document, trust::Object::of(json, file.role));
+    TRY_VALUE(const trust::Object body, document.object("signed"));
+    TRY_VALUE(const std::int64_t version, body.integer("version", 1, trust::tuf::kMaxInteger));
+    if (file.version > version || trust::sha256(*published) == file.digest) continue;
+    return fmt::format("{} version {}, of which version {} is published", file.role, file.version,
+                       version);
+  }
+  return std::string();
+}
+
 namespace {
 std::string pulled_place(const std::string& folder) { return folder + "/pulled.json"; }
 }  // namespace
@@ -130,13 +149,13 @@ bool is_of_assignments(std::string_view role) {
   return role.substr(0, role.find(".bin-")) == trust::kAssignmentsRole;
 }
 
-void print_staged(const trust::tuf::Repository& repository,
-                  const std::vector<trust::tuf::Staged>& staged, const KeyNames& names) {
+Status print_staged(const trust::tuf::Repository& repository,
+                    const std::vector<trust::tuf::Staged>& staged, const KeyNames& names) {
   const bool has_hub = is_of_hub(repository);
   constexpr std::size_t kShown = 12;  // hash bins come by the hundred
   if (staged.empty()) {
     fmt::print("nothing is staged\n");
-    return;
+    return {};
   }
   std::size_t shown = 0, complete = 0;
   for (const trust::tuf::Staged& file : staged) {
@@ -156,12 +175,19 @@ void print_staged(const trust::tuf::Repository& repository,
     for (const std::string& id : file.open_keys) fmt::print("      {}\n", names.beside(id));
   }
   if (staged.size() > shown) fmt::print("  ... {} files in all\n", staged.size());
+  TRY_VALUE(const std::string old, outdated(repository));
+  if (!old.empty()) {
+    fmt::print("outdated: {}: 'polder repo discard {}', and stage it anew\n", old,
+               one_line(repository.folder()));
+    return {};
+  }
   const bool all = complete == staged.size();
   const char* const publishes = has_hub ? "polder hub push" : "polder repo publish";
   if (all)
     fmt::print("complete: '{}' {}\n", publishes,
                has_hub ? "asks the hub to publish it" : "makes it public");
   else fmt::print("not complete: 'polder repo sign' adds signatures, then '{}'\n", publishes);
+  return {};
 }
 
 Result<int> show_staging(const trust::tuf::Repository& repository, const Args& args) {
@@ -175,7 +201,7 @@ Result<int> show_staging(const trust::tuf::Repository& repository, const Args& a
                                                       {"staged", staged_json(staged)}})
                          .pretty());
   } else {
-    print_staged(repository, staged, names);
+    TRY(print_staged(repository, staged, names));
   }
   return 0;
 }

@@ -57,8 +57,11 @@ Result<std::int64_t> signing_time();
 Result<int> show_staging(const trust::tuf::Repository& repository, const Args& args);
 // What is staged, as JSON and for people.
 trust::Json staged_json(const std::vector<trust::tuf::Staged>& staged);
-void print_staged(const trust::tuf::Repository& repository,
-                  const std::vector<trust::tuf::Staged>& staged, const KeyNames& names);
+Status print_staged(const trust::tuf::Repository& repository,
+                    const std::vector<trust::tuf::Staged>& staged, const KeyNames& names);
+// What is staged on a state that is none any more, as "targets version 4, of which version 4 is
+// published": no device would take it. Empty: nothing is. Errors: those of Repository.
+Result<std::string> outdated(const trust::tuf::Repository& repository);
 // Whether it was pulled from a hub (FOLDER/pulled.json), which has the files that are not here, and
 // publishes what is staged here.
 bool was_pulled(const std::string& folder);

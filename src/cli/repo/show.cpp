@@ -85,7 +85,7 @@ Result<int> show(const Args& args) {
   print_expiring(stdout, warnings);
   if (staged.empty()) return 0;
   print_changes(stdout, changes, names);
-  print_staged(repository, staged, names);
+  TRY(print_staged(repository, staged, names));
   return 0;
 }
 

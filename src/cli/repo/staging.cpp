@@ -131,6 +131,12 @@ Result<int> stage(const Args& args, trust::tuf::Repository& repository, ActLog& 
 Result<int> stage(const Args& args, const StagingBody& body) {
   TRY_VALUE(ActLog acts, ActLog::open(args));
   TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
+  TRY_VALUE(const std::string old, outdated(repository));
+  if (!old.empty())
+    return fail(Code::kDenied,
+                "{}: staged is {}, and no device would take more of it: 'polder repo discard {}', "
+                "and stage it anew",
+                repository.folder(), old, repository.folder());
   return stage(args, repository, acts, body);
 }
 

@@ -135,8 +135,10 @@ Result<Response> list_approvals(const Call& call) {
   TRY(call.target.only({"state", "limit", "after"}));
   TRY_VALUE(const std::int64_t limit, call.target.integer("limit", 1, kMaxPage, kPage));
   const std::string state = call.target.text("state"), after = call.target.text("after");
-  if (!state.empty() && state != "open" && state != "approved" && state != "rejected")
-    return fail(Code::kInvalid, "the query: state: open, approved or rejected expected, '{}' found",
+  if (!state.empty() && state != "open" && state != "approved" && state != "rejected" &&
+      state != "superseded")
+    return fail(Code::kInvalid,
+                "the query: state: open, approved, rejected or superseded expected, '{}' found",
                 clipped(state));
   std::string sql = std::string(kApprovals) + "WHERE (? = '' OR state = ?)";
   Values values = {state, state};

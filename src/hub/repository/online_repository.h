@@ -76,6 +76,9 @@ class OnlineRepository {
                            const Uploads& uploads, std::int64_t now_s);
   // Whether it can still be published: others may have been, meanwhile. Errors: as of propose().
   Result<Proposal> check(const std::string& id, std::int64_t now_s);
+  // What was published since and it does not go on from, as "targets version 2": it can never be
+  // published any more. Empty: nothing was. Errors: those of Repository.
+  Result<std::string> superseded(const std::string& id) const;
   // Makes it public; what was cut off in the middle is made good. Errors: as of propose().
   Status publish(const std::string& id, std::int64_t now_s);
   Status drop(const std::string& id);

@@ -116,7 +116,11 @@ Result<Open> open_approval(const Rows& rows, const std::string& actor) {
                 "lists them");
   const Row& row = rows[0];
   if (row[4].text() != "open")
-    return fail(Code::kIncompatible, "it was {} by {}", row[4].text(), row[5].text());
+    return row[4].text() == "superseded"
+               ? fail(Code::kIncompatible,
+                      "another publication came first, so no device would take it: who asked for "
+                      "it stages it anew ('polder repo discard', 'polder hub pull')")
+               : fail(Code::kIncompatible, "it was {} by {}", row[4].text(), row[5].text());
   if (row[3].text() == actor)
     return fail(Code::kDenied, "{} asked for it: another person decides", actor);
   TRY_VALUE(Json details, Json::parse(row[2].text(), "approval.details"));

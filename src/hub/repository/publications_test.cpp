@@ -132,7 +132,26 @@ TEST_F(Publications, WhoAddedAReleaseIsToldByTheRequestThatWasApproved) {
   EXPECT_EQ(json(release).find("signatures")->array()->size(), 1u);
 }
 
-TEST_F(Publications, WhatHasWaitedTooLongIsRefusedWhenItIsApproved) {
+TEST_F(Publications, AReleaseWaitsWithTheNewestThatBringsIt) {
+  const auto waits_by = [&] {
+    const Response release = send("GET", "/v1/releases/people/1.0.0", "", admin_);
+    return release.status == 200 ? text(release, "state") + " " + text(release, "added_by") : "";
+  };
+  add_release("people", "1.0.0");
+  const std::string older = text(push(), "id");
+  EXPECT_EQ(waits_by(), "waiting releaser");
+  add_release("people", "1.0.1");
+  const std::string releaser = std::exchange(releaser_, admin_);
+  const std::string newer = text(push(), "id");
+  EXPECT_EQ(waits_by(), "waiting admin");
+  EXPECT_EQ(send("POST", "/v1/approvals/" + newer + "/reject", "", releaser).status, 200);
+  EXPECT_EQ(waits_by(), "waiting releaser");
+  EXPECT_EQ(send("GET", "/v1/releases/people/1.0.1", "", admin_).status, 404);
+  EXPECT_EQ(decide(older, "reject").status, 200);
+  EXPECT_EQ(waits_by(), "");
+}
+
+TEST_F(Publications, WhatGoesOnFromAFormerStateEndsByItself) {
   add_release("people", "1.0.0");
   const std::string first = text(push(), "id");
   add_release("people", "1.1.0");
@@ -140,10 +159,15 @@ TEST_F(Publications, WhatHasWaitedTooLongIsRefusedWhenItIsApproved) {
   ASSERT_NE(first, second);
   EXPECT_EQ(decide(second).status, 200);
   const Response late = decide(first);
-  EXPECT_EQ(late.status, 403) << late.body;
-  EXPECT_NE(late.body.find("version 1 is published"), std::string::npos) << late.body;
-  EXPECT_EQ(text(send("GET", "/v1/approvals/" + first, "", admin_), "state"), "open");
-  EXPECT_EQ(decide(first, "reject").status, 200);
+  EXPECT_EQ(late.status, 409) << late.body;
+  EXPECT_NE(late.body.find("another publication came first"), std::string::npos) << late.body;
+  const trust::Json shown = json(send("GET", "/v1/approvals/" + first, "", admin_));
+  EXPECT_EQ(*shown.find("state")->string(), "superseded");
+  EXPECT_EQ(*shown.find("decided_by")->string(), "polder-hub");
+  EXPECT_EQ(*shown.find("details")->find("superseded_by")->string(), "targets version 1");
+  EXPECT_TRUE(nothing_waits());
+  const trust::Json list = json(send("GET", "/v1/approvals?state=superseded", "", admin_));
+  EXPECT_EQ(list.find("approvals")->array()->size(), 1u);
   // What the second brought as well stays published.
   EXPECT_EQ(state_of("people/1.0.0"), "published");
 }
@@ -342,6 +366,23 @@ TEST_F(Publications, ADatabaseThatWasLostKnowsReleasesAgain) {
   start();
   EXPECT_EQ(state_of("people/1.0.0"), "published");
   EXPECT_EQ(text(send("GET", "/v1/releases/people/1.0.0", "", admin_), "added_by"), "polder-hub");
+}
+
+// As a hub of before has left it.
+TEST_F(Publications, WhatWasSupersededLongAgoEndsWithTheNextStart) {
+  add_release("people", "1.0.0");
+  publish();
+  add_release("people", "1.1.0");
+  const std::string first = text(push(), "id");
+  add_release("people", "1.2.0");
+  const std::string second = text(push(), "id");
+  EXPECT_TRUE(repository_->publish(second, wall_.now_s()).ok());
+  EXPECT_EQ(text(send("GET", "/v1/approvals/" + first, "", admin_), "state"), "open");
+  stop();
+  start();
+  EXPECT_EQ(text(send("GET", "/v1/approvals/" + first, "", admin_), "state"), "superseded");
+  // Who brings only what still follows goes on waiting.
+  EXPECT_EQ(text(send("GET", "/v1/approvals/" + second, "", admin_), "state"), "open");
 }
 
 // --- Aliases -------------------------------------------------------------------------------------

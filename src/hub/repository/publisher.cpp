@@ -18,6 +18,39 @@ constexpr std::int64_t kAssignEveryS = 10;
 constexpr int kAssignAtOnce = 2'000;  // rows; those of one change are never parted
 constexpr std::int64_t kTidyEveryS = 3'600;
 
+// Of what waits for approval, what goes on from a state that is none any more: nobody could approve
+// it, and whoever asked for it has to stage it anew.
+Status end_superseded(const Publisher::Parts& parts) {
+  TRY_VALUE(const Rows rows, parts.readers.query("SELECT id, what, details FROM approval WHERE "
+                                                 "state = 'open' AND kind = 'publication'"));
+  for (const Row& row : rows) {
+    const std::string id = row[0].text();
+    TRY_VALUE(const std::string by, parts.repository.superseded(id));
+    if (by.empty()) continue;
+    TRY_VALUE(trust::Json details, trust::Json::parse(row[2].text(), "approval.details"));
+    details.members()->insert_or_assign("superseded_by", by);
+    const std::int64_t now_s = parts.wall.now_s();
+    Status ended = parts.writer.write([&](Database& database) -> Status {
+      TRY_VALUE(const Rows open,
+                ask(database,
+                    "UPDATE approval SET state = 'superseded', decided_by = ?, decided_s = ?, "
+                    "details = ? WHERE id = ? AND state = 'open' RETURNING id",
+                    {std::string(kHubActor), now_s, details.compact(), id}));
+      if (open.empty()) return {};
+      TRY(forget_waiting(database, id));
+      return put_on_record(database, {now_s,
+                                      std::string(kHubActor),
+                                      trust::Act::kRejected,
+                                      row[1].text(),
+                                      {{"approval", id}, {"superseded_by", by}}});
+    });
+    TRY(std::move(ended));
+    parts.recorder.wake();
+    TRY(parts.repository.drop(id));
+  }
+  return {};
+}
+
 }  // namespace
 
 Publisher::~Publisher() {
@@ -87,6 +120,8 @@ Status Publisher::begin() {
   // What cannot be published now is tried again; the fleet is served meanwhile.
   if (const Status done = finish_all(); !done.ok())
     parts_.log("what was approved is not published yet: " + done.error().message);
+  if (const Status done = end_superseded(parts_); !done.ok())
+    parts_.log("what waits for approval: " + done.error().message);
   TRY_VALUE(const Rows rows, parts_.readers.query("SELECT model, version FROM model_release "
                                                   "WHERE state = 'published'"));
   std::set<std::string> known;
@@ -133,7 +168,7 @@ Status Publisher::finish(const std::string& publication) {
       [&](const std::string& target, const std::string& bytes) {
         return manifests.emplace(target, bytes), Status();
       }));
-  return write([&](Database& database) -> Status {
+  Status noted = write([&](Database& database) -> Status {
     for (const auto& [target, bytes] : manifests)
       TRY(note_published(database, target, bytes, {publication, by, now_s}));
     // One that another role lists now is still there.
@@ -147,6 +182,11 @@ Status Publisher::finish(const std::string& publication) {
                                     {{"publication", publication},
                                      {"timestamp_version", parts_.repository.version()}}});
   });
+  TRY(std::move(noted));
+  // It is published, whatever becomes of the rest.
+  if (const Status ended = end_superseded(parts_); !ended.ok())
+    parts_.log("what waits for approval: " + ended.error().message);
+  return {};
 }
 
 // --- What rollouts want --------------------------------------------------------------------------

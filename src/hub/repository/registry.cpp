@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "hub/record.h"
 #include "trust/manifest.h"
+#include "trust/tuf_limits.h"
 #include "trust/tuf_metadata.h"
 
 namespace polder::hub {
@@ -80,14 +81,24 @@ Status note_waiting(Database& database, const Proposal& proposal, const ReleaseN
                   "{} {}: is {} and another: a release does not change; give it a new version",
                   manifest.model, manifest.version.text(), rows[0][1].text());
     // One that was withdrawn is what it was, and is published again.
-    if (!rows.empty()) continue;
+    if (!rows.empty() && rows[0][1].text() != "waiting") continue;
     Json::Members facts = facts_of(manifest);
     facts.emplace("signatures", signatures_of(proposal, release.role));
+    const std::string details = Json(std::move(facts)).compact();
+    // Of several that bring it, it waits with the newest.
+    if (!rows.empty()) {
+      TRY(tell(database,
+               "UPDATE model_release SET added_s = ?, added_by = ?, publication = ?, details = ? "
+               "WHERE model = ? AND version = ?",
+               {note.now_s, note.by, note.publication, details, manifest.model,
+                manifest.version.text()}));
+      continue;
+    }
     TRY(tell(database,
              "INSERT INTO model_release (model, version, manifest, state, added_s, added_by, "
              "publication, is_runtime, details) VALUES (?, ?, ?, 'waiting', ?, ?, ?, ?, ?)",
              {manifest.model, manifest.version.text(), release.digest, note.now_s, note.by,
-              note.publication, is_runtime(manifest) ? 1 : 0, Json(std::move(facts)).compact()}));
+              note.publication, is_runtime(manifest) ? 1 : 0, details}));
   }
   return {};
 }
@@ -156,6 +167,24 @@ Status note_withdrawn(Database& database, const std::string& target) {
 }
 
 Status forget_waiting(Database& database, const std::string& publication) {
+  TRY_VALUE(const Rows open, ask(database,
+                                 "SELECT id, asked_by, asked_s, details FROM approval WHERE state "
+                                 "= 'open' AND kind = 'publication' ORDER BY asked_s DESC, id DESC",
+                                 {}));
+  // Others may bring the same: the newest of them has it then.
+  for (const Row& row : open) {
+    TRY_VALUE(const Json json, Json::parse(row[3].text(), "approval.details"));
+    TRY_VALUE(const trust::Object details, trust::Object::of(json, "approval.details"));
+    TRY_VALUE(const auto releases, details.texts("releases", trust::tuf::kMaxTargets));
+    for (const std::string& target : releases) {
+      const ReleaseName name = name_of(target);
+      TRY(tell(
+          database,
+          "UPDATE model_release SET publication = ?, added_by = ?, added_s = ? WHERE model = "
+          "? AND version = ? AND state = 'waiting' AND publication = ?",
+          {row[0].text(), row[1].text(), row[2].integer(), name.model, name.version, publication}));
+    }
+  }
   return tell(database, "DELETE FROM model_release WHERE publication = ? AND state = 'waiting'",
               {publication});
 }

@@ -11,7 +11,7 @@ import { Badge, Button, Empty, hasContent, Page, Show, Time, Tree, type Tone }
   from "../ui/parts";
 import { Pager, Table } from "../ui/table";
 
-const states = ["open", "approved", "rejected"] as const;
+const states = ["open", "approved", "rejected", "superseded"] as const;
 const tones: Record<string, Tone> = { open: "warn", approved: "good", rejected: "bad" };
 
 // All that it changes, for who is to decide.

@@ -273,6 +273,7 @@ export const en = {
   "approvals.state.open": "open",
   "approvals.state.approved": "approved",
   "approvals.state.rejected": "rejected",
+  "approvals.state.superseded": "superseded",
   "approvals.approve": "Approve",
   "approvals.reject": "Reject",
   "approvals.approve.title": "Approve {what}?",

@@ -275,6 +275,7 @@ export const nl: Record<keyof typeof en, string> = {
   "approvals.state.open": "open",
   "approvals.state.approved": "goedgekeurd",
   "approvals.state.rejected": "afgewezen",
+  "approvals.state.superseded": "achterhaald",
   "approvals.approve": "Goedkeuren",
   "approvals.reject": "Afwijzen",
   "approvals.approve.title": "{what} goedkeuren?",

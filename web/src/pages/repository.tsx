@@ -124,7 +124,8 @@ function Coming() {
     <Show data={approvals.data} problem={approvals.problem}>
       {(page) => {
         const coming = page.approvals.filter(
-          (one) => one.kind === "publication" && ["open", "approved"].includes(one.state) && !one.done,
+          (one) =>
+            one.kind === "publication" && ["open", "approved"].includes(one.state) && !one.done,
         );
         if (coming.length === 0) return <Empty>{t("repository.coming.none")}</Empty>;
         return (

@@ -12,15 +12,19 @@
 namespace polder::cli {
 
 using command_line::Args;
+using command_line::Check;
 using command_line::check_one_of;
 using command_line::check_real;
 using command_line::check_whole;
 using command_line::is_output;
 using command_line::json_of_environment;
+using command_line::one_of;
 using command_line::Option;
 using command_line::options_help;
 using command_line::real;
 using command_line::whole;
+using command_line::Words;
+using command_line::words_of;
 
 // A sub-command: polder VERB, or polder NOUN VERB.
 struct Command {
@@ -33,6 +37,7 @@ struct Command {
   // Prints its result on stdout and returns the exit status; an error is printed by the caller,
   // which then returns 1. What is wrong before any file is read is usage: the options' checks.
   Result<int> (*run)(const Args& args) = nullptr;
+  Words last = {};  // what its last argument is one of; empty: any text
 };
 
 // What several commands are about: those whose names begin with it and a space.

@@ -16,10 +16,7 @@ namespace polder::cli {
 
 namespace {
 
-Status check_footprint(std::string_view option, const std::string& value) {
-  constexpr std::string_view kKnown[] = {"model", "empty"};
-  return check_one_of(option, value, kKnown);
-}
+constexpr std::string_view kFootprints[] = {"model", "empty"};
 
 constexpr Option kOptions[] = {
     POLDER_RUN_OPTIONS,
@@ -28,7 +25,7 @@ constexpr Option kOptions[] = {
     {"--json", "", "prints the result as JSON"},
     {"--footprint", "model|empty",
      "only prints this process's peak memory in bytes, after a few runs or after nothing", false,
-     check_footprint}};
+     one_of<kFootprints>}};
 
 // `polder bench` again with the same options, to measure memory in a process of its own.
 Result<std::vector<std::string>> child_command(const Args& args, std::string_view footprint) {

@@ -212,16 +212,6 @@ Result<PictureAxes> picture_axes(const Port& port) {
               port.name, port.extents_text());
 }
 
-Status check_fit(std::string_view option, const std::string& value) {
-  constexpr std::string_view kKnown[] = {"stretch", "crop", "letterbox"};
-  return check_one_of(option, value, kKnown);
-}
-
-Status check_colours(std::string_view option, const std::string& value) {
-  constexpr std::string_view kKnown[] = {"rgb", "bgr"};
-  return check_one_of(option, value, kKnown);
-}
-
 Status check_channels(std::string_view option, const std::string& value) {
   const auto channels = parse_channels(option, value);
   return channels ? Status() : Status(channels.error());

@@ -28,19 +28,19 @@ struct InputOptions {
 };
 
 // Of the values of these options, before any file is read.
-Status check_fit(std::string_view option, const std::string& value);
-Status check_colours(std::string_view option, const std::string& value);
+inline constexpr std::string_view kFits[] = {"stretch", "crop", "letterbox"};
+inline constexpr std::string_view kColours[] = {"rgb", "bgr"};
 Status check_channels(std::string_view option, const std::string& value);
 Status check_size(std::string_view option, const std::string& value);
 
 #define POLDER_INPUT_OPTIONS                                                                      \
   {"--fit", "HOW", "a picture to the input's size: stretch, crop or letterbox (default stretch)", \
-   false, check_fit},                                                                             \
+   false, one_of<kFits>},                                                                         \
       {"--mean", "M[,M,M]", "subtracted from a pixel of 0..255, for float inputs (default 0)",    \
        false, check_channels},                                                                    \
       {"--scale", "S[,S,S]", "multiplied after that, for float inputs (default 1/255)", false,    \
        check_channels},                                                                           \
-      {"--colours", "ORDER", "rgb or bgr (default rgb)", false, check_colours},                   \
+      {"--colours", "ORDER", "rgb or bgr (default rgb)", false, one_of<kColours>},                \
       {"--size", "W,H", "of a picture for an input of free width and height (default: its own)",  \
        false, check_size},                                                                        \
       {"--from", "SECONDS", "where to start in a .wav (default 0)", false, real<0, 1'000'000>}, { \

@@ -71,7 +71,8 @@ std::string general_help() {
 
 std::string completion_script() {
   std::vector<command_line::CommandWords> words;
-  for (const Command* command : commands()) words.push_back({command->name, command->options});
+  for (const Command* command : commands())
+    words.push_back({command->name, command->options, command->last});
   return command_line::bash_completion("polder", words);
 }
 
@@ -120,6 +121,12 @@ int run_command(const Command& command, std::span<char* const> rest) {
   }
   auto args = Args::parse(rest, command.options, command.min_positional, command.max_positional);
   if (!args) return wrong_usage(command, args.error(), asks_for_json(rest));
+  if (const auto given = args->positional(); !command.last.empty() && !given.empty()) {
+    const std::string_view name = command.arguments.substr(command.arguments.rfind(' ') + 1);
+    if (const Status known = command_line::check_one_of(name, given.back(), command.last);
+        !known.ok())
+      return wrong_usage(command, known.error(), args->has("--json"));
+  }
   // Models and recordings take memory as they ask for.
   const std::string subject = args->positional().empty() ? "" : args->positional()[0];
   try {

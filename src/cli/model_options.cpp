@@ -85,16 +85,30 @@ Status check_binding(std::string_view option, const std::string& value) {
   return entry.second.ends_with(".npy") ? Status() : status_of(parse_numbers(option, entry.second));
 }
 
+Words target_names() {
+  static const auto names = [] {
+    std::vector<std::string_view> all;
+    for (const kernel::Isa isa : kernel::kAllIsas) all.push_back(kernel::isa_name(isa));
+    return all;
+  }();
+  return names;
+}
+
+Words pass_names() {
+  static const auto names = [] {
+    std::vector<std::string_view> all;
+    for (const compile::Pass& pass : compile::passes()) all.push_back(pass.name);
+    return all;
+  }();
+  return names;
+}
+
 Status check_target(std::string_view option, const std::string& value) {
-  std::vector<std::string_view> names;
-  for (const kernel::Isa isa : kernel::kAllIsas) names.push_back(kernel::isa_name(isa));
-  return check_one_of(option, value, names);
+  return check_one_of(option, value, target_names());
 }
 
 Status check_pass(std::string_view option, const std::string& value) {
-  std::vector<std::string_view> names;
-  for (const compile::Pass& pass : compile::passes()) names.push_back(pass.name);
-  return check_one_of(option, value, names);
+  return check_one_of(option, value, pass_names());
 }
 
 Result<ModelOptions> model_options(const Args& args) {

@@ -14,6 +14,8 @@ namespace polder::cli {
 Status check_shape(std::string_view option, const std::string& value);
 Status check_bound(std::string_view option, const std::string& value);
 Status check_binding(std::string_view option, const std::string& value);
+Words target_names();
+Words pass_names();
 Status check_target(std::string_view option, const std::string& value);
 Status check_pass(std::string_view option, const std::string& value);
 
@@ -26,11 +28,13 @@ Status check_pass(std::string_view option, const std::string& value);
        true, check_bound},                                                                         \
       {"--bind", "NAME=VALUE", "fixes an input: a number, numbers with commas, or FILE.npy", true, \
        check_binding},                                                                             \
-      {"--target", "ISA",                                                                          \
+      {"--target",                                                                                 \
+       "ISA",                                                                                      \
        "whose kernels to run: generic, x86-64-v3, x86-64-v4 or arm64 (default: this machine)",     \
-       false, check_target},                                                                       \
+       false,                                                                                      \
+       {check_target, target_names}},                                                              \
   {                                                                                                \
-    "--without", "PASS", "leaves out an optimisation pass", true, check_pass                       \
+    "--without", "PASS", "leaves out an optimisation pass", true, { check_pass, pass_names }       \
   }
 
 // Of the commands that run it.

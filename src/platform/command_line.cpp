@@ -96,7 +96,8 @@ Result<Args> Args::parse(std::span<char* const> argv, std::span<const Option> op
   }
   TRY(args.take_environment(options));
   for (const auto& [name, value] : args.given_) {
-    if (const Check check = find_option(options, name)->check) TRY(check(name, value));
+    if (const Check& check = find_option(options, name)->check; check.status_of != nullptr)
+      TRY(check.status_of(name, value));
   }
   const int count = int(args.positional_.size());
   if (count < min_positional)
@@ -173,8 +174,7 @@ Status check_real(std::string_view option, const std::string& value, double min,
               value);
 }
 
-Status check_one_of(std::string_view option, const std::string& value,
-                    std::span<const std::string_view> known) {
+Status check_one_of(std::string_view option, const std::string& value, Words known) {
   if (std::ranges::find(known, value) != known.end()) return {};
   std::string list;
   for (std::size_t i = 0; i < known.size(); ++i)

@@ -19,15 +19,25 @@
 
 namespace polder::command_line {
 
-// Whether a value can be what an option takes, without a look at any file. Errors name the option.
-using Check = Status (*)(std::string_view option, const std::string& value);
+using Words = std::span<const std::string_view>;
+
+// Whether a value can be what an option takes, without a look at any file, and the words that it is
+// of, or begins with, for completion in a shell.
+struct Check {
+  using Status_of = Status (*)(std::string_view option, const std::string& value);
+  constexpr Check() = default;  // any text
+  constexpr Check(Status_of of, Words (*known)() = nullptr) : status_of(of), words(known) {}
+
+  Status_of status_of = nullptr;  // errors name the option
+  Words (*words)() = nullptr;     // null: nobody knows them all
+};
 
 struct Option {
   std::string_view name;   // "--threads"
   std::string_view value;  // what follows it: "N"; empty for a switch
   std::string_view help;
   bool repeats = false;
-  Check check = nullptr;  // of each value given; null: any text
+  Check check = {};  // of each value given
   // Only as it is typed: it decides what is trusted, or acts. A forgotten variable must not.
   bool typed_only = false;
   // One that repeats and is taken from the environment all the same: words between spaces.
@@ -37,9 +47,8 @@ struct Option {
 Status check_whole(std::string_view option, const std::string& value, std::int64_t min,
                    std::int64_t max);
 Status check_real(std::string_view option, const std::string& value, double min, double max);
-Status check_one_of(std::string_view option, const std::string& value,
-                    std::span<const std::string_view> known);
-// Checks for tables: whole<1, 256>.
+Status check_one_of(std::string_view option, const std::string& value, Words known);
+// Checks for tables: whole<1, 256>, one_of<kTypes> of a table of words that lasts.
 template <std::int64_t min, std::int64_t max>
 Status whole(std::string_view option, const std::string& value) {
   return check_whole(option, value, min, max);
@@ -48,6 +57,15 @@ template <int min, int max>
 Status real(std::string_view option, const std::string& value) {
   return check_real(option, value, min, max);
 }
+template <const auto& kKnown>
+Words words_of() {
+  return kKnown;
+}
+template <const auto& kKnown>
+inline constexpr Check one_of{[](std::string_view option, const std::string& value) {
+                                return check_one_of(option, value, kKnown);
+                              },
+                              words_of<kKnown>};
 
 // What a command was given. An option with a value that is not given, does not repeat (but for
 // `words`) and is not typed_only is taken from the environment: --output-dir from

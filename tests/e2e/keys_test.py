@@ -247,8 +247,20 @@ class Words(Scratch):
         script = self.polder("completion", "bash").stdout
         for words, expected in ((["polder", "ke"], "keys"), (["polder", "keys", "pub"], "public"),
                                 (["polder", "keys", "create", "--pk"], "--pkcs11"),
-                                (["polder", "inspect", "--ht"], "--html")):
-            line = " ".join(words)
+                                (["polder", "inspect", "--ht"], "--html"),
+                                (["polder", "keys", "create", "--type", ""], "ed25519 p256 rsa"),
+                                # As a shell splits --type=p.
+                                (["polder", "keys", "create", "--type", "=", "p"], "p256"),
+                                (["polder", "keys", "create", "--type", "="], "ed25519 p256 rsa"),
+                                (["polder", "fleet", "devices", "--health", "w"], "well"),
+                                (["polder", "rollout", "create", "--measures", "emp"],
+                                 "empty frames"),
+                                (["polder", "rollout", "create", "--window", "fr"], "fri"),
+                                (["polder", "hub", "add-token", "anna", "op"], "operator"),
+                                (["polder", "bench", "--target", "ar"], "arm64"),
+                                (["polder", "completion", "b"], "bash"),
+                                (["polder", "completi"], "completion")):
+            line = " ".join(f"'{word}'" for word in words)
             done = subprocess.run(
                 ["bash", "-c", f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}\n"
                                "_polder; echo \"${COMPREPLY[@]}\""], capture_output=True, text=True)

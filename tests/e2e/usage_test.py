@@ -93,6 +93,10 @@ def commands():
 
 
 class Usage(unittest.TestCase):
+    def test_an_argument_that_is_a_word_is_one_of_those_that_there_are(self):
+        done = polder("hub", "add-token", "anna", "king")
+        self.expect_usage(done, "ROLE: viewer, operator, releaser or admin expected, 'king' given")
+
     def expect_usage(self, done, option):
         self.assertEqual((done.returncode, done.stdout), (2, ""), done)
         self.assertIn(f"{option}", done.stderr)

@@ -50,14 +50,8 @@ Status check_release(std::string_view option, const std::string& value) {
               option, clipped(value));
 }
 
-Status check_health(std::string_view option, const std::string& value) {
-  constexpr std::string_view kKnown[] = {"idle", "starting", "well", "failed"};
-  return command_line::check_one_of(option, value, kKnown);
-}
-Status check_truth(std::string_view option, const std::string& value) {
-  constexpr std::string_view kKnown[] = {"true", "false"};
-  return command_line::check_one_of(option, value, kKnown);
-}
+constexpr std::string_view kHealths[] = {"idle", "starting", "well", "failed"};
+constexpr std::string_view kTruths[] = {"true", "false"};
 
 constexpr Option kDevicesOptions[] = {
     POLDER_HUB_OPTIONS,
@@ -65,14 +59,14 @@ constexpr Option kDevicesOptions[] = {
      check_query},
     {"--group", "NAME", "those of this group"},
     {"--health", "HEALTH", "those with a unit that is idle, starting, well or failed", false,
-     check_health},
+     one_of<kHealths>},
     {"--version", "MODEL=VERSION", "those with a unit of this release; with --health that unit",
      false, check_release},
     {"--target", "NAME", "those that run this instruction set, such as arm64"},
     {"--unseen", "TIME", "those that have not checked in for so long: 90m, 12h, 1d", false,
      check_span},
     {"--revoked", "true|false", "those that are revoked, or are not (default: both)", false,
-     check_truth},
+     one_of<kTruths>},
     kJson};
 constexpr Option kGroupOptions[] = {
     POLDER_HUB_OPTIONS,

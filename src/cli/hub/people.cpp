@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/hub/client.h"
 #include "cli/hub/print.h"
+#include "hub/api/roles.h"
 #include "trust/tuf_updater.h"
 
 namespace polder::cli {
@@ -114,7 +115,8 @@ const Command kHubAddToken = {
     .options = kAddOptions,
     .min_positional = 2,
     .max_positional = 2,
-    .run = add_token};
+    .run = add_token,
+    .last = hub::kRoles};
 
 const Command kHubRevokeToken = {.name = "hub revoke-token",
                                  .summary = "Revokes the token of a person, by its id.",

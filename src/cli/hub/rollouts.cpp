@@ -87,18 +87,17 @@ Status check_stages(std::string_view, const std::string& value) {
   return {};
 }
 
+constexpr std::string_view kMeasures[] = {
+    "errors", "slow frames", "empty frames", "frames that differ", "slower frames", "none"};
+
 Status check_measures(std::string_view option, const std::string& value) {
-  constexpr std::string_view kKnown[] = {"errors", "slow frames", "empty frames",
-                                         "frames that differ", "slower frames"};
   if (value == "none") return {};
-  for (const std::string& part : parts_of(value)) TRY(check_one_of(option, part, kKnown));
+  const Words each = Words(kMeasures).first(std::size(kMeasures) - 1);
+  for (const std::string& part : parts_of(value)) TRY(check_one_of(option, part, each));
   return {};
 }
 
-Status check_phase(std::string_view option, const std::string& value) {
-  constexpr std::string_view kKnown[] = {"running", "paused", "aborted", "done"};
-  return check_one_of(option, value, kKnown);
-}
+constexpr std::string_view kPhases[] = {"running", "paused", "aborted", "done"};
 
 constexpr std::string_view kWeekDays[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
@@ -172,18 +171,22 @@ constexpr Option kCreateOptions[] = {
      "of each stage that does not say it itself, as '3 least_minutes=60 margin=2' in --stages "
      "(default: a day of numbers, four hours of shares)",
      false, real<0, 527040>},
-    {"--measures", "LIST",
+    {"--measures",
+     "LIST",
      "what is compared, of: errors, slow frames, empty frames and, in shadow, frames that differ, "
      "slower frames; none: nothing (default: all)",
-     false, check_measures},
+     false,
+     {check_measures, words_of<kMeasures>}},
     {"--look-s", "N", "seconds after which the gate is judged (default: 300, as devices report)",
      false, whole<1, 3600>},
     {"--history-looks", "N", "looks at the old release first (default: 96)", false,
      whole<0, 10'000>},
-    {"--window", "[DAYS] FROM-TO [ZONE]",
+    {"--window",
+     "[DAYS] FROM-TO [ZONE]",
      "when devices may be told to change, such as 'mon-fri 01:00-05:00 Europe/Amsterdam' (default: "
      "always; of each day, in UTC)",
-     false, check_window},
+     false,
+     {check_window, words_of<kWeekDays>}},
     {"--not-before", "TIME", "such as 2027-01-11T00:00:00Z", false, check_time},
     {"--other-version", "VERSION", "A/B: what half of the devices get"},
     {"--one-way", "",
@@ -193,7 +196,7 @@ constexpr Option kCreateOptions[] = {
     kJson};
 constexpr Option kListOptions[] = {
     POLDER_HUB_OPTIONS,
-    {"--phase", "PHASE", "running, paused, aborted or done", false, check_phase},
+    {"--phase", "PHASE", "running, paused, aborted or done", false, one_of<kPhases>},
     kJson};
 constexpr Option kShowOptions[] = {
     POLDER_HUB_OPTIONS,

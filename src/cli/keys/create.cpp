@@ -12,10 +12,7 @@ namespace polder::cli {
 
 namespace {
 
-Status check_type(std::string_view option, const std::string& value) {
-  constexpr std::string_view kKnown[] = {"ed25519", "p256", "rsa"};
-  return check_one_of(option, value, kKnown);
-}
+constexpr std::string_view kTypes[] = {"ed25519", "p256", "rsa"};
 
 Status check_pkcs11(std::string_view option, const std::string& value) {
   if (value.starts_with("pkcs11:")) return {};
@@ -25,7 +22,7 @@ Status check_pkcs11(std::string_view option, const std::string& value) {
 
 constexpr Option kOptions[] = {
     {"--type", "TYPE", "ed25519, p256 or rsa (default: ed25519 in a file, else p256)", false,
-     check_type},
+     one_of<kTypes>},
     {"--output", "FILE", "the file to make, of mode 0600; never one that is there"},
     {"--pkcs11", "URI", "makes it on this token: pkcs11:token=NAME;object=KEY", false,
      check_pkcs11},

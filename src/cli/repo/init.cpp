@@ -9,10 +9,7 @@ namespace polder::cli {
 
 namespace {
 
-Status check_profile(std::string_view option, const std::string& value) {
-  constexpr std::string_view kKnown[] = {"hub", "static"};
-  return check_one_of(option, value, kKnown);
-}
+constexpr std::string_view kProfiles[] = {"hub", "static"};
 
 constexpr Option kOptions[] = {
     {"--root-key", "PUB.pem", "a public key of root", true},
@@ -27,7 +24,7 @@ constexpr Option kOptions[] = {
     {"--profile", "NAME",
      "hub: timestamps hold a day; static: the releaser makes them, they hold half a year (default: "
      "static)",
-     false, check_profile},
+     false, one_of<kProfiles>},
     POLDER_REPO_SIGN_OPTION,
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};

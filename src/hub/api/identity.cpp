@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "base/text.h"
+#include "hub/api/roles.h"
 #include "hub/tokens.h"
 #include "hub/upkeep/gap.h"
 #include "trust/assignment.h"
@@ -13,8 +14,6 @@
 
 namespace polder::hub {
 namespace {
-
-constexpr std::array<std::string_view, 4> kRoles = {"viewer", "operator", "releaser", "admin"};
 
 Error no_token() {
   return fail(Code::kDenied, "the token is none of this hub's, or holds no longer");

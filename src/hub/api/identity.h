@@ -11,7 +11,7 @@
 
 namespace polder::hub {
 
-// Each may do what those before it may.
+// Each may do what those before it may; in the order of kRoles (roles.h).
 enum class Role : std::uint8_t { kViewer, kOperator, kReleaser, kAdmin };
 std::string_view role_name(Role role);
 // Errors: kInvalid, naming the roles that exist.

@@ -345,6 +345,25 @@ class HubRepository(unittest.TestCase):
                          [("1.1.0", "published"), ("1.0.0", "withdrawn")])
         self.polder("repo", "verify", folder / "repo")
 
+    def test_several_releases_come_at_once_or_none_does(self):
+        broken = self.scratch / "plus-1.1.0"
+        shutil.copytree(self.keys / "plus-1.1.0", broken)
+        blob = next(filter(pathlib.Path.is_file, (broken / "blobs").rglob("*")))
+        blob.write_bytes(b"x" + blob.read_bytes()[1:])
+        before = sorted((self.repo / "staged").rglob("*"))
+        said = self.polder("repo", "add", self.repo, "plus-1.0.0", broken, "--key", "targets.pem",
+                           status=1)
+        self.assertIn(blob.name, said)
+        self.assertEqual(sorted((self.repo / "staged").rglob("*")), before)
+        said = self.polder("repo", "add", self.repo, "plus-1.0.0", "root.pub.pem", "--target",
+                           "key.pem", status=1)
+        self.assertIn("--target: a release has its own", said)
+        self.polder("repo", "add", self.repo, "plus-1.0.0", "plus-1.1.0", "root.pub.pem", "--key",
+                    "targets.pem")
+        self.assertEqual(self.push()["approval"]["what"],
+                         "begins the repository; adds plus 1.0.0 and plus 1.1.0; "
+                         "adds root.pub.pem")
+
     def test_of_two_who_stage_the_second_is_led_out(self):
         """What goes on from a former state ends at the hub, and nowhere here is it called whole."""
         self.release("1.0.0")

@@ -1,5 +1,6 @@
 // polder repo add and remove: releases and other targets of a repository.
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,8 @@ namespace polder::cli {
 
 namespace {
 
+constexpr int kMaxAdded = 1'000;  // at once
+
 constexpr Option kAddOptions[] = {
     {"--target", "PATH", "the name under which clients ask for the file (default: its own name)"},
     {"--role", "ROLE", "the role that signs it (default: the one whose paths cover it)"},
@@ -28,12 +31,15 @@ constexpr Option kAddOptions[] = {
     POLDER_PASSPHRASE_OPTION,
     {"--json", "", "prints what is staged as JSON"}};
 
-// The release's blobs, and its manifest as a target. A release never changes; whether it was there
-// already.
-Result<bool> add_release(const Staging& staging, const std::string& folder,
-                         const std::string& role) {
-  trust::tuf::Repository& repository = staging.repository;
-  TRY_VALUE(const auto release, trust::open_release(folder));
+struct NewRelease {
+  std::string folder;
+  trust::ReleaseFolder release;
+  bool is_there = false;  // already
+};
+
+// A release never changes.
+Result<NewRelease> look_at(const trust::tuf::Repository& repository, const std::string& folder) {
+  TRY_VALUE(auto release, trust::open_release(folder));
   TRY_VALUE(const auto problems, trust::check_release(release));
   if (!problems.empty()) {
     return fail(Code::kCorrupt, "{}{}", problems[0],
@@ -52,18 +58,42 @@ Result<bool> add_release(const Staging& staging, const std::string& folder,
                 "version",
                 manifest.model, manifest.version.text());
   }
+  return NewRelease{folder, std::move(release), there.ok()};
+}
+
+// All of them, before anything of one is copied.
+Result<std::vector<NewRelease>> look_at_all(const trust::tuf::Repository& repository,
+                                            std::span<const std::string> folders) {
+  std::vector<NewRelease> all;
+  for (const std::string& folder : folders) {
+    TRY_VALUE(NewRelease one, look_at(repository, folder));
+    for (const NewRelease& other : all)
+      if (other.release.target() == one.release.target() &&
+          other.release.manifest_bytes != one.release.manifest_bytes)
+        return fail(Code::kDenied, "{} and {}: are both {} {}, and differ", other.folder, folder,
+                    one.release.manifest.model, one.release.manifest.version.text());
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+// The release's blobs, and its manifest as a target.
+Status add_release(const Staging& staging, const NewRelease& added, const std::string& role) {
+  trust::tuf::Repository& repository = staging.repository;
+  const trust::Manifest& manifest = added.release.manifest;
   for (const auto& [digest, blob] : manifest.blobs)
-    TRY(repository.add_blob(release.blob_path(digest), digest));
+    TRY(repository.add_blob(added.release.blob_path(digest), digest));
   for (const trust::Artifact& artifact : manifest.artifacts) {
     if (!artifact.sealed) continue;
     TRY(repository.add_file(trust::sealed_keys_target(manifest, artifact.sealed->file_id),
-                            folder + "/" + trust::sealed_keys_place(artifact.sealed->file_id),
+                            added.folder + "/" + trust::sealed_keys_place(artifact.sealed->file_id),
                             staging.now_s, role));
   }
-  TRY(repository.add_bytes(release.target(), release.manifest_bytes, staging.now_s, role));
-  if (!there) return false;
-  fmt::print(stderr, "polder: {} {} is there already\n", manifest.model, manifest.version.text());
-  return true;
+  TRY(repository.add_bytes(added.release.target(), added.release.manifest_bytes, staging.now_s,
+                           role));
+  if (added.is_there)
+    fmt::print(stderr, "polder: {} {} is there already\n", manifest.model, manifest.version.text());
+  return {};
 }
 
 // Of the releases that are here and have the sealed file of these keys.
@@ -121,21 +151,30 @@ Result<std::vector<std::string>> targets_of(const trust::tuf::Repository& reposi
 
 Status add_to(Staging& staging, const Args& args) {
   trust::tuf::Repository& repository = staging.repository;
-  const std::string& file = args.positional()[1];
-  TRY_VALUE(const EntryKind kind, entry_kind(file));
-  if (kind != EntryKind::kFolder) {
+  const auto given = args.positional().subspan(1);
+  std::vector<std::string> folders, files;
+  for (const std::string& one : given) {
+    TRY_VALUE(const EntryKind kind, entry_kind(one));
+    (kind == EntryKind::kFolder ? folders : files).push_back(one);
+  }
+  if (args.has("--target") && !folders.empty())
+    return fail(Code::kInvalid, "--target: a release has its own, MODEL/VERSION/manifest.json");
+  if (args.has("--target") && files.size() > 1)
+    return fail(Code::kInvalid, "--target: is the name of one file, and {} are given",
+                files.size());
+  TRY_VALUE(const auto releases, look_at_all(repository, folders));
+  for (const NewRelease& release : releases)
+    TRY(add_release(staging, release, args.text("--role")));
+  // The keys of a sealed file may be of a release that comes with them.
+  for (const std::string& file : files) {
     TRY_VALUE(const auto targets, targets_of(repository, file, args));
     for (const std::string& target : targets)
       TRY(repository.add_file(target, file, staging.now_s, args.text("--role")));
-    return {};
   }
-  if (args.has("--target")) {
-    return fail(Code::kInvalid, "--target: a release has its own, MODEL/VERSION/manifest.json");
-  }
-  TRY_VALUE(const bool there, add_release(staging, file, args.text("--role")));
   // As when a job is run again: there is nothing to sign.
   TRY_VALUE(const auto staged, repository.staged());
-  staging.has_nothing_to_sign = there && staged.empty();
+  staging.has_nothing_to_sign =
+      files.empty() && staged.empty() && std::ranges::all_of(releases, &NewRelease::is_there);
   return {};
 }
 
@@ -200,18 +239,18 @@ Result<int> remove(const Args& args) {
 const Command kRepoAdd = {
     .name = "repo add",
     .summary =
-        "Adds a release folder, or a file as a target, to a repository. It is copied, and the role "
-        "that signs it\nis staged. Of a release its manifest is the target, "
+        "Adds release folders, or files as targets, to a repository: all of them or none. They are "
+        "copied, and the role\nthat signs them is staged. Of a release its manifest is the target, "
         "MODEL/VERSION/manifest.json, and every blob is checked.\nThe keys of a sealed file "
         "(FILE.keys) go to the releases that have it. A target of the same name is replaced.\n"
         "From 1,000 targets on a role's targets lie in 256 hash bins.",
-    .arguments = "FOLDER FILE",
+    .arguments = "FOLDER FILE...",
     .example =
-        "  polder repo add repo people-1.2.0 --key targets.pem\n"
+        "  polder repo add repo people-1.2.0 doors-2.0.0 --key targets.pem\n"
         "  polder repo add repo notes.txt --target people/notes.txt --key targets.pem",
     .options = kAddOptions,
     .min_positional = 2,
-    .max_positional = 2,
+    .max_positional = 1 + kMaxAdded,
     .run = add};
 
 const Command kRepoRemove = {

@@ -189,7 +189,8 @@ if(POLDER_HOST AND POLDER_TESTS)
   set(small --devices 33 --look-s 1800 --report-s 1800)
   add_test(NAME rollout_sim_good COMMAND rollout_sim --scenario good --runs 3 ${small})
   add_test(NAME rollout_sim_regression COMMAND rollout_sim --scenario regression --runs 2 ${small})
-  set_tests_properties(rollout_sim rollout_sim_good rollout_sim_regression
+  add_test(NAME rollout_sim_null COMMAND rollout_sim --scenario null --runs 4 ${small})
+  set_tests_properties(rollout_sim rollout_sim_good rollout_sim_regression rollout_sim_null
                        PROPERTIES LABELS faults)
 endif()
 

@@ -21,6 +21,7 @@
 #include "hub/http/server.h"
 #include "platform/command_line.h"
 #include "platform/completion.h"
+#include "platform/first_sentence.h"
 #include "platform/process.h"
 #include "platform/service.h"
 #include "trust/json.h"
@@ -197,7 +198,7 @@ std::string general_help() {
       "polderd.\n\n";
   for (const Command& command : commands())
     text += fmt::format("  {:<13}{}\n", command.name,
-                        command.summary.substr(0, command.summary.find('.') + 1));
+                        command_line::first_sentence(command.summary) + '.');
   return text +
          "\n'polder-hub COMMAND --help' tells more, with an example. 'polder-hub --version' prints "
          "the version.\n'polder-hub completion bash' prints completion for your shell: source "

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "platform/command_line.h"
 #include "platform/completion.h"
+#include "platform/first_sentence.h"
 #include "platform/process.h"
 #include "trust/json.h"
 
@@ -60,12 +61,11 @@ constexpr Command kCommands[] = {
      "  polderd run\n  polderd run --config ./polderd.toml --repository /media/stick/repo",
      kRunOptions, run_command},
     {"check",
-     "Asks the repository once what this device should run, and says all that it would install "
-     "and what it\nrefuses. That is a question: it changes nothing, whether or not polderd runs. "
-     "Exit status 0 when\nthere is nothing to do or something to install, 1 when the repository "
-     "cannot be asked or trusted or\nwhat it wants cannot be installed, with the reason; with "
-     "--install also when an update failed.\n--install is for the user whom the folder belongs "
-     "to, while polderd does not run.",
+     "Asks once what this device should run: all that it would install, and what it refuses. That "
+     "is a\nquestion: it changes nothing, whether or not polderd runs. Exit status 0 when there is "
+     "nothing to do\nor something to install, 1 when the repository cannot be asked or trusted or "
+     "what it wants cannot\nbe installed, with the reason; with --install also when an update "
+     "failed. --install is for the user\nwhom the folder belongs to, while polderd does not run.",
      "  polderd check\n  sudo -u polderd polderd check --install --repository /media/stick/repo",
      kCheckOptions, check_command},
     {"status", "Says what runs, what is under way and what failed.", "  polderd status --json",
@@ -98,16 +98,13 @@ constexpr char kCompletionHelp[] =
     "usage: polderd completion bash\n\nPrints completion for bash (zsh: after 'autoload "
     "bashcompinit && bashcompinit').\n\nexample:\n  source <(polderd completion bash)\n";
 
-std::string first_sentence(std::string_view text) {
-  return std::string(text.substr(0, text.find('.')));
-}
-
 std::string general_help() {
   std::string text =
       "usage: polderd COMMAND [OPTIONS]\n\nRuns signed releases of AI models on a device and keeps "
       "them up to date.\n\n";
   for (const Command& command : kCommands)
-    text += fmt::format("  {:<18}{}.\n", command.name, first_sentence(command.summary));
+    text +=
+        fmt::format("  {:<18}{}.\n", command.name, command_line::first_sentence(command.summary));
   return text +
          "\nWithout a command it is 'run': polderd --repository /media/stick/repo.\n"
          "'polderd COMMAND --help' tells more, with an example. 'polderd --version' prints the "

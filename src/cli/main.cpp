@@ -15,21 +15,12 @@
 #include "base/text.h"
 #include "cli/args.h"
 #include "platform/completion.h"
+#include "platform/first_sentence.h"
 #include "platform/memory.h"
 
 namespace polder::cli {
 
 namespace {
-
-std::string_view first_sentence(std::string_view summary) {
-  // A dot within a word, as of a file's name, ends none.
-  std::size_t end = summary.find('.');
-  while (end < summary.size() && end + 1 < summary.size() && summary[end + 1] != ' ' &&
-         summary[end + 1] != '\n') {
-    end = summary.find('.', end + 1);
-  }
-  return summary.substr(0, end);
-}
 
 // "create" of "keys create" when `noun` is "keys"; empty when it is none of the noun's.
 std::string_view verb_of(const Command& command, std::string_view noun) {
@@ -48,7 +39,7 @@ std::string list_of(const std::vector<std::pair<std::string_view, std::string_vi
   for (const auto& [name, summary] : commands) width = std::max(width, name.size());
   std::string text;
   for (const auto& [name, summary] : commands)
-    text += fmt::format("  {:<{}}  {}.\n", name, width, first_sentence(summary));
+    text += fmt::format("  {:<{}}  {}.\n", name, width, command_line::first_sentence(summary));
   return text;
 }
 

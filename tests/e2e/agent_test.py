@@ -421,6 +421,8 @@ class Agent(Device):
     def test_help(self):
         done = subprocess.run([POLDERD, "--help"], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0)
+        self.assertIn("all that it would install, and what it refuses.\n", done.stdout)
+        self.assertIn("Prints the keys of polderd.toml as Markdown.\n", done.stdout)
         for command in ("run", "check", "status", "doctor", "identity create"):
             self.assertIn(command, done.stdout)
             one = subprocess.run([POLDERD, *command.split(), "--help"], capture_output=True,

@@ -207,7 +207,8 @@ Result<Response> set_model_alias(const Call& call) {
     const auto found = models.find(model);
     const auto is_it = [&](const trust::Version& each) { return each.text() == version; };
     if (found == models.end() || std::ranges::none_of(found->second.versions, is_it))
-      return fail(Code::kNotFound, "{} {} is not published; 'GET /v1/models' lists what is",
+      return fail(Code::kNotFound,
+                  "{} {} is not published; 'polder hub models' (/v1/models) lists what is",
                   clipped(model), clipped(version));
     TRY_VALUE(approval, ask_for_alias(call.hub, call.actor, model, alias, version));
   } else {

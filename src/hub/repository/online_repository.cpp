@@ -123,11 +123,12 @@ Status OnlineRepository::check_key(const Repository& repository) const {
     TRY_VALUE(const auto keys, repository.keys_of(role));
     const bool is_trusted = std::ranges::count(uses, trust::tuf::KeyUse{role, "root"}) > 0;
     if (is_trusted && keys.threshold == 1 && contains(keys.key_ids, id)) continue;
-    return fail(Code::kDenied,
-                "role '{}': the hub's key {} must sign it by itself: 'polder repo init "
-                "--timestamp-key', or 'polder repo rotate', with the key that 'GET /v1/repository' "
-                "shows",
-                role, id);
+    return fail(
+        Code::kDenied,
+        "role '{}': the hub's key {} must sign it by itself: 'polder repo init "
+        "--timestamp-key', or 'polder repo rotate', with the key that 'polder hub repository' "
+        "shows",
+        role, id);
   }
   for (const trust::tuf::KeyUse& use : uses)
     if (!is_online(use))

@@ -306,7 +306,7 @@ Status Publisher::note_assigned(std::size_t devices, std::int64_t until) {
     return put_on_record(database, {now_s,
                                     std::string(kHubActor),
                                     trust::Act::kReleaseAssigned,
-                                    fmt::format("{} devices", devices),
+                                    devices == 1 ? "1 device" : fmt::format("{} devices", devices),
                                     {{"timestamp_version", parts_.repository.version()}}});
   });
 }

@@ -196,7 +196,8 @@ Status set_alias(Database& database, const std::string& model, const std::string
                                  "state = 'published'",
                                  {model, version}));
   if (rows.empty())
-    return fail(Code::kNotFound, "{} {} is not published; 'GET /v1/models' lists what is",
+    return fail(Code::kNotFound,
+                "{} {} is not published; 'polder hub models' (/v1/models) lists what is",
                 clipped(model), clipped(version));
   TRY(tell(database,
            "INSERT INTO model_alias (model, alias, version, set_s, set_by) VALUES (?, ?, ?, ?, ?) "

@@ -113,7 +113,8 @@ TEST_F(CreateTest, APipelineFitsThePlansOfItsModels) {
     return describe("[pipeline]\nfile = \"p.toml\"\n");
   };
   refuses(with("constants = { sr = 16000 }\n"), Code::kInvalid,
-          {"artifact 'a' for generic", "p.toml:16", "the model has no input 'sr'; it has 'x'"});
+          {"artifact 'a' for generic", "p.toml:16", "the model has no input 'sr'; it has 'x'",
+           "--bind"});
   refuses(with("carry = [\"y:state\"]\n"), Code::kInvalid, {"no input 'state'"});
   refuses(with("constants = { x = 1 }\n"), Code::kInvalid, {"the pipeline feeds one input"});
   EXPECT_TRUE(create(with("")).ok());

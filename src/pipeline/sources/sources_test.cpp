@@ -103,6 +103,24 @@ TEST_F(SourceTest, WavBlocksAreFilledUpAndTimed) {
   EXPECT_TRUE(source.ended());
 }
 
+TEST_F(SourceTest, WavIsPlayedAgainWithNumbersAndTimesGoingOn) {
+  write("a.wav", wav_bytes(1, 16, 1, std::string(2 * 700, '\1')));
+  NodeRunner source(kWavFile, "path = 'a.wav'\nrepeat = 2", environment_);
+  const std::int64_t begins_us[] = {0, 32'000, 43'750, 75'750};
+  for (std::size_t i = 0; i < std::size(begins_us); ++i) {
+    ASSERT_TRUE(source.run({}).ok());
+    EXPECT_EQ(source.packet().seq, i);
+    EXPECT_EQ(source.packet().t_capture_us, begins_us[i]);
+    EXPECT_EQ(source.output<Audio>().samples[188],
+              i % 2 == 0 ? source.output<Audio>().samples[0] : 0);
+  }
+  ASSERT_TRUE(source.run({}).ok());
+  EXPECT_TRUE(source.ended());
+  NodeRunner endless(kWavFile, "path = 'a.wav'\nrepeat = 0", environment_);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(endless.run({}).ok());
+  EXPECT_FALSE(endless.ended());
+}
+
 TEST_F(SourceTest, CutWavKeepsWhatIsThereAndFailsAtTheEnd) {
   write("a.wav", wav_bytes(1, 16, 1, std::string(2 * 700, '\1')).substr(0, 1200));
   NodeRunner source(kWavFile, "path = 'a.wav'", environment_);

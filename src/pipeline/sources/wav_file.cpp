@@ -25,6 +25,13 @@ constexpr Option kOptions[] = {
      .min = 1,
      .max = 768000,
      .doc = "What the model wants; a file of another rate is an error."},
+    {.name = "repeat",
+     .type = OptionType::kInteger,
+     .fallback = "1",
+     .unit = "times",
+     .min = 0,
+     .max = 1e9,
+     .doc = "Plays it so often, one after the other, numbers and times going on; 0: without end."},
 };
 
 class WavFileSource final : public Node {
@@ -45,19 +52,22 @@ class WavFileSource final : public Node {
                   source->wav_.cut_short ? "is cut short: it ends before the first sample"
                                          : "holds no samples");
     source->block_ = std::uint64_t(settings.integer("block"));
+    source->repeat_ = std::uint64_t(settings.integer("repeat"));
     return std::unique_ptr<Node>(std::move(source));
   }
 
   Status process(std::span<const Packet>, Emitter& out) override {
-    const std::uint64_t begin = next_ * block_, total = wav_.frames();
-    if (begin >= total) {
+    const std::uint64_t total = wav_.frames();
+    if (at_ >= total) {
       if (wav_.cut_short)
         return fail(Code::kCorrupt,
                     "{}: the file is cut short: it ends after {} samples. What came "
                     "before it has been processed",
                     path_, total);
-      return out.end(), Status();
+      if (++round_ == repeat_) return out.end(), Status();
+      at_ = 0;
     }
+    const std::uint64_t begin = at_;
     auto& audio = out.acquire<Audio>();
     audio.sample_rate_hz = wav_.sample_rate_hz;
     audio.samples.assign(block_, 0);
@@ -66,15 +76,16 @@ class WavFileSource final : public Node {
     traffic_.encoded_bytes += count * wav_.frame_bytes();
     traffic_.decoded_bytes += count * sizeof(float);
     const auto time_of = [&](std::uint64_t sample) {
-      return std::int64_t(double(sample) * 1e6 / wav_.sample_rate_hz);
+      return std::int64_t(double(round_ * total + sample) * 1e6 / wav_.sample_rate_hz);
     };
-    out.emit(next_, time_of(begin), time_of(begin + count) - time_of(begin));
-    ++next_;
+    out.emit(next_++, time_of(begin), time_of(begin + count) - time_of(begin));
+    at_ += count;
     return {};
   }
 
   std::optional<std::uint64_t> expected_packets() const override {
-    return (wav_.frames() + block_ - 1) / block_;
+    if (repeat_ == 0) return {};
+    return repeat_ * ((wav_.frames() + block_ - 1) / block_);
   }
   Traffic traffic() const override { return traffic_; }
 
@@ -83,6 +94,7 @@ class WavFileSource final : public Node {
   MappedFile file_;
   Wav wav_;
   std::uint64_t next_ = 0, block_ = 1;
+  std::uint64_t repeat_ = 1, round_ = 0, at_ = 0;  // the next sample, of this round
   Traffic traffic_;
 };
 

@@ -199,7 +199,13 @@ class InferStep final : public Node {
     if (!constants) return {};
     const std::string place = settings.place("constants");
     for (const auto& [name, value] : constants->members) {
-      TRY_VALUE(const int input, find_port(executor_->inputs(), name, place, "input"));
+      const auto found = find_port(executor_->inputs(), name, place, "input");
+      if (!found.ok())
+        return fail(Code::kInvalid,
+                    "{}. One that was fixed when the model was compiled ('polder compile --bind') "
+                    "is none any more: leave it out here",
+                    found.error().message);
+      const int input = *found;
       TRY(keep(input, place));
       Tensor& tensor = kept_[std::size_t(input)].tensor;
       TRY(fill(tensor, value, name, place));

@@ -19,7 +19,8 @@ struct Seed {
 };
 
 std::string order(std::string_view model, std::string_view more = "") {
-  return fmt::format(R"({{"model":"{}","version":"1.1.0","query":"site=rtm"{}}})", model, more);
+  return fmt::format(
+      R"({{"model":"{}","version":"1.1.0","unpublished":true,"query":"site=rtm"{}}})", model, more);
 }
 
 constexpr std::string_view kEveryPart =

@@ -191,6 +191,7 @@ void HubWorld::start() {
   must(publisher_->begin());
   hub_ = std::make_unique<Hub>(Hub{*writer_, *readers_, *authority_, *recorder_, *repository_,
                                    *uploads_, *publisher_, wall_, trouble});
+  hub_->poll_s = kLookS;
 }
 
 void HubWorld::stop() {
@@ -398,6 +399,7 @@ std::string HubWorld::begin_rollout(const std::string& site) {
       {"version", "1.1.0"},
       {"query", "site=" + site},
       {"look_s", kLookS},
+      {"unpublished", true},
       {"history_looks", 1},
       {"stages", Json::Array{Json::Members{{"devices", 1}}, Json::Members{{"percent", 100}}}}};
   return text_of(done("POST", "/v1/rollouts", order), "id");

@@ -4,11 +4,14 @@
 
 #include <algorithm>
 
+#include "base/duration.h"
+
 namespace polder::hub {
 namespace {
 
-std::string text_of(const trust::Json& value, std::string_view spec) {
+std::string text_of(std::string_view name, const trust::Json& value, std::string_view spec) {
   if (value.string()) return *value.string();
+  if (value.integer() && name.ends_with("_s")) return duration_text(*value.integer());
   if (value.integer()) return fmt::format("{}", *value.integer());
   if (!value.number()) return "";
   return fmt::format(fmt::runtime(fmt::format("{{{}}}", spec)), *value.number());
@@ -25,7 +28,7 @@ std::string filled(std::string_view sentence, const trust::Json::Members& values
     const std::size_t colon = std::min(field.find(':'), field.size());
     const auto value = values.find(field.substr(0, colon));
     text += value == values.end() ? fmt::format("{{{}}}", field)
-                                  : text_of(value->second, field.substr(colon));
+                                  : text_of(value->first, value->second, field.substr(colon));
     sentence.remove_prefix(field.size() + 1);
   }
 }

@@ -13,7 +13,8 @@
 
 namespace polder::hub {
 
-// {name} stands for the value of that name, {name:.2f} for a number so written.
+// {name} stands for the value of that name, {name:.2f} for a number so written; {name_s} for
+// seconds, as people say them: "8 h 20 min".
 struct Sentence {
   std::string_view code, text;
 };
@@ -66,11 +67,14 @@ inline constexpr Sentence kNoControls{
 inline constexpr Sentence kNothingMeasured{"nothing_measured", "nothing is measured yet"};
 inline constexpr Sentence kNoMeasures{
     "no_measures", "no measures were asked for: hard failures and time alone are looked at"};
+inline constexpr Sentence kNoShadow{
+    "no_shadow",
+    "no stage of shadows: nothing compares what the new model answers with what the old one does"};
 inline constexpr Sentence kFirstRelease{
     "first_release", "a first release: hard failures and time alone are looked at"};
 
 // --- Of time
-inline constexpr Sentence kTooSoon{"too_soon", "{passed_s} s of at least {least_s} s have passed"};
+inline constexpr Sentence kTooSoon{"too_soon", "{passed_s} of at least {least_s} have passed"};
 inline constexpr Sentence kNotBefore{"not_before", "not before {time}"};
 inline constexpr Sentence kWindow{"window", "waits for the window {window}: opens at {time}"};
 inline constexpr Sentence kHistory{"history",

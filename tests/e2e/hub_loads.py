@@ -83,7 +83,8 @@ class Load:
         version = f"1.0.{self.next()}"
         self.rollouts.append(version)
         return Act("POST", "/v1/rollouts", {"model": "people", "version": version,
-                                            "query": "none=such", "one_way": True},
+                                            "query": "none=such", "one_way": True,
+                                            "unpublished": True},
                    # Of one that was cut off in between the answer is not kept.
                    lambda hub: len(self.those(hub, version)),
                    again=(201, 409), headers={"Idempotency-Key": version})

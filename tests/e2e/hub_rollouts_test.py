@@ -24,7 +24,8 @@ class HubRollouts(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.scratch = pathlib.Path(scratch.name)
-        self.hub = hubs.Hub(HUB, self.scratch / "hub", "--person-rate", 1000)
+        self.hub = hubs.Hub(HUB, self.scratch / "hub", "--person-rate", 1000,
+                            "--poll-s", 1)
         self.addCleanup(self.hub.kill)
         self.hub.start()
 
@@ -78,15 +79,17 @@ class HubRollouts(unittest.TestCase):
                       self.polder("rollout", "create", "people", "1.1.0", status=1))
         self.assertEqual(self.polder("rollout", "list"), "no rollouts\n")
         self.let_assign()
-        words = ("rollout", "create", "people", "1.1.0", "--stages", "1, 50%, 100%",
-                 "--least-minutes", "0", "--look-s", "1", "--measures", "none", "--json")
+        words = ("rollout", "create", "people", "1.1.0", "--unpublished", "--stages",
+                 "1, 50%, 100%", "--least-minutes", "0", "--look-s", "1", "--measures",
+                 "none", "--json")
         self.assertIn("3 of its devices go back to people 1.0.0", self.polder(*words, status=1))
         made = json.loads(self.polder(*words, "--one-way"))
         self.assertEqual(made["devices"], {"matching": 3, "wanted": 1, "running": 0, "failed": 0})
         self.assertEqual([stage["text"] for stage in made["stages"]], ["1 device", "50%", "100%"])
         self.assertIn("no device runs it yet", made["gate"]["reasons"])
         self.assertIn("is part of rollout r1",
-                      self.polder("rollout", "create", "people", "1.2.0", status=1))
+                      self.polder("rollout", "create", "people", "1.2.0", "--unpublished",
+                                  status=1))
         self.assertRegex(self.polder("rollout", "list", "--phase", "running"),
                          r"r1 +people +1\.1\.0 +running +1 of 3 +no device runs it yet\n")
         self.assertIn("paused: wait", self.polder("rollout", "pause", "r1", "--reason", "wait"))
@@ -121,7 +124,7 @@ class HubRollouts(unittest.TestCase):
         self.devices("cam-1")
         self.let_assign()
         self.polder("rollout", "create", "people", "1.1.0", "--query", "site=ams", "--window",
-                    "22:00-05:00", "--other-version", "1.2.0")
+                    "22:00-05:00", "--other-version", "1.2.0", "--unpublished")
         self.assertIn("--reason", self.polder("rollout", "abort", "r1", status=1))
         said = self.polder("rollout", "abort", "r1", "--reason", "wrong labels")
         self.assertIn("aborted  stage 1 of 6  of site=ams: wrong labels", said)
@@ -134,7 +137,8 @@ class HubRollouts(unittest.TestCase):
         # Two weeks away at most, and never open now: the day before today, for one minute.
         days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
         day = days[(time.gmtime().tm_wday + 4) % 7]
-        words = ("rollout", "create", "people", "1.1.0", "--query", "site=ams", "--window")
+        words = ("rollout", "create", "people", "1.1.0", "--unpublished", "--query", "site=ams",
+                 "--window")
         window = f"{day} 12:00-12:01 Europe/Amsterdam"
         waits = f"waits for the window {day.title()} 12:00-12:01 Europe/Amsterdam: opens at 20"
         self.assertIn(waits, self.polder(*words, window, "--dry-run"))
@@ -147,16 +151,17 @@ class HubRollouts(unittest.TestCase):
         self.assertEqual([answer[name] for name in ("days", "from", "to", "zone")],
                          [[day], "12:00", "12:01", "Europe/Amsterdam"])
         said = self.polder(*words, "Fri-Mon 22:00-05:00 amsterdam", status=1)
-        self.assertIn("body.window.zone: there is no time zone 'amsterdam'; did you mean "
+        self.assertIn("--window: zone: there is no time zone 'amsterdam'; did you mean "
                       "'Europe/Amsterdam'?", said)
 
     def test_a_measure_that_saw_nothing_is_not_known_yet(self):
         self.devices("cam-1", "cam-2")
         self.let_assign()
         self.polder("rollout", "create", "people", "1.1.0", "--one-way", "--history-looks", "0",
-                    "--look-s", "1")
+                    "--look-s", "1", "--unpublished")
         self.assertRegex(self.polder("rollout", "show", "r1"),
-                         r"\n  frames that differ +not known yet; evidence: .* 0 and 0 observa")
+                         r"\n         as of \S+Z, next look \S+Z\n(.*\n)*"
+                         r"  frames that differ +not known yet; evidence: .* 0 and 0 observa")
 
     def test_a_dry_run_begins_nothing(self):
         self.devices("cam-1", "cam-2", "cam-3", "cam-4")
@@ -164,7 +169,7 @@ class HubRollouts(unittest.TestCase):
         words = ("rollout", "create", "people", "1.1.0", "--stages",
                  "shadow 1, 2 margin=2.5 least_minutes=7 failures=2 least_observations=9, 100%",
                  "--least-minutes", "3",
-                 "--one-way", "--dry-run")
+                 "--one-way", "--unpublished", "--dry-run")
         said = self.polder(*words)
         self.assertRegex(said, r"^devices  4 matching, \d there, 0 running\n")
         self.assertRegex(said, r"\n  shadow on 1 device +1 device\n  2 devices +2 devices\n"
@@ -184,10 +189,14 @@ class HubRollouts(unittest.TestCase):
         self.let_assign()
         for words, told in (
                 (("create", "people", "1.1.0", "--stages", "3, 1, 100%"), "must be larger"),
-                (("create", "people", "1.1.0", "--stages", "shadow 2, 1, 100%"), "shadow_s"),
+                (("create", "people", "1.1.0", "--unpublished", "--stages", "shadow 2, 1, 100%"),
+                 "shadow_s"),
                 (("create", "people", "1.1.0", "--stages", "1 margin=9, 100%"), "1.1 to 4"),
-                (("create", "people", "one"), "body.version"),
-                (("create", "people", "1.1.0", "--window", "29:00-30:00"), "body.window.from"),
+                (("create", "people", "one"), "VERSION: "),
+                (("create", "people", "1.1.0"), "MODEL: no release of 'people' is published"),
+                (("create", "people", "1.1.0", "--stages", "1, 10 % margin=0.5, 100%"),
+                 "--stages: stage 2: margin: "),
+                (("create", "people", "1.1.0", "--window", "29:00-30:00"), "--window: from: "),
                 (("create", "people", "1.1.0", "--query", "a=b,a=c"), "twice")):
             self.assertIn(told, self.polder("rollout", *words, status=1))
         self.assertIn("'marge' given", self.polder("rollout", "create", "people", "1.1.0",

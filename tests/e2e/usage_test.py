@@ -69,7 +69,7 @@ WRONG = {
     "fleet metrics --from": ["", "today"], "fleet metrics --to": ["", "2026-11-28"],
     "--health": ["", "ill"], "--version": ["", "people", "=1.2.0", "people="],
     "--unseen": ["", "1", "d", "0d", "1.5h", "1w"], "--revoked": ["", "yes"],
-    "fleet devices --target": [],
+    "fleet devices --target": ["", "arm65"],
     "--valid-days": NUMBERS + ["3651"], "--valid-hours": NUMBERS + ["721"],
     "--limit": NUMBERS + ["1001"],
     "--reason": ["", " "],

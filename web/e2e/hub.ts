@@ -120,6 +120,7 @@ export class Fleet {
   readonly people: Record<"anna" | "ben" | "olga", string> = { anna: "", ben: "", olga: "" };
   private process: ChildProcess | null = null;
   private answers: AsyncIterator<string> | null = null;
+  private readonly released = new Set<string>();
   private constructor(private readonly hub: Hub) {}
 
   static async start(hub: Hub): Promise<Fleet> {
@@ -160,6 +161,12 @@ export class Fleet {
     const approval = await this.push(version, how);
     await this.hub.ask("POST", `/v1/approvals/${approval}/approve`, undefined, this.people.ben);
     await this.pull();
+    this.released.add(version);
+  }
+
+  // Those of them that are not yet.
+  async publish(...versions: string[]): Promise<void> {
+    for (const version of versions) if (!this.released.has(version)) await this.release(version);
   }
 
   // Enrolled, running the version, all well.

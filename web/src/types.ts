@@ -260,7 +260,14 @@ export interface Rollout {
   ended?: Time | null;
   // Null of one that was over long ago.
   devices?: Partial<Record<"matching" | "wanted" | "running" | "failed", number | null>>;
-  gate?: { verdict: string; reasons?: string[]; why?: Why[]; measures?: Measure[] } | null;
+  next_look?: Time | null;
+  gate?: {
+    verdict: string;
+    time?: Time;
+    reasons?: string[];
+    why?: Why[];
+    measures?: Measure[];
+  } | null;
   history?: { time: Time; stage: number; what: string; actor?: string | null }[];
 }
 

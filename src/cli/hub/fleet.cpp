@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/hub/client.h"
 #include "cli/hub/print.h"
+#include "cli/model_options.h"
 #include "trust/tuf_metadata.h"
 #include "trust/tuf_updater.h"
 
@@ -62,7 +63,7 @@ constexpr Option kDevicesOptions[] = {
      one_of<kHealths>},
     {"--version", "MODEL=VERSION", "those with a unit of this release; with --health that unit",
      false, check_release},
-    {"--target", "NAME", "those that run this instruction set, such as arm64"},
+    {"--target", "NAME", "those that run this instruction set, such as arm64", false, check_target},
     {"--unseen", "TIME", "those that have not checked in for so long: 90m, 12h, 1d", false,
      check_span},
     {"--revoked", "true|false", "those that are revoked, or are not (default: both)", false,

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string>
 
+#include "base/duration.h"
 #include "base/fail.h"
 #include "base/text.h"
 #include "cli/commands.h"
@@ -51,13 +52,35 @@ constexpr std::string_view kStageRules[] = {"least_minutes", "least_observations
                                             "negligible",    "errors_an_hour",     "allowed",
                                             "failures"};
 
+// The hub names members of the body: what was typed is an option or an argument.
+Error as_typed(Error error) {
+  constexpr std::string_view kBody = "body.";
+  const std::size_t at = error.message.find(kBody), end = error.message.find(": ", at);
+  if (at == error.message.npos || end == error.message.npos) return error;
+  std::string name = error.message.substr(at + kBody.size(), end - at - kBody.size());
+  std::string typed = name == "model" ? "MODEL" : name == "version" ? "VERSION" : "";
+  if (typed.empty()) {
+    typed = "--" + name.substr(0, name.find_first_of(".["));
+    std::ranges::replace(typed, '_', '-');
+    // Stages are counted from 1 by people.
+    int stage = 0;
+    if (std::sscanf(name.c_str(), "stages[%d]", &stage) == 1)
+      typed += fmt::format(": stage {}", stage + 1);
+    const std::size_t dot = name.find('.');
+    if (dot != name.npos) typed += ": " + name.substr(dot + 1);
+  }
+  error.message.replace(at, end - at, typed);
+  return error;
+}
+
 // A stage as the hub takes it, of "shadow 1", "3", "10% margin=1.5 least_minutes=60".
 Result<Json::Members> read_stage(std::string_view text) {
   constexpr std::string_view kShadow = "shadow ";
   Json::Members stage{{"shadow", text.starts_with(kShadow)}};
   std::string_view rest = text.starts_with(kShadow) ? trimmed(text.substr(kShadow.size())) : text;
   std::string size(rest.substr(0, rest.find(' ')));
-  rest.remove_prefix(size.size());
+  rest = trimmed(rest.substr(size.size()));
+  if (rest.starts_with('%')) size += '%', rest.remove_prefix(1);  // "10 %"
   const bool is_share = size.ends_with('%');
   if (is_share) size.pop_back();
   const Status fits =
@@ -192,6 +215,8 @@ constexpr Option kCreateOptions[] = {
     {"--one-way", "",
      "also for devices whose release of before the hub does not have: an abort leaves them with "
      "what they run"},
+    {"--unpublished", "",
+     "begins it also before the hub has the release: no device changes before that is published"},
     {"--dry-run", "", "begins nothing: tells how many devices each stage would hold"},
     kJson};
 constexpr Option kListOptions[] = {
@@ -230,6 +255,7 @@ Result<Json> order_of(const Args& args, const std::string& query) {
   if (args.has("--history-looks"))
     order.emplace("history_looks", args.integer("--history-looks", 0));
   if (args.has("--one-way")) order.emplace("one_way", true);
+  if (args.has("--unpublished")) order.emplace("unpublished", true);
   if (args.has("--measures")) {
     Json::Array measures;
     if (args.text("--measures") != "none")
@@ -312,6 +338,20 @@ Result<std::string> gate_text(const Object& rollout) {
   return text;
 }
 
+// Of when the gate's words are; empty where a hub of before does not say.
+Result<std::string> times_text(const Object& rollout) {
+  TRY_VALUE(const Object gate, rollout.object("gate"));
+  const auto time = [](const Object& of, const char* name) -> Result<std::string> {
+    if (!of.has(name) || of.members().at(name).is_null()) return std::string();
+    return of.text(name);
+  };
+  TRY_VALUE(const std::string looked, time(gate, "time"));
+  TRY_VALUE(const std::string next, time(rollout, "next_look"));
+  if (looked.empty()) return std::string();
+  return fmt::format("         as of {}{}\n", one_line(looked),
+                     next.empty() ? "" : ", next look " + one_line(next));
+}
+
 Result<std::string> measures_text(const Object& rollout) {
   TRY_VALUE(const Object gate, rollout.object("gate"));
   TRY_VALUE(const Json::Array* const measures, gate.array("measures", kMaxListed));
@@ -363,10 +403,11 @@ Result<int> print(const Args& args, const Json& answer) {
   TRY_VALUE(const std::string devices, devices_text(rollout));
   TRY_VALUE(const std::string window, window_text(rollout));
   TRY_VALUE(const std::string gate, gate_text(rollout));
+  TRY_VALUE(const std::string times, times_text(rollout));
   TRY_VALUE(const std::string measures, measures_text(rollout));
   std::size_t shown = 0;
   TRY_VALUE(const std::string history, history_text(rollout, shown));
-  fmt::print("{}\n{}\n{}{}\n{}{}", line, devices, window, gate, measures, history);
+  fmt::print("{}\n{}\n{}{}\n{}{}{}", line, devices, window, gate, times, measures, history);
   return 0;
 }
 
@@ -416,17 +457,6 @@ Result<int> watch(HubClient& hub, const Args& args) {
   }
 }
 
-// "3 d 4 h 5 min"
-std::string duration_text(double minutes) {
-  constexpr std::int64_t kHour = 60, kDay = 24 * kHour;  // minutes
-  const auto all = static_cast<std::int64_t>(std::ceil(minutes));
-  std::string text;
-  for (const auto& [count, unit] : {std::pair(all / kDay, "d"), std::pair(all % kDay / kHour, "h"),
-                                    std::pair(all % kHour, "min")})
-    if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : " ", count, unit);
-  return text.empty() ? "0 min" : text;
-}
-
 // How many devices it would be for.
 Result<int> print_preview(const Args& args, const Json& answer) {
   if (args.has("--json")) {
@@ -454,7 +484,8 @@ Result<int> print_preview(const Args& args, const Json& answer) {
   }
   if (preview.has("least_minutes")) {
     TRY_VALUE(const double minutes, preview.number("least_minutes"));
-    text += fmt::format("  in all at least {}\n", duration_text(minutes));
+    text += fmt::format("  in all at least {}\n",
+                        duration_text(static_cast<std::int64_t>(std::ceil(minutes)) * 60));
   }
   TRY_VALUE(const std::vector<std::string> notes, preview.texts("notes", kMaxListed));
   for (const std::string& note : notes) text += one_line(note) + '\n';
@@ -468,10 +499,13 @@ Result<int> create(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(const std::string query, query_of(args, hub));
   TRY_VALUE(const Json order, order_of(args, query));
-  TRY_VALUE(const Json preview, hub.post("/v1/rollout-previews", order));
+  const auto held = hub.post("/v1/rollout-previews", order);
+  if (!held.ok()) return as_typed(held.error());
+  const Json& preview = *held;
   if (args.has("--dry-run")) return print_preview(args, preview);
   TRY_VALUE(const Json answer, hub.post("/v1/rollouts", order));
-  // What it will wait for is said now: a version that was misspelt, devices that are left out.
+  // What it will wait for is said now: a version that is not published yet, devices that are left
+  // out.
   TRY_VALUE(const Object told, Object::of(preview, "answer"));
   TRY_VALUE(const std::vector<std::string> notes, told.texts("notes", kMaxListed));
   for (const std::string& note : notes) fmt::print(stderr, "note: {}\n", one_line(note));

@@ -146,6 +146,7 @@ Result<Response> show(const Call& call, const std::string& id, int status = 200)
   TRY_VALUE(trust::Json::Array history, history_of(call.hub, rollout));
   TRY_VALUE(trust::Json devices, devices_of(call.hub, rollout, !history.empty()));
   TRY_VALUE(trust::Json gate, trust::Json::parse(rollout.gate, id + ": gate"));
+  members.emplace("next_look", time_or_null(rollout.due_s ? Value(*rollout.due_s) : Value()));
   members.emplace("devices", std::move(devices));
   members.emplace("history", std::move(history));
   members.emplace("gate", std::move(gate));
@@ -175,6 +176,14 @@ Result<RolloutOrder> order_of(const Call& call) {
   TRY(call.target.only({}));
   TRY_VALUE(const trust::Json json, call.json());
   TRY_VALUE(RolloutOrder order, read_order(json, "body"));
+  const std::int64_t least_s = call.hub.poll_s;  // never more than a look may have
+  if (!json.find("look_s")) order.look_s = std::max(order.look_s, least_s);
+  if (order.look_s < least_s)
+    return fail(
+        Code::kInvalid,
+        "body.look_s: {} s is less than devices take to check in here, {} s: most would tell "
+        "nothing in a look. Give at least that, or serve the hub with a smaller '--poll-s'",
+        order.look_s, least_s);
   if (call.hub.repository.may_assign()) return order;
   return fail(Code::kIncompatible,
               "no device would hear of it: this hub may not assign releases to devices. Let its "

@@ -34,9 +34,10 @@ class Able : public FleetTest {
     ASSERT_TRUE(done.ok()) << done.error().message;
   }
   trust::Json preview(const std::string& version) {
-    const Response response =
-        send("POST", "/v1/rollout-previews",
-             R"({"model":"people","history_looks":0,"version":")" + version + "\"}", admin_);
+    const Response response = send(
+        "POST", "/v1/rollout-previews",
+        R"({"model":"people","history_looks":0,"unpublished":true,"version":")" + version + "\"}",
+        admin_);
     EXPECT_EQ(response.status, 200) << response.body;
     return json(response);
   }

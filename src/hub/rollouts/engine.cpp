@@ -8,6 +8,7 @@
 #include "hub/rollouts/members.h"
 #include "hub/rollouts/refusals.h"
 #include "hub/store/ask.h"
+#include "trust/tuf_metadata.h"
 
 namespace polder::hub {
 namespace {
@@ -333,6 +334,7 @@ Status advance(Database& database, std::string_view id, std::int64_t now_s) {
   const std::span<const Reason> reasons(gate.reasons.data(),
                                         std::min(gate.reasons.size(), kMaxReasons));
   rollout.gate = trust::Json(trust::Json::Members{{"verdict", verdict_text(gate.verdict)},
+                                                  {"time", trust::tuf::time_text(now_s)},
                                                   {"reasons", texts_of(reasons)},
                                                   {"why", why_of(reasons)},
                                                   {"measures", json_of(evidence.measures)}})

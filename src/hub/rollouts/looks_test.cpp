@@ -5,6 +5,7 @@
 
 #include "hub/rollouts/evidence.h"
 #include "hub/rollouts/testing_fleet.h"
+#include "trust/tuf_metadata.h"
 
 namespace polder::hub {
 namespace {
@@ -98,6 +99,23 @@ TEST_F(Looks, AShadowCountsHoweverLateItTells) {
   EXPECT_FALSE(told()) << "it was beside it before the rollout began";
   tell(one.name, 1000);
   EXPECT_TRUE(told());
+}
+
+// What a gate says is of its last look; devices are those of now.
+class LookTimes : public FleetTest {};
+
+TEST_F(LookTimes, AGateSaysWhenItHasLookedAndWhenItWillAgain) {
+  make_fleet(2);
+  const std::string id = begin("1.1.0");
+  looks(2);
+  const std::int64_t looked_s = wall_.now_s();
+  wall_.set_s(looked_s + 3);
+  const trust::Json shown = rollout(id);
+  EXPECT_EQ(*shown.find("gate")->find("time")->string(), trust::tuf::time_text(looked_s));
+  EXPECT_EQ(*shown.find("next_look")->string(),
+            trust::tuf::time_text((looked_s / kTestLookS + 1) * kTestLookS));
+  EXPECT_EQ(send("POST", "/v1/rollouts/" + id + "/abort", R"({"reason":"x"})", admin_).status, 200);
+  EXPECT_TRUE(rollout(id).find("next_look")->is_null());
 }
 
 }  // namespace

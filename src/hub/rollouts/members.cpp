@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "hub/rollouts/canaries.h"
 #include "hub/rollouts/wanted.h"
 #include "hub/store/ask.h"
@@ -309,6 +310,30 @@ Status note_model(Database& database, std::string_view device, std::string_view 
   return tell(database, "UPDATE rollout SET has_old = 1 WHERE id = ? AND has_old = 0", {row[0]});
 }
 
+Status check_published(const RolloutOrder& order, const Rows& published, const Rows& models) {
+  if (order.may_be_unpublished) return {};
+  const auto nearest = [](std::string_view name, const Rows& rows) {
+    std::vector<std::string_view> names;
+    for (const Row& row : rows) names.push_back(row[0].text());
+    const std::string_view near = nearest_name(name, names);
+    return near.empty() ? std::string(".") : fmt::format("; did you mean '{}'?", near);
+  };
+  if (published.empty())
+    return fail(Code::kNotFound,
+                "body.model: no release of '{}' is published here{} 'polder hub models' lists what "
+                "is; 'unpublished' ('--unpublished') begins it all the same, to wait for that",
+                order.model, nearest(order.model, models));
+  for (const std::string& version : {order.version, order.other_version}) {
+    if (version.empty() || std::ranges::count(published, Row{version}) > 0) continue;
+    return fail(Code::kNotFound,
+                "body.{}: {} {} is not published here{} 'polder hub releases --model {}' lists "
+                "what is; 'unpublished' ('--unpublished') begins it all the same, to wait for that",
+                version == order.version ? "version" : "other_version", order.model, version,
+                nearest(version, published), order.model);
+  }
+  return {};
+}
+
 std::string others_of(std::string_view condition) {
   return fmt::format(
       "SELECT o.rollout, MIN(m.device), c.abilities FROM device_model m JOIN rollout_device o ON "
@@ -350,6 +375,9 @@ Status take_stock(Rollout& rollout, const std::map<std::string, std::int64_t>& d
 Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
   Values values = {rollout.order.model};
   const std::string condition = query_condition(rollout.order.query, "m.device", values);
+  TRY_VALUE(const Rows published, ask(database, kPublished, {rollout.order.model}));
+  TRY_VALUE(const Rows models, ask(database, kPublishedModels, {}));
+  TRY(check_published(rollout.order, published, models));
   TRY_VALUE(const Rows releases,
             ask(database, kArtifacts,
                 {rollout.order.model, rollout.order.version, rollout.order.other_version}));
@@ -370,7 +398,6 @@ Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
     members.push_back(member_of(rollout, row[0].text(), known));
     ++devices[members.back().old_version];
   }
-  TRY_VALUE(const Rows published, ask(database, kPublished, {rollout.order.model}));
   TRY(take_stock(rollout, devices, published));
   std::ranges::sort(members, {}, &Member::place);
   const std::vector<bool> compared = are_compared(rollout.order.stages, members);

@@ -42,6 +42,12 @@ Status note_model(Database& database, std::string_view device, std::string_view 
 // The versions that are published, for the name of a model.
 inline constexpr std::string_view kPublished =
     "SELECT version FROM model_release WHERE model = ? AND state = 'published'";
+// Of all models.
+inline constexpr std::string_view kPublishedModels =
+    "SELECT DISTINCT model FROM model_release WHERE state = 'published'";
+// Whether its releases are among those that are published of its model. Errors: kNotFound, naming
+// the nearest that there is.
+Status check_published(const RolloutOrder& order, const Rows& published, const Rows& models);
 // What asks which devices of a model (its name, then the values of the condition on "m.device") are
 // part of a rollout; and whether one that could take part in another is. Errors: kIncompatible,
 // naming both.

@@ -413,7 +413,7 @@ TEST_F(Members, ShadowsAreNoMoreThanTheFirstThatAct) {
 
 TEST_F(Members, ALookIsAsLongAsDevicesTakeToReport) {
   const Response made =
-      send("POST", "/v1/rollouts", R"({"model":"people","version":"1.1.0"})", admin_);
+      send("POST", "/v1/rollouts", R"({"model":"people","version":"1.0.0"})", admin_);
   ASSERT_EQ(made.status, 201) << made.body;
   EXPECT_EQ(*json(made).find("look_s")->integer(), proto::kReportEveryS);
 }

@@ -92,6 +92,9 @@ Status read_times(const trust::Object& from, RolloutOrder& order) {
   if (from.has("one_way")) {
     TRY_VALUE(order.is_one_way, from.boolean("one_way"));
   }
+  if (from.has("unpublished")) {
+    TRY_VALUE(order.may_be_unpublished, from.boolean("unpublished"));
+  }
   if (!from.has("not_before")) return {};
   TRY_VALUE(const std::string text, from.text("not_before"));
   TRY_VALUE(order.not_before_s, trust::tuf::parse_time(text, from.place("not_before")));
@@ -126,7 +129,7 @@ std::optional<Reason> RolloutOrder::waits_for(std::int64_t now_s) const {
 Result<RolloutOrder> read_order(const trust::Json& json, const std::string& where) {
   TRY_VALUE(const trust::Object from, trust::Object::of(json, where));
   TRY(from.only({"model", "version", "other_version", "query", "strata", "stages", "measures",
-                 "look_s", "history_looks", "window", "not_before", "one_way"}));
+                 "look_s", "history_looks", "window", "not_before", "one_way", "unpublished"}));
   RolloutOrder order;
   TRY(read_release(from, order));
   if (from.has("query")) {
@@ -181,7 +184,8 @@ trust::Json::Members json_of(const RolloutOrder& order) {
       {"measures", trust::Json::Array(order.measures.begin(), order.measures.end())},
       {"look_s", order.look_s},
       {"history_looks", order.history_looks},
-      {"one_way", order.is_one_way}};
+      {"one_way", order.is_one_way},
+      {"unpublished", order.may_be_unpublished}};
   if (!order.other_version.empty()) members.emplace("other_version", order.other_version);
   if (!order.strata.empty()) members.emplace("strata", order.strata);
   if (order.not_before_s > 0)

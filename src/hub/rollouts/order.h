@@ -45,6 +45,8 @@ struct RolloutOrder {
   // Devices take part too whose release of before the hub does not have: an end before its time
   // leaves them with what they run.
   bool is_one_way = false;
+  // It may begin before its releases are published, and waits for that.
+  bool may_be_unpublished = false;
 
   // Why no device may be told to change now; nothing: it may.
   std::optional<Reason> waits_for(std::int64_t now_s) const;

@@ -40,6 +40,9 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
                                        std::int64_t now_s) {
   Values values = {order.model};
   const std::string condition = query_condition(order.query, "m.device", values);
+  TRY_VALUE(const Rows published, ask(hub, kPublished, {order.model}));
+  TRY_VALUE(const Rows models, ask(hub, kPublishedModels, {}));
+  TRY(check_published(order, published, models));
   TRY_VALUE(const Rows releases,
             ask(hub, kArtifacts, {order.model, order.version, order.other_version}));
   Needs needs(order.model, releases);
@@ -83,7 +86,6 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
                   .ended_s = {},
                   .old_version = "",
                   .gate = ""};
-  TRY_VALUE(const Rows published, ask(hub, kPublished, {order.model}));
   TRY(take_stock(rollout, devices, published));
   preview.matching = rollout.members;
   preview.stages = rollout.plan().stages;
@@ -104,6 +106,10 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
           say(why::kNotPublished, {{"model", order.model}, {"version", version}}));
   if (preview.matching > 0 && !rollout.has_statistics())
     preview.notes.push_back(without_statistics(rollout));
+  // By what is counted a wrong model that is as fast, and finds as much, is as good.
+  const bool has_shadow = std::ranges::any_of(order.stages, &Stage::is_shadow);
+  if (preview.matching > 0 && rollout.has_old && !has_shadow)
+    preview.notes.push_back(say(why::kNoShadow));
   if (std::optional<Reason> waits = rollout.waits_for(now_s))
     preview.notes.push_back(*std::move(waits));
   return preview;

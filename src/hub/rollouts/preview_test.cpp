@@ -10,7 +10,8 @@ class Preview : public FleetTest {
  protected:
   Response preview(const std::string& version, const std::string& more = "") {
     return send("POST", "/v1/rollout-previews",
-                R"({"model":"people","version":")" + version + '"' + more + "}", admin_);
+                R"({"model":"people","unpublished":true,"version":")" + version + '"' + more + "}",
+                admin_);
   }
   std::vector<std::int64_t> holds(const Response& response) {
     std::vector<std::int64_t> all;
@@ -84,7 +85,8 @@ TEST_F(Preview, RefusesWhatTheRolloutWouldBeRefusedFor) {
     const Response refused = preview("1.1.0", more);
     EXPECT_EQ(refused.status, 400) << refused.body;
     const Response begun =
-        send("POST", "/v1/rollouts", R"({"model":"people","version":"1.1.0")" + more + "}", admin_);
+        send("POST", "/v1/rollouts",
+             R"({"model":"people","unpublished":true,"version":"1.1.0")" + more + "}", admin_);
     EXPECT_EQ(text(refused, "detail"), text(begun, "detail"));
   }
   add_device("cam-odd", "0.5.0");
@@ -97,6 +99,62 @@ TEST_F(Preview, RefusesWhatTheRolloutWouldBeRefusedFor) {
   const Response taken = preview("1.2.0");
   EXPECT_EQ(taken.status, 409);
   EXPECT_NE(taken.body.find("is part of rollout " + id), std::string::npos) << taken.body;
+}
+
+TEST_F(Preview, WithoutShadowsItSaysThatNothingComparesAnswers) {
+  make_fleet(2);
+  const auto is_told = [&](const std::string& stages) {
+    return preview("1.1.0", stages).body.find("no stage of shadows") != std::string::npos;
+  };
+  EXPECT_FALSE(is_told(""));
+  EXPECT_TRUE(is_told(R"(,"stages":[{"devices":1},{"percent":100}])"));
+}
+
+// The form, the command and the API are told the same, before anything begins.
+TEST_F(Preview, AReleaseThatIsNotPublishedIsRefusedWithTheNearest) {
+  make_fleet(2);
+  const auto refused = [&](const std::string& release) {
+    std::string all;
+    for (const char* path : {"/v1/rollout-previews", "/v1/rollouts"}) {
+      const Response response = send("POST", path, "{" + release + "}", admin_);
+      EXPECT_EQ(response.status, 404) << response.body;
+      EXPECT_TRUE(all.empty() || text(response, "detail") == all) << response.body;
+      all = text(response, "detail");
+    }
+    return all;
+  };
+  EXPECT_EQ(refused(R"("model":"people","version":"1.0.1")")
+                .find("body.version: people 1.0.1 is not published here; did you mean '1.0.0'? "
+                      "'polder hub releases --model people' lists"),
+            0u);
+  EXPECT_EQ(refused(R"("model":"people","version":"1.0.0","other_version":"77.0.0")")
+                .find("body.other_version: people 77.0.0 is not published here"),
+            0u);
+  EXPECT_EQ(refused(R"("model":"poeple","version":"1.0.0")")
+                .find("body.model: no release of 'poeple' is published here; did you mean "
+                      "'people'? 'polder hub models' lists"),
+            0u);
+  EXPECT_EQ(preview("1.0.1").status, 200);
+}
+
+TEST_F(Preview, ALookIsNoLessThanDevicesTakeToCheckIn) {
+  make_fleet(2);
+  hub_->poll_s = 60;
+  const Response refused = preview("1.1.0", R"(,"look_s":59)");
+  EXPECT_EQ(refused.status, 400) << refused.body;
+  EXPECT_EQ(text(refused, "detail")
+                .find("body.look_s: 59 s is less than devices take to check in "
+                      "here, 60 s"),
+            0u)
+      << refused.body;
+  EXPECT_EQ(order("1.1.0").status, 400);
+  EXPECT_EQ(preview("1.1.0", R"(,"look_s":60)").status, 200);
+  // The usual one is as long as that.
+  hub_->poll_s = 900;
+  const Response made =
+      send("POST", "/v1/rollouts", R"({"model":"people","version":"1.0.0"})", admin_);
+  EXPECT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(*json(made).find("look_s")->integer(), 900);
 }
 
 }  // namespace

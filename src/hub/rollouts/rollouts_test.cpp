@@ -209,7 +209,9 @@ TEST_F(Rollouts, ADeviceIsPartOfOneAtATime) {
   EXPECT_NE(text(second, "detail").find("is part of rollout " + first), std::string::npos)
       << second.body;
   // Another model is another matter.
-  EXPECT_EQ(send("POST", "/v1/rollouts", R"({"model":"voice","version":"1.0.0"})", admin_).status,
+  EXPECT_EQ(send("POST", "/v1/rollouts",
+                 R"({"model":"voice","version":"1.0.0","unpublished":true})", admin_)
+                .status,
             201);
   send("POST", "/v1/rollouts/" + first + "/abort", R"({"reason":"x"})", admin_);
   const std::string third = begin("1.2.0");

@@ -91,6 +91,7 @@ Rollout row_of(const Row& row) {
                   .gate = row[13].text(),
                   .trouble = row[15].text()};
   if (!row[8].is_null()) rollout.ended_s = row[8].integer();
+  if (!row[19].is_null()) rollout.due_s = row[19].integer();
   return rollout;
 }
 

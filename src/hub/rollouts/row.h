@@ -28,9 +28,10 @@ struct Rollout {
   bool has_old = false;     // whether any of its devices had a release before
   std::string old_version;  // that most of them go back to; empty: most had none
   std::int64_t members = 0;
-  std::int64_t looks = 0;  // in which something was counted
-  std::string gate;        // the verdict that stood last, in JSON
-  std::string trouble;     // why it could not be carried on; empty: it could
+  std::int64_t looks = 0;                  // in which something was counted
+  std::string gate;                        // the verdict that stood last, in JSON
+  std::string trouble;                     // why it could not be carried on; empty: it could
+  std::optional<std::int64_t> due_s = {};  // when it is looked at next, of one that is active
 
   bool is_active() const {
     return state.phase == RolloutPhase::kRunning || state.phase == RolloutPhase::kPaused;
@@ -69,7 +70,7 @@ Status note(Database& database, const Rollout& rollout, std::string_view what,
 inline constexpr std::string_view kRolloutColumns =
     "id, plan, phase, stage, stage_since_s, reason, created_s, created_by, ended_s, retry, "
     "has_old, "
-    "members, looks, gate, old_version, trouble, model, version, other_version";
+    "members, looks, gate, old_version, trouble, model, version, other_version, due_s";
 Result<Rollout> rollout_of(const Row& row);
 // For who lists, and for an abort: of a plan that cannot be read what its row says, without stages;
 // why is its trouble.

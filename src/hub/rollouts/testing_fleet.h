@@ -29,6 +29,7 @@ class FleetTest : public ReleasingTest {
   // What the hub says to devices is published.
   void SetUp() override {
     ReleasingTest::SetUp();
+    hub_->poll_s = kTestLookS;
     let_assign();
     const Response approved = decide(text(push(), "id"));
     ASSERT_EQ(approved.status, 200) << approved.body;
@@ -235,12 +236,13 @@ class FleetTest : public ReleasingTest {
       R"({"percent":50,"least_minutes":1,"errors_an_hour":180},)"
       R"({"percent":100,"least_minutes":1}])";
 
+  // Of a release that may be published later.
   Response order(const std::string& version, const std::string& more = "",
                  const std::string& stages = kStages) {
     return send("POST", "/v1/rollouts",
-                R"({"model":"people","version":")" + version + R"(","look_s":10,"history_looks":)" +
-                    std::to_string(history_looks_) + R"(,"measures":)" + measures_ + "," + stages +
-                    more + "}",
+                R"({"model":"people","unpublished":true,"version":")" + version +
+                    R"(","look_s":10,"history_looks":)" + std::to_string(history_looks_) +
+                    R"(,"measures":)" + measures_ + "," + stages + more + "}",
                 admin_);
   }
   // Its name.

@@ -94,9 +94,11 @@ TEST_F(BackedUp, RolloutsThatWentOnWaitForPeople) {
     return note_model(database, "cam-1", "people", news, wall_.now_s());
   });
   ASSERT_TRUE(known.ok()) << known.error().message;
-  const Response made = send(
-      "POST", "/v1/rollouts",
-      R"({"model":"people","version":"1.0.0","one_way":true,"stages":[{"percent":100}]})", admin_);
+  const Response made =
+      send("POST", "/v1/rollouts",
+           R"({"model":"people","version":"1.0.0","unpublished":true,"one_way":true,)"
+           R"("stages":[{"percent":100}]})",
+           admin_);
   ASSERT_EQ(made.status, 201) << made.body;
   fs::remove_all(to());
   ASSERT_TRUE(back_up(hub(), to(), kNowS).ok());

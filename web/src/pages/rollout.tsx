@@ -216,6 +216,17 @@ function Gate(props: { rollout: Rollout }) {
           ))}
         </ul>
       )}
+      {gate.time && (
+        <p class="quiet">
+          {t("rollout.gate.as_of")} <Time value={gate.time} />
+          {props.rollout.next_look && (
+            <>
+              {" · "}
+              {t("rollout.gate.next")} <Time value={props.rollout.next_look} />
+            </>
+          )}
+        </p>
+      )}
       {measures.length === 0 ? (
         <Empty>{t("rollout.measures.none")}</Empty>
       ) : (

@@ -420,6 +420,8 @@ export const en = {
   "wanted.shadow": "{version} in shadow",
   "wanted.new": "the new release {version}",
   "rollout.gate": "Gate",
+  "rollout.gate.as_of": "As of",
+  "rollout.gate.next": "next look",
   "rollout.gate.none": "The gate has not looked yet.",
   "verdict.hold": "hold",
   "verdict.promote": "promote",

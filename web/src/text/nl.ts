@@ -422,6 +422,8 @@ export const nl: Record<keyof typeof en, string> = {
   "wanted.shadow": "{version} in de schaduw",
   "wanted.new": "de nieuwe release {version}",
   "rollout.gate": "Poort",
+  "rollout.gate.as_of": "Stand van",
+  "rollout.gate.next": "volgende blik",
   "rollout.gate.none": "De poort heeft nog niet gekeken.",
   "verdict.hold": "wachten",
   "verdict.promote": "verder",

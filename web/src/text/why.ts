@@ -22,6 +22,8 @@ export const sentences: Partial<Record<Language, Record<string, string>>> = {
     no_controls: "{measure}: van wat de oude release draait is nog niets geteld",
     nothing_measured: "er is nog niets gemeten",
     no_measures: "er hoeft niets te worden vergeleken: alleen harde fouten en tijd tellen",
+    no_shadow:
+      "geen fase met schaduwen: niets vergelijkt wat het nieuwe model antwoordt met wat het oude antwoordt",
     first_release: "een eerste release: alleen harde fouten en tijd tellen",
     too_soon: "{passed_s} van ten minste {least_s} is voorbij",
     not_before: "niet voor {time}",

@@ -147,7 +147,10 @@ class HubCommands(unittest.TestCase):
         self.assertEqual(self.polder("hub", "revoke-token", one["id"]),
                          f"revoked: token {one['id']}\n")
         self.assertIn("the hub says", self.polder("fleet", "status", token=anna, status=1))
-        self.assertIn("the hub says", self.polder("hub", "add-token", "bob", "king", status=1))
+        self.assertIn("the hub says",
+                      self.polder("hub", "add-token", "polder-hub", "viewer", status=1))
+        self.assertIn("viewer, operator, releaser or admin expected",
+                      self.polder("hub", "add-token", "bob", "king", status=2))
 
     def test_what_is_wrong_says_where_it_is_set(self):
         said = self.polder("fleet", "status", "--ca", "", status=1)

@@ -107,6 +107,13 @@ add_test(NAME usb_stick_update
          COMMAND ${CMAKE_COMMAND} -E env POLDER=$<TARGET_FILE:polder> POLDERD=$<TARGET_FILE:polderd>
                  ${PROJECT_SOURCE_DIR}/examples/usb-stick-update/run
                  ${PROJECT_BINARY_DIR}/usb-stick-update)
+# What scripts/demo shows, of build/release.
+if(TARGET polder_video_libav AND CMAKE_BINARY_DIR STREQUAL "${PROJECT_SOURCE_DIR}/build/release")
+  add_test(NAME fleet_example COMMAND /usr/bin/python3
+           ${PROJECT_SOURCE_DIR}/tests/e2e/fleet_example_test.py
+           ${PROJECT_SOURCE_DIR}/examples/fleet/run ${PROJECT_BINARY_DIR}/fleet)
+  set_tests_properties(fleet_example PROPERTIES LABELS slow TIMEOUT 1800 SKIP_RETURN_CODE 77)
+endif()
 add_test(NAME polderd_page COMMAND sh -c "\"$1\" reference | diff \"$2\" -" page_test
          $<TARGET_FILE:polderd> ${PROJECT_SOURCE_DIR}/docs/guide/polderd-toml.md)
 

@@ -1,8 +1,12 @@
 #include "trust/tuf_changes_read.h"
 
 #include "base/fail.h"
+#include "base/text.h"
+#include "trust/digest.h"
+#include "trust/manifest.h"
 #include "trust/tuf_limits.h"
 #include "trust/tuf_metadata.h"
+#include "trust/version.h"
 
 namespace polder::trust::tuf {
 
@@ -22,9 +26,28 @@ Status each(const Object& changes, std::string_view name, Read read) {
 }
 
 // Empty where the member is not there.
-Result<std::string> text_of(const Object& one, std::string_view name) {
+Result<std::string> digest_of(const Object& one, std::string_view name) {
   if (!one.has(name)) return std::string();
-  return one.text(name);
+  TRY_VALUE(const Sha256 digest, read_digest(one, name));
+  return hex(digest);
+}
+
+// Of a floor; empty where there was none.
+Result<std::string> version_of(const Object& one, std::string_view name) {
+  TRY_VALUE(const std::string text, one.text(name));
+  if (text.empty()) return text;
+  TRY_VALUE(const Version version, Version::parse(text, one.place(name)));
+  return version.text();
+}
+
+// Ids of keys.
+Result<std::vector<std::string>> ids_of(const Object& one, std::string_view name) {
+  TRY_VALUE(const auto ids, one.texts(name, kMaxListed));
+  for (const std::string& id : ids)
+    if (id.empty() || id.find_first_not_of("0123456789abcdef") != id.npos)
+      return fail(Code::kCorrupt, "{}: an id in hexadecimal digits expected, '{}' found",
+                  one.place(name), clipped(one_line(id)));
+  return ids;
 }
 
 Status read_file_change(const Object& one, Changes& changes) {
@@ -44,8 +67,8 @@ Status read_file_change(const Object& one, Changes& changes) {
 Status read_trust_change(const Object& one, Changes& changes) {
   TrustChange change;
   TRY_VALUE(change.role, one.text("role"));
-  TRY_VALUE(change.added_keys, one.texts("added_keys", kMaxListed));
-  TRY_VALUE(change.removed_keys, one.texts("removed_keys", kMaxListed));
+  TRY_VALUE(change.added_keys, ids_of(one, "added_keys"));
+  TRY_VALUE(change.removed_keys, ids_of(one, "removed_keys"));
   TRY_VALUE(const std::int64_t threshold, one.integer("threshold", 0, INT32_MAX));
   TRY_VALUE(const std::int64_t before, one.integer("threshold_before", 0, INT32_MAX));
   change.threshold = int(threshold);
@@ -66,16 +89,18 @@ Result<Changes> parse_changes(const Json& json, std::string_view where) {
     TargetChange change;
     TRY_VALUE(change.role, one.text("role"));
     TRY_VALUE(change.path, one.text("path"));
-    TRY_VALUE(change.before, text_of(one, "sha256_before"));
-    TRY_VALUE(change.after, text_of(one, "sha256"));
-    TRY_VALUE(change.problem, text_of(one, "problem"));
+    TRY_VALUE(change.before, digest_of(one, "sha256_before"));
+    TRY_VALUE(change.after, digest_of(one, "sha256"));
+    if (one.has("problem")) {
+      TRY_VALUE(change.problem, one.text("problem"));
+    }
     return changes.targets.push_back(std::move(change)), Status();
   }));
   TRY(each(object, "floors", [&](const Object& one) -> Status {
     FloorChange change;
     TRY_VALUE(change.model, one.text("model"));
-    TRY_VALUE(change.before, one.text("before"));
-    TRY_VALUE(change.after, one.text("after"));
+    TRY_VALUE(change.before, version_of(one, "before"));
+    TRY_VALUE(change.after, version_of(one, "after"));
     return changes.floors.push_back(std::move(change)), Status();
   }));
   TRY_VALUE(changes.other, object.texts("other", kMaxListed, Json::kMaxBytes));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace polder::trust::tuf {
 namespace {
 
@@ -10,8 +12,9 @@ TEST(ReadChanges, AreWhatWasWritten) {
   changes.files = {{"root", 0, 1, 0, 1'900'000'000},
                    {"targets", 3, 4, 1'800'000'000, 1'900'000'000}};
   changes.trust = {{"family", {"aa"}, {"bb"}, 1, 2, {"a/*"}, {"a/*", "b/*"}}};
-  changes.targets = {{"targets", "people/1.0.0/manifest.json", "", "cc", "x: is another", false},
-                     {"family", "notes.txt", "dd", "", "", false}};
+  const std::string one(64, 'c'), other(64, 'd');
+  changes.targets = {{"targets", "people/1.0.0/manifest.json", "", one, "x: is another", false},
+                     {"family", "notes.txt", other, "", "", false}};
   changes.floors = {{"people", "", "1.0.0"}};
   changes.other = {"root: consistent snapshots begin"};
   const Json written = to_json(changes);
@@ -29,6 +32,25 @@ TEST(ReadChanges, WhatIsAnythingElseIsNamed) {
   const Error error = error_of(R"({"files":[{"role":"root","version":-1,"expires":"x"}]})");
   EXPECT_EQ(error.code, Code::kCorrupt);
   EXPECT_NE(error.message.find("answer.changes.files.version"), std::string::npos) << error.message;
+}
+
+TEST(ReadChanges, IdsDigestsAndFloorsAreNoOtherText) {
+  const auto error_of = [](const Changes& changes) {
+    return parse_changes(to_json(changes), "answer.changes").error();
+  };
+  const std::string odd = "\x1b[8m", digest(64, 'a');
+  std::map<std::string, Changes> found;
+  found["trust.added_keys"].trust = {{"family", {"aa", odd}, {}, 1, 1, {}, {}}};
+  found["trust.removed_keys"].trust = {{"family", {}, {""}, 1, 1, {}, {}}};
+  found["targets.sha256"].targets = {{"targets", "x", "", odd, "", false}};
+  found["targets.sha256_before"].targets = {{"targets", "x", digest + "a", "", "", false}};
+  found["floors.before"].floors = {{"people", odd, ""}};
+  found["floors.after"].floors = {{"people", "", "none"}};
+  for (const auto& [place, changes] : found) {
+    const Error error = error_of(changes);
+    EXPECT_EQ(error.code, Code::kCorrupt) << place;
+    EXPECT_NE(error.message.find("answer.changes." + place), std::string::npos) << error.message;
+  }
 }
 
 }  // namespace

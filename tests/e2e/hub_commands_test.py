@@ -216,6 +216,28 @@ class HubCommands(unittest.TestCase):
             self.assertEqual(asked[1][1], f"{path}?more")
         self.assertEqual(found, windows)
 
+    def test_a_hub_that_lies_does_nothing_to_the_terminal(self):
+        odd, digest, time = "\x1b[2J\x9b8m\u202e", "a" * 64, "2026-12-01T00:00:00Z"
+        changes = {"files": [{"role": odd, "version": 2, "expires": time}],
+                   "trust": [{"role": odd, "added_keys": ["aa"], "removed_keys": ["bb"],
+                              "threshold": 1, "threshold_before": 1, "paths": [odd],
+                              "paths_before": []}],
+                   "targets": [{"role": odd, "path": odd, "sha256": digest, "problem": odd}],
+                   "floors": [{"model": odd, "before": "", "after": "1.0.0"}], "other": [odd]}
+        details = {"key_names": {digest: odd}, "changes": changes,
+                   "signatures": [{"role": odd, "key": odd}, {"role": "root", "key": digest}]}
+        approval = {"id": odd, "state": odd, "kind": "publication", "what": odd, "asked": time,
+                    "asked_by": odd, "decided": time, "decided_by": odd, "done": odd,
+                    "details": details}
+        url, _ = self.pretend([(200, approval)] * 3)
+        for words in (("approvals", "a1"), ("approve", "a1"), ("reject", "a1")):
+            shown = self.polder("hub", *words, "--hub", url)
+            self.assertTrue(all(c.isprintable() or c == "\n" for c in shown), ascii(shown))
+        changes["trust"][0]["removed_keys"] = [odd]
+        url, _ = self.pretend([(200, approval)])
+        shown = self.polder("hub", "approvals", "a1", "--hub", url, status=1)
+        self.assertIn("removed_keys: an id in hexadecimal digits expected, '?[2J?8m?'", shown)
+
     def test_what_is_asked_again_has_the_same_key(self):
         busy = (503, {"code": "unavailable", "detail": "busy"})
         url, asked = self.pretend([busy, busy, (201, {"token": "one"}), (201, {"token": "two"})])

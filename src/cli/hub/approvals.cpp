@@ -93,7 +93,7 @@ Result<int> show(const Args& args) {
   const Json* const details_json = approval.find("details");
   const Json* const by = details_json ? details_json->find("superseded_by") : nullptr;
   if (by) print_act(approval, "superseded by " + shown(*by), nullptr, "decided");
-  else print_act(approval, state, "decided_by", "decided");
+  else print_act(approval, one_line(state), "decided_by", "decided");
   print_act(approval, "done", nullptr, "done");
   if (kind != "publication") return 0;
   TRY_VALUE(const trust::Object details, object.object("details"));

@@ -16,9 +16,7 @@ constexpr std::size_t kShown = 100;      // targets; --json has them all
 constexpr std::size_t kShownFiles = 12;  // hash bins come by the hundred
 constexpr std::size_t kDigits = 12;      // of a digest
 
-std::string_view digits(const std::string& digest) {
-  return std::string_view(digest).substr(0, kDigits);
-}
+std::string digits(std::string_view digest) { return one_line(digest.substr(0, kDigits)); }
 
 void print_trust(std::FILE* stream, const trust::tuf::TrustChange& change, const KeyNames& names) {
   const std::string role = one_line(change.role);
@@ -33,10 +31,10 @@ void print_trust(std::FILE* stream, const trust::tuf::TrustChange& change, const
     fmt::print(stream, "  {}: {} must sign, as before\n", role, change.threshold);
   }
   for (const std::string& id : change.added_keys) {
-    fmt::print(stream, "    + key {}\n", names.beside(id));
+    fmt::print(stream, "    + key {}\n", names.beside(one_line(id)));
   }
   for (const std::string& id : change.removed_keys) {
-    fmt::print(stream, "    - key {}\n", names.beside(id));
+    fmt::print(stream, "    - key {}\n", names.beside(one_line(id)));
   }
   if (change.paths == change.paths_before) return;
   for (const std::string& path : change.paths_before) {
@@ -71,7 +69,7 @@ void print_versions(std::FILE* stream, const Changes& changes) {
         file.version_before == 0
             ? "new"
             : fmt::format("was {} until {}", file.version_before, time_text(file.expires_before_s));
-    fmt::print(stream, "  {} version {} until {}, {}\n", file.role, file.version,
+    fmt::print(stream, "  {} version {} until {}, {}\n", one_line(file.role), file.version,
                time_text(file.expires_s), before);
   }
   if (shown > kShownFiles) fmt::print(stream, "  ... {} files in all\n", shown);
@@ -88,8 +86,8 @@ void print_changes(std::FILE* stream, const Changes& changes, const KeyNames& na
   if (shown > kShown) fmt::print(stream, "  ... {} targets change; --json lists all\n", shown);
   for (const auto& change : changes.floors) {
     fmt::print(stream, "  floor of {}: {}, was {}\n", one_line(change.model),
-               change.after.empty() ? "none" : change.after,
-               change.before.empty() ? "none" : change.before);
+               change.after.empty() ? "none" : one_line(change.after),
+               change.before.empty() ? "none" : one_line(change.before));
   }
   for (const std::string& line : changes.other) fmt::print(stream, "  {}\n", one_line(line));
   if (changes.trust.empty() && changes.targets.empty() && changes.other.empty()) {

@@ -170,6 +170,29 @@ TEST_F(Publications, WhatGoesOnFromAFormerStateEndsByItself) {
   EXPECT_EQ(list.find("approvals")->array()->size(), 1u);
   // What the second brought as well stays published.
   EXPECT_EQ(state_of("people/1.0.0"), "published");
+  // As where it was killed before it had removed what waited.
+  std::filesystem::create_directories(folder_ / "waiting" / first / "targets");
+  stop();
+  start();
+  EXPECT_TRUE(nothing_waits());
+}
+
+TEST_F(Publications, OneThatCannotBeReadKeepsNoOther) {
+  std::string ids[3];
+  for (std::size_t i = 0; i < 3; ++i) {
+    add_release("people", fmt::format("1.{}.0", i));
+    ids[i] = text(push(), "id");
+    wall_.set_s(wall_.now_s() + 1);
+  }
+  const std::string targets = folder_ / "waiting" / ids[0] / "targets.json";
+  ASSERT_TRUE(write_file_atomic(targets, "{").ok());
+  EXPECT_EQ(decide(ids[2]).status, 200);
+  EXPECT_EQ(text(send("GET", "/v1/approvals/" + ids[0], "", admin_), "state"), "open");
+  EXPECT_EQ(text(send("GET", "/v1/approvals/" + ids[1], "", admin_), "state"), "superseded");
+  ASSERT_EQ(log_.size(), 1u);
+  EXPECT_NE(log_[0].find("publication " + ids[0]), std::string::npos) << log_[0];
+  EXPECT_EQ(decide(ids[0], "reject").status, 200);
+  EXPECT_TRUE(nothing_waits());
 }
 
 TEST_F(Publications, RolesThatTheirKeysHaveNotSignedAreRefused) {

@@ -20,35 +20,42 @@ constexpr std::int64_t kTidyEveryS = 3'600;
 
 // Of what waits for approval, what goes on from a state that is none any more: nobody could approve
 // it, and whoever asked for it has to stage it anew.
-Status end_superseded(const Publisher::Parts& parts) {
-  TRY_VALUE(const Rows rows, parts.readers.query("SELECT id, what, details FROM approval WHERE "
-                                                 "state = 'open' AND kind = 'publication'"));
-  for (const Row& row : rows) {
-    const std::string id = row[0].text();
-    TRY_VALUE(const std::string by, parts.repository.superseded(id));
-    if (by.empty()) continue;
-    TRY_VALUE(trust::Json details, trust::Json::parse(row[2].text(), "approval.details"));
-    details.members()->insert_or_assign("superseded_by", by);
-    const std::int64_t now_s = parts.wall.now_s();
-    Status ended = parts.writer.write([&](Database& database) -> Status {
-      TRY_VALUE(const Rows open,
-                ask(database,
-                    "UPDATE approval SET state = 'superseded', decided_by = ?, decided_s = ?, "
-                    "details = ? WHERE id = ? AND state = 'open' RETURNING id",
-                    {std::string(kHubActor), now_s, details.compact(), id}));
-      if (open.empty()) return {};
-      TRY(forget_waiting(database, id));
-      return put_on_record(database, {now_s,
-                                      std::string(kHubActor),
-                                      trust::Act::kRejected,
-                                      row[1].text(),
-                                      {{"approval", id}, {"superseded_by", by}}});
-    });
-    TRY(std::move(ended));
-    parts.recorder.wake();
-    TRY(parts.repository.drop(id));
-  }
-  return {};
+Status end_if_superseded(const Publisher::Parts& parts, const Row& row) {
+  const std::string id = row[0].text();
+  TRY_VALUE(const std::string by, parts.repository.superseded(id));
+  if (by.empty()) return {};
+  TRY_VALUE(trust::Json details, trust::Json::parse(row[2].text(), "approval.details"));
+  details.members()->insert_or_assign("superseded_by", by);
+  const std::int64_t now_s = parts.wall.now_s();
+  Status ended = parts.writer.write([&](Database& database) -> Status {
+    TRY_VALUE(const Rows open,
+              ask(database,
+                  "UPDATE approval SET state = 'superseded', decided_by = ?, decided_s = ?, "
+                  "details = ? WHERE id = ? AND state = 'open' RETURNING id",
+                  {std::string(kHubActor), now_s, details.compact(), id}));
+    if (open.empty()) return {};
+    TRY(forget_waiting(database, id));
+    return put_on_record(database, {now_s,
+                                    std::string(kHubActor),
+                                    trust::Act::kRejected,
+                                    row[1].text(),
+                                    {{"approval", id}, {"superseded_by", by}}});
+  });
+  TRY(std::move(ended));
+  parts.recorder.wake();
+  return parts.repository.drop(id);
+}
+
+// One that cannot be read goes on waiting, and keeps no other.
+void end_superseded(const Publisher::Parts& parts) {
+  const auto rows = parts.readers.query(
+      "SELECT id, what, details FROM approval WHERE state = 'open' AND kind = 'publication' "
+      "ORDER BY asked_s, id");
+  if (!rows.ok()) return parts.log("what waits for approval: " + rows.error().message);
+  for (const Row& row : *rows)
+    if (const Status ended = end_if_superseded(parts, row); !ended.ok())
+      parts.log(fmt::format("publication {}, which waits for approval: {}", row[0].text(),
+                            ended.error().message));
 }
 
 }  // namespace
@@ -110,18 +117,16 @@ Status Publisher::begin() {
   if (restoration) parts_.repository.allow_gaps(restoration->lost_versions());
   TRY_VALUE(const auto waiting, parts_.repository.waiting());
   for (const std::string& id : waiting) {
-    TRY_VALUE(
-        const Rows rows,
-        parts_.readers.query("SELECT 1 FROM approval WHERE id = ? AND state <> 'rejected' AND "
-                             "done_s IS NULL",
-                             {id}));
+    TRY_VALUE(const Rows rows,
+              parts_.readers.query("SELECT 1 FROM approval WHERE id = ? AND state IN ('open', "
+                                   "'approved') AND done_s IS NULL",
+                                   {id}));
     if (rows.empty()) TRY(parts_.repository.drop(id));
   }
   // What cannot be published now is tried again; the fleet is served meanwhile.
   if (const Status done = finish_all(); !done.ok())
     parts_.log("what was approved is not published yet: " + done.error().message);
-  if (const Status done = end_superseded(parts_); !done.ok())
-    parts_.log("what waits for approval: " + done.error().message);
+  end_superseded(parts_);
   TRY_VALUE(const Rows rows, parts_.readers.query("SELECT model, version FROM model_release "
                                                   "WHERE state = 'published'"));
   std::set<std::string> known;
@@ -184,8 +189,7 @@ Status Publisher::finish(const std::string& publication) {
   });
   TRY(std::move(noted));
   // It is published, whatever becomes of the rest.
-  if (const Status ended = end_superseded(parts_); !ended.ok())
-    parts_.log("what waits for approval: " + ended.error().message);
+  end_superseded(parts_);
   return {};
 }
 

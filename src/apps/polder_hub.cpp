@@ -155,7 +155,9 @@ Status serve_command(const Args& args) {
                                 auto page = console.answer(request);
                                 return page ? std::move(*page) : router.answer(request);
                               },
-                          .may_send = [&](const Request& head) { return router.may_send(head); }}));
+                          .may_send = [&](const Request& head) { return router.may_send(head); },
+                          .sent = [&](const Response& response,
+                                      std::int64_t took_us) { router.sent(response, took_us); }}));
   TRY(say_where(args, options, *home, server->port()));
   tell_service_manager("READY=1");
   server->serve();

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "hub/api/traffic.h"
 #include "platform/random_access.h"
 
 namespace polder::hub {
@@ -38,6 +39,7 @@ struct Response {
   // Or a part of a file, which is sent piece by piece.
   std::shared_ptr<const ReadableFile> file = {};
   std::uint64_t file_from = 0, file_bytes = 0;
+  Asker asker = Asker::kAnyone;  // for whom its route is; of the server's own, anyone
 };
 
 // How large a body somebody may send, or why none.

@@ -45,8 +45,7 @@ Status write_devices(const Hub& hub, PrometheusText& text) {
   TRY_VALUE(const Rows units,
             ask(hub,
                 fmt::format("SELECT model, version, health, COUNT(*) FROM device_unit WHERE {} "
-                            "GROUP BY model, version, health ORDER BY model, version, health "
-                            "LIMIT ?",
+                            "GROUP BY model, version, health ORDER BY 4 DESC, 1, 2, 3 LIMIT ?",
                             kOfFleet),
                 {kMaxUnits}));
   for (const Row& row : units)
@@ -120,8 +119,9 @@ void write_traffic(const Traffic& traffic, PrometheusText& text) {
     const std::string status = fmt::format("{}xx", count.hundreds);
     text.sample({{"asker", asker_name(count.asker)}, {"status", status}}, double(count.requests));
   }
-  text.metric("polder_hub_request_seconds_total", "counter",
-              "How long these answers took, all together, without what the network took.");
+  text.metric(
+      "polder_hub_request_seconds_total", "counter",
+      "How long these answers took, all together: from when the headers of a request had come.");
   for (const Asker asker : {Asker::kAnyone, Asker::kDevice, Asker::kPerson})
     text.sample({{"asker", asker_name(asker)}}, traffic.seconds(asker));
 }

@@ -245,14 +245,6 @@ BodyRule Router::may_send(const Request& head) {
 }
 
 Response Router::answer(const Request& request) {
-  const std::int64_t begun_us = clock_.now_us();
-  Asker asker = Asker::kAnyone;
-  Response response = answer(request, asker);
-  traffic_.add(asker, response.status, clock_.now_us() - begun_us);
-  return response;
-}
-
-Response Router::answer(const Request& request, Asker& asker) {
   const auto target = Target::parse(request.target);
   if (!target.ok()) return problem(target.error(), request.id);
   // Who may GET may ask for the headers alone; the server leaves the body out.
@@ -267,14 +259,14 @@ Response Router::answer(const Request& request, Asker& asker) {
       if (route.method == "GET") allowed += ", HEAD";
       continue;
     }
-    asker = asker_of(route.access);
     Call call{hub_, health_, traffic_, request, *target, std::move(*parts), {}, {}, {}};
-    auto response = serve(route, call);
-    if (response.ok()) return std::move(*response);
-    if (status_of(response.error().code) >= 500)
+    auto served = serve(route, call);
+    if (!served.ok() && status_of(served.error().code) >= 500)
       hub_.log(fmt::format("request {}: {} {}: {}", request.id, route.method, route.path,
-                           response.error().message));
-    return problem(response.error(), request.id);
+                           served.error().message));
+    Response response = served.ok() ? std::move(*served) : problem(served.error(), request.id);
+    response.asker = asker_of(route.access);
+    return response;
   }
   if (allowed.empty())
     return problem(fail(Code::kNotFound, "there is no such address; /openapi.json lists them"),

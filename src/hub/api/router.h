@@ -78,21 +78,20 @@ inline constexpr Limit kAddressLimit{.a_second = 5, .at_once = 100};
 // And for what is open to anyone: many devices may have one address.
 inline constexpr Limit kOpenLimit{.a_second = 500, .at_once = 5'000};
 
-// Thread-safe. Borrows both; `clock` is that of limits, and of how long answers take.
+// Thread-safe. Borrows both; `clock` is that of limits.
 class Router {
  public:
   Router(const Hub& hub, Clock& clock, const Limit& person_limit = kPersonLimit)
-      : hub_(hub),
-        clock_(clock),
-        person_limit_(person_limit),
-        limits_(clock),
-        health_(hub, clock) {}
+      : hub_(hub), person_limit_(person_limit), limits_(clock), health_(hub, clock) {}
   Response answer(const Request& request);
+  // An answer is on its way, be it from here or the server's own: it is counted.
+  void sent(const Response& response, std::int64_t took_us) {
+    traffic_.add(response.asker, response.status, took_us);
+  }
   // Of a request whose headers are there.
   BodyRule may_send(const Request& head);
 
  private:
-  Response answer(const Request& request, Asker& asker);
   // Who it is; a response where it may not. `counts`: against how often a person may ask. Errors:
   // kDenied; the database's.
   Result<std::optional<Response>> refusal(const Route& route, Call& call, bool counts);
@@ -103,7 +102,6 @@ class Router {
                                     const Limit& limit, const Request& request);
 
   const Hub& hub_;
-  Clock& clock_;
   const Limit person_limit_;
   Limits limits_;
   Health health_;

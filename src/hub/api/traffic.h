@@ -1,4 +1,4 @@
-// How many requests were answered, to whom and how, since the hub began to serve.
+// How many requests were answered, for whom and how, since the hub began to serve.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ std::string_view asker_name(Asker asker);  // "device"
 // Thread-safe.
 class Traffic {
  public:
-  // `status`: 100 to 599.
+  // `status`: 100 to 599; `took_us`: from when its headers had come to its answer.
   void add(Asker asker, int status, std::int64_t took_us);
 
   struct Count {

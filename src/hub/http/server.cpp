@@ -328,6 +328,7 @@ class BeastServer final : public Server {
       std::size_t max_body = kMaxBodyBytes;
       const std::string id = new_id();
       auto [error, bytes] = co_await http::async_read_header(stream, buffer, parser, kAwait);
+      const auto begun = std::chrono::steady_clock::now();
       std::optional<Response> response;
       bool is_head = false;
       if (!error) response = co_await refusal_of_body(parser, certificate, peer, id, max_body);
@@ -355,6 +356,10 @@ class BeastServer final : public Server {
           response = problem(503, fail(Code::kUnavailable, "the hub is busy: ask again"), id);
         }
       }
+      if (handler_.sent)
+        handler_.sent(*response, std::chrono::duration_cast<std::chrono::microseconds>(
+                                     std::chrono::steady_clock::now() - begun)
+                                     .count());
       const auto message = message_of(*response, id, is_head, goes_on && !ends_);
       lowest.expires_after(std::chrono::seconds(options_.request_s));
       http::serializer<false, http::string_body> serializer(message);

@@ -44,6 +44,9 @@ class Server {
     std::function<Response(const Request&)> answer;
     // Asked with the headers alone, where a body is above kMaxBodyBytes.
     std::function<BodyRule(const Request&)> may_send;
+    // Told of each response as it is sent, also of those that are made here, and how long it took
+    // since the headers of its request had come. By one thread.
+    std::function<void(const Response&, std::int64_t took_us)> sent = {};
   };
   // Errors: kInvalid for what is no address; kUnavailable when the port is taken; kDenied when it
   // may not be used; kCorrupt for a certificate or key that is none.

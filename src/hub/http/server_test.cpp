@@ -11,6 +11,7 @@
 #include <future>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "hub/authority.h"
 #include "platform/file.h"
@@ -66,14 +67,18 @@ class Serving : public testing::Test {
 
 TEST_F(Serving, WhoComesToABusyHubIsToldToComeAgain) {
   std::promise<void> asked, goes_on;
+  std::vector<int> told;
   options_.max_waiting = 1;
-  auto server = Server::open(options_, {.answer =
-                                            [&](const Request&) {
-                                              asked.set_value();
-                                              goes_on.get_future().wait();
-                                              return Response{.body = "done"};
-                                            },
-                                        .may_send = [](const Request&) { return BodyRule{}; }});
+  auto server = Server::open(
+      options_,
+      {.answer =
+           [&](const Request&) {
+             asked.set_value();
+             goes_on.get_future().wait();
+             return Response{.body = "done"};
+           },
+       .may_send = [](const Request&) { return BodyRule{}; },
+       .sent = [&](const Response& response, std::int64_t) { told.push_back(response.status); }});
   ASSERT_TRUE(server.ok()) << server.error().message;
   std::thread serving([&] { (*server)->serve(); });
   std::string first;
@@ -88,6 +93,7 @@ TEST_F(Serving, WhoComesToABusyHubIsToldToComeAgain) {
   EXPECT_TRUE(first.starts_with("HTTP/1.1 200 ")) << first;
   std::raise(SIGTERM);
   serving.join();
+  EXPECT_EQ(told, (std::vector<int>{503, 200}));
 }
 
 // Whoever was told that it serves may end it, however early.

@@ -134,7 +134,7 @@ bool Driver::tell(Event event) {
     for (const Attempts& item : state_.attempts) ask_after(item);
   if (!before.update) offered_us_ = parts_.clock.now_us();
   if (state_.phase == before.phase) return true;
-  if (state_.phase == Phase::kCommit) past_refusals_.erase(state_.update->unit);
+  if (state_.phase == Phase::kCommit) forget_past_refusals();
   observed_from_us_.reset(), trial_from_us_.reset();
   // Of these phases what failed is said by a process that the release runs in.
   const bool has_worker = before.phase >= Phase::kProbe && before.phase <= Phase::kObserve;
@@ -171,6 +171,7 @@ Status Driver::start() {
            "damaged; the state before it was taken: " + note);
   TRY_VALUE(state_, with_units(loaded, config_.models, config_.runtime));
   clear_others(loaded);
+  forget_past_refusals();
   offered_us_ = parts_.clock.now_us();
   state_.boot = std::min(state_.boot + 1, kMaxCount);
   backoff_.start(state_, parts_.wall.now_s(), parts_.clock.now_us());
@@ -539,9 +540,26 @@ void Driver::remember_refusals() {
   for (const Refusal& refusal : refusals_) {
     const trust::Sha256& manifest = refusal.release.manifest;
     if (refusal.is_put_off || state_.find_bad(manifest) || state_.find_attempts(manifest)) continue;
+    // An assignment may name what is not configured here: nothing would ever make an end of that.
+    if (!state_.units.contains(refusal.unit)) continue;
     PastRefusal& past = past_refusals_[refusal.unit];
-    if (past.line != refusal.line()) past = {refusal.line(), parts_.wall.now_s()};
+    if (past.line != refusal.line())
+      past = {refusal.line(), parts_.wall.now_s(), committed_of(refusal.unit)};
   }
+}
+
+// At a start too: the power may have gone between a commit and when that was told.
+void Driver::forget_past_refusals() {
+  std::erase_if(past_refusals_, [this](const auto& item) {
+    const auto& [unit, past] = item;
+    return !state_.units.contains(unit) || past.committed != committed_of(unit);
+  });
+}
+
+// The digest of its manifest, in hexadecimal; empty: nothing is.
+std::string Driver::committed_of(const std::string& unit) const {
+  const auto& committed = state_.units.at(unit).committed;
+  return committed ? trust::hex(committed->manifest) : "";
 }
 
 void Driver::download() {

@@ -44,10 +44,12 @@ struct CheckOutcome {
   std::map<std::string, trust::Version> floors;
 };
 
-// What a unit refused last, for people: also once nobody offers it any more.
+// What a unit refused last, for people: also once nobody offers it any more. It holds while what
+// the unit has committed is what it was then.
 struct PastRefusal {
   std::string line;         // Refusal::line()
   std::int64_t time_s = 0;  // since 1970, by the clock of the day: when that was said first
+  std::string committed{};  // its manifest's digest, in hexadecimal; empty: nothing was
   bool operator==(const PastRefusal&) const = default;
 };
 using PastRefusals = std::map<std::string, PastRefusal>;  // by unit
@@ -198,9 +200,9 @@ class Driver {
 
   const AgentState& state() const { return state_; }
   const std::vector<Refusal>& refusals() const { return refusals_; }
-  // Until a release of the unit is committed; but what failed here, which the state knows.
+  // Until another release of the unit is committed; but what failed here, which the state knows.
   const PastRefusals& past_refusals() const { return past_refusals_; }
-  // Those of the start before this one.
+  // Those of the start before this one, before start(): which drops what holds no more.
   void remember(PastRefusals past) { past_refusals_ = std::move(past); }
   // Of the last check that went well.
   const std::string& check_note() const { return check_note_; }
@@ -231,7 +233,9 @@ class Driver {
   void record_phase(bool says_worker, const std::string& note = "", std::optional<Code> code = {});
   bool is_run_here(const std::string& unit) const;
   void clear_others(const AgentState& before);
+  std::string committed_of(const std::string& unit) const;
   void remember_refusals();
+  void forget_past_refusals();
   void run_active();
   void run(const std::string& name);
   void mend_slots();

@@ -244,6 +244,39 @@ TEST_F(DriverTest, WhatWasRefusedIsRememberedUntilAnotherReleaseIsCommitted) {
   EXPECT_TRUE(agent.past_refusals().empty());
 }
 
+// Another start knows of it by status.json, which is written after the state.
+TEST_F(DriverTest, WhatWasRefusedHoldsOverAStartWhileTheUnitIsThereAndHasWhatItHadThen) {
+  install("1.0.0");
+  releases.offers.clear();
+  releases.refusals = {{"people", release("2.0.0"), "below the floor 3.0.0"},
+                       {"other", release("1.0.0"), "not configured here"}};
+  Driver agent = driver();
+  ASSERT_TRUE(agent.start().ok());
+  settle(agent);
+  ASSERT_EQ(agent.past_refusals().size(), 1u);
+  const PastRefusal refused = agent.past_refusals().at("people");
+  releases.refusals.clear();
+  const auto kept = [&] {
+    Driver next = driver();
+    next.remember({{"people", refused}, {"gone", refused}});
+    EXPECT_TRUE(next.start().ok());
+    return next.past_refusals();
+  };
+  EXPECT_EQ(kept(), (PastRefusals{{"people", refused}}));
+  // The power goes in the middle of a commit, and once it is over.
+  releases.offers = {{"people", release("3.0.0")}};
+  Driver other = driver();
+  ASSERT_TRUE(other.start().ok());
+  while (other.state().phase != Phase::kCommit) {
+    ASSERT_TRUE(other.turn().ok());
+    clock.advance_us(kSecondUs);
+  }
+  EXPECT_TRUE(kept().empty());
+  settle(other);
+  EXPECT_EQ(other.state().phase, Phase::kIdle);
+  EXPECT_TRUE(kept().empty());
+}
+
 // A role file that is held back, a key that does not answer, a camera that is away.
 TEST_F(TakenBackTest, WhatIsRefusedForAMomentIsNotTakenBack) {
   for (const Phase phase : {Phase::kShadow, Phase::kObserve}) {

@@ -220,6 +220,7 @@ Status read_past(const Object& live, PastRefusals& out) {
     PastRefusal& past = out[unit];
     TRY_VALUE(past.line, one.text("line", kMaxLiveTextBytes));
     TRY_VALUE(past.time_s, one.integer("time_s", 0, kMaxTimeS));
+    TRY_VALUE(past.committed, one.text("committed", kMaxLiveTextBytes));
   }
   return {};
 }
@@ -331,7 +332,9 @@ Json Live::to_json() const {
   }
   Json::Members past;
   for (const auto& [unit, one] : past_refusals)
-    past.emplace(unit, Json::Members{{"line", clip_text(one.line)}, {"time_s", one.time_s}});
+    past.emplace(unit, Json::Members{{"line", clip_text(one.line)},
+                                     {"time_s", one.time_s},
+                                     {"committed", one.committed}});
   Json::Members units;
   for (const auto& [name, text] : health) units.emplace(name, clip_text(text));
   Json::Members next;

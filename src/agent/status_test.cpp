@@ -249,7 +249,7 @@ TEST(Status, LiveComesBack) {
             .check_error = "no",
             .note = "nothing is assigned",
             .refusals = {"a", "b"},
-            .past_refusals = {{"people", {"refused: people 0.1: below", kNowS}}},
+            .past_refusals = {{"people", {"refused: people 0.1: below", kNowS, "0f"}}},
             .health = {{"people", "well"}},
             .next_start_s = {{"people", kNowS}},
             .output = {{"people", {1, 2, 3}}},

@@ -362,7 +362,7 @@ class HubRepository(unittest.TestCase):
                     "targets.pem")
         self.assertEqual(self.push()["approval"]["what"],
                          "begins the repository; adds plus 1.0.0 and plus 1.1.0; "
-                         "adds root.pub.pem")
+                         "adds 'root.pub.pem'")
 
     def test_of_two_who_stage_the_second_is_led_out(self):
         """What goes on from a former state ends at the hub, and nowhere here is it called whole."""

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "platform/file.h"
 #include "platform/folder.h"
 #include "trust/signer.h"
@@ -177,6 +178,22 @@ Status check_shown(const trust::tuf::Changes& changes, std::int64_t lost_version
                   "role '{}' version {}: version {} is published: 'polder hub pull', and stage it "
                   "anew on that",
                   role.role, role.version, role.version_before);
+  const auto is_odd = [](const std::string& name) { return one_line(name) != name; };
+  const auto odd = [](std::string_view what, const std::string& name) {
+    return fail(Code::kInvalid, "{} '{}': has control characters; give it another name", what,
+                clipped(one_line(name)));
+  };
+  for (const trust::tuf::TrustChange& role : changes.trust) {
+    if (role.threshold > 0 && is_odd(role.role)) return odd("role", role.role);
+    for (const std::string& path : role.paths)
+      if (is_odd(path)) return odd("path", path);
+    for (const std::string& id : role.added_keys)
+      if (id.find_first_not_of("0123456789abcdef") != id.npos)
+        return fail(Code::kInvalid, "role '{}': a key whose id is hexadecimal expected, '{}' found",
+                    clipped(role.role), clipped(one_line(id)));
+  }
+  for (const trust::tuf::TargetChange& target : changes.targets)
+    if (!target.after.empty() && is_odd(target.path)) return odd("target", target.path);
   for (const trust::tuf::TrustChange& role : changes.trust)
     if (role.role == trust::kAssignmentsRole && role.threshold > 0 &&
         (role.paths.size() != 1 || role.paths[0] != trust::kAssignmentsPattern))

@@ -20,6 +20,8 @@ using trust::tuf::TrustChange;
 
 constexpr std::size_t kNamed = 4;         // of one kind
 constexpr std::size_t kMaxBytes = 1'000;  // the audit log takes no more
+constexpr std::size_t kMaxPart = 960;     // leaves room for "; and 12345 more changes"
+constexpr std::size_t kMaxQuoted = 40;    // of a name that people chose
 constexpr std::size_t kShownDigits = 12;  // of a key's id
 constexpr std::size_t kDateLength = 10;   // "2027-06-01"
 constexpr std::string_view kTopLevel[] = {"root", "targets", "snapshot", "timestamp"};
@@ -27,6 +29,32 @@ constexpr std::string_view kOnline[] = {"snapshot", "timestamp", trust::kAssignm
 
 bool has(std::span<const std::string_view> list, std::string_view word) {
   return std::ranges::find(list, word) != list.end();
+}
+
+// The beginning of a text of one line that is longer; whole characters of it.
+std::string cut(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  std::size_t end = most - 3;
+  while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end) + "...";
+}
+
+// A name as people chose it, which so reads as one: it has no words of the title's.
+std::string quoted(std::string_view name) {
+  std::string text = cut(one_line(name), kMaxQuoted);
+  std::ranges::replace(text, '\'', '?');
+  return fmt::format("'{}'", text);
+}
+
+std::vector<std::string> quoted(const std::vector<std::string>& names) {
+  std::vector<std::string> words;
+  for (const std::string& name : names) words.push_back(quoted(name));
+  return words;
+}
+
+// Those that every repository has are words of the title.
+std::string role_name(const std::string& role) {
+  return has(kTopLevel, role) || role == trust::kAssignmentsRole ? role : quoted(role);
 }
 
 // "a", "a and b", "a, b, c, d and 3 more".
@@ -63,7 +91,7 @@ class Trusting {
       std::vector<std::string> roles;
       for (const TrustChange& other : changes_.trust) {
         if (!is_same(change, other) || !told.insert(other.role).second) continue;
-        roles.push_back(one_line(other.role));
+        roles.push_back(role_name(other.role));
       }
       parts.push_back(text_of(change, roles));
     }
@@ -81,7 +109,7 @@ class Trusting {
   }
 
   std::string key(const std::string& id) const {
-    return id == own_ ? "the hub's own" : one_line(id).substr(0, kShownDigits);
+    return id == own_ ? "the hub's own" : one_line(id.substr(0, kShownDigits));
   }
   std::string keys(const std::vector<std::string>& ids) const {
     std::vector<std::string> words;
@@ -96,7 +124,7 @@ class Trusting {
       return "lets the hub assign releases";
     std::string text;
     if (change.threshold_before == 0)
-      text = fmt::format("trusts role {} for {}, by key {}", role, list_of(change.paths),
+      text = fmt::format("trusts role {} for {}, by key {}", role, list_of(quoted(change.paths)),
                          keys(change.added_keys));
     else if (change.threshold == 0) return fmt::format("trusts role {} no more", role);
     else if (!change.added_keys.empty() && !change.removed_keys.empty())
@@ -108,15 +136,17 @@ class Trusting {
       text = fmt::format("trusts {} {} no more to sign {}", noun(roles), keys(change.removed_keys),
                          role);
     if (change.threshold_before > 0 && change.paths != change.paths_before)
-      text += fmt::format("{}lets role {} sign {} in place of {}", text.empty() ? "" : ", and ",
-                          role, list_of(change.paths), list_of(change.paths_before));
+      text +=
+          fmt::format("{}lets role {} sign {} in place of {}", text.empty() ? "" : ", and ", role,
+                      list_of(quoted(change.paths)), list_of(quoted(change.paths_before)));
     if (change.threshold == change.threshold_before ||
         (change.threshold_before == 0 && change.threshold == 1))
       return text;
-    return fmt::format(
-        "{}{}{} keys must sign {}{}", text, text.empty() ? "" : ", and ", change.threshold, role,
-        change.threshold_before > 0 ? fmt::format(", in place of {}", change.threshold_before)
-                                    : "");
+    return fmt::format("{}{}{} {} must sign {}{}", text, text.empty() ? "" : ", and ",
+                       change.threshold, change.threshold == 1 ? "key" : "keys", role,
+                       change.threshold_before > 0
+                           ? fmt::format(", in place of {}", change.threshold_before)
+                           : "");
   }
 
   static std::string_view noun(const std::vector<std::string>& roles) {
@@ -150,7 +180,8 @@ std::string platforms_of(const ProposedRelease& release) {
 
 std::string assignment_of(const std::string& target, const trust::Assignment* assignment) {
   const auto to = [](std::string_view device) {
-    return device == trust::kDefaultDevice ? "every other device" : one_line(device);
+    if (device == trust::kDefaultDevice) return std::string("every other device");
+    return trust::is_release_name(device) ? std::string(device) : quoted(device);
   };
   if (!assignment) {
     const std::size_t start = target.find('/') + 1;
@@ -189,7 +220,7 @@ void tell_targets(Parts& parts, const Proposal& proposal) {
       continue;
     }
     const int kind = change.before.empty() ? 0 : change.after.empty() ? 2 : 1;
-    files[kind].push_back(clipped(change.path));
+    files[kind].push_back(quoted(change.path));
   }
   tell(parts, "withdraws", withdrawn);
   std::vector<std::string> raised;
@@ -206,7 +237,13 @@ void tell_targets(Parts& parts, const Proposal& proposal) {
 
 // --- What is only signed anew --------------------------------------------------------------------
 
-void tell_renewed(Parts& parts, const Changes& changes) {
+void tell_renewed(Parts& parts, const Proposal& proposal, std::string_view own) {
+  const Changes& changes = proposal.changes;
+  // With each publication the hub makes assignments anew, where they are its own.
+  const bool assigns = std::ranges::any_of(proposal.roles, [&](const trust::tuf::Staged& role) {
+    return role.role == trust::kAssignmentsRole &&
+           std::ranges::find(role.signed_keys, own) != role.signed_keys.end();
+  });
   const auto says = [&](const std::string& role) {
     const auto is_of_role = [&](const TrustChange& change) {
       const bool is_delegated = !has(kTopLevel, change.role);
@@ -221,10 +258,24 @@ void tell_renewed(Parts& parts, const Changes& changes) {
   };
   for (const trust::tuf::StagedVersion& file : changes.files) {
     const bool is_bin = file.role.find(".bin-") != file.role.npos;
-    if (is_bin || file.role == trust::kAssignmentsRole || says(file.role)) continue;
-    parts.push_back(fmt::format("renews {} until {}", one_line(file.role),
+    if (is_bin || (assigns && file.role == trust::kAssignmentsRole) || says(file.role)) continue;
+    parts.push_back(fmt::format("renews {} until {}", role_name(file.role),
                                 trust::tuf::time_text(file.expires_s).substr(0, kDateLength)));
   }
+}
+
+// Whole parts, as many as there is room for, and how many more there are.
+std::string joined(const Parts& parts) {
+  std::string title = cut(parts.front(), kMaxPart);
+  std::size_t told = 1;
+  for (; told < parts.size(); ++told) {
+    const std::size_t most = told + 1 == parts.size() ? kMaxBytes : kMaxPart;
+    if (title.size() + 2 + parts[told].size() > most) break;
+    title += "; " + parts[told];
+  }
+  const std::size_t left = parts.size() - told;
+  if (left > 0) title += fmt::format("; and {} more change{}", left, left == 1 ? "" : "s");
+  return title;
 }
 
 }  // namespace
@@ -232,15 +283,14 @@ void tell_renewed(Parts& parts, const Changes& changes) {
 std::string title_of(const Proposal& proposal, std::string_view own_key_id) {
   Parts parts;
   Trusting(proposal.changes, own_key_id).tell_to(parts);
-  for (const std::string& line : proposal.changes.other) parts.push_back(one_line(line));
+  for (const std::string& line : proposal.changes.other) {
+    parts.push_back(one_line(line));
+    std::ranges::replace(parts.back(), ';', ',');  // it is one part of the title
+  }
   tell_targets(parts, proposal);
-  tell_renewed(parts, proposal.changes);
+  tell_renewed(parts, proposal, own_key_id);
   if (parts.empty()) parts.emplace_back("signs hash bins anew");
-  std::string title = fmt::format("{}", fmt::join(parts, "; "));
-  if (title.size() <= kMaxBytes) return title;
-  std::size_t end = kMaxBytes - 3;
-  while ((static_cast<unsigned char>(title[end]) & 0xC0) == 0x80) --end;
-  return title.substr(0, end) + "...";
+  return joined(parts);
 }
 
 }  // namespace polder::hub

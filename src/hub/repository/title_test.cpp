@@ -51,7 +51,7 @@ TEST_F(Titles, ReleasesAreAddedWithdrawnAndFloorsRaised) {
   ASSERT_TRUE(repo().add_bytes("notes.txt", "text", now_s()).ok());
   raise_floor("cats", "2.0.0");
   raise_floor("people", "1.2.0");
-  EXPECT_EQ(title(), "raises the floors of cats to 2.0.0 and people to 1.2.0; adds notes.txt");
+  EXPECT_EQ(title(), "raises the floors of cats to 2.0.0 and people to 1.2.0; adds 'notes.txt'");
 }
 
 TEST_F(Titles, PlatformsAreCounted) {
@@ -77,12 +77,12 @@ TEST_F(Titles, KeysAndRolesAreNamed) {
   ASSERT_TRUE(
       repo().delegate("family", {{family.public_key()}, 1}, {"people/*/*"}, true, now_s()).ok());
   ASSERT_TRUE(repo().sign(family).ok());
-  EXPECT_EQ(title(), "trusts role family for people/*/*, by key " + digits(family));
+  EXPECT_EQ(title(), "trusts role 'family' for 'people/*/*', by key " + digits(family));
   publish();
   ASSERT_TRUE(
       repo().delegate("family", {{other.public_key()}, 1}, {"people/*/*"}, true, now_s()).ok());
   ASSERT_TRUE(repo().sign(other).ok());
-  EXPECT_EQ(title(), "replaces key " + digits(family) + " of family by " + digits(other));
+  EXPECT_EQ(title(), "replaces key " + digits(family) + " of 'family' by " + digits(other));
   publish();
   ASSERT_TRUE(repo().renew("targets", now_s()).ok());
   EXPECT_EQ(title().substr(0, 20), "renews targets until");
@@ -115,7 +115,7 @@ TEST_F(Titles, TheHubsKeyIsCalledItsOwn) {
             "replaces the online key bbbbbbbbbbbb of snapshot and timestamp by aaaa; trusts key "
             "aaaa to sign root");
   proposal.changes.trust = {TrustChange{"family", {}, {"aaaa"}, 1, 0, {"a/*"}, {}}};
-  EXPECT_EQ(title_of(proposal, ""), "trusts role family no more; renews root until 1970-01-01");
+  EXPECT_EQ(title_of(proposal, ""), "trusts role 'family' no more; renews root until 1970-01-01");
 }
 
 TEST_F(Titles, AssignmentsThatPeopleSignAreNamed) {
@@ -130,6 +130,62 @@ TEST_F(Titles, AssignmentsThatPeopleSignAreNamed) {
   EXPECT_EQ(title(), "assigns nothing of its own to camera-17");
 }
 
+TEST_F(Titles, AssignmentsThatPeopleSignAreRenewedByThem) {
+  trust::TestSigner people("people");
+  ASSERT_TRUE(
+      repo()
+          .delegate("assignments", {{people.public_key()}, 1}, {"assignments/*"}, true, now_s())
+          .ok());
+  ASSERT_TRUE(repo().sign(people).ok());
+  ASSERT_TRUE(repo().sign(targets_).ok());
+  publish();
+  ASSERT_TRUE(repo().renew("assignments", now_s()).ok());
+  ASSERT_TRUE(repo().sign(people).ok());
+  const std::string renewed = text(push(), "what");
+  EXPECT_EQ(renewed.substr(0, 24), "renews assignments until") << renewed;
+  // Of the hub's own nobody is told: it makes them anew with each publication.
+  Proposal proposal;
+  proposal.changes.files.push_back({"assignments", 1, 2, 0, 0});
+  proposal.roles.push_back({.role = "assignments", .signed_keys = {"aa"}, .open_keys = {}});
+  EXPECT_EQ(title_of(proposal, "aa"), "signs hash bins anew");
+  EXPECT_EQ(title_of(proposal, "bb"), "renews assignments until 1970-01-01");
+}
+
+// Whoever asks has no words in it: what names say is in quotation marks, and short.
+TEST_F(Titles, NamesReadAsNames) {
+  using trust::tuf::TrustChange;
+  Proposal proposal;
+  auto& trust = proposal.changes.trust;
+  const std::string key(64, 'a');
+  trust = {TrustChange{"x', by key 0123", {key}, {}, 0, 1, {}, {"y\n\x1b[31m; renews root"}}};
+  EXPECT_EQ(title_of(proposal, ""),
+            "trusts role 'x?, by key 0123' for 'y??[31m; renews root', by key aaaaaaaaaaaa");
+  trust = {TrustChange{"x", {}, {}, 1, 1, {std::string(1'000, 'y')}, {std::string(1'000, 'z')}}};
+  EXPECT_EQ(title_of(proposal, ""), fmt::format("lets role 'x' sign '{}...' in place of '{}...'",
+                                                std::string(37, 'z'), std::string(37, 'y')));
+  trust = {TrustChange{"root", {}, {}, 2, 1, {}, {}}};
+  EXPECT_EQ(title_of(proposal, ""), "1 key must sign root, in place of 2");
+  proposal.changes = {};
+  proposal.changes.other = {"x; renews root: asks its roles in the order x"};
+  EXPECT_EQ(title_of(proposal, ""), "x, renews root: asks its roles in the order x");
+  proposal.changes = {};
+  proposal.changes.targets = {
+      {"targets", "a b.txt", "", "aa", "", false},
+      {"targets", "assignments/x to every.json", "aa", "", "", false},
+  };
+  EXPECT_EQ(title_of(proposal, ""), "assigns nothing of its own to 'x to every'; adds 'a b.txt'");
+}
+
+TEST_F(Titles, ControlCharactersInNamesAreRefused) {
+  trust::TestSigner family("family");
+  ASSERT_TRUE(repo().delegate("family", {{family.public_key()}, 1}, {"a\n/*"}, true, now_s()).ok());
+  ASSERT_TRUE(repo().sign(family).ok());
+  ASSERT_TRUE(repo().sign(targets_).ok());
+  const Response pushed = push();
+  EXPECT_EQ(pushed.status, 400) << pushed.body;
+  EXPECT_EQ(text(pushed, "detail"), "path 'a?/*': has control characters; give it another name");
+}
+
 TEST_F(Titles, OfManyTheFirstAreNamedAndNoneIsTooLong) {
   Proposal proposal;
   for (int i = 0; i < 30; ++i)
@@ -141,7 +197,11 @@ TEST_F(Titles, OfManyTheFirstAreNamedAndNoneIsTooLong) {
     proposal.changes.other.emplace_back("root: é é é é é é é é é é é é");
   const std::string title = title_of(proposal, "");
   EXPECT_LE(title.size(), 1'000u);
-  EXPECT_EQ(one_line(title), title) << "whole characters";
+  EXPECT_TRUE(title.ends_with("é é; and 79 more changes")) << title;
+  std::string one;
+  for (int i = 0; i < 500; ++i) one += "é";
+  proposal.changes.other = {one};
+  EXPECT_EQ(title_of(proposal, ""), one.substr(0, 956) + "...; and 1 more change");
 }
 
 }  // namespace

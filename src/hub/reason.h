@@ -77,6 +77,9 @@ inline constexpr Sentence kFirstRelease{
 inline constexpr Sentence kTooSoon{"too_soon", "{passed_s} of at least {least_s} have passed"};
 inline constexpr Sentence kNotBefore{"not_before", "not before {time}"};
 inline constexpr Sentence kWindow{"window", "waits for the window {window}: opens at {time}"};
+inline constexpr Sentence kWindowUnknown{
+    "window_unknown",
+    "waits for the window {window}: it is closed, as this hub does not know the time zone"};
 inline constexpr Sentence kHistory{"history",
                                    "watches the old release first: {looks} of {least} looks"};
 

@@ -1,12 +1,14 @@
 // Time zones, by the rules of the system's tzdata.
 //
-//   TRY_VALUE(const Zone zone, Zone::named("Europe/Amsterdam", "body.window.zone"));
+//   const Zone zone("Europe/Amsterdam");
+//   TRY(zone.check("body.window.zone"));
 //   const std::int64_t local_s = now_s + zone.span_at(now_s).offset_s;
 #pragma once
 
 #include <polder/error.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,16 +28,24 @@ class Zone {
  public:
   Zone() = default;  // UTC, for which no tzdata is needed
 
-  // Of tzdata as it was when the program first asked for a zone. Errors name `where`: kInvalid for
-  // an unknown name, with the one that was meant; kUnsupported where tzdata is not installed.
-  static Result<Zone> named(std::string_view name, std::string_view where);
+  // Of tzdata as it was when the program first asked for a zone. What was stored where a zone was
+  // known keeps its name where it is not.
+  explicit Zone(std::string_view name);
 
-  std::string name() const;
-  // Those of tzdata go until 2037; from then on it is winter.
+  const std::string& name() const { return name_; }
+  bool is_known() const;
+  // Errors: those of unknown_zone(), naming `where`.
+  Status check(std::string_view where) const;
+  // Of one that is known. The rules of tzdata go until 2037; from then on it is winter.
   ZoneSpan span_at(std::int64_t unix_s) const;
 
  private:
-  const date::time_zone* rules_ = nullptr;  // lives as long as the program; null: UTC
+  std::string name_ = "UTC";
+  const date::time_zone* rules_ = nullptr;  // lives as long as the program; null: UTC, or unknown
 };
+
+// kInvalid, with the one of `known` that was meant; kUnsupported where there are none at all.
+Error unknown_zone(std::string_view name, std::string_view where,
+                   std::span<const std::string_view> known);
 
 }  // namespace polder::hub

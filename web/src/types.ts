@@ -245,7 +245,7 @@ export interface Rollout {
   version: string;
   other_version?: string | null;
   query?: string | null;
-  // `opens`: null while it is open.
+  // `opens`: null while it is open, and of a zone that the hub does not know.
   window?: { days: string[]; from: string; to: string; zone: string; opens: Time | null } | null;
   not_before?: Time | null;
   phase: string; // "running", "paused", "aborted", "done"

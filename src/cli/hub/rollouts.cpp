@@ -320,12 +320,16 @@ Result<std::string> window_text(const Object& rollout) {
   TRY_VALUE(const Object window, rollout.object("window"));
   if (!window.has("text")) return std::string();  // a hub of before
   TRY_VALUE(const std::string text, window.text("text"));
-  std::string opens;
-  if (window.has("opens") && !window.members().at("opens").is_null()) {
-    TRY_VALUE(opens, window.text("opens"));
+  std::string when = "open now";
+  if (window.has("open")) {  // a hub of before does not say it
+    TRY_VALUE(const bool is_open, window.boolean("open"));
+    if (!is_open) when = "closed";
   }
-  return fmt::format("window   {}; {}\n", one_line(text),
-                     opens.empty() ? "open now" : "opens at " + one_line(opens));
+  if (window.has("opens") && !window.members().at("opens").is_null()) {
+    TRY_VALUE(const std::string opens, window.text("opens"));
+    when = "opens at " + one_line(opens);
+  }
+  return fmt::format("window   {}; {}\n", one_line(text), when);
 }
 
 Result<std::string> gate_text(const Object& rollout) {

@@ -176,6 +176,7 @@ Result<RolloutOrder> order_of(const Call& call) {
   TRY(call.target.only({}));
   TRY_VALUE(const trust::Json json, call.json());
   TRY_VALUE(RolloutOrder order, read_order(json, "body"));
+  if (order.window) TRY(order.window->zone.check("body.window.zone"));
   const std::int64_t least_s = call.hub.poll_s;  // never more than a look may have
   if (!json.find("look_s")) order.look_s = std::max(order.look_s, least_s);
   if (order.look_s < least_s)

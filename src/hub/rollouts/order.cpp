@@ -120,10 +120,19 @@ Status read_measures(const trust::Object& from, RolloutOrder& order) {
 std::optional<Reason> RolloutOrder::waits_for(std::int64_t now_s) const {
   if (now_s < not_before_s)
     return say(why::kNotBefore, {{"time", trust::tuf::time_text(not_before_s)}});
-  if (window && !window->holds(now_s))
-    return say(why::kWindow, {{"window", window->text()},
-                              {"time", trust::tuf::time_text(window->opens_s(now_s))}});
-  return {};
+  if (!window || window->holds(now_s)) return {};
+  const std::optional<std::int64_t> opens_s = window->opens_s(now_s);
+  if (!opens_s) return say(why::kWindowUnknown, {{"window", window->text()}});
+  return say(why::kWindow, {{"window", window->text()}, {"time", trust::tuf::time_text(*opens_s)}});
+}
+
+std::string RolloutOrder::trouble() const {
+  if (!window || window->zone.is_known()) return "";
+  return fmt::format(
+      "its window is closed, as the tzdata of this hub has no time zone '{}': install the package "
+      "tzdata there, or update it, and restart the hub; or abort this and begin it anew in another "
+      "zone",
+      clipped(window->zone.name()));
 }
 
 Result<RolloutOrder> read_order(const trust::Json& json, const std::string& where) {

@@ -50,9 +50,12 @@ struct RolloutOrder {
 
   // Why no device may be told to change now; nothing: it may.
   std::optional<Reason> waits_for(std::int64_t now_s) const;
+  // Why it may never, as things are with the hub, and what to do; empty: it may.
+  std::string trouble() const;
 };
 
-// Strictly; what is not there is as usual. Errors: kInvalid and kCorrupt, naming the member.
+// Strictly, but for a zone of its window, which the hub may have known when it took the order; what
+// is not there is as usual. Errors: kInvalid and kCorrupt, naming the member.
 Result<RolloutOrder> read_order(const trust::Json& json, const std::string& where);
 // What read_order() reads.
 trust::Json::Members json_of(const Stage& stage);

@@ -158,12 +158,12 @@ Status save_rollout(Database& database, const Rollout& rollout, std::int64_t now
   return tell(
       database,
       "UPDATE rollout SET phase = ?, stage = ?, stage_since_s = ?, reason = ?, ended_s = "
-      "?, has_old = ?, old_version = ?, members = ?, looks = ?, gate = ?, due_s = ?, trouble = '' "
-      "WHERE id "
-      "= ?",
+      "?, has_old = ?, old_version = ?, members = ?, looks = ?, gate = ?, due_s = ?, trouble = ? "
+      "WHERE id = ?",
       {phase_text(state.phase), static_cast<std::int64_t>(state.stage), state.stage_since_s,
        state.reason, rollout.ended_s ? Value(*rollout.ended_s) : Value(), rollout.has_old ? 1 : 0,
-       rollout.old_version, rollout.members, rollout.looks, rollout.gate, due, rollout.id});
+       rollout.old_version, rollout.members, rollout.looks, rollout.gate, due,
+       rollout.is_active() ? rollout.order.trouble() : "", rollout.id});
 }
 
 Status note(Database& database, const Rollout& rollout, std::string_view what,

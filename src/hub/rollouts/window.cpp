@@ -93,6 +93,7 @@ trust::Json::Array names_of(unsigned days) {
 }  // namespace
 
 bool DayWindow::holds(std::int64_t now_s) const {
+  if (!zone.is_known()) return false;
   const std::int64_t local_s = now_s + zone.span_at(now_s).offset_s;
   const std::int64_t day = day_of(local_s);
   const std::int64_t minute = (local_s - day * kDayS) / kMinuteS;
@@ -100,7 +101,8 @@ bool DayWindow::holds(std::int64_t now_s) const {
   return (is_of(*this, day) && minute >= from_min) || (is_of(*this, day - 1) && minute < to_min);
 }
 
-std::int64_t DayWindow::opens_s(std::int64_t now_s) const {
+std::optional<std::int64_t> DayWindow::opens_s(std::int64_t now_s) const {
+  if (!zone.is_known()) return {};
   // From one beginning to the next; where clocks are put forward or back before that, only to
   // there, as they may show then what is in the midst of it.
   while (!holds(now_s)) {
@@ -131,7 +133,7 @@ Result<DayWindow> read_window(const trust::Object& from) {
                 from.where());
   if (from.has("zone")) {
     TRY_VALUE(const std::string zone, from.text("zone"));
-    TRY_VALUE(window.zone, Zone::named(zone, from.place("zone")));
+    window.zone = Zone(zone);
   }
   return window;
 }
@@ -145,14 +147,16 @@ trust::Json json_of(const DayWindow& window) {
 }
 
 trust::Json shown(const DayWindow& window, std::int64_t now_s) {
+  const bool is_open = window.holds(now_s);
+  const std::optional<std::int64_t> opens_s = window.opens_s(now_s);
   return trust::Json::Members{
       {"days", names_of(window.days)},
       {"from", time_text(window.from_min)},
       {"to", time_text(window.to_min)},
       {"zone", window.zone.name()},
       {"text", window.text()},
-      {"opens", window.holds(now_s) ? trust::Json()
-                                    : trust::Json(trust::tuf::time_text(window.opens_s(now_s)))}};
+      {"open", is_open},
+      {"opens", is_open || !opens_s ? trust::Json() : trust::tuf::time_text(*opens_s)}};
 }
 
 }  // namespace polder::hub

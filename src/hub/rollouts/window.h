@@ -8,6 +8,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "hub/zones.h"
@@ -25,17 +26,20 @@ struct DayWindow {
   int from_min = 0, to_min = 1440;  // of the day
   Zone zone;
 
+  // Never, by the clocks of a zone that the hub does not know.
   bool holds(std::int64_t now_s) const;
   // The first second from `now_s` on in which it holds.
-  std::int64_t opens_s(std::int64_t now_s) const;
+  std::optional<std::int64_t> opens_s(std::int64_t now_s) const;
   std::string text() const;  // as `--window` takes it: "Mon-Fri 01:00-05:00 Europe/Amsterdam"
 };
 
-// Strictly. Errors: kInvalid, kCorrupt and those of Zone::named(), naming the member.
+// Strictly, but for its zone, which Zone::check() asks about. Errors: kInvalid and kCorrupt, naming
+// the member.
 Result<DayWindow> read_window(const trust::Object& from);
 // What read_window() reads, as short as it can be said.
 trust::Json json_of(const DayWindow& window);
-// All of its members, with its text, and in `opens` when it opens next: null while it is open.
+// All of its members, with its text, whether it is open, and in `opens` when it opens next: null
+// while it is open, and where that will not be.
 trust::Json shown(const DayWindow& window, std::int64_t now_s);
 
 }  // namespace polder::hub

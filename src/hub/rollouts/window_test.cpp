@@ -16,7 +16,11 @@ std::int64_t at(const std::string& time) { return *trust::tuf::parse_time(time, 
 
 Result<DayWindow> read(const std::string& json) {
   const trust::Json parsed = *trust::Json::parse(json, "test");
-  return read_window(*trust::Object::of(parsed, "window"));
+  auto window = read_window(*trust::Object::of(parsed, "window"));
+  if (!window.ok()) return window;
+  const Status zone = window->zone.check("window.zone");
+  if (!zone.ok()) return zone.error();
+  return window;
 }
 
 DayWindow window_of(const std::string& json) {
@@ -26,7 +30,7 @@ DayWindow window_of(const std::string& json) {
 }
 
 std::string opens(const DayWindow& window, const std::string& now) {
-  return trust::tuf::time_text(window.opens_s(at(now)));
+  return trust::tuf::time_text(window.opens_s(at(now)).value());
 }
 
 const char* const kNight = R"({"days":["mon","tue","wed","thu","fri"],"from":"01:00","to":"05:00",)"
@@ -100,7 +104,7 @@ TEST(Window, SaysItsDaysAsTheyFollow) {
 TEST(Window, TellsWhenItOpens) {
   const DayWindow night = window_of(kNight);
   EXPECT_EQ(shown(night, at("2030-01-11T04:00:00Z")).compact(),
-            R"({"days":["mon","tue","wed","thu","fri"],"from":"01:00","opens":)"
+            R"({"days":["mon","tue","wed","thu","fri"],"from":"01:00","open":false,"opens":)"
             R"("2030-01-14T00:00:00Z","text":"Mon-Fri 01:00-05:00 Europe/Amsterdam",)"
             R"("to":"05:00","zone":"Europe/Amsterdam"})");
   EXPECT_TRUE(shown(night, at("2030-01-11T00:00:00Z")).find("opens")->is_null());
@@ -133,9 +137,26 @@ TEST(Window, IsRefusedWithWhatWasMeant) {
 
 // Tables that end in 2007, as some systems have them, would be wrong by an hour each summer.
 TEST(Zones, AreOfTablesThatReachFarEnough) {
-  const auto zone = Zone::named("Europe/Amsterdam", "test");
-  ASSERT_TRUE(zone.ok()) << zone.error().message;
-  EXPECT_EQ(zone->span_at(at("2036-07-01T00:00:00Z")).offset_s, 7200);
+  const Zone zone("Europe/Amsterdam");
+  ASSERT_TRUE(zone.is_known()) << zone.check("test").error().message;
+  EXPECT_EQ(zone.span_at(at("2036-07-01T00:00:00Z")).offset_s, 7200);
+}
+
+TEST(Zones, WhereThereAreNoneTheHubLacksThem) {
+  const Error error = unknown_zone("Europe/Amsterdam", "body.window.zone", {});
+  EXPECT_EQ(error.code, Code::kUnsupported);
+  EXPECT_EQ(error.message,
+            "body.window.zone: this hub has no time zones (its tzdata is empty): install the "
+            "package tzdata there and restart the hub; UTC needs none");
+}
+
+TEST(Zones, KeepANameThatIsNotKnown) {
+  DayWindow window{.zone = Zone("Europe/Nowhere")};
+  EXPECT_EQ(window.zone.check("test").error().code, Code::kInvalid);
+  EXPECT_EQ(window.text(), "00:00-24:00 Europe/Nowhere");
+  EXPECT_FALSE(window.holds(0));
+  EXPECT_FALSE(window.opens_s(0));
+  EXPECT_EQ(json_of(window).compact(), R"({"from":"00:00","to":"24:00","zone":"Europe/Nowhere"})");
 }
 
 // What a clock on a wall there shows, by the library's own calendar.
@@ -167,7 +188,7 @@ TEST(Window, IsWhatAWalkFromMinuteToMinuteFinds) {
     DayWindow window{.days = unsigned(1 + below(kEachDay)),
                      .from_min = int(below(1440)),
                      .to_min = int(1 + below(1440)),
-                     .zone = *Zone::named(kZones.at(std::size_t(below(kZones.size()))), "test")};
+                     .zone = Zone(kZones.at(std::size_t(below(kZones.size()))))};
     if (window.to_min == window.from_min) continue;
     std::int64_t now_s = at("2008-01-01T00:00:00Z") + below(28LL * 366 * 86'400);
     // Every other time about when clocks change.
@@ -179,7 +200,7 @@ TEST(Window, IsWhatAWalkFromMinuteToMinuteFinds) {
     EXPECT_EQ(window.holds(now_s), is_open(window, now_s)) << which;
     std::int64_t opens_s = now_s;
     while (!is_open(window, opens_s)) opens_s = opens_s / 60 * 60 + 60;
-    ASSERT_EQ(trust::tuf::time_text(window.opens_s(now_s)), trust::tuf::time_text(opens_s))
+    ASSERT_EQ(trust::tuf::time_text(window.opens_s(now_s).value()), trust::tuf::time_text(opens_s))
         << which;
   }
 }

@@ -28,6 +28,7 @@ export const sentences: Partial<Record<Language, Record<string, string>>> = {
     too_soon: "{passed_s} van ten minste {least_s} is voorbij",
     not_before: "niet voor {time}",
     window: "wacht op het venster {window}: gaat open {time}",
+    window_unknown: "wacht op het venster {window}: dicht, want deze hub kent de tijdzone niet",
     history: "kijkt eerst naar de oude release: {looks} van {least} keer",
     failed: "{device}: {failure}",
     some_failed:

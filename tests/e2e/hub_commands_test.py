@@ -238,6 +238,22 @@ class HubCommands(unittest.TestCase):
         shown = self.polder("hub", "approvals", "a1", "--hub", url, status=1)
         self.assertIn("removed_keys: an id in hexadecimal digits expected, '?[2J?8m?'", shown)
 
+    def test_a_hub_names_no_key_but_its_own(self):
+        ids = ["a" * 64, "b" * 64]
+        changes = {"files": [], "trust": [], "targets": [], "floors": [], "other": []}
+        details = {"key_names": {ids[0]: "targets.pem"}, "changes": changes,
+                   "signatures": [{"role": "targets", "key": id} for id in ids]}
+        approval = {"id": "a1", "state": "open", "kind": "publication", "what": "adds x",
+                    "details": details}
+        url, _ = self.pretend([(200, approval)] * 3)
+        shown = self.polder("hub", "approvals", "a1", "--hub", url)
+        self.assertIn(f"signed by {ids[0]} (the hub's own, as it says)\n", shown)
+        details["key_names"][ids[1]] = "root.pem"
+        self.assertNotIn("(the", self.polder("hub", "approvals", "a1", "--hub", url))
+        said = self.polder("hub", "approvals", "a1", "--hub", url, "--repo", "nowhere", status=1)
+        self.assertIn("nowhere: no repository is here", said)
+        self.assertIn("which ID?", self.polder("hub", "approvals", "--repo", "nowhere", status=2))
+
     def test_what_is_asked_again_has_the_same_key(self):
         busy = (503, {"code": "unavailable", "detail": "busy"})
         url, asked = self.pretend([busy, busy, (201, {"token": "one"}), (201, {"token": "two"})])

@@ -11,6 +11,7 @@
 #include "cli/repo/changes.h"
 #include "cli/repo/key_names.h"
 #include "trust/tuf_changes_read.h"
+#include "trust/tuf_repository.h"
 
 namespace polder::cli {
 
@@ -24,7 +25,7 @@ constexpr std::size_t kMaxSignatures = 1'000'000;  // of a role and its hash bin
 constexpr Option kListOptions[] = {
     POLDER_HUB_OPTIONS,
     {"--all", "", "also those that were decided"},
-    {"--repo", "FOLDER", "a repository whose names of keys are shown with their ids"},
+    {"--repo", "FOLDER", "with ID: a repository whose names of keys are shown with their ids"},
     {"--json", "", "prints them as JSON"}};
 constexpr Option kDecideOptions[] = {POLDER_HUB_OPTIONS,
                                      {"--json", "", "prints the approval as JSON"}};
@@ -46,15 +47,18 @@ void print_act(const Json& approval, std::string_view act, const char* by, const
   fmt::print("  {}{} at {}\n", act, who ? " by " + shown(*who) : "", shown(*time));
 }
 
-// Of keys: as the repository in --repo has them, and the hub's own.
+// Of keys: as the repository in --repo has them. A hub may say which one is its own, and no other
+// name: one that was taken over would call its key whatever people trust.
 Result<KeyNames> names_for(const Args& args, const trust::Object& details) {
   KeyNames names;
   if (args.has("--repo")) {
-    TRY_VALUE(names, KeyNames::of(args.text("--repo")));
+    TRY_VALUE(const auto repository, trust::tuf::Repository::open_to_read(args.text("--repo")));
+    TRY_VALUE(names, KeyNames::of(repository.folder()));
   }
   if (!details.has("key_names")) return names;
   TRY_VALUE(const trust::Object known, details.object("key_names"));
-  for (const auto& [id, name] : known.members()) names.set_unnamed(id, shown(name));
+  if (known.members().size() == 1)
+    names.set_unnamed(known.members().begin()->first, "the hub's own, as it says");
   return names;
 }
 
@@ -103,6 +107,10 @@ Result<int> show(const Args& args) {
 
 Result<int> list(const Args& args) {
   if (!args.positional().empty()) return show(args);
+  if (args.has("--repo"))
+    return wrong_usage(kHubApprovals,
+                       fail(Code::kInvalid, "--repo: names keys of one approval: which ID?"),
+                       args.has("--json"));
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(Json::Array approvals, hub.get_all(fmt::format("/v1/approvals?limit={}{}", kMaxListed,
                                                            args.has("--all") ? "" : "&state=open"),

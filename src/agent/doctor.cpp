@@ -225,6 +225,11 @@ void judge_identity(Findings& out, const Facts& facts) {
                            : "identity: the key is there");
   }
   const Error& error = facts.identity.error();
+  const bool is_to_come = error.code == Code::kNotFound && !facts.config.hub.url.empty() &&
+                          facts.config.key.empty() && facts.hub.state == HubState::kNotEnrolled;
+  if (is_to_come)
+    return add(out, Level::kWarning, "identity: no key yet",
+               "none is needed: polderd makes it when it enrols");
   add(out, Level::kWrong, "identity: " + error.message, key_advice(facts, error));
 }
 

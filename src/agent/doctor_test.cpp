@@ -57,6 +57,22 @@ TEST(Doctor, SaysWhetherTheHubTakesTheDevice) {
   EXPECT_NE(out.advice.find("polderd enrol"), std::string::npos);
 }
 
+TEST(Doctor, AKeyThatEnrollingMakesIsNotMissed) {
+  const auto level = [](HubState state, const std::string& key) {
+    Facts facts = good_facts();
+    facts.config.hub.url = "https://hub.example:8443";
+    facts.config.key = key;
+    facts.hub.state = state;
+    facts.identity = fail(Code::kNotFound, "key.pem: cannot open");
+    for (const Finding& finding : diagnose(facts))
+      if (finding.what.starts_with("identity: ")) return finding.level;
+    return Level::kGood;
+  };
+  EXPECT_EQ(level(HubState::kNotEnrolled, ""), Level::kWarning);
+  EXPECT_EQ(level(HubState::kNotEnrolled, "/etc/polderd/key.pem"), Level::kWrong);
+  EXPECT_EQ(level(HubState::kEnrolled, ""), Level::kWrong);
+}
+
 TEST(Doctor, EveryFaultIsNamedWithAdvice) {
   const auto wrong = [](const Change& change, const char* text) {
     const auto findings = diagnose(changed(change));

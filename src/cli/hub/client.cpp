@@ -94,8 +94,10 @@ Status check_time(std::string_view option, const std::string& value) {
 Result<HubClient> HubClient::open(const Args& args) {
   std::string url = args.text("--hub");
   if (url.empty()) return fail(Code::kInvalid, "--hub URL, or POLDER_HUB, says which hub");
+  if (!url.starts_with("https://"))
+    return fail(Code::kInvalid, "--hub: https://HOST:PORT expected, '{}' given", clipped(url));
   TRY_VALUE(const Url parsed, Url::parse(url));
-  if (!parsed.is_tls || parsed.target != "/")
+  if (parsed.target != "/")
     return fail(Code::kInvalid, "--hub: https://HOST:PORT expected, '{}' given", parsed.shown());
   url = parsed.origin();
   TRY_VALUE(std::string token, token_of(args));

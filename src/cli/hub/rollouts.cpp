@@ -525,7 +525,7 @@ Result<int> list(const Args& args) {
     fmt::print("{}", Json(Json::Members{{"rollouts", std::move(rollouts)}}).pretty());
     return 0;
   }
-  Table table{{"rollout", "model", "version", "phase", "stage", "query", "reason"}};
+  Table table{{"ROLLOUT", "MODEL", "VERSION", "PHASE", "STAGE", "QUERY", "REASON"}};
   for (const Json& each : rollouts) {
     TRY_VALUE(const Object rollout, Object::of(each, "answer.rollouts"));
     std::vector<std::string>& row = table.emplace_back();

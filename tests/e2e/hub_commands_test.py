@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pathlib
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -30,6 +31,16 @@ name = "noise"
 artifact = "plus"
 seed = 1
 """
+
+
+# A copy of a hub's folder, $1, on a disk of its own at $2 with $3 bytes free, for the command after
+# these.
+ON_A_SMALL_DISK = ["unshare", "--mount", "--map-root-user", "sh", "-e", "-c", """
+mount -t tmpfs -o size=64m none "$2" || exit 77
+cp -r "$1/." "$2"
+fallocate -l $(($(df --output=avail -B1 "$2" | tail -n 1) - $3)) "$2/filler"
+shift 3
+"$@" """, "sh"]
 
 
 class HubCommands(unittest.TestCase):
@@ -102,6 +113,35 @@ class HubCommands(unittest.TestCase):
         other.write_text("correct horse")
         program(*restore, "--passphrase-file", other)
         self.assertEqual((into / "ca-key.pem").read_bytes(), (folder / "ca-key.pem").read_bytes())
+
+    # Of one in the clear nothing is made there, and so it is taken where hardly anything is free.
+    def test_a_backup_leaves_room_on_the_disk_of_the_hub(self):
+        folder, disk, file = self.scratch / "hub", self.scratch / "disk", self.scratch / "secret"
+        self.hub.kill()
+        disk.mkdir()
+        file.write_text("correct horse")
+        file.chmod(0o600)
+        database = sqlite3.connect(folder / "hub.db")
+        pages, = database.execute("SELECT page_count * page_size "
+                                  "FROM pragma_page_count, pragma_page_size").fetchone()
+        database.close()
+
+        def back_up(name, free, *options):
+            words = [*ON_A_SMALL_DISK, folder, disk, free, HUB, "backup", self.scratch / name,
+                     "--folder", disk, *options]
+            done = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=60)
+            if done.returncode == 77:
+                self.skipTest(f"nothing can be mounted here: {done.stderr}")
+            return done
+        sealed = "--passphrase-file", file
+        refused = back_up("none", pages * 9 // 8, *sealed)
+        self.assertEqual(refused.returncode, 1, refused)
+        self.assertIn("and an encrypted backup needs", refused.stderr)
+        self.assertFalse((self.scratch / "none").exists())
+        for name, free, options in ("sealed", pages * 3 // 2, sealed), ("clear", pages // 2, ()):
+            done = back_up(name, free, *options)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertFalse((self.scratch / name / ".backup").exists())
 
     def test_the_program_prints_json_and_completes_itself(self):
         folder, backup = self.scratch / "hub", self.scratch / "backup"

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "hub/record.h"
 #include "hub/rollouts/engine.h"
 #include "hub/store/ask.h"
@@ -17,6 +18,7 @@
 #include "platform/file.h"
 #include "platform/file_lock.h"
 #include "platform/folder.h"
+#include "platform/storage.h"
 #include "trust/audit_log.h"
 #include "trust/json.h"
 #include "trust/tuf_metadata.h"
@@ -40,17 +42,19 @@ Status remove_database(const std::string& file) {
 
 // --- Backing up ----------------------------------------------------------------------------------
 
-// Where what is made for a backup lies in the clear: in the hub's folder, as it does there anyway.
-// One at a time; what is left of one that was killed goes with the next.
+// Where what is made for a backup lies meanwhile: of one in the clear beside what is backed up, so
+// that the hub's disk need not hold its database twice; of a sealed one in the hub's folder, where
+// it lies in the clear anyway. One at a time; what is left of one that was killed goes with the
+// next.
 class Draft {
  public:
-  static Result<std::unique_ptr<Draft>> begin(const std::string& hub) {
-    const std::string path = hub + "/.backup";
+  static Result<std::unique_ptr<Draft>> begin(const std::string& folder) {
+    const std::string path = folder + "/.backup";
     TRY(make_folders(path));
     auto lock = FileLock::take(path, 0);
     if (!lock.ok() && lock.error().code == Code::kUnavailable)
       return fail(Code::kUnavailable, "{}: another backup is being taken: take this one after it",
-                  hub);
+                  folder);
     if (!lock.ok()) return std::move(lock).error();
     TRY(empty_folder(path));
     return std::unique_ptr<Draft>(new Draft(path, std::move(*lock)));
@@ -89,6 +93,29 @@ Status copy_store(Database& from, const HubPlace& hub, const std::string& to) {
   return copied.ok() ? Status() : Status(copied.error());
 }
 
+// Of a copy without what is free in it.
+Result<std::int64_t> bytes_of(Database& database, const HubPlace& hub) {
+  constexpr std::string_view kPostgres = "SELECT pg_database_size(current_database())";
+  constexpr std::string_view kSqlite =
+      "SELECT (page_count - freelist_count) * page_size "
+      "FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+  TRY_VALUE(const Rows rows, database.query(is_postgres(hub.database) ? kPostgres : kSqlite));
+  return rows.at(0).at(0).integer();
+}
+
+// A hub whose disk is full takes nothing from devices: with the copy there is room to go on.
+Status check_room(Database& database, const HubPlace& hub) {
+  TRY_VALUE(const std::int64_t bytes, bytes_of(database, hub));
+  TRY_VALUE(const auto disk, DiskStorage::at(hub.folder));
+  TRY_VALUE(const std::uint64_t free, disk->free_bytes());
+  const auto needed = static_cast<std::uint64_t>(bytes + bytes / 4);
+  if (free >= needed) return {};
+  return fail(Code::kExhausted,
+              "{}: {} are free, and an encrypted backup needs {} there while it is taken: make "
+              "room there, or leave the passphrase away",
+              hub.folder, bytes_text(free), bytes_text(needed));
+}
+
 Result<std::int64_t> version_of(const std::string& repository) {
   if (!exists(repository + "/metadata/timestamp.json")) return std::int64_t(0);
   TRY_VALUE(const auto opened, trust::tuf::Repository::open_to_read(repository));
@@ -113,7 +140,9 @@ Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t 
   TRY_VALUE(NewFolder made, NewFolder::create(to));
   TRY_VALUE(BackupWriter writer, BackupWriter::begin(made.path(), passphrase));
   Backup backup{.taken_s = now_s};
-  TRY_VALUE(const std::unique_ptr<Draft> own, Draft::begin(hub.folder));
+  const bool is_sealed = !passphrase.empty();
+  TRY_VALUE(std::unique_ptr<Draft> own, Draft::begin(is_sealed ? hub.folder : made.path()));
+  if (is_sealed) TRY(check_room(*there.database, hub));
   {
     const std::string snapshot = own->path() + "/" + kDatabaseFile;
     TRY(copy_store(*there.database, hub, snapshot));
@@ -138,6 +167,7 @@ Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t 
   const std::string facts_file = own->path() + "/" + kFacts;
   TRY(write_file_atomic(facts_file, facts.pretty()));
   TRY(writer.add(facts_file, kFacts));
+  own.reset();
   TRY(writer.finish());
   backup.files = writer.size().files, backup.bytes = writer.size().bytes;
   // It may have begun meanwhile.

@@ -26,9 +26,11 @@ struct Backup {
   std::uint64_t files = 0, bytes = 0;
 };
 
-// Into a folder that is not there; with a passphrase nothing of it is written there in the clear.
-// Errors: kDenied where it is, and where the hub's is half restored or rekeyed; kNotFound where no
-// hub has been; kUnavailable while another one is taken; those of files and of the database.
+// Into a folder that is not there; with a passphrase nothing of it is written there in the clear,
+// so a copy of the database lies in the hub's folder meanwhile. Errors: kDenied where it is, and
+// where the hub's is half restored or rekeyed; kNotFound where no hub has been; kExhausted where
+// there is no room for that copy; kUnavailable while another one is taken; those of files and of
+// the database.
 Result<Backup> back_up(const HubPlace& hub, const std::string& to, std::int64_t now_s,
                        std::string_view passphrase = {});
 

@@ -177,6 +177,25 @@ TEST_F(Publications, WhatGoesOnFromAFormerStateEndsByItself) {
   EXPECT_TRUE(nothing_waits());
 }
 
+// What cannot be read of another is asked for where both may bring the same release alone.
+TEST_F(Publications, WhatEndsReadsNothingOfOthersInVain) {
+  add_release("people", "1.0.0");
+  const std::string older = text(push(), "id");
+  wall_.set_s(wall_.now_s() + 1);
+  releaser_ = admin_;
+  add_release("people", "1.1.0");
+  const std::string newer = text(push(), "id");
+  ASSERT_TRUE(writer_
+                  ->write([&](Database& database) {
+                    return database.run("UPDATE approval SET details = '{' WHERE id = ?", {newer});
+                  })
+                  .ok());
+  // It brings nothing that does not wait with the newer one.
+  EXPECT_EQ(decide(older, "reject").status, 200);
+  const Response release = send("GET", "/v1/releases/people/1.0.0", "", admin_);
+  EXPECT_EQ(text(release, "state") + " " + text(release, "added_by"), "waiting admin");
+}
+
 TEST_F(Publications, OneThatCannotBeReadKeepsNoOther) {
   std::string ids[3];
   for (std::size_t i = 0; i < 3; ++i) {

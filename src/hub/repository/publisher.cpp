@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "base/fail.h"
 #include "hub/repository/registry.h"
@@ -18,44 +19,63 @@ constexpr std::int64_t kAssignEveryS = 10;
 constexpr int kAssignAtOnce = 2'000;  // rows; those of one change are never parted
 constexpr std::int64_t kTidyEveryS = 3'600;
 
-// Of what waits for approval, what goes on from a state that is none any more: nobody could approve
-// it, and whoever asked for it has to stage it anew.
-Status end_if_superseded(const Publisher::Parts& parts, const Row& row) {
-  const std::string id = row[0].text();
-  TRY_VALUE(const std::string by, parts.repository.superseded(id));
-  if (by.empty()) return {};
-  TRY_VALUE(trust::Json details, trust::Json::parse(row[2].text(), "approval.details"));
-  details.members()->insert_or_assign("superseded_by", by);
-  const std::int64_t now_s = parts.wall.now_s();
-  Status ended = parts.writer.write([&](Database& database) -> Status {
-    TRY_VALUE(const Rows open,
-              ask(database,
-                  "UPDATE approval SET state = 'superseded', decided_by = ?, decided_s = ?, "
-                  "details = ? WHERE id = ? AND state = 'open' RETURNING id",
-                  {std::string(kHubActor), now_s, details.compact(), id}));
-    if (open.empty()) return {};
-    TRY(forget_waiting(database, id));
-    return put_on_record(database, {now_s,
-                                    std::string(kHubActor),
-                                    trust::Act::kRejected,
-                                    row[1].text(),
-                                    {{"approval", id}, {"superseded_by", by}}});
-  });
-  TRY(std::move(ended));
-  parts.recorder.wake();
-  return parts.repository.drop(id);
+// What goes on from a state that is none any more: nobody could approve it, and whoever asked for
+// it has to stage it anew.
+struct Superseded {
+  std::string id, what, by;
+  trust::Json details;
+};
+
+// `by` is empty of one that is not.
+Result<Superseded> look_at(const Publisher::Parts& parts, const Row& row) {
+  Superseded one{row[0].text(), row[1].text(), "", {}};
+  TRY_VALUE(one.by, parts.repository.superseded(one.id));
+  if (one.by.empty()) return one;
+  TRY_VALUE(one.details, trust::Json::parse(row[2].text(), "approval.details"));
+  one.details.members()->insert_or_assign("superseded_by", one.by);
+  return one;
 }
 
-// One that cannot be read goes on waiting, and keeps no other.
-void end_superseded(const Publisher::Parts& parts) {
-  const auto rows = parts.readers.query(
-      "SELECT id, what, details FROM approval WHERE state = 'open' AND kind = 'publication' "
-      "ORDER BY asked_s, id");
-  if (!rows.ok()) return parts.log("what waits for approval: " + rows.error().message);
-  for (const Row& row : *rows)
-    if (const Status ended = end_if_superseded(parts, row); !ended.ok())
+// Of what waits for approval. One that cannot be read goes on waiting, and keeps no other.
+Status end_superseded(const Publisher::Parts& parts) {
+  TRY_VALUE(const Rows rows, parts.readers.query("SELECT id, what, details FROM approval WHERE "
+                                                 "state = 'open' AND kind = 'publication' "
+                                                 "ORDER BY asked_s, id"));
+  std::vector<Superseded> found;
+  for (const Row& row : rows) {
+    auto one = look_at(parts, row);
+    if (!one.ok())
       parts.log(fmt::format("publication {}, which waits for approval: {}", row[0].text(),
-                            ended.error().message));
+                            one.error().message));
+    else if (!one->by.empty()) found.push_back(*std::move(one));
+  }
+  if (found.empty()) return {};
+  const std::int64_t now_s = parts.wall.now_s();
+  // All at once: what they brought waits with none of them. One may be decided by now.
+  std::vector<std::string> ended;
+  Status done = parts.writer.write([&](Database& database) -> Status {
+    ended.clear();
+    for (const Superseded& one : found) {
+      TRY_VALUE(const Rows open,
+                ask(database,
+                    "UPDATE approval SET state = 'superseded', decided_by = ?, decided_s = ?, "
+                    "details = ? WHERE id = ? AND state = 'open' RETURNING id",
+                    {std::string(kHubActor), now_s, one.details.compact(), one.id}));
+      if (open.empty()) continue;
+      ended.push_back(one.id);
+      TRY(put_on_record(database, {now_s,
+                                   std::string(kHubActor),
+                                   trust::Act::kRejected,
+                                   one.what,
+                                   {{"approval", one.id}, {"superseded_by", one.by}}}));
+    }
+    for (const std::string& id : ended) TRY(forget_waiting(database, id));
+    return {};
+  });
+  TRY(std::move(done));
+  parts.recorder.wake();
+  for (const std::string& id : ended) TRY(parts.repository.drop(id));
+  return {};
 }
 
 }  // namespace
@@ -126,7 +146,8 @@ Status Publisher::begin() {
   // What cannot be published now is tried again; the fleet is served meanwhile.
   if (const Status done = finish_all(); !done.ok())
     parts_.log("what was approved is not published yet: " + done.error().message);
-  end_superseded(parts_);
+  if (const Status done = end_superseded(parts_); !done.ok())
+    parts_.log("what waits for approval: " + done.error().message);
   TRY_VALUE(const Rows rows, parts_.readers.query("SELECT model, version FROM model_release "
                                                   "WHERE state = 'published'"));
   std::set<std::string> known;
@@ -189,7 +210,8 @@ Status Publisher::finish(const std::string& publication) {
   });
   TRY(std::move(noted));
   // It is published, whatever becomes of the rest.
-  end_superseded(parts_);
+  if (const Status ended = end_superseded(parts_); !ended.ok())
+    parts_.log("what waits for approval: " + ended.error().message);
   return {};
 }
 

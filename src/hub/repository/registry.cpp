@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "base/fail.h"
 #include "base/text.h"
@@ -167,17 +169,29 @@ Status note_withdrawn(Database& database, const std::string& target) {
 }
 
 Status forget_waiting(Database& database, const std::string& publication) {
+  TRY_VALUE(const Rows waiting,
+            ask(database,
+                "SELECT model, version FROM model_release WHERE publication = ? AND state = "
+                "'waiting'",
+                {publication}));
+  std::set<std::pair<std::string, std::string>> left;
+  for (const Row& row : waiting) left.emplace(row[0].text(), row[1].text());
+  if (left.empty()) return {};
   TRY_VALUE(const Rows open, ask(database,
-                                 "SELECT id, asked_by, asked_s, details FROM approval WHERE state "
-                                 "= 'open' AND kind = 'publication' ORDER BY asked_s DESC, id DESC",
+                                 "SELECT id, asked_by, asked_s FROM approval WHERE state = 'open' "
+                                 "AND kind = 'publication' ORDER BY asked_s DESC, id DESC",
                                  {}));
   // Others may bring the same: the newest of them has it then.
   for (const Row& row : open) {
-    TRY_VALUE(const Json json, Json::parse(row[3].text(), "approval.details"));
+    if (left.empty()) break;
+    TRY_VALUE(const Rows found,
+              ask(database, "SELECT details FROM approval WHERE id = ?", {row[0].text()}));
+    TRY_VALUE(const Json json, Json::parse(found.at(0)[0].text(), "approval.details"));
     TRY_VALUE(const trust::Object details, trust::Object::of(json, "approval.details"));
     TRY_VALUE(const auto releases, details.texts("releases", trust::tuf::kMaxTargets));
     for (const std::string& target : releases) {
       const ReleaseName name = name_of(target);
+      if (left.erase({name.model, name.version}) == 0) continue;
       TRY(tell(
           database,
           "UPDATE model_release SET publication = ?, added_by = ?, added_s = ? WHERE model = "

@@ -451,12 +451,13 @@ Status leave_stage(Database& database, Rollout& rollout, const std::string& devi
 Status replace(Database& database, Rollout& rollout, std::int64_t now_s) {
   if (rollout.state.phase != RolloutPhase::kRunning || rollout.stage().devices == 0) return {};
   // One whose disk is full, or that alone cannot fetch it, tries again for ever.
-  TRY_VALUE(const Rows stuck,
-            ask(database,
-                "UPDATE rollout_device SET failure = 'has not taken it for days' WHERE rollout = ? "
-                "AND chosen = 1 AND wanted > 0 AND old_version <> '' AND running = old_version AND "
-                "told_s < ? RETURNING device",
-                {rollout.id, now_s - kPatienceS}));
+  TRY_VALUE(
+      const Rows stuck,
+      ask(database,
+          "UPDATE rollout_device SET failure = 'has not taken it for days' WHERE rollout = ? "
+          "AND chosen = 1 AND wanted <> 0 AND old_version <> '' AND running = old_version AND "
+          "told_s < ? RETURNING device",
+          {rollout.id, now_s - kPatienceS}));
   for (const Row& row : stuck)
     TRY(leave_stage(database, rollout, row[0].text(), "it has not taken the release for days",
                     now_s));

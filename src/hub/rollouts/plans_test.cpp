@@ -15,21 +15,21 @@ namespace {
 
 // Through all of a table, or all devices of a rollout or a model.
 bool is_broad(const std::string& line) {
-  if (is_scan(line)) return true;
-  for (const char* broad :
-       {"sqlite_autoindex_rollout_device_1 (rollout=?)", "rollout_device_place (rollout=?)",
-        "rollout_device_running (rollout=?)", "device_model_model (model=?)"})
-    if (line.ends_with(broad)) return true;
-  return false;
+  if (is_scan(line) || line.ends_with("device_model_model (model=?)")) return true;
+  // The indices of those that something is wrong with are of few.
+  return line.find("rollout_device") != line.npos && line.ends_with(" (rollout=?)") &&
+         line.find("rollout_device_trouble") == line.npos &&
+         line.find("rollout_device_failure") == line.npos;
 }
 // Once for a rollout, at its end, its devices are free for others.
 constexpr std::string_view kDischarge =
     "UPDATE rollout_device SET active_model = NULL WHERE rollout = ?";
 
-// What only looks goes through all that are told nothing yet; what tells them changes each once.
+// Through all that are told, or only to look through all that are told nothing yet: what tells them
+// changes each once.
 bool looks_at_most(const std::string& sql, const std::string& line) {
-  return sql.starts_with("SELECT ") &&
-         line.ends_with("rollout_device_place (rollout=? AND wanted=?)");
+  if (line.ends_with("(rollout=? AND wanted>?)")) return !sql.ends_with(" wanted > 0 LIMIT 1");
+  return sql.starts_with("SELECT ") && line.ends_with("(rollout=? AND wanted=?)");
 }
 
 std::string broad(const Plans& plans) {

@@ -12,7 +12,7 @@ constexpr std::string_view kRefused = "refused", kRefusedWith = "refused: ";
 
 // Those whose release has gone wrong did take it (failure_kind); so did those that run it.
 constexpr std::string_view kRefusals =
-    "failure IS NOT NULL AND failure_kind IS NULL AND running NOT IN (?, ?)";
+    "COALESCE(failure, '') <> '' AND failure_kind IS NULL AND running NOT IN (?, ?)";
 
 std::string_view words_of(Code code) {
   switch (code) {
@@ -44,7 +44,9 @@ Reason Refusals::reason() const {
 
 Result<Refusals> refusals_of(Database& database, const Rollout& rollout) {
   const bool is_share = rollout.stage().devices == 0;
-  const std::string_view compared = is_share ? " AND number IS NOT NULL" : "";
+  // Those that are compared are few; so SQLite is kept from the index of failures.
+  const std::string_view compared =
+      is_share ? " AND number IS NOT NULL" : " AND failure IS NOT NULL";
   const std::string_view version = rollout.order.version;
   const std::string_view other = rollout.is_a_b() ? rollout.order.other_version : version;
   TRY_VALUE(const Rows rows,
@@ -81,7 +83,7 @@ Result<std::vector<Reason>> ended_of(Database& database, const Rollout& rollout)
       const Rows rows,
       ask(database,
           "SELECT ended_code, COUNT(*), MIN(device) FROM rollout_device WHERE rollout = ? AND "
-          "ended_code IS NOT NULL AND failure IS NULL AND trouble = '' AND wanted > 0 AND NOT "
+          "ended_code IS NOT NULL AND failure IS NULL AND trouble = '' AND wanted <> 0 AND NOT "
           "(running IN (?, ?) AND is_settled = 1) GROUP BY ended_code ORDER BY 2 DESC, 1",
           {rollout.id, version,
            rollout.is_a_b() ? std::string_view(rollout.order.other_version) : version}));

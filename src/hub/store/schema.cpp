@@ -250,6 +250,18 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "CREATE INDEX rollout_device_ended ON rollout_device (rollout, device) "
           "WHERE ended_code IS NOT NULL",
       },
+      {
+          // Of a partial index alone SQLite does not know that it is of few: it takes another one,
+          // and goes through all devices of a rollout. One more column that is asked for decides.
+          "DROP INDEX rollout_device_chosen",
+          "CREATE INDEX rollout_device_chosen ON rollout_device (rollout, chosen, device) "
+          "WHERE chosen = 1",
+          "DROP INDEX rollout_device_ended",
+          "CREATE INDEX rollout_device_ended ON rollout_device (rollout, ended_code, device) "
+          "WHERE ended_code IS NOT NULL",
+          "CREATE INDEX rollout_device_why ON rollout_device (rollout, failure) "
+          "WHERE failure IS NOT NULL",
+      },
   };
   // NOLINTEND(bugprone-suspicious-missing-comma)
   return steps;

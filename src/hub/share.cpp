@@ -51,6 +51,22 @@ Judgement ShareEvidence::judge() const {
   return now;
 }
 
+std::int64_t ShareEvidence::looks_to_prove(double limit, double at) {
+  const auto is_proven = [&](std::int64_t looks) {
+    Wealth wealth{};
+    for (std::size_t i = 0; i < kStakes.size(); ++i)
+      wealth[i] = static_cast<double>(looks) * std::log1p(kStakes[i] * limit / (1 - limit));
+    return mean_of(wealth) >= at;
+  };
+  std::int64_t too_few = 0, enough = 1;
+  while (!is_proven(enough)) enough *= 2;
+  while (enough - too_few > 1) {
+    const std::int64_t middle = too_few + (enough - too_few) / 2;
+    (is_proven(middle) ? enough : too_few) = middle;
+  }
+  return enough;
+}
+
 trust::Json ShareEvidence::to_json() const {
   trust::Json::Array worse(worse_.begin(), worse_.end());
   trust::Json::Array acceptable(acceptable_.begin(), acceptable_.end());

@@ -35,6 +35,8 @@ class ShareEvidence {
   void look(double share);
   // `ratio`, `low` and `high` are those of the mean share to the limit.
   Judgement judge() const;
+  // The looks, all of 0, after which `acceptable` is at least `at`, of 1 to 1e12.
+  static std::int64_t looks_to_prove(double limit, double at);
 
   trust::Json to_json() const;
   // Errors: kCorrupt.

@@ -51,6 +51,16 @@ TEST(Share, AStaticSceneProvesLittle) {
   EXPECT_GT(evidence.judge().acceptable, 20);
 }
 
+// Fifteen looks without a difference prove a quarter.
+TEST(Share, KnowsHowManyLooksProveALimitAtBest) {
+  EXPECT_EQ(ShareEvidence::looks_to_prove(0.25, 20), 15);
+  for (const double limit : {1e-6, 0.02, 0.04, 0.25, 0.9}) {
+    const auto looks = static_cast<int>(ShareEvidence::looks_to_prove(limit, 20));
+    EXPECT_GE(after({0}, looks, limit).acceptable, 20 * (1 - 1e-9)) << limit;
+    EXPECT_LT(after({0}, looks - 1, limit).acceptable, 20) << limit;
+  }
+}
+
 // Of 2,000 that lie just at the limit few are found above it (or below), though looks are all or
 // nothing and each is looked at 300 times: of 1 in 40, and of 1 in 20.
 TEST(Share, ErrsNoMoreOftenThanItSays) {

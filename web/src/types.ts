@@ -275,6 +275,7 @@ export interface RolloutPreview {
   devices: { matching: number; unable?: number; there: number; running: number };
   stages: (Stage & { holds: number })[];
   least_minutes: number;
+  least_minutes_without_errors?: number | null; // null: nothing is compared
   notes: string[];
   why?: Why[]; // of each note
 }

@@ -488,8 +488,18 @@ Result<int> print_preview(const Args& args, const Json& answer) {
   }
   if (preview.has("least_minutes")) {
     TRY_VALUE(const double minutes, preview.number("least_minutes"));
-    text += fmt::format("  in all at least {}\n",
-                        duration_text(static_cast<std::int64_t>(std::ceil(minutes)) * 60));
+    const auto said = [](double of) {
+      return duration_text(static_cast<std::int64_t>(std::ceil(of)) * 60);
+    };
+    text += "  in all at least " + said(minutes);
+    constexpr const char* kQuiet = "least_minutes_without_errors";
+    // Null where nothing is compared; a hub of before does not say.
+    if (preview.has(kQuiet) && !preview.members().at(kQuiet).is_null()) {
+      TRY_VALUE(const double quiet, preview.number(kQuiet));
+      if (quiet > minutes) text += fmt::format(" ({} where no worker ends)", said(quiet));
+      text += ", and until what is compared is proven";
+    }
+    text += '\n';
   }
   TRY_VALUE(const std::vector<std::string> notes, preview.texts("notes", kMaxListed));
   for (const std::string& note : notes) text += one_line(note) + '\n';

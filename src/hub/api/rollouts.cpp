@@ -216,15 +216,19 @@ Result<Response> preview_rollout(const Call& call) {
     stage.emplace("holds", preview.holds[i]);
     stages.emplace_back(std::move(stage));
   }
+  const auto& quiet_s = preview.least_without_errors_s;
   return document(
-      trust::Json::Members{{"devices", trust::Json::Members{{"matching", preview.matching},
-                                                            {"unable", preview.unable},
-                                                            {"there", preview.there},
-                                                            {"running", preview.running}}},
-                           {"stages", std::move(stages)},
-                           {"least_minutes", static_cast<double>(preview.least_s) / 60},
-                           {"notes", texts_of(preview.notes)},
-                           {"why", why_of(preview.notes)}},
+      trust::Json::Members{
+          {"devices", trust::Json::Members{{"matching", preview.matching},
+                                           {"unable", preview.unable},
+                                           {"there", preview.there},
+                                           {"running", preview.running}}},
+          {"stages", std::move(stages)},
+          {"least_minutes", static_cast<double>(preview.least_s) / 60},
+          {"least_minutes_without_errors",
+           quiet_s ? trust::Json(static_cast<double>(*quiet_s) / 60) : trust::Json()},
+          {"notes", texts_of(preview.notes)},
+          {"why", why_of(preview.notes)}},
       call.request);
 }
 

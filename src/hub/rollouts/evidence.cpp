@@ -100,10 +100,7 @@ double limit_of(const Rollout& rollout, std::string_view measure) {
       if (rollout.order.stages[i].is_shadow) allowed = rollout.order.stages[i].gate.allowed;
     return allowed;
   }
-  if (measure != kErrors) return rules.negligible;
-  // The share of looks in which a device's worker ended.
-  return std::clamp(rules.errors_an_hour * static_cast<double>(rollout.order.look_s) / 3600, 1e-6,
-                    0.5);
+  return measure == kErrors ? errors_limit(rules, rollout.order.look_s) : rules.negligible;
 }
 
 // One observation of a look: the mean over its devices.
@@ -224,6 +221,10 @@ std::vector<MeasureState> judged(const Rollout& rollout, AllKept& all) {
 std::int64_t first_open(std::int64_t look_s, std::int64_t now_s) { return now_s / look_s - 1; }
 
 }  // namespace
+
+double errors_limit(const GateRules& rules, std::int64_t look_s) {
+  return std::clamp(rules.errors_an_hour * static_cast<double>(look_s) / 3600, 1e-6, 0.5);
+}
 
 std::int64_t look_of(std::int64_t counted_s, std::int64_t look_s, std::int64_t now_s) {
   return std::clamp(counted_s / look_s, first_open(look_s, now_s), now_s / look_s);

@@ -24,6 +24,9 @@ namespace polder::hub {
 // The look, of so many seconds, for what was counted then and is told now.
 std::int64_t look_of(std::int64_t counted_s, std::int64_t look_s, std::int64_t now_s);
 
+// The share of looks in which a device's worker may end.
+double errors_limit(const GateRules& rules, std::int64_t look_s);
+
 // All of these are parts of a Work. Errors: those of ask(); kCorrupt.
 
 // `number`: of the device; `arm`: 0 for the old release.

@@ -5,7 +5,10 @@
 #include <span>
 
 #include "base/fail.h"
+#include "hub/rollouts/evidence.h"
+#include "hub/rollouts/measures.h"
 #include "hub/rollouts/members.h"
+#include "hub/share.h"
 
 namespace polder::hub {
 namespace {
@@ -32,6 +35,41 @@ std::vector<std::int64_t> sizes_of(std::span<const Stage> stages, std::int64_t d
     sizes.push_back(last = std::max(last, size));
   }
   return sizes;
+}
+
+// The looks that what a stage does is to be proven with, at best, from the first device on. What
+// fails often enough is compared in one; of what never fails only time tells.
+std::int64_t looks_of(const RolloutOrder& order, const Stage& stage, bool without_errors) {
+  const GateRules& gate = stage.gate;
+  const auto is_asked_for = [&](std::string_view name) {
+    return std::ranges::count(order.measures, name) > 0;
+  };
+  if (!without_errors || !is_asked_for(kErrors)) return 1;
+  const std::int64_t looks =
+      ShareEvidence::looks_to_prove(errors_limit(gate, order.look_s), gate.promote_at);
+  if (!stage.is_shadow || !std::ranges::any_of(kShadowMeasures, is_asked_for)) return looks;
+  // A shadow passes by what it saw, or by what its device does once it acts.
+  return std::min(looks, ShareEvidence::looks_to_prove(gate.allowed, gate.promote_at));
+}
+
+// A stage is judged when a look is over, by the looks for which all had time to tell: those before.
+std::int64_t least_of(const Rollout& rollout, std::span<const Stage> stages, std::int64_t now_s,
+                      bool without_errors) {
+  const std::int64_t look_s = rollout.order.look_s;
+  const std::int64_t history = rollout.has_statistics() ? rollout.order.history_looks : 0;
+  // The look before the one of now still counts.
+  std::int64_t told_s = std::max(now_s, (now_s / look_s + history) * look_s);
+  // The time of the first stage begins when it was last held.
+  std::int64_t since_s = history > 0 ? std::max(now_s, told_s - look_s) : now_s;
+  const std::int64_t first_look = told_s / look_s;
+  for (const Stage& stage : stages) {
+    std::int64_t look =
+        std::max(told_s / look_s + 1, (since_s + stage.gate.least_s + look_s - 1) / look_s);
+    if (rollout.has_statistics() && stage.gate.promote_at > 0)
+      look = std::max(look, first_look + looks_of(rollout.order, stage, without_errors) + 1);
+    since_s = told_s = look * look_s;
+  }
+  return told_s - now_s;
 }
 
 }  // namespace
@@ -90,8 +128,9 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
   preview.matching = rollout.members;
   preview.stages = rollout.plan().stages;
   preview.holds = sizes_of(preview.stages, preview.matching);
-  for (const Stage& stage : preview.stages) preview.least_s += stage.gate.least_s;
-  if (rollout.has_statistics()) preview.least_s += order.history_looks * order.look_s;
+  preview.least_s = least_of(rollout, preview.stages, now_s, false);
+  if (rollout.has_statistics())
+    preview.least_without_errors_s = least_of(rollout, preview.stages, now_s, true);
   for (const auto& [trouble, such] : unable) {
     if (preview.notes.size() == kMaxUnable) break;
     preview.notes.push_back(

@@ -4,6 +4,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,11 @@ struct RolloutPreview {
   // Of each how many devices it holds, with those before it; a share is of those that match now, on
   // average, as devices take part by a hash.
   std::vector<std::int64_t> holds;
-  std::int64_t least_s = 0;   // from its beginning to its end, where nothing has to be waited for
+  // From now to its end, if it is begun now and nothing of `notes` has to be waited for.
+  std::int64_t least_s = 0;
+  // The same where no worker ends: then only time proves `errors_an_hour`. Nothing: nothing is
+  // compared.
+  std::optional<std::int64_t> least_without_errors_s;
   std::vector<Reason> notes;  // what it would wait for
 };
 

@@ -20,12 +20,20 @@ class Preview : public FleetTest {
       all.push_back(*stage.find("holds")->integer());
     return all;
   }
+  std::int64_t least_s(const Response& response, const std::string& which = "") {
+    const trust::Json answer = json(response);
+    const auto minutes = trust::Object::of(answer, "answer")->number("least_minutes" + which);
+    EXPECT_TRUE(minutes.ok()) << response.body;
+    return minutes.ok() ? std::lround(*minutes * 60) : -1;
+  }
+  int minor_ = 0;  // of the last version
   std::int64_t devices(const Response& response, std::string_view what) {
     return *json(response).find("devices")->find(what)->integer();
   }
 };
 
 TEST_F(Preview, SaysHowManyDevicesEachStageHoldsAndBeginsNothing) {
+  wall_.set_s(wall_.now_s() / 300 * 300);
   make_fleet(40);
   const Response usual = preview("1.1.0");
   ASSERT_EQ(usual.status, 200) << usual.body;
@@ -35,10 +43,10 @@ TEST_F(Preview, SaysHowManyDevicesEachStageHoldsAndBeginsNothing) {
   EXPECT_EQ(devices(usual, "running"), 0);
   EXPECT_NE(usual.body.find("people 1.1.0 is not published here"), std::string::npos);
   EXPECT_EQ(devices(preview("1.0.0"), "running"), 40);
-  // Eight hours of looks at the old release, three days and three times four hours of stages.
-  const trust::Json answer = json(usual);
-  EXPECT_EQ(*trust::Object::of(answer, "answer")->number("least_minutes"),
-            (8 + 3 * 24 + 3 * 4) * 60);
+  // Eight hours of looks at the old release, three days and three times four hours of stages. The
+  // first of them began when the last look at the old one did; in days of it errors are proven too.
+  EXPECT_EQ(least_s(preview("1.1.0")), (8 + 3 * 24 + 3 * 4) * 3600 - 300);
+  EXPECT_EQ(least_s(preview("1.1.0"), "_without_errors"), least_s(preview("1.1.0")));
   // A share of few is no less than the number before it, and shadows are no part of who acts.
   const Response own = preview("1.1.0", R"(,"stages":[{"devices":9,"shadow":true},)"
                                         R"({"devices":9},{"percent":1},{"percent":100}])");
@@ -47,6 +55,59 @@ TEST_F(Preview, SaysHowManyDevicesEachStageHoldsAndBeginsNothing) {
   EXPECT_EQ(devices(preview("1.1.0"), "there"), 0);
   EXPECT_EQ(json(send("GET", "/v1/rollouts", "", admin_)).find("rollouts")->array()->size(), 0u);
   EXPECT_TRUE(readers_->query("SELECT 1 FROM rollout_device")->empty());
+}
+
+// Each stage waits for a look, the first that acts for two: the one that is counted in and the
+// next.
+TEST_F(Preview, CountsTheLooksAfterWhichStagesAreJudged) {
+  make_fleet(4);
+  wall_.set_s(wall_.now_s() / 300 * 300 + 46);
+  const std::string stages = R"(,"stages":[{"devices":1,"least_minutes":0.3},)"
+                             R"({"percent":100,"least_minutes":0.2}])";
+  const std::string nothing = stages + R"(,"measures":[])";
+  EXPECT_EQ(least_s(preview("1.1.0", nothing)), 254 + 300);
+  EXPECT_NE(preview("1.1.0", nothing).body.find(R"("least_minutes_without_errors":null)"),
+            std::string::npos);
+  EXPECT_EQ(least_s(preview("1.1.0", stages + R"(,"history_looks":0)")), 254 + 300 + 300);
+  const Response hours = preview("1.1.0", stages + R"(,"history_looks":2,"look_s":3600)");
+  EXPECT_GT(least_s(hours), 4 * 3600);
+  EXPECT_LE(least_s(hours), 5 * 3600);
+  // About eight hours prove half of an end in one.
+  const Response eight = preview("1.1.0", stages + R"(,"history_looks":0)");
+  EXPECT_NEAR(double(least_s(eight, "_without_errors")), 8 * 3600, 1800);
+}
+
+// What is begun where no worker ends ends when the preview says.
+TEST_F(Preview, IsWhatTheRolloutTakesThen) {
+  history_looks_ = 0;
+  measures_ = R"(["errors"])";
+  wall_.set_s(wall_.now_s() / kTestLookS * kTestLookS + 5);
+  make_fleet(8);
+  const auto wait = [&](int history, const std::string& stages) {
+    history_looks_ = history;
+    const std::string version = "1." + std::to_string(++minor_) + ".0";
+    publish_release(version);
+    const Response told =
+        preview(version, R"(,"look_s":10,"history_looks":)" + std::to_string(history) +
+                             R"(,"measures":["errors"],)" + stages);
+    const std::int64_t begun_s = wall_.now_s();
+    const std::string id = begin(version, "", stages);
+    for (const Device& one : devices_) report(one.name, window(one), kTestLookS);
+    for (int i = 0; i < 200 && phase(id) == "running"; ++i) look();
+    EXPECT_EQ(phase(id), "done") << gate(id);
+    // Looks are taken five seconds after they are over here.
+    const std::int64_t took_s = wall_.now_s() - begun_s - 5;
+    EXPECT_EQ(took_s, least_s(told, "_without_errors")) << stages;
+    EXPECT_GE(took_s, least_s(told)) << stages;
+  };
+  wait(0, R"("stages":[{"devices":1,"least_minutes":0,"errors_an_hour":180},)"
+          R"({"percent":100,"least_minutes":0}])");
+  wait(6, R"("stages":[{"devices":1,"least_minutes":1,"errors_an_hour":180},)"
+          R"({"percent":50,"least_minutes":0,"errors_an_hour":180},)"
+          R"({"percent":100,"least_minutes":1}])");
+  wait(2, R"("stages":[{"devices":2,"least_minutes":5,"errors_an_hour":60},)"
+          R"({"percent":100,"least_minutes":0.3}])");
+  wait(0, R"("stages":[{"percent":100,"least_minutes":0}])");
 }
 
 TEST_F(Preview, TellsWhatIsWaitedFor) {

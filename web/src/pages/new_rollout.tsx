@@ -393,7 +393,8 @@ function TimeFields(props: Fields) {
 }
 
 function Preview(props: { preview: RolloutPreview }) {
-  const { devices, stages, notes, why } = props.preview;
+  const { devices, stages, notes, why, least_minutes } = props.preview;
+  const quiet = props.preview.least_minutes_without_errors;
   return (
     <>
       <p>
@@ -403,7 +404,8 @@ function Preview(props: { preview: RolloutPreview }) {
           running: count(devices.running),
         })}
         {devices.unable ? ` ${t("order.preview.unable", { n: count(devices.unable) })}` : ""}
-        {` ${t("order.preview.least", { time: duration(props.preview.least_minutes) })}`}
+        {` ${t("order.preview.least", { time: duration(least_minutes) })}`}
+        {quiet ? ` ${t("order.preview.quiet", { time: duration(quiet) })}` : ""}
       </p>
       <table class="holds">
         <caption class="unseen">{t("order.preview.stages")}</caption>

@@ -15,15 +15,14 @@ namespace {
 constexpr ScryptCost kCost{.n = 1 << 17};
 constexpr std::string_view kInfo = "polder passphrase keys 1: ";
 
-std::string text_of(std::string_view salt) {
-  const std::string digits = hex({reinterpret_cast<const std::uint8_t*>(salt.data()), salt.size()});
-  const Json json = Json::Members{{"format", 1},
-                                  {"kdf", "scrypt"},
-                                  {"n", static_cast<std::int64_t>(kCost.n)},
-                                  {"r", static_cast<std::int64_t>(kCost.r)},
-                                  {"p", 1},
-                                  {"salt", digits}};
-  return json.pretty();
+// How keys are made, which is all that a file of them says.
+Json ways_with(const std::string& salt_digits) {
+  return Json::Members{{"format", 1},
+                       {"kdf", "scrypt"},
+                       {"n", static_cast<std::int64_t>(kCost.n)},
+                       {"r", static_cast<std::int64_t>(kCost.r)},
+                       {"p", 1},
+                       {"salt", salt_digits}};
 }
 
 }  // namespace
@@ -46,13 +45,16 @@ Result<PassphraseKeys> PassphraseKeys::parse(std::string_view text, std::string_
   auto salt = from_hex(digits);
   if (!salt.ok() || salt->size() != kSaltBytes)
     return fail(Code::kCorrupt, "{}: salt: {} bytes in hexadecimal expected", where, kSaltBytes);
-  if (text != text_of(*salt))
+  if (const Json ways = ways_with(digits); json != ways)
     return fail(Code::kIncompatible, "{}: keys are made otherwise there than by this build, {}",
-                where, text_of(*salt));
+                where, ways.compact());
   return with(passphrase, *std::move(salt));
 }
 
-std::string PassphraseKeys::text() const { return text_of(salt_); }
+std::string PassphraseKeys::text() const {
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(salt_.data());
+  return ways_with(hex({bytes, salt_.size()})).pretty();
+}
 
 Result<ContentKey> PassphraseKeys::of(std::string_view name) const {
   TRY_VALUE(Secret bytes,

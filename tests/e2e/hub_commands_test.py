@@ -102,7 +102,8 @@ class HubCommands(unittest.TestCase):
         self.assertIn("it is encrypted: without its passphrase nobody can restore it",
                       program(*back_up, POLDER_PASSPHRASE_FILE=str(file)))
         self.assertNotIn(b"PRIVATE KEY", (sealed / "ca-key.pem").read_bytes())
-        subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=sealed, check=True)
+        subprocess.run(["sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS"], cwd=sealed,
+                       check=True)
         restore = ("restore", sealed, "--folder", into)
         self.assertIn("is encrypted: give the file", program(*restore, status=1))
         other.write_text("correct horses")

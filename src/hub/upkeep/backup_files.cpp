@@ -19,6 +19,19 @@ constexpr std::size_t kMaxSumsBytes = 256u << 20;
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t(1) << 40;
 constexpr std::size_t kDigits = 64;
 
+std::string line_of(const trust::FileDigest& file, std::string_view name) {
+  return fmt::format("{}  {}\n", trust::hex(file.sha256), name);
+}
+
+// A list without its last line where that is of the sealed list: which cannot have a line of
+// itself, and needs none, as nobody changes it unseen.
+std::string_view without_own_line(std::string_view sums) {
+  const std::string end = fmt::format("  {}\n", kSealedSums);
+  if (!sums.ends_with(end)) return sums;
+  sums.remove_suffix(end.size());
+  return sums.substr(0, sums.rfind('\n') + 1);
+}
+
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 // Hashes what goes through it: the file may grow, or change, meanwhile.
@@ -93,17 +106,17 @@ Status BackupWriter::add(const std::string& path, const std::string& name) {
 Status BackupWriter::finish() {
   const std::string path = folder_ + "/" + kSums;
   if (!keys_) return write_file_atomic(path, sums_);
-  // The list that counts is there when the other one says that all is.
+  // The list that counts is there when the other one, which has a line of it, says that all is.
   const std::string draft = path + ".draft";
   TRY(write_file_atomic(draft, sums_));
   TRY_VALUE(const auto key, key_of(keys_, kSums));
-  const auto sealed = copy_file(draft, folder_ + "/" + kSealedSums, key);
-  if (!sealed.ok()) return sealed.error();
-  return move_files({{draft, path}});
+  TRY_VALUE(const trust::FileDigest sealed, copy_file(draft, folder_ + "/" + kSealedSums, key));
+  TRY(remove_file(draft));
+  return write_file_atomic(path, sums_ + line_of(sealed, kSealedSums));
 }
 
 void BackupWriter::note(const std::string& name, const trust::FileDigest& file) {
-  sums_ += trust::hex(file.sha256) + "  " + name + "\n";
+  sums_ += line_of(file, name);
   ++size_.files, size_.bytes += file.bytes;
 }
 
@@ -111,13 +124,14 @@ void BackupWriter::note(const std::string& name, const trust::FileDigest& file) 
 
 Result<BackupReader> BackupReader::open(std::string folder, std::string_view passphrase) {
   BackupReader reader(std::move(folder));
-  auto text = read_file(reader.path_of(kSums), kMaxSumsBytes);
+  const auto text = read_file(reader.path_of(kSums), kMaxSumsBytes);
   if (!text.ok() && text.error().code == Code::kNotFound)
     return fail(Code::kNotFound, "{}: no backup that is whole is here (no {})", reader.folder_,
                 kSums);
-  if (!text.ok()) return std::move(text).error();
-  reader.digest_ = trust::hex(trust::sha256(*text));
-  TRY(reader.read_sums(*text));
+  if (!text.ok()) return text.error();
+  const std::string_view sums = without_own_line(*text);
+  reader.digest_ = trust::hex(trust::sha256(sums));
+  TRY(reader.read_sums(sums));
   const bool is_sealed = reader.has(kKeys);
   if (is_sealed && passphrase.empty())
     return fail(Code::kDenied,
@@ -129,12 +143,11 @@ Result<BackupReader> BackupReader::open(std::string folder, std::string_view pas
                 "{}: is not encrypted, so anybody may have made it: where you know whose it is, "
                 "leave --passphrase-file (POLDER_PASSPHRASE_FILE) away",
                 reader.folder_);
-  if (is_sealed) TRY(reader.unlock(passphrase, *text));
+  if (is_sealed) TRY(reader.unlock(passphrase, sums));
   return reader;
 }
 
-Status BackupReader::read_sums(const std::string& text) {
-  std::string_view rest = text;
+Status BackupReader::read_sums(std::string_view rest) {
   while (!rest.empty()) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
@@ -148,7 +161,7 @@ Status BackupReader::read_sums(const std::string& text) {
 }
 
 // That whoever wrote the list has the passphrase.
-Status BackupReader::unlock(std::string_view passphrase, const std::string& sums) {
+Status BackupReader::unlock(std::string_view passphrase, std::string_view sums) {
   TRY_VALUE(const std::string ways, read(kKeys, trust::PassphraseKeys::kMaxTextBytes));
   TRY_VALUE(keys_, trust::PassphraseKeys::parse(ways, path_of(kKeys), passphrase));
   TRY_VALUE(const auto file, open_readable(path_of(kSealedSums)));

@@ -11,9 +11,10 @@
 //
 // SHA256SUMS lists all files as they lie there, for `sha256sum --check`. Where there is a
 // passphrase each one is sealed (trust/sealed_file.h) under a key of its name that passphrase.json
-// tells how to make (trust/passphrase_keys.h), and SHA256SUMS.sealed is the list itself: without
-// the passphrase nobody makes another list, so none of them is changed, taken away, put in another
-// one's place or brought back from another backup. In the clear the sums find damage alone.
+// tells how to make (trust/passphrase_keys.h), and SHA256SUMS.sealed is the list itself but for its
+// last line, which is of that file: without the passphrase nobody makes another list, so none of
+// them is changed, taken away, put in another one's place or brought back from another backup. In
+// the clear the sums find damage alone.
 #pragma once
 
 #include <polder/error.h>
@@ -62,7 +63,7 @@ class BackupReader {
   // Errors: kNotFound where no backup that is whole is; kDenied for another passphrase, for one
   // that is missing, and for one of a backup in the clear, which anybody could have made.
   static Result<BackupReader> open(std::string folder, std::string_view passphrase);
-  // SHA-256 of the list: of all that is in it.
+  // SHA-256 of the list, without the line of its sealed copy: of all that is in it.
   const std::string& digest() const { return digest_; }
   std::size_t count() const { return sums_.size(); }
   bool has(const std::string& name) const { return sums_.contains(name); }
@@ -75,8 +76,8 @@ class BackupReader {
 
  private:
   explicit BackupReader(std::string folder) : folder_(std::move(folder)) {}
-  Status read_sums(const std::string& text);
-  Status unlock(std::string_view passphrase, const std::string& sums);
+  Status read_sums(std::string_view sums);
+  Status unlock(std::string_view passphrase, std::string_view sums);
   Status copy(const std::string& name, const std::string& to) const;
   Error changed(const std::string& name, const trust::Sha256& found) const;
   std::string path_of(const std::string& name) const { return folder_ + "/" + name; }

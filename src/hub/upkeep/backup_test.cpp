@@ -1,6 +1,7 @@
 // Backups of a hub, and hubs that go on from one.
 #include "hub/upkeep/backup.h"
 
+#include <algorithm>
 #include <set>
 
 #include "hub/repository/testing_releaser.h"
@@ -214,6 +215,20 @@ TEST_F(SealedBackup, GoesOnAsItWasAndShowsNothingMeanwhile) {
     }
 }
 
+// For people, who check with `sha256sum` what they have no passphrase for there.
+TEST_F(SealedBackup, ItsSumsAreOfEveryFileThere) {
+  const std::string sums = bytes("SHA256SUMS");
+  std::size_t files = 0;
+  for (const auto& file : fs::recursive_directory_iterator(to())) {
+    const std::string name = fs::relative(file.path(), to());
+    if (!file.is_regular_file() || name == "SHA256SUMS") continue;
+    const std::string line = trust::hex(trust::sha256(bytes(name))) + "  " + name + "\n";
+    EXPECT_NE(sums.find(line), std::string::npos) << line;
+    ++files;
+  }
+  EXPECT_EQ(std::ranges::count(sums, '\n'), std::ptrdiff_t(files));
+}
+
 TEST_F(SealedBackup, OnlyItsPassphraseOpensIt) {
   refused("correct horse battery stapl", Code::kDenied, "this passphrase does not open it");
   refused("", Code::kDenied, "--passphrase-file FILE");
@@ -245,7 +260,8 @@ TEST_F(SealedBackup, WhatWasChangedIsFoundWhateverTheSumsSay) {
   // One less, and the whole of another time.
   put("SHA256SUMS", sums.substr(sums.find('\n') + 1));
   refused(kPassphrase, Code::kDenied, "is not encrypted");
-  put("SHA256SUMS", sums.substr(0, sums.rfind('\n', sums.size() - 2) + 1));
+  const std::size_t own = sums.rfind('\n', sums.size() - 2) + 1;  // the sealed list's own line
+  put("SHA256SUMS", sums.substr(0, sums.rfind('\n', own - 2) + 1) + sums.substr(own));
   refused(kPassphrase, Code::kCorrupt, "SHA256SUMS: is not the list that was sealed");
   put("SHA256SUMS", sums);
   const std::string list = bytes("SHA256SUMS.sealed");

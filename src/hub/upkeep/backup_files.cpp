@@ -58,12 +58,12 @@ class Hashing final : public OutputFile {
 // A file under another name: in the clear as it is, sealed with a key. What has come there.
 Result<trust::FileDigest> copy_file(const std::string& from, const std::string& to,
                                     const std::optional<trust::ContentKey>& key) {
-  TRY_VALUE(const std::unique_ptr<ReadableFile> plain, open_readable(from));
   TRY(make_folders(parent_of(to)));
   DiskStore disk;
   TRY_VALUE(const auto output, disk.create(to));
   Hashing hashing(*output);
   if (key) {
+    TRY_VALUE(const std::unique_ptr<ReadableFile> plain, open_readable(from));
     TRY(trust::seal_file(*plain, hashing, *key));
   } else {
     const auto copied = stream_file(from, kMaxFileBytes,

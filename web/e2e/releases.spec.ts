@@ -6,13 +6,35 @@ test("a release is pushed, seen, approved by another person, and published", asy
 }) => {
   test.setTimeout(240_000);
   const main = page.getByRole("main");
-  await releaser.push("1.0.1");
+  const waits = await releaser.push("1.0.1");
 
   // Who asked for it cannot approve it.
   await signIn(page, releaser.people.anna, "/#/approvals");
   const row = page.getByRole("row", { name: /voice 1\.0\.1/ });
   await expect(row).toContainText("publication");
   await expect(row).toContainText("You asked for it");
+  // All that it changes is there for her all the same.
+  await row.getByRole("link", { name: waits }).click();
+  await expect(page.getByRole("heading", { level: 1, name: `Publication ${waits}` })).toBeFocused();
+  const changes = page.getByRole("region", { name: "What changes, against what is published" });
+  await expect(main).toContainText("adds voice 1.0.1");
+  await expect(main).toContainText("You asked for it");
+  await expect(page.getByRole("button", { name: /Approve/ })).toHaveCount(0);
+  await expect(changes.getByRole("listitem").filter({ hasText: "adds" })).toContainText(
+    "voice 1.0.1",
+  );
+  const files = changes.getByRole("table", { name: "Files that devices find" });
+  await expect(files).toContainText("+ voice/1.0.1/manifest.json");
+  const targets = changes.getByRole("table", { name: "Roles" }).getByRole("row", {
+    name: /^targets /,
+  });
+  await expect(targets).toContainText(/version \d+ until/);
+  const { details } = await hub.ask("GET", `/v1/approvals/${waits}`);
+  await expect(page.getByRole("region", { name: "Signed by" })).toContainText(
+    details.signatures.find((one: any) => one.role === "targets").key,
+  );
+  await expect(main).not.toContainText("sha256");
+  expect(await breaches(page), "an approval, for who asked").toEqual([]);
   await page.goto("/#/releases/voice/1.0.1");
   await expect(main).toContainText("waiting");
   await expect(page.getByRole("link", { name: "Roll out" })).toHaveCount(0);
@@ -26,17 +48,24 @@ test("a release is pushed, seen, approved by another person, and published", asy
   await signIn(page, releaser.people.ben, "/#/approvals");
   await page.getByRole("button", { name: /Approve: .*voice 1\.0\.1/ }).click();
   const dialog = page.getByRole("dialog");
+  await expect(dialog.getByRole("heading", { name: "Approve this publication?" })).toBeVisible();
+  await expect(dialog).toContainText("adds voice 1.0.1");
   await expect(dialog).toContainText("Asked by anna");
   // What it changes is all there for who decides.
-  const details = dialog.getByRole("region", { name: "Details" });
-  await expect(details).toContainText("voice");
-  await expect(details).toContainText("targets");
+  await expect(dialog.getByRole("region", { name: "Details" })).toContainText(
+    "+ voice/1.0.1/manifest.json",
+  );
   expect(await breaches(page), "an approval").toEqual([]);
   await dialog.getByRole("button", { name: "Approve" }).click();
   await expect(dialog).toBeHidden();
   await expect(page.getByText("Nothing waits.")).toBeVisible();
   await page.getByRole("link", { name: "approved" }).click();
   await expect(page.getByRole("row", { name: /voice 1\.0\.1/ })).toContainText("ben");
+  await page.getByRole("link", { name: waits }).click();
+  await expect(page.getByRole("region", { name: "Who asked, who decided" })).toContainText("ben");
+  await expect(
+    page.getByRole("region", { name: "What changes, against what was published then" }),
+  ).toContainText("voice 1.0.1");
   await releaser.pull();
 
   await page.goto("/#/releases");

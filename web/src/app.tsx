@@ -5,6 +5,7 @@ import { link, route } from "./route";
 import { ended, session, signOut } from "./session";
 import { language, languages, theme, themes, type Language, type Theme } from "./settings";
 import { useStore } from "./store";
+import { ApprovalPage } from "./pages/approval";
 import { Approvals } from "./pages/approvals";
 import { Audit } from "./pages/audit";
 import { DevicePage } from "./pages/device";
@@ -48,7 +49,7 @@ function current(path: string[], query: URLSearchParams) {
         <Releases query={query} />
       );
     case "approvals":
-      return <Approvals query={query} />;
+      return second ? <ApprovalPage key={key} id={second} /> : <Approvals query={query} />;
     case "repository":
       return <RepositoryPage />;
     case "rollouts":

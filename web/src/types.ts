@@ -202,7 +202,46 @@ export interface Approval {
   decided_by?: string | null;
   decided?: Time | null;
   done?: Time | null; // when what was approved was there for all
-  details?: Record<string, unknown>; // of one alone
+  // Of one alone: of a publication, or which release an alias is for.
+  details?: Partial<PublicationDetails> & { model?: string; alias?: string; version?: string };
+}
+
+export interface PublicationDetails {
+  releases: string[]; // targets, "voice/1.1.0/manifest.json"
+  withdrawn: string[];
+  signatures: { role: string; key: string }[];
+  key_names: Record<string, string>;
+  superseded_by?: string; // "targets version 2"
+  changes: Changes;
+}
+
+// How what is staged differs from what is published, as 'polder repo show --json' has it.
+export interface Changes {
+  files: {
+    role: string;
+    version: number;
+    expires: Time;
+    version_before?: number; // not there: it is new
+    expires_before?: Time;
+  }[];
+  trust: {
+    role: string;
+    added_keys: string[];
+    removed_keys: string[];
+    threshold: number; // 0: nobody is, or was, trusted
+    threshold_before: number;
+    paths: string[];
+    paths_before: string[];
+  }[];
+  targets: {
+    role: string;
+    path: string;
+    sha256?: string; // not there: it is not listed
+    sha256_before?: string;
+    problem?: string;
+  }[];
+  floors: { model: string; before: string; after: string }[]; // empty: none
+  other: string[];
 }
 
 export interface ApprovalsPage {

@@ -144,7 +144,7 @@ function Publication(props: { one: Approval }) {
   const { one } = props;
   return (
     <li>
-      <a href={link(["approvals"], { state: one.state })}>{one.what}</a>
+      <a href={link(["approvals", one.id])}>{one.what}</a>
       <span class="quiet">
         {t("release.by", { name: one.asked_by })}, <Time value={one.asked} />
       </span>

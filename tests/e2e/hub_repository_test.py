@@ -315,8 +315,14 @@ class HubRepository(unittest.TestCase):
         shutil.copy(self.keys / "targets.pem", folder)
         self.polder("hub", "pull", folder / "repo", "--root", self.repo / "metadata/1.root.json",
                     person="anna")
-        said = self.polder("repo", "verify", folder / "repo")
-        self.assertRegex(said, r"good\n  \d+ files are at the hub alone")
+        said = self.polder("repo", "verify", folder / "repo", "--elsewhere")
+        self.assertRegex(said, r"good\n  \d+ files are at the hub alone, and were not looked at\n")
+        # Of a copy for devices, too, which takes along where it is from.
+        shutil.copytree(folder / "repo", folder / "stick")
+        done = subprocess.run([POLDER, "repo", "verify", folder / "stick"], text=True,
+                              capture_output=True)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertRegex(done.stdout, r"not whole\n  \d+ files are at the hub alone.*--elsewhere")
         said = self.polder("repo", "publish", folder / "repo", status=1)
         self.assertIn("'polder hub push", said)
         approval, done = None, []
@@ -343,7 +349,7 @@ class HubRepository(unittest.TestCase):
         releases = self.ask("GET", "/v1/releases")["releases"]
         self.assertEqual([(one["version"], one["state"]) for one in releases],
                          [("1.1.0", "published"), ("1.0.0", "withdrawn")])
-        self.polder("repo", "verify", folder / "repo")
+        self.polder("repo", "verify", folder / "repo", "--elsewhere")
 
     def test_several_releases_come_at_once_or_none_does(self):
         broken = self.scratch / "plus-1.1.0"

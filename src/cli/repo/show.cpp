@@ -91,6 +91,7 @@ Result<int> show(const Args& args) {
 
 constexpr Option kVerifyOptions[] = {
     {"--root", "FILE", "the root that devices trust (default: metadata/1.root.json of the folder)"},
+    {"--elsewhere", "", "does without files that the hub alone has that it was pulled from"},
     {"--json", "", "prints the same as JSON"}};
 
 // What only the folder where releases are made has, and no copy of it needs.
@@ -148,7 +149,9 @@ Result<int> verify(const Args& args) {
       making.expiry.empty() ? trust::tuf::expiry_of(found.roles) : making.expiry,
       making.profile ? *making.profile : stated_profile(found.roles),
       making.profile ? folder : "REPOSITORY", now_s);
-  const bool good = found.problems.empty() && making.staged_problems.empty();
+  // A folder that was pulled may be copied, too: devices would find no whole release in that.
+  const bool is_whole = found.elsewhere == 0 || args.has("--elsewhere");
+  const bool good = found.problems.empty() && making.staged_problems.empty() && is_whole;
   if (args.has("--json")) {
     Json::Array roles;
     for (const auto& role : found.roles) {
@@ -176,9 +179,14 @@ Result<int> verify(const Args& args) {
     for (const std::string& problem : found.problems) fmt::print("  {}\n", one_line(problem));
     fmt::print("{}: {} targets and {} blobs, {}: {}\n", one_line(folder), found.targets,
                found.blobs, bytes_text(found.bytes),
-               found.problems.empty() ? "good" : "not good; devices would refuse it");
+               !found.problems.empty() ? "not good; devices would refuse it"
+               : is_whole              ? "good"
+                                       : "not whole");
     if (found.elsewhere > 0)
-      fmt::print("  {} files are at the hub alone, and were not looked at\n", found.elsewhere);
+      fmt::print("  {} {} at the hub alone, and {} not looked at{}\n", found.elsewhere,
+                 found.elsewhere == 1 ? "file is" : "files are",
+                 found.elsewhere == 1 ? "was" : "were",
+                 is_whole ? "" : ": a copy for devices needs them; --elsewhere does without");
     print_expiring(stdout, warnings);
     for (const std::string& problem : making.staged_problems)
       fmt::print("  staged, not published: {}\n", one_line(problem));
@@ -206,8 +214,8 @@ const Command kRepoVerify = {
         "Holds a published repository to all that a device holds it to. Every signature from the "
         "root on,\nevery expiry, every target and blob: a copy on a stick or a server is whole "
         "when this says good. What is\nstaged is looked at too. Of what was pulled from a hub "
-        "files are not missed that the hub alone has."
-        "\n A role that expires soon is a "
+        "--elsewhere does without files that the hub alone has.\n"
+        "A role that expires soon is a "
         "warning, one that has expired an error.",
     .arguments = "FOLDER",
     .example = "  polder repo verify /media/stick/repo --root root.json",

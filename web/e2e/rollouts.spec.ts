@@ -128,7 +128,8 @@ test("the form says what the hub says of it, where it belongs, before anything i
   expect((await hub.ask("GET", "/v1/rollouts?phase=running")).rollouts).toEqual([]);
 
   await page.getByRole("button", { name: "Start the rollout" }).click();
-  await expect(page.getByRole("heading", { level: 1, name: "voice 9.0.0" })).toBeVisible();
+  const heading = page.getByRole("heading", { level: 1 });
+  await expect(heading).toHaveText(/^r\d+: voice 9\.0\.0$/);
   const main = page.getByRole("main");
   await expect(main).toContainText("A/B voice 9.1.0");
   await expect(main).toContainText("changes Mon-Fri between 22:00 and 05:00 Europe/Amsterdam");
@@ -203,7 +204,7 @@ test("a rollout is paused, resumed and aborted, each with its reason on record",
   await fleet.publish("9.0.0");
   const { id } = await fleet.rollOut("9.0.0", { query: "site=none" });
   await signIn(page, fleet.people.olga, `/#/rollouts/${id}`);
-  const title = page.getByRole("heading", { level: 1, name: "voice 9.0.0" });
+  const title = page.getByRole("heading", { level: 1, name: `${id}: voice 9.0.0` });
   await expect(title).toBeVisible();
   const main = page.getByRole("main");
   const dialog = page.getByRole("dialog");

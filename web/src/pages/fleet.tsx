@@ -146,7 +146,7 @@ function Running(props: { rollouts: Rollout[] }) {
       {props.rollouts.map((one) => (
         <li key={one.id}>
           <a href={link(["rollouts", one.id])}>
-            {one.model} {one.version}
+            {one.id}: {one.model} {one.version}
           </a>
           <span class="quiet">{stageText(one)}</span>
           <Phase value={one.phase} />

@@ -45,7 +45,7 @@ export function RolloutPage(props: { id: string }) {
   const orders: Order[] = data?.phase === "paused" ? ["resume", "abort"] : ["pause", "abort"];
   return (
     <Page
-      title={data ? `${data.model} ${data.version}` : props.id}
+      title={data ? `${data.id}: ${data.model} ${data.version}` : props.id}
       kicker={<a href={link(["rollouts"])}>{t("rollouts.title")}</a>}
       actions={
         data && (

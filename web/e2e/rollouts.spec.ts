@@ -236,6 +236,33 @@ test("a rollout is paused, resumed and aborted, each with its reason on record",
   await expect(title).toBeVisible();
 });
 
+test("what nobody has counted is not known, and one look has a time", async ({
+  page, hub, fleet,
+}) => {
+  test.setTimeout(240_000);
+  const { id } = await fleet.rollOut("1.0.0", { query: "site=none" });
+  const nothing = {
+    name: "frames that differ", ratio: 1, low: 0, high: 0, worse: 1, acceptable: 1,
+    than: "allowed", canary_trials: 0, control_trials: 0,
+  };
+  await page.route(`**/v1/rollouts/${id}`, async (route) => {
+    const rollout = await hub.ask("GET", `/v1/rollouts/${id}`);
+    rollout.gate = { ...rollout.gate, measures: [nothing] };
+    await route.fulfill({ json: rollout });
+  });
+  await page.route(`**/v1/rollouts/${id}/looks*`, (route) =>
+    route.fulfill({
+      json: { looks: [{ time: "2026-11-28T04:05:00Z", stage: 0, measures: [nothing] }] },
+    }));
+  await signIn(page, fleet.people.olga, `/#/rollouts/${id}`);
+  const evidence = page.getByRole("table", { name: "Evidence" });
+  const row = evidence.getByRole("row", { name: /frames that differ/ });
+  await expect(row).toContainText("not known yet");
+  await expect(row.locator("svg")).toHaveCount(0);
+  await expect(page.getByRole("figure", { name: "Worse" }).locator("canvas")).toBeVisible();
+  await hub.ask("POST", `/v1/rollouts/${id}/abort`, { reason: "seen" });
+});
+
 test("a rollout is watched: the gate's evidence, live, to its end", async ({ page, fleet }) => {
   test.setTimeout(420_000);
   await fleet.release("1.1.0");

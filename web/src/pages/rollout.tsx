@@ -14,6 +14,7 @@ import { Badge, Button, Card, Empty, Field, Notice, Page, Show, Time, type Tone 
 import { cursorOf, Table } from "../ui/table";
 import { said, saidIn } from "../why";
 import { DeviceLink, Phase, ReleaseLink, stageName } from "./common";
+import { isKnown } from "./measures";
 import { daysText, weekDays } from "./order";
 
 const everyMs = 3_000;
@@ -261,14 +262,17 @@ function Measures(props: { measures: Measure[]; rules: typeof usual }) {
         },
         {
           head: t("rollout.ratio"),
-          cell: (one) => (
-            <Ratio
-              ratio={one.ratio}
-              low={one.low}
-              high={one.high}
-              margin={one.than === "allowed" ? 1 : rules.margin}
-            />
-          ),
+          cell: (one) =>
+            isKnown(one) ? (
+              <Ratio
+                ratio={one.ratio}
+                low={one.low}
+                high={one.high}
+                margin={one.than === "allowed" ? 1 : rules.margin}
+              />
+            ) : (
+              <span class="quiet">{t("rollout.ratio.unknown")}</span>
+            ),
         },
         {
           head: (

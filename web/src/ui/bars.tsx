@@ -36,7 +36,7 @@ export function Bar(props: { value: number; of: number }) {
   );
 }
 
-// Between these a ratio is known (src/hub/canary.h).
+// A little beyond where a ratio is known (src/hub/judgement.h).
 const least = 0.2;
 const most = 5;
 
@@ -55,8 +55,6 @@ export function Ratio(props: { ratio: number; low: number; high: number; margin:
   const from = place(props.low);
   const to = place(props.high);
   const one = place(1);
-  // Of what hardly ever happens nothing is known.
-  if (from < 1 && to > 99) return <span class="quiet">{t("rollout.ratio.unknown")}</span>;
   const tone = props.low > 1 ? "bad" : props.high < props.margin ? "good" : "unsure";
   return (
     <div class="ratio">

@@ -76,6 +76,8 @@ export function Chart(props: {
         cursor: { y: false, points: { size: 6 } },
         legend: { live: true },
         scales: {
+          // Around a time alone uPlot would show 1,000 days.
+          x: times.length === 1 ? { range: [times[0]! - 30, times[0]! + 30] } : {},
           y: logarithmic
             ? { distr: 3, log: 10, range: (_, min, max) => decades(min, max, lines) }
             : { range: (_u, _min, max) => [0, Math.max(max * 1.1, 1e-9)] },

@@ -106,8 +106,7 @@ inline constexpr Sentence kGone{
     "gone", "{gone} of {all} devices were told of it and are not there, such as {device}"};
 inline constexpr Sentence kUnable{"unable",
                                   "{devices} devices are left out, such as {device}: {trouble}"};
-inline constexpr Sentence kOneUnable{"one_unable",
-                                     "1 device is left out, such as {device}: {trouble}"};
+inline constexpr Sentence kOneUnable{"one_unable", "1 device is left out, {device}: {trouble}"};
 inline constexpr Sentence kRefused{
     "refused", "{refused} of {told} devices that were told refused it: {trouble}"};
 inline constexpr Sentence kRefusedMostly{
@@ -121,14 +120,19 @@ inline constexpr Sentence kRefusedByAllMostly{
     "refused_by_all_mostly",
     "{refused} of {told} devices that were told refused it, most of them: {trouble}. Abort it, or "
     "let devices join that can take it"};
+inline constexpr Sentence kNotTaken{
+    "not_taken", "{late} of {told} devices that were told have not taken it for days"};
+inline constexpr Sentence kNotTakenByAll{
+    "not_taken_by_all",
+    "{late} of {told} devices that were told have not taken it for days. Abort it, or let devices "
+    "join that can take it"};
 inline constexpr Sentence kEnded{
     "ended",
     "{devices} devices could not take it: {cause} (no fault of the release; tried again), such as "
     "{device}"};
 inline constexpr Sentence kOneEnded{
     "one_ended",
-    "1 device could not take it: {cause} (no fault of the release; tried again), such as "
-    "{device}"};
+    "1 device could not take it: {cause} (no fault of the release; tried again), {device}"};
 
 // --- Of releases
 inline constexpr Sentence kNotPublished{"not_published", "{model} {version} is not published here"};

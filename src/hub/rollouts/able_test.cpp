@@ -71,7 +71,7 @@ TEST_F(Able, ThePreviewSaysHowManyAreLeftOutAndWhy) {
   ASSERT_EQ(notes.size(), 2u) << seen.compact();
   const auto says = [&](const std::string& device, const std::string& what) {
     return std::ranges::any_of(notes, [&](const trust::Json& note) {
-      return note.string()->find("1 device is left out, such as " + device) != std::string::npos &&
+      return note.string()->find("1 device is left out, " + device) != std::string::npos &&
              note.string()->find(what) != std::string::npos;
     });
   };

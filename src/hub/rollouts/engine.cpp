@@ -1,6 +1,7 @@
 #include "hub/rollouts/engine.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "base/fail.h"
@@ -210,14 +211,17 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
   }
   TRY_VALUE(const Refusals refusals, refusals_of(database, rollout));
   const std::size_t lacking = missing_devices(rollout.plan(), rollout.state);
-  if (lacking > 0 && refusals.refused < rollout.members) {
+  if (lacking > 0 && refusals.count() < rollout.members) {
     TRY_VALUE(Reason lacks, not_there(database, rollout));
     hold(gate, std::move(lacks));
   }
   // Where none has taken it, nothing has been proven of it by anybody.
-  if (refusals.are_all() || (lacking > 0 && refusals.refused > 0)) hold(gate, refusals.reason());
-  else if (refusals.refused > 0 && gate.verdict == Verdict::kHold)
-    gate.reasons.push_back(refusals.reason());
+  std::vector<Reason> refused = refusals.reasons();
+  if (refusals.are_all() || lacking > 0) {
+    for (Reason& reason : refused | std::views::reverse) hold(gate, std::move(reason));
+  } else if (gate.verdict == Verdict::kHold) {
+    std::ranges::move(refused, std::back_inserter(gate.reasons));
+  }
   if (rollout.members == 0) hold(gate, say(why::kNobody));
   if (std::optional<Reason> waits = rollout.waits_for(now_s)) hold(gate, *std::move(waits));
   if (gate.verdict != Verdict::kHold) return gate;

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/text.h"
 #include "hub/rollouts/canaries.h"
+#include "hub/rollouts/refusals.h"
 #include "hub/rollouts/wanted.h"
 #include "hub/store/ask.h"
 #include "hub/upkeep/gap.h"
@@ -454,10 +455,10 @@ Status replace(Database& database, Rollout& rollout, std::int64_t now_s) {
   TRY_VALUE(
       const Rows stuck,
       ask(database,
-          "UPDATE rollout_device SET failure = 'has not taken it for days' WHERE rollout = ? "
+          "UPDATE rollout_device SET failure = ? WHERE rollout = ? "
           "AND chosen = 1 AND wanted <> 0 AND old_version <> '' AND running = old_version AND "
           "told_s < ? RETURNING device",
-          {rollout.id, now_s - kPatienceS}));
+          {kNotTaken, rollout.id, now_s - kPatienceS}));
   for (const Row& row : stuck)
     TRY(leave_stage(database, rollout, row[0].text(), "it has not taken the release for days",
                     now_s));

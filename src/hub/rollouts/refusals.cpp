@@ -32,14 +32,21 @@ std::string refused_text(std::string_view words) {
   return words.empty() ? std::string(kRefused) : fmt::format("{}{}", kRefusedWith, words);
 }
 
-Reason Refusals::reason() const {
-  std::string_view words = why;
-  if (words == kRefused) words = "without a word why";
-  if (words.starts_with(kRefusedWith)) words.remove_prefix(kRefusedWith.size());
-  const Sentence& some = is_unanimous ? why::kRefused : why::kRefusedMostly;
-  const Sentence& all = is_unanimous ? why::kRefusedByAll : why::kRefusedByAllMostly;
-  return say(are_all() ? all : some,
-             {{"refused", refused}, {"told", told}, {"trouble", one_line(words)}});
+std::vector<Reason> Refusals::reasons() const {
+  std::vector<Reason> all;
+  if (refused > 0) {
+    std::string_view words = why;
+    if (words == kRefused) words = "without a word why";
+    if (words.starts_with(kRefusedWith)) words.remove_prefix(kRefusedWith.size());
+    const Sentence& some = is_unanimous ? why::kRefused : why::kRefusedMostly;
+    const Sentence& each = is_unanimous ? why::kRefusedByAll : why::kRefusedByAllMostly;
+    all.push_back(say(are_all() ? each : some,
+                      {{"refused", refused}, {"told", told}, {"trouble", one_line(words)}}));
+  }
+  if (late > 0)
+    all.push_back(
+        say(late == told ? why::kNotTakenByAll : why::kNotTaken, {{"late", late}, {"told", told}}));
+  return all;
 }
 
 Result<Refusals> refusals_of(Database& database, const Rollout& rollout) {
@@ -57,10 +64,14 @@ Result<Refusals> refusals_of(Database& database, const Rollout& rollout) {
                 {rollout.id, version, other}));
   Refusals all;
   if (rows.empty()) return all;
-  for (const Row& row : rows) all.refused += row[1].integer();
-  all.why = rows[0][0].text();
-  all.is_unanimous = rows.size() == 1;
-  all.told = all.refused + static_cast<std::int64_t>(rollout.state.chosen.size());
+  for (const Row& row : rows) {
+    const bool is_late = row[0].text() == kNotTaken;
+    (is_late ? all.late : all.refused) += row[1].integer();
+    if (is_late) continue;
+    all.is_unanimous = all.why.empty();
+    if (all.why.empty()) all.why = row[0].text();
+  }
+  all.told = all.count() + static_cast<std::int64_t>(rollout.state.chosen.size());
   if (!is_share) return all;
   TRY_VALUE(const Rows told,
             ask(database,

@@ -13,18 +13,22 @@
 
 namespace polder::hub {
 
-// What a device that refuses has as its failure, with its words.
+// What a device that refuses has as its failure, with its words; and one that was told, and goes on
+// with its old release.
 std::string refused_text(std::string_view words);
+inline constexpr std::string_view kNotTaken = "has not taken it for days";
 
-// Of the devices that a rollout has told, those that refused it, or did not take it for days. None
-// of them is told again. Of a share those whose counts are compared stand for all.
+// Of the devices that a rollout has told, those that refused it, or have not taken it for days.
+// None of them is told again. Of a share those whose counts are compared stand for all.
 struct Refusals {
-  std::int64_t told = 0, refused = 0;
-  std::string why;           // what most of them say
+  std::int64_t told = 0, refused = 0, late = 0;
+  std::string why;           // what most of those that refused it say
   bool is_unanimous = true;  // all of them say that
-  bool are_all() const { return refused > 0 && refused == told; }
-  // "2 of 2 devices that were told refused it: below the floor 2.0.0. Abort it, or ...".
-  Reason reason() const;
+  std::int64_t count() const { return refused + late; }
+  bool are_all() const { return count() > 0 && count() == told; }
+  // "2 of 2 devices that were told refused it: below the floor 2.0.0. Abort it, or ...", and of
+  // those that have not taken it; empty where there are none.
+  std::vector<Reason> reasons() const;
 };
 
 // As a part of a Work. Errors: those of ask().

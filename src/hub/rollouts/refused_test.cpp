@@ -87,6 +87,34 @@ TEST_F(Refused, OneOfSeveralIsToldBesideWhatItWaitsFor) {
       << gate(id);
 }
 
+TEST_F(Refused, WhoOnlyDoesNotTakeItRefusesNothing) {
+  make_fleet(3);
+  const std::string id = begin("1.1.0");
+  // Three days each until another takes the place of the one that was told.
+  for (Device& one : devices_) one.gave_up.emplace_back("1.1.0");
+  const auto wait = [&] {
+    wall_.set_s(wall_.now_s() + 4 * 86'400);
+    look();
+    look();
+  };
+  wait();
+  EXPECT_EQ(gate(id).find("refused"), std::string::npos) << gate(id);
+  EXPECT_NE(gate(id).find("1 of 2 devices that were told have not taken it for days"),
+            std::string::npos)
+      << gate(id);
+  const auto all = wanted();
+  const auto told = std::ranges::find(all, "1.1.0", [](const auto& one) { return one.second; });
+  ASSERT_NE(told, all.end());
+  alarm(told->first, proto::AlarmKind::kReleaseRefused, "1.1.0", {}, kFloor);
+  wait();
+  wait();
+  EXPECT_EQ(gate(id).find("hold; 1 of 3 devices that were told refused it: below the floor 2.0.0. "
+                          "Abort it, or let devices join that can take it; 2 of 3 devices that "
+                          "were told have not taken it for days"),
+            0u)
+      << gate(id);
+}
+
 // Nothing is compared in the last stage, and by time alone this would be done.
 TEST_F(Refused, NoStageEndsWellThatEverybodyRefuses) {
   make_fleet(4);

@@ -52,6 +52,10 @@ export const sentences: Partial<Record<Language, Record<string, string>>> = {
       "{refused} van {told} apparaten die hem te horen kregen weigerden hem: {trouble}. Breek hem af, of laat apparaten meedoen die hem kunnen nemen",
     refused_by_all_mostly:
       "{refused} van {told} apparaten die hem te horen kregen weigerden hem, de meeste: {trouble}. Breek hem af, of laat apparaten meedoen die hem kunnen nemen",
+    not_taken:
+      "{late} van {told} apparaten die hem te horen kregen hebben hem al dagen niet genomen",
+    not_taken_by_all:
+      "{late} van {told} apparaten die hem te horen kregen hebben hem al dagen niet genomen. Breek hem af, of laat apparaten meedoen die hem kunnen nemen",
     ended:
       "{devices} apparaten konden hem niet nemen: {cause} (de release treft geen schuld; het wordt weer geprobeerd), zoals {device}",
     one_ended:

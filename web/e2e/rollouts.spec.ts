@@ -228,6 +228,11 @@ test("a rollout is paused, resumed and aborted, each with its reason on record",
   await expect(main).toContainText("stopped here");
   await expect(page.getByRole("button", { name: "Pause" })).toHaveCount(0);
   await expect(page.getByRole("table", { name: "History" })).toContainText("olga");
+  // It waits for nothing any more, and what devices run is said to be so now.
+  await expect(page.getByRole("region", { name: "What the gate saw last" })).toBeVisible();
+  await expect(main).not.toContainText("no device of the query has the model and can run it");
+  await expect(main.getByText("run it now")).toBeVisible();
+  await expect(main.getByText("are to run it")).toHaveCount(0);
   const ended = await hub.ask("GET", `/v1/rollouts/${id}`);
   expect([ended.phase, ended.reason]).toEqual(["aborted", expect.stringContaining("not now")]);
 
@@ -293,6 +298,7 @@ test("a rollout is watched: the gate's evidence, live, to its end", async ({ pag
   await expect(stages.first()).toContainText("passed");
   await expect(main.getByText("done", { exact: true }).first()).toBeVisible({ timeout: 120_000 });
   const devices = page.getByRole("table", { name: "Devices of this rollout" });
+  await expect(devices.getByRole("columnheader", { name: "Runs now" })).toBeVisible();
   for (const cell of cells)
     await expect(devices.getByRole("row", { name: cell })).toContainText("the new release 1.1.0");
   await fleet.run(cells, "1.1.0");

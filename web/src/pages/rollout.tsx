@@ -42,7 +42,7 @@ export function RolloutPage(props: { id: string }) {
   const looks = useLooks(`${path}/looks`);
   const [order, setOrder] = useState<Order | "">("");
   const { data } = rollout;
-  const over = data?.phase === "done" || data?.phase === "aborted";
+  const over = data !== undefined && isOver(data);
   const orders: Order[] = data?.phase === "paused" ? ["resume", "abort"] : ["pause", "abort"];
   return (
     <Page
@@ -94,7 +94,7 @@ export function RolloutPage(props: { id: string }) {
                   </a>
                 </li>
               )}
-              {one.window && <li>{windowText(one.window)}</li>}
+              {one.window && <li>{windowText(one.window, over)}</li>}
               {one.not_before && (
                 <li>
                   {t("rollout.not_before")} <Time value={one.not_before} />
@@ -104,12 +104,21 @@ export function RolloutPage(props: { id: string }) {
                 {t("rollouts.created")} <Time value={one.created} />{" "}
                 {one.created_by && t("release.by", { name: one.created_by })}
               </li>
+              {one.ended && (
+                <li>
+                  {t("rollout.ended")} <Time value={one.ended} />
+                </li>
+              )}
             </ul>
             <Stages rollout={one} />
             <ul class="figures">
-              {(["matching", "wanted", "running", "failed"] as const).map((name) => (
+              {figuresOf(one).map((name) => (
                 <li key={name}>
-                  <span class="figure-name">{t(`rollout.devices.${name}`)}</span>
+                  <span class="figure-name">
+                    {name === "running" && over
+                      ? t("rollout.devices.now")
+                      : t(`rollout.devices.${name}`)}
+                  </span>
                   <span class={name === "failed" && one.devices?.failed ? "figure bad" : "figure"}>
                     {one.devices?.[name] == null ? "–" : count(one.devices[name])}
                   </span>
@@ -127,7 +136,7 @@ export function RolloutPage(props: { id: string }) {
                 <History rollout={one} />
               </Card>
               <Card title={t("rollout.devices.list")}>
-                <RolloutDevices path={path} />
+                <RolloutDevices path={path} over={over} />
               </Card>
             </div>
           </>
@@ -148,14 +157,25 @@ export function RolloutPage(props: { id: string }) {
   );
 }
 
-function windowText(window: NonNullable<Rollout["window"]>): string {
+function isOver(rollout: Rollout): boolean {
+  return rollout.phase === "done" || rollout.phase === "aborted";
+}
+
+// What devices are to run is no longer a matter of one that is over.
+function figuresOf(rollout: Rollout): ("matching" | "wanted" | "running" | "failed")[] {
+  return isOver(rollout)
+    ? ["matching", "running", "failed"]
+    : ["matching", "wanted", "running", "failed"];
+}
+
+function windowText(window: NonNullable<Rollout["window"]>, over: boolean): string {
   const { days, opens, ...hours } = window;
   const each = days.length === weekDays.length;
   const text = t("rollout.window", {
     ...hours,
     days: each ? t("day.each") : daysText(days, (day) => word("day", day)),
   });
-  return opens ? `${text}; ${t("rollout.window.opens", { time: dateTime(opens) })}` : text;
+  return opens && !over ? `${text}; ${t("rollout.window.opens", { time: dateTime(opens) })}` : text;
 }
 
 function rulesOf(rollout: Rollout): typeof usual {
@@ -191,26 +211,32 @@ function Stages(props: { rollout: Rollout }) {
   );
 }
 
+// Of one that is over only the evidence stays, as its last look found it: why it ended stands above,
+// and nothing waits any more.
 function Gate(props: { rollout: Rollout }) {
-  const { gate } = props.rollout;
-  const rules = rulesOf(props.rollout);
+  const { rollout } = props;
+  const { gate } = rollout;
+  const over = isOver(rollout);
+  const title = t(over ? "rollout.gate.last" : "rollout.gate");
   if (!gate)
     return (
-      <Card title={t("rollout.gate")}>
+      <Card title={title}>
         <Empty>{t("rollout.gate.none")}</Empty>
       </Card>
     );
   const measures = gate.measures ?? [];
   return (
     <Card
-      title={t("rollout.gate")}
+      title={title}
       actions={
-        <Badge tone={verdictTones[gate.verdict] ?? "quiet"}>
-          {word("verdict", gate.verdict)}
-        </Badge>
+        !over && (
+          <Badge tone={verdictTones[gate.verdict] ?? "quiet"}>
+            {word("verdict", gate.verdict)}
+          </Badge>
+        )
       }
     >
-      {gate.reasons && gate.reasons.length > 0 && (
+      {!over && gate.reasons && gate.reasons.length > 0 && (
         <ul class="reasons">
           {gate.reasons.map((reason, i) => (
             <li key={reason}>{gate.why?.[i] ? said(gate.why[i]) : reason}</li>
@@ -220,18 +246,18 @@ function Gate(props: { rollout: Rollout }) {
       {gate.time && (
         <p class="quiet">
           {t("rollout.gate.as_of")} <Time value={gate.time} />
-          {props.rollout.next_look && (
+          {rollout.next_look && (
             <>
               {" · "}
-              {t("rollout.gate.next")} <Time value={props.rollout.next_look} />
+              {t("rollout.gate.next")} <Time value={rollout.next_look} />
             </>
           )}
         </p>
       )}
       {measures.length === 0 ? (
-        <Empty>{t("rollout.measures.none")}</Empty>
+        <Empty>{t(over ? "rollout.measures.never" : "rollout.measures.none")}</Empty>
       ) : (
-        <Measures measures={measures} rules={rules} />
+        <Measures measures={measures} rules={rulesOf(rollout)} />
       )}
     </Card>
   );
@@ -368,7 +394,7 @@ function History(props: { rollout: Rollout }) {
   );
 }
 
-function RolloutDevices(props: { path: string }) {
+function RolloutDevices(props: { path: string; over: boolean }) {
   const [after, setAfter] = useState("");
   const page = useData<RolloutDevicesPage>(
     address(`${props.path}/devices`, { limit: 20, after }),
@@ -393,13 +419,16 @@ function RolloutDevices(props: { path: string }) {
                   shrink: true,
                 },
                 {
-                  head: t("rollout.device.wanted"),
+                  head: t(props.over ? "rollout.device.ended" : "rollout.device.wanted"),
                   cell: (one) =>
                     word("wanted", one.wanted, {
                       version: (one.wanted === "old" ? one.old_version : one.new_version) ?? "",
                     }),
                 },
-                { head: t("rollout.device.running"), cell: (one) => one.running ?? "–" },
+                {
+                  head: t(props.over ? "rollout.device.now" : "rollout.device.running"),
+                  cell: (one) => one.running ?? "–",
+                },
                 {
                   head: t("rollout.device.failure"),
                   cell: (one) =>

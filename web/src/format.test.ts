@@ -58,7 +58,14 @@ describe("durations", () => {
   it("have their two largest parts", () => {
     expect(duration(3 * 1440 + 12 * 60 + 5)).toBe("3 days 12 hours");
     expect(duration(61)).toBe("1 hour 1 minute");
-    expect(duration(0)).toBe("0 minutes");
+  });
+  it("have seconds below an hour", () => {
+    expect(duration(0)).toBe("0 seconds");
+    expect(duration(0.3)).toBe("18 seconds");
+    expect(duration(1.5)).toBe("1 minute 30 seconds");
+    expect(duration(60.4)).toBe("1 hour");
+    language.set("nl");
+    expect(duration(18 / 60)).toBe("18 seconden");
   });
 });
 

@@ -83,16 +83,19 @@ export function ago(text: string, nowMs: number): string {
   return t("time.now");
 }
 
-// The two largest parts: "3 days 12 hours".
+const parts: [string, number][] = [...steps, ["second", 1]];
+
+// The two largest parts: "3 days 12 hours"; seconds below an hour alone, as the hub says them.
 export function duration(minutes: number): string {
-  let left = Math.round(minutes) * 60;
-  const parts: string[] = [];
-  for (const [unit, size] of steps) {
+  let left = Math.round(minutes * 60);
+  if (left >= 3_600) left -= left % 60;
+  const texts: string[] = [];
+  for (const [unit, size] of parts) {
     const n = Math.floor(left / size);
     left -= n * size;
-    if (n > 0 && parts.length < 2) parts.push(units(unit, n));
+    if (n > 0 && texts.length < 2) texts.push(units(unit, n));
   }
-  return parts.length === 0 ? units("minute", 0) : parts.join(" ");
+  return texts.length === 0 ? units("second", 0) : texts.join(" ");
 }
 
 function units(unit: string, n: number): string {

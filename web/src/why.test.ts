@@ -70,6 +70,9 @@ describe("a reason", () => {
     expect(said({ code: "too_soon", text: "", values: { passed_s: 60, least_s: 7200 } })).toBe(
       "1 minuut van ten minste 2 uur is voorbij",
     );
+    expect(said({ code: "too_soon", text: "", values: { passed_s: 0, least_s: 18 } })).toBe(
+      "0 seconden van ten minste 18 seconden is voorbij",
+    );
   });
 
   it("is found in a text that has several", () => {

@@ -211,8 +211,8 @@ function Stages(props: { rollout: Rollout }) {
   );
 }
 
-// Of one that is over only the evidence stays, as its last look found it: why it ended stands above,
-// and nothing waits any more.
+// Of one that is over only the evidence stays, as its last look found it: why it ended stands
+// above, and nothing waits any more.
 function Gate(props: { rollout: Rollout }) {
   const { rollout } = props;
   const { gate } = rollout;

@@ -207,6 +207,7 @@ test("a rollout is paused, resumed and aborted, each with its reason on record",
   const title = page.getByRole("heading", { level: 1, name: `${id}: voice 9.0.0` });
   await expect(title).toBeVisible();
   const main = page.getByRole("main");
+  await expect(main.locator("time").first()).toHaveAttribute("title", /20\d\d, \d\d:\d\d UTC$/);
   const dialog = page.getByRole("dialog");
   await expect(main.getByRole("list", { name: "Stages" }).getByRole("listitem").first())
     .toHaveAttribute("aria-current", "step");

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import {
-  ago, axisTimes, bytes, count, duration, milliseconds, number, percent, short,
+  ago, axisTimes, bytes, count, dateTime, duration, milliseconds, number, percent, short,
 } from "./format";
 import { language } from "./settings";
 
@@ -41,6 +41,21 @@ describe("times", () => {
   });
   it("that are none are shown as they came", () => {
     expect(ago("soon", now)).toBe("soon");
+  });
+});
+
+describe("a time of a day", () => {
+  const opens = "2026-12-06T00:00:00Z";
+  it("says its zone", () => {
+    expect(dateTime(opens, "UTC")).toBe("6 Dec 2026, 00:00 UTC");
+    expect(dateTime(opens, "Europe/Amsterdam")).toBe("6 Dec 2026, 01:00 CET");
+    expect(dateTime("2026-07-06T00:00:00Z", "Europe/Amsterdam")).toBe("6 Jul 2026, 02:00 CEST");
+    language.set("nl");
+    expect(dateTime(opens, "Europe/Amsterdam")).toBe("6 dec 2026, 01:00 CET");
+  });
+  it("is that of the browser in a zone that it does not know; what is none stays", () => {
+    expect(dateTime(opens, "Moon/Tycho")).toBe(dateTime(opens));
+    expect(dateTime("soon")).toBe("soon");
   });
 });
 

@@ -37,11 +37,26 @@ export function milliseconds(ms: number): string {
   return ms >= 1000 ? `${number(ms / 1000)} s` : `${number(ms)} ms`;
 }
 
-export function dateTime(text: string): string {
+// "6 Dec 2026, 01:00 CET": in the browser's time zone, or in another ("Europe/Amsterdam"), which it
+// says.
+export function dateTime(text: string, zone?: string): string {
   const time = new Date(text);
   if (Number.isNaN(time.getTime())) return text;
-  const style = { dateStyle: "medium", timeStyle: "short" } as const;
-  return new Intl.DateTimeFormat(locale(), style).format(time);
+  const form = (timeZone?: string) =>
+    new Intl.DateTimeFormat(locale(), {
+      day: "numeric",
+      month: "short",
+      year: "numeric",
+      hour: "2-digit",
+      minute: "2-digit",
+      timeZoneName: "short",
+      timeZone,
+    }).format(time);
+  try {
+    return form(zone);
+  } catch {
+    return form(); // a zone that this browser does not know
+  }
 }
 
 // Of the ticks of an axis, seconds since 1970: the hour, and the day where it is another.

@@ -5,14 +5,15 @@ import { language } from "./settings";
 import { sentences, words } from "./text/why";
 import type { Why } from "./types";
 
-function shown(name: string, value: string | number): string {
+// A time beside a window is one of the window's zone, which it ends with.
+function shown(name: string, value: string | number, zone?: string): string {
   if (typeof value === "number") {
     if (name.endsWith("_s")) return duration(value / 60);
     return Number.isInteger(value) ? count(value) : number(value);
   }
   if (name === "measure" || name === "than") return word(name, value);
   if (name === "failure" || name === "cause") return words[language.get()]?.[value] ?? value;
-  if (name === "time") return dateTime(value);
+  if (name === "time") return dateTime(value, zone);
   if (name === "window") return value.replace(/[A-Z][a-z]{2}(?=[-, ])/g, dayOf);
   return value;
 }
@@ -25,7 +26,11 @@ function dayOf(day: string): string {
 export function said(why: Why): string {
   const sentence = sentences[language.get()]?.[why.code];
   if (sentence === undefined) return why.text;
-  const values = Object.entries(why.values).map(([name, value]) => [name, shown(name, value)]);
+  const { window } = why.values;
+  const zone = typeof window === "string" ? window.split(" ").at(-1) : undefined;
+  const values = Object.entries(why.values).map(([name, value]) => [
+    name, shown(name, value, zone),
+  ]);
   return fill(sentence, Object.fromEntries(values) as Record<string, string>);
 }
 

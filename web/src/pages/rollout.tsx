@@ -175,7 +175,8 @@ function windowText(window: NonNullable<Rollout["window"]>, over: boolean): stri
     ...hours,
     days: each ? t("day.each") : daysText(days, (day) => word("day", day)),
   });
-  return opens && !over ? `${text}; ${t("rollout.window.opens", { time: dateTime(opens) })}` : text;
+  if (!opens || over) return text;
+  return `${text}; ${t("rollout.window.opens", { time: dateTime(opens, window.zone) })}`;
 }
 
 function rulesOf(rollout: Rollout): typeof usual {

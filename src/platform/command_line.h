@@ -24,12 +24,12 @@ using Words = std::span<const std::string_view>;
 // Whether a value can be what an option takes, without a look at any file, and the words that it is
 // of, or begins with, for completion in a shell.
 struct Check {
-  using Status_of = Status (*)(std::string_view option, const std::string& value);
+  using StatusOf = Status (*)(std::string_view option, const std::string& value);
   constexpr Check() = default;  // any text
-  constexpr Check(Status_of of, Words (*known)() = nullptr) : status_of(of), words(known) {}
+  constexpr Check(StatusOf of, Words (*known)() = nullptr) : status_of(of), words(known) {}
 
-  Status_of status_of = nullptr;  // errors name the option
-  Words (*words)() = nullptr;     // null: nobody knows them all
+  StatusOf status_of = nullptr;  // errors name the option
+  Words (*words)() = nullptr;    // null: nobody knows them all
 };
 
 struct Option {

@@ -54,10 +54,11 @@ constexpr std::string_view kStageRules[] = {"least_minutes", "least_observations
 
 // The hub names members of the body: what was typed is an option or an argument.
 Error as_typed(Error error) {
-  constexpr std::string_view kBody = "body.";
-  const std::size_t at = error.message.find(kBody), end = error.message.find(": ", at);
-  if (at == error.message.npos || end == error.message.npos) return error;
-  std::string name = error.message.substr(at + kBody.size(), end - at - kBody.size());
+  constexpr std::string_view kBody = "the hub says: body.";
+  const std::size_t at = kBody.size() - std::string_view("body.").size();
+  const std::size_t end = error.message.find(": ", kBody.size());
+  if (!error.message.starts_with(kBody) || end == error.message.npos) return error;
+  std::string name = error.message.substr(kBody.size(), end - kBody.size());
   std::string typed = name == "model" ? "MODEL" : name == "version" ? "VERSION" : "";
   if (typed.empty()) {
     typed = "--" + name.substr(0, name.find_first_of(".["));

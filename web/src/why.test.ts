@@ -66,6 +66,8 @@ describe("a reason", () => {
     expect(said(why)).toBe(
       "wacht op het venster vr-ma 01:00-05:00 Europe/Amsterdam: gaat open 1 apr 2030, 01:00 CEST",
     );
+    const far = { window: "Sat 01:00-05:00 Asia/Ust-Nera", time: "2030-03-31T23:00:00Z" };
+    expect(said({ ...why, values: far })).toContain("za 01:00-05:00 Asia/Ust-Nera: ");
     expect(said({ code: "few_observations", text: "", values: {
       measure: "slow frames", observations: 1234, least: 5000,
     } })).toBe("trage beelden: 1.234 waarnemingen van ten minste 5.000");

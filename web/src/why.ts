@@ -14,7 +14,9 @@ function shown(name: string, value: string | number, zone?: string): string {
   if (name === "measure" || name === "than") return word(name, value);
   if (name === "failure" || name === "cause") return words[language.get()]?.[value] ?? value;
   if (name === "time") return dateTime(value, zone);
-  if (name === "window") return value.replace(/[A-Z][a-z]{2}(?=[-, ])/g, dayOf);
+  // Its days stand before its hours; a zone such as Asia/Ust-Nera comes after them.
+  if (name === "window")
+    return value.replace(/^\D*/, (days) => days.replace(/[A-Z][a-z]{2}/g, dayOf));
   return value;
 }
 

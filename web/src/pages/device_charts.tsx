@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { address, askAll, part } from "../api";
 import { useData } from "../data";
+import { duration } from "../format";
 import { t } from "../i18n";
 import type { Window } from "../types";
 import { Chart, type Series } from "../ui/chart";
@@ -70,9 +71,7 @@ export function DeviceCharts(props: { id: string; units: string[] }) {
             >
               {ranges.map((one) => (
                 <option key={one} value={String(one)}>
-                  {one < 48
-                    ? t("device.charts.hours", { n: one })
-                    : t("device.charts.days", { n: one / 24 })}
+                  {duration(one * 60)}
                 </option>
               ))}
             </select>

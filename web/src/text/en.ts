@@ -173,8 +173,6 @@ export const en = {
   "device.tags.wrong": "Line {line}: name=value expected",
   "device.charts": "Latency and drift",
   "device.charts.range": "Time shown",
-  "device.charts.hours": "{n} hours",
-  "device.charts.days": "{n} days",
   "device.charts.none": "No measurements in this time.",
   "device.latency": "Latency of each stage, {name}",
   "device.drift": "Drift of signals (PSI)",

@@ -175,8 +175,6 @@ export const nl: Record<keyof typeof en, string> = {
   "device.tags.wrong": "Regel {line}: naam=waarde verwacht",
   "device.charts": "Latentie en drift",
   "device.charts.range": "Getoonde tijd",
-  "device.charts.hours": "{n} uur",
-  "device.charts.days": "{n} dagen",
   "device.charts.none": "Geen metingen in deze tijd.",
   "device.latency": "Latentie van elke stap, {name}",
   "device.drift": "Drift van signalen (PSI)",

@@ -6,6 +6,7 @@ programs.
 """
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import unittest
@@ -47,7 +48,7 @@ class Refusal(fleets.Fleet):
         shown = self.wait_for("the refusal is told", lambda: (
             lambda text: text if told in text else "")(
                 self.polder("rollout", "show", "r2", person="olga")))
-        self.assertIn(f"gate     hold; {told}", shown)
+        self.assertRegex(shown, rf"\ngate     hold as of \S+ \(next look \S+\); {re.escape(told)}")
         self.assertIn(". Abort it, or let devices join that can take it", shown)
         self.assertIn("cam-1: it refuses the release", shown)
         self.assertIn(told, self.polder("rollout", "list", person="olga"))

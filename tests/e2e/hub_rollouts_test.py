@@ -145,7 +145,7 @@ class HubRollouts(unittest.TestCase):
         self.polder(*words, window)
         shown = self.polder("rollout", "show", "r1")
         self.assertRegex(shown, rf"\nwindow   {day.title()} 12:00-12:01 Europe/Amsterdam; opens at "
-                                r"20\d\d-\d\d-\d\dT1[01]:00:00Z\ngate     hold; ")
+                                r"20\d\d-\d\d-\d\dT1[01]:00:00Z\ngate     hold as of ")
         self.assertIn(waits, shown)
         answer = json.loads(self.polder("rollout", "show", "r1", "--json"))["window"]
         self.assertEqual([answer[name] for name in ("days", "from", "to", "zone")],
@@ -160,7 +160,7 @@ class HubRollouts(unittest.TestCase):
         self.polder("rollout", "create", "people", "1.1.0", "--one-way", "--history-looks", "0",
                     "--look-s", "1", "--unpublished")
         self.assertRegex(self.polder("rollout", "show", "r1"),
-                         r"\n         as of \S+Z, next look \S+Z\n(.*\n)*"
+                         r"\ngate     hold as of \S+Z \(next look \S+Z\); .*\n(.*\n)*"
                          r"  frames that differ +not known yet; evidence: .* 0 and 0 observa")
 
     def test_a_dry_run_begins_nothing(self):

@@ -134,7 +134,8 @@ Result<int> devices(const Args& args) {
   }
   if (all.empty()) fmt::print("no devices\n");
   Table table{{"DEVICE", "SEEN", "RUNS", "TAGS"}};
-  for (const Json& each : all) {
+  for (Json& each : all) {
+    mark_silent(each);
     TRY_VALUE(const Object device, Object::of(each, "answer.devices"));
     TRY_VALUE(const std::string id, device.text("id"));
     TRY_VALUE(const std::string tags, tags_text(device));

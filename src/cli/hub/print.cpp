@@ -104,6 +104,13 @@ Result<int> print_document(const Args& args, const Json& answer) {
   return 0;
 }
 
+void mark_silent(Json& device) {
+  const Json* const silent = device.find("silent");
+  if (!silent || !silent->boolean() || !*silent->boolean()) return;
+  Json& seen = (*device.members())["seen"];
+  seen = shown(seen) + " (silent)";
+}
+
 Result<int> print_list(const Args& args, Json::Array all, const List& list) {
   if (args.has("--json")) {
     fmt::print("{}", Json(Json::Members{{std::string(list.member), std::move(all)}}).pretty());

@@ -15,6 +15,10 @@ namespace polder::cli {
 // What a terminal may show of a value: text as it is, lists and members in one line.
 std::string shown(const trust::Json& value);
 
+// Of a device of which the hub says that it is silent, when it was seen: "2026-12-01T04:05:16Z
+// (silent)".
+void mark_silent(trust::Json& device);
+
 // Rows of cells in columns as wide as they need, the first row as the heading.
 using Table = std::vector<std::vector<std::string>>;
 std::string table_text(const Table& table, std::string_view margin = "");

@@ -315,6 +315,20 @@ Result<std::string> devices_text(const Object& rollout) {
   return text;
 }
 
+// Who is to run it and is silent; empty where nobody is, and of a hub of before.
+Result<std::string> silent_text(const Object& rollout) {
+  if (!rollout.has("silent")) return std::string();
+  TRY_VALUE(const Json::Array* const silent, rollout.array("silent", kMaxListed));
+  std::string text;
+  for (const Json& each : *silent) {
+    TRY_VALUE(const Object one, Object::of(each, "answer.silent"));
+    TRY_VALUE(const std::string device, one.text("device"));
+    TRY_VALUE(const std::string seen, one.text("seen"));
+    text += fmt::format("waits for {}, last seen {}\n", one_line(device), one_line(seen));
+  }
+  return text;
+}
+
 // Empty where it has none.
 Result<std::string> window_text(const Object& rollout) {
   if (!rollout.has("window") || rollout.members().at("window").is_null()) return std::string();
@@ -333,19 +347,8 @@ Result<std::string> window_text(const Object& rollout) {
   return fmt::format("window   {}; {}\n", one_line(text), when);
 }
 
-Result<std::string> gate_text(const Object& rollout) {
-  TRY_VALUE(const Object gate, rollout.object("gate"));
-  TRY_VALUE(const std::string verdict, gate.text("verdict"));
-  TRY_VALUE(const std::vector<std::string> reasons,
-            gate.texts("reasons", kMaxListed, kMaxTextBytes));
-  std::string text = "gate     " + one_line(verdict);
-  for (const std::string& reason : reasons) text += "; " + one_line(reason);
-  return text;
-}
-
-// Of when the gate's words are; empty where a hub of before does not say.
-Result<std::string> times_text(const Object& rollout) {
-  TRY_VALUE(const Object gate, rollout.object("gate"));
+// When its words are of, as devices are those of now; empty where a hub of before does not say.
+Result<std::string> times_text(const Object& rollout, const Object& gate) {
   const auto time = [](const Object& of, const char* name) -> Result<std::string> {
     if (!of.has(name) || of.members().at(name).is_null()) return std::string();
     return of.text(name);
@@ -353,8 +356,19 @@ Result<std::string> times_text(const Object& rollout) {
   TRY_VALUE(const std::string looked, time(gate, "time"));
   TRY_VALUE(const std::string next, time(rollout, "next_look"));
   if (looked.empty()) return std::string();
-  return fmt::format("         as of {}{}\n", one_line(looked),
-                     next.empty() ? "" : ", next look " + one_line(next));
+  return fmt::format(" as of {}{}", one_line(looked),
+                     next.empty() ? "" : fmt::format(" (next look {})", one_line(next)));
+}
+
+Result<std::string> gate_text(const Object& rollout) {
+  TRY_VALUE(const Object gate, rollout.object("gate"));
+  TRY_VALUE(const std::string verdict, gate.text("verdict"));
+  TRY_VALUE(const std::vector<std::string> reasons,
+            gate.texts("reasons", kMaxListed, kMaxTextBytes));
+  TRY_VALUE(const std::string times, times_text(rollout, gate));
+  std::string text = "gate     " + one_line(verdict) + times;
+  for (const std::string& reason : reasons) text += "; " + one_line(reason);
+  return text;
 }
 
 Result<std::string> measures_text(const Object& rollout) {
@@ -407,12 +421,12 @@ Result<int> print(const Args& args, const Json& answer) {
   TRY_VALUE(const std::string line, line_of(rollout));
   TRY_VALUE(const std::string devices, devices_text(rollout));
   TRY_VALUE(const std::string window, window_text(rollout));
+  TRY_VALUE(const std::string silent, silent_text(rollout));
   TRY_VALUE(const std::string gate, gate_text(rollout));
-  TRY_VALUE(const std::string times, times_text(rollout));
   TRY_VALUE(const std::string measures, measures_text(rollout));
   std::size_t shown = 0;
   TRY_VALUE(const std::string history, history_text(rollout, shown));
-  fmt::print("{}\n{}\n{}{}\n{}{}{}", line, devices, window, gate, times, measures, history);
+  fmt::print("{}\n{}\n{}{}{}\n{}{}", line, devices, silent, window, gate, measures, history);
   return 0;
 }
 
@@ -582,10 +596,11 @@ Result<int> devices(const Args& args) {
   TRY_VALUE(HubClient hub, HubClient::open(args));
   TRY_VALUE(Json::Array all,
             hub.get_all(rollout_path(args.positional()[0]) + "/devices?limit=1000", "devices"));
+  if (!args.has("--json")) std::ranges::for_each(all, mark_silent);
   return print_list(args, std::move(all),
                     {.member = "devices",
-                     .columns = {"device", "wanted", "running", "old_version", "new_version",
-                                 "failure", "trouble"},
+                     .columns = {"device", "wanted", "running", "seen", "old_version",
+                                 "new_version", "failure", "trouble"},
                      .none = "no devices"});
 }
 

@@ -35,7 +35,8 @@ Result<TagsByDevice> tags_of(const Hub& hub, const DeviceSet& devices) {
 
 using NewsByDevice = std::map<std::string, DeviceNews>;
 
-trust::Json json_of(const Row& row, const TagsByDevice& all_tags, NewsByDevice& all_news) {
+trust::Json json_of(const Hub& hub, const Row& row, const TagsByDevice& all_tags,
+                    NewsByDevice& all_news) {
   DeviceNews& news = all_news[row[0].text()];
   trust::Json::Members tags;
   if (const auto found = all_tags.find(row[0].text()); found != all_tags.end())
@@ -49,6 +50,7 @@ trust::Json json_of(const Row& row, const TagsByDevice& all_tags, NewsByDevice& 
       {"duplicate", time_or_null(row[4])},
       {"certificate_until", time_or_null(row[5])},
       {"seen", time_or_null(news.seen_s)},
+      {"silent", !news.seen_s.is_null() && news.seen_s.integer() <= silent_since_s(hub)},
       {"program", news.program.is_null() ? trust::Json() : news.program.text()},
       {"machine", std::move(news.machine)},
       {"units", std::move(news.units)}};
@@ -62,7 +64,7 @@ Result<Response> show(const Call& call, const std::string& id) {
   TRY_VALUE(const TagsByDevice tags, tags_of(call.hub, one));
   TRY_VALUE(NewsByDevice news, news_of(call.hub, one));
   TRY_VALUE(trust::Json::Array alarms, latest_alarms(call.hub, id, kAlarms));
-  trust::Json device = json_of(rows[0], tags, news);
+  trust::Json device = json_of(call.hub, rows[0], tags, news);
   device.members()->emplace("alarms", std::move(alarms));
   return document(device, call.request);
 }
@@ -99,7 +101,8 @@ Result<Response> list_devices(const Call& call) {
   }
   trust::Json::Array list;
   for (const Row& row : rows)
-    if (static_cast<std::int64_t>(list.size()) < limit) list.push_back(json_of(row, tags, news));
+    if (static_cast<std::int64_t>(list.size()) < limit)
+      list.push_back(json_of(call.hub, row, tags, news));
   trust::Json::Members page;
   if (rows.size() > list.size()) {
     page.emplace("next", fmt::format("/v1/devices?limit={}&after={}{}", limit,

@@ -76,4 +76,9 @@ Result<Response> list_audit(const Call& call);
 Result<Response> show_checkpoint(const Call& call);
 Result<Response> prove_audit(const Call& call);
 
+// Who has checked in then or before, and not since, is silent.
+inline std::int64_t silent_since_s(const Hub& hub) {
+  return hub.wall.now_s() - kSeenLatelyPolls * hub.poll_s;
+}
+
 }  // namespace polder::hub

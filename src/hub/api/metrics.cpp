@@ -30,7 +30,7 @@ Status write_devices(const Hub& hub, PrometheusText& text) {
   TRY_VALUE(
       const Rows seen,
       ask(hub, fmt::format("SELECT COUNT(*) FROM device_link WHERE seen_s > ? AND {}", kOfFleet),
-          {hub.wall.now_s() - kSeenLatelyPolls * hub.poll_s}));
+          {silent_since_s(hub)}));
   const std::int64_t revoked = all[0][1].integer(), known = linked[0][0].integer(),
                      lately = seen[0][0].integer();
   text.metric("polder_hub_devices", "gauge",

@@ -16,6 +16,7 @@ namespace polder::hub {
 namespace {
 
 constexpr int kMaxHistory = 1'000;
+constexpr int kMaxSilent = 5;  // that are named
 constexpr std::size_t kMaxReasonBytes = 2'000;
 
 // As it is asked for, with what people want to know of it.
@@ -116,6 +117,28 @@ Result<trust::Json> devices_of(const Hub& hub, const Rollout& rollout, bool is_k
   return trust::Json(std::move(counts));
 }
 
+// Of one that goes on: who is to run it, does not yet, and is silent; the first by their names. One
+// that only an alarm has told of was seen by what it runs.
+Result<trust::Json::Array> silent_of(const Hub& hub, const Rollout& rollout) {
+  trust::Json::Array silent;
+  if (!rollout.is_active()) return silent;
+  TRY_VALUE(
+      const Rows rows,
+      ask(hub,
+          "SELECT o.device, COALESCE(l.seen_s, m.seen_s) FROM rollout_device o JOIN device d ON "
+          "d.id = o.device AND d.revoked_s IS NULL JOIN device_model m ON m.device = o.device AND "
+          "m.model = o.active_model LEFT JOIN device_link l ON l.device = o.device WHERE "
+          "o.rollout = ? AND o.wanted > 0 AND NOT (o.running IN (?, ?) AND o.is_settled = 1) AND "
+          "COALESCE(l.seen_s, m.seen_s) <= ? ORDER BY o.device LIMIT ?",
+          {rollout.id, rollout.order.version,
+           rollout.is_a_b() ? rollout.order.other_version : rollout.order.version,
+           silent_since_s(hub), kMaxSilent}));
+  for (const Row& row : rows)
+    silent.push_back(
+        trust::Json::Members{{"device", row[0].text()}, {"seen", time_or_null(row[1])}});
+  return silent;
+}
+
 Result<trust::Json::Array> history_of(const Hub& hub, const Rollout& rollout) {
   TRY_VALUE(const Rows rows, ask(hub,
                                  "SELECT time_s, stage, what, actor FROM rollout_history WHERE "
@@ -145,9 +168,11 @@ Result<Response> show(const Call& call, const std::string& id, int status = 200)
   trust::Json::Members members = summary_of(rollout, call.hub.wall.now_s());
   TRY_VALUE(trust::Json::Array history, history_of(call.hub, rollout));
   TRY_VALUE(trust::Json devices, devices_of(call.hub, rollout, !history.empty()));
+  TRY_VALUE(trust::Json::Array silent, silent_of(call.hub, rollout));
   TRY_VALUE(trust::Json gate, trust::Json::parse(rollout.gate, id + ": gate"));
   members.emplace("next_look", time_or_null(rollout.due_s ? Value(*rollout.due_s) : Value()));
   members.emplace("devices", std::move(devices));
+  members.emplace("silent", std::move(silent));
   members.emplace("history", std::move(history));
   members.emplace("gate", std::move(gate));
   return document(std::move(members), call.request, status);
@@ -315,9 +340,10 @@ Result<Response> list_rollout_devices(const Call& call) {
       ask(call.hub,
           "SELECT o.device, o.wanted, m.running, o.failure, o.old_version, o.arm, o.trouble, "
           "o.is_settled, CASE WHEN m.is_well = 1 OR m.committed = m.running THEN 1 ELSE 0 END, "
-          "o.ended_code "
-          "FROM rollout_device o LEFT JOIN device_model m ON m.device = "
-          "o.device AND m.model = ? WHERE o.rollout = ? AND o.device > ? ORDER BY o.device "
+          "o.ended_code, COALESCE(l.seen_s, m.seen_s) "
+          "FROM rollout_device o LEFT JOIN device_model m ON m.device = o.device AND m.model = ? "
+          "LEFT JOIN device_link l ON l.device = o.device WHERE o.rollout = ? AND o.device > ? "
+          "ORDER BY o.device "
           "LIMIT ?",
           {rollout.order.model, rollout.id, call.target.text("after"), limit + 1}));
   constexpr std::array kWanted = {"old", "shadow", "new"};
@@ -339,6 +365,8 @@ Result<Response> list_rollout_devices(const Call& call) {
         {"device", row[0].text()},
         {"wanted", kWanted.at(static_cast<std::size_t>(row[1].integer()))},
         {"running", text_or_null(Value(running))},
+        {"seen", time_or_null(row[10])},
+        {"silent", !row[10].is_null() && row[10].integer() <= silent_since_s(call.hub)},
         {"failure", text_or_null(row[3])},
         {"trouble", text_or_null(Value(trouble))},
         {"old_version", text_or_null(row[4])},

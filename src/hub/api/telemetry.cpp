@@ -100,7 +100,7 @@ Result<Response> show_fleet(const Call& call) {
   const std::int64_t revoked = devices[0][1].integer();
   TRY_VALUE(const Rows seen,
             ask(hub, "SELECT COUNT(*) FROM device_link WHERE seen_s > ? AND " + of_fleet,
-                {hub.wall.now_s() - kSeenLatelyPolls * hub.poll_s}));
+                {silent_since_s(hub)}));
   TRY_VALUE(const Rows versions,
             ask(hub,
                 "SELECT model, version, COUNT(*) FROM device_unit WHERE model <> '' AND " +

@@ -4,6 +4,7 @@
 #include "hub/repository/registry.h"
 #include "hub/rollouts/members.h"
 #include "hub/rollouts/testing_fleet.h"
+#include "trust/tuf_metadata.h"
 
 namespace polder::hub {
 namespace {
@@ -17,6 +18,12 @@ class Members : public FleetTest {
     const Status done =
         writer_->write([&](Database& database) { return database.run(sql, values); });
     ASSERT_TRUE(done.ok()) << done.error().message;
+  }
+  void checked_in(const std::string& name, std::int64_t seen_s) {
+    write(
+        "INSERT INTO device_link (device, seen_s, program, repository, watched_s, swept_s) VALUES "
+        "(?, ?, '', 0, 0, 0) ON CONFLICT (device) DO UPDATE SET seen_s = excluded.seen_s",
+        {name, seen_s});
   }
   std::string old_version(const std::string& id, const std::string& name) {
     const auto rows = readers_->query(
@@ -157,6 +164,38 @@ TEST_F(Members, NobodyTakesThePlaceOfWhoHeardAndIsGone) {
   EXPECT_NE(gate(id).find("1 of 1 devices were told of it and are not there, such as " + gone),
             std::string::npos)
       << gate(id);
+}
+
+// Long before a stage gives up on it.
+TEST_F(Members, WhoIsToRunItAndIsSilentIsNamed) {
+  make_fleet(4);
+  const std::string id = begin("1.1.0");
+  const std::string silent = canary();
+  EXPECT_TRUE(rollout(id).find("silent")->array()->empty());
+  const auto devices = [&] {
+    std::string all;
+    const trust::Json list = json(send("GET", "/v1/rollouts/" + id + "/devices", "", admin_));
+    for (const trust::Json& one : *list.find("devices")->array())
+      if (*one.find("silent")->boolean()) all += *one.find("device")->string() + ";";
+    return all;
+  };
+  const auto is_silent = [&] {
+    return *json(send("GET", "/v1/devices/" + silent, "", admin_)).find("silent")->boolean();
+  };
+  const std::int64_t seen_s = wall_.now_s();
+  for (const Device& one : devices_) checked_in(one.name, seen_s + (one.name == silent ? 0 : 1));
+  wall_.set_s(seen_s + 3 * kTestLookS);
+  const trust::Json shown = rollout(id);
+  ASSERT_EQ(shown.find("silent")->array()->size(), 1u);
+  const trust::Json& one = shown.find("silent")->array()->front();
+  EXPECT_EQ(*one.find("device")->string(), silent);
+  EXPECT_EQ(*one.find("seen")->string(), trust::tuf::time_text(seen_s));
+  EXPECT_EQ(devices(), silent + ";");
+  EXPECT_TRUE(is_silent());
+  checked_in(silent, wall_.now_s());
+  EXPECT_TRUE(rollout(id).find("silent")->array()->empty());
+  EXPECT_EQ(devices(), "");
+  EXPECT_FALSE(is_silent());
 }
 
 TEST_F(Members, AnotherTakesThePlaceOfWhoIsRevoked) {

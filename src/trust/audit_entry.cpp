@@ -54,7 +54,7 @@ constexpr ActInfo kActs[] = {
     {Act::kPublicationAsked, "publication_asked", "somebody asks for a publication"},
     {Act::kAliasAsked, "alias_asked", "somebody asks for an alias of a release"},
     {Act::kApproved, "approved", "a second person agreed to what was asked for"},
-    {Act::kRejected, "rejected", "a second person refused what was asked for"},
+    {Act::kRejected, "rejected", "what was asked for was refused, taken back or superseded"},
     {Act::kAliasSet, "alias_set", "a release got an alias"},
     {Act::kHubRekeyed, "hub_rekeyed", "a hub put its keys and all tokens aside for others"},
     {Act::kHubRestored, "hub_restored", "a hub goes on from a backup; what came after it is lost"},

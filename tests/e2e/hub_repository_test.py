@@ -178,10 +178,25 @@ class HubRepository(unittest.TestCase):
                       self.polder("hub", "approve", approval, person="eve", status=1))
         self.assertIn("plus 1.0.0", self.polder("hub", "approvals", person="eve"))
         self.assertEqual(self.hub.send("GET", "/repository/metadata/timestamp.json")[0], 404)
-        self.polder("hub", "reject", approval, person="bob")
+        said = self.polder("hub", "reject", approval, "--reason", "no labels", person="bob")
+        self.assertIn(": rejected: no labels\n", said)
+        self.assertRegex(self.polder("hub", "approvals", approval, person="eve"),
+                         r"\n  rejected by bob at \S+: no labels\n")
         self.assertEqual(self.polder("hub", "approvals", person="eve"), "nothing waits\n")
         self.assertIn("rejected by bob",
                       self.polder("hub", "approve", approval, person="bob", status=1))
+
+    def test_who_asked_may_take_it_back(self):
+        self.polder("repo", "add", self.repo, "plus-1.0.0", "--key", "targets.pem")
+        approval = self.push()["approval"]["id"]
+        said = self.polder("repo", "discard", self.repo)
+        self.assertIn(f"'polder hub reject {approval}' takes it back", said)
+        self.assertNotIn("takes it back", self.polder("repo", "discard", self.repo))
+        said = self.polder("hub", "reject", approval, person="anna")
+        self.assertIn(": taken back\n", said)
+        self.assertRegex(self.polder("hub", "approvals", approval, person="eve"),
+                         r"\(taken back\)\n  asked by anna at \S+\n  taken back by anna at \S+\n")
+        self.assertEqual(self.polder("hub", "approvals", person="eve"), "nothing waits\n")
 
     def test_what_devices_would_refuse_is_refused(self):
         self.polder("repo", "add", self.repo, "plus-1.0.0")

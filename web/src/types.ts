@@ -198,10 +198,11 @@ export interface Approval {
   what: string;
   asked_by: string;
   asked: Time;
-  state: string; // "open", "approved", "rejected", "superseded"
+  state: string; // "open", "approved", "rejected", "taken_back", "superseded"
   decided_by?: string | null;
   decided?: Time | null;
   done?: Time | null; // when what was approved was there for all
+  reason?: string; // why it was rejected or taken back
   // Of one alone: of a publication, or which release an alias is for.
   details?: Partial<PublicationDetails> & { model?: string; alias?: string; version?: string };
 }

@@ -27,8 +27,12 @@ constexpr Option kListOptions[] = {
     {"--all", "", "also those that were decided"},
     {"--repo", "FOLDER", "with ID: a repository whose names of keys are shown with their ids"},
     {"--json", "", "prints them as JSON"}};
-constexpr Option kDecideOptions[] = {POLDER_HUB_OPTIONS,
-                                     {"--json", "", "prints the approval as JSON"}};
+constexpr Option kJson = {"--json", "", "prints the approval as JSON"};
+constexpr Option kApproveOptions[] = {POLDER_HUB_OPTIONS, kJson};
+constexpr Option kRejectOptions[] = {
+    POLDER_HUB_OPTIONS,
+    {"--reason", "TEXT", "why, for the others and the audit log", false, check_reason},
+    kJson};
 
 // "/v1/approvals/ID".
 Result<std::string> approval_path(const std::string& id) {
@@ -39,12 +43,26 @@ Result<std::string> approval_path(const std::string& id) {
   return "/v1/approvals/" + id;
 }
 
+// A state as people say it: "taken back".
+std::string words_of(const std::string& state) {
+  std::string words = one_line(state);
+  std::ranges::replace(words, '_', ' ');
+  return words;
+}
+
+// ": why" of one for which somebody said it.
+std::string reason_of(const Json& approval) {
+  const Json* const reason = approval.find("reason");
+  return reason && reason->string() && !reason->string()->empty() ? ": " + shown(*reason) : "";
+}
+
 // "  asked by anna at 2026-12-01T00:00:00Z".
-void print_act(const Json& approval, std::string_view act, const char* by, const char* at) {
+void print_act(const Json& approval, std::string_view act, const char* by, const char* at,
+               std::string_view why = "") {
   const Json* const time = approval.find(at);
   if (time == nullptr || time->is_null()) return;
   const Json* const who = by == nullptr ? nullptr : approval.find(by);
-  fmt::print("  {}{} at {}\n", act, who ? " by " + shown(*who) : "", shown(*time));
+  fmt::print("  {}{} at {}{}\n", act, who ? " by " + shown(*who) : "", shown(*time), why);
 }
 
 // Of keys: as the repository in --repo has them. A hub may say which one is its own, and no other
@@ -92,12 +110,12 @@ Result<int> show(const Args& args) {
   TRY_VALUE(const std::string state, object.text("state"));
   TRY_VALUE(const std::string kind, object.text("kind"));
   TRY_VALUE(const std::string what, object.text("what"));
-  fmt::print("{} {}\n{} ({})\n", one_line(kind), one_line(id), one_line(what), one_line(state));
+  fmt::print("{} {}\n{} ({})\n", one_line(kind), one_line(id), one_line(what), words_of(state));
   print_act(approval, "asked", "asked_by", "asked");
   const Json* const details_json = approval.find("details");
   const Json* const by = details_json ? details_json->find("superseded_by") : nullptr;
   if (by) print_act(approval, "superseded by " + shown(*by), nullptr, "decided");
-  else print_act(approval, one_line(state), "decided_by", "decided");
+  else print_act(approval, words_of(state), "decided_by", "decided", reason_of(approval));
   print_act(approval, "done", nullptr, "done");
   if (kind != "publication") return 0;
   TRY_VALUE(const trust::Object details, object.object("details"));
@@ -121,10 +139,13 @@ Result<int> list(const Args& args) {
                      .none = "nothing waits"});
 }
 
-Result<int> decide(const Args& args, std::string_view how) {
+Result<int> decide(const Args& args, std::string_view how, const std::string& reason = "") {
   TRY_VALUE(const std::string path, approval_path(args.positional()[0]));
   TRY_VALUE(HubClient hub, HubClient::open(args));
-  TRY_VALUE(const Json approval, hub.post(fmt::format("{}/{}", path, how)));
+  const std::string target = fmt::format("{}/{}", path, how);
+  TRY_VALUE(const Json approval, reason.empty()
+                                     ? hub.post(target)
+                                     : hub.post(target, Json::Members{{"reason", reason}}));
   if (args.has("--json")) {
     fmt::print("{}", approval.pretty());
     return 0;
@@ -134,13 +155,13 @@ Result<int> decide(const Args& args, std::string_view how) {
   TRY_VALUE(const std::string state, object.text("state"));
   const Json* const done = approval.find("done");
   const bool waits = state == "approved" && (done == nullptr || done->is_null());
-  fmt::print("{}: {}{}\n", one_line(what), one_line(state),
+  fmt::print("{}: {}{}{}\n", one_line(what), words_of(state), reason_of(approval),
              waits ? "; it is not published yet: the hub tries again, and its log says why" : "");
   return 0;
 }
 
 Result<int> approve(const Args& args) { return decide(args, "approve"); }
-Result<int> reject(const Args& args) { return decide(args, "reject"); }
+Result<int> reject(const Args& args) { return decide(args, "reject", args.text("--reason")); }
 
 }  // namespace
 
@@ -161,17 +182,19 @@ const Command kHubApprove = {
     .summary = "Agrees to what somebody else has asked a hub for. A publication is then published.",
     .arguments = "ID",
     .example = "  polder hub approve 5f0e7a2b9c1d4e3f --hub https://hub.example.org:8443",
-    .options = kDecideOptions,
+    .options = kApproveOptions,
     .min_positional = 1,
     .max_positional = 1,
     .run = approve};
 
 const Command kHubReject = {
     .name = "hub reject",
-    .summary = "Refuses what somebody else has asked a hub for. Nothing of it is left there.",
+    .summary =
+        "Refuses what somebody has asked a hub for, or takes back what you have asked for. Nothing "
+        "of it is\nleft there.",
     .arguments = "ID",
-    .example = "  polder hub reject 5f0e7a2b9c1d4e3f --hub https://hub.example.org:8443",
-    .options = kDecideOptions,
+    .example = "  polder hub reject 5f0e7a2b9c1d4e3f --reason 'the wrong labels'",
+    .options = kRejectOptions,
     .min_positional = 1,
     .max_positional = 1,
     .run = reject};

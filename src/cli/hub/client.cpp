@@ -91,6 +91,11 @@ Status check_time(std::string_view option, const std::string& value) {
   return time.ok() ? Status() : Status(time.error());
 }
 
+Status check_reason(std::string_view option, const std::string& value) {
+  if (value.find_first_not_of(' ') != value.npos) return {};
+  return fail(Code::kInvalid, "{}: is empty", option);
+}
+
 Result<HubClient> HubClient::open(const Args& args) {
   std::string url = args.text("--hub");
   if (url.empty()) return fail(Code::kInvalid, "--hub URL, or POLDER_HUB, says which hub");

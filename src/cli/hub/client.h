@@ -30,6 +30,8 @@ namespace polder::cli {
 Status check_query(std::string_view option, const std::string& value);
 // Of one that is a time, such as 2027-01-11T00:00:00Z.
 Status check_time(std::string_view option, const std::string& value);
+// Of one that says why: not empty.
+Status check_reason(std::string_view option, const std::string& value);
 
 // "/v1/groups/NAME".
 std::string group_path(const std::string& name);

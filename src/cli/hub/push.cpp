@@ -11,6 +11,7 @@
 #include "cli/hub/client.h"
 #include "cli/repo/changes.h"
 #include "cli/repo/common.h"
+#include "cli/repo/pushed.h"
 #include "platform/file.h"
 #include "platform/folder.h"
 #include "platform/random_access.h"
@@ -195,6 +196,17 @@ Result<std::uint64_t> send(HubClient& hub, const std::string& digest, const Loca
   return size - start;
 }
 
+// It is asked for, whether that can be noted or not.
+void note(const HubClient& hub, const std::string& folder,
+          const std::vector<trust::tuf::Staged>& staged, const Json& approval) {
+  const Json* const id = approval.find("id");
+  Pushed one{.hub = hub.url(), .approval = id && id->string() ? *id->string() : ""};
+  for (const trust::tuf::Staged& role : staged) one.roles.emplace(role.role, role.version);
+  if (const Status noted = note_pushed(folder, staged, std::move(one)); !noted.ok())
+    fmt::print(stderr, "polder: that it is asked for could not be noted here: {}\n",
+               one_line(noted.error().message));
+}
+
 Result<int> push(const Args& args) {
   const bool is_again = args.has("--again");
   const std::string staged_at = staged_folder(folder_of(args), args);
@@ -237,6 +249,7 @@ Result<int> push(const Args& args) {
   TRY_VALUE(const Json approval,
             hub.post("/v1/publications", Json::Members{{"roles", std::move(roles)}}));
   if (is_again) TRY(remove_folder(staged_at));
+  else note(hub, repository.folder(), staged, approval);
   if (args.has("--json")) {
     fmt::print("{}", Json(Json::Members{{"approval", approval},
                                         {"files", std::int64_t(missing.size())},

@@ -174,11 +174,6 @@ Status check_window(std::string_view option, const std::string& value) {
   return {};
 }
 
-Status check_reason(std::string_view option, const std::string& value) {
-  if (!trimmed(value).empty()) return {};
-  return fail(Code::kInvalid, "{}: is empty", option);
-}
-
 constexpr Option kJson = {"--json", "", "prints the hub's answer as JSON"};
 constexpr Option kCreateOptions[] = {
     POLDER_HUB_OPTIONS,

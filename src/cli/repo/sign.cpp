@@ -8,6 +8,7 @@
 #include "cli/repo/changes.h"
 #include "cli/repo/common.h"
 #include "cli/repo/expiry.h"
+#include "cli/repo/pushed.h"
 #include "cli/repo/staging.h"
 #include "platform/file.h"
 #include "trust/tuf_limits.h"
@@ -128,8 +129,16 @@ std::string waiting(const trust::tuf::Repository& repository) {
 Result<int> discard(const Args& args) {
   TRY_VALUE(auto repository, trust::tuf::Repository::open(folder_of(args)));
   const std::string what = waiting(repository);
+  const auto staged = repository.staged();
+  const auto asked = staged.ok() ? pushed(repository.folder(), *staged) : std::vector<Pushed>();
   TRY(repository.discard());
+  TRY(forget_pushed(repository.folder()));
   if (!args.has("--json")) fmt::print("{}: {}\n", one_line(repository.folder()), what);
+  for (const Pushed& one : asked)
+    fmt::print(args.has("--json") ? stderr : stdout,
+               "pushed to {}, where it waits unless that was decided: 'polder hub reject {}' takes "
+               "it back\n",
+               one_line(one.hub), one_line(one.approval));
   return args.has("--json") ? show_staging(repository, args) : Result<int>(0);
 }
 
@@ -166,15 +175,18 @@ const Command kRepoPublish = {
     .max_positional = 1,
     .run = publish};
 
-const Command kRepoDiscard = {.name = "repo discard",
-                              .summary =
-                                  "Forgets what is staged and not published, and removes the "
-                                  "files that came with it.\nWhat is published stays as it is.",
-                              .arguments = "FOLDER",
-                              .example = "  polder repo discard repo",
-                              .options = kDiscardOptions,
-                              .min_positional = 1,
-                              .max_positional = 1,
-                              .run = discard};
+const Command kRepoDiscard = {
+    .name = "repo discard",
+    .summary =
+        "Forgets what is staged and not published, and removes the "
+        "files that came with it.\nWhat is published stays as it is, and "
+        "what was pushed to a hub waits there: 'polder hub\nreject' takes "
+        "it back.",
+    .arguments = "FOLDER",
+    .example = "  polder repo discard repo",
+    .options = kDiscardOptions,
+    .min_positional = 1,
+    .max_positional = 1,
+    .run = discard};
 
 }  // namespace polder::cli

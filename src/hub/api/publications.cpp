@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "base/text.h"
+#include "hub/api/body.h"
 #include "hub/api/handlers.h"
 #include "platform/folder.h"
 #include "trust/release_folder.h"
@@ -16,8 +17,8 @@ constexpr std::size_t kMaxAsked = 500;  // digests in one question
 constexpr std::size_t kMaxRoleFiles = 8'192;
 
 constexpr std::string_view kApprovals =
-    "SELECT id, kind, what, asked_by, asked_s, state, decided_by, decided_s, done_s, details "
-    "FROM approval ";
+    "SELECT id, kind, what, asked_by, asked_s, state, decided_by, decided_s, done_s, details, "
+    "reason FROM approval ";
 
 Status check_digest(std::string_view text) {
   constexpr std::size_t kDigits = 64;
@@ -51,6 +52,7 @@ trust::Json::Members approval_json(const Row& row) {
           {"state", row[5].text()},
           {"decided_by", text_or_null(row[6])},
           {"decided", time_or_null(row[7])},
+          {"reason", row[10].text()},
           {"done", time_or_null(row[8])}};
 }
 
@@ -136,9 +138,10 @@ Result<Response> list_approvals(const Call& call) {
   TRY_VALUE(const std::int64_t limit, call.target.integer("limit", 1, kMaxPage, kPage));
   const std::string state = call.target.text("state"), after = call.target.text("after");
   if (!state.empty() && state != "open" && state != "approved" && state != "rejected" &&
-      state != "superseded")
+      state != "taken_back" && state != "superseded")
     return fail(Code::kInvalid,
-                "the query: state: open, approved, rejected or superseded expected, '{}' found",
+                "the query: state: open, approved, rejected, taken_back or superseded expected, "
+                "'{}' found",
                 clipped(state));
   std::string sql = std::string(kApprovals) + "WHERE (? = '' OR state = ?)";
   Values values = {state, state};
@@ -176,7 +179,11 @@ Result<Response> approve_one(const Call& call) {
 
 Result<Response> reject_one(const Call& call) {
   TRY(call.target.only({}));
-  TRY(reject(call.hub, call.parts[0], call.actor));
+  std::string reason;
+  if (!call.request.body.empty()) {
+    TRY_VALUE(reason, reason_of(call));
+  }
+  TRY(reject(call.hub, call.parts[0], call.actor, reason));
   return approval_document(call, call.parts[0]);
 }
 

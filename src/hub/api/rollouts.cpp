@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/text.h"
+#include "hub/api/body.h"
 #include "hub/api/handlers.h"
 #include "hub/rollouts/preview.h"
 #include "hub/rollouts/refusals.h"
@@ -17,7 +18,6 @@ namespace {
 
 constexpr int kMaxHistory = 1'000;
 constexpr int kMaxSilent = 5;  // that are named
-constexpr std::size_t kMaxReasonBytes = 2'000;
 
 // As it is asked for, with what people want to know of it.
 trust::Json::Members shown(const Stage& stage) {
@@ -176,15 +176,6 @@ Result<Response> show(const Call& call, const std::string& id, int status = 200)
   members.emplace("history", std::move(history));
   members.emplace("gate", std::move(gate));
   return document(std::move(members), call.request, status);
-}
-
-Result<std::string> reason_of(const Call& call) {
-  TRY_VALUE(const trust::Json json, call.json());
-  TRY_VALUE(const trust::Object body, trust::Object::of(json, "body"));
-  TRY(body.only({"reason"}));
-  TRY_VALUE(const std::string reason, body.text("reason", kMaxReasonBytes));
-  if (reason.empty()) return fail(Code::kInvalid, "body.reason: text expected");
-  return one_line(reason);
 }
 
 Result<Response> give_order(const Call& call, Order order, const std::string& reason) {

@@ -103,13 +103,13 @@ Result<std::map<std::string, std::string>> read_roles(
 
 // What is to be decided.
 struct Open {
-  std::string kind, what;
+  std::string kind, what, asked_by;
   Json details;
 };
 constexpr std::string_view kApproval =
     "SELECT kind, what, details, asked_by, state, decided_by, asked_s FROM approval WHERE id = ?";
 
-Result<Open> open_approval(const Rows& rows, const std::string& actor) {
+Result<Open> open_approval(const Rows& rows) {
   if (rows.empty())
     return fail(Code::kNotFound,
                 "there is no approval with this id: 'polder hub approvals --all' (/v1/approvals) "
@@ -120,38 +120,65 @@ Result<Open> open_approval(const Rows& rows, const std::string& actor) {
                ? fail(Code::kIncompatible,
                       "another publication came first, so no device would take it: who asked for "
                       "it stages it anew ('polder repo discard', 'polder hub pull')")
-               : fail(Code::kIncompatible, "it was {} by {}", row[4].text(), row[5].text());
-  if (row[3].text() == actor)
-    return fail(Code::kDenied, "{} asked for it: another person decides", actor);
+               : fail(Code::kIncompatible, "it was {} by {}",
+                      row[4].text() == "taken_back" ? "taken back" : row[4].text(), row[5].text());
   TRY_VALUE(Json details, Json::parse(row[2].text(), "approval.details"));
-  return Open{row[0].text(), row[1].text(), std::move(details)};
+  return Open{row[0].text(), row[1].text(), row[3].text(), std::move(details)};
 }
 
-Status decide(Database& database, const std::string& id, const std::string& actor, bool is_yes,
-              std::int64_t now_s) {
+// The same, for who may agree to it.
+Result<Open> approvable(const Rows& rows, const std::string& id, const std::string& actor) {
+  TRY_VALUE(Open open, open_approval(rows));
+  if (open.asked_by != actor) return open;
+  return fail(Code::kDenied,
+              "{} asked for it: another person decides ('polder hub reject {}' takes it back)",
+              actor, id);
+}
+
+struct Decision {
+  std::string state, what, actor, reason;
+  trust::Act act = trust::Act::kApproved;
+  std::int64_t now_s = 0;
+};
+
+Status put_decision(Database& database, const std::string& id, const Decision& decision) {
+  TRY(tell(database,
+           "UPDATE approval SET state = ?, decided_by = ?, decided_s = ?, reason = ? WHERE id = ?",
+           {decision.state, decision.actor, decision.now_s, decision.reason, id}));
+  Json::Members details{{"approval", id}, {"state", decision.state}};
+  if (!decision.reason.empty()) details.emplace("reason", decision.reason);
+  return put_on_record(
+      database, {decision.now_s, decision.actor, decision.act, decision.what, std::move(details)});
+}
+
+Status agree(Database& database, const std::string& id, const std::string& actor,
+             std::int64_t now_s) {
   TRY_VALUE(const Rows rows, ask(database, kApproval, {id}));
-  TRY_VALUE(const Open open, open_approval(rows, actor));
-  const bool is_alias = open.kind == "alias";
+  TRY_VALUE(const Open open, approvable(rows, id, actor));
   TRY_VALUE(const trust::Object details, trust::Object::of(open.details, "approval.details"));
-  if (is_yes && !is_alias) {
+  const bool is_alias = open.kind == "alias";
+  if (!is_alias) {
     TRY_VALUE(const auto withdrawn, details.texts("withdrawn", trust::tuf::kMaxTargets));
     for (const std::string& target : withdrawn) TRY(may_withdraw(database, target));
   }
-  TRY(tell(database,
-           "UPDATE approval SET state = ?, decided_by = ?, decided_s = ?, done_s = ? WHERE id = ?",
-           {is_yes ? "approved" : "rejected", actor, now_s,
-            is_alias && is_yes ? Value(now_s) : Value(), id}));
-  TRY(put_on_record(database, {now_s,
-                               actor,
-                               is_yes ? trust::Act::kApproved : trust::Act::kRejected,
-                               open.what,
-                               {{"approval", id}}}));
-  if (!is_yes) return forget_waiting(database, id);
+  TRY(put_decision(database, id, {"approved", open.what, actor, "", trust::Act::kApproved, now_s}));
   if (!is_alias) return {};
+  TRY(tell(database, "UPDATE approval SET done_s = ? WHERE id = ?", {now_s, id}));
   TRY_VALUE(const std::string model, details.text("model"));
   TRY_VALUE(const std::string name, details.text("alias"));
   TRY_VALUE(const std::string version, details.text("version"));
   return set_alias(database, model, name, version, actor, now_s);
+}
+
+Status refuse(Database& database, const std::string& id, const std::string& actor,
+              const std::string& reason, std::int64_t now_s) {
+  TRY_VALUE(const Rows rows, ask(database, kApproval, {id}));
+  TRY_VALUE(const Open open, open_approval(rows));
+  const bool is_own = open.asked_by == actor;
+  TRY(put_decision(database, id,
+                   {is_own ? "taken_back" : "rejected", open.what, actor, reason,
+                    trust::Act::kRejected, now_s}));
+  return forget_waiting(database, id);
 }
 
 }  // namespace
@@ -219,7 +246,7 @@ Status approve(const Hub& hub, const std::string& id, const std::string& actor) 
   const std::int64_t now_s = hub.wall.now_s();
   // Who may not, hears so before large files are read.
   TRY_VALUE(const Rows rows, ask(hub, kApproval, {id}));
-  TRY_VALUE(const Open open, open_approval(rows, actor));
+  TRY_VALUE(const Open open, approvable(rows, id, actor));
   std::optional<Proposal> proposal;
   if (open.kind == "publication") {
     auto checked = hub.repository.check(id, now_s);
@@ -227,7 +254,7 @@ Status approve(const Hub& hub, const std::string& id, const std::string& actor) 
     proposal = *std::move(checked);
   }
   Status done = write(hub, [&](Database& database) -> Status {
-    TRY(decide(database, id, actor, true, now_s));
+    TRY(agree(database, id, actor, now_s));
     if (!proposal) return {};
     // What another had brought before, which was rejected, is on record by this one.
     return note_waiting(database, *proposal, {id, rows[0][3].text(), rows[0][6].integer()});
@@ -240,11 +267,12 @@ Status approve(const Hub& hub, const std::string& id, const std::string& actor) 
   return {};
 }
 
-Status reject(const Hub& hub, const std::string& id, const std::string& actor) {
+Status reject(const Hub& hub, const std::string& id, const std::string& actor,
+              const std::string& reason) {
   const auto alone = hub.publisher.decide();
   if (!alone) return being_decided();
   Status done = write(hub, [&](Database& database) {
-    return decide(database, id, actor, false, hub.wall.now_s());
+    return refuse(database, id, actor, reason, hub.wall.now_s());
   });
   TRY(std::move(done));
   return hub.repository.drop(id);

@@ -25,6 +25,9 @@ Result<std::string> ask_for_alias(const Hub& hub, std::string_view actor, const 
 // Errors: kNotFound; kDenied to who asked; kIncompatible when it was decided; of a publication
 // those of OnlineRepository::check(), and it goes on waiting.
 Status approve(const Hub& hub, const std::string& id, const std::string& actor);
-Status reject(const Hub& hub, const std::string& id, const std::string& actor);
+// Nothing of it is left; who asked takes it back by that. `reason`: may be empty. Errors:
+// kNotFound; kIncompatible when it was decided.
+Status reject(const Hub& hub, const std::string& id, const std::string& actor,
+              const std::string& reason);
 
 }  // namespace polder::hub

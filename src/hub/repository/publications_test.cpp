@@ -1,5 +1,8 @@
 #include "hub/repository/publications.h"
 
+#include <chrono>
+#include <thread>
+
 #include "hub/repository/testing_releaser.h"
 
 namespace polder::hub {
@@ -18,6 +21,20 @@ class Publications : public ReleasingTest {
                .find("approvals")
                ->array()
                ->empty();
+  }
+  // How and why the last one was refused or taken back, as the log has it.
+  std::string end_on_record() const {
+    const auto is_moved = [&] {
+      const auto rows = readers_->query("SELECT 1 FROM audit_pending LIMIT 1");
+      return rows.ok() && rows->empty();
+    };
+    while (!is_moved()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const trust::Json log = json(send("GET", "/v1/audit", "", admin_));
+    for (const trust::Json& entry : *log.find("entries")->array())
+      if (const trust::Json* const details = entry.find("details");
+          *entry.find("act")->string() == "rejected")
+        return *details->find("state")->string() + ": " + *details->find("reason")->string();
+    return "";
   }
   // What the hub says of what is staged.
   std::string refused(int status) const {
@@ -104,14 +121,37 @@ TEST_F(Publications, TheNextIsStagedOnTop) {
 TEST_F(Publications, WhatIsRejectedLeavesNothing) {
   add_release("people", "1.0.0");
   const std::string id = text(push(), "id");
-  EXPECT_EQ(send("POST", "/v1/approvals/" + id + "/reject", "", releaser_).status, 403);
-  const Response rejected = decide(id, "reject");
+  const Response rejected = decide(id, "reject", R"({"reason":"the wrong labels"})");
   EXPECT_EQ(text(rejected, "state"), "rejected") << rejected.body;
+  EXPECT_EQ(text(rejected, "reason"), "the wrong labels");
+  EXPECT_EQ(end_on_record(), "rejected: the wrong labels");
   EXPECT_TRUE(nothing_waits());
   EXPECT_EQ(send("GET", "/v1/releases/people/1.0.0", "", admin_).status, 404);
   EXPECT_EQ(decide(id).status, 409);
   EXPECT_EQ(decide("none").status, 404);
   EXPECT_EQ(send("GET", "/repository/metadata/1.root.json").status, 404);
+  EXPECT_EQ(push().status, 201) << "it may be asked for again";
+}
+
+TEST_F(Publications, WhoAskedMayTakeItBackAndNotApproveIt) {
+  add_release("people", "1.0.0");
+  const std::string id = text(push(), "id"), place = "/v1/approvals/" + id;
+  const Response own = send("POST", place + "/approve", "", releaser_);
+  EXPECT_EQ(own.status, 403);
+  EXPECT_NE(own.body.find("'polder hub reject " + id + "' takes it back"), own.body.npos);
+  EXPECT_EQ(send("POST", place + "/reject", R"({"reason":""})", releaser_).status, 400);
+  const Response back = send("POST", place + "/reject", R"({"reason":"not yet"})", releaser_);
+  ASSERT_EQ(back.status, 200) << back.body;
+  EXPECT_EQ(text(back, "state"), "taken_back");
+  EXPECT_EQ(text(back, "decided_by"), "releaser");
+  EXPECT_EQ(text(back, "reason"), "not yet");
+  EXPECT_TRUE(nothing_waits());
+  EXPECT_EQ(end_on_record(), "taken_back: not yet");
+  const Response late = decide(id);
+  EXPECT_EQ(late.status, 409);
+  EXPECT_NE(late.body.find("it was taken back by releaser"), late.body.npos) << late.body;
+  const trust::Json list = json(send("GET", "/v1/approvals?state=taken_back", "", admin_));
+  EXPECT_EQ(list.find("approvals")->array()->size(), 1u);
   EXPECT_EQ(push().status, 201) << "it may be asked for again";
 }
 

@@ -132,8 +132,9 @@ class ReleasingTest : public HubTest, public trust::tuf::Fetcher {
                 trust::Json(trust::Json::Members{{"roles", std::move(roles)}}).compact(),
                 releaser_);
   }
-  Response decide(const std::string& id, std::string_view how = "approve") const {
-    return send("POST", fmt::format("/v1/approvals/{}/{}", id, how), "", admin_);
+  Response decide(const std::string& id, std::string_view how = "approve",
+                  const std::string& body = "") const {
+    return send("POST", fmt::format("/v1/approvals/{}/{}", id, how), body, admin_);
   }
   // Pushed and approved; then the same is published in the releaser's own folder.
   void publish() {

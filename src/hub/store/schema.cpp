@@ -146,8 +146,8 @@ const std::vector<SchemaStep>& steps_of_hub() {
       },
       {
           // What waits for a second person, or did: `kind` "publication" or "alias", `state`
-          // "open", "approved" or "rejected"; `digest`: of what is asked for; `done_s`: when what
-          // was approved was there for all.
+          // "open", "approved", "rejected", "taken_back" (by who asked) or "superseded"; `digest`:
+          // of what is asked for; `done_s`: when what was approved was there for all.
           "CREATE TABLE approval (id TEXT PRIMARY KEY, kind TEXT NOT NULL, what TEXT NOT NULL, "
           "digest TEXT NOT NULL, details TEXT NOT NULL, asked_by TEXT NOT NULL, "
           "asked_s BIGINT NOT NULL, state TEXT NOT NULL, decided_by TEXT, decided_s BIGINT, "
@@ -261,6 +261,10 @@ const std::vector<SchemaStep>& steps_of_hub() {
           "WHERE ended_code IS NOT NULL",
           "CREATE INDEX rollout_device_why ON rollout_device (rollout, failure) "
           "WHERE failure IS NOT NULL",
+      },
+      {
+          // Why it was rejected or taken back, as whoever did it has it; "": nothing was said.
+          "ALTER TABLE approval ADD COLUMN reason TEXT NOT NULL DEFAULT ''",
       },
   };
   // NOLINTEND(bugprone-suspicious-missing-comma)

@@ -80,9 +80,10 @@ function Who(props: { one: Approval }) {
     ]);
   else if (one.decided)
     rows.push([
-      t(one.state === "rejected" ? "approval.rejected" : "approval.approved"),
+      word("approval", one.state),
       <>
         {one.decided_by}, <Time value={one.decided} />
+        {one.reason && `: ${one.reason}`}
       </>,
     ]);
   if (one.state === "approved")

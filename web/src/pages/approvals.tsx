@@ -8,7 +8,7 @@ import { Empty, Page, Show, Time } from "../ui/parts";
 import { Pager, Table } from "../ui/table";
 import { ApprovalState, Decide } from "./approval";
 
-const states = ["open", "approved", "rejected", "superseded"] as const;
+const states = ["open", "approved", "rejected", "taken_back", "superseded"] as const;
 
 export function Approvals(props: { query: URLSearchParams }) {
   const state = props.query.get("state") ?? "open";

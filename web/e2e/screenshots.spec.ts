@@ -80,7 +80,7 @@ test("@screenshots the pictures of the guide", async ({ page, hub, releaser }) =
   await picture(page, "release", 780);
   await page.goto("/#/repository");
   await picture(page, "repository", 720);
-  await page.goto("/#/rollouts/new?model=voice&version=1.3.0");
+  await page.goto("/#/rollouts/new?model=voice&version=1.1.0");
   await page.getByLabel("Devices with tags").fill("site=rtm");
   await page.getByLabel("Own stages").check();
   await expect(page.getByRole("region", { name: "What it would be" }).getByRole("table"))
@@ -102,7 +102,7 @@ test("@screenshots the pictures of the guide", async ({ page, hub, releaser }) =
   await page.getByRole("button", { name: "Sign out" }).click();
   await signIn(page, hub.admin, "/#/fleet");
   await all(page, ["fleet", "devices", "devices/camera-5", "enrolment", "rollouts",
-    `rollouts/${good.id}`, `rollouts/${bad.id}`, "rollouts/new?model=voice&version=1.3.0", "models",
+    `rollouts/${good.id}`, `rollouts/${bad.id}`, "rollouts/new?model=voice&version=1.1.0", "models",
     "models/voice", "releases", "releases/voice/1.1.0", "approvals", "repository", "audit",
     "people"]);
 });

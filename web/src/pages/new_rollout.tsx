@@ -405,7 +405,10 @@ function Preview(props: { preview: RolloutPreview }) {
         })}
         {devices.unable ? ` ${t("order.preview.unable", { n: count(devices.unable) })}` : ""}
         {` ${t("order.preview.least", { time: duration(least_minutes) })}`}
-        {quiet ? ` ${t("order.preview.quiet", { time: duration(quiet) })}` : ""}
+        {quiet && duration(quiet) !== duration(least_minutes)
+          ? ` ${t("order.preview.quiet", { time: duration(quiet) })}`
+          : ""}
+        {quiet ? ` ${t("order.preview.proven")}` : ""}
       </p>
       <table class="holds">
         <caption class="unseen">{t("order.preview.stages")}</caption>

@@ -421,8 +421,8 @@ export const en = {
   "order.preview.devices": "Devices that match: {n}. There and well: {there}. Running it already: {running}.",
   "order.preview.unable": "Left out, as they cannot run it: {n}.",
   "order.preview.least": "It lasts at least {time}.",
-  "order.preview.quiet":
-    "Where no worker ends that is {time} at least, and it lasts until what is compared is proven.",
+  "order.preview.quiet": "Where no worker ends that is {time}.",
+  "order.preview.proven": "It goes on until what is compared is proven.",
   "order.preview.stages": "Devices of each stage",
   "order.command": "The same by command",
   "measure.errors": "errors",

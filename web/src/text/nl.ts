@@ -423,8 +423,8 @@ export const nl: Record<keyof typeof en, string> = {
   "order.preview.devices": "Apparaten die in aanmerking komen: {n}. Aanwezig en gezond: {there}. Draaien hem al: {running}.",
   "order.preview.unable": "Weggelaten, omdat ze het niet kunnen draaien: {n}.",
   "order.preview.least": "Dat duurt ten minste {time}.",
-  "order.preview.quiet":
-    "Waar geen worker eindigt ten minste {time}, en tot bewezen is wat wordt vergeleken.",
+  "order.preview.quiet": "Waar geen worker eindigt is dat {time}.",
+  "order.preview.proven": "Het duurt tot bewezen is wat wordt vergeleken.",
   "order.preview.stages": "Apparaten van elke fase",
   "order.command": "Hetzelfde als opdracht",
   "measure.errors": "fouten",

@@ -474,11 +474,12 @@ void judge_refusals(Findings& out, const Facts& facts, const AgentState& state) 
     if (!is_told) add(out, Level::kWarning, refusal.line(), refusal_advice(refusal));
   }
   if (!facts.live) return;
-  for (const auto& [unit, line] : past_refusal_lines(*facts.live)) {
+  for (const auto& past : past_refusal_lines(*facts.live)) {
+    const std::string& line = past.second;
     const bool is_told = std::ranges::any_of(
         facts.refusals, [&](const Refusal& one) { return line.starts_with(one.line()); });
-    const Refusal past{.unit = unit, .release = {}, .reason = line};
-    if (!is_told) add(out, Level::kWarning, line, refusal_advice(past));
+    const Refusal refusal{.unit = past.first, .release = {}, .reason = line};
+    if (!is_told) add(out, Level::kWarning, line, refusal_advice(refusal));
   }
 }
 

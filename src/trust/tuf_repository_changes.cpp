@@ -128,6 +128,16 @@ std::vector<std::string> names_of(const std::vector<DelegatedRole>& roles) {
   return names;
 }
 
+// An id may be any text: what is none of a key's digits stands in quotation marks, so that it has
+// no words of the sentence.
+std::string id_text(std::string_view id) {
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (std::ranges::all_of(id, is_digit)) return clipped(id);
+  std::string text = clipped(one_line(id));
+  std::ranges::replace(text, '\'', '?');
+  return fmt::format("'{}'", text);
+}
+
 // Whoever is shown an id takes it for the key of that id.
 void compare_keys(std::vector<std::string>& lines, const std::string& role, const Keys& before,
                   const Keys& now) {
@@ -137,7 +147,7 @@ void compare_keys(std::vector<std::string>& lines, const std::string& role, cons
       continue;
     lines.push_back(
         fmt::format("{}: what stands there as key {} is another key, or none that is known here",
-                    role, clipped(id)));
+                    role, id_text(id)));
   }
 }
 

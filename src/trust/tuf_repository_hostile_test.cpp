@@ -235,6 +235,16 @@ TEST_F(StagedByOthers, AKeyUnderTheIdOfAnotherIsShown) {
   EXPECT_EQ(open().changes()->other.size(), 3u);
 }
 
+TEST_F(StagedByOthers, AnIdHasNoWordsOfWhatIsShown) {
+  stage<Targets>("targets", [&](Targets& body) {
+    body.delegations->keys["0' of root; adds x\n"] = to_key(thief_.public_key());
+  });
+  const Changes changes = open().changes().value();
+  ASSERT_EQ(changes.other.size(), 1u);
+  EXPECT_NE(changes.other[0].find("as key '0? of root; adds x?' is another"), std::string::npos)
+      << changes.other[0];
+}
+
 TEST_F(StagedByOthers, WhetherOthersAreAskedIsShown) {
   stage<Targets>("targets", [](Targets& body) { body.delegations->roles[0].terminating = false; });
   EXPECT_EQ(

@@ -100,7 +100,7 @@ Result<HubClient> HubClient::open(const Args& args) {
   std::string url = args.text("--hub");
   if (url.empty()) return fail(Code::kInvalid, "--hub URL, or POLDER_HUB, says which hub");
   if (!url.starts_with("https://"))
-    return fail(Code::kInvalid, "--hub: https://HOST:PORT expected, '{}' given", clipped(url));
+    return fail(Code::kInvalid, "--hub: https://HOST:PORT expected, and what is given is none");
   TRY_VALUE(const Url parsed, Url::parse(url));
   if (parsed.target != "/")
     return fail(Code::kInvalid, "--hub: https://HOST:PORT expected, '{}' given", parsed.shown());

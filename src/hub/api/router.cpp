@@ -33,7 +33,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/approvals", Access::kViewer, list_approvals},
     {"GET", "/v1/approvals/{id}", Access::kViewer, show_approval},
     {"POST", "/v1/approvals/{id}/approve", Access::kReleaser, approve_one},
-    {"POST", "/v1/approvals/{id}/reject", Access::kReleaser, reject_one, true},
+    {"POST", "/v1/approvals/{id}/reject", Access::kReleaser, reject_one, true, false, kMaxBodyBytes,
+     "application/json", true},
     {"GET", "/v1/releases", Access::kViewer, list_releases},
     {"GET", "/v1/releases/{model}/{version}", Access::kViewer, show_release},
     {"GET", "/v1/models", Access::kViewer, list_models},
@@ -204,8 +205,7 @@ Result<Response> Router::serve(const Route& route, Call& call) {
   const Request& request = call.request;
   TRY_VALUE(std::optional<Response> refused, refusal(route, call, true));
   if (refused) return std::move(*refused);
-  // One that is empty is of no type.
-  const bool has_content = route.has_body && !request.body.empty();
+  const bool has_content = route.has_body && !(route.may_be_empty && request.body.empty());
   if (has_content && !is_type(request.content_type, route.body_type))
     return problem(415, fail(Code::kUnsupported, "'Content-Type: {}' expected", route.body_type),
                    request.id);

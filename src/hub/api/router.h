@@ -67,6 +67,7 @@ struct Route {
   bool shows_secret = false;  // in its answer, which is not kept then
   std::size_t max_body = kMaxBodyBytes;
   std::string_view body_type = "application/json";
+  bool may_be_empty = false;  // its body: then it is of no type
 };
 std::span<const Route> routes();
 

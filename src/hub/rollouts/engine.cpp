@@ -1,7 +1,6 @@
 #include "hub/rollouts/engine.h"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "base/fail.h"
@@ -218,7 +217,8 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
   // Where none has taken it, nothing has been proven of it by anybody.
   std::vector<Reason> refused = refusals.reasons();
   if (refusals.are_all() || lacking > 0) {
-    for (Reason& reason : refused | std::views::reverse) hold(gate, std::move(reason));
+    std::ranges::reverse(refused);
+    for (Reason& reason : refused) hold(gate, std::move(reason));
   } else if (gate.verdict == Verdict::kHold) {
     std::ranges::move(refused, std::back_inserter(gate.reasons));
   }

@@ -308,7 +308,7 @@ TEST_F(StagedByOthers, WhatAnotherCopyPublishedIsTakenIn) {
     Repository server = Repository::open(copy).value();
     ASSERT_TRUE(publish(server));
     for (const std::string name : {"2.targets.json", "2.snapshot.json", "timestamp.json"})
-      metadata[name] = read_file(copy + "/metadata/" + name, 1 << 20).value();
+      metadata[name] = read_file(fmt::format("{}/metadata/{}", copy, name), 1 << 20).value();
   }
   EXPECT_TRUE(releaser.adopt(metadata).value().empty());
   EXPECT_TRUE(releaser.staged().value().empty());

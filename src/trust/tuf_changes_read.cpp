@@ -40,7 +40,7 @@ Result<std::string> version_of(const Object& one, std::string_view name) {
   return version.text();
 }
 
-// Ids of keys.
+// Ids of keys that come to be trusted: as this project makes them. Of those that go any text.
 Result<std::vector<std::string>> ids_of(const Object& one, std::string_view name) {
   TRY_VALUE(const auto ids, one.texts(name, kMaxListed));
   for (const std::string& id : ids)
@@ -68,7 +68,7 @@ Status read_trust_change(const Object& one, Changes& changes) {
   TrustChange change;
   TRY_VALUE(change.role, one.text("role"));
   TRY_VALUE(change.added_keys, ids_of(one, "added_keys"));
-  TRY_VALUE(change.removed_keys, ids_of(one, "removed_keys"));
+  TRY_VALUE(change.removed_keys, one.texts("removed_keys", kMaxListed));
   TRY_VALUE(const std::int64_t threshold, one.integer("threshold", 0, INT32_MAX));
   TRY_VALUE(const std::int64_t before, one.integer("threshold_before", 0, INT32_MAX));
   change.threshold = int(threshold);

@@ -41,7 +41,6 @@ TEST(ReadChanges, IdsDigestsAndFloorsAreNoOtherText) {
   const std::string odd = "\x1b[8m", digest(64, 'a');
   std::map<std::string, Changes> found;
   found["trust.added_keys"].trust = {{"family", {"aa", odd}, {}, 1, 1, {}, {}}};
-  found["trust.removed_keys"].trust = {{"family", {}, {""}, 1, 1, {}, {}}};
   found["targets.sha256"].targets = {{"targets", "x", "", odd, "", false}};
   found["targets.sha256_before"].targets = {{"targets", "x", digest + "a", "", "", false}};
   found["floors.before"].floors = {{"people", odd, ""}};
@@ -51,6 +50,10 @@ TEST(ReadChanges, IdsDigestsAndFloorsAreNoOtherText) {
     EXPECT_EQ(error.code, Code::kCorrupt) << place;
     EXPECT_NE(error.message.find("answer.changes." + place), std::string::npos) << error.message;
   }
+  // What others have made may go.
+  Changes removal;
+  removal.trust = {{"family", {}, {"key-1"}, 1, 1, {}, {}}};
+  EXPECT_TRUE(parse_changes(to_json(removal), "answer.changes").ok());
 }
 
 }  // namespace

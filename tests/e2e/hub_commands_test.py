@@ -17,20 +17,9 @@ import threading
 import unittest
 
 import hubs
-from onnx_bytes import onnx_input, onnx_model, onnx_node, onnx_output
+import plus_release
 
 HUB, POLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
-RELEASE = """model = "plus"
-version = "1.0.0"
-licence = "Apache-2.0"
-[[artifact]]
-name = "plus"
-file = "plus.plan"
-[[golden]]
-name = "noise"
-artifact = "plus"
-seed = 1
-"""
 
 
 # A copy of a hub's folder, $1, on a disk of its own at $2 with $3 bytes free, for the command after
@@ -260,7 +249,7 @@ class HubCommands(unittest.TestCase):
     def test_a_hub_that_lies_does_nothing_to_the_terminal(self):
         odd, digest, time = "\x1b[2J\x9b8m\u202e", "a" * 64, "2026-12-01T00:00:00Z"
         changes = {"files": [{"role": odd, "version": 2, "expires": time}],
-                   "trust": [{"role": odd, "added_keys": ["aa"], "removed_keys": ["bb"],
+                   "trust": [{"role": odd, "added_keys": ["aa"], "removed_keys": [odd],
                               "threshold": 1, "threshold_before": 1, "paths": [odd],
                               "paths_before": []}],
                    "targets": [{"role": odd, "path": odd, "sha256": digest, "problem": odd}],
@@ -274,10 +263,10 @@ class HubCommands(unittest.TestCase):
         for words in (("approvals", "a1"), ("approve", "a1"), ("reject", "a1")):
             shown = self.polder("hub", *words, "--hub", url)
             self.assertTrue(all(c.isprintable() or c == "\n" for c in shown), ascii(shown))
-        changes["trust"][0]["removed_keys"] = [odd]
+        changes["trust"][0]["added_keys"] = [odd]
         url, _ = self.pretend([(200, approval)])
         shown = self.polder("hub", "approvals", "a1", "--hub", url, status=1)
-        self.assertIn("removed_keys: an id in hexadecimal digits expected, '?[2J?8m?'", shown)
+        self.assertIn("added_keys: an id in hexadecimal digits expected, '?[2J?8m?'", shown)
 
     def test_a_hub_names_no_key_but_its_own(self):
         ids = ["a" * 64, "b" * 64]
@@ -400,11 +389,7 @@ class HubCommands(unittest.TestCase):
 
     def publish(self):
         folder = self.scratch / "releaser"
-        (self.scratch / "plus.onnx").write_bytes(onnx_model(
-            onnx_node("Sigmoid", ["x"], ["y"]), onnx_input("x", [1, 4]), onnx_output("y")))
-        (self.scratch / "release.toml").write_text(RELEASE)
-        self.polder("compile", "plus.onnx", "--target", "generic", "--output", "plus.plan")
-        self.polder("release", "create", "release.toml", "--make-goldens", "--output", "plus")
+        plus_release.make(self.polder, self.scratch)
         self.polder("hub", "pull", folder / "repo")
         self.polder("repo", "add", folder / "repo", "plus", "--key", folder / "targets.pem")
         anna = self.polder("hub", "add-token", "anna", "releaser").strip()

@@ -21,20 +21,9 @@ import time
 import unittest
 
 import hubs
-from onnx_bytes import onnx_input, onnx_model, onnx_node, onnx_output
+import plus_release
 
 HUB, POLDERD, POLDER = (pathlib.Path(word).resolve() for word in sys.argv[1:4])
-RELEASE = """model = "plus"
-version = "{version}"
-licence = "Apache-2.0"
-[[artifact]]
-name = "plus"
-file = "plus.plan"
-[[golden]]
-name = "noise"
-artifact = "plus"
-seed = 1
-"""
 
 
 def guide_commands(section):
@@ -52,18 +41,13 @@ class HubRepository(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.keys = pathlib.Path(folder.name)
         for name in ("root", "targets"):
-            cls.run_polder(["keys", "create", "--output", f"{name}.pem", "--no-passphrase"])
-            cls.run_polder(["keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem"])
-        (cls.keys / "plus.onnx").write_bytes(onnx_model(
-            onnx_node("Sigmoid", ["x"], ["y"]), onnx_input("x", [1, 4]), onnx_output("y")))
-        cls.run_polder(["compile", "plus.onnx", "--target", "generic", "--output", "plus.plan"])
+            cls.run_polder("keys", "create", "--output", f"{name}.pem", "--no-passphrase")
+            cls.run_polder("keys", "public", f"{name}.pem", "--output", f"{name}.pub.pem")
         for version in ("1.0.0", "1.1.0"):
-            (cls.keys / "release.toml").write_text(RELEASE.format(version=version))
-            cls.run_polder(["release", "create", "release.toml", "--make-goldens", "--output",
-                            f"plus-{version}"])
+            plus_release.make(cls.run_polder, cls.keys, f"plus-{version}", version=version)
 
     @classmethod
-    def run_polder(cls, words):
+    def run_polder(cls, *words):
         done = subprocess.run([POLDER, *words], cwd=cls.keys, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
@@ -172,6 +156,8 @@ class HubRepository(unittest.TestCase):
         self.assertIn("this needs releaser", said)
         approval = self.push()["approval"]["id"]
         self.assertEqual(self.push()["approval"]["id"], approval)
+        self.assertIn(f": anna has asked for the same: 'polder hub approve {approval}'\n",
+                      self.polder("hub", "push", self.repo, person="bob"))
         self.assertIn("another person decides",
                       self.polder("hub", "approve", approval, person="anna", status=1))
         self.assertIn("this needs releaser",

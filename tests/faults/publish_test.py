@@ -14,21 +14,10 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
-from onnx_bytes import onnx_input, onnx_model, onnx_node, onnx_output  # noqa: E402
+import plus_release  # noqa: E402
 
 POLDER, KILL_POINTS = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
 ENVIRONMENT = {**os.environ, "SOURCE_DATE_EPOCH": "1800000000"}
-RELEASE = """model = "{model}"
-version = "1.0.0"
-licence = "Apache-2.0"
-[[artifact]]
-name = "plus"
-file = "plus.plan"
-[[golden]]
-name = "noise"
-artifact = "plus"
-seed = 1
-"""
 
 
 class Publish(unittest.TestCase):
@@ -40,12 +29,8 @@ class Publish(unittest.TestCase):
         for key in ("root", "targets", "online"):
             self.polder("keys", "create", "--output", f"{key}.pem", "--no-passphrase")
             self.polder("keys", "public", f"{key}.pem", "--output", f"{key}.pub.pem")
-        (self.scratch / "plus.onnx").write_bytes(onnx_model(
-            onnx_node("Sigmoid", ["x"], ["y"]), onnx_input("x", [1, 4]), onnx_output("y")))
-        self.polder("compile", "plus.onnx", "--target", "generic", "--output", "plus.plan")
         for model in ("old", "new"):
-            (self.scratch / "release.toml").write_text(RELEASE.format(model=model))
-            self.polder("release", "create", "release.toml", "--make-goldens", "--output", model)
+            plus_release.make(self.polder, self.scratch, model, model)
         self.polder("repo", "init", "repo", "--root-key", "root.pub.pem", "--root-threshold", "1",
                     "--targets-key", "targets.pub.pem", "--timestamp-key", "online.pub.pem",
                     "--key", "root.pem", "--key", "targets.pem")

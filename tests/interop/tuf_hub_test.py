@@ -21,21 +21,10 @@ from tuf.ngclient import Updater
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from hubs import Hub  # noqa: E402
-from onnx_bytes import onnx_input, onnx_model, onnx_node, onnx_output  # noqa: E402
+import plus_release  # noqa: E402
 
 POLDER = pathlib.Path(sys.argv[1]).resolve()
 MANIFEST = "plus/1.0.0/manifest.json"
-RELEASE = """model = "plus"
-version = "1.0.0"
-licence = "Apache-2.0"
-[[artifact]]
-name = "plus"
-file = "plus.plan"
-[[golden]]
-name = "noise"
-artifact = "plus"
-seed = 1
-"""
 
 
 class FromAHub(unittest.TestCase):
@@ -59,11 +48,7 @@ class FromAHub(unittest.TestCase):
 
     def push(self):
         """The release, as its people do it; what is to be approved."""
-        (self.scratch / "plus.onnx").write_bytes(onnx_model(
-            onnx_node("Sigmoid", ["x"], ["y"]), onnx_input("x", [1, 4]), onnx_output("y")))
-        (self.scratch / "release.toml").write_text(RELEASE)
-        self.polder("compile", "plus.onnx", "--target", "generic", "--output", "plus.plan")
-        self.polder("release", "create", "release.toml", "--make-goldens", "--output", "plus")
+        plus_release.make(self.polder, self.scratch)
         self.polder("repo", "add", self.repo, "plus", "--key", "people/targets.pem")
         anna = self.hub.token_of("anna", "releaser")
         return json.loads(self.polder("hub", "push", self.repo, "--json", token=anna))["approval"]

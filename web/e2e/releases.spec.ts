@@ -101,7 +101,20 @@ test("a release is pushed, seen, approved by another person, and published", asy
   await page.getByRole("dialog").getByLabel("Version").selectOption("1.0.1");
   await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
   await expect(page.getByText("Done; champion waits")).toBeVisible();
-  const { approvals } = await hub.ask("GET", "/v1/approvals?state=open");
+  const waiting = async () =>
+    (await hub.ask("GET", "/v1/approvals?state=open")).approvals;
+  // Who asked for it takes it back, and asks again.
+  await page.goto("/#/approvals");
+  await page.getByRole("button", { name: /^Take back: makes voice 1\.0\.1/ }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Take back" }).click();
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  expect(await waiting()).toEqual([]);
+  await page.goto("/#/models/voice");
+  await page.getByRole("button", { name: "Set an alias" }).click();
+  await page.getByRole("dialog").getByLabel("Version").selectOption("1.0.1");
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Done; champion waits")).toBeVisible();
+  const approvals = await waiting();
   expect(approvals[0]).toMatchObject({ kind: "alias", asked_by: "ben" });
   await hub.ask("POST", `/v1/approvals/${approvals[0].id}/approve`, undefined,
     releaser.people.anna);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/hub/client.h"
+#include "cli/hub/print.h"
 #include "cli/repo/changes.h"
 #include "cli/repo/common.h"
 #include "cli/repo/pushed.h"
@@ -248,8 +249,13 @@ Result<int> push(const Args& args) {
   }
   TRY_VALUE(const Json approval,
             hub.post("/v1/publications", Json::Members{{"roles", std::move(roles)}}));
+  // What somebody else has asked for in the same words is not asked for twice.
+  const auto me = hub.get("/v1/me");
+  const Json* const asked_by = approval.find("asked_by");
+  const Json* const my_name = me.ok() ? me->find("name") : nullptr;
+  const bool is_anothers = asked_by && my_name && *asked_by != *my_name;
   if (is_again) TRY(remove_folder(staged_at));
-  else note(hub, repository.folder(), staged, approval);
+  else if (!is_anothers) note(hub, repository.folder(), staged, approval);
   if (args.has("--json")) {
     fmt::print("{}", Json(Json::Members{{"approval", approval},
                                         {"files", std::int64_t(missing.size())},
@@ -260,8 +266,11 @@ Result<int> push(const Args& args) {
   TRY_VALUE(const trust::Object object, trust::Object::of(approval, "answer"));
   TRY_VALUE(const std::string id, object.text("id"));
   TRY_VALUE(const std::string what, object.text("what"));
-  fmt::print("{} files, {} sent; {}: waits for another person: 'polder hub approve {}'\n",
-             missing.size(), bytes_text(bytes), one_line(what), one_line(id));
+  fmt::print("{} files, {} sent; {}: {}'polder hub approve {}'\n", missing.size(),
+             bytes_text(bytes), one_line(what),
+             is_anothers ? fmt::format("{} has asked for the same: ", shown(*asked_by))
+                         : "waits for another person: ",
+             one_line(id));
   return 0;
 }
 

@@ -30,6 +30,7 @@ class HubTest : public testing::Test {
     folder_ = (::access("/dev/shm", W_OK) == 0 ? std::filesystem::path("/dev/shm")
                                                : std::filesystem::temp_directory_path()) /
               ("polder-hub-api-" + std::to_string(getpid()) + "-" + std::to_string(count++));
+    std::filesystem::remove_all(folder_);  // of a process of that number that was killed
     std::filesystem::create_directory(folder_);
     const char* const server = std::getenv("POLDER_POSTGRES");
     where_ = server ? server : (folder_ / "hub.db").string();

@@ -18,6 +18,13 @@ namespace {
 using trust::Json;
 using trust::Manifest;
 
+// Of the details of a publication that waits.
+Result<std::vector<std::string>> releases_of(const std::string& details) {
+  TRY_VALUE(const Json json, Json::parse(details, "approval.details"));
+  TRY_VALUE(const trust::Object object, trust::Object::of(json, "approval.details"));
+  return object.texts("releases", trust::tuf::kMaxTargets);
+}
+
 // What people want to know of a release, of what its manifest says.
 Json::Members facts_of(const Manifest& manifest) {
   const Json document = manifest.to_json();
@@ -186,10 +193,9 @@ Status forget_waiting(Database& database, const std::string& publication) {
     if (left.empty()) break;
     TRY_VALUE(const Rows found,
               ask(database, "SELECT details FROM approval WHERE id = ?", {row[0].text()}));
-    TRY_VALUE(const Json json, Json::parse(found.at(0)[0].text(), "approval.details"));
-    TRY_VALUE(const trust::Object details, trust::Object::of(json, "approval.details"));
-    TRY_VALUE(const auto releases, details.texts("releases", trust::tuf::kMaxTargets));
-    for (const std::string& target : releases) {
+    const auto releases = releases_of(found.at(0)[0].text());
+    if (!releases.ok()) continue;  // what cannot be read keeps nothing else
+    for (const std::string& target : *releases) {
       const ReleaseName name = name_of(target);
       if (left.erase({name.model, name.version}) == 0) continue;
       TRY(tell(

@@ -313,18 +313,20 @@ function Roles(props: { changes: Changes }) {
   );
 }
 
-type Verb = "approve" | "reject";
+// Who asked for it takes it back by rejecting it.
+type Verb = "approve" | "reject" | "take_back";
 
 // The buttons of whoever decides on an open one, and what asks them whether they are sure. Who has
 // asked for it is told so.
 export function Decide(props: { one: Approval; small?: boolean; onDone: () => void }) {
   const { one } = props;
   const [verb, setVerb] = useState<Verb | null>(null);
-  if (one.asked_by === session.get()?.name)
-    return <span class="quiet">{t("approvals.mine")}</span>;
+  const mine = one.asked_by === session.get()?.name;
+  const verbs: Verb[] = mine ? ["take_back"] : ["approve", "reject"];
   return (
     <div class="row">
-      {(["approve", "reject"] as const).map((each) => (
+      {mine && <span class="quiet">{t("approvals.mine")}</span>}
+      {verbs.map((each) => (
         <Button
           key={each}
           class={props.small ? "small" : ""}
@@ -361,7 +363,8 @@ function Sure(props: {
   const { busy, problem, act } = useAct();
   const whole = useData<Approval>(addressOf(one.id));
   const decide = async () => {
-    const done = await act(async () => void (await ask("POST", `${addressOf(one.id)}/${verb}`)));
+    const path = `${addressOf(one.id)}/${verb === "approve" ? "approve" : "reject"}`;
+    const done = await act(async () => void (await ask("POST", path)));
     if (done) props.onDone();
   };
   return (
@@ -374,7 +377,7 @@ function Sure(props: {
         </>
       }
       confirm={t(`approvals.${verb}`)}
-      danger={verb === "reject"}
+      danger={verb !== "approve"}
       busy={busy}
       problem={problem}
       onConfirm={() => void decide()}

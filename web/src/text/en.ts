@@ -278,6 +278,8 @@ export const en = {
   "approvals.reject": "Reject",
   "approvals.approve.title": "Approve this {kind}?",
   "approvals.reject.title": "Reject this {kind}?",
+  "approvals.take_back": "Take back",
+  "approvals.take_back.title": "Take back this {kind}?",
   "approvals.confirm.text": "Asked by {name}. Your name goes on record.",
   "approvals.mine": "You asked for it",
 
@@ -441,6 +443,7 @@ export const en = {
   "rollout.stage.stopped": "stopped here",
   "rollout.window": "changes {days} between {from} and {to} {zone}",
   "rollout.window.opens": "opens {time}",
+  "rollout.window.closed": "closed",
   "rollout.trouble": "It cannot go on: {why}",
   "rollout.not_before": "not before",
   "rollout.ended": "Ended",

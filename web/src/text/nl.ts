@@ -280,6 +280,8 @@ export const nl: Record<keyof typeof en, string> = {
   "approvals.reject": "Afwijzen",
   "approvals.approve.title": "Deze {kind} goedkeuren?",
   "approvals.reject.title": "Deze {kind} afwijzen?",
+  "approvals.take_back": "Terugnemen",
+  "approvals.take_back.title": "Deze {kind} terugnemen?",
   "approvals.confirm.text": "Gevraagd door {name}. Uw naam wordt vastgelegd.",
   "approvals.mine": "U vroeg erom",
 
@@ -443,6 +445,7 @@ export const nl: Record<keyof typeof en, string> = {
   "rollout.stage.stopped": "hier gestopt",
   "rollout.window": "verandert {days} tussen {from} en {to} {zone}",
   "rollout.window.opens": "gaat open {time}",
+  "rollout.window.closed": "gesloten",
   "rollout.trouble": "Hij kan niet verder: {why}",
   "rollout.not_before": "niet voor",
   "rollout.ended": "Beëindigd",

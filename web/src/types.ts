@@ -286,7 +286,14 @@ export interface Rollout {
   other_version?: string | null;
   query?: string | null;
   // `opens`: null while it is open, and of a zone that the hub does not know.
-  window?: { days: string[]; from: string; to: string; zone: string; opens: Time | null } | null;
+  window?: {
+    days: string[];
+    from: string;
+    to: string;
+    zone: string;
+    open?: boolean;
+    opens: Time | null;
+  } | null;
   not_before?: Time | null;
   phase: string; // "running", "paused", "aborted", "done"
   reason?: string | null;

@@ -117,18 +117,22 @@ Result<trust::Json> devices_of(const Hub& hub, const Rollout& rollout, bool is_k
   return trust::Json(std::move(counts));
 }
 
-// Of one that goes on: who is to run it, does not yet, and is silent; the first by their names. One
+// Of a stage of a number: those that it waits for and that are silent, the first by their names;
+// there are no more of them than that number, and a stage of a share waits for nobody by name. One
 // that only an alarm has told of was seen by what it runs.
 Result<trust::Json::Array> silent_of(const Hub& hub, const Rollout& rollout) {
   trust::Json::Array silent;
-  if (!rollout.is_active()) return silent;
+  const bool waits = rollout.state.phase == RolloutPhase::kRunning && rollout.trouble.empty();
+  if (!waits || rollout.stage().devices == 0) return silent;
   TRY_VALUE(
       const Rows rows,
       ask(hub,
           "SELECT o.device, COALESCE(l.seen_s, m.seen_s) FROM rollout_device o JOIN device d ON "
           "d.id = o.device AND d.revoked_s IS NULL JOIN device_model m ON m.device = o.device AND "
           "m.model = o.active_model LEFT JOIN device_link l ON l.device = o.device WHERE "
-          "o.rollout = ? AND o.wanted > 0 AND NOT (o.running IN (?, ?) AND o.is_settled = 1) AND "
+          "o.rollout = ? AND o.chosen = 1 AND o.wanted <> 0 AND o.failure IS NULL AND NOT "
+          "(o.running "
+          "IN (?, ?) AND o.is_settled = 1) AND "
           "COALESCE(l.seen_s, m.seen_s) <= ? ORDER BY o.device LIMIT ?",
           {rollout.id, rollout.order.version,
            rollout.is_a_b() ? rollout.order.other_version : rollout.order.version,

@@ -192,6 +192,9 @@ TEST_F(Members, WhoIsToRunItAndIsSilentIsNamed) {
   EXPECT_EQ(*one.find("seen")->string(), trust::tuf::time_text(seen_s));
   EXPECT_EQ(devices(), silent + ";");
   EXPECT_TRUE(is_silent());
+  // A rollout that is paused waits for people alone.
+  ASSERT_EQ(send("POST", "/v1/rollouts/" + id + "/pause", R"({"reason":"x"})", admin_).status, 200);
+  EXPECT_TRUE(rollout(id).find("silent")->array()->empty());
   checked_in(silent, wall_.now_s());
   EXPECT_TRUE(rollout(id).find("silent")->array()->empty());
   EXPECT_EQ(devices(), "");

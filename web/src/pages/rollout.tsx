@@ -169,13 +169,15 @@ function figuresOf(rollout: Rollout): ("matching" | "wanted" | "running" | "fail
 }
 
 function windowText(window: NonNullable<Rollout["window"]>, over: boolean): string {
-  const { days, opens, ...hours } = window;
+  const { days, open, opens, ...hours } = window;
   const each = days.length === weekDays.length;
   const text = t("rollout.window", {
     ...hours,
     days: each ? t("day.each") : daysText(days, (day) => word("day", day)),
   });
-  if (!opens || over) return text;
+  if (over) return text;
+  // Of a zone that the hub does not know it is closed, and nobody knows until when.
+  if (!opens) return open === false ? `${text}; ${t("rollout.window.closed")}` : text;
   return `${text}; ${t("rollout.window.opens", { time: dateTime(opens, window.zone) })}`;
 }
 

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,10 +82,9 @@ Result<telemetry::Sketch> read_sketch(const WireSketch& from) {
   const auto indices = numbers(*from.buckets());
   const auto counts = numbers(*from.counts());
   if (indices.size() != counts.size()) return fail(Code::kCorrupt, "a sketch of two lengths");
-  std::map<std::uint16_t, std::uint64_t> buckets;
-  for (std::size_t i = 0; i < indices.size(); ++i)
-    if (!buckets.emplace(indices[i], counts[i]).second)
-      return fail(Code::kCorrupt, "a sketch's bucket twice");
+  std::vector<telemetry::Sketch::Bucket> buckets;
+  buckets.reserve(indices.size());
+  for (std::size_t i = 0; i < indices.size(); ++i) buckets.push_back({indices[i], counts[i]});
   return telemetry::Sketch::from_parts(buckets, from.min(), from.max(), from.sum(), from.refused());
 }
 

@@ -8,7 +8,7 @@
 #include <polder/error.h>
 
 #include <cstdint>
-#include <map>
+#include <span>
 #include <vector>
 
 namespace polder::telemetry {
@@ -21,7 +21,8 @@ class Sketch {
   static constexpr int kBuckets = 864;  // and one for all that is below
 
   // What is not finite is counted apart; below kSmallest (negative values too) is taken for 0,
-  // above kLargest for kLargest. The first value takes 6.8 KB.
+  // above kLargest for kLargest. The first value takes 6.8 KB; what came over the wire takes 8
+  // bytes for each bucket from its first to its last, until it is added to.
   void add(double value) { add(value, 1); }
   void add(double value, std::uint64_t times);
   void merge(const Sketch& other);
@@ -35,17 +36,26 @@ class Sketch {
   // `fraction` in 0..1; 0 without values.
   double quantile(double fraction) const;
 
-  // The buckets that hold something, for the wire: bucket 0 is what is below kSmallest, bucket i
-  // ends at upper_bound(i).
-  std::map<std::uint16_t, std::uint64_t> buckets() const;
+  // One that holds something, for the wire: bucket 0 is what is below kSmallest, bucket i ends at
+  // upper_bound(i).
+  struct Bucket {
+    std::uint16_t index;
+    std::uint64_t count;
+    bool operator==(const Bucket&) const = default;
+  };
+  std::vector<Bucket> buckets() const;  // in their order
   static double upper_bound(int bucket);
   // The other way. Errors: kCorrupt when the parts contradict each other: no such bucket, empty
-  // ones, bounds without values, more than fits.
-  static Result<Sketch> from_parts(const std::map<std::uint16_t, std::uint64_t>& buckets,
-                                   double min, double max, double sum, std::uint64_t refused);
+  // ones, one that is not behind the one before, bounds without values, more than fits.
+  static Result<Sketch> from_parts(std::span<const Bucket> buckets, double min, double max,
+                                   double sum, std::uint64_t refused);
 
  private:
-  std::vector<std::uint64_t> counts_;  // empty, or kBuckets + 1
+  // So that these can be counted up.
+  void hold(std::size_t first, std::size_t last);
+
+  std::size_t first_ = 0;              // bucket of counts_[0]
+  std::vector<std::uint64_t> counts_;  // empty, of a part of the buckets, or of all
   std::uint64_t count_ = 0, refused_ = 0;
   double sum_ = 0, min_ = 0, max_ = 0;
 };

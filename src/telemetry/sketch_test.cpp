@@ -80,6 +80,33 @@ TEST(Sketch, SumsAreWhatOneSketchOfAllWouldBe) {
   EXPECT_NEAR(merged.sum(), whole.sum(), 1e-9 * whole.sum());
 }
 
+// What came over the wire holds a part of the buckets: it goes on as the sketch that was sent.
+TEST(Sketch, PartsAreAddedTo) {
+  const auto with = [](std::vector<double> values) {
+    Sketch sketch;
+    for (const double value : values) sketch.add(value);
+    return sketch;
+  };
+  const auto sent = [](const Sketch& sketch) {
+    return *Sketch::from_parts(sketch.buckets(), sketch.min(), sketch.max(), sketch.sum(), 0);
+  };
+  const Sketch some = with({4, 5, 6});
+  for (const double value : {0.0, 5.0, 1e8}) {
+    Sketch added = sent(some);
+    added.add(value);
+    const Sketch all = with({4, 5, 6, value});
+    EXPECT_EQ(added.buckets(), all.buckets()) << value;
+    EXPECT_EQ(added.quantile(0.75), all.quantile(0.75)) << value;
+
+    Sketch merged = sent(some);
+    merged.merge(sent(with({value})));
+    EXPECT_EQ(merged.buckets(), added.buckets()) << value;
+    Sketch empty;
+    empty.merge(sent(some));
+    EXPECT_EQ(empty.buckets(), some.buckets());
+  }
+}
+
 TEST(Sketch, CountsDoNotWrap) {
   Sketch sketch;
   sketch.add(1, std::numeric_limits<std::uint64_t>::max());
@@ -98,8 +125,8 @@ TEST(Sketch, Parts) {
   EXPECT_EQ(again->quantile(0.9), sketch.quantile(0.9));
   ASSERT_TRUE(Sketch::from_parts({}, 0, 0, 0, 3).ok());
 
-  const auto refused = [](const std::map<std::uint16_t, std::uint64_t>& buckets, double min,
-                          double max, double sum) {
+  const auto refused = [](const std::vector<Sketch::Bucket>& buckets, double min, double max,
+                          double sum) {
     const auto result = Sketch::from_parts(buckets, min, max, sum, 0);
     return !result.ok() && result.error().code == Code::kCorrupt;
   };
@@ -109,6 +136,9 @@ TEST(Sketch, Parts) {
   EXPECT_TRUE(refused({{Sketch::kBuckets + 1, 1}}, 1, 1, 1));
   EXPECT_TRUE(refused({{0, 0}}, 0, 0, 0));
   EXPECT_TRUE(refused({{0, ~0ull}}, 0, 0, 0));
+  EXPECT_TRUE(refused({{0, 1}, {0, 1}}, 0, 0, 0));
+  EXPECT_TRUE(
+      refused({buckets.rbegin(), buckets.rend()}, sketch.min(), sketch.max(), sketch.sum()));
   EXPECT_TRUE(refused(buckets, nan, sketch.max(), sketch.sum()));
   EXPECT_TRUE(refused(buckets, sketch.min(), 1e12, sketch.sum()));
   EXPECT_TRUE(refused(buckets, sketch.min(), 5, sketch.sum()));

@@ -52,6 +52,7 @@ constexpr std::chrono::hours kRenewEvery{24};
 constexpr std::chrono::seconds kMaxDrop{10};
 constexpr std::size_t kMaxDroppedBytes = 16 << 20;
 constexpr std::uint64_t kPieceBytes = 32 << 10;  // of a file, at once in memory
+constexpr std::size_t kIdleBytes = 512;          // of a buffer while nothing is asked
 
 // Operations that give their error as a value.
 constexpr auto kAwait = asio::experimental::as_tuple(asio::use_awaitable);
@@ -315,8 +316,9 @@ class BeastServer final : public Server {
         open.is_idle = true;
         open_.splice(open_.end(), open_, place);
         lowest.expires_after(std::chrono::seconds(options_.idle_s));
+        buffer.shrink_to_fit();
         const auto [silent, count] =
-            co_await stream.async_read_some(buffer.prepare(kMaxHeaderBytes), kAwait);
+            co_await stream.async_read_some(buffer.prepare(kIdleBytes), kAwait);
         open.is_idle = false;
         if (silent) co_return;
         buffer.commit(count);

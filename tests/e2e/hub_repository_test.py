@@ -381,6 +381,14 @@ class HubRepository(unittest.TestCase):
         self.polder("repo", "floor", other, "plus", "1.0.0", "--key", "targets.pem")
         first = json.loads(self.polder("hub", "push", other, "--json", person="bob"))["approval"]
         second = self.push()["approval"]
+        warned = ("beside {}, which changes the same in another way: only one of them can be "
+                  "published\n")
+        self.assertIn(warned.format(first["id"]),
+                      self.polder("hub", "push", self.repo, person="anna"))
+        self.assertIn(f"\n{first['id']} waits {warned.format(second['id'])}",
+                      self.polder("hub", "approvals", person="eve"))
+        self.assertIn("\n  " + warned.format(second["id"]),
+                      self.polder("hub", "approvals", first["id"], person="eve"))
         self.polder("hub", "approve", second["id"], person="bob")
         shown = self.polder("hub", "approvals", first["id"], person="eve")
         self.assertIn("raises the floor of plus to 1.0.0 (superseded)\n", shown)

@@ -203,6 +203,7 @@ export interface Approval {
   decided?: Time | null;
   done?: Time | null; // when what was approved was there for all
   reason?: string; // why it was rejected or taken back
+  rivals?: string[]; // that wait too, of which only one can be published
   // Of one alone: of a publication, or which release an alias is for.
   details?: Partial<PublicationDetails> & { model?: string; alias?: string; version?: string };
 }

@@ -117,6 +117,7 @@ Result<int> show(const Args& args) {
   if (by) print_act(approval, "superseded by " + shown(*by), nullptr, "decided");
   else print_act(approval, words_of(state), "decided_by", "decided", reason_of(approval));
   print_act(approval, "done", nullptr, "done");
+  if (const std::string rivals = rivals_of(approval); !rivals.empty()) fmt::print("  {}\n", rivals);
   if (kind != "publication") return 0;
   TRY_VALUE(const trust::Object details, object.object("details"));
   TRY(print_publication(args, details));
@@ -133,10 +134,18 @@ Result<int> list(const Args& args) {
   TRY_VALUE(Json::Array approvals, hub.get_all(fmt::format("/v1/approvals?limit={}{}", kMaxListed,
                                                            args.has("--all") ? "" : "&state=open"),
                                                "approvals"));
-  return print_list(args, std::move(approvals),
-                    {.member = "approvals",
-                     .columns = {"id", "state", "asked", "asked_by", "what"},
-                     .none = "nothing waits"});
+  std::string notes;
+  for (const Json& approval : approvals) {
+    const Json* const id = approval.find("id");
+    if (const std::string rivals = rivals_of(approval); !rivals.empty())
+      notes += fmt::format("{} waits {}\n", id ? shown(*id) : "", rivals);
+  }
+  TRY_VALUE(const int status, print_list(args, std::move(approvals),
+                                         {.member = "approvals",
+                                          .columns = {"id", "state", "asked", "asked_by", "what"},
+                                          .none = "nothing waits"}));
+  if (!args.has("--json")) fmt::print("{}", notes);
+  return status;
 }
 
 Result<int> decide(const Args& args, std::string_view how, const std::string& reason = "") {

@@ -121,6 +121,16 @@ Result<int> print_list(const Args& args, Json::Array all, const List& list) {
   return 0;
 }
 
+std::string rivals_of(const trust::Json& approval) {
+  const trust::Json* const rivals = approval.find("rivals");
+  if (!rivals || !rivals->array()) return "";
+  std::string ids;
+  for (const trust::Json& id : *rivals->array()) ids += (ids.empty() ? "" : ", ") + shown(id);
+  if (ids.empty()) return "";
+  return fmt::format(
+      "beside {}, which changes the same in another way: only one of them can be published", ids);
+}
+
 Result<int> print_token(const Args& args, const Json& answer) {
   if (args.has("--json")) {
     fmt::print("{}", answer.pretty());

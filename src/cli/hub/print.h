@@ -35,6 +35,9 @@ struct List {
 // A heading, and a line for each.
 Result<int> print_list(const Args& args, trust::Json::Array all, const List& list);
 
+// What waits beside an approval, of which only one can be published; "": nothing does.
+std::string rivals_of(const trust::Json& approval);
+
 // The token alone, so that it can go to a file; the rest is in the JSON.
 Result<int> print_token(const Args& args, const trust::Json& answer);
 

@@ -271,6 +271,7 @@ Result<int> push(const Args& args) {
              is_anothers ? fmt::format("{} has asked for the same: ", shown(*asked_by))
                          : "waits for another person: ",
              one_line(id));
+  if (const std::string rivals = rivals_of(approval); !rivals.empty()) fmt::print("{}\n", rivals);
   return 0;
 }
 

@@ -43,7 +43,12 @@ trust::Json text_or_null(const Value& value) {
   return value.is_null() ? trust::Json() : trust::Json(value.text());
 }
 
-trust::Json::Members approval_json(const Row& row) {
+using Rivals = std::map<std::string, std::vector<std::string>>;
+
+trust::Json::Members approval_json(const Row& row, const Rivals& all) {
+  trust::Json::Array rivals;
+  if (const auto found = all.find(row[0].text()); found != all.end())
+    rivals.assign(found->second.begin(), found->second.end());
   return {{"id", row[0].text()},
           {"kind", row[1].text()},
           {"what", row[2].text()},
@@ -53,6 +58,7 @@ trust::Json::Members approval_json(const Row& row) {
           {"decided_by", text_or_null(row[6])},
           {"decided", time_or_null(row[7])},
           {"reason", row[10].text()},
+          {"rivals", std::move(rivals)},
           {"done", time_or_null(row[8])}};
 }
 
@@ -63,7 +69,8 @@ Result<Response> approval_document(const Call& call, const std::string& id, int 
     return fail(Code::kNotFound,
                 "there is no approval with this id: 'polder hub approvals --all' (/v1/approvals) "
                 "lists them");
-  trust::Json::Members members = approval_json(rows[0]);
+  TRY_VALUE(const Rivals all, rivals(call.hub));
+  trust::Json::Members members = approval_json(rows[0], all);
   const auto details = trust::Json::parse(rows[0][9].text(), "approval.details");
   if (!details.ok()) return Error{Code::kIo, details.error().message};
   members.emplace("details", *details);
@@ -154,9 +161,10 @@ Result<Response> list_approvals(const Call& call) {
   values.push_back(limit + 1);
   TRY_VALUE(const Rows rows,
             ask(call.hub, sql + " ORDER BY asked_s DESC, id DESC LIMIT ?", values));
+  TRY_VALUE(const Rivals all, rivals(call.hub));
   trust::Json::Array list;
   for (const Row& row : rows)
-    if (static_cast<std::int64_t>(list.size()) < limit) list.emplace_back(approval_json(row));
+    if (static_cast<std::int64_t>(list.size()) < limit) list.emplace_back(approval_json(row, all));
   trust::Json::Members page;
   if (rows.size() > list.size())
     page.emplace("next", fmt::format("/v1/approvals?limit={}&after={}{}{}", limit,

@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "base/text.h"
+#include "hub/repository/title.h"
 #include "platform/file.h"
 #include "platform/folder.h"
 #include "trust/signer.h"
@@ -17,10 +18,6 @@ namespace {
 using trust::tuf::Staged;
 
 constexpr std::size_t kMaxWaiting = 1'000;  // proposals
-
-bool is_of_assignments(std::string_view role) {
-  return role.substr(0, role.find(".bin-")) == trust::kAssignmentsRole;
-}
 
 // What the hub's key may sign: what publishing makes, assignments, and their hash bins, which
 // nobody finds but by them.

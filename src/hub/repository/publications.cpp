@@ -45,15 +45,16 @@ struct Asked {
   Json details;
   std::string actor;
   trust::Act act = trust::Act::kPublicationAsked;
+  std::string roles = {};
 };
 
 Status put_approval(Database& database, const Asked& asked, std::int64_t now_s) {
   TRY(check_room(database));
   TRY(tell(database,
-           "INSERT INTO approval (id, kind, what, digest, details, asked_by, asked_s, state) "
-           "VALUES (?, ?, ?, ?, ?, ?, ?, 'open')",
+           "INSERT INTO approval (id, kind, what, digest, details, asked_by, asked_s, roles, "
+           "state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open')",
            {asked.id, asked.kind, asked.what, asked.digest, asked.details.compact(), asked.actor,
-            now_s}));
+            now_s, asked.roles}));
   return put_on_record(database,
                        {now_s, asked.actor, asked.act, asked.what, {{"approval", asked.id}}});
 }
@@ -200,7 +201,8 @@ Result<std::string> ask_for_publication(const Hub& hub, std::string_view actor,
                     .what = title_of(proposal, own_key_id),
                     .digest = digest,
                     .details = details_of(proposal, own_key_id),
-                    .actor = std::string(actor)};
+                    .actor = std::string(actor),
+                    .roles = Json(Json::Members(roles.begin(), roles.end())).compact()};
   Status done = write(hub, [&](Database& database) -> Status {
     for (const std::string& target : withdrawn_by(proposal)) TRY(may_withdraw(database, target));
     TRY(put_approval(database, asked, now_s));
@@ -229,6 +231,28 @@ Result<std::string> ask_for_alias(const Hub& hub, std::string_view actor, const 
       hub, [&](Database& database) { return put_approval(database, asked, hub.wall.now_s()); });
   TRY(std::move(done));
   return id;
+}
+
+Result<std::map<std::string, std::vector<std::string>>> rivals(const Hub& hub) {
+  TRY_VALUE(const Rows rows, ask(hub,
+                                 "SELECT id, roles FROM approval WHERE state = 'open' AND roles "
+                                 "<> '' ORDER BY asked_s, id"));
+  std::vector<std::pair<std::string, Json>> waiting;
+  for (const Row& row : rows) {
+    TRY_VALUE(Json roles, Json::parse(row[1].text(), "approval.roles"));
+    // The hub makes assignments anew, on whatever is published.
+    std::erase_if(*roles.members(), [](const auto& role) { return is_of_assignments(role.first); });
+    waiting.emplace_back(row[0].text(), std::move(roles));
+  }
+  std::map<std::string, std::vector<std::string>> all;
+  for (const auto& [id, roles] : waiting)
+    for (const auto& [other, theirs] : waiting)
+      if (std::ranges::any_of(*roles.members(), [&](const auto& role) {
+            const Json* const same = theirs.find(role.first);
+            return same && *same != role.second;
+          }))
+        all[id].push_back(other);
+  return all;
 }
 
 namespace {

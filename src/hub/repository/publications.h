@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hub/hub.h"
 #include "trust/json.h"
@@ -21,6 +22,10 @@ Result<std::string> ask_for_publication(const Hub& hub, std::string_view actor,
                                         const std::map<std::string, std::string>& roles);
 Result<std::string> ask_for_alias(const Hub& hub, std::string_view actor, const std::string& model,
                                   const std::string& alias, const std::string& version);
+
+// Of publications that wait, by id: those that change the same role in another way, so that only
+// one of them can be published. Errors: those of the database.
+Result<std::map<std::string, std::vector<std::string>>> rivals(const Hub& hub);
 
 // Errors: kNotFound; kDenied to who asked; kIncompatible when it was decided; of a publication
 // those of OnlineRepository::check(), and it goes on waiting.

@@ -236,6 +236,27 @@ TEST_F(Publications, WhatEndsReadsNothingOfOthersInVain) {
   EXPECT_EQ(text(release, "state") + " " + text(release, "added_by"), "waiting admin");
 }
 
+TEST_F(Publications, OfWhatGoesOnFromOneStateEachNamesTheOther) {
+  const auto rivals = [&](const trust::Json& approval) {
+    return approval.find("rivals")->compact();
+  };
+  add_release("people", "1.0.0");
+  const Response alone = push();
+  EXPECT_EQ(rivals(json(alone)), "[]");
+  const std::string first = text(alone, "id");
+  add_release("people", "1.1.0");
+  const Response pushed = push();
+  const std::string second = text(pushed, "id");
+  EXPECT_EQ(rivals(json(pushed)), "[\"" + first + "\"]");
+  EXPECT_EQ(rivals(json(send("GET", "/v1/approvals/" + first, "", admin_))),
+            "[\"" + second + "\"]");
+  const trust::Json list = json(send("GET", "/v1/approvals", "", admin_));
+  for (const trust::Json& one : *list.find("approvals")->array())
+    EXPECT_EQ(one.find("rivals")->array()->size(), 1u);
+  EXPECT_EQ(decide(second).status, 200);
+  EXPECT_EQ(rivals(json(send("GET", "/v1/approvals/" + first, "", admin_))), "[]");
+}
+
 TEST_F(Publications, OneThatCannotBeReadKeepsNoOther) {
   std::string ids[3];
   for (std::size_t i = 0; i < 3; ++i) {

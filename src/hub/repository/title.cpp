@@ -12,6 +12,10 @@
 #include "trust/tuf_limits.h"
 
 namespace polder::hub {
+
+bool is_of_assignments(std::string_view role) {
+  return role.substr(0, role.find(".bin-")) == trust::kAssignmentsRole;
+}
 namespace {
 
 using trust::tuf::Changes;

@@ -14,4 +14,7 @@ namespace polder::hub {
 // there is no room for is counted.
 std::string title_of(const Proposal& proposal, std::string_view own_key_id);
 
+// The hub makes those anew, of hash bins too.
+bool is_of_assignments(std::string_view role);
+
 }  // namespace polder::hub

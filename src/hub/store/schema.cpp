@@ -266,6 +266,10 @@ const std::vector<SchemaStep>& steps_of_hub() {
           // Why it was rejected or taken back, as whoever did it has it; "": nothing was said.
           "ALTER TABLE approval ADD COLUMN reason TEXT NOT NULL DEFAULT ''",
       },
+      {
+          // Of a publication: the SHA-256 of the file of each role as JSON; "": not known, or none.
+          "ALTER TABLE approval ADD COLUMN roles TEXT NOT NULL DEFAULT ''",
+      },
   };
   // NOLINTEND(bugprone-suspicious-missing-comma)
   return steps;

@@ -86,9 +86,25 @@ function Who(props: { one: Approval }) {
         {one.reason && `: ${one.reason}`}
       </>,
     ]);
+  if (one.rivals?.length)
+    rows.push([t("approval.rivals"), <Rivals ids={one.rivals} />]);
   if (one.state === "approved")
     rows.push([t("approval.done"), <Time value={one.done} fallback={t("approval.done.not")} />]);
   return <Facts rows={rows} />;
+}
+
+function Rivals(props: { ids: string[] }) {
+  return (
+    <>
+      {props.ids.map((id, index) => (
+        <>
+          {index > 0 && ", "}
+          <a href={link(["approvals", id])}>{id}</a>
+        </>
+      ))}
+      : {t("approval.rivals.why")}
+    </>
+  );
 }
 
 // All that it changes. `one`: as the hub shows one alone.

@@ -290,6 +290,8 @@ export const en = {
   "approval.rejected": "Rejected by",
   "approval.taken_back": "Taken back by",
   "approval.superseded": "Superseded by",
+  "approval.rivals": "Waits beside",
+  "approval.rivals.why": "they change the same in another way, only one of them can be published",
   "approval.done": "Done",
   "approval.done.not": "not yet: the hub tries again, and its log says why",
   "approval.changes": "What changes",

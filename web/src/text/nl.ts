@@ -292,6 +292,9 @@ export const nl: Record<keyof typeof en, string> = {
   "approval.rejected": "Afgewezen door",
   "approval.taken_back": "Teruggetrokken door",
   "approval.superseded": "Achterhaald door",
+  "approval.rivals": "Wacht naast",
+  "approval.rivals.why":
+    "ze veranderen hetzelfde op een andere manier, slechts één ervan kan gepubliceerd worden",
   "approval.done": "Gedaan",
   "approval.done.not": "nog niet: de hub probeert het weer, en zijn logboek zegt waarom",
   "approval.changes": "Wat verandert",

@@ -73,6 +73,8 @@ std::vector<Seed> seeds() {
       {"GET /v1/tokens", "/v1/tokens?limit=1&after=@token"},
       {"POST /v1/tokens/{id}/revoke", "/v1/tokens/@token/revoke"},
       {"POST /v1/enrolment-tokens", "/v1/enrolment-tokens", R"({"device":"cam-9","valid_s":60})"},
+      {"POST /v1/enrolment-token-batches", "/v1/enrolment-token-batches",
+       R"({"devices":["cam-9","cam-10"],"valid_s":60})"},
       {"GET /v1/enrolment-tokens", "/v1/enrolment-tokens?limit=1"},
       {"POST /v1/enrolment-tokens/{id}/revoke", "/v1/enrolment-tokens/@invitation/revoke"},
       {"POST /v1/enrol", "/v1/enrol", csr_of("cam-5", {{"token", "@enrolment"}})},

@@ -53,6 +53,42 @@ class HubCommands(unittest.TestCase):
     def json(self, *words, token=None):
         return json.loads(self.polder(*words, "--json", token=token))
 
+    def test_tokens_for_many_devices(self):
+        (self.scratch / "names.txt").write_text("# hall 3\ncam-1\n\n  cam-2 \r\n")
+        said = self.polder("fleet", "enrolment-token", "cam-0", "--names", "names.txt", "--output",
+                           "new/tokens", "--valid-hours", "2")
+        self.assertRegex(said, r"^3 tokens in new/tokens, until 20\d\d-")
+        files = sorted((self.scratch / "new/tokens").iterdir())
+        self.assertEqual([file.name for file in files],
+                         ["cam-0.token", "cam-1.token", "cam-2.token"])
+        for file in files:
+            self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+            self.assertEqual(self.enrol(file.stem, file.read_text().strip()), 201)
+        many = [f"m-{i}" for i in range(1001)]
+        answer = self.json("fleet", "enrolment-token", *many, "--output", "many")["tokens"]
+        self.assertEqual([token["device"] for token in answer], many)
+        self.assertEqual(answer[1000]["file"], "many/m-1000.token")
+        self.assertNotIn("token", answer[0])
+        self.assertEqual(len(list((self.scratch / "many").iterdir())), 1001)
+        # Nothing is made of what is refused, and no token is lost.
+        before = len(self.json("fleet", "enrolment-tokens")["tokens"])
+        (self.scratch / "twice.txt").write_text("a\nb\n\na\n")
+        (self.scratch / "wrong.txt").write_text("a\n../b\n")
+        (self.scratch / "none.txt").write_text("# nobody\n")
+        for words, why in (
+                (["--names", "twice.txt", "--output", "o"], "twice.txt:4: 'a' is there twice; "
+                                                            "first: twice.txt:1"),
+                (["--names", "wrong.txt", "--output", "o"], "wrong.txt:2: '../b': a device's name"),
+                (["--names", "none.txt", "--output", "o"], "none.txt: has no name"),
+                (["--names", "gone.txt", "--output", "o"], "gone.txt"),
+                (["a", "b"], "--output: a folder for 2 tokens expected"),
+                (["--output", "o"], "for which devices?"),
+                (["default", "b", "--output", "o"], "body.devices[0] 'default'"),
+                (["n", "m-7", "--output", "many"], "many/m-7.token: is there already")):
+            self.assertIn(why, self.polder("fleet", "enrolment-token", *words, status=1))
+        self.assertEqual(len(self.json("fleet", "enrolment-tokens")["tokens"]), before)
+        self.assertEqual(list(self.scratch.glob("o/*")), [])
+
     def enrol(self, name, token):
         csr = subprocess.run(
             ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",

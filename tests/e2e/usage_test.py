@@ -45,7 +45,7 @@ WRONG = {
     "--input": [], "--output": [], "--output-dir": [], "--out": [], "--html": [], "--trace": [],
     "--tpm": [], "--key": [], "--root-key": [], "--targets-key": [], "--snapshot-key": [],
     "--timestamp-key": [], "--role-key": [], "--role": [], "--path": [], "--root": [], "--add": [],
-    "--remove": [], "repo add --target": [],
+    "--remove": [], "repo add --target": [], "--names": [],
     "--signature": [], "--public-key": [], "--earlier": [], "--actor": [], "--act": [],
     "--object": [], "--detail": [], "--origin": [], "--since": [], "--checkpoint": [], "--to": [],
     "--add-recipient": [], "--audit-log": [], "--baselines": [],

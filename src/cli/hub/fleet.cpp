@@ -1,5 +1,4 @@
-// polder fleet status, devices, groups, group, show, metrics, tag, revoke and enrolment-token(s):
-// the devices of a hub.
+// polder fleet status, devices, groups, group, show, metrics, tag and revoke: the devices of a hub.
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -82,11 +81,6 @@ constexpr Option kMetricsOptions[] = {
      check_time},
     {"--to", "TIME", "(default: now)", false, check_time},
     kJson};
-constexpr Option kTokenOptions[] = {
-    POLDER_HUB_OPTIONS,
-    {"--valid-hours", "N", "how long it holds (default: a day)", false, whole<1, 720>},
-    kJson};
-
 std::string device_path(const std::string& device) {
   return "/v1/devices/" + trust::tuf::percent_encoded(device);
 }
@@ -248,56 +242,7 @@ Result<int> revoke(const Args& args) {
   return print_document(args, answer);
 }
 
-// The token alone on stdout, for a file.
-Result<int> enrolment_token(const Args& args) {
-  Json::Members order;
-  if (!args.positional().empty()) order.emplace("device", args.positional()[0]);
-  if (args.has("--valid-hours")) order.emplace("valid_s", 3600 * args.integer("--valid-hours", 0));
-  TRY_VALUE(HubClient hub, HubClient::open(args));
-  TRY_VALUE(const Json answer, hub.post("/v1/enrolment-tokens", order));
-  return print_token(args, answer);
-}
-
-Result<int> enrolment_tokens(const Args& args) {
-  TRY_VALUE(HubClient hub, HubClient::open(args));
-  TRY_VALUE(Json::Array all, hub.get_all("/v1/enrolment-tokens?limit=1000", "tokens"));
-  return print_list(
-      args, std::move(all),
-      {.member = "tokens",
-       .columns = {"id", "device", "created", "created_by", "expires", "enrolled", "revoked"},
-       .none = "no token was made"});
-}
-
-Result<int> revoke_enrolment_token(const Args& args) {
-  TRY_VALUE(HubClient hub, HubClient::open(args));
-  TRY(hub.post(fmt::format("/v1/enrolment-tokens/{}/revoke",
-                           trust::tuf::percent_encoded(args.positional()[0]))));
-  if (!args.has("--json")) fmt::print("revoked: token {}\n", one_line(args.positional()[0]));
-  return 0;
-}
-
 }  // namespace
-
-const Command kFleetEnrolmentTokens = {
-    .name = "fleet enrolment-tokens",
-    .summary = "Lists the tokens by which devices enrol, and who used them, never their secrets.",
-    .arguments = "",
-    .example = "  polder fleet enrolment-tokens",
-    .options = kOptions,
-    .min_positional = 0,
-    .max_positional = 0,
-    .run = enrolment_tokens};
-
-const Command kFleetRevokeEnrolmentToken = {
-    .name = "fleet revoke-enrolment-token",
-    .summary =
-        "Revokes a token by which a device could enrol, by its id; a device that has, stays.",
-    .arguments = "ID",
-    .example = "  polder fleet revoke-enrolment-token 5f0e7a2b9c1d4e3f",
-    .options = kOptions,
-    .min_positional = 1,
-    .max_positional = 1,
-    .run = revoke_enrolment_token};
 
 const Command kFleetDevices = {.name = "fleet devices",
                                .summary =
@@ -384,15 +329,5 @@ const Command kFleetRevoke = {
     .min_positional = 1,
     .max_positional = 1,
     .run = revoke};
-
-const Command kFleetEnrolmentToken = {
-    .name = "fleet enrolment-token",
-    .summary = "Makes a token by which one device enrols, once; with DEVICE that one alone.",
-    .arguments = "[DEVICE]",
-    .example = "  polder fleet enrolment-token camera-17 > token",
-    .options = kTokenOptions,
-    .min_positional = 0,
-    .max_positional = 1,
-    .run = enrolment_token};
 
 }  // namespace polder::cli

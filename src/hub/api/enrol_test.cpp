@@ -211,6 +211,38 @@ TEST_F(Enrolment, TokensAreListedWithoutTheirSecretsAndRevoked) {
   EXPECT_EQ(send("POST", "/v1/enrolment-tokens/none/revoke", "", admin_).status, 404);
 }
 
+TEST_F(Enrolment, TokensAreMadeForManyDevicesAtOnce) {
+  TestSigner key(Scheme::kEcdsaP256), other(Scheme::kEcdsaP256);
+  const Response made = send("POST", "/v1/enrolment-token-batches",
+                             R"({"devices":["cam-2","cam-1"],"valid_s":60})", admin_);
+  ASSERT_EQ(made.status, 201) << made.body;
+  const trust::Json answer = json(made);
+  const trust::Json::Array& tokens = *answer.find("tokens")->array();
+  ASSERT_EQ(tokens.size(), 2u);
+  const auto said = [&](std::size_t i, const char* name) {
+    return *tokens[i].find(name)->string();
+  };
+  EXPECT_EQ(said(0, "device"), "cam-2");
+  EXPECT_EQ(said(1, "expires"), trust::tuf::time_text(kNowS + 60));
+  const auto all = acts();
+  EXPECT_EQ(all[all.size() - 2] + ", " + all.back(), "token_created cam-2, token_created cam-1");
+  // Each is for its own device, once.
+  EXPECT_EQ(enrol(key, "cam-1", said(0, "token")).status, 403);
+  EXPECT_EQ(enrol(key, "cam-1", said(1, "token")).status, 201);
+  EXPECT_EQ(enrol(other, "cam-1", said(1, "token")).status, 403);
+  EXPECT_EQ(enrol(other, "cam-2", said(0, "token")).status, 201);
+  // None of a batch with a wrong name.
+  const auto listed = [&] {
+    return json(send("GET", "/v1/enrolment-tokens", "", admin_)).find("tokens")->array()->size();
+  };
+  const std::size_t before = listed();
+  EXPECT_EQ(
+      send("POST", "/v1/enrolment-token-batches", R"({"devices":["cam-3","default"]})", admin_)
+          .status,
+      400);
+  EXPECT_EQ(listed(), before);
+}
+
 TEST_F(Enrolment, TwoDevicesWithOneIdentityAreFound) {
   TestSigner key(Scheme::kEcdsaP256);
   const std::string first = enrolled(key, "cam-1");

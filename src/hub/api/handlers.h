@@ -38,6 +38,7 @@ Result<Response> create_person_token(const Call& call);
 Result<Response> list_person_tokens(const Call& call);
 Result<Response> revoke_person_token(const Call& call);
 Result<Response> create_enrolment_token(const Call& call);
+Result<Response> create_enrolment_tokens(const Call& call);
 Result<Response> list_enrolment_tokens(const Call& call);
 Result<Response> revoke_enrolment_token(const Call& call);
 

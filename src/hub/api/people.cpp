@@ -1,6 +1,10 @@
 #include "hub/api/people.h"
 
+#include <set>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/fail.h"
 #include "base/text.h"
@@ -165,6 +169,56 @@ Result<Response> revoke_enrolment_token(const Call& call) {
   return revoke_token(call, kOfEnrolment);
 }
 
+namespace {
+
+constexpr std::size_t kMaxBatch = 500;  // tokens made at once
+
+Result<std::int64_t> valid_s_of(const trust::Object& body) {
+  if (!body.has("valid_s")) return kDayS;
+  return body.integer("valid_s", 60, 30 * kDayS);
+}
+
+// One for each of these devices, all or none; "" is any device.
+Result<trust::Json::Array> make_enrolment_tokens(const Call& call,
+                                                 const std::vector<std::string>& devices,
+                                                 std::int64_t valid_s) {
+  const std::int64_t now_s = call.hub.wall.now_s(), until_s = now_s + valid_s;
+  std::vector<NewToken> tokens;
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    TRY_VALUE(NewToken token, make_token(TokenKind::kEnrolment));
+    tokens.push_back(std::move(token));
+  }
+  Status done = write(call.hub, [&](Database& database) -> Status {
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+      const NewToken& token = tokens[i];
+      const bool is_for_any = devices[i].empty();
+      TRY(tell(database,
+               "INSERT INTO enrolment_token (id, salt, hash, device, created_s, created_by, "
+               "expires_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
+               {token.id, Bytes{token.salt}, Bytes{token.hash},
+                is_for_any ? Value() : Value(devices[i]), now_s, call.actor, until_s}));
+      TRY(put_on_record(database, {now_s,
+                                   call.actor,
+                                   trust::Act::kTokenCreated,
+                                   is_for_any ? "any device" : devices[i],
+                                   {{"token", token.id}}}));
+    }
+    return {};
+  });
+  TRY(std::move(done));
+  trust::Json::Array made;
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    trust::Json::Members one{{"id", tokens[i].id},
+                             {"token", tokens[i].text},
+                             {"expires", trust::tuf::time_text(until_s)}};
+    if (!devices[i].empty()) one.emplace("device", devices[i]);
+    made.emplace_back(std::move(one));
+  }
+  return made;
+}
+
+}  // namespace
+
 Result<Response> create_enrolment_token(const Call& call) {
   TRY(call.target.only({}));
   TRY_VALUE(const trust::Json json, call.json());
@@ -175,29 +229,33 @@ Result<Response> create_enrolment_token(const Call& call) {
     TRY_VALUE(device, body.text("device"));
     TRY(check_device("body.device", device));
   }
-  std::int64_t valid_s = kDayS;
-  if (body.has("valid_s")) {
-    TRY_VALUE(valid_s, body.integer("valid_s", 60, 30 * kDayS));
+  TRY_VALUE(const std::int64_t valid_s, valid_s_of(body));
+  TRY_VALUE(trust::Json::Array made, make_enrolment_tokens(call, {device}, valid_s));
+  return document(std::move(made[0]), call.request, 201);
+}
+
+Result<Response> create_enrolment_tokens(const Call& call) {
+  TRY(call.target.only({}));
+  TRY_VALUE(const trust::Json json, call.json());
+  TRY_VALUE(const trust::Object body, trust::Object::of(json, "body"));
+  TRY(body.only({"devices", "valid_s"}));
+  TRY_VALUE(const trust::Json::Array* const names, body.array("devices", kMaxBatch));
+  if (names->empty())
+    return fail(Code::kInvalid, "body.devices: 1 to {} names expected", kMaxBatch);
+  std::vector<std::string> devices;
+  std::set<std::string_view> seen;
+  for (std::size_t i = 0; i < names->size(); ++i) {
+    const std::string place = fmt::format("body.devices[{}]", i);
+    const std::string* const name = (*names)[i].string();
+    if (!name) return fail(Code::kInvalid, "{}: a text expected", place);
+    TRY(check_device(place, *name));
+    if (!seen.insert(*name).second)
+      return fail(Code::kInvalid, "{}: '{}' is there twice", place, *name);
+    devices.push_back(*name);
   }
-  const std::int64_t now_s = call.hub.wall.now_s();
-  TRY_VALUE(const NewToken token, make_token(TokenKind::kEnrolment));
-  Status done = write(call.hub, [&](Database& database) -> Status {
-    TRY(tell(database,
-             "INSERT INTO enrolment_token (id, salt, hash, device, created_s, created_by, "
-             "expires_s) VALUES (?, ?, ?, ?, ?, ?, ?)",
-             {token.id, Bytes{token.salt}, Bytes{token.hash},
-              device.empty() ? Value() : Value(device), now_s, call.actor, now_s + valid_s}));
-    return put_on_record(database, {now_s,
-                                    call.actor,
-                                    trust::Act::kTokenCreated,
-                                    device.empty() ? "any device" : device,
-                                    {{"token", token.id}}});
-  });
-  TRY(std::move(done));
-  trust::Json::Members made{
-      {"id", token.id}, {"token", token.text}, {"expires", trust::tuf::time_text(now_s + valid_s)}};
-  if (!device.empty()) made.emplace("device", device);
-  return document(std::move(made), call.request, 201);
+  TRY_VALUE(const std::int64_t valid_s, valid_s_of(body));
+  TRY_VALUE(trust::Json::Array made, make_enrolment_tokens(call, devices, valid_s));
+  return document(trust::Json::Members{{"tokens", std::move(made)}}, call.request, 201);
 }
 
 }  // namespace polder::hub

@@ -44,6 +44,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/tokens", Access::kAdmin, list_person_tokens},
     {"POST", "/v1/tokens/{id}/revoke", Access::kAdmin, revoke_person_token},
     {"POST", "/v1/enrolment-tokens", Access::kAdmin, create_enrolment_token, true, true},
+    {"POST", "/v1/enrolment-token-batches", Access::kAdmin, create_enrolment_tokens, true, true},
     {"GET", "/v1/enrolment-tokens", Access::kAdmin, list_enrolment_tokens},
     {"POST", "/v1/enrolment-tokens/{id}/revoke", Access::kAdmin, revoke_enrolment_token},
     {"POST", "/v1/enrol", Access::kAnyone, enrol, true},

@@ -93,6 +93,12 @@ inline constexpr Sentence kNobodyRunsIt{"nobody_runs_it", "no device runs it yet
 inline constexpr Sentence kNobody{"nobody", "no device of the query has the model and can run it"};
 inline constexpr Sentence kNobodyMatches{"nobody_matches",
                                          "no device that has the model is of the query"};
+inline constexpr Sentence kNoSuchTag{"no_such_tag", "no device has the tag '{tag}'"};
+inline constexpr Sentence kNoSuchTagNear{"no_such_tag_near",
+                                         "no device has the tag '{tag}': is '{near}' meant?"};
+inline constexpr Sentence kTaken{"taken",
+                                 "refused until rollout {rollout} is over, of which device "
+                                 "{device} is part: abort that, or name other devices"};
 inline constexpr Sentence kTooFew{"too_few", "{there} of {all} devices run it by now"};
 inline constexpr Sentence kNotThere{
     "not_there",

@@ -89,7 +89,7 @@ class HubRollouts(unittest.TestCase):
         self.assertIn("no device runs it yet", made["gate"]["reasons"])
         self.assertIn("is part of rollout r1",
                       self.polder("rollout", "create", "people", "1.2.0", "--unpublished",
-                                  status=1))
+                                  "--one-way", status=1))
         self.assertRegex(self.polder("rollout", "list", "--phase", "running"),
                          r"r1 +people +1\.1\.0 +running +1 of 3 +no device runs it yet\n")
         self.assertIn("paused: wait", self.polder("rollout", "pause", "r1", "--reason", "wait"))
@@ -184,7 +184,10 @@ class HubRollouts(unittest.TestCase):
                          [2.5, 2, 9])
         self.assertEqual(self.polder("rollout", "list"), "no rollouts\n")
         self.assertIn("note: people 1.1.0 is not published here\n", self.done(*words[:-1]).stderr)
-        self.assertIn("device anybody.cam is part of rollout r1", self.polder(*words, status=1))
+        self.assertIn("\nrefused until rollout r1 is over, of which device anybody.cam is part",
+                      self.polder(*words))
+        self.assertIn("device anybody.cam is part of rollout r1",
+                      self.polder(*words[:-1], status=1))
 
     def test_what_is_wrong_is_told(self):
         self.let_assign()

@@ -156,7 +156,9 @@ test("the form says what the hub says of it, where it belongs, before anything i
 
   // A device is part of one: what is in the way is named.
   await page.goto("/#/rollouts/new?model=voice&version=9.2.0");
-  await expect(preview.getByRole("alert")).toContainText(`cell-1 is part of rollout ${id}`);
+  await expect(preview).toContainText(
+    `refused until rollout ${id} is over, of which device cell-1 is part`,
+  );
   await hub.ask("POST", `/v1/rollouts/${id}/abort`, { reason: "seen" });
 });
 

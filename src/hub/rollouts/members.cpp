@@ -343,14 +343,19 @@ std::string others_of(std::string_view condition) {
       condition);
 }
 
-Status check_free(const Rows& others, Needs& needs) {
+const Row* taken_of(const Rows& others, Needs& needs) {
   for (const Row& row : others)
-    if (needs.why_not(row[2]).empty())
-      return fail(Code::kIncompatible,
-                  "device {} is part of rollout {}, which is not over: abort that, let it end, or "
-                  "name other devices",
-                  row[1].text(), row[0].text());
-  return {};
+    if (needs.why_not(row[2]).empty()) return &row;
+  return nullptr;
+}
+
+Status check_free(const Rows& others, Needs& needs) {
+  const Row* const taken = taken_of(others, needs);
+  if (!taken) return {};
+  return fail(Code::kIncompatible,
+              "device {} is part of rollout {}, which is not over: abort that, let it end, or "
+              "name other devices",
+              (*taken)[1].text(), (*taken)[0].text());
 }
 
 Status take_stock(Rollout& rollout, const std::map<std::string, std::int64_t>& devices,

@@ -52,6 +52,8 @@ Status check_published(const RolloutOrder& order, const Rows& published, const R
 // part of a rollout; and whether one that could take part in another is. Errors: kIncompatible,
 // naming both.
 std::string others_of(std::string_view condition);
+// The first whose device can run the release; null: there is none.
+const Row* taken_of(const Rows& others, Needs& needs);
 Status check_free(const Rows& others, Needs& needs);
 // Before it begins: of how many devices it is and what they go back to, of devices by their
 // releases of before, and versions of the model that are published. Errors: kIncompatible for a

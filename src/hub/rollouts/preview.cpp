@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/fail.h"
+#include "base/text.h"
 #include "hub/rollouts/evidence.h"
 #include "hub/rollouts/measures.h"
 #include "hub/rollouts/members.h"
@@ -72,6 +73,38 @@ std::int64_t least_of(const Rollout& rollout, std::span<const Stage> stages, std
   return told_s - now_s;
 }
 
+// The first tag of a query that no device has: by its name, or by its value.
+Result<std::optional<Reason>> missing_tag(const Hub& hub, const Tags& query) {
+  constexpr int kMaxKnown = 1'000;
+  const auto nearest_of = [](const std::string& name, const Rows& rows) {
+    std::vector<std::string_view> names;
+    for (const Row& row : rows) names.push_back(row[0].text());
+    return std::string(nearest_name(name, names));
+  };
+  for (const auto& [name, value] : query) {
+    TRY_VALUE(const Rows values,
+              ask(hub, "SELECT DISTINCT value FROM device_tag WHERE name = ? ORDER BY 1 LIMIT ?",
+                  {name, kMaxKnown}));
+    TRY_VALUE(const Rows same,
+              ask(hub, "SELECT device FROM device_tag WHERE name = ? AND value = ? LIMIT 1",
+                  {name, value}));
+    if (!same.empty()) continue;
+    std::string tag = name, near;
+    if (values.empty()) {
+      TRY_VALUE(const Rows names,
+                ask(hub, "SELECT DISTINCT name FROM device_tag ORDER BY 1 LIMIT ?", {kMaxKnown}));
+      near = nearest_of(name, names);
+    } else {
+      tag += "=" + value;
+      if (const std::string like = nearest_of(value, values); !like.empty())
+        near = fmt::format("{}={}", name, like);
+    }
+    return std::optional(near.empty() ? say(why::kNoSuchTag, {{"tag", tag}})
+                                      : say(why::kNoSuchTagNear, {{"tag", tag}, {"near", near}}));
+  }
+  return std::optional<Reason>();
+}
+
 }  // namespace
 
 Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order,
@@ -85,7 +118,6 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
             ask(hub, kArtifacts, {order.model, order.version, order.other_version}));
   Needs needs(order.model, releases);
   TRY_VALUE(const Rows others, ask(hub, others_of(condition), values));
-  TRY(check_free(others, needs));
   // By what they go back to: see member_of() in members.cpp.
   Values all = {order.version,   order.other_version, now_s - kThereS,
                 now_s - kThereS, order.version,       order.other_version};
@@ -103,6 +135,9 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
               condition + " GROUP BY 1, c.abilities",
           all));
   RolloutPreview preview;
+  if (const Row* const taken = taken_of(others, needs))
+    preview.notes.push_back(
+        say(why::kTaken, {{"rollout", (*taken)[0].text()}, {"device", (*taken)[1].text()}}));
   std::map<std::string, std::int64_t> devices;
   std::map<std::string, Unable> unable;
   for (const Row& row : rows) {
@@ -137,8 +172,11 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
         say(such.devices == 1 ? why::kOneUnable : why::kUnable,
             {{"devices", such.devices}, {"device", such.example}, {"trouble", trouble}}));
   }
-  if (preview.matching == 0 && preview.unable == 0)
+  if (preview.matching == 0 && preview.unable == 0) {
     preview.notes.push_back(say(why::kNobodyMatches));
+    TRY_VALUE(std::optional<Reason> missing, missing_tag(hub, order.query));
+    if (missing) preview.notes.push_back(*std::move(missing));
+  }
   for (const std::string& version : {order.version, order.other_version})
     if (!version.empty() && std::ranges::count(published, Row{version}) == 0)
       preview.notes.push_back(

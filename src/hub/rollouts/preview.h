@@ -27,10 +27,11 @@ struct RolloutPreview {
   // The same where no worker ends: then only time proves `errors_an_hour`. Nothing: nothing is
   // compared.
   std::optional<std::int64_t> least_without_errors_s;
-  std::vector<Reason> notes;  // what it would wait for
+  std::vector<Reason> notes;  // what it would wait for, another rollout first
 };
 
-// Errors: those of create_rollout(), for the same.
+// Errors: those of create_rollout(), for the same; but of devices that are part of another rollout
+// a note tells.
 Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order,
                                        std::int64_t now_s);
 

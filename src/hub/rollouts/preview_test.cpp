@@ -137,6 +137,23 @@ TEST_F(Preview, IsOfTheDevicesOfItsQuery) {
   EXPECT_NE(none.body.find("no device that has the model is of the query"), std::string::npos);
 }
 
+TEST_F(Preview, OfAQueryThatMatchesNobodyTheTagThatNobodyHasIsNamed) {
+  make_fleet(2);
+  const auto told = [&](const std::string& query) {
+    const trust::Json answer = json(preview("1.1.0", R"(,"query":")" + query + '"'));
+    std::string texts;
+    for (const trust::Json& note : *answer.find("notes")->array()) texts += *note.string() + '\n';
+    return texts;
+  };
+  EXPECT_NE(told("site=ams").find("\nno device has the tag 'site'\n"), std::string::npos);
+  EXPECT_EQ(send("PUT", "/v1/devices/cam-1/tags", R"({"site":"ams","line":"3"})", admin_).status,
+            200);
+  EXPECT_EQ(told("site=ams").find("no device has"), std::string::npos);
+  EXPECT_NE(told("sitee=ams").find("the tag 'sitee': is 'site' meant?"), std::string::npos);
+  EXPECT_NE(told("site=asm").find("the tag 'site=asm': is 'site=ams' meant?"), std::string::npos);
+  EXPECT_NE(told("line=9000,site=ams").find("the tag 'line=9000'\n"), std::string::npos);
+}
+
 TEST_F(Preview, RefusesWhatTheRolloutWouldBeRefusedFor) {
   make_fleet(4);
   for (const std::string more : {R"(,"window":{"from":"25:00","to":"05:00"})", R"(,"query":"site")",
@@ -157,9 +174,13 @@ TEST_F(Preview, RefusesWhatTheRolloutWouldBeRefusedFor) {
   EXPECT_EQ(preview("1.1.0", R"(,"one_way":true)").status, 200);
   publish_release("0.5.0");
   const std::string id = begin("1.1.0");
+  // What the next one would be is seen while another still runs.
   const Response taken = preview("1.2.0");
-  EXPECT_EQ(taken.status, 409);
-  EXPECT_NE(taken.body.find("is part of rollout " + id), std::string::npos) << taken.body;
+  EXPECT_EQ(taken.status, 200);
+  const trust::Json note = json(taken).find("why")->array()->at(0);
+  EXPECT_EQ(*note.find("code")->string(), "taken");
+  EXPECT_EQ(note.find("text")->string()->find("refused until rollout " + id + " is over"), 0u);
+  EXPECT_EQ(order("1.2.0").status, 409);
 }
 
 TEST_F(Preview, WithoutShadowsItSaysThatNothingComparesAnswers) {

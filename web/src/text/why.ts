@@ -37,6 +37,10 @@ export const sentences: Partial<Record<Language, Record<string, string>>> = {
     nobody_runs_it: "nog geen apparaat draait hem",
     nobody: "geen apparaat van de selectie heeft het model en kan hem draaien",
     nobody_matches: "geen apparaat dat het model heeft hoort bij de selectie",
+    no_such_tag: "geen apparaat heeft het label '{tag}'",
+    no_such_tag_near: "geen apparaat heeft het label '{tag}': is '{near}' bedoeld?",
+    taken:
+      "geweigerd tot uitrol {rollout} voorbij is, waar apparaat {device} bij hoort: breek die af, of kies andere apparaten",
     too_few: "{there} van {all} apparaten draaien hem al",
     not_there:
       "{there} van {all} apparaten zijn er: in de laatste {minutes} minuten gehoord, en gezond met de oude release",

@@ -71,6 +71,18 @@ std::string manifest(const std::string& version) {
   return made.bytes();
 }
 
+// The clock of libFuzzer interrupts system calls, which the library takes for a failure.
+void copy_folder(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code error;
+  do {
+    std::filesystem::copy(from, to,
+                          std::filesystem::copy_options::recursive |
+                              std::filesystem::copy_options::overwrite_existing,
+                          error);
+  } while (error == std::errc::interrupted);
+  if (error) give_up(to.string() + ": " + error.message());
+}
+
 void add_release(Repository& repo, const std::filesystem::path& folder,
                  const std::string& version) {
   for (const std::string_view blob : {kContent, kSbom}) {
@@ -164,7 +176,7 @@ void HubWorld::reset() {
 }
 
 void HubWorld::begin_again() {
-  std::filesystem::copy(folder_ / "first", live_, std::filesystem::copy_options::recursive);
+  copy_folder(folder_ / "first", live_);
   wall_.set_s(kNowS + kHourS);
   start();
 }
@@ -359,9 +371,7 @@ void HubWorld::publish_two() {
   done("POST", "/v1/approvals/" + ask_for(upload(folder)) + "/approve");
   std::filesystem::remove_all(folder + "/staged");
   for (const char* part : {"metadata", "targets", "blobs"})
-    std::filesystem::copy(live_ / "repository" / part, folder + "/" + part,
-                          std::filesystem::copy_options::recursive |
-                              std::filesystem::copy_options::overwrite_existing);
+    copy_folder(live_ / "repository" / part, folder + "/" + part);
 }
 
 void HubWorld::ask_for_a_third() {

@@ -140,6 +140,22 @@ inline constexpr Sentence kOneEnded{
     "one_ended",
     "1 device could not take it: {cause} (no fault of the release; tried again), {device}"};
 
+// --- What became of it
+inline constexpr Sentence kCreated{"created",
+                                   "created for {devices} devices; stage {stage} of {stages} "
+                                   "({size})"};
+inline constexpr Sentence kStage{"stage", "stage {stage} of {stages} ({size})"};
+inline constexpr Sentence kPaused{"paused", "paused: {reason}"};
+inline constexpr Sentence kResumed{"resumed", "resumed"};
+inline constexpr Sentence kAborted{"aborted", "aborted: {reason}"};
+inline constexpr Sentence kDone{"done", "done"};
+inline constexpr Sentence kLeftRefusing{
+    "left_refusing", "{device}: it refuses the release, another takes its place"};
+inline constexpr Sentence kLeftLate{
+    "left_late", "{device}: it has not taken the release for days, another takes its place"};
+inline constexpr Sentence kLeftAway{"left_away",
+                                    "{device}: it is not there, another takes its place"};
+
 // --- Of releases
 inline constexpr Sentence kNotPublished{"not_published", "{model} {version} is not published here"};
 inline constexpr Sentence kNoWayBack{

@@ -316,7 +316,7 @@ export interface Rollout {
     why?: Why[];
     measures?: Measure[];
   } | null;
-  history?: { time: Time; stage: number; what: string; actor?: string | null }[];
+  history?: { time: Time; stage: number; what: string; actor?: string | null; why?: Why }[];
 }
 
 export interface RolloutPreview {

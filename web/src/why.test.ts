@@ -38,8 +38,9 @@ describe.each(others)("what a hub says of rollouts, in %s", (one) => {
     };
     const failures = returned("failure_text", "gate.cpp");
     const causes = returned("words_of", "rollouts/refusals.cpp");
-    expect(Math.min(failures.length, causes.length)).toBeGreaterThan(3);
-    expect(Object.keys(words[one]!).sort()).toEqual([...failures, ...causes].sort());
+    const troubles = [...new Set(returned("trouble_text", "rollouts/observe.cpp"))];
+    expect(Math.min(failures.length, causes.length, troubles.length)).toBeGreaterThan(3);
+    expect(Object.keys(words[one]!).sort()).toEqual([...failures, ...causes, ...troubles].sort());
   });
 });
 
@@ -76,6 +77,27 @@ describe("a reason", () => {
     );
     expect(said({ code: "too_soon", text: "", values: { passed_s: 0, least_s: 18 } })).toBe(
       "0 seconden van ten minste 18 seconden is voorbij",
+    );
+  });
+
+  it("says how large a stage is", () => {
+    language.set("nl");
+    const stage = (size: string) =>
+      said({ code: "stage", text: "", values: { stage: 2, stages: 4, size } });
+    expect(stage("shadow on 1 device")).toBe("fase 2 van 4 (schaduw op 1 apparaat)");
+    expect(stage("3 devices")).toBe("fase 2 van 4 (3 apparaten)");
+    expect(stage("12.5%")).toBe("fase 2 van 4 (12.5%)");
+    expect(stage("a moon")).toBe("fase 2 van 4 (a moon)");
+  });
+
+  it("says why a device does not run it", () => {
+    language.set("nl");
+    const values = {
+      device: "cam-1",
+      trouble: "does not run it: its worker does not start (no fault of the release)",
+    };
+    expect(said({ code: "trouble", text: "", values })).toBe(
+      "cam-1: draait hem niet: zijn werker start niet (de release treft geen schuld)",
     );
   });
 

@@ -1,7 +1,8 @@
 // Reasons of the hub in the language that was chosen.
 import { count, dateTime, duration, number } from "./format";
-import { fill, word } from "./i18n";
+import { fill, t, word } from "./i18n";
 import { language } from "./settings";
+import { stageName } from "./stage";
 import { sentences, words } from "./text/why";
 import type { Why } from "./types";
 
@@ -12,12 +13,35 @@ function shown(name: string, value: string | number, zone?: string): string {
     return Number.isInteger(value) ? count(value) : number(value);
   }
   if (name === "measure" || name === "than") return word(name, value);
-  if (name === "failure" || name === "cause") return words[language.get()]?.[value] ?? value;
+  if (name === "size") return sizeOf(value);
+  if (name === "trouble") return troubleOf(value);
+  if (name === "failure" || name === "cause") return wordOf(value);
   if (name === "time") return dateTime(value, zone);
   // Its days stand before its hours; a zone such as Asia/Ust-Nera comes after them.
   if (name === "window")
     return value.replace(/^\D*/, (days) => days.replace(/[A-Z][a-z]{2}/g, dayOf));
   return value;
+}
+
+function wordOf(value: string): string {
+  return words[language.get()]?.[value] ?? value;
+}
+
+// Of src/hub/rollouts/observe.cpp; others are a device's own words.
+function troubleOf(value: string): string {
+  const cause = /^does not run it: (.+) \(no fault of the release\)$/.exec(value)?.[1];
+  return cause === undefined ? value : t("why.trouble", { cause: wordOf(cause) });
+}
+
+// "shadow on 3 devices", "10%".
+function sizeOf(value: string): string {
+  const found = /^(shadow on )?(?:(\d+) devices?|([\d.]+)%)$/.exec(value);
+  if (!found) return value;
+  return stageName({
+    shadow: found[1] !== undefined,
+    devices: found[2] ? Number(found[2]) : null,
+    percent: found[3] ? Number(found[3]) : null,
+  });
 }
 
 function dayOf(day: string): string {

@@ -144,16 +144,24 @@ Result<trust::Json::Array> silent_of(const Hub& hub, const Rollout& rollout) {
 }
 
 Result<trust::Json::Array> history_of(const Hub& hub, const Rollout& rollout) {
-  TRY_VALUE(const Rows rows, ask(hub,
-                                 "SELECT time_s, stage, what, actor FROM rollout_history WHERE "
-                                 "rollout = ? ORDER BY place DESC LIMIT ?",
-                                 {rollout.id, kMaxHistory}));
+  TRY_VALUE(const Rows rows,
+            ask(hub,
+                "SELECT time_s, stage, what, actor, why FROM rollout_history WHERE "
+                "rollout = ? ORDER BY place DESC LIMIT ?",
+                {rollout.id, kMaxHistory}));
   trust::Json::Array history;
-  for (auto row = rows.rbegin(); row != rows.rend(); ++row)
-    history.push_back(trust::Json::Members{{"time", time_or_null((*row)[0])},
-                                           {"stage", (*row)[1].integer()},
-                                           {"what", (*row)[2].text()},
-                                           {"actor", (*row)[3].text()}});
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    trust::Json::Members line{{"time", time_or_null((*row)[0])},
+                              {"stage", (*row)[1].integer()},
+                              {"what", (*row)[2].text()},
+                              {"actor", (*row)[3].text()}};
+    if (const std::string& kept = (*row)[4].text(); !kept.empty()) {
+      TRY_VALUE(trust::Json why, trust::Json::parse(kept, "rollout_history.why"));
+      if (why.members()) why.members()->emplace("text", (*row)[2].text());
+      line.emplace("why", std::move(why));
+    }
+    history.emplace_back(std::move(line));
+  }
   return history;
 }
 

@@ -21,9 +21,10 @@ constexpr int kNamedTroubles = 3;         // of a gate
 constexpr int kMaxOld = 100;   // releases that devices go back to, of those that are told
 constexpr double kAll = 1000;  // permille
 
-std::string stage_text(const Rollout& rollout) {
-  return fmt::format("stage {} of {} ({})", rollout.state.stage + 1, rollout.order.stages.size(),
-                     rollout.stage().text());
+trust::Json::Members stage_values(const Rollout& rollout) {
+  return {{"stage", static_cast<std::int64_t>(rollout.state.stage) + 1},
+          {"stages", static_cast<std::int64_t>(rollout.order.stages.size())},
+          {"size", rollout.stage().text()}};
 }
 
 std::string_view verdict_text(Verdict verdict) {
@@ -262,8 +263,8 @@ Status end(Database& database, Rollout& rollout, std::string_view actor, std::in
   TRY(discharge(database, rollout));
   const RolloutState& state = rollout.state;
   return note(database, rollout,
-              state.reason.empty() ? std::string(phase_text(state.phase))
-                                   : fmt::format("{}: {}", phase_text(state.phase), state.reason),
+              state.phase == RolloutPhase::kDone ? say(why::kDone)
+                                                 : say(why::kAborted, {{"reason", state.reason}}),
               actor, now_s);
 }
 
@@ -318,9 +319,9 @@ Result<Rollout> create_rollout(Database& database, const RolloutOrder& order,
        rollout.retry}));
   TRY(enlist(database, rollout, now_s));
   TRY(save_rollout(database, rollout, now_s));
-  TRY(note(database, rollout,
-           fmt::format("created for {} devices; {}", rollout.members, stage_text(rollout)), actor,
-           now_s));
+  trust::Json::Members created = stage_values(rollout);
+  created.emplace("devices", rollout.members);
+  TRY(note(database, rollout, say(why::kCreated, std::move(created)), actor, now_s));
   TRY(advance(database, rollout.id, now_s));
   return load_rollout(database, rollout.id);
 }
@@ -348,7 +349,7 @@ Status advance(Database& database, std::string_view id, std::int64_t now_s) {
   if (!rollout.is_active()) {
     TRY(end(database, rollout, kHubActor, now_s));
   } else if (rollout.state.stage != stage) {
-    TRY(note(database, rollout, stage_text(rollout), kHubActor, now_s));
+    TRY(note(database, rollout, say(why::kStage, stage_values(rollout)), kHubActor, now_s));
     TRY(fill_stage(database, rollout, now_s));
   }
   return save_rollout(database, rollout, now_s);
@@ -403,8 +404,8 @@ Status order_rollout(Database& database, std::string_view id, Order order, std::
     TRY(end(database, rollout, actor, now_s));
   } else {
     TRY(note(database, rollout,
-             order == Order::kResume ? "resumed" : fmt::format("paused: {}", reason), actor,
-             now_s));
+             order == Order::kResume ? say(why::kResumed) : say(why::kPaused, {{"reason", reason}}),
+             actor, now_s));
   }
   TRY(save_rollout(database, rollout, now_s));
   return order == Order::kResume ? advance(database, id, now_s) : Status();

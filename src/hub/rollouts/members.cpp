@@ -443,13 +443,12 @@ Status enlist_anew(Database& database, std::string_view device, std::int64_t now
 }
 
 Status leave_stage(Database& database, Rollout& rollout, const std::string& device,
-                   std::string_view why, std::int64_t now_s) {
+                   const Sentence& why, std::int64_t now_s) {
   TRY(tell(database, "UPDATE rollout_device SET chosen = 0 WHERE rollout = ? AND device = ?",
            {rollout.id, device}));
   TRY(want(database, rollout, Wanted::kOld, "device = ?", {device}, now_s));
   rollout.state.chosen.erase(device);
-  return note(database, rollout, fmt::format("{}: {}, another takes its place", device, why),
-              kHubActor, now_s);
+  return note(database, rollout, say(why, {{"device", device}}), kHubActor, now_s);
 }
 
 // One that has heard of the new release may run it, whether or not it is ever seen again: it stays
@@ -465,8 +464,7 @@ Status replace(Database& database, Rollout& rollout, std::int64_t now_s) {
           "told_s < ? RETURNING device",
           {kNotTaken, rollout.id, now_s - kPatienceS}));
   for (const Row& row : stuck)
-    TRY(leave_stage(database, rollout, row[0].text(), "it has not taken the release for days",
-                    now_s));
+    TRY(leave_stage(database, rollout, row[0].text(), why::kLeftLate, now_s));
   TRY_VALUE(
       const Rows rows,
       ask(database,
@@ -481,7 +479,7 @@ Status replace(Database& database, Rollout& rollout, std::int64_t now_s) {
            rollout.is_a_b() ? rollout.order.other_version : rollout.order.version,
            now_s - kThereS}));
   for (const Row& row : rows)
-    TRY(leave_stage(database, rollout, row[0].text(), "it is not there", now_s));
+    TRY(leave_stage(database, rollout, row[0].text(), why::kLeftAway, now_s));
   return {};
 }
 

@@ -68,7 +68,7 @@ Status enlist_anew(Database& database, std::string_view device, std::int64_t now
 
 // Of a stage that names a number: the device is to run its old release, another takes its place.
 Status leave_stage(Database& database, Rollout& rollout, const std::string& device,
-                   std::string_view why, std::int64_t now_s);
+                   const Sentence& why, std::int64_t now_s);
 // Takes out who is gone and has not heard of the new release.
 Status replace(Database& database, Rollout& rollout, std::int64_t now_s);
 // Adds those who are there to a stage that names a number.

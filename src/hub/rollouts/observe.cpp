@@ -125,7 +125,9 @@ Status Observer::note_trouble(const Part& part, const proto::ReportAlarm& alarm)
                 {trouble, part.rollout, device_}));
   if (rows.empty()) return {};
   TRY_VALUE(const Rollout rollout, load_legible(database_, part.rollout));
-  return hub::note(database_, rollout, fmt::format("{}: {}", device_, trouble), device_, now_s_);
+  return hub::note(database_, rollout,
+                   say(why::kTrouble, {{"device", device_}, {"trouble", trouble}}), device_,
+                   now_s_);
 }
 
 // An update that is tried again: told of in the device's row alone, as it may end so many times.
@@ -148,7 +150,7 @@ Status Observer::note_refusal(const Part& part, const proto::ReportAlarm& alarm)
   const bool runs_it = !rows.empty() && part.arm_of(rows[0][1].text()) != 0;
   if (rows.empty() || rows[0][0].integer() == 0 || runs_it) return {};
   TRY_VALUE(Rollout rollout, load_legible(database_, part.rollout));
-  return leave_stage(database_, rollout, std::string(device_), "it refuses the release", now_s_);
+  return leave_stage(database_, rollout, std::string(device_), why::kLeftRefusing, now_s_);
 }
 
 Status Observer::take_alarm(const proto::ReportAlarm& alarm, std::int64_t time_s) {
@@ -176,8 +178,9 @@ Status Observer::take_alarm(const proto::ReportAlarm& alarm, std::int64_t time_s
            "?",
            {failure_text(*failure), static_cast<int>(*failure), part->rollout, device_}));
   TRY_VALUE(const Rollout rollout, load_legible(database_, part->rollout));
-  TRY(hub::note(database_, rollout, fmt::format("{}: {}", device_, failure_text(*failure)), device_,
-                now_s_));
+  TRY(hub::note(database_, rollout,
+                say(why::kFailed, {{"device", device_}, {"failure", failure_text(*failure)}}),
+                device_, now_s_));
   // One that cannot be carried on says so when it is due; what the device tells is kept.
   return rollout.order.stages.empty() ? Status() : advance(database_, part->rollout, now_s_);
 }

@@ -41,6 +41,9 @@ TEST_F(Rollouts, AGoodReleaseReachesAll) {
   EXPECT_EQ(lines[0], "created for 8 devices; stage 1 of 4 (1 device)");
   EXPECT_EQ(lines[1], "stage 2 of 4 (3 devices)");
   EXPECT_EQ(lines[4], "done");
+  EXPECT_EQ(rollout(id).find("history")->array()->at(1).find("why")->compact(),
+            R"x({"code":"stage","text":"stage 2 of 4 (3 devices)",)x"
+            R"("values":{"size":"3 devices","stage":2,"stages":4}})");
   const Response looks = send("GET", "/v1/rollouts/" + id + "/looks", "", admin_);
   const trust::Json document = json(looks);
   ASSERT_GT(document.find("looks")->array()->size(), 10u);

@@ -166,17 +166,19 @@ Status save_rollout(Database& database, const Rollout& rollout, std::int64_t now
        rollout.is_active() ? rollout.order.trouble() : "", rollout.id});
 }
 
-Status note(Database& database, const Rollout& rollout, std::string_view what,
-            std::string_view actor, std::int64_t now_s) {
-  TRY(tell(database,
-           "INSERT INTO rollout_history (rollout, place, time_s, stage, what, actor) "
-           "SELECT CAST(? AS TEXT), COALESCE(MAX(place), 0) + 1, CAST(? AS BIGINT), "
-           "CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS TEXT) FROM rollout_history "
-           "WHERE rollout = ?",
-           {rollout.id, now_s, static_cast<std::int64_t>(rollout.state.stage), what, actor,
-            rollout.id}));
+Status note(Database& database, const Rollout& rollout, const Reason& what, std::string_view actor,
+            std::int64_t now_s) {
+  TRY(tell(
+      database,
+      "INSERT INTO rollout_history (rollout, place, time_s, stage, what, why, actor) "
+      "SELECT CAST(? AS TEXT), COALESCE(MAX(place), 0) + 1, CAST(? AS BIGINT), "
+      "CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT) FROM "
+      "rollout_history WHERE rollout = ?",
+      {rollout.id, now_s, static_cast<std::int64_t>(rollout.state.stage), what.text,
+       trust::Json(trust::Json::Members{{"code", what.code}, {"values", what.values}}).compact(),
+       actor, rollout.id}));
   trust::Json::Members details{
-      {"model", rollout.order.model}, {"version", rollout.order.version}, {"what", what}};
+      {"model", rollout.order.model}, {"version", rollout.order.version}, {"what", what.text}};
   if (rollout.is_a_b()) details.emplace("other_version", rollout.order.other_version);
   return put_on_record(database, {now_s, std::string(actor), trust::Act::kRolloutChanged,
                                   rollout.id, std::move(details)});

@@ -63,8 +63,8 @@ Result<Rollout> load_legible(Database& database, std::string_view id);
 Status save_rollout(Database& database, const Rollout& rollout, std::int64_t now_s);
 
 // A row of its history, and of the audit log: "stage 2 (1 device)", by whom.
-Status note(Database& database, const Rollout& rollout, std::string_view what,
-            std::string_view actor, std::int64_t now_s);
+Status note(Database& database, const Rollout& rollout, const Reason& what, std::string_view actor,
+            std::int64_t now_s);
 
 // Of a query "SELECT kRolloutColumns FROM rollout".
 inline constexpr std::string_view kRolloutColumns =

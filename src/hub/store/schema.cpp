@@ -270,6 +270,10 @@ const std::vector<SchemaStep>& steps_of_hub() {
           // Of a publication: the SHA-256 of the file of each role as JSON; "": not known, or none.
           "ALTER TABLE approval ADD COLUMN roles TEXT NOT NULL DEFAULT ''",
       },
+      {
+          // What it says as code and values, {"code":...,"values":{...}}; "": as text alone.
+          "ALTER TABLE rollout_history ADD COLUMN why TEXT NOT NULL DEFAULT ''",
+      },
   };
   // NOLINTEND(bugprone-suspicious-missing-comma)
   return steps;

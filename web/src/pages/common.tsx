@@ -1,7 +1,7 @@
 // What several pages show in the same way.
 import { t, word } from "../i18n";
 import { link } from "../route";
-import type { Alarm, Device, Stage } from "../types";
+import type { Alarm, Device } from "../types";
 import { Badge, Empty, Time, type Tone } from "../ui/parts";
 import { Table, type Column } from "../ui/table";
 
@@ -88,14 +88,6 @@ export function Alarms(props: { alarms: Alarm[]; caption: string; none: string; 
       columns={columns}
     />
   );
-}
-
-// "3 devices", "shadow on 10%".
-export function stageName(stage: Stage): string {
-  const size = stage.devices
-    ? t(stage.devices === 1 ? "stage.device" : "stage.devices", { n: stage.devices })
-    : `${stage.percent ?? "?"}%`;
-  return stage.shadow ? t("stage.shadow", { size }) : size;
 }
 
 const phaseTones: Record<string, Tone> = {

@@ -7,11 +7,11 @@ import { count, duration } from "../format";
 import { t } from "../i18n";
 import { go, link } from "../route";
 import { session } from "../session";
+import { stageName } from "../stage";
 import type { DevicesPage, GroupsPage, Model, ModelsPage, Rollout, RolloutPreview } from "../types";
 import { Bar } from "../ui/bars";
 import { Button, Card, Code, Empty, Field, Page, ProblemNotice } from "../ui/parts";
 import { said } from "../why";
-import { stageName } from "./common";
 import { versionsOf } from "./models";
 import {
   commandOf,

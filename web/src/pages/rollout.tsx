@@ -5,6 +5,7 @@ import { useAct, useData } from "../data";
 import { count, dateTime } from "../format";
 import { t, word } from "../i18n";
 import { link } from "../route";
+import { stageName } from "../stage";
 import type { Looks, Measure, Rollout, RolloutDevicesPage, Stage } from "../types";
 import { Evidence, Ratio } from "../ui/bars";
 import { Chart } from "../ui/chart";
@@ -13,7 +14,7 @@ import { Badge, Button, Card, Empty, Field, Notice, Page, Show, Time, type Tone 
   from "../ui/parts";
 import { cursorOf, Table } from "../ui/table";
 import { said, saidIn } from "../why";
-import { DeviceLink, Phase, ReleaseLink, stageName } from "./common";
+import { DeviceLink, Phase, ReleaseLink } from "./common";
 import { isKnown } from "./measures";
 import { daysText, weekDays } from "./order";
 
@@ -389,7 +390,12 @@ function History(props: { rollout: Rollout }) {
         { head: t("common.time"), cell: (one) => <Time value={one.time} />, shrink: true },
         {
           head: t("rollout.history.what"),
-          cell: (one) => <span class="prose">{one.what}</span>,
+          // Of an end it names the gate's reasons.
+          cell: (one) => (
+            <span class="prose">
+              {saidIn(one.why ? said(one.why) : one.what, props.rollout.why)}
+            </span>
+          ),
         },
         { head: t("rollout.history.actor"), cell: (one) => one.actor || "–", shrink: true },
       ]}

@@ -3,11 +3,12 @@ import { address } from "../api";
 import { useData } from "../data";
 import { t } from "../i18n";
 import { go, link } from "../route";
+import { stageName } from "../stage";
 import type { Rollout, RolloutsPage } from "../types";
 import { Button, Empty, Page, Show, Time } from "../ui/parts";
 import { Pager, Table } from "../ui/table";
 import { saidIn } from "../why";
-import { Phase, ReleaseLink, stageName } from "./common";
+import { Phase, ReleaseLink } from "./common";
 
 const phases = ["", "running", "paused", "aborted", "done"] as const;
 

@@ -4,7 +4,7 @@ import { t } from "../i18n";
 import type { RolloutPreview } from "../types";
 import { Button, Card, Field } from "../ui/parts";
 import { rulesOf, stageForm, type OrderForm, type StageForm } from "./order";
-import { stageName } from "./common";
+import { stageName } from "../stage";
 
 const maxStages = 16;
 

@@ -64,6 +64,16 @@ export const sentences: Partial<Record<Language, Record<string, string>>> = {
       "{devices} apparaten konden hem niet nemen: {cause} (de release treft geen schuld; het wordt weer geprobeerd), zoals {device}",
     one_ended:
       "1 apparaat kon hem niet nemen: {cause} (de release treft geen schuld; het wordt weer geprobeerd), {device}",
+    created: "begonnen voor {devices} apparaten; fase {stage} van {stages} ({size})",
+    stage: "fase {stage} van {stages} ({size})",
+    paused: "gepauzeerd: {reason}",
+    resumed: "hervat",
+    aborted: "afgebroken: {reason}",
+    done: "klaar",
+    left_refusing: "{device}: het weigert de release, een ander neemt zijn plaats in",
+    left_late:
+      "{device}: het heeft de release al dagen niet genomen, een ander neemt zijn plaats in",
+    left_away: "{device}: het is er niet, een ander neemt zijn plaats in",
     not_published: "{model} {version} is hier niet gepubliceerd",
     no_way_back:
       "{model} {version} is hier niet gepubliceerd: apparaten die daarnaar teruggaan krijgen niets te horen",
@@ -71,13 +81,21 @@ export const sentences: Partial<Record<Language, Record<string, string>>> = {
 };
 
 // Values that are words of the hub: how a release failed on a device (failure_text in
-// src/hub/gate.cpp), and why one could not take it (words_of in src/hub/rollouts/refusals.cpp).
+// src/hub/gate.cpp), why one does not run it (trouble_text in src/hub/rollouts/observe.cpp), and why
+// one could not take it (words_of in src/hub/rollouts/refusals.cpp).
 export const words: Partial<Record<Language, Record<string, string>>> = {
   nl: {
     "the probe failed": "de proef mislukte",
     "crash loop": "stort telkens in",
     "out of memory": "te weinig geheugen",
     "rolled back by itself": "ging zelf terug",
+    "its worker does not start": "zijn werker start niet",
+    "a plug-in, a camera or a file that it needs is not there":
+      "een plug-in, een camera of een bestand dat hij nodig heeft is er niet",
+    "something that it needs cannot be read or written":
+      "iets wat hij nodig heeft kan niet worden gelezen of geschreven",
+    "a camera, a file or a server that it needs is away":
+      "een camera, een bestand of een server die hij nodig heeft is weg",
     "there is no room for it": "er is geen ruimte voor",
     "something could not be read or written": "iets kon niet worden gelezen of geschreven",
     "something that it needs is not there": "iets wat hij nodig heeft is er niet",

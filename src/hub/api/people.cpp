@@ -231,7 +231,7 @@ Result<Response> create_enrolment_token(const Call& call) {
   }
   TRY_VALUE(const std::int64_t valid_s, valid_s_of(body));
   TRY_VALUE(trust::Json::Array made, make_enrolment_tokens(call, {device}, valid_s));
-  return document(std::move(made[0]), call.request, 201);
+  return document(made[0], call.request, 201);
 }
 
 Result<Response> create_enrolment_tokens(const Call& call) {

@@ -244,14 +244,16 @@ Result<std::map<std::string, std::vector<std::string>>> rivals(const Hub& hub) {
     std::erase_if(*roles.members(), [](const auto& role) { return is_of_assignments(role.first); });
     waiting.emplace_back(row[0].text(), std::move(roles));
   }
+  const auto differ = [](const Json& some, const Json& others) {
+    return std::ranges::any_of(*some.members(), [&](const auto& role) {
+      const Json* const same = others.find(role.first);
+      return same && *same != role.second;
+    });
+  };
   std::map<std::string, std::vector<std::string>> all;
   for (const auto& [id, roles] : waiting)
     for (const auto& [other, theirs] : waiting)
-      if (std::ranges::any_of(*roles.members(), [&](const auto& role) {
-            const Json* const same = theirs.find(role.first);
-            return same && *same != role.second;
-          }))
-        all[id].push_back(other);
+      if (differ(roles, theirs)) all[id].push_back(other);
   return all;
 }
 

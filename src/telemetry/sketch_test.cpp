@@ -82,7 +82,7 @@ TEST(Sketch, SumsAreWhatOneSketchOfAllWouldBe) {
 
 // What came over the wire holds a part of the buckets: it goes on as the sketch that was sent.
 TEST(Sketch, PartsAreAddedTo) {
-  const auto with = [](std::vector<double> values) {
+  const auto with = [](const std::vector<double>& values) {
     Sketch sketch;
     for (const double value : values) sketch.add(value);
     return sketch;

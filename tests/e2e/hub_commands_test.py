@@ -54,7 +54,7 @@ class HubCommands(unittest.TestCase):
         return json.loads(self.polder(*words, "--json", token=token))
 
     def test_tokens_for_many_devices(self):
-        (self.scratch / "names.txt").write_text("# hall 3\ncam-1\n\n  cam-2 \r\n")
+        (self.scratch / "names.txt").write_text("\ufeff# hall 3\ncam-1\n\n  cam-2 \r\n")
         said = self.polder("fleet", "enrolment-token", "cam-0", "--names", "names.txt", "--output",
                            "new/tokens", "--valid-hours", "2")
         self.assertRegex(said, r"^3 tokens in new/tokens, until 20\d\d-")
@@ -78,10 +78,11 @@ class HubCommands(unittest.TestCase):
         for words, why in (
                 (["--names", "twice.txt", "--output", "o"], "twice.txt:4: 'a' is there twice; "
                                                             "first: twice.txt:1"),
-                (["--names", "wrong.txt", "--output", "o"], "wrong.txt:2: '../b': a device's name"),
+                (["--names", "wrong.txt", "--output", "o"], "wrong.txt:2: a device's name"),
                 (["--names", "none.txt", "--output", "o"], "none.txt: has no name"),
                 (["--names", "gone.txt", "--output", "o"], "gone.txt"),
                 (["a", "b"], "--output: a folder for 2 tokens expected"),
+                ([*many, "--json"], "--output: a folder for 1001 tokens expected"),
                 (["--output", "o"], "for which devices?"),
                 (["default", "b", "--output", "o"], "body.devices[0] 'default'"),
                 (["n", "m-7", "--output", "many"], "many/m-7.token: is there already")):

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "cli/hub/print.h"
 #include "platform/file.h"
 #include "platform/private_file.h"
+#include "trust/manifest.h"
 #include "trust/tuf_updater.h"
 
 namespace polder::cli {
@@ -30,7 +32,7 @@ constexpr Option kJson = {"--json", "", "prints the hub's answer as JSON"};
 constexpr Option kOptions[] = {POLDER_HUB_OPTIONS, kJson};
 constexpr Option kTokenOptions[] = {
     POLDER_HUB_OPTIONS,
-    {"--names", "FILE", "a token for each device of this file too, a name a line; '-' for stdin"},
+    {"--names", "FILE", "a token for each device of this file too, a name a line"},
     {"--output", "FOLDER", "for DEVICE.token of each of several devices, which its owner can read"},
     {"--valid-hours", "N", "how long they hold, to 720 (default: a day)", false, whole<1, 720>},
     kJson};
@@ -40,42 +42,25 @@ struct Named {
   std::string device, place;
 };
 
-// A name is a file's here.
-Status check_name(const Named& named) {
-  const auto is_plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  const std::string& name = named.device;
-  if (!name.empty() && name.size() <= 64 && is_plain(name[0]) &&
-      std::ranges::all_of(name,
-                          [&](char c) { return is_plain(c) || c == '.' || c == '_' || c == '-'; }))
-    return {};
-  return fail(
-      Code::kInvalid,
-      "{}: '{}': a device's name has 1 to 64 letters, digits, '.', '_' and '-', the first a "
-      "letter or digit",
-      named.place, clipped(name));
-}
-
 // Without what is empty or begins with '#'.
 Status read_names(const std::string& file, std::vector<Named>& into) {
-  const bool is_stdin = file == "-";
-  TRY_VALUE(const std::string text, read_file(is_stdin ? "/dev/stdin" : file, kMaxNamesBytes));
+  TRY_VALUE(const std::string text, read_file(file, kMaxNamesBytes));
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf", kSpace = " \t\r";
   std::string_view rest = text;
+  if (rest.starts_with(kByteOrderMark)) rest.remove_prefix(kByteOrderMark.size());
   for (int line = 1; !rest.empty(); ++line) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     std::string_view name = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
-    constexpr std::string_view kSpace = " \t\r";
     name.remove_prefix(std::min(name.find_first_not_of(kSpace), name.size()));
     name = name.substr(0, name.find_last_not_of(kSpace) + 1);
     if (name.empty() || name[0] == '#') continue;
-    into.push_back({std::string(name), fmt::format("{}:{}", is_stdin ? "stdin" : file, line)});
+    into.push_back({std::string(name), fmt::format("{}:{}", file, line)});
   }
   return {};
 }
 
-// Each once.
+// Each once, and fit to name a file; what else the hub expects of it, the hub says.
 Result<std::vector<Named>> names_of(const Args& args) {
   std::vector<Named> all;
   for (const std::string& name : args.positional()) all.push_back({name, "DEVICE"});
@@ -86,7 +71,10 @@ Result<std::vector<Named>> names_of(const Args& args) {
   }
   std::map<std::string_view, std::string_view> seen;
   for (const Named& named : all) {
-    TRY(check_name(named));
+    if (!trust::is_release_name(named.device))
+      return fail(Code::kInvalid,
+                  "{}: a device's name expected, of letters, digits, '.', '_' and '-', '{}' found",
+                  named.place, clipped(named.device));
     const auto [before, is_first] = seen.emplace(named.device, named.place);
     if (!is_first)
       return fail(Code::kInvalid, "{}: '{}' is there twice; first: {}", named.place, named.device,
@@ -139,9 +127,11 @@ Status keep(Json& token, const Named& named, const std::string& folder) {
 Result<int> several(const Args& args) {
   TRY_VALUE(const std::vector<Named> names, names_of(args));
   const std::string folder = args.text("--output");
-  if (folder.empty() && !args.has("--json"))
-    return fail(Code::kInvalid, "--output: a folder for {} tokens expected (or --json)",
-                names.size());
+  // Of what is made and not shown, as the next could not be, nobody would have the tokens.
+  if (folder.empty() && (!args.has("--json") || names.size() > kMaxAsked))
+    return fail(Code::kInvalid,
+                "--output: a folder for {} tokens expected (--json alone shows up to {})",
+                names.size(), kMaxAsked);
   if (names.empty()) return fail(Code::kInvalid, "--output: for which devices? Name them");
   TRY_VALUE(HubClient hub, HubClient::open(args));
   if (!folder.empty()) TRY(check_free(folder, names));
@@ -162,9 +152,12 @@ Result<int> several(const Args& args) {
     }
     if (!done.ok()) {
       if (folder.empty() || made.empty()) return done.error();
-      return fail(done.error().code, "{}; the tokens of the first {} of {} devices are in {}",
+      return fail(done.error().code,
+                  "{}; the tokens of the first {} of {} devices are in {}: leave these out then",
                   done.error().message, made.size(), names.size(), folder);
     }
+    if (!rest.empty() && !args.has("--json"))
+      fmt::print(stderr, "polder: {} of {} tokens\n", made.size(), names.size());
   }
   if (args.has("--json")) {
     fmt::print("{}", Json(Json::Members{{"tokens", std::move(made)}}).pretty());

@@ -155,10 +155,11 @@ Result<trust::Json::Array> history_of(const Hub& hub, const Rollout& rollout) {
                               {"stage", (*row)[1].integer()},
                               {"what", (*row)[2].text()},
                               {"actor", (*row)[3].text()}};
-    if (const std::string& kept = (*row)[4].text(); !kept.empty()) {
-      TRY_VALUE(trust::Json why, trust::Json::parse(kept, "rollout_history.why"));
-      if (why.members()) why.members()->emplace("text", (*row)[2].text());
-      line.emplace("why", std::move(why));
+    // Where it is not there, or damaged, the text stands alone.
+    auto why = trust::Json::parse((*row)[4].text(), "rollout_history.why");
+    if (why.ok() && why->members()) {
+      why->members()->emplace("text", (*row)[2].text());
+      line.emplace("why", std::move(*why));
     }
     history.emplace_back(std::move(line));
   }

@@ -239,10 +239,12 @@ Result<std::map<std::string, std::vector<std::string>>> rivals(const Hub& hub) {
                                  "<> '' ORDER BY asked_s, id"));
   std::vector<std::pair<std::string, Json>> waiting;
   for (const Row& row : rows) {
-    TRY_VALUE(Json roles, Json::parse(row[1].text(), "approval.roles"));
+    auto roles = Json::parse(row[1].text(), "approval.roles");
+    if (!roles.ok() || !roles->members()) continue;  // damaged: it holds up no other
     // The hub makes assignments anew, on whatever is published.
-    std::erase_if(*roles.members(), [](const auto& role) { return is_of_assignments(role.first); });
-    waiting.emplace_back(row[0].text(), std::move(roles));
+    std::erase_if(*roles->members(),
+                  [](const auto& role) { return is_of_assignments(role.first); });
+    waiting.emplace_back(row[0].text(), std::move(*roles));
   }
   const auto differ = [](const Json& some, const Json& others) {
     return std::ranges::any_of(*some.members(), [&](const auto& role) {

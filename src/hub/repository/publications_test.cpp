@@ -255,6 +255,14 @@ TEST_F(Publications, OfWhatGoesOnFromOneStateEachNamesTheOther) {
     EXPECT_EQ(one.find("rivals")->array()->size(), 1u);
   EXPECT_EQ(decide(second).status, 200);
   EXPECT_EQ(rivals(json(send("GET", "/v1/approvals/" + first, "", admin_))), "[]");
+  // What cannot be read is nobody's rival, and the rest is shown.
+  for (const char* const damaged : {"{", "[]"}) {
+    const Status done = writer_->write([&](Database& database) {
+      return database.run("UPDATE approval SET roles = ?, state = 'open'", {damaged});
+    });
+    ASSERT_TRUE(done.ok());
+    EXPECT_EQ(send("GET", "/v1/approvals", "", admin_).status, 200);
+  }
 }
 
 TEST_F(Publications, OneThatCannotBeReadKeepsNoOther) {

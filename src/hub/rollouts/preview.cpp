@@ -82,13 +82,13 @@ Result<std::optional<Reason>> missing_tag(const Hub& hub, const Tags& query) {
     return std::string(nearest_name(name, names));
   };
   for (const auto& [name, value] : query) {
-    TRY_VALUE(const Rows values,
-              ask(hub, "SELECT DISTINCT value FROM device_tag WHERE name = ? ORDER BY 1 LIMIT ?",
-                  {name, kMaxKnown}));
     TRY_VALUE(const Rows same,
               ask(hub, "SELECT device FROM device_tag WHERE name = ? AND value = ? LIMIT 1",
                   {name, value}));
     if (!same.empty()) continue;
+    TRY_VALUE(const Rows values,
+              ask(hub, "SELECT DISTINCT value FROM device_tag WHERE name = ? ORDER BY 1 LIMIT ?",
+                  {name, kMaxKnown}));
     std::string tag = name, near;
     if (values.empty()) {
       TRY_VALUE(const Rows names,

@@ -44,6 +44,12 @@ TEST_F(Rollouts, AGoodReleaseReachesAll) {
   EXPECT_EQ(rollout(id).find("history")->array()->at(1).find("why")->compact(),
             R"x({"code":"stage","text":"stage 2 of 4 (3 devices)",)x"
             R"("values":{"size":"3 devices","stage":2,"stages":4}})");
+  const Status damaged = writer_->write([](Database& database) {
+    return database.run("UPDATE rollout_history SET why = '{' WHERE place = 2");
+  });
+  ASSERT_TRUE(damaged.ok());
+  EXPECT_EQ(history(id), lines);
+  EXPECT_EQ(rollout(id).find("history")->array()->at(1).find("why"), nullptr);
   const Response looks = send("GET", "/v1/rollouts/" + id + "/looks", "", admin_);
   const trust::Json document = json(looks);
   ASSERT_GT(document.find("looks")->array()->size(), 10u);

@@ -144,6 +144,8 @@ inline constexpr Sentence kOneEnded{
 inline constexpr Sentence kCreated{"created",
                                    "created for {devices} devices; stage {stage} of {stages} "
                                    "({size})"};
+inline constexpr Sentence kCreatedForOne{
+    "created_for_one", "created for 1 device; stage {stage} of {stages} ({size})"};
 inline constexpr Sentence kStage{"stage", "stage {stage} of {stages} ({size})"};
 inline constexpr Sentence kPaused{"paused", "paused: {reason}"};
 inline constexpr Sentence kResumed{"resumed", "resumed"};

@@ -80,6 +80,14 @@ describe("a reason", () => {
     );
   });
 
+  it("says of which of two releases a measure is", () => {
+    language.set("nl");
+    const values = { measure: "slow frames of 1.3.0", observations: 0, least: 100 };
+    expect(said({ code: "few_observations", text: "", values })).toBe(
+      "trage beelden van 1.3.0: 0 waarnemingen van ten minste 100",
+    );
+  });
+
   it("says how large a stage is", () => {
     language.set("nl");
     const stage = (size: string) =>

@@ -1,6 +1,7 @@
 // Reasons of the hub in the language that was chosen.
 import { count, dateTime, duration, number } from "./format";
 import { fill, t, word } from "./i18n";
+import { measureName } from "./measure";
 import { language } from "./settings";
 import { stageName } from "./stage";
 import { sentences, words } from "./text/why";
@@ -12,7 +13,8 @@ function shown(name: string, value: string | number, zone?: string): string {
     if (name.endsWith("_s")) return duration(value / 60);
     return Number.isInteger(value) ? count(value) : number(value);
   }
-  if (name === "measure" || name === "than") return word(name, value);
+  if (name === "measure") return measureName(value);
+  if (name === "than") return word(name, value);
   if (name === "size") return sizeOf(value);
   if (name === "trouble") return troubleOf(value);
   if (name === "failure" || name === "cause") return wordOf(value);

@@ -320,8 +320,10 @@ Result<Rollout> create_rollout(Database& database, const RolloutOrder& order,
   TRY(enlist(database, rollout, now_s));
   TRY(save_rollout(database, rollout, now_s));
   trust::Json::Members created = stage_values(rollout);
-  created.emplace("devices", rollout.members);
-  TRY(note(database, rollout, say(why::kCreated, std::move(created)), actor, now_s));
+  if (rollout.members != 1) created.emplace("devices", rollout.members);
+  TRY(note(database, rollout,
+           say(rollout.members == 1 ? why::kCreatedForOne : why::kCreated, std::move(created)),
+           actor, now_s));
   TRY(advance(database, rollout.id, now_s));
   return load_rollout(database, rollout.id);
 }

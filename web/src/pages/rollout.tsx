@@ -4,6 +4,7 @@ import { address, ask, part, type Problem } from "../api";
 import { useAct, useData } from "../data";
 import { count, dateTime } from "../format";
 import { t, word } from "../i18n";
+import { measureName } from "../measure";
 import { link } from "../route";
 import { stageName } from "../stage";
 import type { Looks, Measure, Rollout, RolloutDevicesPage, Stage } from "../types";
@@ -279,7 +280,7 @@ function Measures(props: { measures: Measure[]; rules: typeof usual }) {
           head: t("rollout.measure"),
           cell: (one) => (
             <>
-              <b>{word("measure", one.name)}</b>
+              <b>{measureName(one.name)}</b>
               {one.than && (
                 <>
                   <br />
@@ -357,7 +358,7 @@ function LooksChart(props: { looks: Looks; rollout: Rollout }) {
         times={times}
         logarithmic
         series={names.map((name) => ({
-          label: word("measure", name),
+          label: measureName(name),
           values: of(name, (one) => one.worse),
         }))}
         lines={[{ at: rules.abort_at, label: t("verdict.abort"), bad: true }]}
@@ -367,7 +368,7 @@ function LooksChart(props: { looks: Looks; rollout: Rollout }) {
         times={times}
         logarithmic
         series={names.map((name) => ({
-          label: word("measure", name),
+          label: measureName(name),
           values: of(name, (one) => one.acceptable),
         }))}
         lines={

@@ -434,6 +434,7 @@ export const en = {
   "measure.empty frames": "empty frames",
   "measure.frames that differ": "frames that differ",
   "measure.slower frames": "slower frames",
+  "measure.of": "{measure} of {version}",
   "why.trouble": "does not run it: {cause} (no fault of the release)",
   "stage.device": "1 device",
   "stage.devices": "{n} devices",

@@ -437,6 +437,7 @@ export const nl: Record<keyof typeof en, string> = {
   "measure.empty frames": "lege beelden",
   "measure.frames that differ": "beelden die verschillen",
   "measure.slower frames": "tragere beelden",
+  "measure.of": "{measure} van {version}",
   "why.trouble": "draait hem niet: {cause} (de release treft geen schuld)",
   "stage.device": "1 apparaat",
   "stage.devices": "{n} apparaten",

@@ -65,6 +65,7 @@ export const sentences: Partial<Record<Language, Record<string, string>>> = {
     one_ended:
       "1 apparaat kon hem niet nemen: {cause} (de release treft geen schuld; het wordt weer geprobeerd), {device}",
     created: "begonnen voor {devices} apparaten; fase {stage} van {stages} ({size})",
+    created_for_one: "begonnen voor 1 apparaat; fase {stage} van {stages} ({size})",
     stage: "fase {stage} van {stages} ({size})",
     paused: "gepauzeerd: {reason}",
     resumed: "hervat",

@@ -160,7 +160,8 @@ class HubRollouts(unittest.TestCase):
         self.polder("rollout", "create", "people", "1.1.0", "--one-way", "--history-looks", "0",
                     "--look-s", "1", "--unpublished")
         self.assertRegex(self.polder("rollout", "show", "r1"),
-                         r"\ngate     hold as of \S+Z \(next look \S+Z\); .*\n(.*\n)*"
+                         r"\ndone     \S+Z at the earliest\n"
+                         r"gate     hold as of \S+Z \(next look \S+Z\); .*\n(.*\n)*"
                          r"  frames that differ +not known yet; evidence: .* 0 and 0 observa")
 
     def test_a_dry_run_begins_nothing(self):

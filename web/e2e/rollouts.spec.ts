@@ -64,6 +64,13 @@ test("the form says what the hub says of it, where it belongs, before anything i
   const version = page.getByLabel("Version", { exact: true });
   await version.fill("9.0.10");
   await expect(version).toHaveAccessibleDescription(/not published here; did you mean '9.0.0'/);
+  const waits = page.getByLabel("May begin before the release is published");
+  await waits.check();
+  await expect(preview).toContainText("voice 9.0.10 is not published here");
+  await expect(page.getByRole("region", { name: "The same by command" })).toContainText(
+    "polder rollout create voice 9.0.10 --unpublished",
+  );
+  await waits.uncheck();
   await version.fill("9.0.0");
   await expect(preview).toContainText("match: 3. There and well: 3. Running it already: 0.");
   await expect(preview).toContainText(/lasts at least \d+ days/);
@@ -246,7 +253,7 @@ test("a rollout is paused, resumed and aborted, each with its reason on record",
   await expect(title).toBeVisible();
 });
 
-test("what nobody has counted is not known, and one look has a time", async ({
+test("what nobody has counted is not known, who is silent is named, one look has a time", async ({
   page, hub, fleet,
 }) => {
   test.setTimeout(240_000);
@@ -258,6 +265,7 @@ test("what nobody has counted is not known, and one look has a time", async ({
   await page.route(`**/v1/rollouts/${id}`, async (route) => {
     const rollout = await hub.ask("GET", `/v1/rollouts/${id}`);
     rollout.gate = { ...rollout.gate, measures: [nothing] };
+    rollout.silent = [{ device: "cell-1", seen: "2026-11-28T04:05:00Z" }];
     await route.fulfill({ json: rollout });
   });
   await page.route(`**/v1/rollouts/${id}/looks*`, (route) =>
@@ -270,6 +278,8 @@ test("what nobody has counted is not known, and one look has a time", async ({
   await expect(row).toContainText("not known yet");
   await expect(row.locator("svg")).toHaveCount(0);
   await expect(page.getByRole("figure", { name: "Worse" }).locator("canvas")).toBeVisible();
+  const silent = page.getByRole("link", { name: /Waits for cell-1, last seen .*2026/ });
+  await expect(silent).toHaveAttribute("href", "#/devices/cell-1");
   await hub.ask("POST", `/v1/rollouts/${id}/abort`, { reason: "seen" });
 });
 

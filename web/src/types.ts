@@ -309,6 +309,8 @@ export interface Rollout {
   // Null of one that was over long ago.
   devices?: Partial<Record<"matching" | "wanted" | "running" | "failed", number | null>>;
   next_look?: Time | null;
+  least_end?: Time | null;
+  silent?: { device: string; seen: Time | null }[]; // that its stage waits for
   gate?: {
     verdict: string;
     time?: Time;

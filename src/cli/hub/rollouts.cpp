@@ -342,6 +342,15 @@ Result<std::string> window_text(const Object& rollout) {
   return fmt::format("window   {}; {}\n", one_line(text), when);
 }
 
+// When it is done at the earliest; empty of one that goes on by itself no more, and of a hub of
+// before.
+Result<std::string> end_text(const Object& rollout) {
+  if (!rollout.has("least_end") || rollout.members().at("least_end").is_null())
+    return std::string();
+  TRY_VALUE(const std::string end, rollout.text("least_end"));
+  return fmt::format("done     {} at the earliest\n", one_line(end));
+}
+
 // When its words are of, as devices are those of now; empty where a hub of before does not say.
 Result<std::string> times_text(const Object& rollout, const Object& gate) {
   const auto time = [](const Object& of, const char* name) -> Result<std::string> {
@@ -416,12 +425,13 @@ Result<int> print(const Args& args, const Json& answer) {
   TRY_VALUE(const std::string line, line_of(rollout));
   TRY_VALUE(const std::string devices, devices_text(rollout));
   TRY_VALUE(const std::string window, window_text(rollout));
+  TRY_VALUE(const std::string end, end_text(rollout));
   TRY_VALUE(const std::string silent, silent_text(rollout));
   TRY_VALUE(const std::string gate, gate_text(rollout));
   TRY_VALUE(const std::string measures, measures_text(rollout));
   std::size_t shown = 0;
   TRY_VALUE(const std::string history, history_text(rollout, shown));
-  fmt::print("{}\n{}\n{}{}{}\n{}{}", line, devices, silent, window, gate, measures, history);
+  fmt::print("{}\n{}\n{}{}{}{}\n{}{}", line, devices, silent, window, end, gate, measures, history);
   return 0;
 }
 

@@ -184,6 +184,8 @@ Result<Response> show(const Call& call, const std::string& id, int status = 200)
   TRY_VALUE(trust::Json::Array silent, silent_of(call.hub, rollout));
   TRY_VALUE(trust::Json gate, trust::Json::parse(rollout.gate, id + ": gate"));
   members.emplace("next_look", time_or_null(rollout.due_s ? Value(*rollout.due_s) : Value()));
+  const auto end_s = least_end_s(rollout, call.hub.wall.now_s());
+  members.emplace("least_end", time_or_null(end_s ? Value(*end_s) : Value()));
   members.emplace("devices", std::move(devices));
   members.emplace("silent", std::move(silent));
   members.emplace("history", std::move(history));

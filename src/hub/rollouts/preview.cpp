@@ -53,24 +53,31 @@ std::int64_t looks_of(const RolloutOrder& order, const Stage& stage, bool withou
   return std::min(looks, ShareEvidence::looks_to_prove(gate.allowed, gate.promote_at));
 }
 
-// A stage is judged when a look is over, by the looks for which all had time to tell: those before.
-std::int64_t least_of(const Rollout& rollout, std::span<const Stage> stages, std::int64_t now_s,
-                      bool without_errors) {
+// What is still to be proven: nothing of what is under way, as that may have been seen by now.
+enum class Proof : std::uint8_t { kNone, kQuick, kWithoutErrors };
+
+// The time at which its last stage has passed, at best; the first one has begun at `since_s`. A
+// stage is judged when a look is over, by the looks for which all had time to tell: those before.
+std::int64_t end_of(const Rollout& rollout, std::span<const Stage> stages, std::int64_t now_s,
+                    std::int64_t since_s, Proof proof) {
   const std::int64_t look_s = rollout.order.look_s;
-  const std::int64_t history = rollout.has_statistics() ? rollout.order.history_looks : 0;
+  const bool has_begun = rollout.state.stage > 0 || !rollout.has_statistics();
+  const std::int64_t history =
+      has_begun ? 0 : std::max<std::int64_t>(rollout.order.history_looks - rollout.looks, 0);
   // The look before the one of now still counts.
   std::int64_t told_s = std::max(now_s, (now_s / look_s + history) * look_s);
   // The time of the first stage begins when it was last held.
-  std::int64_t since_s = history > 0 ? std::max(now_s, told_s - look_s) : now_s;
+  if (history > 0) since_s = std::max(since_s, told_s - look_s);
   const std::int64_t first_look = told_s / look_s;
   for (const Stage& stage : stages) {
     std::int64_t look =
         std::max(told_s / look_s + 1, (since_s + stage.gate.least_s + look_s - 1) / look_s);
-    if (rollout.has_statistics() && stage.gate.promote_at > 0)
-      look = std::max(look, first_look + looks_of(rollout.order, stage, without_errors) + 1);
+    if (proof != Proof::kNone && rollout.has_statistics() && stage.gate.promote_at > 0)
+      look = std::max(
+          look, first_look + looks_of(rollout.order, stage, proof == Proof::kWithoutErrors) + 1);
     since_s = told_s = look * look_s;
   }
-  return told_s - now_s;
+  return told_s;
 }
 
 // The first tag of a query that no device has: by its name, or by its value.
@@ -163,9 +170,10 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
   preview.matching = rollout.members;
   preview.stages = rollout.plan().stages;
   preview.holds = sizes_of(preview.stages, preview.matching);
-  preview.least_s = least_of(rollout, preview.stages, now_s, false);
+  preview.least_s = end_of(rollout, preview.stages, now_s, now_s, Proof::kQuick) - now_s;
   if (rollout.has_statistics())
-    preview.least_without_errors_s = least_of(rollout, preview.stages, now_s, true);
+    preview.least_without_errors_s =
+        end_of(rollout, preview.stages, now_s, now_s, Proof::kWithoutErrors) - now_s;
   for (const auto& [trouble, such] : unable) {
     if (preview.notes.size() == kMaxUnable) break;
     preview.notes.push_back(
@@ -190,6 +198,17 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
   if (std::optional<Reason> waits = rollout.waits_for(now_s))
     preview.notes.push_back(*std::move(waits));
   return preview;
+}
+
+std::optional<std::int64_t> least_end_s(const Rollout& rollout, std::int64_t now_s) {
+  const bool is_on = rollout.state.phase == RolloutPhase::kRunning && rollout.trouble.empty();
+  if (!is_on || rollout.members == 0) return std::nullopt;
+  const std::vector<Stage> stages = rollout.plan().stages;
+  // A stage begins soon after a look is over, and passes as soon after another one.
+  const std::int64_t since_s =
+      rollout.state.stage_since_s / rollout.order.look_s * rollout.order.look_s;
+  return end_of(rollout, std::span(stages).subspan(rollout.state.stage),
+                std::max(now_s, rollout.order.not_before_s), since_s, Proof::kNone);
 }
 
 }  // namespace polder::hub

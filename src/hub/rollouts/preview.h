@@ -35,4 +35,8 @@ struct RolloutPreview {
 Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order,
                                        std::int64_t now_s);
 
+// When one that is under way ends, at the earliest: each stage passes at the first look that may
+// judge it. Nothing: it is over, paused, in trouble, or of no device.
+std::optional<std::int64_t> least_end_s(const Rollout& rollout, std::int64_t now_s);
+
 }  // namespace polder::hub

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "hub/rollouts/testing_fleet.h"
+#include "trust/tuf_metadata.h"
 
 namespace polder::hub {
 namespace {
@@ -93,7 +94,17 @@ TEST_F(Preview, IsWhatTheRolloutTakesThen) {
     const std::int64_t begun_s = wall_.now_s();
     const std::string id = begin(version, "", stages);
     for (const Device& one : devices_) report(one.name, window(one), kTestLookS);
-    for (int i = 0; i < 200 && phase(id) == "running"; ++i) look();
+    std::int64_t least_end_s = begun_s;
+    for (int i = 0; i < 200 && phase(id) == "running"; ++i) {
+      const auto end_s =
+          trust::tuf::parse_time(*rollout(id).find("least_end")->string(), "least_end");
+      ASSERT_TRUE(end_s.ok());
+      EXPECT_GE(*end_s, std::max(least_end_s, wall_.now_s())) << stages;
+      least_end_s = *end_s;
+      look();
+    }
+    EXPECT_LE(least_end_s, wall_.now_s() - 5) << stages;
+    EXPECT_TRUE(rollout(id).find("least_end")->is_null());
     EXPECT_EQ(phase(id), "done") << gate(id);
     // Looks are taken five seconds after they are over here.
     const std::int64_t took_s = wall_.now_s() - begun_s - 5;

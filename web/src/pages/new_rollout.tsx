@@ -213,6 +213,21 @@ function Text(
   );
 }
 
+// One that is on or off.
+function Check(props: Fields & { name: "one_way" | "unpublished" }) {
+  const { form, change, name } = props;
+  return (
+    <label class="check">
+      <input
+        type="checkbox"
+        checked={form[name]}
+        onChange={(event) => change({ [name]: event.currentTarget.checked })}
+      />
+      {t(`order.${name}`)}
+    </label>
+  );
+}
+
 function ReleaseFields(props: Fields) {
   const models = useData<ModelsPage>("/v1/models?limit=1000");
   const name = props.form.model.trim();
@@ -261,14 +276,7 @@ function DeviceFields(props: Fields) {
         />
       </div>
       <Group legend={t("rollout.abort")} hint={t("order.one_way.hint")}>
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={props.form.one_way}
-            onChange={(event) => props.change({ one_way: event.currentTarget.checked })}
-          />
-          {t("order.one_way")}
-        </label>
+        <Check {...props} name="one_way" />
       </Group>
     </Card>
   );
@@ -387,6 +395,9 @@ function TimeFields(props: Fields) {
             {t(`day.${day}`)}
           </label>
         ))}
+      </Group>
+      <Group legend={t("order.begin")} hint={t("order.unpublished.hint")}>
+        <Check {...props} name="unpublished" />
       </Group>
     </Card>
   );

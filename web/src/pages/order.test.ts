@@ -25,6 +25,7 @@ describe("an order", () => {
       to: "05:00",
       not_before: "2027-01-11 00:00",
       one_way: true,
+      unpublished: true,
     };
     const order = orderOf(form);
     expect(order).toEqual({
@@ -44,13 +45,14 @@ describe("an order", () => {
       window: { from: "22:00", to: "05:00" },
       not_before: "2027-01-11T00:00:00Z",
       one_way: true,
+      unpublished: true,
     });
     expect(commandOf(order)).toBe(
       "polder rollout create people 1.3.0 --other-version 1.4.0 --query site=ams --strata site " +
         "--stages 'shadow 2 allowed=0.4, 3 least_minutes=90 margin=2.5 errors_an_hour=1, 100%' " +
         "--measures 'errors, empty frames' " +
         "--look-s 60 --history-looks 0 --window 22:00-05:00 --not-before 2027-01-11T00:00:00Z " +
-        "--one-way",
+        "--one-way --unpublished",
     );
     expect(commandOf(orderOf({ ...form, measures: [] }))).toContain("--measures none");
   });

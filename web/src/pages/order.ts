@@ -69,6 +69,7 @@ export interface OrderForm {
   zone: string; // of its times; empty: UTC
   not_before: string; // "2027-01-11 00:00", in UTC
   one_way: boolean;
+  unpublished: boolean;
 }
 
 export function stageForm(size: string, unit: StageForm["unit"], shadow = false): StageForm {
@@ -101,6 +102,7 @@ export function emptyOrder(model: string, version: string): OrderForm {
     zone: "",
     not_before: "",
     one_way: false,
+    unpublished: false,
   };
 }
 
@@ -148,7 +150,7 @@ export function orderOf(form: OrderForm): Order {
       ...(zone ? { zone } : {}),
     } satisfies WindowOrder;
   if (form.not_before.trim()) order["not_before"] = timeOf(form.not_before.trim());
-  if (form.one_way) order["one_way"] = true;
+  for (const name of ["one_way", "unpublished"] as const) if (form[name]) order[name] = true;
   return order;
 }
 
@@ -184,6 +186,7 @@ export function commandOf(order: Order): string {
   }
   if (order["not_before"]) add("--not-before", order["not_before"]);
   if (order["one_way"]) words.push("--one-way");
+  if (order["unpublished"]) words.push("--unpublished");
   return words.map(quoted).join(" ");
 }
 

@@ -248,6 +248,17 @@ function Gate(props: { rollout: Rollout }) {
           ))}
         </ul>
       )}
+      {rollout.silent && rollout.silent.length > 0 && (
+        <ul class="reasons">
+          {rollout.silent.map(({ device, seen }) => (
+            <li key={device}>
+              <a href={link(["devices", device])}>
+                {t("rollout.gate.silent", { device, time: seen ? dateTime(seen) : "–" })}
+              </a>
+            </li>
+          ))}
+        </ul>
+      )}
       {gate.time && (
         <p class="quiet">
           {t("rollout.gate.as_of")} <Time value={gate.time} />
@@ -255,6 +266,12 @@ function Gate(props: { rollout: Rollout }) {
             <>
               {" · "}
               {t("rollout.gate.next")} <Time value={rollout.next_look} />
+            </>
+          )}
+          {rollout.least_end && (
+            <>
+              {" · "}
+              {t("rollout.gate.least")} <Time value={rollout.least_end} />
             </>
           )}
         </p>

@@ -8,6 +8,7 @@ import { dateTime } from "../format";
 import { t, word } from "../i18n";
 import { link } from "../route";
 import { session } from "../session";
+import { titleIn } from "../title";
 import type { Approval, Changes, PublicationDetails } from "../types";
 import { Confirm } from "../ui/dialog";
 import { Badge, Button, Card, Facts, Hash, Page, Show, Time, type Tone } from "../ui/parts";
@@ -48,7 +49,7 @@ export function ApprovalPage(props: { id: string }) {
       <Show data={data} problem={problem}>
         {(one) => (
           <>
-            <p class="lead">{one.what}</p>
+            <p class="lead">{titleIn(one.what)}</p>
             <Card title={t("approval.who")}>
               <Who one={one} />
             </Card>
@@ -348,7 +349,7 @@ export function Decide(props: { one: Approval; small?: boolean; onDone: () => vo
           class={props.small ? "small" : ""}
           kind={each === "approve" ? "main" : "plain"}
           needs="releaser"
-          aria-label={`${t(`approvals.${each}`)}: ${one.what}`}
+          aria-label={`${t(`approvals.${each}`)}: ${titleIn(one.what)}`}
           onClick={() => setVerb(each)}
         >
           {t(`approvals.${each}`)}
@@ -388,7 +389,7 @@ function Sure(props: {
       title={t(`approvals.${verb}.title`, { kind: word("approvals.kind", one.kind) })}
       text={
         <>
-          <span class="lead">{one.what}</span>
+          <span class="lead">{titleIn(one.what)}</span>
           {t("approvals.confirm.text", { name: one.asked_by })}
         </>
       }

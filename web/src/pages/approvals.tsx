@@ -3,6 +3,7 @@ import { address } from "../api";
 import { useData } from "../data";
 import { t, word } from "../i18n";
 import { link } from "../route";
+import { titleIn } from "../title";
 import type { ApprovalsPage } from "../types";
 import { Empty, Page, Show, Time } from "../ui/parts";
 import { Pager, Table } from "../ui/table";
@@ -55,7 +56,7 @@ export function Approvals(props: { query: URLSearchParams }) {
                     cell: (one) => (
                       <>
                         <span class="quiet">{word("approvals.kind", one.kind)}</span>{" "}
-                        {one.what}
+                        {titleIn(one.what)}
                       </>
                     ),
                   },

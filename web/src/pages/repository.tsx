@@ -5,6 +5,7 @@ import { useData } from "../data";
 import { count } from "../format";
 import { t, word } from "../i18n";
 import { link } from "../route";
+import { titleIn } from "../title";
 import type { Approval, ApprovalsPage, ModelsPage, Repository, RepositoryRole } from "../types";
 import { Badge, Card, Code, Empty, Facts, Hash, Notice, Page, Show, Time, type Tone }
   from "../ui/parts";
@@ -144,7 +145,7 @@ function Publication(props: { one: Approval }) {
   const { one } = props;
   return (
     <li>
-      <a href={link(["approvals", one.id])}>{one.what}</a>
+      <a href={link(["approvals", one.id])}>{titleIn(one.what)}</a>
       <span class="quiet">
         {t("release.by", { name: one.asked_by })}, <Time value={one.asked} />
       </span>

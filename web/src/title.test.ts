@@ -13,8 +13,10 @@ const expected = [...tests.matchAll(/EXPECT_EQ\(title\w*\([^)]*\),\s*((?:"[^"]*"
   (found) => [...found[1]!.matchAll(/"([^"]*)"/g)].map((one) => one[1]).join(""),
 );
 
-const english =
-  /\b(adds|assigns|by|every|for|key|lets|more|must|nothing|place|raises|renews|replaces|signs|the|to|trusts|until|withdraws)\b/;
+const english = new RegExp(
+  "\\b(adds|assigns|by|every|for|key|lets|more|must|nothing|place|raises|renews|replaces|signs|" +
+    "the|to|trusts|until|withdraws)\\b",
+);
 
 describe("what an approval is for", () => {
   it("is the hub's own in English", () => {

@@ -33,6 +33,8 @@ describe("times", () => {
   const now = Date.parse("2026-11-28T12:00:00Z");
   it("are told from now", () => {
     expect(ago("2026-11-28T11:59:30Z", now)).toBe("just now");
+    expect(ago("2026-11-28T12:00:03Z", now)).toBe("just now");
+    expect(ago("2026-11-28T12:00:30Z", now)).toBe("within a minute");
     expect(ago("2026-11-28T11:57:00Z", now)).toBe("3 minutes ago");
     expect(ago("2026-11-28T09:00:00Z", now)).toBe("3 hours ago");
     expect(ago("2026-11-30T12:00:00Z", now)).toBe("in 2 days");

@@ -85,6 +85,8 @@ const steps: [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 
 // "3 minutes ago", "in 89 days".
+const skew = 5; // seconds between the clocks of hub and browser
+
 export function ago(text: string, nowMs: number): string {
   const time = Date.parse(text);
   if (Number.isNaN(time)) return text;
@@ -95,7 +97,7 @@ export function ago(text: string, nowMs: number): string {
         Math.trunc(seconds / size),
         unit,
       );
-  return t("time.now");
+  return t(seconds > skew ? "time.soon" : "time.now");
 }
 
 const parts: [string, number][] = [...steps, ["second", 1]];

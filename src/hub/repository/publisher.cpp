@@ -67,7 +67,9 @@ Status end_superseded(const Publisher::Parts& parts) {
                                    std::string(kHubActor),
                                    trust::Act::kRejected,
                                    one.what,
-                                   {{"approval", one.id}, {"superseded_by", one.by}}}));
+                                   {{"approval", one.id},
+                                    {"state", "superseded"},
+                                    {"superseded_by", one.by}}}));
     }
     for (const std::string& id : ended) TRY(forget_waiting(database, id));
     return {};

@@ -57,6 +57,7 @@ export const en = {
   "common.reason": "Reason",
 
   "time.now": "just now",
+  "time.soon": "within a minute",
 
   "problem.stale": "The hub does not answer; what is shown is older.",
   "problem.network": "The hub does not answer: {detail}",

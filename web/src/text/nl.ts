@@ -59,6 +59,7 @@ export const nl: Record<keyof typeof en, string> = {
   "common.reason": "Reden",
 
   "time.now": "zojuist",
+  "time.soon": "binnen een minuut",
 
   "problem.stale": "De hub antwoordt niet; wat er staat is ouder.",
   "problem.network": "De hub antwoordt niet: {detail}",
@@ -398,7 +399,7 @@ export const nl: Record<keyof typeof en, string> = {
   "rule.failures.hint": "Zoveel met een harde fout zijn het einde. Gewoonlijk 1, bij veel apparaten 1 op 500.",
   "order.measures": "Wat wordt vergeleken",
   "order.measures.hint": "Zonder een ervan beslissen alleen harde fouten en tijd.",
-  "order.strata": "Vergelijken binnen een label (niet verplicht)",
+  "order.strata": "Vergelijken binnen een label (optioneel)",
   "order.strata.hint": "Zoals site: apparaten worden vergeleken met die van dezelfde.",
   "order.look": "Seconden van een blik (optioneel)",
   "order.look.hint": "Wat daarbinnen komt wordt samen beoordeeld: niet minder dan apparaten tussen twee berichten nemen. Gewoonlijk 300.",

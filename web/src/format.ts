@@ -84,9 +84,9 @@ const steps: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", 60],
 ];
 
-// "3 minutes ago", "in 89 days".
 const skew = 5; // seconds between the clocks of hub and browser
 
+// "3 minutes ago", "in 89 days".
 export function ago(text: string, nowMs: number): string {
   const time = Date.parse(text);
   if (Number.isNaN(time)) return text;

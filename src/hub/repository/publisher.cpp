@@ -63,13 +63,12 @@ Status end_superseded(const Publisher::Parts& parts) {
                     {std::string(kHubActor), now_s, one.details.compact(), one.id}));
       if (open.empty()) continue;
       ended.push_back(one.id);
-      TRY(put_on_record(database, {now_s,
-                                   std::string(kHubActor),
-                                   trust::Act::kRejected,
-                                   one.what,
-                                   {{"approval", one.id},
-                                    {"state", "superseded"},
-                                    {"superseded_by", one.by}}}));
+      TRY(put_on_record(
+          database, {now_s,
+                     std::string(kHubActor),
+                     trust::Act::kRejected,
+                     one.what,
+                     {{"approval", one.id}, {"state", "superseded"}, {"superseded_by", one.by}}}));
     }
     for (const std::string& id : ended) TRY(forget_waiting(database, id));
     return {};

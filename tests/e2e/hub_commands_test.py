@@ -405,7 +405,8 @@ class HubCommands(unittest.TestCase):
         self.assertEqual(roles, {"root": False, "targets": False, "snapshot": True,
                                  "timestamp": True, "assignments": True})
         shown = self.polder("hub", "repository")
-        self.assertRegex(shown, r"EXPIRES +KEYS +ONLINE +ROLE .*\n(.*\n)*.* true +assignments ")
+        self.assertRegex(shown, r"ROLE +VERSION +EXPIRES +KEYS +ONLINE .*\n(.*\n)*"
+                                r"  assignments .* true ")
         self.assertIn("\n-----BEGIN PUBLIC KEY-----\n", shown)
         self.publish()
         self.assertRegex(self.polder("hub", "models"), r"VERSIONS.*\nplus +1\.0\.0 +-\n")

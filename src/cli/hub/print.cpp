@@ -1,7 +1,11 @@
 #include "cli/hub/print.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/fail.h"
 #include "base/text.h"
@@ -43,6 +47,43 @@ std::string cell(const Json& row, std::string_view column) {
   return value ? shown(*value) : "-";
 }
 
+// What something is called comes first, the rest by the alphabet.
+std::size_t place_of(std::string_view member) {
+  constexpr std::string_view kFirst[] = {"id",    "device",  "name",  "role",
+                                         "model", "version", "state", "devices"};
+  return std::size_t(std::ranges::find(kFirst, member) - std::begin(kFirst));
+}
+
+bool is_table(const Json& value) {
+  const Json::Array* const list = value.array();
+  return list && !list->empty() && list->front().members();
+}
+
+bool has_lines(const Json& value) {
+  return value.string() && value.string()->find('\n') != std::string::npos;
+}
+
+// Those of one line before those of several.
+std::vector<std::pair<std::string_view, const Json*>> in_order(const Json::Members& members) {
+  std::vector<std::pair<std::string_view, const Json*>> all;
+  for (const auto& [name, value] : members) all.emplace_back(name, &value);
+  std::ranges::stable_sort(all, {}, [](const auto& member) {
+    const bool is_long = is_table(*member.second) || has_lines(*member.second);
+    return std::pair(is_long, place_of(member.first));
+  });
+  return all;
+}
+
+std::vector<std::string> columns_of(const Json::Array& rows) {
+  std::set<std::string> names;
+  for (const Json& row : rows)
+    if (row.members())
+      for (const auto& [name, value] : *row.members()) names.insert(name);
+  std::vector<std::string> columns(names.begin(), names.end());
+  std::ranges::stable_sort(columns, {}, place_of);
+  return columns;
+}
+
 template <class Names>
 Table table_of(const Json::Array& all, const Names& columns) {
   Table table(1);
@@ -78,23 +119,18 @@ Result<int> print_document(const Args& args, const Json& answer) {
     return 0;
   }
   TRY_VALUE(const trust::Object object, trust::Object::of(answer, "answer"));
-  for (const auto& [name, value] : object.members()) {
-    const Json::Array* const list = value.array();
-    if (list && !list->empty() && list->front().members()) {
-      std::set<std::string> columns;
-      for (const Json& one : *list)
-        if (one.members())
-          for (const auto& [column, of_row] : *one.members()) columns.insert(column);
-      fmt::print("{}\n{}", one_line(name), table_text(table_of(*list, columns), "  "));
+  for (const auto& [name, value] : in_order(object.members())) {
+    if (is_table(*value)) {
+      const Json::Array& rows = *value->array();
+      fmt::print("{}\n{}", one_line(name), table_text(table_of(rows, columns_of(rows)), "  "));
       continue;
     }
-    const bool has_lines = value.string() && value.string()->find('\n') != std::string::npos;
-    if (!has_lines) {
-      fmt::print("{:<18} {}\n", one_line(name), shown(value));
+    if (!has_lines(*value)) {
+      fmt::print("{:<18} {}\n", one_line(name), shown(*value));
       continue;
     }
     fmt::print("{}\n", one_line(name));
-    std::string_view rest = *value.string();
+    std::string_view rest = *value->string();
     while (!rest.empty()) {
       const std::size_t end = std::min(rest.find('\n'), rest.size());
       fmt::print("{}\n", one_line(rest.substr(0, end)));

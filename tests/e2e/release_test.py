@@ -714,6 +714,11 @@ class Release(unittest.TestCase):
         remove = ("repo", "remove", "repo", "levels/1.2.0/manifest.json", "--key", "targets.pem")
         self.assertIn("device 'default' is to run it", self.polder(*remove, status=1))
         self.polder("repo", "assign", "repo", "default", "levels=1.3.0", "--key", "online.pem")
+        said = self.polder("repo", "remove", "repo", "levels/1.2.0", status=1)
+        self.assertIn("TARGET: 'levels/1.2.0' is not there; did you mean "
+                      "'levels/1.2.0/manifest.json'? 'polder repo show repo' lists releases", said)
+        said = self.polder("repo", "remove", "repo", "levels/1.2.1/manifest.json", status=1)
+        self.assertIn("; did you mean 'levels/1.2.0/manifest.json'? ", said)
         self.polder(*remove)
         self.publish()
         self.polder("repo", "remove", "repo", "levels/1.3.0/manifest.json", "--force", "--key",

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -222,6 +223,20 @@ Status check_no_floors(const trust::tuf::Repository& repository, const std::stri
               target, floors.floors.size());
 }
 
+// With the one that may be meant: of a release its manifest.
+Error not_there(const trust::tuf::Repository& repository, const std::string& target) {
+  std::vector<std::string_view> names;
+  const auto targets = repository.targets();
+  if (!targets.ok()) return targets.error();
+  for (const auto& [name, role] : *targets) names.push_back(name);
+  std::string near = target + "/manifest.json";
+  if (!targets->contains(near)) near = nearest_name(target, names);
+  return fail(Code::kNotFound, "TARGET: '{}' is not there; {}'polder repo show {}' lists releases",
+              clipped(target),
+              near.empty() ? std::string() : fmt::format("did you mean '{}'? ", one_line(near)),
+              one_line(repository.folder()));
+}
+
 Result<int> remove(const Args& args) {
   return stage(args, [&](Staging& staging) -> Status {
     const std::string& target = args.positional()[1];
@@ -230,7 +245,10 @@ Result<int> remove(const Args& args) {
       TRY(check_unassigned(staging.repository, target));
       TRY(check_no_floors(staging.repository, target));
     }
-    return staging.repository.remove_target(target, staging.now_s);
+    Status done = staging.repository.remove_target(target, staging.now_s);
+    if (!done.ok() && done.error().code == Code::kNotFound)
+      return not_there(staging.repository, target);
+    return done;
   });
 }
 

@@ -72,8 +72,8 @@ Result<int> show(const Args& args) {
                          .pretty());
     return 0;
   }
-  fmt::print("{}: profile {}, {} target(s)\n", one_line(repository.folder()),
-             repository.profile().name, targets.size());
+  fmt::print("{}: profile {}, {} target{}\n", one_line(repository.folder()),
+             repository.profile().name, targets.size(), targets.size() == 1 ? "" : "s");
   if (roles.empty()) fmt::print("nothing is published yet\n");
   for (const auto& role : roles) {
     fmt::print("  {:<24} version {:>5}  {} of {} keys  {:>6} targets  until {} ({}{})\n", role.role,

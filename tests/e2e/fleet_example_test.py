@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """examples/fleet walks the circle: a bad release is stopped at one device of five and taken back,
-the next one is on all of them, the hub's log proves it, and nothing is left running.
+the next one is on all of them, the hub's log proves it, its console can be looked at again, and
+nothing is left running, nor of a run that is ended on its way.
 
     fleet_example_test.py RUN FOLDER
 
@@ -8,6 +9,7 @@ FOLDER is made anew. Exit status 77 where the model or the video was not fetched
 """
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +30,32 @@ def left():
         except OSError:  # it has ended, or is another user's
             continue
     return [one for one in found if b"fleet_example_test.py" not in b" ".join(one[1])]
+
+
+def what_stays():
+    deadline = time.monotonic() + 60  # of workers, which end with what has started them
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return [f"left running: {left()}"] if left() else []
+
+
+def looks_again(command):
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
+        said = hub.stdout.readline()
+        hub.terminate()
+    return [] if said.startswith("polder-hub serves https://localhost:") else [f"again: {said}"]
+
+
+def ended_on_its_way():
+    with subprocess.Popen([RUN, FOLDER, "--brief"], stdout=subprocess.PIPE, text=True) as run:
+        for line in run.stdout:
+            if line.startswith("== The releaser's repository"):
+                break
+        wrong = [] if left() else ["no hub ran"]
+        run.terminate()
+    if run.returncode != 128 + signal.SIGTERM:
+        wrong.append(f"ended by SIGTERM: exit status {run.returncode}")
+    return wrong + what_stays()
 
 
 def main():
@@ -51,11 +79,10 @@ def main():
     proof = done.stdout.partition("$ polder audit check-proof")[2]
     if "rollout_changed" not in proof or '"aborted: ' not in proof:
         wrong.append("the log does not prove that 2.0.0 was aborted")
-    deadline = time.monotonic() + 60  # of workers, which end with what has started them
-    while left() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    if left():
-        wrong.append(f"left running: {left()}")
+    wrong += what_stays()
+    again = re.search(r"^  (\S+/polder-hub serve .*)", done.stdout, re.M)
+    wrong += looks_again(again[1].split()) if again else ["it does not say how to look at it again"]
+    wrong += ended_on_its_way()
     print("\n".join(wrong), file=sys.stderr)
     return 1 if wrong else 0
 

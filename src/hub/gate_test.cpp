@@ -136,7 +136,7 @@ TEST(Gate, AShadowThatIsOverIsTakenAtItsFace) {
   EXPECT_EQ(state.verdict, Verdict::kHold);
   EXPECT_EQ(state.reasons.at(0).text,
             "frames that differ: 1.60 times as often as allowed (0.10 to 2.00), and no more of it "
-            "will be seen");
+            "will be seen. Abort it, and begin it anew");
   measures[0].judgement = {};
   state = judge_gate(measures, {}, 0, {});
   EXPECT_EQ(state.verdict, Verdict::kHold);

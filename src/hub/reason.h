@@ -52,14 +52,15 @@ inline constexpr Sentence kNotProvenUnknown{
 inline constexpr Sentence kSeenTooLittle{
     "seen_too_little",
     "{measure}: {ratio:.2f} times as often as {than} ({low:.2f} to {high:.2f}), and no more of it "
-    "will be seen"};
+    "will be seen. Abort it, and begin it anew"};
 inline constexpr Sentence kSeenTooLittleUnknown{
     "seen_too_little_unknown",
-    "{measure}: how often, compared with {than}, is not known yet, and no more of it will be seen"};
+    "{measure}: how often, compared with {than}, is not known yet, and no more of it will be seen. "
+    "Abort it, and begin it anew"};
 inline constexpr Sentence kNothingCompared{
     "nothing_compared",
     "{measure}: nothing was compared, and the device acts by now: other inputs or outputs, or no "
-    "model of the same name. Leave it out of the measures to go on without"};
+    "model of the same name. Abort it, and begin it anew without this measure"};
 inline constexpr Sentence kFewObservations{
     "few_observations", "{measure}: {observations} observations of at least {least}"};
 inline constexpr Sentence kNoControls{
@@ -113,6 +114,10 @@ inline constexpr Sentence kGone{
 inline constexpr Sentence kUnable{"unable",
                                   "{devices} devices are left out, such as {device}: {trouble}"};
 inline constexpr Sentence kOneUnable{"one_unable", "1 device is left out, {device}: {trouble}"};
+inline constexpr Sentence kBrought{
+    "brought", "{devices} devices are left out: an earlier rollout has brought it to them"};
+inline constexpr Sentence kOneBrought{
+    "one_brought", "1 device is left out: an earlier rollout has brought it to it"};
 inline constexpr Sentence kRefused{
     "refused", "{refused} of {told} devices that were told refused it: {trouble}"};
 inline constexpr Sentence kRefusedMostly{

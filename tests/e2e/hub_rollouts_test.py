@@ -48,6 +48,15 @@ class HubRollouts(unittest.TestCase):
                                  (name, int(time.time())))
             database.close()
 
+    def publish(self, version):
+        """As the hub has on record what was published."""
+        with sqlite3.connect(self.hub.folder / "hub.db", timeout=30) as database:
+            database.execute(
+                "INSERT INTO model_release (model, version, manifest, state, added_s, added_by, "
+                "publication, is_runtime, details) VALUES ('people', ?, '', 'published', 0, '', "
+                "'', 0, '{}')", (version,))
+        database.close()
+
     def done(self, *words, status=0, token=None):
         done = subprocess.run([POLDER, *words], capture_output=True, text=True, timeout=120, env={
             **os.environ, "POLDER_HUB": self.hub.url(), "POLDER_HUB_CA": str(self.hub.ca()),
@@ -83,6 +92,7 @@ class HubRollouts(unittest.TestCase):
                  "1, 50%, 100%", "--least-minutes", "0", "--look-s", "1", "--measures",
                  "none", "--json")
         self.assertIn("3 of its devices go back to people 1.0.0", self.polder(*words, status=1))
+        self.publish("1.1.0")
         made = json.loads(self.polder(*words, "--one-way"))
         self.assertEqual(made["devices"], {"matching": 3, "wanted": 1, "running": 0, "failed": 0})
         self.assertEqual([stage["text"] for stage in made["stages"]], ["1 device", "50%", "100%"])

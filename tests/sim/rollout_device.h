@@ -395,7 +395,10 @@ class Device {
     unit.crashes = counted.crashes;
     unit.frames = counted.frames;
     if (counted.frames == 0) return unit;
-    add_stage(unit, "detect", counted.frames, counted.slow, counted.is_new ? slower : 1);
+    // A step beside a shadow takes as long as both models.
+    const double own = counted.is_new ? slower : 1;
+    add_stage(unit, "detect", counted.frames, counted.slow,
+              counted.is_in_shadow ? own + slower : own);
     proto::ReportSignal score{.name = "detect.score"};
     score.values.add(0.8, counted.found);
     unit.signals.push_back(std::move(score));

@@ -314,6 +314,7 @@ export interface Rollout {
   gate?: {
     verdict: string;
     time?: Time;
+    evidence?: number; // that it is worse, of all measures
     reasons?: string[];
     why?: Why[];
     measures?: Measure[];

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { languages, language } from "./settings";
 import { sentences, words } from "./text/why";
-import { said, saidIn } from "./why";
+import { failureIn, said, saidIn } from "./why";
 
 const source = (name: string) =>
   readFileSync(join(__dirname, "../../src/hub", name), "utf8");
@@ -94,7 +94,7 @@ describe("a reason", () => {
       said({ code: "stage", text: "", values: { stage: 2, stages: 4, size } });
     expect(stage("shadow on 1 device")).toBe("fase 2 van 4 (schaduw op 1 apparaat)");
     expect(stage("3 devices")).toBe("fase 2 van 4 (3 apparaten)");
-    expect(stage("12.5%")).toBe("fase 2 van 4 (12.5%)");
+    expect(stage("12.5%")).toBe("fase 2 van 4 (12,5%)");
     expect(stage("a moon")).toBe("fase 2 van 4 (a moon)");
   });
 
@@ -109,10 +109,32 @@ describe("a reason", () => {
     );
   });
 
+  it("is what a device has in a rollout", () => {
+    const said: [string, string][] = [
+      ["crash loop", "stort telkens in"],
+      ["refused", "geweigerd"],
+      ["refused: below the floor 2.0.0", "geweigerd: below the floor 2.0.0"],
+      ["has not taken it for days", "nam hem dagenlang niet"],
+      [
+        "could not take it: there is no room for it (no fault of the release; tried again)",
+        "kon hem niet nemen: er is geen ruimte voor (de release treft geen schuld; wordt weer " +
+          "geprobeerd)",
+      ],
+      [
+        "does not run it: its worker does not start (no fault of the release)",
+        "draait hem niet: zijn werker start niet (de release treft geen schuld)",
+      ],
+      ["its own words", "its own words"],
+    ];
+    for (const [text] of said) expect(failureIn(text)).toBe(text);
+    language.set("nl");
+    for (const [text, dutch] of said) expect(failureIn(text)).toBe(dutch);
+  });
+
   it("is found in a text that has several", () => {
     language.set("nl");
     expect(saidIn("cam-1: crash loop; and 3 more", [failed])).toBe(
-      "cam-1: stort telkens in; and 3 more",
+      "cam-1: stort telkens in; en nog 3",
     );
     expect(saidIn("a fair is on", [failed])).toBe("a fair is on");
     expect(saidIn("a fair is on")).toBe("a fair is on");

@@ -35,6 +35,19 @@ function troubleOf(value: string): string {
   return cause === undefined ? value : t("why.trouble", { cause: wordOf(cause) });
 }
 
+// What a device has in a rollout: how the release failed, or why it does not run it. A device's own
+// words stay as they are.
+export function failureIn(text: string): string {
+  if (text === "refused") return t("why.refused");
+  if (text === "has not taken it for days") return t("why.late");
+  const own = /^refused: (.+)$/s.exec(text)?.[1];
+  if (own !== undefined) return t("why.refused.with", { words: own });
+  const ended =
+    /^could not take it: (.+) \(no fault of the release; tried again\)$/.exec(text)?.[1];
+  if (ended !== undefined) return t("why.ended", { cause: wordOf(ended) });
+  return troubleOf(wordOf(text));
+}
+
 // "shadow on 3 devices", "10%".
 function sizeOf(value: string): string {
   const found = /^(shadow on )?(?:(\d+) devices?|([\d.]+)%)$/.exec(value);
@@ -66,5 +79,7 @@ export function said(why: Why): string {
 export function saidIn(text: string, why: Why[] = []): string {
   // Of two that begin alike the longer one first.
   const longest = [...why].sort((a, b) => b.text.length - a.text.length);
-  return longest.reduce((all, one) => all.replace(one.text, () => said(one)), text);
+  return longest
+    .reduce((all, one) => all.replace(one.text, () => said(one)), text)
+    .replace(/; and (\d+) more$/, (_, n: string) => t("why.more", { n }));
 }

@@ -252,6 +252,7 @@ Result<Response> preview_rollout(const Call& call) {
       trust::Json::Members{
           {"devices", trust::Json::Members{{"matching", preview.matching},
                                            {"unable", preview.unable},
+                                           {"brought", preview.brought},
                                            {"there", preview.there},
                                            {"running", preview.running}}},
           {"stages", std::move(stages)},

@@ -59,20 +59,6 @@ Result<bool> is_anywhere(Database& database, const Rollout& rollout) {
   return !rows.empty();
 }
 
-// Those of its releases that no device can fetch.
-Result<std::vector<std::string>> not_published(Database& database, const Rollout& rollout) {
-  std::vector<std::string> missing;
-  for (const std::string& version : {rollout.order.version, rollout.order.other_version}) {
-    if (version.empty()) continue;
-    TRY_VALUE(const Rows rows, ask(database,
-                                   "SELECT 1 FROM model_release WHERE model = ? AND version = ? "
-                                   "AND state = 'published'",
-                                   {rollout.order.model, version}));
-    if (rows.empty()) missing.push_back(version);
-  }
-  return missing;
-}
-
 // To which devices go back, and cannot: they are not told to take the new one.
 Result<std::vector<std::string>> no_ways_back(Database& database, const Rollout& rollout) {
   std::vector<std::string> missing;
@@ -270,7 +256,8 @@ Status end(Database& database, Rollout& rollout, std::string_view actor, std::in
 
 // Who is missing in a stage is chosen, and told.
 Status fill_stage(Database& database, Rollout& rollout, std::int64_t now_s) {
-  const bool may_grow = !rollout.waits_for(now_s);
+  TRY_VALUE(const std::vector<std::string> missing, not_published(database, rollout));
+  const bool may_grow = missing.empty() && !rollout.waits_for(now_s);
   // A stage begins when it may.
   if (!may_grow && rollout.state.stage == 0) {
     TRY_VALUE(const Rows told,
@@ -342,6 +329,7 @@ Status advance(Database& database, std::string_view id, std::int64_t now_s) {
                                         std::min(gate.reasons.size(), kMaxReasons));
   rollout.gate = trust::Json(trust::Json::Members{{"verdict", verdict_text(gate.verdict)},
                                                   {"time", trust::tuf::time_text(now_s)},
+                                                  {"evidence", gate.evidence},
                                                   {"reasons", texts_of(reasons)},
                                                   {"why", why_of(reasons)},
                                                   {"measures", json_of(evidence.measures)}})

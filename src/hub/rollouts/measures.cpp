@@ -64,6 +64,8 @@ std::optional<Counts> empty_frames(const proto::ReportUnit& unit) {
   return Counts{unit.frames, unit.frames - std::min(unit.frames, detections)};
 }
 
+bool is_of_shadow(const proto::ReportStage& stage) { return stage.name.starts_with(kShadow); }
+
 const proto::ReportStage* find_stage(const proto::ReportUnit& unit, std::string_view name) {
   const auto found = std::ranges::find(unit.stages, name, &proto::ReportStage::name);
   return found == unit.stages.end() ? nullptr : &*found;
@@ -72,17 +74,13 @@ const proto::ReportStage* find_stage(const proto::ReportUnit& unit, std::string_
 }  // namespace
 
 std::vector<StageLimit> limits_of(const proto::ReportUnit& unit) {
-  double all_ms = 0;
-  const auto is_own = [](const proto::ReportStage& stage) {
-    return !stage.name.starts_with(kShadow);
-  };
-  for (const proto::ReportStage& stage : unit.stages)
-    if (is_own(stage)) all_ms += stage.latency_ms.sum();
   std::vector<StageLimit> limits;
+  if (std::ranges::any_of(unit.stages, is_of_shadow)) return limits;
+  double all_ms = 0;
+  for (const proto::ReportStage& stage : unit.stages) all_ms += stage.latency_ms.sum();
   for (const proto::ReportStage& stage : unit.stages) {
     const telemetry::Sketch& latency = stage.latency_ms;
-    if (!is_own(stage) || latency.count() < kLeastPackets || latency.sum() < kLeastShare * all_ms)
-      continue;
+    if (latency.count() < kLeastPackets || latency.sum() < kLeastShare * all_ms) continue;
     limits.push_back({.stage = stage.name, .ms = limit_of(latency)});
   }
   return limits;
@@ -96,6 +94,7 @@ std::vector<MeasureCounts> count_window(const proto::ReportUnit& unit,
   };
   add(kErrors, unit.frames, ends_of(unit));
   std::uint64_t packets = 0, slow = 0;
+  if (std::ranges::any_of(unit.stages, is_of_shadow)) limits = {};
   for (const StageLimit& limit : limits) {
     const proto::ReportStage* const stage = find_stage(unit, limit.stage);
     if (!stage) continue;

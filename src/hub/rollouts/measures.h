@@ -2,7 +2,8 @@
 //
 //   errors        ends of workers, of frames, but for those that are the device's own trouble
 //   slow frames   packets that a stage took longer for than a quarter above the 95th percentile
-//                 that the old release had in that stage on the same device
+//                 that the old release had in that stage on the same device; of windows without a
+//                 shadow, as a step beside one takes as long as both models
 //   empty frames  frames in which nothing was detected, of those that a detector looked at
 //
 // The limit is the device's own, so that a fast device is not hidden by slow ones, and a quarter
@@ -53,7 +54,7 @@ struct StageLimit {
   std::string stage;
   double ms = 0;
 };
-// By a window of the old release; none where it is too short.
+// By a window of the old release; none where it is too short, or has a shadow.
 std::vector<StageLimit> limits_of(const proto::ReportUnit& unit);
 
 struct MeasureCounts {

@@ -22,13 +22,26 @@ std::map<std::string, Counts> by_name(const std::vector<MeasureCounts>& all) {
 TEST(Measures, LimitsAreOfStagesThatTakeTime) {
   proto::ReportUnit unit{.name = "people"};
   unit.stages = {stage("camera", 30, 200), stage("detect", 20, 200), stage("mqtt", 0.1, 200),
-                 stage("seldom", 90, 19), stage("shadow.m.new", 50, 200)};
+                 stage("seldom", 90, 19)};
   const auto limits = limits_of(unit);
   ASSERT_EQ(limits.size(), 2u);
   EXPECT_EQ(limits[0].stage, "camera");
   EXPECT_EQ(limits[1].stage, "detect");
   // Its 95th percentile is 23.8 ms.
   EXPECT_NEAR(limits[1].ms, 23.8 * 1.25, 23.8 * 1.25 * 0.03);
+}
+
+// A step beside a shadow takes as long as both models: that is neither one's latency.
+TEST(Measures, WhatTakesLongBesideAShadowIsNotSlow) {
+  proto::ReportUnit unit{.name = "people"};
+  unit.frames = 200;
+  unit.stages = {stage("detect", 40, 200)};
+  const StageLimit limits[] = {{"detect", 30}};
+  EXPECT_TRUE(by_name(count_window(unit, limits)).contains("slow frames"));
+  unit.stages.push_back(stage("shadow.m.new", 20, 200));
+  EXPECT_FALSE(by_name(count_window(unit, limits)).contains("slow frames"));
+  EXPECT_TRUE(by_name(count_window(unit, limits)).contains("errors"));
+  EXPECT_TRUE(limits_of(unit).empty());
 }
 
 TEST(Measures, SlowIsWhatIsAboveTheLimitOfAStageOfThatName) {

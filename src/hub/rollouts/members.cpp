@@ -94,6 +94,15 @@ Member member_of(const Rollout& rollout, const std::string& device, const Known&
   return member;
 }
 
+bool brings(const RolloutOrder& order, std::string_view version) {
+  return !version.empty() && (version == order.version || version == order.other_version);
+}
+
+// An earlier rollout has brought it: nothing changes for it, and an abort takes nothing back.
+bool has_it(const RolloutOrder& order, const Known& known) {
+  return known.wanted && brings(order, *known.wanted);
+}
+
 Status insert(Database& database, const Rollout& rollout, const Member& member, Value number) {
   return tell(
       database,
@@ -181,9 +190,14 @@ std::vector<bool> are_compared(const std::vector<Stage>& stages,
   return compared;
 }
 
+// One that has the new one by itself has no history beside the others: it says nothing of it.
+bool may_be_compared(const Rollout& rollout, const Member& member) {
+  return !brings(rollout.order, member.running);
+}
+
 Status insert_late(Database& database, Rollout& rollout, const Member& member) {
   Value number;
-  if (rollout.members < kCompared) {
+  if (rollout.members < kCompared && may_be_compared(rollout, member)) {
     TRY_VALUE(number, next_number(database, rollout));
   }
   if (rollout.members == 0) rollout.old_version = member.old_version;
@@ -209,6 +223,8 @@ Status join(Database& database, Rollout& rollout, const std::string& device, con
   const bool may_change =
       rollout.state.phase == RolloutPhase::kRunning && !rollout.waits_for(now_s);
   if (wanted == Wanted::kOld || !may_change) return {};
+  TRY_VALUE(const std::vector<std::string> missing, not_published(database, rollout));
+  if (!missing.empty()) return {};
   return want(database, rollout, wanted, fmt::format("device = ? AND {}", may_take(rollout)),
               {device}, now_s);
 }
@@ -230,6 +246,7 @@ Status enlist_one(Database& database, const std::string& device, std::string_vie
   for (const Row& row : active) {
     auto rollout = rollout_of(row);
     if (!rollout.ok() || !holds(rollout->order.query, tags)) continue;
+    if (has_it(rollout->order, known)) return {};
     TRY_VALUE(const bool is_able, can_run(database, rollout->order, known.abilities));
     if (is_able) return join(database, *rollout, device, known, tags, now_s);
   }
@@ -335,6 +352,26 @@ Status check_published(const RolloutOrder& order, const Rows& published, const R
   return {};
 }
 
+Result<std::vector<std::string>> not_published(Database& database, const Rollout& rollout) {
+  std::vector<std::string> missing;
+  for (const std::string& version : {rollout.order.version, rollout.order.other_version}) {
+    if (version.empty()) continue;
+    TRY_VALUE(const Rows rows, ask(database,
+                                   "SELECT 1 FROM model_release WHERE model = ? AND version = ? "
+                                   "AND state = 'published'",
+                                   {rollout.order.model, version}));
+    if (rows.empty()) missing.push_back(version);
+  }
+  return missing;
+}
+
+Status check_any(const RolloutOrder& order, std::int64_t members, std::int64_t brought) {
+  if (members > 0 || brought == 0) return {};
+  return fail(Code::kIncompatible,
+              "a rollout has brought {} {} to all {} devices that it would be for: name others",
+              order.model, order.version, brought);
+}
+
 std::string others_of(std::string_view condition) {
   return fmt::format(
       "SELECT o.rollout, MIN(m.device), c.abilities FROM device_model m JOIN rollout_device o ON "
@@ -398,12 +435,15 @@ Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
                 values));
   std::vector<Member> members;
   std::map<std::string, std::int64_t> devices;  // by what they go back to
+  std::int64_t brought = 0;
   for (const Row& row : rows) {
     const Known known = known_of(row, 1);
-    if (!needs.why_not(known.abilities).empty()) continue;
+    brought += has_it(rollout.order, known);
+    if (has_it(rollout.order, known) || !needs.why_not(known.abilities).empty()) continue;
     members.push_back(member_of(rollout, row[0].text(), known));
     ++devices[members.back().old_version];
   }
+  TRY(check_any(rollout.order, std::ssize(members), brought));
   TRY(take_stock(rollout, devices, published));
   std::ranges::sort(members, {}, &Member::place);
   const std::vector<bool> compared = are_compared(rollout.order.stages, members);
@@ -412,7 +452,8 @@ Status enlist(Database& database, Rollout& rollout, std::int64_t now_s) {
     Member& member = members[i];
     const bool is_own = !member.old_version.empty();
     if (!is_own) member.old_version = rollout.old_version;
-    TRY(insert(database, rollout, member, compared[i] ? Value(number++) : Value()));
+    const bool counts = compared[i] && may_be_compared(rollout, member);
+    TRY(insert(database, rollout, member, counts ? Value(number++) : Value()));
     if (!is_own) TRY(begin(database, rollout, member, now_s));
   }
   return tell(database, "UPDATE rollout SET next_number = ? WHERE id = ?", {number, rollout.id});
@@ -455,14 +496,18 @@ Status leave_stage(Database& database, Rollout& rollout, const std::string& devi
 // in the stage. One that has not, or has no such model, makes room for another.
 Status replace(Database& database, Rollout& rollout, std::int64_t now_s) {
   if (rollout.state.phase != RolloutPhase::kRunning || rollout.stage().devices == 0) return {};
-  // One whose disk is full, or that alone cannot fetch it, tries again for ever.
+  // One whose disk is full, or that alone cannot fetch it, tries again for ever. It is there, and
+  // has told since that it runs its old one: what is not heard of any more may have been ended.
   TRY_VALUE(
       const Rows stuck,
       ask(database,
           "UPDATE rollout_device SET failure = ? WHERE rollout = ? "
           "AND chosen = 1 AND wanted <> 0 AND old_version <> '' AND running = old_version AND "
-          "told_s < ? RETURNING device",
-          {kNotTaken, rollout.id, now_s - kPatienceS}));
+          "told_s < ? AND EXISTS (SELECT 1 FROM device_model m LEFT JOIN device_link l ON l.device "
+          "= m.device WHERE m.device = rollout_device.device AND m.model = "
+          "rollout_device.active_model AND m.seen_s > rollout_device.told_s AND (m.seen_s >= ? OR "
+          "l.seen_s >= ?)) RETURNING device",
+          {kNotTaken, rollout.id, now_s - kPatienceS, now_s - kThereS, now_s - kThereS}));
   for (const Row& row : stuck)
     TRY(leave_stage(database, rollout, row[0].text(), why::kLeftLate, now_s));
   TRY_VALUE(

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hub/rollouts/able.h"
 #include "hub/rollouts/row.h"
@@ -48,6 +49,11 @@ inline constexpr std::string_view kPublishedModels =
 // Whether its releases are among those that are published of its model. Errors: kNotFound, naming
 // the nearest that there is.
 Status check_published(const RolloutOrder& order, const Rows& published, const Rows& models);
+// Those of its releases that no device can fetch: until they are published nobody is told.
+Result<std::vector<std::string>> not_published(Database& database, const Rollout& rollout);
+// That it is for anybody, beside the devices that an earlier one has brought it to. Errors:
+// kIncompatible.
+Status check_any(const RolloutOrder& order, std::int64_t members, std::int64_t brought);
 // What asks which devices of a model (its name, then the values of the condition on "m.device") are
 // part of a rollout; and whether one that could take part in another is. Errors: kIncompatible,
 // naming both.
@@ -60,8 +66,9 @@ Status check_free(const Rows& others, Needs& needs);
 // release that no device could go back to; kInvalid as check_shadows().
 Status take_stock(Rollout& rollout, const std::map<std::string, std::int64_t>& devices,
                   const Rows& published);
-// All devices of its query that can run what it brings (able.h), with what it takes stock of.
-// Errors: kIncompatible, naming the rollout that has one of them; those of take_stock().
+// All devices of its query that can run what it brings (able.h), with what it takes stock of, but
+// for those that an earlier rollout has brought it to. Errors: kIncompatible, naming the rollout
+// that has one of them; those of check_any() and take_stock().
 Status enlist(Database& database, Rollout& rollout, std::int64_t now_s);
 // The device has other tags than before.
 Status enlist_anew(Database& database, std::string_view device, std::int64_t now_s);

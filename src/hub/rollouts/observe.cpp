@@ -214,8 +214,10 @@ Status Observer::take_unit(const proto::ReportUnit& unit, std::int64_t counted_s
   if (!part || !part->number) return {};
   const std::int64_t look = look_of(counted_s, part->look_s, now_s_);
   const int arm = part->arm_of(unit.release->version);
-  // What is neither new nor its old one says nothing of either.
+  // What is neither new nor its old one says nothing of either, nor does a new one that it was not
+  // told to run.
   if (arm == 0 && unit.release->version != part->old_version) return {};
+  if (arm != 0 && !part->is_told) return {};
   if (arm == 0) TRY(take_shadow(*part, unit, counted_s, look));
   if (is_late) return {};
   const std::vector<MeasureCounts> counts = count_window(unit, part->limits);

@@ -125,9 +125,9 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
             ask(hub, kArtifacts, {order.model, order.version, order.other_version}));
   Needs needs(order.model, releases);
   TRY_VALUE(const Rows others, ask(hub, others_of(condition), values));
-  // By what they go back to: see member_of() in members.cpp.
-  Values all = {order.version,   order.other_version, now_s - kThereS,
-                now_s - kThereS, order.version,       order.other_version};
+  // By what they go back to: see member_of() and has_it() in members.cpp.
+  Values all = {order.version, order.other_version, now_s - kThereS, now_s - kThereS,
+                order.version, order.other_version, order.version,   order.other_version};
   all.insert(all.end(), values.begin(), values.end());
   TRY_VALUE(
       const Rows rows,
@@ -135,11 +135,12 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
           "SELECT COALESCE(w.version, CASE WHEN m.committed IN (?, ?) THEN '' ELSE m.committed "
           "END), COUNT(*), COUNT(CASE WHEN m.is_well = 1 AND (m.seen_s >= ? OR l.seen_s >= ?) THEN "
           "1 END), COUNT(CASE WHEN m.running <> '' AND m.running IN (?, ?) THEN 1 END), "
-          "c.abilities, MIN(m.device) FROM device_model m JOIN device d ON d.id = m.device AND "
+          "c.abilities, MIN(m.device), CASE WHEN w.version <> '' AND w.version IN (?, ?) THEN 1 "
+          "ELSE 0 END FROM device_model m JOIN device d ON d.id = m.device AND "
           "d.revoked_s IS NULL LEFT JOIN device_link l ON l.device = m.device LEFT JOIN "
           "device_machine c ON c.device = m.device LEFT JOIN wanted w ON w.device = m.device AND "
           "w.model = m.model WHERE m.model = ?" +
-              condition + " GROUP BY 1, c.abilities",
+              condition + " GROUP BY 1, c.abilities, 7",
           all));
   RolloutPreview preview;
   if (const Row* const taken = taken_of(others, needs))
@@ -148,6 +149,11 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
   std::map<std::string, std::int64_t> devices;
   std::map<std::string, Unable> unable;
   for (const Row& row : rows) {
+    if (row[6].integer() != 0) {
+      preview.brought += row[1].integer();
+      preview.running += row[3].integer();
+      continue;
+    }
     if (const std::string& why = needs.why_not(row[4]); !why.empty()) {
       preview.unable += row[1].integer();
       Unable& such = unable[why];
@@ -168,12 +174,16 @@ Result<RolloutPreview> preview_rollout(const Hub& hub, const RolloutOrder& order
                   .gate = ""};
   TRY(take_stock(rollout, devices, published));
   preview.matching = rollout.members;
+  TRY(check_any(order, preview.matching, preview.brought));
   preview.stages = rollout.plan().stages;
   preview.holds = sizes_of(preview.stages, preview.matching);
   preview.least_s = end_of(rollout, preview.stages, now_s, now_s, Proof::kQuick) - now_s;
   if (rollout.has_statistics())
     preview.least_without_errors_s =
         end_of(rollout, preview.stages, now_s, now_s, Proof::kWithoutErrors) - now_s;
+  if (preview.brought > 0)
+    preview.notes.push_back(say(preview.brought == 1 ? why::kOneBrought : why::kBrought,
+                                {{"devices", preview.brought}}));
   for (const auto& [trouble, such] : unable) {
     if (preview.notes.size() == kMaxUnable) break;
     preview.notes.push_back(

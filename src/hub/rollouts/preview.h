@@ -17,7 +17,8 @@ struct RolloutPreview {
   std::int64_t matching = 0;  // devices that have the model and the tags, and can run the release
   std::int64_t unable = 0;    // that cannot, as they have told: a note says why
   std::int64_t there = 0;     // of them, those that a stage of a number could take now
-  std::int64_t running = 0;   // of them, those that run the release already
+  std::int64_t brought = 0;   // to which an earlier rollout has brought it: they take no part
+  std::int64_t running = 0;   // of all these, those that run the release already
   std::vector<Stage> stages;  // as Rollout::plan() has them
   // Of each how many devices it holds, with those before it; a share is of those that match now, on
   // average, as devices take part by a hash.

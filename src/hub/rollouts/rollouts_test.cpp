@@ -270,12 +270,15 @@ TEST_F(Rollouts, WhoJoinsTakesPartByItsPlace) {
 
 TEST_F(AtOnce, WhatIsNotPublishedIsTold) {
   make_fleet(2);
+  is_published_ = false;
   const std::string id = begin("1.1.0");
   EXPECT_NE(gate(id).find("people 1.1.0 is not published here"), std::string::npos) << gate(id);
+  EXPECT_EQ(wanted_to_run("1.1.0"), 0);
   publish_release("1.1.0");
   wall_.set_s(wall_.now_s() + kTestLookS);
   turn();
   EXPECT_EQ(gate(id).find("is not published"), std::string::npos) << gate(id);
+  EXPECT_EQ(wanted_to_run("1.1.0"), 1);
 }
 
 TEST_F(AtOnce, ATagBringsADeviceIn) {
@@ -326,6 +329,7 @@ TEST_F(Shadows, OneThatComparedNothingHoldsAndIsTold) {
 
 TEST_F(Shadows, OneOfTwoReleasesSpeaksForTheStage) {
   make_fleet(12);
+  publish_release("1.2.0");
   const std::string id = begin("1.1.0", R"(,"other_version":"1.2.0")",
                                R"("stages":[{"devices":1,"shadow":true,"least_minutes":1,)"
                                R"("errors_an_hour":180},{"percent":50,"least_minutes":1,)"
@@ -350,6 +354,7 @@ TEST_F(Rollouts, LeastObservationsAreThoseOfTheStage) {
 
 TEST_F(Rollouts, TwoReleasesSplitTheFleet) {
   make_fleet(12);
+  publish_release("1.2.0");
   const std::string id = begin("1.1.0", R"(,"other_version":"1.2.0")",
                                R"("stages":[{"percent":50,"least_minutes":1,)"
                                R"("errors_an_hour":180},{"percent":100,"least_minutes":1}])");
@@ -366,6 +371,7 @@ TEST_F(Rollouts, TwoReleasesSplitTheFleet) {
 TEST_F(Rollouts, OfTwoReleasesABadOneEndsBoth) {
   make_fleet(12);
   behaviour_["1.2.0"].slow = 3;
+  publish_release("1.2.0");
   const std::string id = begin("1.1.0", R"(,"other_version":"1.2.0")",
                                R"("stages":[{"percent":50,"least_minutes":1},{"percent":100}])");
   looks(60);

@@ -19,6 +19,7 @@ constexpr std::int64_t kTestLookS = 10;
 // How a release behaves on every device.
 struct Behaviour {
   double slow = 1;            // times as long
+  std::uint64_t every = 20;   // so many frames one takes twice as long
   bool crashes = false;       // in a loop, and is rolled back
   bool sees_nothing = false;  // no detections
   double crash_share = 0;     // of frames
@@ -41,7 +42,7 @@ class FleetTest : public ReleasingTest {
       return database.run(
           "INSERT INTO model_release (model, version, manifest, state, added_s, added_by, "
           "publication, is_runtime, details) VALUES ('people', ?, '', 'published', 0, '', '', 0, "
-          "'{}')",
+          "'{}') ON CONFLICT DO NOTHING",
           {version});
     });
     ASSERT_TRUE(published.ok()) << published.error().message;
@@ -133,6 +134,13 @@ class FleetTest : public ReleasingTest {
     unit.stages.push_back(std::move(now));
     unit.signals.push_back(std::move(agreement));
   }
+  // A step beside a shadow takes as long as both models.
+  static telemetry::Sketch beside(const telemetry::Sketch& own_ms, const Behaviour& how) {
+    telemetry::Sketch both;
+    for (const auto& [bucket, count] : own_ms.buckets())
+      both.add((1 + how.slow) * telemetry::Sketch::upper_bound(bucket), count);
+    return both;
+  }
   // What a device counted in a look.
   proto::ReportMetrics window(const Device& one) {
     const Behaviour how = of(one.runs);
@@ -143,13 +151,16 @@ class FleetTest : public ReleasingTest {
     unit.crashes = static_cast<std::uint64_t>(std::lround(how.crash_share * kFrames));
     proto::ReportStage infer{.name = "detect", .packets = kFrames};
     proto::ReportSignal score{.name = "detect.score"};
-    // One frame in twenty takes twice as long, one in three is empty.
+    // One frame in three is empty.
     for (std::uint64_t i = 0; i < kFrames; ++i) {
-      infer.latency_ms.add(how.slow * (i % 20 == 0 && !one.is_even ? 40 : 20) *
+      infer.latency_ms.add(how.slow * (i % how.every == 0 && !one.is_even ? 40 : 20) *
                            (1 + 0.1 * double(i % 7)));
       if (i % 3 != 0 && !how.sees_nothing) score.values.add(0.8);
     }
-    if (!one.shadow.empty()) add_shadow(unit, infer, of(one.shadow));
+    if (!one.shadow.empty()) {
+      add_shadow(unit, infer, of(one.shadow));
+      infer.latency_ms = beside(infer.latency_ms, of(one.shadow));
+    }
     unit.stages.push_back(std::move(infer));
     unit.signals.push_back(std::move(score));
     proto::ReportMetrics metrics{.window_ms = 1000 * kTestLookS};
@@ -236,9 +247,10 @@ class FleetTest : public ReleasingTest {
       R"({"percent":50,"least_minutes":1,"errors_an_hour":180},)"
       R"({"percent":100,"least_minutes":1}])";
 
-  // Of a release that may be published later.
+  // Of a release that is published, or comes to be.
   Response order(const std::string& version, const std::string& more = "",
                  const std::string& stages = kStages) {
+    if (is_published_) publish_release(version);
     return send("POST", "/v1/rollouts",
                 R"({"model":"people","unpublished":true,"version":")" + version +
                     R"(","look_s":10,"history_looks":)" + std::to_string(history_looks_) +
@@ -299,7 +311,8 @@ class FleetTest : public ReleasingTest {
   std::vector<Device> devices_;
   std::map<std::string, Behaviour> behaviour_;  // by version
   int history_looks_ = 6;
-  std::string trouble_;  // of the last turn
+  bool is_published_ = true;  // what order() is of
+  std::string trouble_;       // of the last turn
   std::string measures_ = R"(["errors","slow frames","empty frames"])";
 };
 

@@ -14,7 +14,7 @@ import { Confirm } from "../ui/dialog";
 import { Badge, Button, Card, Empty, Field, Notice, Page, Show, Time, type Tone }
   from "../ui/parts";
 import { cursorOf, Table } from "../ui/table";
-import { said, saidIn } from "../why";
+import { failureIn, said, saidIn } from "../why";
 import { DeviceLink, Phase, ReleaseLink } from "./common";
 import { isKnown } from "./measures";
 import { daysText, weekDays } from "./order";
@@ -279,7 +279,15 @@ function Gate(props: { rollout: Rollout }) {
       {measures.length === 0 ? (
         <Empty>{t(over ? "rollout.measures.never" : "rollout.measures.none")}</Empty>
       ) : (
-        <Measures measures={measures} rules={rulesOf(rollout)} />
+        <>
+          {measures.length > 1 && gate.evidence != null && (
+            <p class="row">
+              {t("rollout.evidence")}{" "}
+              <Evidence value={gate.evidence} at={rulesOf(rollout).abort_at} tone="bad" />
+            </p>
+          )}
+          <Measures measures={measures} rules={rulesOf(rollout)} />
+        </>
       )}
     </Card>
   );
@@ -368,16 +376,22 @@ function LooksChart(props: { looks: Looks; rollout: Rollout }) {
       return found ? Math.max(0.01, pick(found)) : null; // the scale has no 0
     });
   const times = looks.map((look) => Date.parse(look.time) / 1000);
+  const each = names.map((name) => ({
+    label: measureName(name),
+    values: of(name, (one) => one.worse),
+  }));
+  // What stops a rollout: see add_evidence in src/hub/gate.cpp.
+  const all = {
+    label: t("rollout.evidence.all"),
+    values: looks.map((look) => look.measures.reduce((sum, one) => sum + one.worse, 0.01)),
+  };
   return (
     <div class="charts">
       <Chart
         title={t("rollout.worse")}
         times={times}
         logarithmic
-        series={names.map((name) => ({
-          label: measureName(name),
-          values: of(name, (one) => one.worse),
-        }))}
+        series={names.length > 1 ? [...each, all] : each}
         lines={[{ at: rules.abort_at, label: t("verdict.abort"), bad: true }]}
       />
       <Chart
@@ -460,9 +474,9 @@ function RolloutDevices(props: { path: string; over: boolean }) {
                   head: t("rollout.device.failure"),
                   cell: (one) =>
                     one.failure ? (
-                      <Badge tone="bad">{one.failure}</Badge>
+                      <Badge tone="bad">{failureIn(one.failure)}</Badge>
                     ) : one.trouble ? (
-                      <span class="prose">{one.trouble}</span>
+                      <span class="prose">{failureIn(one.trouble)}</span>
                     ) : (
                       "–"
                     ),

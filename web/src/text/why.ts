@@ -13,11 +13,11 @@ export const sentences: Partial<Record<Language, Record<string, string>>> = {
     not_proven_unknown:
       "{measure}: hoe vaak, vergeleken met {than}, is nog niet bekend, bewijs dat het aanvaardbaar is {evidence} van {at}",
     seen_too_little:
-      "{measure}: {ratio} keer zo vaak als {than} ({low} tot {high}), en meer wordt er niet van gezien",
+      "{measure}: {ratio} keer zo vaak als {than} ({low} tot {high}), en meer wordt er niet van gezien. Breek af, en begin opnieuw",
     seen_too_little_unknown:
-      "{measure}: hoe vaak, vergeleken met {than}, is nog niet bekend, en meer wordt er niet van gezien",
+      "{measure}: hoe vaak, vergeleken met {than}, is nog niet bekend, en meer wordt er niet van gezien. Breek af, en begin opnieuw",
     nothing_compared:
-      "{measure}: er is niets vergeleken, en het apparaat handelt er al naar: andere in- of uitvoer, of geen model met die naam. Laat het weg uit wat wordt vergeleken om zonder verder te gaan",
+      "{measure}: er is niets vergeleken, en het apparaat handelt er al naar: andere in- of uitvoer, of geen model met die naam. Breek af, en begin opnieuw zonder deze maat",
     few_observations: "{measure}: {observations} waarnemingen van ten minste {least}",
     no_controls: "{measure}: van wat de oude release draait is nog niets geteld",
     nothing_measured: "er is nog niets gemeten",
@@ -49,6 +49,8 @@ export const sentences: Partial<Record<Language, Record<string, string>>> = {
     gone: "{gone} van {all} apparaten kregen hem te horen en zijn er niet, zoals {device}",
     unable: "{devices} apparaten zijn weggelaten, zoals {device}: {trouble}",
     one_unable: "1 apparaat is weggelaten, {device}: {trouble}",
+    brought: "{devices} apparaten zijn weggelaten: een eerdere uitrol heeft hem er gebracht",
+    one_brought: "1 apparaat is weggelaten: een eerdere uitrol heeft hem er gebracht",
     refused: "{refused} van {told} apparaten die hem te horen kregen weigerden hem: {trouble}",
     refused_mostly:
       "{refused} van {told} apparaten die hem te horen kregen weigerden hem, de meeste: {trouble}",

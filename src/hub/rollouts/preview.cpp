@@ -53,6 +53,17 @@ std::int64_t looks_of(const RolloutOrder& order, const Stage& stage, bool withou
   return std::min(looks, ShareEvidence::looks_to_prove(gate.allowed, gate.promote_at));
 }
 
+// The end of the first look from that time on at which devices may be told, and stages pass.
+std::int64_t opened(const RolloutOrder& order, std::int64_t time_s) {
+  constexpr int kMaxTries = 400;  // of a window that is shorter than a look
+  for (int i = 0; order.window && i < kMaxTries && !order.window->holds(time_s); ++i) {
+    const std::optional<std::int64_t> opens_s = order.window->opens_s(time_s);
+    if (!opens_s) break;
+    time_s = (*opens_s + order.look_s - 1) / order.look_s * order.look_s;
+  }
+  return time_s;
+}
+
 // What is still to be proven: nothing of what is under way, as that may have been seen by now.
 enum class Proof : std::uint8_t { kNone, kQuick, kWithoutErrors };
 
@@ -65,9 +76,14 @@ std::int64_t end_of(const Rollout& rollout, std::span<const Stage> stages, std::
   const std::int64_t history =
       has_begun ? 0 : std::max<std::int64_t>(rollout.order.history_looks - rollout.looks, 0);
   // The look before the one of now still counts.
-  std::int64_t told_s = std::max(now_s, (now_s / look_s + history) * look_s);
-  // The time of the first stage begins when it was last held.
-  if (history > 0) since_s = std::max(since_s, told_s - look_s);
+  std::int64_t told_s = opened(rollout.order, std::max(now_s, (now_s / look_s + history) * look_s));
+  // The time of the first stage begins when it was last held; where time is all that counts, once
+  // devices were told.
+  const bool is_told =
+      proof == Proof::kNone &&
+      (rollout.state.stage > 0 || stages.front().devices == 0 || !rollout.state.chosen.empty());
+  if (history > 0 || (!is_told && told_s > now_s))
+    since_s = std::max(since_s, rollout.has_statistics() ? told_s - look_s : told_s);
   const std::int64_t first_look = told_s / look_s;
   for (const Stage& stage : stages) {
     std::int64_t look =
@@ -75,7 +91,7 @@ std::int64_t end_of(const Rollout& rollout, std::span<const Stage> stages, std::
     if (proof != Proof::kNone && rollout.has_statistics() && stage.gate.promote_at > 0)
       look = std::max(
           look, first_look + looks_of(rollout.order, stage, proof == Proof::kWithoutErrors) + 1);
-    since_s = told_s = look * look_s;
+    since_s = told_s = opened(rollout.order, look * look_s);
   }
   return told_s;
 }

@@ -121,6 +121,36 @@ TEST_F(Preview, IsWhatTheRolloutTakesThen) {
   wait(0, R"("stages":[{"percent":100,"least_minutes":0}])");
 }
 
+// A stage that has lasted long enough passes when the window opens again.
+TEST_F(Preview, CountsTheDaysOfAWindow) {
+  measures_ = "[]";
+  make_fleet(4);
+  constexpr std::int64_t kDayS = 86'400;
+  const std::int64_t midnight_s = (wall_.now_s() / kDayS + 1) * kDayS;
+  wall_.set_s(midnight_s - 3 * kTestLookS + 5);
+  const std::string stages =
+      R"("stages":[{"devices":1,"least_minutes":1},{"percent":100,"least_minutes":1}])";
+  const std::string window = R"(,"window":{"from":"00:00","to":"00:01"})";
+  publish_release("1.1.0");
+  const std::int64_t least = least_s(
+      preview("1.1.0", R"(,"look_s":10,"history_looks":0,"measures":[],)" + stages + window));
+  history_looks_ = 0;
+  const std::int64_t begun_s = wall_.now_s();
+  const std::string id = begin("1.1.0", window, stages);
+  EXPECT_EQ(*rollout(id).find("least_end")->string(),
+            trust::tuf::time_text(midnight_s + 2 * kDayS));
+  for (int day = 0; day < 3 && phase(id) == "running"; ++day) {
+    for (int i = 0; i < 12 && phase(id) == "running"; ++i) look();
+    if (phase(id) != "running") break;
+    wall_.set_s(midnight_s + (day + 1) * kDayS - 3 * kTestLookS + 5);
+    for (const Device& one : devices_) report(one.name, FleetTest::window(one));
+  }
+  EXPECT_EQ(phase(id), "done") << gate(id);
+  const std::int64_t took_s = wall_.now_s() - begun_s - 5;
+  EXPECT_EQ(took_s, least);
+  EXPECT_EQ(took_s / kDayS, 2);
+}
+
 TEST_F(Preview, TellsWhatIsWaitedFor) {
   make_fleet(4);
   const auto says = [&](const std::string& more, const std::string& what) {

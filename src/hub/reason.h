@@ -109,6 +109,10 @@ inline constexpr Sentence kNotThereSilent{
     "not_there_silent",
     "{there} of {all} devices are there: checked in within {minutes} minutes, and running the old "
     "release well; {silent} of {compared} have told of no frame of it since this began"};
+inline constexpr Sentence kSilent{"silent",
+                                  "{silent} of {all} devices that were told to run it tell of no "
+                                  "frame, such as {device}; of those "
+                                  "with the old release {others} of {controls}"};
 inline constexpr Sentence kGone{
     "gone", "{gone} of {all} devices were told of it and are not there, such as {device}"};
 inline constexpr Sentence kUnable{"unable",

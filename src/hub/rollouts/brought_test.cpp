@@ -2,8 +2,10 @@
 // heard of any more once they were told; and what a shadow costs them.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
+#include "hub/rollouts/silence.h"
 #include "hub/rollouts/testing_fleet.h"
 
 namespace polder::hub {
@@ -124,6 +126,69 @@ TEST_F(Brought, NobodyTakesThePlaceOfOneThatIsHeardOfNoMore) {
   EXPECT_EQ(told.size(), 1u) << gate(id);
   EXPECT_NE(gate(id).find("1 of 1 devices were told of it and are not there"), std::string::npos)
       << gate(id);
+}
+
+class Silence : public Brought {
+ protected:
+  // Up to where shares begin.
+  std::string begin_shares() {
+    const std::string id = begin("1.1.0");
+    for (int i = 0; i < 400 && phase(id) == "running" && stage(id) < 2; ++i) look();
+    EXPECT_EQ(stage(id), 2) << gate(id);
+    return id;
+  }
+};
+
+// It lives, is well, and gives nothing: no measure counts that.
+TEST_F(Silence, OfDevicesThatRunItHoldsTheStage) {
+  make_fleet(60);
+  const std::string id = begin_shares();
+  for (std::size_t i = 0; i < devices_.size(); ++i)
+    if (devices_[i].runs != "1.1.0" && i % 4 != 0) devices_[i].mute_with = "1.1.0";
+  looks(200);
+  EXPECT_EQ(phase(id), "running");
+  EXPECT_EQ(stage(id), 2);
+  EXPECT_NE(gate(id).find("devices that were told to run it tell of no frame, such as cam-"),
+            std::string::npos)
+      << gate(id);
+  EXPECT_NE(gate(id).find("; of those with the old release 0 of "), std::string::npos) << gate(id);
+  // What is said between looks is what the last one found.
+  ASSERT_EQ(send("POST", "/v1/rollouts/" + id + "/pause", R"({"reason":"x"})", admin_).status, 200);
+  ASSERT_EQ(send("POST", "/v1/rollouts/" + id + "/resume", "", admin_).status, 200);
+  EXPECT_EQ(stage(id), 2);
+  EXPECT_NE(gate(id).find("tell of no frame"), std::string::npos) << gate(id);
+  for (Device& one : devices_) one.mute_with.clear();
+  run_to_its_end(id);
+}
+
+TEST_F(Silence, OfDevicesThatAreGoneHoldsTheStage) {
+  make_fleet(100);
+  const std::string id = begin_shares();
+  std::set<std::string> took;
+  int count = 0;
+  for (int i = 0; i < 300 && phase(id) == "running"; ++i) {
+    look();
+    for (Device& one : devices_)
+      if (one.runs == "1.1.0" && took.insert(one.name).second && ++count % 5 < 2)
+        one.is_away = true;
+  }
+  EXPECT_EQ(phase(id), "running");
+  EXPECT_EQ(stage(id), 2);
+  EXPECT_NE(gate(id).find("tell of no frame"), std::string::npos) << gate(id);
+}
+
+// Where as many are with the old release, it is not the new one's doing.
+TEST_F(Silence, OfAsManyElsewhereHoldsNothing) {
+  make_fleet(60);
+  const std::string id = begin_shares();
+  for (std::size_t i = 0; i < devices_.size(); i += 4) devices_[i].is_away = true;
+  run_to_its_end(id);
+}
+
+TEST(ChanceOfSilence, IsThatOfABinomialTail) {
+  EXPECT_NEAR(chance_of_silence(0, 10, 0.1), 1, 1e-9);
+  EXPECT_NEAR(chance_of_silence(1, 10, 0.1), 1 - std::pow(0.9, 10), 1e-9);
+  EXPECT_NEAR(chance_of_silence(10, 10, 0.5), std::pow(0.5, 10), 1e-9);
 }
 
 // A step takes as long as both models meanwhile: that is not how slow its device is by itself.

@@ -171,14 +171,32 @@ void hold(GateState& gate, Reason reason) {
   gate.reasons.insert(gate.reasons.begin(), std::move(reason));
 }
 
+// That more devices are silent by the new release: by the last look, or as it was said of that.
+Result<std::optional<Reason>> silent(Database& database, const Rollout& rollout,
+                                     const Evidence& evidence) {
+  if (!rollout.has_statistics()) return std::optional<Reason>();
+  if (evidence.looks > 0) return silence_of(database, rollout, evidence.heard);
+  const auto gate = trust::Json::parse(rollout.gate, "rollout.gate");
+  const trust::Json* const reasons = gate.ok() ? gate->find("why") : nullptr;
+  if (!reasons || !reasons->array()) return std::optional<Reason>();
+  for (const trust::Json& reason : *reasons->array()) {
+    const trust::Json *const code = reason.find("code"), *const values = reason.find("values");
+    if (code && code->string() && *code->string() == why::kSilent.code && values &&
+        values->members())
+      return std::optional(say(why::kSilent, *values->members()));
+  }
+  return std::optional<Reason>();
+}
+
 // The gate, and what keeps it shut beside the measures.
-Result<GateState> judge(Database& database, const Rollout& rollout,
-                        std::span<const MeasureState> measures, std::int64_t now_s) {
+Result<GateState> judge(Database& database, const Rollout& rollout, const Evidence& evidence,
+                        std::int64_t now_s) {
   TRY_VALUE(const std::vector<DeviceFailure> failures, failures_of(database, rollout));
   const Stage stage = rollout.stage();
   GateRules rules = stage.gate;
   rules.has_statistics = rollout.has_statistics();
-  GateState gate = judge_gate(measures, failures, now_s - rollout.state.stage_since_s, rules);
+  GateState gate =
+      judge_gate(evidence.measures, failures, now_s - rollout.state.stage_since_s, rules);
   if (gate.verdict == Verdict::kAbort) return gate;
   if (!failures.empty())
     gate.reasons.push_back(
@@ -195,6 +213,8 @@ Result<GateState> judge(Database& database, const Rollout& rollout,
     TRY_VALUE(std::optional<Reason> few, too_few(database, rollout));
     if (few) hold(gate, *std::move(few));
   }
+  TRY_VALUE(std::optional<Reason> quiet, silent(database, rollout, evidence));
+  if (quiet) hold(gate, *std::move(quiet));
   TRY_VALUE(const Refusals refusals, refusals_of(database, rollout));
   const std::size_t lacking = missing_devices(rollout.plan(), rollout.state);
   if (lacking > 0 && refusals.count() < rollout.members) {
@@ -323,7 +343,7 @@ Status advance(Database& database, std::string_view id, std::int64_t now_s) {
   TRY_VALUE(const Evidence evidence, take_looks(database, rollout, now_s));
   rollout.looks += evidence.looks;
   TRY(fill_stage(database, rollout, now_s));
-  TRY_VALUE(const GateState gate, judge(database, rollout, evidence.measures, now_s));
+  TRY_VALUE(const GateState gate, judge(database, rollout, evidence, now_s));
   if (evidence.looks > 0) TRY(keep_look(database, rollout, evidence.measures, now_s));
   const std::span<const Reason> reasons(gate.reasons.data(),
                                         std::min(gate.reasons.size(), kMaxReasons));

@@ -255,7 +255,10 @@ Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int
   TRY_VALUE(AllKept all, load(database, rollout));
   TRY_VALUE(const auto strata, strata_of(database, rollout));
   std::map<std::pair<std::int64_t, std::string>, Looked> looks;
+  Evidence evidence;
   for (const Row& row : rows) {
+    if (row[1].text() == kErrors && row[0].integer() == rows.back()[0].integer())
+      evidence.heard.insert(row[2].integer());
     Looked& looked = looks[{row[0].integer(), row[1].text()}];
     const auto stratum = strata.find(row[2].integer());
     const auto arm = static_cast<int>(row[3].integer());
@@ -267,7 +270,6 @@ Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int
                      .stratum = stratum == strata.end() ? 0 : stratum->second});
   }
   begin_stage(rollout, all);
-  Evidence evidence;
   std::int64_t last = -1;
   for (const auto& [key, looked] : looks) {
     evidence.looks += key.first != last;

@@ -18,6 +18,7 @@
 
 #include "hub/rollouts/measures.h"
 #include "hub/rollouts/row.h"
+#include "hub/rollouts/silence.h"
 
 namespace polder::hub {
 
@@ -36,6 +37,7 @@ Status add_counts(Database& database, std::string_view rollout, std::int64_t loo
 struct Evidence {
   std::vector<MeasureState> measures;  // of the stage: of shadows where there are any
   std::int64_t looks = 0;              // since the last time
+  Heard heard;                         // in the last of these
 };
 // Takes in the looks for which all had time to tell.
 Result<Evidence> take_looks(Database& database, const Rollout& rollout, std::int64_t now_s);

@@ -57,7 +57,9 @@ class FleetTest : public ReleasingTest {
   struct Device {
     std::string name;
     std::string runs = "1.0.0", committed = "1.0.0";
+    bool is_mute = false;  // gives no frame
     bool is_away = false;
+    std::string mute_with;             // gives no frame by that version
     bool is_even = false;              // no frame takes twice as long
     std::string shadow;                // beside what runs
     int shadow_looks = 0;              // so far
@@ -147,6 +149,11 @@ class FleetTest : public ReleasingTest {
     proto::ReportUnit unit{.name = "people", .health = proto::ReportHealth::kWell};
     if (one.runs.empty()) unit.health = proto::ReportHealth::kIdle;
     else unit.release = release(one.runs);
+    if (!one.mute_with.empty() && one.mute_with == one.runs) {
+      proto::ReportMetrics nothing{.window_ms = 1000 * kTestLookS};
+      nothing.units.push_back(std::move(unit));
+      return nothing;
+    }
     unit.frames = kFrames;
     unit.crashes = static_cast<std::uint64_t>(std::lround(how.crash_share * kFrames));
     proto::ReportStage infer{.name = "detect", .packets = kFrames};

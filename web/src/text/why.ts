@@ -49,6 +49,8 @@ export const sentences: Partial<Record<Language, Record<string, string>>> = {
     gone: "{gone} van {all} apparaten kregen hem te horen en zijn er niet, zoals {device}",
     unable: "{devices} apparaten zijn weggelaten, zoals {device}: {trouble}",
     one_unable: "1 apparaat is weggelaten, {device}: {trouble}",
+    silent:
+      "{silent} van {all} apparaten die hem moeten draaien melden geen beeld, zoals {device}; van die met de oude release {others} van {controls}",
     brought: "{devices} apparaten zijn weggelaten: een eerdere uitrol heeft hem er gebracht",
     one_brought: "1 apparaat is weggelaten: een eerdere uitrol heeft hem er gebracht",
     refused: "{refused} van {told} apparaten die hem te horen kregen weigerden hem: {trouble}",

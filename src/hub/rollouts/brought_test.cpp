@@ -86,6 +86,21 @@ TEST_F(Brought, TheBetterOfTwoGoesToThoseThatHaveTheOther) {
   EXPECT_EQ(running("1.2.0"), 40);
 }
 
+// As from the factory, when all rollouts are done.
+TEST_F(Brought, WhoComesLaterWithAnOlderOneGetsIt) {
+  make_fleet(6);
+  run_to_its_end(begin("1.1.0", "", kForAll));
+  add_device("older", "0.9.0");
+  add_device("newer", "1.2.0");
+  add_device("other", "not a version");
+  add_device("empty", "");
+  looks(3);
+  EXPECT_EQ(device("older").runs, "1.1.0");
+  EXPECT_EQ(device("newer").runs, "1.2.0");
+  EXPECT_EQ(device("other").runs, "not a version");
+  EXPECT_EQ(device("empty").runs, "1.1.0");
+}
+
 // Nobody could fetch it: a device that is told of it would be taken for one that does not take it.
 TEST_F(Brought, NobodyIsToldOfWhatIsNotPublished) {
   make_fleet(3);

@@ -11,6 +11,7 @@
 #include "hub/rollouts/wanted.h"
 #include "hub/store/ask.h"
 #include "hub/upkeep/gap.h"
+#include "trust/version.h"
 
 namespace polder::hub {
 namespace {
@@ -229,6 +230,13 @@ Status join(Database& database, Rollout& rollout, const std::string& device, con
               {device}, now_s);
 }
 
+// Than what a device has by itself, as from the factory; what nobody can compare is not.
+bool is_newer(const std::string& version, const std::string& own) {
+  if (version.empty() || own.empty()) return !version.empty();
+  const auto now = trust::Version::parse(version, "version"), had = trust::Version::parse(own, "");
+  return now.ok() && had.ok() && *had < *now;
+}
+
 // As one of the first rollout that is for it.
 Status enlist_one(Database& database, const std::string& device, std::string_view model,
                   std::int64_t now_s) {
@@ -250,9 +258,9 @@ Status enlist_one(Database& database, const std::string& device, std::string_vie
     TRY_VALUE(const bool is_able, can_run(database, rollout->order, known.abilities));
     if (is_able) return join(database, *rollout, device, known, tags, now_s);
   }
-  if (!known.committed.empty()) return {};
+  if (known.wanted && !known.committed.empty()) return {};
   TRY_VALUE(const LastRelease last, last_release(database, device, model, tags, known.abilities));
-  if (last.version.empty()) return {};
+  if (!is_newer(last.version, known.committed)) return {};
   return want_first(database, device,
                     {.model = model, .version = last.version, .retry = last.retry});
 }

@@ -338,6 +338,12 @@ test("a release that crashes is taken back, and the page says why", async ({
   const { devices } = await hub.ask("GET", `/v1/rollouts/${id}/devices`);
   const failed = devices.find((one: any) => one.failure);
   await fleet.run([failed.device], failed.old_version);
+  // Who comes in the morning sees it first.
+  await page.goto("/#/fleet");
+  const today = page.getByRole("region", { name: /^Rollouts under way/ });
+  await expect(today.getByRole("listitem").filter({ hasText: id })).toContainText("aborted");
+  await expect(today.getByRole("listitem").filter({ hasText: id }))
+    .toContainText(/crash|rolled back/);
   await page.goto(`/#/devices/${failed.device}`);
   await expect(page.getByRole("table", { name: "Alarms" })).toContainText("rolled back");
 });

@@ -7,6 +7,7 @@ import type { ApprovalsPage, Fleet, Repository, Rollout, RolloutsPage } from "..
 import { Bar, Shares } from "../ui/bars";
 import { Card, Empty, Notice, Page, Show } from "../ui/parts";
 import { Table } from "../ui/table";
+import { saidIn } from "../why";
 import { Alarms, healthTone, Phase, ReleaseLink } from "./common";
 import { stageText } from "./rollouts";
 
@@ -15,6 +16,8 @@ const everyMs = 10_000;
 export function FleetPage() {
   const fleet = useData<Fleet>("/v1/fleet", everyMs);
   const rollouts = useData<RolloutsPage>("/v1/rollouts?phase=running", everyMs);
+  const paused = useData<RolloutsPage>("/v1/rollouts?phase=paused", everyMs);
+  const newest = useData<RolloutsPage>("/v1/rollouts?limit=50", everyMs);
   const approvals = useData<ApprovalsPage>("/v1/approvals?state=open", everyMs);
   const repository = useData<Repository>("/v1/repository", 60_000);
   const expiring = repository.data?.warnings ?? [];
@@ -60,7 +63,15 @@ export function FleetPage() {
               </Card>
               <Card title={t("fleet.rollouts")}>
                 <Show data={rollouts.data} problem={rollouts.problem}>
-                  {(page) => <Running rollouts={page.rollouts} />}
+                  {(page) => (
+                    <Rollouts
+                      rollouts={toLookAt(
+                        page.rollouts,
+                        paused.data?.rollouts,
+                        newest.data?.rollouts,
+                      )}
+                    />
+                  )}
                 </Show>
               </Card>
             </div>
@@ -139,19 +150,35 @@ function Versions(props: { fleet: Fleet }) {
   );
 }
 
-function Running(props: { rollouts: Rollout[] }) {
+const dayMs = 86_400_000;
+
+// Those that are not over, and what has ended within a day, the newest first.
+function toLookAt(running: Rollout[], paused: Rollout[] = [], newest: Rollout[] = []): Rollout[] {
+  const lately = newest.filter(
+    (one) => one.ended && Date.parse(one.ended) > Date.now() - dayMs,
+  );
+  const all = new Map([...running, ...paused, ...lately].map((one) => [one.id, one]));
+  const made = (one: Rollout) => Date.parse(one.created ?? "") || 0;
+  return [...all.values()].sort((a, b) => made(b) - made(a));
+}
+
+function Rollouts(props: { rollouts: Rollout[] }) {
   if (props.rollouts.length === 0) return <Empty>{t("fleet.rollouts.none")}</Empty>;
   return (
     <ul class="lines">
-      {props.rollouts.map((one) => (
-        <li key={one.id}>
-          <a href={link(["rollouts", one.id])}>
-            {one.id}: {one.model} {one.version}
-          </a>
-          <span class="quiet">{stageText(one)}</span>
-          <Phase value={one.phase} />
-        </li>
-      ))}
+      {props.rollouts.map((one) => {
+        const why = one.reason || one.trouble || one.waits_for;
+        return (
+          <li key={one.id}>
+            <a href={link(["rollouts", one.id])}>
+              {one.id}: {one.model} {one.version}
+            </a>
+            <span class="quiet">{stageText(one)}</span>
+            <Phase value={one.phase} />
+            {why && <small class="quiet prose">{saidIn(why, one.why)}</small>}
+          </li>
+        );
+      })}
     </ul>
   );
 }

@@ -88,8 +88,8 @@ export const en = {
   "fleet.versions.none": "No device runs a release that this hub knows.",
   "fleet.alarms": "Latest alarms",
   "fleet.alarms.none": "No alarms.",
-  "fleet.rollouts": "Running rollouts",
-  "fleet.rollouts.none": "No rollout is running.",
+  "fleet.rollouts": "Rollouts under way, or ended within a day",
+  "fleet.rollouts.none": "No rollout is under way, and none has ended within a day.",
   "fleet.share": "Share",
   "fleet.expiring": "Soon expired, or expired already: {roles}. Devices then take nothing new.",
 

@@ -90,8 +90,8 @@ export const nl: Record<keyof typeof en, string> = {
   "fleet.versions.none": "Geen apparaat draait een release die deze hub kent.",
   "fleet.alarms": "Laatste alarmen",
   "fleet.alarms.none": "Geen alarmen.",
-  "fleet.rollouts": "Lopende uitrol",
-  "fleet.rollouts.none": "Er loopt geen uitrol.",
+  "fleet.rollouts": "Uitrol die loopt, of binnen een dag is geëindigd",
+  "fleet.rollouts.none": "Er loopt geen uitrol, en er is er geen binnen een dag geëindigd.",
   "fleet.share": "Aandeel",
   "fleet.expiring": "Verloopt gauw, of is verlopen: {roles}. Apparaten nemen dan niets nieuws aan.",
 

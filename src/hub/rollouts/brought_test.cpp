@@ -147,7 +147,7 @@ class Silence : public Brought {
  protected:
   // Up to where shares begin.
   std::string begin_shares() {
-    const std::string id = begin("1.1.0");
+    std::string id = begin("1.1.0");
     for (int i = 0; i < 400 && phase(id) == "running" && stage(id) < 2; ++i) look();
     EXPECT_EQ(stage(id), 2) << gate(id);
     return id;

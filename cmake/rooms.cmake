@@ -190,8 +190,9 @@ if(POLDER_HOST AND POLDER_TESTS)
   add_test(NAME rollout_sim_good COMMAND rollout_sim --scenario good --runs 3 ${small})
   add_test(NAME rollout_sim_regression COMMAND rollout_sim --scenario regression --runs 2 ${small})
   add_test(NAME rollout_sim_null COMMAND rollout_sim --scenario null --runs 4 ${small})
+  add_test(NAME rollout_sim_halting COMMAND rollout_sim --scenario halting --runs 3 ${small})
   set_tests_properties(rollout_sim rollout_sim_good rollout_sim_regression rollout_sim_null
-                       PROPERTIES LABELS faults)
+                       rollout_sim_halting PROPERTIES LABELS faults)
 endif()
 
 if(POLDER_TESTS)

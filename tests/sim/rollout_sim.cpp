@@ -6,12 +6,14 @@
 //   rollout_sim --devices 10000 --runs 3            what docs/guide/rollouts.md prints (an hour)
 //   rollout_sim --scenario null --runs 300          how often a good release is aborted
 //   rollout_sim --scenario regression --runs 500    three devices, failures twice as frequent
+//   rollout_sim --scenario halting --runs 100       slow frames twice as frequent, from a shadow on
 //   rollout_sim --scenario slow --seed 7 --json
 //
 // The same seed gives the same runs (but for how long they took here). Exit status 1 when a row
 // refutes its goal, with 99% confidence: a bad release that got beyond 1.5% of the fleet or was not
 // stopped, fewer than 99.9% back within a day, more than 2.5% of good ones aborted (of fewer than
-// 40: any), fewer than 99% of regressions found within 10 looks. Bounds are one-sided, of 95%.
+// 40: any), fewer than 99% of regressions found within 10 looks, or of halting ones stopped. Bounds
+// are one-sided, of 95%.
 #include <unistd.h>
 
 #include <cmath>
@@ -199,6 +201,18 @@ class Tables {
     }
   }
 
+  // What a shadow costs its device is not to hide what the release does there once it acts.
+  void halting() {
+    heading("slow frames of 3% become twice as frequent; usual stages, from a shadow on");
+    for (const Trouble& trouble : {Trouble{"chance alone", 0, 0, 0},
+                                   {"day and night", 0.5, 0, 0},
+                                   {"devices differ", 0.5, 0.02, 0}}) {
+      const Figures now = play(settings_of(trouble, Nature::kHalting), options_.runs, next_seed());
+      row(trouble, now, now.aborted, "aborted", lower_bound(now.aborted, now.runs),
+          !refutes_at_least(now.aborted, now.runs, kLeastFound));
+    }
+  }
+
   int finish() {
     if (options_.json) std::printf("%s\n", trust::Json(std::move(rows_)).pretty().c_str());
     return failed_ ? 1 : 0;
@@ -330,7 +344,7 @@ bool set(Options& options, std::string_view name, const char* value) {
 int usage() {
   std::fprintf(stderr,
                "usage: rollout_sim [--scenario fleet|bad|good|crash|slow|blind|wrong|drifting|null|"
-               "regression]\n"
+               "regression|halting]\n"
                "                   [--devices N] [--runs N] [--seed N] [--json] [--no-shadow]\n"
                "                   [--own C] [--site C] [--observations N] [--history LOOKS]\n"
                "                   [--look-s N] [--report-s N] [--poll-s N]\n");
@@ -351,6 +365,8 @@ int run(int argc, char** argv) {
     tables.null();
   } else if (options.scenario == "regression") {
     tables.regression();
+  } else if (options.scenario == "halting") {
+    tables.halting();
   } else if (options.scenario == "fleet" || options.scenario == "bad") {
     std::vector<Nature> natures = {Nature::kCrash, Nature::kSlow, Nature::kBlind, Nature::kWrong,
                                    Nature::kDrifting};

@@ -26,9 +26,10 @@ enum class Nature : std::uint8_t {
   kWrong,     // finds as much as before, elsewhere: its outputs differ
   kDrifting,  // slow frames become more frequent, by 300% a day
   kTwice,     // misses twice as much
+  kHalting,   // slow frames are twice as frequent
 };
-constexpr std::array<std::string_view, 7> kNatureNames = {"good",  "crash",    "slow", "blind",
-                                                          "wrong", "drifting", "twice"};
+constexpr std::array<std::string_view, 8> kNatureNames = {"good",  "crash",    "slow",  "blind",
+                                                          "wrong", "drifting", "twice", "halting"};
 
 struct WorldSettings {
   int devices = 1000;
@@ -100,6 +101,7 @@ class World {
     double misses = kMisses * device.misses * site.misses * swing;
     double slow = kSlowShare * device.slow * site.slow * swing;
     if (nature == Nature::kTwice) misses *= 2;
+    if (nature == Nature::kHalting) slow *= 2;
     if (nature == Nature::kBlind) misses = 1;
     if (nature == Nature::kDrifting) slow *= 1 + 3.0 * double(to_s - since_s) / kDayS;
     counted.found = counted.frames - failures(counted.frames, misses);
@@ -158,7 +160,8 @@ class World {
     if (settings_.nature == Nature::kTwice) differ += misses;
     if (differ < 0.9) differ *= rate_factor(differ, kAlike);
     counted.differ = failures(counted.frames, differ);
-    counted.shadow_slow = failures(counted.frames, slow);
+    counted.shadow_slow =
+        failures(counted.frames, settings_.nature == Nature::kHalting ? 2 * slow : slow);
   }
 
   const WorldSettings& settings_;

@@ -148,7 +148,9 @@ void begin_stage(const Rollout& rollout, AllKept& all) {
     if (kept.stage == rollout.state.stage) continue;
     kept.stage = rollout.state.stage;
     // A shadow's stages are one question, which is over when its devices act.
-    if (!is_of_shadows(key.first)) kept.before = kept.counts.trials;
+    if (is_of_shadows(key.first)) continue;
+    kept.before = kept.counts.trials;
+    kept.share.reset();  // of devices that the stage has added it says nothing
   }
 }
 

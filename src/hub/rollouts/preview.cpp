@@ -86,11 +86,15 @@ std::int64_t end_of(const Rollout& rollout, std::span<const Stage> stages, std::
     since_s = std::max(since_s, rollout.has_statistics() ? told_s - look_s : told_s);
   const std::int64_t first_look = told_s / look_s;
   for (const Stage& stage : stages) {
+    // How rare errors are is proven in each stage anew, by its first devices from the look before
+    // it on; how often others fail goes on to be compared.
+    const bool is_anew = proof == Proof::kWithoutErrors && &stage != &stages.front();
+    const std::int64_t from = is_anew ? told_s / look_s - 1 : first_look;
     std::int64_t look =
         std::max(told_s / look_s + 1, (since_s + stage.gate.least_s + look_s - 1) / look_s);
     if (proof != Proof::kNone && rollout.has_statistics() && stage.gate.promote_at > 0)
-      look = std::max(
-          look, first_look + looks_of(rollout.order, stage, proof == Proof::kWithoutErrors) + 1);
+      look =
+          std::max(look, from + looks_of(rollout.order, stage, proof == Proof::kWithoutErrors) + 1);
     since_s = told_s = opened(rollout.order, look * look_s);
   }
   return told_s;

@@ -184,7 +184,7 @@ class HubRollouts(unittest.TestCase):
         said = self.polder(*words)
         self.assertRegex(said, r"^devices  4 matching, \d there, 0 running\n")
         self.assertRegex(said, r"\n  shadow on 1 device +1 device\n  2 devices +2 devices\n"
-                               r"  100% +4 devices\n  in all at least 8 h 2\d min \(16 h \d+ min "
+                               r"  100% +4 devices\n  in all at least 8 h 2\d min \(17 h \d+ min "
                                r"where no worker ends\), and until what is compared is proven\n"
                                r"people 1.1.0 is not published here\n"
                                r"watches the old release first: 0 of 96 looks\n$")

@@ -122,7 +122,8 @@ class Restore(fleets.Fleet):
             self.wait_for(f"{device.name} is back",
                           lambda: device.hub()["checked_in_s"] >= since)
             self.assertEqual(device.running(), "1.1.0")
-        self.assertEqual(len(self.hub.get("/v1/devices")["devices"]), 2)
+        self.wait_for("both devices are on record",
+                      lambda: len(self.hub.get("/v1/devices")["devices"]) == 2)
         self.wait_for("versions above those that devices have seen",
                       lambda: self.repository_version() > lost_version)
         self.assertIn("polder hub push --again", self.log())
